@@ -1,0 +1,114 @@
+# One command for each thing that a user or a developer does. Everything made stands under build/.
+
+PYTHON        ?= /usr/bin/python3
+EXTRA_PYTHONS ?= python3.12 python3.13
+PREFIX        ?= /usr/local
+DEMO_ARGS     ?=
+DESTDIR       ?=
+
+build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
+                  apache2 apache2-dev libabsl-dev catch2
+test_packages  := $(build_packages) influxdb wrk
+bench_packages := $(build_packages) libbenchmark-dev wrk
+lint_packages  := $(build_packages) clang-format clang-tidy
+
+presets := release dev asan tsan bench
+venv    := build/venv/bin/python
+apxs     = $(shell apxs -q $(1))
+sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch]pp' -o -name '*.[ch]')
+# What a requirement file asks for, on one line.
+asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo build test test-long bench install clean lint force \
+        need-build need-test need-bench need-lint $(presets:%=compile-%)
+
+help:
+	@echo 'make demo       serve a Python application through Apache and watch its metrics'
+	@echo 'make build      build the Apache module, the Python package and the C++ package'
+	@echo 'make test       build with and without sanitizers, and run every test suite'
+	@echo 'make test-long  the same with longer runs under load'
+	@echo 'make bench      measure, print a table, write build/bench/report.json'
+	@echo 'make install    install the Apache module and the C++ package (PREFIX, DESTDIR)'
+	@echo 'make lint       check format, names and common mistakes'
+	@echo 'make clean      remove build/'
+	@echo
+	@echo 'Each installs what it needs first (Debian or Ubuntu packages when run by root, Python'
+	@echo 'packages under build/) and says so. Variables, with the values they have now:'
+	@echo '  PYTHON=$(PYTHON)  the interpreter that the module embeds'
+	@echo '  EXTRA_PYTHONS="$(EXTRA_PYTHONS)"  others to build for and test with, where they work'
+	@echo '  PREFIX=$(PREFIX)  DESTDIR=$(DESTDIR)  DEMO_ARGS=$(DEMO_ARGS)'
+
+build: need-build compile-release
+
+demo: build
+	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so $(DEMO_ARGS)
+
+test: need-test compile-release compile-asan compile-tsan build/venv/test.stamp build/venvs
+	@tests/tools/suites.sh
+
+test-long: export SLUICE_LONG = 1
+test-long: export SLUICE_SOAK_SECONDS ?= 60
+test-long: test
+
+bench: need-bench compile-release compile-bench
+	$(venv) bench/report.py
+
+lint: need-lint compile-dev
+	clang-format --dry-run -Werror $(sources)
+	run-clang-tidy -quiet -p build/dev
+
+install: build
+	@tests/tools/install.sh '$(call apxs,LIBEXECDIR)' '$(PREFIX)' '$(DESTDIR)'
+
+clean:
+	rm -rf build
+
+# Packages of the system: one query when nothing is missing.
+
+need-build: ; @tests/tools/need.sh 'make build' $(build_packages)
+need-test:  ; @tests/tools/need.sh 'make test' $(test_packages)
+need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
+need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)
+
+# Interpreters: the one embedded first. Rewritten only when they change, and all below follows.
+
+build/pythons: force | need-build
+	@mkdir -p build
+	@tests/tools/pythons.sh '$(PYTHON)' $(EXTRA_PYTHONS) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+build/venv/build.stamp: bindings/requirements.txt build/pythons
+	@echo "sluice: build/venv: pip installs $(call asked,$<)"
+	@$$(head -n 1 build/pythons) -m venv --clear build/venv
+	@$(venv) -m pip install --quiet -r $<
+	@touch $@
+
+build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/venv: pip installs $(call asked,$<)"
+	@$(venv) -m pip install --quiet -r $<
+	@touch $@
+
+# A virtual environment for each other interpreter; the file lists them.
+build/venvs: tests/requirements.txt build/pythons
+	@: >$@; for python in $$(sed 1d build/pythons); do \
+	  venv=build/venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "sluice: $$venv: pip installs pytest pytest-timeout"; \
+	  $$python -m venv --clear $$venv && \
+	  $$venv/bin/python -m pip install --quiet -c $< pytest pytest-timeout && \
+	  echo $$venv >>$@ || exit 1; \
+	done
+
+# CMake notices changes of its own files; a new configuration is due when what it is told changes.
+
+$(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.json build/venv/build.stamp
+	@echo 'sluice: configuring $*'
+	@cmake --preset $* --fresh -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" \
+	  -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
+	  -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
+	@touch $@
+
+$(presets:%=compile-%): compile-%: build/%/configured.stamp
+	cmake --build --preset $*

@@ -1,0 +1,181 @@
+// The reading side of the slots: cuts. A cut ends an epoch and takes from every slot what it recorded in it, so that each
+// request is in exactly one cut, whole. Writers never wait for it; it waits for no request in flight, and for a writer
+// that was stopped in the middle of a record only as long as its caller allows.
+//
+//   Order map of the reader (the writer's half is in slot.hpp, the argument in docs/memory-model.md)
+//     [R0] cut    store held       relaxed   published by [R1], read by [W4]
+//     [R1] cut    store epoch      release   pairs with [W3]: the reads of a bank happen before its next writes
+//     [R2] cut    heavy fence                pairs with [W2]: a writer either shows itself busy or sees the new epoch
+//     [R3] cut    load  sequence   acquire   pairs with [W7]: a slot seen idle, or moved on, has left the old bank
+//     [R4] cut    load  start_ns   acquire   pairs with [B1], [W6]: who sees a later state also sees the tag [W5]
+//     [R5] cut    load  tag        acquire   pairs with [W5]: first_start_ns belongs to the tag
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "sluice/detail/slot.hpp"
+#include "sluice/detail/slot_view.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::detail {
+
+/// The memory that writers and readers share, wherever it lies.
+template <class Cells>
+struct SlotArray {
+  Epoch<Cells>* epoch = nullptr;
+  typename Cells::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
+  Held<Cells>* held = nullptr;                                           ///< One a slot.
+  Slot<Cells>* slots = nullptr;                                          ///< `size` of them.
+  std::size_t size = 0;
+};
+
+/// Not thread-safe: the owner serialises cuts.
+template <class Cells>
+class Ledger {
+ public:
+  Ledger(SlotArray<Cells> array, std::uint64_t now_ns)
+      : array_(array), views_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
+
+  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is asked
+  /// before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the next cut.
+  /// False if the heavy fence failed: nothing is lost, the next call takes up the same cut. Throws std::bad_alloc when a
+  /// slot is met for the first time, with the same promise.
+  template <class Fence, class MayWait>
+  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
+    const std::size_t used = meet_slots();
+    if (!interrupted_) {
+      take_deferred(used, out);
+      previous_ns_ = cut_ns_;
+      cut_ns_ = std::max(now_ns, cut_ns_);
+      closing_ = array_.epoch->value.load(std::memory_order_relaxed);        // own store
+      array_.epoch->value.store(closing_ + 1, std::memory_order_release);    // [R1]
+    }
+    interrupted_ = !Fence::heavy();  // [R2]
+    if (interrupted_) return false;
+    for (std::size_t i = 0; i < used; ++i) {
+      if (!views_[i]) continue;
+      if (quiesce(array_.slots[i], *views_[i], may_wait)) {
+        take(i, closing_ & 1, out);
+        settle(i, out.slots[i]);
+      } else {
+        defer(i, out.slots[i]);
+      }
+    }
+    return true;
+  }
+
+  /// When the last cut was made, and the one before.
+  [[nodiscard]] std::uint64_t cut_ns() const noexcept { return cut_ns_; }
+  [[nodiscard]] std::uint64_t previous_cut_ns() const noexcept { return previous_ns_; }
+  /// Slots that have ever been used, as of the last cut.
+  [[nodiscard]] std::size_t slots_met() const noexcept { return met_; }
+
+ private:
+  /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at.
+  std::size_t meet_slots() {
+    const std::size_t used = array_.high_water->load(std::memory_order_acquire);
+    for (std::size_t i = 0; met_ < used && i < used; ++i) {
+      const auto state = static_cast<SlotState>(array_.slots[i].state.load(std::memory_order_acquire));
+      if (views_[i] || state == SlotState::kUnused) continue;
+      views_[i] = std::make_unique<SlotView>();
+      ++met_;
+    }
+    return used;
+  }
+
+  /// Takes what earlier cuts had to leave, where the writer has gone on. The bank is at rest: the open epoch uses the
+  /// other one. A writer that is still stuck is told to keep the extremes of the bank when it next opens it.
+  void take_deferred(std::size_t used, Window& out) {
+    const std::uint64_t open = array_.epoch->value.load(std::memory_order_relaxed);  // own store
+    const std::size_t resting = (open + 1) & 1;
+    for (std::size_t i = 0; i < used; ++i) {
+      if (!views_[i] || !views_[i]->deferrals[resting].pending) continue;
+      const std::uint64_t sequence = array_.slots[i].sequence.load(std::memory_order_acquire);  // [R3]
+      if (sequence != views_[i]->deferrals[resting].stuck_sequence) {
+        take(i, resting, out);
+      } else {
+        array_.held[i].banks[resting].store(1, std::memory_order_relaxed);  // [R0]
+      }
+    }
+  }
+
+  /// True once no record that began before the epoch was closed is being written: the sequence is even, or it has moved
+  /// on, and whoever entered since has seen the new epoch.
+  template <class MayWait>
+  bool quiesce(const Slot<Cells>& slot, SlotView& view, MayWait& may_wait) {
+    const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
+    if ((first & 1) == 0) return true;
+    for (const Deferral& deferral : view.deferrals) {
+      if (deferral.pending && deferral.stuck_sequence == first) return false;
+    }
+    while (may_wait()) {
+      if (slot.sequence.load(std::memory_order_acquire) != first) return true;  // [R3]
+    }
+    view.deferrals[closing_ & 1] = {.pending = true, .stuck_sequence = first};
+    return false;
+  }
+
+  /// Adds what a bank at rest has grown by.
+  void take(std::size_t i, std::size_t which, Window& out) {
+    SlotView& view = *views_[i];
+    if (view.deferrals[which].pending) {
+      view.deferrals[which].pending = false;
+      array_.held[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
+    }
+    const EpochBank<Cells>& bank = array_.slots[i].banks[which];
+    BankBaseline& seen = view.banks[which];
+    const std::uint64_t count = bank.count.load(std::memory_order_relaxed);  // after [R3]
+    if (count == seen.count) return;
+    SlotWindow& slot = out.slots[i];
+    slot.completed += count - seen.count;
+    out.request_count += count - seen.count;
+    seen.count = count;
+    const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);  // after [R3]
+    view.completed_busy_ns += busy_ns - seen.busy_ns;
+    seen.busy_ns = busy_ns;
+    take_sums(bank.sums, seen, out, slot);
+  }
+
+  /// When the request that was in flight at the cut had begun; 0 if none was. It may have completed since: then the first
+  /// record of the new epoch tells.
+  [[nodiscard]] std::uint64_t in_flight_since(const Slot<Cells>& slot) const noexcept {
+    std::uint64_t start_ns = slot.start_ns.load(std::memory_order_acquire);  // [R4]
+    const EpochBank<Cells>& next = slot.banks[(closing_ + 1) & 1];
+    if (next.tag.load(std::memory_order_acquire) == closing_ + 2) {            // [R5]
+      start_ns = next.first_start_ns.load(std::memory_order_relaxed);          // seen with [R5]
+    }
+    return start_ns <= cut_ns_ ? start_ns : 0;
+  }
+
+  void settle(std::size_t i, SlotWindow& slot) noexcept {
+    SlotView& view = *views_[i];
+    const std::uint64_t since_ns = in_flight_since(array_.slots[i]);
+    slot.in_flight = since_ns != 0;
+    slot.current_elapsed_ns = slot.in_flight ? cut_ns_ - since_ns : 0;
+    slot.busy_ns +=
+        view.busy.settle(view.completed_busy_ns + slot.current_elapsed_ns, cut_ns_ - previous_ns_);
+  }
+
+  /// The writer was stopped inside its record, so its bank cannot be read: the request counts as still in flight, and
+  /// the next cut that reads the bank gets its busy time with it.
+  void defer(std::size_t i, SlotWindow& slot) noexcept {
+    const std::uint64_t since_ns = array_.slots[i].start_ns.load(std::memory_order_acquire);  // [R4]
+    slot.in_flight = since_ns != 0 && since_ns <= cut_ns_;
+    slot.current_elapsed_ns = slot.in_flight ? cut_ns_ - since_ns : 0;
+  }
+
+  SlotArray<Cells> array_;
+  std::vector<std::unique_ptr<SlotView>> views_;
+  std::size_t met_ = 0;
+  std::uint64_t closing_ = 0;
+  std::uint64_t cut_ns_;
+  std::uint64_t previous_ns_;
+  bool interrupted_ = false;
+};
+
+}  // namespace sluice::detail

@@ -1,0 +1,111 @@
+// Everything that the recording algorithm takes from its machine: atomic cells, single-writer counters and the two sides
+// of an asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a model
+// checker and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence, liburcu's membarrier flavour.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace sluice::detail {
+
+/// True once this process may use membarrier(PRIVATE_EXPEDITED). Registers on the first call. Blocking, rare.
+[[nodiscard]] bool membarrier_available() noexcept;
+
+/// A full barrier on every running thread of the process. False if the kernel refused.
+[[nodiscard]] bool membarrier_all() noexcept;
+
+/// A counter that one thread writes and others read. `add` is a plain load and store, never a locked instruction.
+/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see ledger.hpp.
+class RelaxedCounter {
+ public:
+  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
+  void add(std::uint64_t amount) noexcept { set(get() + amount); }
+  void raise(std::uint64_t value) noexcept {
+    if (get() < value) set(value);
+  }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// The same without atomics: shows ThreadSanitizer whether the sequence alone orders writer and reader.
+class PlainCounter {
+ public:
+  [[nodiscard]] std::uint64_t get() const noexcept { return value_; }
+  void set(std::uint64_t value) noexcept { value_ = value; }
+  void add(std::uint64_t amount) noexcept { value_ += amount; }
+  void raise(std::uint64_t value) noexcept {
+    if (value_ < value) value_ = value;
+  }
+
+ private:
+  std::uint64_t value_{0};
+};
+
+/// A counter that many threads write, for the spill. Lock-free.
+class SharedCounter {
+ public:
+  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
+  void add(std::uint64_t amount) noexcept { value_.fetch_add(amount, std::memory_order_relaxed); }
+  void raise(std::uint64_t value) noexcept {
+    std::uint64_t seen = get();
+    while (seen < value && !value_.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+    }
+  }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct AtomicCells {
+  template <class T>
+  using Atomic = std::atomic<T>;
+  using Counter = RelaxedCounter;
+};
+
+struct PlainCells {
+  template <class T>
+  using Atomic = std::atomic<T>;
+  using Counter = PlainCounter;
+};
+
+/// A read-modify-write on one shared word. Stands in for a fence under ThreadSanitizer, which models no fences.
+struct RmwFence {
+  static bool full() noexcept {
+    word.fetch_add(0, std::memory_order_seq_cst);
+    return true;
+  }
+  static inline constinit std::atomic<std::uint32_t> word{0};
+};
+
+/// Writers pay nothing but a compiler barrier; the reader makes every running thread pass a full barrier.
+struct AsymmetricFence {
+  static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+  [[nodiscard]] static bool heavy() noexcept { return membarrier_all(); }
+};
+
+/// Both sides pay a full fence. For kernels and sandboxes that refuse membarrier.
+struct SymmetricFence {
+#if defined(__SANITIZE_THREAD__)
+  static void light() noexcept { RmwFence::full(); }
+  [[nodiscard]] static bool heavy() noexcept { return RmwFence::full(); }
+#else
+  static void light() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
+  [[nodiscard]] static bool heavy() noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return true;
+  }
+#endif
+};
+
+#if defined(__SANITIZE_THREAD__)
+using ProductionCells = PlainCells;
+#else
+using ProductionCells = AtomicCells;
+#endif
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+}  // namespace sluice::detail

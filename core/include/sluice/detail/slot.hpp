@@ -1,0 +1,103 @@
+// A slot: one worker thread's place. Plain memory, standard layout, no pointers, all-zero bytes are its empty state, and
+// only its own thread writes it. Two banks alternate by epoch.
+//
+//   Order map of the writer (the reader's half is in ledger.hpp, the argument in docs/memory-model.md)
+//     [B1] begin   store start_ns   release   a reader that sees a later request also sees [W5] of the one before
+//     [W1] record  store sequence   relaxed   odd: busy. Ordered before [W3] by [W2]
+//     [W2] record  light fence                pairs with the heavy fence [R2]
+//     [W3] record  load  epoch      acquire   pairs with [R1]: the marks [R0] and the rest of the cut are seen
+//     [W4] record  load  held       relaxed   ordered by [W3]: it was stored before the epoch that was read there
+//     [W5] record  store tag        release   pairs with [R5]: first_start_ns is seen with it
+//     [W6] record  store start_ns   release   pairs with [R4]: who sees the slot idle sees the tag
+//     [W7] record  store sequence   release   pairs with [R3]: who sees even sees the whole record
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "sluice/detail/bank.hpp"
+#include "sluice/detail/policy.hpp"
+
+namespace sluice::detail {
+
+inline constexpr std::size_t kLine = 64;
+inline constexpr std::size_t kSlotBytesMax = 16 * 1024;
+
+/// Who has a slot. Free means used before: its counts remain.
+enum class SlotState : std::uint32_t { kUnused = 0, kOwned = 1, kFree = 2 };
+
+template <class Cells>
+struct EpochBank {
+  using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
+
+  Atomic64 tag;             ///< 1 + the epoch of the last record; 0: never used.
+  Atomic64 first_start_ns;  ///< When the first request that was recorded in the epoch of `tag` had begun.
+  Atomic64 count;           ///< Requests; grows only. Atomic: lifetime totals read it without a cut.
+  Atomic64 busy_ns;         ///< Their durations; grows only. Atomic for the same reason.
+  Bank<typename Cells::Counter> sums;
+};
+
+template <class Cells>
+struct alignas(2 * kLine) Slot {
+  using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
+
+  Atomic64 sequence;  ///< Odd while a record is being written.
+  Atomic64 start_ns;  ///< When the request in flight began; 0: idle.
+  typename Cells::template Atomic<std::uint32_t> state;  ///< A SlotState.
+  EpochBank<Cells> banks[2];
+
+  void begin(std::uint64_t now_ns) noexcept { start_ns.store(now_ns, std::memory_order_release); }  // [B1]
+};
+
+static_assert(sizeof(Slot<AtomicCells>) <= kSlotBytesMax);
+static_assert(std::is_standard_layout_v<Slot<AtomicCells>>);
+
+/// The word that selects the bank, alone in its cache lines: all writers read it, a cut writes it.
+template <class Cells>
+struct alignas(2 * kLine) Epoch {
+  typename Cells::template Atomic<std::uint64_t> value;
+};
+
+/// What a reader tells the writer of a slot: not 0 for a bank whose extremes no window has taken yet.
+template <class Cells>
+struct Held {
+  typename Cells::template Atomic<std::uint32_t> banks[2];
+};
+
+/// Moves a counter that one thread writes. Relaxed: the sequence orders it for cuts, and lifetime totals need no order.
+template <class Atomic>
+void single_writer_add(Atomic& counter, std::uint64_t amount) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+/// The first record of a slot in an epoch. Keeps the extremes that a deferred cut has not taken yet.
+template <class Cells>
+void open_epoch(EpochBank<Cells>& bank, std::uint64_t epoch, std::uint64_t start_ns, const Held<Cells>& held) noexcept {
+  if (held.banks[epoch & 1].load(std::memory_order_relaxed) == 0) bank.sums.clear_extremes();  // [W4]
+  bank.first_start_ns.store(start_ns, std::memory_order_relaxed);  // published by [W5]
+  bank.tag.store(epoch + 1, std::memory_order_release);            // [W5]
+}
+
+/// Records one whole request of the slot's own thread. Wait-free: a bounded number of plain loads and stores.
+template <class Fence, class Cells>
+void record(Slot<Cells>& slot, const Epoch<Cells>& epoch, const Held<Cells>& held, std::uint64_t start_ns,
+            std::uint64_t stop_ns, const Completion& done, std::size_t phases) noexcept {
+  const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);  // own store
+  slot.sequence.store(sequence + 1, std::memory_order_relaxed);                  // [W1]
+  Fence::light();                                                                // [W2]
+  const std::uint64_t now = epoch.value.load(std::memory_order_acquire);         // [W3]
+  EpochBank<Cells>& bank = slot.banks[now & 1];
+  if (bank.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
+    open_epoch<Cells>(bank, now, start_ns, held);
+  }
+  const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
+  bank.sums.add(done, duration_ns, phases);
+  single_writer_add(bank.count, 1);
+  single_writer_add(bank.busy_ns, duration_ns);
+  slot.start_ns.store(0, std::memory_order_release);             // [W6]
+  slot.sequence.store(sequence + 2, std::memory_order_release);  // [W7]
+}
+
+}  // namespace sluice::detail

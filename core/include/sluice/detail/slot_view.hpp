@@ -1,0 +1,88 @@
+// What the reading side remembers of one slot: how far each bank had been read, and how much busy time has been given to
+// windows. One reader at a time.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/detail/slot.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::detail {
+
+/// The values of a bank when it was last read. Only what grows; extremes need no memory.
+struct BankBaseline {
+  std::uint64_t count = 0;
+  std::uint64_t busy_ns = 0;
+  std::uint64_t status[kStatusClasses] = {};
+  std::uint64_t cpu_ns = 0;
+  std::uint64_t gil_wait_count = 0;
+  std::uint64_t input_bytes = 0;
+  std::uint64_t input_reads = 0;
+  std::uint64_t output_bytes = 0;
+  std::uint64_t output_writes = 0;
+  std::uint64_t total_us[kPhases] = {};
+  std::uint64_t buckets[kPhases][Grid::kBuckets] = {};
+};
+
+/// Adds to `sum` what `counter` has grown by since `seen`, and moves `seen` on.
+template <class Counter>
+void take_growth(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum) noexcept {
+  const std::uint64_t now = counter.get();
+  sum += now - seen;
+  seen = now;
+}
+
+/// Adds what a quiescent bank has grown by to a window, extremes included. The caller knows that it has grown.
+template <class Counter>
+void take_sums(const Bank<Counter>& bank, BankBaseline& seen, Window& window, SlotWindow& slot) noexcept {
+  for (std::size_t i = 0; i < kStatusClasses; ++i) {
+    take_growth(bank.status[i], seen.status[i], window.status_classes[i]);
+  }
+  take_growth(bank.cpu_ns, seen.cpu_ns, slot.cpu_ns);
+  take_growth(bank.gil_wait_count, seen.gil_wait_count, window.gil_wait_count);
+  take_growth(bank.input_bytes, seen.input_bytes, window.input_bytes);
+  take_growth(bank.input_reads, seen.input_reads, window.input_reads);
+  take_growth(bank.output_bytes, seen.output_bytes, window.output_bytes);
+  take_growth(bank.output_writes, seen.output_writes, window.output_writes);
+  slot.max_duration_ns = std::max(slot.max_duration_ns, bank.max_duration_ns.get());
+  for (std::size_t p = 0; p < phases_of(window.mode); ++p) {
+    PhaseWindow& phase = window.phases[p];
+    take_growth(bank.total_us[p], seen.total_us[p], phase.total_us);
+    for (std::size_t b = 0; b < Grid::kBuckets; ++b) {
+      take_growth(bank.buckets[p][b], seen.buckets[p][b], phase.buckets[b]);
+    }
+    phase.smallest_us = std::min(phase.smallest_us, ~bank.smallest_complement_us[p].get());
+    phase.largest_us = std::max(phase.largest_us, bank.largest_us[p].get());
+  }
+}
+
+/// Busy time of a slot as a running account: `target_ns` is all that its requests had used up to a cut, `credited_ns` what
+/// windows have been given. A window gets the difference, at most its own length; a remainder goes to the next. So parts
+/// add up to the whole and none exceeds its window, whatever the clocks of writer and reader say to one another.
+struct BusyAccount {
+  std::uint64_t credited_ns = 0;
+
+  std::uint64_t settle(std::uint64_t target_ns, std::uint64_t period_ns) noexcept {
+    if (target_ns <= credited_ns) return 0;
+    const std::uint64_t part = std::min(target_ns - credited_ns, period_ns);
+    credited_ns += part;
+    return part;
+  }
+};
+
+/// A bank that could not be read when its epoch was closed, because its writer was stopped inside a record.
+struct Deferral {
+  bool pending = false;
+  std::uint64_t stuck_sequence = 0;  ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
+};
+
+struct SlotView {
+  BankBaseline banks[2];
+  Deferral deferrals[2];
+  BusyAccount busy;
+  std::uint64_t completed_busy_ns = 0;  ///< Of the requests read so far.
+};
+
+}  // namespace sluice::detail

@@ -1,0 +1,87 @@
+// The spill: where requests go that have no slot of their own, because more threads came than the recorder was made for
+// or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added to atomically.
+// The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_` names the bank.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "sluice/detail/bank.hpp"
+#include "sluice/detail/policy.hpp"
+
+namespace sluice::detail {
+
+struct SpillBank {
+  SharedCounter count;
+  SharedCounter busy_ns;
+  Bank<SharedCounter> sums;
+
+  /// For a reader that has the bank to itself.
+  void clear() noexcept { std::construct_at(this); }
+};
+
+/// All-zero bytes are its empty state, in which it has no id yet.
+class Spill {
+ public:
+  /// Differs between a process and its forked children, so that a request ends where it began. 0: not named yet.
+  [[nodiscard]] std::uint32_t id() const noexcept { return id_.load(std::memory_order_relaxed); }  // set before use
+  void name(std::uint32_t id) noexcept { id_.store(id, std::memory_order_relaxed); }
+
+  /// Any thread. Lock-free.
+  void begin() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }  // a count; orders nothing
+
+  /// Any thread. Lock-free.
+  void record(std::uint64_t duration_ns, const Completion& done, std::size_t phases) noexcept {
+    // [P1] acq_rel: the bank that the sign names was cleared before the sign was set, and is left before [P3] is seen.
+    const std::int64_t ticket = entered_.fetch_add(1, std::memory_order_acq_rel);
+    SpillBank& bank = banks_[ticket < 0 ? 1 : 0];
+    bank.sums.add(done, duration_ns, phases);
+    bank.count.add(1);
+    bank.busy_ns.add(duration_ns);
+    in_flight_.fetch_sub(1, std::memory_order_relaxed);
+    lifetime_count_.add(1);
+    lifetime_busy_ns_.add(duration_ns);
+    left_[ticket < 0 ? 1 : 0].fetch_add(1, std::memory_order_release);  // [P3] pairs with [P4]
+  }
+
+  /// One reader at a time. Sends later writers to the other bank, unless a bank is still waiting to be taken.
+  void flip() noexcept {
+    if (closing_) return;
+    const bool odd = entered_.load(std::memory_order_relaxed) < 0;
+    const std::int64_t base = odd ? 0 : std::numeric_limits<std::int64_t>::min();
+    left_[odd ? 0 : 1].store(base, std::memory_order_relaxed);            // published by [P2]
+    closing_ticket_ = entered_.exchange(base, std::memory_order_acq_rel);  // [P2] pairs with [P1]
+    closing_ = true;
+    closing_bank_ = odd ? 1 : 0;
+  }
+
+  /// One reader at a time. The flipped bank once every writer has left it, for the caller to read and clear; or null.
+  [[nodiscard]] SpillBank* quiescent() noexcept {
+    if (!closing_ || left_[closing_bank_].load(std::memory_order_acquire) != closing_ticket_) return nullptr;  // [P4]
+    return &banks_[closing_bank_];
+  }
+
+  /// The bank that quiescent() gave has been read and cleared.
+  void taken() noexcept { closing_ = false; }
+
+  [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t lifetime_count() const noexcept { return lifetime_count_.get(); }
+  [[nodiscard]] std::uint64_t lifetime_busy_ns() const noexcept { return lifetime_busy_ns_.get(); }
+
+ private:
+  std::atomic<std::uint32_t> id_{0};
+  std::atomic<std::int64_t> entered_{0};
+  std::atomic<std::int64_t> left_[2]{};
+  std::atomic<std::uint64_t> in_flight_{0};
+  SharedCounter lifetime_count_;
+  SharedCounter lifetime_busy_ns_;
+  // The reader's own.
+  std::int64_t closing_ticket_ = 0;
+  std::uint32_t closing_bank_ = 0;
+  bool closing_ = false;
+  SpillBank banks_[2];
+};
+
+}  // namespace sluice::detail

@@ -1,0 +1,216 @@
+// The recorder: worker threads record whole requests into their own slots, readers drain coherent windows. Recording is
+// wait-free and takes no lock; the argument is in docs/memory-model.md.
+//
+//   sluice::Recorder recorder({.threads = 8});
+//   sluice::Reader reader = recorder.add_reader();
+//   sluice::Worker worker = recorder.attach();             // once a thread
+//   sluice::Request request = worker.begin();              // for each request
+//   request.finish({.status = 200, .application_us = 1500, .request_us = 1700});
+//   absl::StatusOr<sluice::Window> window = reader.drain();  // on any other thread
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "sluice/clock.hpp"
+#include "sluice/completion.hpp"
+#include "sluice/detail/slot.hpp"
+#include "sluice/detail/spill.hpp"
+#include "sluice/phase.hpp"
+#include "sluice/totals.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice {
+
+class Recorder;
+class Worker;
+
+/// One request in flight. Move-only. A request that is dropped without finish() counts as one that never started a
+/// response (status 0). Must not outlive its Worker. A request begun before a fork is the parent's: the child's copy
+/// records nothing.
+class Request {
+ public:
+  Request(Request&& other) noexcept
+      : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), spill_id_(other.spill_id_) {}
+  Request& operator=(Request&&) = delete;
+  ~Request() {
+    if (worker_ != nullptr) finish(Completion{.status = 0});
+  }
+
+  /// Records the request, once; later calls do nothing. Wait-free, no allocation, no system call besides the clock;
+  /// lock-free for a request that has no slot of its own.
+  void finish(const Completion& done) noexcept;
+
+  /// The same with the instant given: monotonic nanoseconds of the recorder's clock.
+  void finish(const Completion& done, std::uint64_t now_ns) noexcept;
+
+  [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
+
+ private:
+  friend class Worker;
+  Request(Worker* worker, std::uint64_t start_ns, std::uint32_t spill_id) noexcept
+      : worker_(worker), start_ns_(start_ns), spill_id_(spill_id) {}
+
+  Worker* worker_;
+  std::uint64_t start_ns_;
+  std::uint32_t spill_id_;  ///< 0: in the worker's slot.
+};
+
+/// A thread's place in a recorder. Used by one thread at a time. Gives its slot back when destroyed, and what it counted
+/// stays. Must not outlive the Recorder. Move-only; not to be moved while a request is in flight.
+class Worker {
+ public:
+  Worker() noexcept = default;
+  Worker(Worker&& other) noexcept { swap(other); }
+  Worker& operator=(Worker&& other) noexcept {
+    Worker(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Worker();
+
+  /// Begins a request now. One that begins while another of this worker is in flight, or on a worker that found no free
+  /// slot, is counted in the spill: all its fields are recorded, but its time in flight is not seen before it ends.
+  /// Wait-free.
+  [[nodiscard]] Request begin() noexcept;
+
+  /// The same with the instant given: monotonic nanoseconds of the recorder's clock.
+  [[nodiscard]] Request begin(std::uint64_t now_ns) noexcept;
+
+  /// The slot, from 0. Requests of a worker without a slot are listed with the last.
+  [[nodiscard]] std::size_t slot() const noexcept { return slot_index_; }
+  [[nodiscard]] bool has_slot() const noexcept { return slot_ != nullptr; }
+
+ private:
+  friend class Recorder;
+  friend class Request;
+  void swap(Worker& other) noexcept;
+
+  Recorder* recorder_ = nullptr;
+  detail::Slot<detail::ProductionCells>* slot_ = nullptr;  ///< Null: everything goes to the spill.
+  const detail::Epoch<detail::ProductionCells>* epoch_ = nullptr;
+  const detail::Held<detail::ProductionCells>* held_ = nullptr;
+  detail::Spill* spill_ = nullptr;
+  const Clock* clock_ = nullptr;
+  std::size_t slot_index_ = 0;
+  std::size_t phases_ = 0;
+  bool asymmetric_ = false;
+};
+
+/// One consumer of windows. Each reader sees every request once, in its own windows; none takes anything from another.
+/// Move-only; unregisters when destroyed. Must not outlive the Recorder.
+class Reader {
+ public:
+  Reader(Reader&& other) noexcept : recorder_(std::exchange(other.recorder_, nullptr)), id_(other.id_) {}
+  Reader& operator=(Reader&&) = delete;
+  ~Reader();
+
+  /// The window since this reader's last drain, or since it was added. Callers on several threads get disjoint windows.
+  /// Blocks on other drains and, for at most 2 ms, on writers that were preempted inside a record; never on a request in
+  /// flight. Unavailable when the kernel refuses a barrier that it granted before: nothing is lost, the next call has it.
+  [[nodiscard]] absl::StatusOr<Window> drain();
+
+  /// The same into a window of the caller's, whose memory is used again.
+  [[nodiscard]] absl::Status drain(Window& window);
+
+ private:
+  friend class Recorder;
+  Reader(Recorder* recorder, std::uint64_t id) noexcept : recorder_(recorder), id_(id) {}
+
+  Recorder* recorder_;
+  std::uint64_t id_;
+};
+
+/// One process's metrics. After fork() the child's recorder is empty and its parent's untouched, and both go on.
+class Recorder {
+ public:
+  struct Options {
+    std::size_t threads = 1;         ///< Worker slots; at least 1. Memory is committed when a slot is first used.
+    Mode mode = Mode::kEmbedded;
+    const Clock* clock = nullptr;    ///< Not owned; null: the system's.
+    bool allow_membarrier = true;    ///< False: writers pay a full fence a record, as on kernels without membarrier.
+  };
+
+  /// Throws std::invalid_argument for no threads, std::bad_alloc when memory for the slots cannot be reserved.
+  explicit Recorder(Options options);
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+  ~Recorder();
+
+  /// A place for the calling thread: the lowest free slot, or a worker without one if all are taken. Lock-free.
+  [[nodiscard]] Worker attach();
+
+  /// The slot that the caller names, from 0. OutOfRange, or AlreadyExists if a worker has it. Lock-free.
+  [[nodiscard]] absl::StatusOr<Worker> attach(std::size_t slot);
+
+  /// A new reader whose first window begins now. Blocks as a drain does. Throws std::bad_alloc.
+  [[nodiscard]] Reader add_reader();
+
+  /// Totals since the recorder was made. Drains nothing. Blocks on drains.
+  [[nodiscard]] ProcessTotals totals();
+
+  [[nodiscard]] Mode mode() const noexcept { return options_.mode; }
+  [[nodiscard]] std::size_t threads() const noexcept { return options_.threads; }
+  [[nodiscard]] const Clock& clock() const noexcept { return *options_.clock; }
+  /// True if writers rely on membarrier instead of a fence of their own.
+  [[nodiscard]] bool asymmetric() const noexcept { return asymmetric_; }
+
+ private:
+  friend class Reader;
+  friend class Worker;
+  struct Memory;   // What workers write: a mapping that a forked child finds zeroed.
+  class Readers;   // What drains use, behind a mutex.
+
+  Worker worker_at(std::size_t slot) noexcept;
+  bool claim(std::size_t slot) noexcept;
+  void release(std::size_t slot) noexcept;
+  std::uint32_t begin_spilled() noexcept;
+  Readers& readers();
+  void recover_from_fork();
+
+  Options options_;
+  bool asymmetric_;
+  std::unique_ptr<Memory> memory_;
+  std::atomic<Readers*> readers_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
+};
+
+inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
+
+inline Request Worker::begin(std::uint64_t now_ns) noexcept {
+  if (slot_ == nullptr || slot_->start_ns.load(std::memory_order_relaxed) != 0) {  // own store
+    return {this, now_ns, recorder_->begin_spilled()};
+  }
+  if (slot_->state.load(std::memory_order_relaxed) == 0) [[unlikely]] {  // own store, unless a fork wiped it
+    static_cast<void>(recorder_->claim(slot_index_));
+  }
+  slot_->begin(now_ns);
+  return {this, now_ns, 0};
+}
+
+inline void Request::finish(const Completion& done) noexcept {
+  if (worker_ != nullptr) finish(done, worker_->clock_->monotonic_ns());
+}
+
+inline void Request::finish(const Completion& done, std::uint64_t now_ns) noexcept {
+  if (worker_ == nullptr) return;
+  const Worker& worker = *std::exchange(worker_, nullptr);
+  if (spill_id_ != 0) {
+    if (worker.spill_->id() != spill_id_) return;  // begun before a fork: the parent's
+    worker.spill_->record(now_ns > start_ns_ ? now_ns - start_ns_ : 0, done, worker.phases_);
+    return;
+  }
+  if (worker.slot_->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
+  if (worker.asymmetric_) {
+    detail::record<detail::AsymmetricFence>(*worker.slot_, *worker.epoch_, *worker.held_, start_ns_, now_ns, done,
+                                            worker.phases_);
+  } else {
+    detail::record<detail::SymmetricFence>(*worker.slot_, *worker.epoch_, *worker.held_, start_ns_, now_ns, done,
+                                           worker.phases_);
+  }
+}
+
+}  // namespace sluice

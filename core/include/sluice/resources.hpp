@@ -1,0 +1,31 @@
+// CPU time and memory of a process, each by one system call, without allocation.
+#pragma once
+
+#include <cstdint>
+
+namespace sluice {
+
+struct Resources {
+  std::uint64_t cpu_user_us = 0;     ///< Since the process started; never goes down.
+  std::uint64_t cpu_system_us = 0;   ///< Since the process started; never goes down.
+  std::uint64_t memory_rss = 0;      ///< Bytes resident now.
+  std::uint64_t memory_max_rss = 0;  ///< Bytes resident at the peak; at least memory_rss.
+};
+
+/// Reads the resources of the process that made it; a forked child makes its own.
+class ResourceProbe {
+ public:
+  ResourceProbe() noexcept;
+  ResourceProbe(const ResourceProbe&) = delete;
+  ResourceProbe& operator=(const ResourceProbe&) = delete;
+  ~ResourceProbe();
+
+  /// CPU times and the peak from getrusage(), the resident set from /proc/self/statm. Where /proc is not mounted the peak
+  /// stands in for the resident set. Any thread.
+  [[nodiscard]] Resources read() const noexcept;
+
+ private:
+  int statm_;  ///< File descriptor, or -1.
+};
+
+}  // namespace sluice

@@ -1,0 +1,52 @@
+#include "sluice/resources.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace sluice {
+namespace {
+
+std::uint64_t microseconds(const timeval& time) noexcept {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+/// The second field of statm: resident pages. 0 if it cannot be read.
+std::uint64_t resident_bytes(int statm) noexcept {
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::array<char, 128> text;
+  const ssize_t length = statm < 0 ? -1 : ::pread(statm, text.data(), text.size(), 0);
+  if (length <= 0) return 0;
+  const std::string_view fields(text.data(), static_cast<std::size_t>(length));
+  const std::size_t space = fields.find(' ');
+  if (space == std::string_view::npos) return 0;
+  std::uint64_t pages = 0;
+  std::from_chars(fields.data() + space + 1, fields.data() + fields.size(), pages);
+  return pages * page;
+}
+
+}  // namespace
+
+ResourceProbe::ResourceProbe() noexcept : statm_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)) {}
+
+ResourceProbe::~ResourceProbe() {
+  if (statm_ >= 0) ::close(statm_);
+}
+
+Resources ResourceProbe::read() const noexcept {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);  // cannot fail for these arguments
+  const std::uint64_t peak = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  const std::uint64_t resident = resident_bytes(statm_);
+  return {.cpu_user_us = microseconds(usage.ru_utime),
+          .cpu_system_us = microseconds(usage.ru_stime),
+          .memory_rss = resident != 0 ? resident : peak,
+          .memory_max_rss = std::max(resident, peak)};
+}
+
+}  // namespace sluice

@@ -1,0 +1,62 @@
+// The reading side of a recorder, for one holder of its mutex: makes cuts, and gives each registered reader its share.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "memory.hpp"
+#include "sluice/detail/ledger.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/resources.hpp"
+#include "timeline.hpp"
+
+namespace sluice {
+
+class Recorder::Readers {
+ public:
+  Readers(const Options& options, bool asymmetric, Memory& memory);
+
+  /// Registers a reader whose first window begins now.
+  [[nodiscard]] std::uint64_t add();
+  void remove(std::uint64_t id) noexcept;
+  [[nodiscard]] absl::Status drain(std::uint64_t id, Window& window);
+  [[nodiscard]] ProcessTotals totals();
+
+ private:
+  /// One reader's unfinished window: what cuts have put aside for it, and where it began.
+  struct Pending {
+    std::uint64_t id;
+    std::uint64_t start_ns;
+    Resources start_resources;
+    bool stepped;
+    Window window;
+  };
+
+  [[nodiscard]] Window empty_window() const;
+  Pending& pending(std::uint64_t id);
+  [[nodiscard]] absl::Status cut();
+  void take_spill(std::uint64_t period_ns);
+  void finish(Pending& pending, const Resources& now) const noexcept;
+  [[nodiscard]] std::size_t last_used_slot() const noexcept;
+
+  const Options options_;
+  const bool asymmetric_;
+  Memory& memory_;
+  std::mutex mutex_;
+  ResourceProbe probe_;
+  Timeline timeline_;
+  Timeline::Instant instant_;  ///< Of the last cut.
+  bool stepped_ = false;       ///< The wall clock was stepped during the cut under way.
+  const double restart_time_;
+  const std::uint64_t restart_ns_;
+  detail::Ledger<detail::ProductionCells> ledger_;
+  Window scratch_;  ///< The cut under way.
+  bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.
+  std::vector<Pending> pending_;
+  std::uint64_t next_id_ = 1;
+  std::uint64_t busy_floor_ns_ = 0;
+};
+
+}  // namespace sluice

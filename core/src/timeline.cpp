@@ -1,0 +1,41 @@
+#include "timeline.hpp"
+
+#include <cstdlib>
+
+namespace sluice {
+namespace {
+
+/// Less than this is the time between two readings; a clock that is set moves by more.
+constexpr std::int64_t kStepNs = 1'000'000;
+/// A pair of readings that took longer was interrupted and is read again.
+constexpr std::uint64_t kPairNs = 100'000;
+constexpr int kTries = 4;
+
+struct Pair {
+  std::uint64_t monotonic_ns;
+  std::int64_t offset_ns;
+};
+
+Pair read_pair(const Clock& clock) noexcept {
+  Pair pair{};
+  for (int i = 0; i < kTries; ++i) {
+    pair.monotonic_ns = clock.monotonic_ns();
+    pair.offset_ns = clock.wall_ns() - static_cast<std::int64_t>(pair.monotonic_ns);
+    if (clock.monotonic_ns() - pair.monotonic_ns <= kPairNs) break;
+  }
+  return pair;
+}
+
+}  // namespace
+
+Timeline::Timeline(const Clock& clock) noexcept : clock_(&clock), offset_ns_(read_pair(clock).offset_ns) {}
+
+Timeline::Instant Timeline::now() noexcept {
+  const Pair pair = read_pair(*clock_);
+  const bool stepped = std::llabs(pair.offset_ns - offset_ns_) > kStepNs;
+  if (stepped) offset_ns_ = pair.offset_ns;
+  const std::int64_t wall_ns = static_cast<std::int64_t>(pair.monotonic_ns) + offset_ns_;
+  return {pair.monotonic_ns, static_cast<double>(wall_ns) / 1e9, stepped};
+}
+
+}  // namespace sluice

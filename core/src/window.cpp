@@ -1,0 +1,91 @@
+#include "sluice/window.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace sluice {
+namespace {
+
+constexpr double kUsPerSecond = 1e6;
+constexpr double kNsPerSecond = 1e9;
+
+}  // namespace
+
+std::optional<std::uint64_t> PhaseWindow::min_us() const noexcept {
+  return observed() ? std::optional(smallest_us) : std::nullopt;
+}
+
+std::optional<std::uint64_t> PhaseWindow::max_us() const noexcept {
+  return observed() ? std::optional(largest_us) : std::nullopt;
+}
+
+void PhaseWindow::merge(const PhaseWindow& later) noexcept {
+  total_us += later.total_us;
+  smallest_us = std::min(smallest_us, later.smallest_us);
+  largest_us = std::max(largest_us, later.largest_us);
+  for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += later.buckets[i];
+}
+
+void SlotWindow::merge(const SlotWindow& later) noexcept {
+  completed += later.completed;
+  busy_ns += later.busy_ns;
+  cpu_ns += later.cpu_ns;
+  current_elapsed_ns = later.current_elapsed_ns;
+  max_duration_ns = std::max(max_duration_ns, later.max_duration_ns);
+  in_flight = later.in_flight;
+}
+
+double Window::per_second(double amount) const noexcept {
+  return sample_period > 0.0 ? amount / sample_period : 0.0;
+}
+
+double Window::request_throughput() const noexcept { return per_second(static_cast<double>(request_count)); }
+
+double Window::cpu_user_utilization() const noexcept {
+  return per_second(static_cast<double>(cpu_user_us) / kUsPerSecond);
+}
+
+double Window::cpu_system_utilization() const noexcept {
+  return per_second(static_cast<double>(cpu_system_us) / kUsPerSecond);
+}
+
+double Window::capacity_utilization() const noexcept {
+  const double busy = std::accumulate(slots.begin(), slots.end(), 0.0, [](double sum, const SlotWindow& slot) {
+    return sum + static_cast<double>(slot.busy_ns) / kNsPerSecond;
+  });
+  return slots.empty() ? 0.0 : per_second(busy) / static_cast<double>(slots.size());
+}
+
+std::size_t Window::threads_active() const noexcept {
+  return static_cast<std::size_t>(std::count_if(
+      slots.begin(), slots.end(), [](const SlotWindow& slot) { return slot.completed != 0 || slot.in_flight; }));
+}
+
+double Window::mean_seconds(Phase phase) const noexcept {
+  if (request_count == 0) return 0.0;
+  return static_cast<double>((*this)[phase].total_us) / kUsPerSecond / static_cast<double>(request_count);
+}
+
+void Window::merge_counts(const Window& later) noexcept {
+  request_count += later.request_count;
+  for (std::size_t i = 0; i < status_classes.size(); ++i) status_classes[i] += later.status_classes[i];
+  if (later.request_count != 0) {
+    for (std::size_t i = 0; i < phases_of(mode); ++i) phases[i].merge(later.phases[i]);
+  }
+  gil_wait_count += later.gil_wait_count;
+  input_bytes += later.input_bytes;
+  input_reads += later.input_reads;
+  output_bytes += later.output_bytes;
+  output_writes += later.output_writes;
+  for (std::size_t i = 0; i < slots.size(); ++i) slots[i].merge(later.slots[i]);
+}
+
+void Window::clear_counts() noexcept {
+  phases.fill(PhaseWindow{});
+  request_count = 0;
+  status_classes.fill(0);
+  gil_wait_count = input_bytes = input_reads = output_bytes = output_writes = 0;
+  std::fill(slots.begin(), slots.end(), SlotWindow{});
+}
+
+}  // namespace sluice

@@ -1,0 +1,151 @@
+"""A private Apache: its own directory, one loopback port, one process that runs Python."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+APACHE = "/usr/sbin/apache2"
+MODULES = Path("/usr/lib/apache2/modules")
+USER = "www-data"
+WORKER_THREADS = 8
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
+LOAD_AGENT = "demo-load"
+
+CONFIGURATION = """\
+ServerRoot "{directory}"
+ServerName 127.0.0.1
+DefaultRuntimeDir "{directory}"
+PidFile apache.pid
+Listen 127.0.0.1:{port}
+{identity}
+ErrorLog error.log
+LogLevel warn
+
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule wsgi_module "{module}"
+
+StartServers 1
+ServerLimit 1
+ThreadsPerChild {threads}
+MaxRequestWorkers {threads}
+MinSpareThreads 1
+MaxSpareThreads {threads}
+MaxKeepAliveRequests 0
+
+# What did not come from the load, for the summary.
+CustomLog others.log "%r" "expr=%{{HTTP_USER_AGENT}} != '{load_agent}' && %{{REQUEST_URI}} =~ m#^/#"
+
+WSGIPythonPath "{directory}/site"
+WSGIScriptAlias / "{directory}/site/wsgi.py" process-group=%{{GLOBAL}} application-group=%{{GLOBAL}}
+WSGIImportScript "{directory}/site/reporter.py" process-group=%{{GLOBAL}} application-group=metrics
+<Directory "{directory}/site">
+    Require all granted
+</Directory>
+"""
+
+
+class ServerError(Exception):
+    """Says in one line why there is no server."""
+
+
+def free_port(wanted: int) -> int:
+    """`wanted`, or any that is free if that is 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise ServerError(f"port {wanted} cannot be used: {error.strerror}") from None
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    def __init__(self, directory: Path, module: Path, port: int) -> None:
+        if not Path(APACHE).exists():
+            raise ServerError(f"{APACHE} is missing: install Debian's package apache2")
+        if not module.is_file():
+            raise ServerError(f"there is no module at {module}: build it first, or name it with --module")
+        self._directory = directory
+        self._module = module.resolve()
+        self.port = free_port(port)
+        self.windows = directory / "windows"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self, files: list[Path]) -> None:
+        self._lay_out(files)
+        # In a session of its own, neither Ctrl-C nor a resized terminal (SIGWINCH means
+        # "stop" to Apache) reaches it; only this program stops it.
+        self._process = subprocess.Popen(
+            [APACHE, "-f", str(self._directory / "apache.conf"), "-DFOREGROUND"],
+            env={**os.environ, "DEMO_WINDOWS": str(self.windows), "METRICS_INTERVAL": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self._directory / "stderr.log").open("wb"),
+            start_new_session=True,
+        )
+        self._await_port()
+
+    def check(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            raise ServerError(f"Apache ended by itself: {self._last_words()}")
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+        self._process = None
+
+    def requests_of_others(self) -> int:
+        log = self._directory / "others.log"
+        return len(log.read_bytes().splitlines()) if log.exists() else 0
+
+    def _lay_out(self, files: list[Path]) -> None:
+        """Copies what Apache reads to where its unprivileged processes may read it."""
+        site = self._directory / "site"
+        site.mkdir()
+        for file in files:
+            shutil.copyfile(file, site / file.name)
+        self.windows.touch()
+        identity = ""
+        if os.geteuid() == 0:
+            identity = f"User {USER}\nGroup {USER}"
+            shutil.chown(self.windows, USER)
+            for path in (self._directory, site):
+                path.chmod(0o755)
+            for path in site.iterdir():
+                path.chmod(0o644)
+        text = CONFIGURATION.format(
+            directory=self._directory, port=self.port, identity=identity, modules=MODULES, module=self._module,
+            threads=WORKER_THREADS, load_agent=LOAD_AGENT,
+        )  # fmt: skip
+        (self._directory / "apache.conf").write_text(text, encoding="utf-8")
+
+    def _await_port(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            self.check()
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise ServerError(f"Apache did not open port {self.port}: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        logs = (self._directory / name for name in ("error.log", "stderr.log"))
+        lines = [line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()]
+        return lines[-1] if lines else "it left no message"

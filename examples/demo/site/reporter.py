@@ -1,0 +1,15 @@
+"""The reporter of examples/influxdb, writing its lines to a file that the demo reads instead of to a database."""
+
+import os
+
+import metrics
+
+WINDOWS = os.environ["DEMO_WINDOWS"]
+
+
+def append(line: str) -> None:
+    with open(WINDOWS, "a", encoding="utf-8") as windows:
+        windows.write(line + "\n")
+
+
+metrics.enable_reporting(append)

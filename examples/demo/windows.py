@@ -1,0 +1,56 @@
+"""Windows as the reporter wrote them: read as they come, shown as a line each, and added up."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
+HEADING = (
+    "    req/s  requests   capacity  in flight    mean ms     max ms"
+    "     1xx     2xx     3xx     4xx     5xx      cpu   memory"
+)
+LINES_PER_HEADING = 20
+
+Window = dict[str, float]
+
+
+def parse(line: str) -> Window:
+    """The fields of a line; all of them are numbers, so no comma or space hides in a value."""
+    fields = line.rsplit(" ", 2)[1]
+    return {name: float(value.removesuffix("i")) for name, value in (item.split("=") for item in fields.split(","))}
+
+
+def render(window: Window) -> str:
+    classes = "".join(f"{window[f'status_{name}']:8.0f}" for name in CLASSES)
+    cpu = window["cpu_user_utilization"] + window["cpu_system_utilization"]
+    longest_ms = window.get("request_time_max_us", 0.0) / 1e3
+    return (
+        f"{window['request_throughput']:9.1f} {window['request_count']:9.0f} {window['capacity_utilization']:10.1%} "
+        f"{window['requests_in_flight']:10.0f} {window['request_time'] * 1e3:10.2f} {longest_ms:10.2f}"
+        f"{classes} {cpu:8.0%} {window['memory_rss'] / 2**20:5.1f} MB"
+    )
+
+
+@dataclass
+class Windows:
+    path: Path
+    count: int = 0
+    requests: int = 0
+    _offset: int = 0
+    _tail: str = field(default="")
+
+    def show_new(self) -> None:
+        for line in self._new_lines():
+            window = parse(line)
+            if self.count % LINES_PER_HEADING == 0:
+                print(HEADING)
+            print(render(window), flush=True)
+            self.count += 1
+            self.requests += int(window["request_count"])
+
+    def _new_lines(self) -> list[str]:
+        with self.path.open(encoding="utf-8") as file:
+            file.seek(self._offset)
+            text = self._tail + file.read()
+            self._offset = file.tell()
+        *lines, self._tail = text.split("\n")
+        return lines

@@ -1,0 +1,5 @@
+"""Start the reporter apart from the application: the file WSGIImportScript names."""
+
+import metrics
+
+metrics.enable_reporting()

@@ -1,0 +1,1 @@
+"""Tests that drive a real Apache httpd with the module loaded."""

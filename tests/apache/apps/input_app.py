@@ -1,0 +1,81 @@
+"""Reads the request body in the ways its query asks for."""
+
+import hashlib
+import json
+from urllib.parse import parse_qs
+
+kept = []
+
+
+def calls(environ):
+    """Performs each `call` of the query on wsgi.input and reports the results as JSON."""
+    stream = environ["wsgi.input"]
+    asked = parse_qs(environ["QUERY_STRING"])["call"]
+    return json.dumps([perform(stream, call) for call in asked]).encode("ascii")
+
+
+def perform(stream, call):
+    name, _, argument = call.partition(":")
+    arguments = [int(argument)] if argument else []
+    try:
+        if name == "iterate":
+            return [line.decode("latin-1") for line in stream]
+        result = getattr(stream, name)(*arguments)
+    except OSError as error:
+        return f"OSError: {error}"
+    if isinstance(result, list):
+        return [line.decode("latin-1") for line in result]
+    return result.decode("latin-1")
+
+
+def digest(environ):
+    """Reads the whole body in blocks and answers with its length and SHA-256."""
+    stream = environ["wsgi.input"]
+    block = int(environ["QUERY_STRING"])
+    seen = hashlib.sha256()
+    length = 0
+    while data := stream.read(block):
+        seen.update(data)
+        length += len(data)
+    return f"{length} {seen.hexdigest()}".encode("ascii")
+
+
+def log_failure(environ):
+    """Reads the whole body; what goes wrong is told to the error log as well."""
+    how = environ["QUERY_STRING"]
+    result = perform(environ["wsgi.input"], how)
+    environ["wsgi.errors"].write(f"reading with {how} gave {result!r}\n")
+    return b"done"
+
+
+def ignore(environ):
+    return b"ignored"
+
+
+def keep(environ):
+    kept.append(environ["wsgi.input"])
+    return b"kept"
+
+
+def use_kept(environ):
+    try:
+        return b"read " + kept[0].read()
+    except RuntimeError:
+        return b"RuntimeError"
+
+
+ROUTES = {
+    "/calls": calls,
+    "/digest": digest,
+    "/log-failure": log_failure,
+    "/ignore": ignore,
+    "/keep": keep,
+    "/use-kept": use_kept,
+}
+
+
+def application(environ, start_response):
+    environ["wsgi.errors"].write(f"called for {environ['PATH_INFO']}\n")
+    body = ROUTES[environ["PATH_INFO"]](environ)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]

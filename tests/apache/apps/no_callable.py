@@ -1,0 +1,3 @@
+"""Holds nothing that could be called as an application."""
+
+application = "a string"

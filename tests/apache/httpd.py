@@ -1,0 +1,286 @@
+"""A private Apache httpd: written, started, signalled, stopped, and its log read."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .client import HOST, RawClient, Response, fetch
+from .config import APACHE, Layout, Workers, render
+
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+START_ATTEMPTS = 3
+APPS = Path(__file__).with_name("apps")
+CRASH_MARKS = (
+    "exit signal",
+    "Segmentation",
+    "glibc detected",
+    "AddressSanitizer",
+    "ThreadSanitizer",
+    "runtime error:",
+    "Fatal Python error",
+)
+
+started: list[Httpd] = []
+"""Servers whose logs have not had their last check."""
+
+
+class Httpd:
+    """One Apache with the module under test loaded, serving on a loopback port."""
+
+    def __init__(
+        self,
+        lines: Sequence[str],
+        *,
+        mpm: str = "event",
+        processes: int = 1,
+        threads: int = 4,
+        modules: Sequence[str] = (),
+        load_wsgi: bool = True,
+    ) -> None:
+        self._lines = list(lines)
+        self._workers = Workers(mpm, processes, threads)
+        self._modules = tuple(modules)
+        self._load_wsgi = load_wsgi
+        self._process: subprocess.Popen[bytes] | None = None
+        self.layout = make_layout()
+        self.port = 0
+
+    # Life cycle
+
+    def start(self) -> None:
+        """Starts Apache and returns once it accepts connections."""
+        started.append(self)
+        for attempt in range(START_ATTEMPTS):
+            self.port = free_port()
+            self.write_conf(self._lines)
+            self._process = self._spawn()
+            if self._accepts():
+                return
+            self._end_by_force()
+            if "could not bind" not in self.error_log():
+                break
+        raise AssertionError(f"Apache did not start:\n{self.error_log()}")
+
+    def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> float:
+        """Stops Apache, and fails when it had to be killed. Returns the seconds it took."""
+        begun = time.monotonic()
+        if self._process is None:
+            return 0.0
+        self._process.send_signal(stop_signal)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"Apache did not stop within {STOP_SECONDS} s:\n{self.error_log()}"
+            ) from None
+        finally:
+            self._end_by_force()
+        return time.monotonic() - begun
+
+    def graceful(self) -> None:
+        """Asks for a graceful restart; returns at once."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
+
+    def graceful_stop(self) -> float:
+        return self.stop(signal.SIGWINCH)
+
+    def discard(self) -> None:
+        """Removes the server's files."""
+        shutil.rmtree(self.layout.root, ignore_errors=True)
+
+    def write_conf(self, lines: Sequence[str]) -> None:
+        """Replaces the configuration file; a running server sees it at its next restart."""
+        text = render(
+            self.layout,
+            self.port,
+            lines,
+            workers=self._workers,
+            modules=self._modules,
+            load_wsgi=self._load_wsgi,
+        )
+        self.layout.conf.write_text(text)
+
+    # Requests
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
+        return fetch(self.port, path, headers=headers)
+
+    def post(
+        self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str] | None = None
+    ) -> Response:
+        return fetch(self.port, path, method="POST", body=body, headers=headers)
+
+    def request(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Response:
+        return fetch(self.port, path, method=method, headers=headers)
+
+    def raw(self) -> RawClient:
+        return RawClient(self.port)
+
+    # What the server left behind
+
+    @property
+    def apps(self) -> Path:
+        return self.layout.apps
+
+    @property
+    def docs(self) -> Path:
+        return self.layout.docs
+
+    @property
+    def out(self) -> Path:
+        return self.layout.out
+
+    def error_log(self) -> str:
+        try:
+            return self.layout.error_log.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def log_lines(self, text: str) -> list[str]:
+        """The lines of the error log that contain `text`."""
+        return [line for line in self.error_log().splitlines() if text in line]
+
+    def wait_for_log(self, text: str) -> str:
+        """The first line of the error log that contains `text`, which may be written late."""
+        wait_until(lambda: bool(self.log_lines(text)), f"{text!r} in the error log")
+        return self.log_lines(text)[0]
+
+    def crash_lines(self) -> list[str]:
+        return [line for mark in CRASH_MARKS for line in self.log_lines(mark)]
+
+    def members(self) -> list[int]:
+        """Process ids of Apache and its children, as far as they live."""
+        return [] if self._process is None else group_members(self._process.pid)
+
+    def children(self) -> list[int]:
+        return [pid for pid in self.members() if self._process and pid != self._process.pid]
+
+    # Details
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with open(self.layout.root / "console.log", "ab") as console:
+            return subprocess.Popen(
+                [APACHE, "-DFOREGROUND", "-d", self.layout.root, "-f", self.layout.conf],
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+
+    def _accepts(self) -> bool:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection((HOST, self.port), timeout=1.0).close()
+                return True
+            except OSError:
+                time.sleep(0.01)
+        return False
+
+    def _end_by_force(self) -> None:
+        """Kills, by id, whatever of the server still lives."""
+        assert self._process is not None
+        for pid in group_members(self._process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self._process.wait()
+        self._process = None
+
+
+StartHttpd = Callable[..., Httpd]
+"""The fixtures' way to start a server: configuration lines, then the options of Httpd."""
+
+
+def make_layout() -> Layout:
+    """A fresh server root that an unprivileged child process can read."""
+    layout = Layout(Path(tempfile.mkdtemp(prefix="sluice-httpd-")))
+    layout.root.chmod(0o755)
+    shutil.copytree(APPS, layout.apps, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (layout.apps, *layout.apps.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    layout.docs.mkdir()
+    layout.docs.chmod(0o755)
+    layout.out.mkdir()
+    layout.out.chmod(0o777)
+    return layout
+
+
+def config_error(lines: Sequence[str], modules: Sequence[str] = ()) -> str:
+    """Apache's message about a configuration that it must refuse."""
+    code, message = config_test(lines, modules)
+    assert code != 0, f"accepted: {lines}"
+    return message
+
+
+def config_test(lines: Sequence[str], modules: Sequence[str] = ()) -> tuple[int, str]:
+    """Exit code and message of Apache's own check of a configuration."""
+    layout = make_layout()
+    try:
+        layout.conf.write_text(
+            render(layout, free_port(), lines, workers=Workers(), modules=modules)
+        )
+        checked = subprocess.run(
+            [APACHE, "-t", "-d", layout.root, "-f", layout.conf],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+        )
+        return checked.returncode, checked.stderr
+    finally:
+        shutil.rmtree(layout.root, ignore_errors=True)
+
+
+def clean_environment() -> dict[str, str]:
+    """The caller's environment without its Python, and with the system's PATH only."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not re.match(r"PYTHON|VIRTUAL_ENV|SLUICE_", name)
+    }
+    return {**kept, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def group_members(group: int) -> list[int]:
+    """Process ids of a process group, zombies left out."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        state, process_group = fields[0], int(fields[2])
+        if process_group == group and state != "Z":
+            found.append(int(entry.name))
+    return found
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Polls until `condition` holds; fails with `what` after a generous time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)

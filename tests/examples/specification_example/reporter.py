@@ -1,0 +1,2 @@
+import metrics
+metrics.enable_reporting()

@@ -1,0 +1,54 @@
+#!/bin/sh
+# need.sh PURPOSE PACKAGE...: makes sure that Debian packages are installed. Silent when they are. As root it installs
+# what is missing and says so; otherwise it says in one line what to ask an administrator for, and fails.
+set -u
+purpose=$1
+shift
+
+if ! command -v apt-get >/dev/null; then
+  echo "sluice: $purpose needs Debian or Ubuntu, or the equivalents of these packages: $*" >&2
+  exit 1
+fi
+
+have=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p')
+missing=
+for package; do
+  printf '%s\n' "$have" | grep -qxF -e "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "sluice: $purpose needs packages; ask an administrator for:" \
+    "apt-get install -y --no-install-recommends$missing" >&2
+  exit 1
+fi
+
+echo "sluice: $purpose needs packages; apt-get installs:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=build/apt.log
+mkdir -p build
+run() {
+  apt-get -q -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1 </dev/null && return
+  tail -n 20 "$log" >&2
+  echo "sluice: apt-get $* failed; all it said is in $log" >&2
+  exit 1
+}
+
+# Some packages bring a service. None of them is started now, nor at the next boot: the tests start their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap 'rm -f $policy' EXIT
+  trap 'exit 1' HUP INT TERM
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+fi
+
+run update
+# shellcheck disable=SC2086  # one word a package
+run install -y --no-install-recommends $missing
+
+for service in apache2 influxdb; do
+  case " $missing " in
+    *" $service "*) update-rc.d "$service" disable >/dev/null 2>&1 || true ;;
+  esac
+done

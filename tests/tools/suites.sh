@@ -1,0 +1,32 @@
+#!/bin/sh
+# suites.sh: runs every suite on what `make test` has built, each under a title line, and stops at the first that fails.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+passed=0
+suite() {
+  title=$1
+  shift
+  printf '\n==== %s\n' "$title"
+  if ! "$@"; then
+    printf '\nfailed: %s\n%d passed, 1 failed\n' "$title" "$passed"
+    exit 1
+  fi
+  passed=$((passed + 1))
+}
+
+# The core under each build. Sanitizers stop at the first report, so a report is a failure.
+for preset in release asan tsan; do
+  suite "core, $preset build" ctest --preset "$preset" --output-on-failure --no-tests=error
+done
+
+export PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1
+python=build/venv/bin/python
+suite "rooms" "$python" -m pytest tests/rooms
+for venv in build/venv $(cat build/venvs); do
+  suite "bindings and harness, $("$venv/bin/python" --version)" "$venv/bin/python" -m pytest tests/python
+done
+suite "apache" "$python" -m pytest tests/apache
+suite "examples" "$python" -m pytest tests/examples
+
+printf '\n%d passed, 0 failed\n' "$passed"
