@@ -48,7 +48,6 @@ Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memo
       timeline_(*options.clock),
       instant_(timeline_.now()),
       restart_time_(instant_.wall),
-      restart_ns_(instant_.monotonic_ns),
       ledger_(memory.array(), instant_.monotonic_ns),
       scratch_(empty_window()) {}
 
@@ -168,7 +167,6 @@ ProcessTotals Recorder::Readers::totals() {
   const Timeline::Instant now = timeline_.now();
   ProcessTotals totals{.restart_time = restart_time_,
                        .current_time = now.wall,
-                       .running_ns = now.monotonic_ns - restart_ns_,
                        .threads = {},
                        .resources = probe_.read()};
   if (now.stepped) {

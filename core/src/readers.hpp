@@ -50,7 +50,6 @@ class Recorder::Readers {
   Timeline::Instant instant_;  ///< Of the last cut.
   bool stepped_ = false;       ///< The wall clock was stepped during the cut under way.
   const double restart_time_;
-  const std::uint64_t restart_ns_;
   detail::Ledger<detail::ProductionCells> ledger_;
   Window scratch_;  ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.

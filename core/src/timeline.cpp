@@ -10,6 +10,12 @@ constexpr std::int64_t kStepNs = 1'000'000;
 /// A pair of readings that took longer was interrupted and is read again.
 constexpr std::uint64_t kPairNs = 100'000;
 constexpr int kTries = 4;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+/// Whole seconds apart from the rest: the nearest double to the instant, which the quotient alone is not.
+double seconds(std::int64_t ns) noexcept {
+  return static_cast<double>(ns / kNsPerSecond) + static_cast<double>(ns % kNsPerSecond) / 1e9;
+}
 
 struct Pair {
   std::uint64_t monotonic_ns;
@@ -35,7 +41,7 @@ Timeline::Instant Timeline::now() noexcept {
   const bool stepped = std::llabs(pair.offset_ns - offset_ns_) > kStepNs;
   if (stepped) offset_ns_ = pair.offset_ns;
   const std::int64_t wall_ns = static_cast<std::int64_t>(pair.monotonic_ns) + offset_ns_;
-  return {pair.monotonic_ns, static_cast<double>(wall_ns) / 1e9, stepped};
+  return {pair.monotonic_ns, seconds(wall_ns), stepped};
 }
 
 }  // namespace sluice

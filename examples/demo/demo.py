@@ -1,55 +1,94 @@
 """Sluice at work: a private Apache, some load, and what its reporter sees, a line a second."""
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
-from server import LOAD_AGENT, Server, ServerError
+from server import LOAD_AGENT, DemoError, Server
 from windows import Windows
 
 HERE = Path(__file__).resolve().parent
 MODULE = HERE.parents[1] / "build/release/modules/mod_sluice.so"
 SITE = [HERE / "site/wsgi.py", HERE / "site/reporter.py", HERE.parent / "influxdb/metrics.py"]
 LOAD_SECONDS = 30.0
-LOAD_TIMEOUT = 90.0
+LAST_ANSWERS_TIMEOUT = 90.0
 
 
 class Load:
     """The client, a process of its own."""
 
     def __init__(self, port: int, seconds: float) -> None:
-        command = [sys.executable, HERE / "load.py", f"--port={port}", f"--agent={LOAD_AGENT}", f"--seconds={seconds}"]
         pipe = subprocess.PIPE
-        # Ctrl-C is for this program, which then ends the load in good order.
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
-        self.answers = 0
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                HERE / "load.py",
+                f"--port={port}",
+                f"--agent={LOAD_AGENT}",
+                f"--seconds={seconds}",
+            ],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for this program, which ends the load in good order
+        )
+        self.answers: int | None = None
 
     def over(self) -> bool:
         return self._process.poll() is not None
 
     def finish(self) -> None:
-        """Ends it once what it asked for is answered; the count is then known."""
+        """Ends it once all it asked for is answered; the count is then known."""
+        if self.answers is not None:
+            return
         try:
-            output, errors = self._process.communicate(timeout=LOAD_TIMEOUT)  # closes its standard input
+            output, errors = self._process.communicate(
+                timeout=LAST_ANSWERS_TIMEOUT
+            )  # closes its standard input
         except subprocess.TimeoutExpired:
             self._process.kill()
             output, errors = self._process.communicate()
+        self.answers = int(output or 0)
         if self._process.returncode != 0:
-            raise ServerError(errors.strip() or "the load was killed")
-        self.answers = int(output)
+            raise DemoError(errors.strip() or "the load was killed")
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise ValueError
+    return value
+
+
+def port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise ValueError
+    return value
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--module", type=Path, default=MODULE, metavar="PATH", help="the Apache module (%(default)s)")
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: at Ctrl-C)")
-    parser.add_argument("--port", type=int, default=0, help="loopback port (default: any free one)")
+    parser.add_argument(
+        "--module",
+        type=Path,
+        default=MODULE,
+        metavar="PATH",
+        help="the Apache module (%(default)s)",
+    )
+    parser.add_argument(
+        "--seconds", type=seconds, metavar="N", help="end after N seconds (default: at Ctrl-C)"
+    )
+    parser.add_argument(
+        "--port", type=port, default=0, metavar="N", help="loopback port (default: any free one)"
+    )
     return parser.parse_args()
 
 
@@ -60,56 +99,59 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def watch(server: Server, windows: Windows, load: Load, seconds: float, stop: threading.Event) -> None:
+def watch(server: Server, windows: Windows, load: Load, end: float, stop: threading.Event) -> None:
     """Shows what comes until the time is over or someone ends it."""
-    end = time.monotonic() + seconds
     loaded = True
     while time.monotonic() < end and not stop.wait(0.1):
         server.check()
         windows.show_new()
         if loaded and load.over():
+            load.finish()
             loaded = False
-            print(f"The load is over. Open {server.url} to make some of your own; Ctrl-C ends.", flush=True)
+            print(f"The load is over; {server.url} is open to yours. Ctrl-C ends.", flush=True)
 
 
 def summarise(windows: Windows, load: Load, others: int) -> None:
-    asked = load.answers + others
-    verdict = "equal" if windows.requests == asked else f"they differ by {windows.requests - asked}"
-    print(f"Answers: {load.answers} to the load, {others} to others, {asked} in all.")
-    print(f"Windows: {windows.count}, with {windows.requests} requests in all: {verdict}.", flush=True)
+    answers = (load.answers or 0) + others
+    verdict = "equal" if windows.requests == answers else f"off by {windows.requests - answers}"
+    print(f"Answers: {load.answers} to the load, {others} to others, {answers} in all.")
+    print(
+        f"Windows: {windows.count}, with {windows.requests} requests in all: {verdict}.", flush=True
+    )
 
 
 def demonstrate(arguments: argparse.Namespace, directory: Path, stop: threading.Event) -> None:
-    seconds = arguments.seconds if arguments.seconds is not None else float("inf")
     server = Server(directory, arguments.module, arguments.port)
     windows = Windows(server.windows)
+    duration = arguments.seconds or float("inf")
+    load_seconds = min(duration, LOAD_SECONDS)
     try:
         server.start(SITE)
-        print(f"Apache serves {server.url} (port {server.port}, this machine only).")
-        print(f"Load for {min(seconds, LOAD_SECONDS):g} s; Ctrl-C ends at any time.", flush=True)
-        load = Load(server.port, min(seconds, LOAD_SECONDS))
+        print(f"Apache serves {server.url} (port {server.port}, for this machine only).")
+        print(f"Load for {load_seconds:g} s; Ctrl-C ends at any time.", flush=True)
+        load = Load(server.port, load_seconds)
         try:
-            watch(server, windows, load, seconds, stop)
+            watch(server, windows, load, time.monotonic() + duration, stop)
         finally:
             load.finish()
-        others = server.requests_of_others()
     finally:
         server.stop()
     windows.show_new()
-    summarise(windows, load, others)
+    summarise(windows, load, server.requests_of_others())
 
 
 def main() -> None:
     arguments = parse_arguments()
     stop = stop_on_signals()
+    # As root, Apache serves as another user, who must get at the files.
+    parent = "/tmp" if os.geteuid() == 0 else None
     try:
-        with tempfile.TemporaryDirectory(prefix="sluice-demo-") as directory:
+        with tempfile.TemporaryDirectory(prefix="sluice-demo-", dir=parent) as directory:
             demonstrate(arguments, Path(directory).resolve(), stop)
-    except ServerError as error:
+    except DemoError as error:
         sys.exit(f"demo: {error}")
     except BrokenPipeError:  # whoever read the lines has gone
-        with suppress(OSError):
-            sys.stdout.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -16,8 +16,16 @@ import time
 CONNECTIONS = 4
 ANSWER_TIMEOUT = 60.0
 
-# Of two hundred requests, these are not for /hello.
-OTHERS = {20: "/slow", 50: "/missing", 100: "/moved", 150: "/work", 199: "/broken"}
+# Of a thousand requests, these are not for /hello.
+CYCLE = 1000
+OTHERS = {
+    100: "/slow",
+    300: "/missing",
+    400: "/moved",
+    600: "/work",
+    700: "/missing",
+    900: "/broken",
+}
 
 
 class LoadError(Exception):
@@ -37,7 +45,7 @@ class Client:
         self._received = b""
 
     def ask(self) -> None:
-        path = OTHERS.get(next(self._numbers) % 200, "/hello")
+        path = OTHERS.get(next(self._numbers) % CYCLE, "/hello")
         self._request = f"GET {path} HTTP/1.1\r\n{self._headers}\r\n\r\n".encode("ascii")
         self._send()
 
@@ -86,7 +94,7 @@ def run(port: int, agent: str, seconds: float) -> int:
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin, selectors.EVENT_READ)
         for index in range(CONNECTIONS):
-            Client(port, agent, index * 200 // CONNECTIONS, selector).ask()
+            Client(port, agent, index * CYCLE // CONNECTIONS, selector).ask()
         while waiting:
             ready = [key.data for key, _ in selector.select(ANSWER_TIMEOUT)]
             if not ready:

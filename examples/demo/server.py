@@ -49,8 +49,8 @@ WSGIImportScript "{directory}/site/reporter.py" process-group=%{{GLOBAL}} applic
 """
 
 
-class ServerError(Exception):
-    """Says in one line why there is no server."""
+class DemoError(Exception):
+    """Says in one line why the demonstration cannot go on."""
 
 
 def free_port(wanted: int) -> int:
@@ -60,16 +60,18 @@ def free_port(wanted: int) -> int:
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError as error:
-            raise ServerError(f"port {wanted} cannot be used: {error.strerror}") from None
+            raise DemoError(f"port {wanted} cannot be used: {error.strerror}") from None
         return int(probe.getsockname()[1])
 
 
 class Server:
     def __init__(self, directory: Path, module: Path, port: int) -> None:
         if not Path(APACHE).exists():
-            raise ServerError(f"{APACHE} is missing: install Debian's package apache2")
+            raise DemoError(f"{APACHE} is missing: install Debian's package apache2")
         if not module.is_file():
-            raise ServerError(f"there is no module at {module}: build it first, or name it with --module")
+            raise DemoError(
+                f"there is no module at {module}: build it first, or name it with --module"
+            )
         self._directory = directory
         self._module = module.resolve()
         self.port = free_port(port)
@@ -96,7 +98,7 @@ class Server:
 
     def check(self) -> None:
         if self._process is not None and self._process.poll() is not None:
-            raise ServerError(f"Apache ended by itself: {self._last_words()}")
+            raise DemoError(f"Apache ended by itself: {self._last_words()}")
 
     def stop(self) -> None:
         if self._process is None:
@@ -129,9 +131,14 @@ class Server:
             for path in site.iterdir():
                 path.chmod(0o644)
         text = CONFIGURATION.format(
-            directory=self._directory, port=self.port, identity=identity, modules=MODULES, module=self._module,
-            threads=WORKER_THREADS, load_agent=LOAD_AGENT,
-        )  # fmt: skip
+            directory=self._directory,
+            port=self.port,
+            identity=identity,
+            modules=MODULES,
+            module=self._module,
+            threads=WORKER_THREADS,
+            load_agent=LOAD_AGENT,
+        )
         (self._directory / "apache.conf").write_text(text, encoding="utf-8")
 
     def _await_port(self) -> None:
@@ -143,9 +150,14 @@ class Server:
                 return
             except OSError:
                 time.sleep(0.05)
-        raise ServerError(f"Apache did not open port {self.port}: {self._last_words()}")
+        raise DemoError(f"Apache did not open port {self.port}: {self._last_words()}")
 
     def _last_words(self) -> str:
         logs = (self._directory / name for name in ("error.log", "stderr.log"))
-        lines = [line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()]
+        lines = [
+            line
+            for log in logs
+            if log.exists()
+            for line in log.read_text(errors="replace").splitlines()
+        ]
         return lines[-1] if lines else "it left no message"

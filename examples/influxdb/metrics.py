@@ -75,15 +75,21 @@ TAG_ESCAPES = str.maketrans(
 
 def format_tags(tags: Mapping[str, str]) -> str:
     """The tags in order of their names; one without a value is left out, as the format demands."""
-    return "".join(f",{name}={value.translate(TAG_ESCAPES)}" for name, value in sorted(tags.items()) if value)
+    return "".join(
+        f",{name}={value.translate(TAG_ESCAPES)}" for name, value in sorted(tags.items()) if value
+    )
 
 
 def format_fields(values: Mapping[str, Any]) -> str:
-    """The fields of the two tables; `None` and what is no finite number have no spelling and are left out."""
+    """The fields of the two tables; `None` and what is not finite have no spelling: left out."""
     floats = ((name, values.get(name)) for name in FLOAT_FIELDS)
     integers = ((name, values.get(name)) for name in INTEGER_FIELDS)
     return ",".join(
-        [f"{name}={float(value)!r}" for name, value in floats if value is not None and math.isfinite(value)]
+        [
+            f"{name}={float(value)!r}"
+            for name, value in floats
+            if value is not None and math.isfinite(value)
+        ]
         + [f"{name}={int(value)}i" for name, value in integers if value is not None]
     )
 
@@ -91,8 +97,15 @@ def format_fields(values: Mapping[str, Any]) -> str:
 def format_line(sample: Mapping[str, Any]) -> str:
     """One window as one record of line protocol, stamped with the window's end in nanoseconds."""
     in_flight = [elapsed for elapsed in sample["request_threads_current_elapsed"] if elapsed > 0.0]
-    derived = {"requests_in_flight": len(in_flight), "longest_in_flight": max(in_flight, default=0.0)}
-    tags = {"hostname": HOSTNAME, "pid": str(sample["pid"]), "process_group": mod_wsgi.process_group}
+    derived = {
+        "requests_in_flight": len(in_flight),
+        "longest_in_flight": max(in_flight, default=0.0),
+    }
+    tags = {
+        "hostname": HOSTNAME,
+        "pid": str(sample["pid"]),
+        "process_group": mod_wsgi.process_group,
+    }
     timestamp = int(sample["stop_time"] * 1_000_000_000)
     return f"{MEASUREMENT}{format_tags(tags)} {format_fields({**sample, **derived})} {timestamp}"
 
@@ -137,7 +150,7 @@ class InfluxWriter:
 
 
 def next_tick(last: float, now: float, interval: float) -> float:
-    """Counted from tick to tick, so that nothing drifts; ticks that a slow write missed are left out."""
+    """Counted from tick to tick, so nothing drifts; those that a slow write missed are skipped."""
     missed = max(0.0, now - last) // interval
     return last + (missed + 1) * interval
 

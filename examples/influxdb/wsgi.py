@@ -10,6 +10,9 @@ metrics.enable_reporting()
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     body = f"You asked for {environ['PATH_INFO'] or '/'}\n".encode("latin-1")
-    headers = [("Content-Type", "text/plain; charset=iso-8859-1"), ("Content-Length", str(len(body)))]
+    headers = [
+        ("Content-Type", "text/plain; charset=iso-8859-1"),
+        ("Content-Length", str(len(body))),
+    ]
     start_response("200 OK", headers)
     return [body]

@@ -9,6 +9,9 @@ import pytest
 from .config import MPMS, module_under_test
 from .httpd import Httpd, StartHttpd, started
 
+REPORTED_LOG_LINES = 40
+REPORTED_LINE_LENGTH = 300
+
 
 @pytest.fixture(scope="session", autouse=True)
 def module_is_built() -> None:
@@ -38,16 +41,26 @@ def start_shared_httpd() -> Iterator[StartHttpd]:
 
 @pytest.fixture(autouse=True)
 def no_crash_in_the_error_log() -> Iterator[None]:
-    """After each test no server's log may tell of a crash."""
+    """After each test no log of a server that still runs may tell of a crash."""
     yield
     crashes = [line for server in started for line in server.crash_lines()]
-    for server in [server for server in started if not server.members()]:
-        started.remove(server)
-        server.discard()
     assert not crashes, "\n".join(crashes)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test shows the end of its servers' error logs."""
+    report = yield
+    if report.failed:
+        for server in started:
+            lines = server.error_log().splitlines()[-REPORTED_LOG_LINES:]
+            text = "\n".join(line[:REPORTED_LINE_LENGTH] for line in lines)
+            report.sections.append((f"error log of {server.layout.root}", text))
+    return report
+
+
 def _servers() -> Iterator[StartHttpd]:
+    """The function that starts servers; afterwards all are stopped, checked and removed."""
     servers: list[Httpd] = []
 
     def start(*lines: str, **options: object) -> Httpd:
@@ -57,13 +70,18 @@ def _servers() -> Iterator[StartHttpd]:
         return server
 
     yield start
-    failures = [failure for server in servers if (failure := _stop(server))]
+    failures = [line for server in servers for line in _end(server)]
     assert not failures, "\n".join(failures)
 
 
-def _stop(server: Httpd) -> str:
+def _end(server: Httpd) -> list[str]:
+    """Stops a server; returns what was wrong with its end or stands in its log."""
+    failures = []
     try:
         server.stop()
     except AssertionError as failure:
-        return str(failure)
-    return ""
+        failures.append(str(failure))
+    failures += server.crash_lines()
+    started.remove(server)
+    server.discard()
+    return failures

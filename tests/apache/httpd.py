@@ -18,6 +18,7 @@ from .config import APACHE, Layout, Workers, render
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
+LOG_SECONDS = 10.0
 START_ATTEMPTS = 3
 APPS = Path(__file__).with_name("apps")
 CRASH_MARKS = (
@@ -31,7 +32,7 @@ CRASH_MARKS = (
 )
 
 started: list[Httpd] = []
-"""Servers whose logs have not had their last check."""
+"""Servers that have not had their last check."""
 
 
 class Httpd:
@@ -58,13 +59,14 @@ class Httpd:
     # Life cycle
 
     def start(self) -> None:
-        """Starts Apache and returns once it accepts connections."""
-        started.append(self)
+        """Starts Apache and returns once it serves."""
+        if self not in started:
+            started.append(self)
         for attempt in range(START_ATTEMPTS):
             self.port = free_port()
             self.write_conf(self._lines)
             self._process = self._spawn()
-            if self._accepts():
+            if self._serves():
                 return
             self._end_by_force()
             if "could not bind" not in self.error_log():
@@ -86,6 +88,13 @@ class Httpd:
         finally:
             self._end_by_force()
         return time.monotonic() - begun
+
+    def reconfigure(self, *lines: str) -> None:
+        """Stops, and starts again with another configuration and an empty log."""
+        self.stop()
+        self.layout.error_log.unlink()
+        self._lines = list(lines)
+        self.start()
 
     def graceful(self) -> None:
         """Asks for a graceful restart; returns at once."""
@@ -153,7 +162,7 @@ class Httpd:
 
     def wait_for_log(self, text: str) -> str:
         """The first line of the error log that contains `text`, which may be written late."""
-        wait_until(lambda: bool(self.log_lines(text)), f"{text!r} in the error log")
+        wait_until(lambda: bool(self.log_lines(text)), f"{text!r} in the error log", LOG_SECONDS)
         return self.log_lines(text)[0]
 
     def crash_lines(self) -> list[str]:
@@ -179,15 +188,14 @@ class Httpd:
                 start_new_session=True,
             )
 
-    def _accepts(self) -> bool:
+    def _serves(self) -> bool:
+        """Waits until Apache has said that it runs, or has given up."""
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while self._process.poll() is None and time.monotonic() < deadline:
-            try:
-                socket.create_connection((HOST, self.port), timeout=1.0).close()
+            if "resuming normal operations" in self.error_log():
                 return True
-            except OSError:
-                time.sleep(0.01)
+            time.sleep(0.01)
         return False
 
     def _end_by_force(self) -> None:

@@ -53,7 +53,7 @@ def own_influxd(tmp_path: Path) -> Iterator[Influxd]:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts an Apache with the given files in `${APPS}/example`; none may have crashed in the end."""
+    """Starts an Apache with the given files in `${APPS}/example`; in the end none has crashed."""
     servers: list[Httpd] = []
 
     def start(files: dict[str, str], lines: list[str], **options: object) -> Httpd:

@@ -36,7 +36,7 @@ bind-address = "{host}:{backup_port}"
 
 @dataclass(frozen=True)
 class Series:
-    """The points of one series in order of time; each maps field names and `time` (ns) to values."""
+    """The points of one series, the oldest first: field names and `time` (ns) to values."""
 
     tags: dict[str, str]
     points: list[dict[str, Any]]
@@ -105,7 +105,10 @@ class Influxd:
         query = f'SELECT * FROM "{measurement}" GROUP BY *'
         found = self._ask({"db": database, "epoch": "ns", "q": query}).get("series", [])
         return [
-            Series(item["tags"], [dict(zip(item["columns"], row)) for row in item["values"]])
+            Series(
+                item.get("tags", {}),
+                [dict(zip(item["columns"], row, strict=True)) for row in item["values"]],
+            )
             for item in found
         ]
 

@@ -24,7 +24,9 @@ CONFIGURATION = [
     "WSGIPythonPath ${APPS}/example",
     "WSGIScriptAlias / ${APPS}/example/wsgi.py application-group=%{GLOBAL}",
 ]
-APART = "WSGIImportScript ${APPS}/example/reporter.py process-group=%{GLOBAL} application-group=metrics"
+APART = (
+    "WSGIImportScript ${APPS}/example/reporter.py process-group=%{GLOBAL} application-group=metrics"
+)
 
 
 @pytest.fixture

@@ -24,6 +24,6 @@ echo "sluice: installed
   C++ package    $destdir$prefix (files listed in build/install.log)
 next: a2enmod sluice, then restart Apache"
 
-if [ -e $apache/mods-enabled/wsgi.load ]; then
+if [ -e "$destdir$apache/mods-enabled/wsgi.load" ]; then
   echo "sluice: warning: mod_wsgi is enabled here and cannot be loaded beside Sluice: a2dismod wsgi first" >&2
 fi

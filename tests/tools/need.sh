@@ -49,6 +49,9 @@ run install -y --no-install-recommends $missing
 
 for service in apache2 influxdb; do
   case " $missing " in
-    *" $service "*) update-rc.d "$service" disable >/dev/null 2>&1 || true ;;
+    *" $service "*)
+      update-rc.d "$service" disable >/dev/null 2>&1 || true
+      echo "sluice: the service $service that came along is off; 'systemctl enable --now $service' turns it on"
+      ;;
   esac
 done

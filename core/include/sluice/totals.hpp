@@ -15,16 +15,21 @@ struct ThreadTotals {
   std::uint64_t request_count = 0;
 };
 
-/// request_count is the sum of threads[i].request_count. Nothing in here ever goes down from one reading to the next.
+/// request_count is the sum of threads[i].request_count. No count in here ever goes down from one
+/// reading to the next.
 struct ProcessTotals {
   double restart_time = 0.0;  ///< Seconds since the Unix epoch.
   double current_time = 0.0;  ///< Seconds since the Unix epoch.
-  std::uint64_t running_ns = 0;
   std::uint64_t request_count = 0;
   std::uint64_t request_busy_ns = 0;  ///< Time that threads spent inside requests, those in flight included.
   std::size_t active_requests = 0;
   std::vector<ThreadTotals> threads;  ///< Ascending by thread_id.
   Resources resources;
+
+  /// current_time - restart_time; 0.0 if the wall clock was set back behind the start.
+  [[nodiscard]] double running_seconds() const noexcept {
+    return current_time > restart_time ? current_time - restart_time : 0.0;
+  }
 };
 
 }  // namespace sluice

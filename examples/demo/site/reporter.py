@@ -1,4 +1,4 @@
-"""The reporter of examples/influxdb, writing its lines to a file that the demo reads instead of to a database."""
+"""The reporter of examples/influxdb, its lines going to a file that the demo reads."""
 
 import os
 

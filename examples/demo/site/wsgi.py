@@ -18,9 +18,13 @@ Answer = tuple[str, str, str]
 
 
 def page() -> Answer:
-    items = "".join(f'<li><a href="{path}">{path}</a> {escape(text)}</li>' for path, text in LINKS.items())
-    text = f"<!doctype html><title>Demo</title><h1>It works</h1><p>Click, and watch the terminal.</p><ul>{items}</ul>"
-    return "200 OK", "text/html; charset=utf-8", text
+    items = "".join(
+        f'<li><a href="{path}">{path}</a> {escape(text)}</li>' for path, text in LINKS.items()
+    )
+    head = (
+        "<!doctype html><title>Demo</title><h1>It works</h1><p>Click, and watch the terminal.</p>"
+    )
+    return "200 OK", "text/html; charset=utf-8", f"{head}<ul>{items}</ul>"
 
 
 def slow() -> Answer:
@@ -47,7 +51,9 @@ PATHS: dict[str, Callable[[], Answer]] = {
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    answer = PATHS.get(environ["PATH_INFO"], lambda: ("404 Not Found", "text/plain", "Nothing here.\n"))
+    answer = PATHS.get(
+        environ["PATH_INFO"], lambda: ("404 Not Found", "text/plain", "Nothing here.\n")
+    )
     status, content_type, text = answer()
     body = text.encode()
     headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]

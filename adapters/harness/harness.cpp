@@ -1,0 +1,57 @@
+#include "adapters/harness/harness.hpp"
+
+#include <cstdio>
+
+namespace sluice::harness {
+
+Harness::Harness(Options options)
+    : bindings::Host({.threads = options.threads, .mode = options.mode, .clock = &clock}),
+      options_(options),
+      places_(options.threads) {}
+
+absl::Status Harness::check_slot(std::size_t slot) const {
+  if (slot < 1 || slot > places_.size()) return absl::OutOfRangeError("there is no such slot");
+  return absl::OkStatus();
+}
+
+absl::Status Harness::check(const Completion& done) const {
+  if (options_.mode == Mode::kEmbedded && (done.queue_us != 0 || done.daemon_us != 0)) {
+    return absl::InvalidArgumentError("queue and daemon exist in daemon mode only");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Harness::begin(std::size_t slot) {
+  if (absl::Status status = check_slot(slot); !status.ok()) return status;
+  Place& place = places_[slot - 1];
+  if (place.request) return absl::FailedPreconditionError("the slot is busy");
+  if (!place.worker.has_slot()) {
+    absl::StatusOr<Worker> worker = recorder().attach(slot - 1);
+    if (!worker.ok()) return worker.status();
+    place.worker = *std::move(worker);
+  }
+  place.request.emplace(place.worker.begin());
+  return absl::OkStatus();
+}
+
+absl::Status Harness::finish(std::size_t slot, const Completion& done) {
+  if (absl::Status status = check_slot(slot); !status.ok()) return status;
+  if (absl::Status status = check(done); !status.ok()) return status;
+  Place& place = places_[slot - 1];
+  if (!place.request) return absl::FailedPreconditionError("no request is in flight on the slot");
+  place.request->finish(done);
+  place.request.reset();
+  return absl::OkStatus();
+}
+
+absl::Status Harness::request(std::size_t slot, const Completion& done) {
+  if (absl::Status status = check(done); !status.ok()) return status;
+  if (absl::Status status = begin(slot); !status.ok()) return status;
+  return finish(slot, done);
+}
+
+void Harness::log(bindings::LogLevel, std::string_view line) const noexcept {
+  std::fprintf(stderr, "sluice: %.*s\n", static_cast<int>(line.size()), line.data());
+}
+
+}  // namespace sluice::harness

@@ -1,0 +1,85 @@
+// The host for tests: its clock moves only when it is told to, and its requests are what the test says. No server, no
+// interpreter.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "bindings/host.hpp"
+#include "sluice/clock.hpp"
+#include "sluice/completion.hpp"
+#include "sluice/recorder.hpp"
+
+namespace sluice::harness {
+
+/// Monotonic and wall clock move together. Any thread.
+class ManualClock final : public Clock {
+ public:
+  [[nodiscard]] std::uint64_t monotonic_ns() const noexcept override {
+    return kMonotonicStartNs + elapsed_ns_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::int64_t wall_ns() const noexcept override {
+    return kWallStartNs + static_cast<std::int64_t>(elapsed_ns_.load(std::memory_order_relaxed));
+  }
+  void advance_us(std::uint64_t us) noexcept { elapsed_ns_.fetch_add(us * 1000, std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::uint64_t kMonotonicStartNs = 1'000'000'000'000;
+  static constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;
+
+  std::atomic<std::uint64_t> elapsed_ns_{0};
+};
+
+/// The base that owns the clock, so that it is there before the recorder is made.
+struct ClockOwner {
+  ManualClock clock;
+};
+
+class Harness final : private ClockOwner, public bindings::Host {
+ public:
+  struct Options {
+    std::size_t threads = 4;
+    Mode mode = Mode::kEmbedded;
+    bool external_reporter = false;
+  };
+
+  /// Throws std::invalid_argument for no threads.
+  explicit Harness(Options options);
+
+  void advance_us(std::uint64_t us) noexcept { clock.advance_us(us); }
+
+  /// Begins a request on a slot, numbered from 1. OutOfRange for a slot that does not exist, FailedPrecondition for one
+  /// that is busy. Calls for one slot must not overlap.
+  [[nodiscard]] absl::Status begin(std::size_t slot);
+
+  /// Completes the request of a slot now. FailedPrecondition if there is none, InvalidArgument for a daemon phase in
+  /// embedded mode; nothing is recorded then.
+  [[nodiscard]] absl::Status finish(std::size_t slot, const Completion& done);
+
+  /// Both, at once. On an error the slot has not even started.
+  [[nodiscard]] absl::Status request(std::size_t slot, const Completion& done);
+
+  [[nodiscard]] bool external_reporter() const noexcept override { return options_.external_reporter; }
+  [[nodiscard]] std::string process_group() const override { return {}; }
+  [[nodiscard]] long maximum_processes() const noexcept override { return 1; }
+  [[nodiscard]] long threads_per_process() const noexcept override { return static_cast<long>(options_.threads); }
+  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+
+ private:
+  [[nodiscard]] absl::Status check_slot(std::size_t slot) const;
+  [[nodiscard]] absl::Status check(const Completion& done) const;
+
+  const Options options_;
+  struct Place {
+    Worker worker;
+    std::optional<Request> request;
+  };
+  std::vector<Place> places_;
+};
+
+}  // namespace sluice::harness

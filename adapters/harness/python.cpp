@@ -1,0 +1,183 @@
+// The extension module of the `sluice` package: the harness for tests in Python.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "adapters/harness/harness.hpp"
+#include "bindings/module.hpp"
+
+namespace py = pybind11;
+
+namespace sluice::harness {
+namespace {
+
+void throw_if(const absl::Status& status) {
+  if (!status.ok()) throw py::value_error(std::string(status.message()));
+}
+
+long long integer(const char* name, py::handle value) {
+  if (PyLong_Check(value.ptr()) == 0) {
+    throw py::type_error(std::string(name) + " must be an int, not " + Py_TYPE(value.ptr())->tp_name);
+  }
+  int overflow = 0;
+  const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+  if (overflow != 0) throw py::value_error(std::string(name) + " is out of range");
+  return number;
+}
+
+std::uint64_t amount(const char* name, py::handle value) {
+  const long long number = integer(name, value);
+  if (number < 0) throw py::value_error(std::string(name) + " must not be negative");
+  return static_cast<std::uint64_t>(number);
+}
+
+/// What a duration in microseconds may be so that it can be kept in nanoseconds.
+std::uint64_t nanoseconds(const char* name, py::handle value) {
+  const std::uint64_t us = amount(name, value);
+  if (us > UINT64_MAX / 1000) throw py::value_error(std::string(name) + " is out of range");
+  return us * 1000;
+}
+
+/// A status is any integer; beyond the range of an int it is no HTTP status either way.
+int status_code(py::handle value) {
+  if (PyLong_Check(value.ptr()) == 0) throw py::type_error("status must be an int");
+  int overflow = 0;
+  const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+  return overflow == 0 && number >= 0 && number < 1000 ? static_cast<int>(number) : 0;
+}
+
+void set(Completion& done, const std::string& name, py::handle value) {
+  struct Field {
+    const char* name;
+    std::uint64_t Completion::*member;
+  };
+  static constexpr Field kFields[] = {
+      {"server", &Completion::server_us},           {"queue", &Completion::queue_us},
+      {"daemon", &Completion::daemon_us},           {"application", &Completion::application_us},
+      {"request", &Completion::request_us},         {"input_read", &Completion::input_read_us},
+      {"output_write", &Completion::output_write_us}, {"input_bytes", &Completion::input_bytes},
+      {"input_reads", &Completion::input_reads},    {"output_bytes", &Completion::output_bytes},
+      {"output_writes", &Completion::output_writes},
+  };
+  if (name == "status") {
+    done.status = status_code(value);
+    return;
+  }
+  if (name == "cpu") {
+    done.cpu_ns = nanoseconds("cpu", value);
+    return;
+  }
+  if (name == "gil_waits") {
+    for (const py::handle wait : value) done.gil_waits.add(nanoseconds("gil_waits", wait));
+    return;
+  }
+  for (const Field& field : kFields) {
+    if (name == field.name) {
+      done.*field.member = amount(field.name, value);
+      return;
+    }
+  }
+  throw py::type_error("a request has no measurement named '" + name + "'");
+}
+
+Completion completion(const py::kwargs& measured) {
+  Completion done;
+  for (const auto& [name, value] : measured) set(done, py::cast<std::string>(name), value);
+  return done;
+}
+
+Mode mode_of(const std::string& name) {
+  if (name == "embedded") return Mode::kEmbedded;
+  if (name == "daemon") return Mode::kDaemon;
+  throw py::value_error("mode must be 'embedded' or 'daemon', not '" + name + "'");
+}
+
+std::size_t slot_number(py::handle slot) {
+  const long long number = integer("slot", slot);
+  return number < 0 ? 0 : static_cast<std::size_t>(number);
+}
+
+/// A request in flight, as the test holds it. The host has the request itself: dropping this object changes nothing.
+class PythonRequest {
+ public:
+  PythonRequest(std::shared_ptr<Harness> host, std::size_t slot) : host_(std::move(host)), slot_(slot) {}
+
+  void finish(const py::kwargs& measured) {
+    if (finished_) throw py::value_error("the request has been finished already");
+    throw_if(host_->finish(slot_, completion(measured)));
+    finished_ = true;
+  }
+
+ private:
+  std::shared_ptr<Harness> host_;
+  std::size_t slot_;
+  bool finished_ = false;
+};
+
+/// Keeps the harness alive as long as a module object made for it: the module ends with it.
+class PythonHost {
+ public:
+  PythonHost(long long threads, const std::string& mode, bool external_reporter) {
+    if (threads < 1 || threads > std::numeric_limits<std::uint16_t>::max()) {
+      throw py::value_error("threads must be from 1 to 65535");
+    }
+    host_ = std::make_shared<Harness>(Harness::Options{.threads = static_cast<std::size_t>(threads),
+                                                       .mode = mode_of(mode),
+                                                       .external_reporter = external_reporter});
+    module_ = bindings::make_module(*host_, "");
+    if (!module_) throw py::error_already_set();
+    // The module may outlive this object: it takes a share of the harness with it.
+    auto share = std::make_unique<std::shared_ptr<Harness>>(host_);
+    const py::capsule keeper(share.release(), [](void* kept) { delete static_cast<std::shared_ptr<Harness>*>(kept); });
+    module_.attr("__host__") = keeper;
+  }
+
+  [[nodiscard]] py::object module() const { return module_; }
+
+  void advance_us(py::handle us) { host_->advance_us(nanoseconds("us", us) / 1000); }
+
+  void request(py::handle slot, const py::kwargs& measured) {
+    throw_if(host_->request(slot_number(slot), completion(measured)));
+  }
+
+  PythonRequest begin(py::handle slot) {
+    const std::size_t number = slot_number(slot);
+    throw_if(host_->begin(number));
+    return {host_, number};
+  }
+
+ private:
+  std::shared_ptr<Harness> host_;
+  py::object module_;
+};
+
+}  // namespace
+}  // namespace sluice::harness
+
+PYBIND11_MODULE(_core, module) {
+  using sluice::harness::PythonHost;
+  using sluice::harness::PythonRequest;
+  module.doc() = "The harness of Sluice in C++. Use sluice.testing.";
+
+  py::class_<PythonRequest>(module, "Request", "A request in flight on a slot of a Host.")
+      .def("finish", &PythonRequest::finish,
+           "finish(**measurements): complete the request now. Raises ValueError, and records nothing, for a value that\n"
+           "is out of range, a daemon phase in embedded mode, or a request that is finished already.");
+
+  py::class_<PythonHost>(module, "Host", "A host whose clock moves only when the test says so.")
+      .def(py::init<long long, const std::string&, bool>(), py::arg("threads") = 4, py::arg("mode") = "embedded",
+           py::arg("external_reporter") = false)
+      .def_property_readonly("mod_wsgi", &PythonHost::module, "The module object that an application would import.")
+      .def("advance_us", &PythonHost::advance_us, py::arg("us"),
+           "Move monotonic and wall clock by this many microseconds. Raises ValueError for a negative number.")
+      .def("request", &PythonHost::request, py::arg("slot"),
+           "request(slot, **measurements): begin and complete a request on a slot, from 1, at the current instant.")
+      .def("begin", &PythonHost::begin, py::arg("slot"),
+           "Begin a request on a slot, from 1. Raises ValueError for a slot that does not exist or is busy.");
+}

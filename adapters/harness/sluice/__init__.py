@@ -1,0 +1,3 @@
+"""Sluice outside its servers: the harness for tests is in sluice.testing."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,59 @@
+#include "bindings/docstrings.hpp"
+
+#include <string>
+
+#include "bindings/schema.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+const char* keep(std::string text) { return (new std::string(std::move(text)))->c_str(); }
+
+std::string with_keys(const char* text, std::span<const Row> rows) { return text + describe(rows); }
+
+Docstrings make() {
+  return {
+      .module = "What a WSGI application may ask of the process that hosts it.",
+      .start_recording_metrics =
+          "start_recording_metrics()\n--\n\n"
+          "Begin the first window of request_metrics() now. Further calls do nothing. The state is that of the\n"
+          "process, whichever interpreter or thread calls.",
+      .request_metrics = keep(with_keys(
+          "request_metrics()\n--\n\n"
+          "Return a dict of the window since the last call, or since start_recording_metrics(), and begin the next.\n"
+          "Each request is in one window, whole. Callers on several threads get disjoint windows. Return None before\n"
+          "start_recording_metrics() and where an external reporter takes the metrics. Raise RuntimeError if the kernel\n"
+          "refuses the drain; nothing is lost then, the next call returns it. Lists named request_threads_* have an entry\n"
+          "for each worker slot, those named *_buckets 65: 16 octaves from 1 ms in quarters, then 65536 ms and above.\n\n",
+          request_rows())),
+      .process_metrics = keep(with_keys(
+          "process_metrics()\n--\n\n"
+          "Return a dict of totals since the process started and of its state now, draining nothing. Return None before\n"
+          "start_recording_metrics() and where an external reporter takes the metrics. `threads` lists the worker threads\n"
+          "that have started, each a dict of thread_id (from 1) and request_count.\n\n",
+          process_rows())),
+      .server_metrics =
+          "server_metrics()\n--\n\n"
+          "Return a dict of the server's scoreboard, or None where it is not available or not allowed.",
+      .subscribe_events =
+          "subscribe_events(callback, /)\n--\n\n"
+          "Call callback(name, **event) for every event of this interpreter, after those that subscribed before. A dict\n"
+          "that it returns is merged into the event for those after it. Return the callback, so that it serves as a\n"
+          "decorator. Raise TypeError if it is not callable.",
+      .subscribe_shutdown =
+          "subscribe_shutdown(callback, /)\n--\n\n"
+          "Call callback('process_stopping', shutdown_reason=str) when the process is about to stop, before the\n"
+          "interpreter is finalised, on a thread of the host. Return the callback, so that it serves as a decorator.\n"
+          "Raise TypeError if it is not callable.",
+      .request_timeout = "Raised in a request to give up on it: the client gets 504 if no response has begun.",
+  };
+}
+
+}  // namespace
+
+const Docstrings& docstrings() {
+  static const Docstrings all = make();
+  return all;
+}
+
+}  // namespace sluice::bindings

@@ -1,0 +1,20 @@
+// What help(mod_wsgi) says. The keys come from the tables of schema.hpp.
+#pragma once
+
+namespace sluice::bindings {
+
+struct Docstrings {
+  const char* module;
+  const char* start_recording_metrics;
+  const char* request_metrics;
+  const char* process_metrics;
+  const char* server_metrics;
+  const char* subscribe_events;
+  const char* subscribe_shutdown;
+  const char* request_timeout;
+};
+
+/// Made once; lives as long as the process.
+[[nodiscard]] const Docstrings& docstrings();
+
+}  // namespace sluice::bindings

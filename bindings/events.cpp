@@ -1,0 +1,50 @@
+#include "bindings/events.hpp"
+
+#include <string>
+
+#include "bindings/traceback.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+/// False with an exception set.
+bool call(PyObject* callback, PyObject* args, PyObject* event) {
+  const Object result = steal(PyObject_Call(callback, args, event));
+  if (!result) return false;
+  return PyDict_Check(result.ptr()) == 0 || PyDict_Update(event, result.ptr()) == 0;
+}
+
+}  // namespace
+
+bool Subscribers::create() {
+  callbacks_ = steal(PyList_New(0));
+  return static_cast<bool>(callbacks_);
+}
+
+int Subscribers::traverse(visitproc visit, void* arg) const {
+  Py_VISIT(callbacks_.ptr());
+  return 0;
+}
+
+PyObject* Subscribers::add(PyObject* callback) {
+  if (PyCallable_Check(callback) == 0) {
+    return PyErr_Format(PyExc_TypeError, "a subscriber must be callable, not %.200s", Py_TYPE(callback)->tp_name);
+  }
+  if (PyList_Append(callbacks_.ptr(), callback) < 0) return nullptr;
+  return Py_NewRef(callback);
+}
+
+void Subscribers::publish(const char* name, PyObject* event, const Host& host) const {
+  if (empty()) return;
+  const Object args = steal(Py_BuildValue("(s)", name));
+  // Over a copy: a subscriber may add or remove subscribers.
+  const Object callbacks = args ? steal(PyList_AsTuple(callbacks_.ptr())) : Object();
+  for (Py_ssize_t i = 0; callbacks && i < PyTuple_GET_SIZE(callbacks.ptr()); ++i) {
+    if (call(PyTuple_GET_ITEM(callbacks.ptr(), i), args.ptr(), event)) continue;
+    host.log(LogLevel::kError, exception_name() + " exception raised by a subscriber to the event '" + name + "'.");
+    for (const std::string& line : take_traceback()) host.log(LogLevel::kError, line);
+  }
+  PyErr_Clear();
+}
+
+}  // namespace sluice::bindings

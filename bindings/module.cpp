@@ -1,0 +1,217 @@
+#include "bindings/module.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <new>
+
+#include "bindings/docstrings.hpp"
+#include "bindings/schema.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+struct State {
+  Host* host = nullptr;
+  DictMaker request_dict{request_rows()};
+  DictMaker process_dict{process_rows()};
+  Subscribers event_subscribers;
+  Subscribers shutdown_subscribers;
+  Object request_timeout;
+};
+
+/// What CPython gives a module to keep: zeroed bytes, in which the exec slot makes the state.
+struct StatePlace {
+  State* made;
+  alignas(State) std::byte bytes[sizeof(State)];
+};
+
+StatePlace& place_of(PyObject* module) { return *static_cast<StatePlace*>(PyModule_GetState(module)); }
+
+/// Null with an exception set for a module that nobody bound.
+State* state_of(PyObject* module) {
+  State* const state = place_of(module).made;
+  if (state != nullptr && state->host != nullptr) return state;
+  PyErr_SetString(PyExc_RuntimeError, "this mod_wsgi module does not belong to a host");
+  return nullptr;
+}
+
+bool accessible(const State& state) {
+  return !state.host->external_reporter() && state.host->recording().active();
+}
+
+/// Runs `work` without the lock of the interpreter. False with MemoryError set.
+template <class Work>
+bool without_gil(Work&& work) {
+  bool enough_memory = true;
+  Py_BEGIN_ALLOW_THREADS
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    enough_memory = false;
+  }
+  Py_END_ALLOW_THREADS
+  if (!enough_memory) PyErr_NoMemory();
+  return enough_memory;
+}
+
+PyObject* start_recording_metrics(PyObject* module, PyObject*) {
+  State* const state = state_of(module);
+  if (state == nullptr || !without_gil([&] { state->host->recording().start(); })) return nullptr;
+  Py_RETURN_NONE;
+}
+
+PyObject* request_metrics(PyObject* module, PyObject*) {
+  State* const state = state_of(module);
+  if (state == nullptr) return nullptr;
+  if (!accessible(*state)) Py_RETURN_NONE;
+  Window window;
+  absl::Status status;
+  if (!without_gil([&] { status = state->host->recording().drain(window); })) return nullptr;
+  if (!status.ok()) {
+    PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
+    return nullptr;
+  }
+  return state->request_dict.make({.pid = ::getpid(), .window = &window}).release().ptr();
+}
+
+PyObject* process_metrics(PyObject* module, PyObject*) {
+  State* const state = state_of(module);
+  if (state == nullptr) return nullptr;
+  if (!accessible(*state)) Py_RETURN_NONE;
+  ProcessTotals totals;
+  if (!without_gil([&] { totals = state->host->recorder().totals(); })) return nullptr;
+  return state->process_dict.make({.pid = ::getpid(), .totals = &totals}).release().ptr();
+}
+
+PyObject* server_metrics(PyObject* module, PyObject*) {
+  if (state_of(module) == nullptr) return nullptr;
+  Py_RETURN_NONE;  // no host of this version gives access to a scoreboard
+}
+
+PyObject* subscribe_events(PyObject* module, PyObject* callback) {
+  State* const state = state_of(module);
+  return state == nullptr ? nullptr : state->event_subscribers.add(callback);
+}
+
+PyObject* subscribe_shutdown(PyObject* module, PyObject* callback) {
+  State* const state = state_of(module);
+  return state == nullptr ? nullptr : state->shutdown_subscribers.add(callback);
+}
+
+bool make_state(PyObject* module, State& state) {
+  state.request_timeout =
+      steal(PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
+  return state.request_timeout && state.request_dict.intern_keys() && state.process_dict.intern_keys() &&
+         state.event_subscribers.create() && state.shutdown_subscribers.create() &&
+         PyModule_AddObjectRef(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
+}
+
+int exec(PyObject* module) {
+  StatePlace& place = place_of(module);
+  place.made = ::new (static_cast<void*>(place.bytes)) State;
+  return make_state(module, *place.made) ? 0 : -1;
+}
+
+int traverse(PyObject* module, visitproc visit, void* arg) {
+  const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
+  if (place == nullptr || place->made == nullptr) return 0;
+  Py_VISIT(place->made->request_timeout.ptr());
+  if (const int stop = place->made->event_subscribers.traverse(visit, arg)) return stop;
+  return place->made->shutdown_subscribers.traverse(visit, arg);
+}
+
+int clear(PyObject* module) {
+  const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
+  if (place == nullptr || place->made == nullptr) return 0;
+  place->made->event_subscribers.clear();
+  place->made->shutdown_subscribers.clear();
+  return 0;
+}
+
+void free_state(void* module) {
+  auto* const place = static_cast<StatePlace*>(PyModule_GetState(static_cast<PyObject*>(module)));
+  if (place == nullptr || place->made == nullptr) return;
+  std::destroy_at(std::exchange(place->made, nullptr));
+}
+
+PyModuleDef& definition() {
+  static std::array<PyMethodDef, 7> methods = {{
+      {"start_recording_metrics", start_recording_metrics, METH_NOARGS, docstrings().start_recording_metrics},
+      {"request_metrics", request_metrics, METH_NOARGS, docstrings().request_metrics},
+      {"process_metrics", process_metrics, METH_NOARGS, docstrings().process_metrics},
+      {"server_metrics", server_metrics, METH_NOARGS, docstrings().server_metrics},
+      {"subscribe_events", subscribe_events, METH_O, docstrings().subscribe_events},
+      {"subscribe_shutdown", subscribe_shutdown, METH_O, docstrings().subscribe_shutdown},
+      {nullptr, nullptr, 0, nullptr},
+  }};
+  static std::array<PyModuleDef_Slot, 4> slots = {{
+      {Py_mod_exec, reinterpret_cast<void*>(exec)},
+#if PY_VERSION_HEX >= 0x030C0000
+      {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+      {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+      {0, nullptr},
+  }};
+  static PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                               "mod_wsgi",
+                               docstrings().module,
+                               sizeof(StatePlace),
+                               methods.data(),
+                               slots.data(),
+                               traverse,
+                               clear,
+                               free_state};
+  return module;
+}
+
+bool add_attribute(PyObject* module, const char* name, PyObject* new_reference) {
+  const Object value = steal(new_reference);
+  return value && PyModule_AddObjectRef(module, name, value.ptr()) == 0;
+}
+
+PyObject* text(const std::string& value) {
+  return PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), "surrogateescape");
+}
+
+}  // namespace
+
+PyObject* init_module() { return PyModuleDef_Init(&definition()); }
+
+bool bind_module(PyObject* module, Host& host, const std::string& application_group) {
+  place_of(module).made->host = &host;
+  return add_attribute(module, "version",
+                       Py_BuildValue("(iii)", kInterfaceVersion[0], kInterfaceVersion[1], kInterfaceVersion[2])) &&
+         add_attribute(module, "process_group", text(host.process_group())) &&
+         add_attribute(module, "application_group", text(application_group)) &&
+         add_attribute(module, "maximum_processes", PyLong_FromLong(host.maximum_processes())) &&
+         add_attribute(module, "threads_per_process", PyLong_FromLong(host.threads_per_process()));
+}
+
+Object make_module(Host& host, const std::string& application_group) {
+  const Object machinery = steal(PyImport_ImportModule("importlib.machinery"));
+  if (!machinery) return {};
+  const Object spec = steal(PyObject_CallMethod(machinery.ptr(), "ModuleSpec", "sO", "mod_wsgi", Py_None));
+  if (!spec) return {};
+  Object module = steal(PyModule_FromDefAndSpec(&definition(), spec.ptr()));
+  if (!module || PyModule_ExecDef(module.ptr(), &definition()) < 0 ||
+      !bind_module(module.ptr(), host, application_group)) {
+    return {};
+  }
+  return module;
+}
+
+void publish_process_stopping(PyObject* module, const std::string& shutdown_reason) {
+  const State* const state = place_of(module).made;
+  const Object event = steal(Py_BuildValue("{s:s}", "shutdown_reason", shutdown_reason.c_str()));
+  if (!event) return PyErr_Clear();
+  state->event_subscribers.publish("process_stopping", event.ptr(), *state->host);
+  state->shutdown_subscribers.publish("process_stopping", event.ptr(), *state->host);
+}
+
+PyObject* request_timeout_type(PyObject* module) noexcept { return place_of(module).made->request_timeout.ptr(); }
+
+}  // namespace sluice::bindings

@@ -1,0 +1,73 @@
+// The table of process_metrics().
+#include <algorithm>
+#include <array>
+
+#include "bindings/makers.hpp"
+#include "bindings/schema.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+PyObject* pid(const Sample& sample) { return PyLong_FromLong(sample.pid); }
+PyObject* restart_time(const Sample& sample) { return number(sample.totals->restart_time); }
+PyObject* current_time(const Sample& sample) { return number(sample.totals->current_time); }
+PyObject* running_time(const Sample& sample) { return PyLong_FromDouble(sample.totals->running_seconds()); }
+PyObject* request_count(const Sample& sample) { return number(sample.totals->request_count); }
+PyObject* request_busy_time(const Sample& sample) { return number(seconds_of_ns(sample.totals->request_busy_ns)); }
+PyObject* request_threads(const Sample& sample) { return number(std::uint64_t{sample.totals->threads.size()}); }
+PyObject* active_requests(const Sample& sample) { return number(std::uint64_t{sample.totals->active_requests}); }
+PyObject* cpu_user_time(const Sample& sample) { return number(seconds_of_us(sample.totals->resources.cpu_user_us)); }
+PyObject* cpu_system_time(const Sample& sample) {
+  return number(seconds_of_us(sample.totals->resources.cpu_system_us));
+}
+PyObject* cpu_time(const Sample& sample) {
+  return number(seconds_of_us(sample.totals->resources.cpu_user_us) +
+                seconds_of_us(sample.totals->resources.cpu_system_us));
+}
+PyObject* memory_rss(const Sample& sample) { return number(sample.totals->resources.memory_rss); }
+PyObject* memory_max_rss(const Sample& sample) { return number(sample.totals->resources.memory_max_rss); }
+
+PyObject* thread_dict(const ThreadTotals& thread) {
+  const Object thread_id = steal(number(std::uint64_t{thread.thread_id}));
+  const Object count = steal(number(thread.request_count));
+  Object dict = steal(PyDict_New());
+  if (!thread_id || !count || !dict || PyDict_SetItemString(dict.ptr(), "thread_id", thread_id.ptr()) < 0 ||
+      PyDict_SetItemString(dict.ptr(), "request_count", count.ptr()) < 0) {
+    return nullptr;
+  }
+  return dict.release().ptr();
+}
+
+PyObject* threads(const Sample& sample) {
+  const auto& all = sample.totals->threads;
+  Object list = steal(PyList_New(static_cast<Py_ssize_t>(all.size())));
+  for (std::size_t i = 0; list && i < all.size(); ++i) {
+    PyObject* const dict = thread_dict(all[i]);
+    if (dict == nullptr) return nullptr;
+    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), dict);
+  }
+  return list.release().ptr();
+}
+
+constexpr auto kRows = std::to_array<Row>({
+    {.key = "pid", .type = Type::kInt, .make = pid},
+    {.key = "restart_time", .type = Type::kFloat, .unit = Unit::kEpochSeconds, .make = restart_time},
+    {.key = "current_time", .type = Type::kFloat, .unit = Unit::kEpochSeconds, .make = current_time},
+    {.key = "running_time", .type = Type::kInt, .unit = Unit::kSeconds, .make = running_time},
+    {.key = "request_count", .type = Type::kInt, .unit = Unit::kCount, .make = request_count},
+    {.key = "request_busy_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = request_busy_time},
+    {.key = "request_threads", .type = Type::kInt, .unit = Unit::kCount, .make = request_threads},
+    {.key = "active_requests", .type = Type::kInt, .unit = Unit::kCount, .make = active_requests},
+    {.key = "cpu_user_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = cpu_user_time},
+    {.key = "cpu_system_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = cpu_system_time},
+    {.key = "cpu_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = cpu_time},
+    {.key = "memory_rss", .type = Type::kInt, .unit = Unit::kBytes, .make = memory_rss},
+    {.key = "memory_max_rss", .type = Type::kInt, .unit = Unit::kBytes, .make = memory_max_rss},
+    {.key = "threads", .type = Type::kDictList, .make = threads},
+});
+
+}  // namespace
+
+std::span<const Row> process_rows() noexcept { return kRows; }
+
+}  // namespace sluice::bindings

@@ -1,0 +1,64 @@
+#include "bindings/traceback.hpp"
+
+#include <Python.h>
+
+#include <string_view>
+
+#include "bindings/object.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+void append_lines(PyObject* text, std::vector<std::string>& lines) {
+  // What the log's encoding cannot hold is escaped rather than lost.
+  const Object bytes = steal(PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"));
+  if (!bytes) return;
+  std::string_view rest(PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+  while (!rest.empty()) {
+    const std::size_t end = rest.find('\n');
+    lines.emplace_back(rest.substr(0, end));
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
+  const Object module = steal(PyImport_ImportModule("traceback"));
+  if (!module) return {};
+  const Object format = steal(PyObject_GetAttrString(module.ptr(), "format_exception"));
+  if (!format) return {};
+  return steal(PyObject_CallFunctionObjArgs(format.ptr(), type, value != nullptr ? value : Py_None,
+                                            traceback != nullptr ? traceback : Py_None, nullptr));
+}
+
+}  // namespace
+
+std::string exception_name() {
+  PyObject* const type = PyErr_Occurred();
+  if (type == nullptr || PyType_Check(type) == 0) return "unknown";
+  const std::string_view name = reinterpret_cast<PyTypeObject*>(type)->tp_name;
+  return std::string(name.substr(name.rfind('.') + 1));
+}
+
+std::vector<std::string> take_traceback() {
+  std::vector<std::string> lines;
+  PyObject* raw[3] = {};
+  PyErr_Fetch(&raw[0], &raw[1], &raw[2]);
+  if (raw[0] == nullptr) return lines;
+  PyErr_NormalizeException(&raw[0], &raw[1], &raw[2]);
+  const Object type = steal(raw[0]);
+  const Object value = steal(raw[1]);
+  const Object traceback = steal(raw[2]);
+  const Object parts = formatted(type.ptr(), value.ptr(), traceback.ptr());
+  for (Py_ssize_t i = 0; parts && i < PyList_GET_SIZE(parts.ptr()); ++i) {
+    append_lines(PyList_GET_ITEM(parts.ptr(), i), lines);
+  }
+  if (!parts) {
+    PyErr_Clear();
+    lines.emplace_back("an exception whose traceback cannot be formatted");
+  }
+  PyErr_Clear();
+  return lines;
+}
+
+}  // namespace sluice::bindings

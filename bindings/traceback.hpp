@@ -1,0 +1,15 @@
+// The exception that is set, as lines for a log.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sluice::bindings {
+
+/// Takes the exception of this thread, leaving none set. Any exception on the way ends in fewer lines, never in another.
+[[nodiscard]] std::vector<std::string> take_traceback();
+
+/// The name of the type of the exception that is set; it stays set.
+[[nodiscard]] std::string exception_name();
+
+}  // namespace sluice::bindings

@@ -1,0 +1,3 @@
+"""A module that applications import; each interpreter has one of its own."""
+
+visits = []

@@ -1,0 +1,103 @@
+"""Configurations that are refused, each with the directive's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from .httpd import config_error, config_test
+
+SCRIPT = "${APPS}/hello.py"
+BOTH_GROUPS = "process-group=%{GLOBAL} application-group=%{GLOBAL}"
+
+REFUSED = [
+    "WSGIScriptAlias",
+    "WSGIScriptAlias /",
+    f"WSGIScriptAlias / {SCRIPT} bogus=1",
+    f"WSGIScriptAlias / {SCRIPT} bogus",
+    f"WSGIScriptAlias / {SCRIPT} application-group=",
+    f"WSGIScriptAlias / {SCRIPT} process-group=",
+    f"WSGIScriptAlias / {SCRIPT} callable-object=",
+    f"WSGIScriptAlias / {SCRIPT} process-group=nowhere application-group=a",
+    "WSGIScriptAliasMatch",
+    "WSGIScriptAliasMatch ^/",
+    f"WSGIScriptAliasMatch ^/( {SCRIPT}",
+    f"WSGIScriptAliasMatch ^/ {SCRIPT} bogus=1",
+    "WSGIApplicationGroup",
+    "WSGIApplicationGroup one two",
+    "WSGICallableObject",
+    "WSGICallableObject one two",
+    "WSGIPythonPath",
+    "WSGIPythonPath /one /two",
+    "WSGIPythonHome",
+    "WSGIPythonHome /one /two",
+    "WSGIPythonOptimize",
+    "WSGIPythonOptimize 3",
+    "WSGIPythonOptimize -1",
+    "WSGIPythonOptimize two",
+    "WSGIPythonOptimize 1x",
+    "WSGIScriptReloading",
+    "WSGIScriptReloading Maybe",
+    "WSGIPassAuthorization",
+    "WSGIPassAuthorization Maybe",
+    "WSGIServerMetrics",
+    "WSGIServerMetrics Maybe",
+    "WSGIImportScript",
+    f"WSGIImportScript {SCRIPT}",
+    f"WSGIImportScript {SCRIPT} process-group=%{{GLOBAL}}",
+    f"WSGIImportScript {SCRIPT} application-group=%{{GLOBAL}}",
+    f"WSGIImportScript {SCRIPT} {BOTH_GROUPS} bogus=1",
+    f"WSGIImportScript {SCRIPT} process-group=nowhere application-group=a",
+]
+
+SERVER_ONLY = [
+    f"WSGIScriptAlias / {SCRIPT}",
+    f"WSGIScriptAliasMatch ^/ {SCRIPT}",
+    "WSGIPythonPath /one",
+    "WSGIPythonHome /usr",
+    "WSGIPythonOptimize 1",
+    f"WSGIImportScript {SCRIPT} {BOTH_GROUPS}",
+    "WSGIServerMetrics On",
+]
+
+WHOLE_SERVER_ONLY = ["WSGIPythonPath /one", "WSGIPythonHome /usr", "WSGIPythonOptimize 1"]
+
+ACCEPTED = [
+    f'WSGIScriptAlias "/with space" "{SCRIPT}" callable-object="other"',
+    f"WSGIScriptAlias / {SCRIPT} {BOTH_GROUPS} callable-object=other",
+    f"wsgiscriptalias / {SCRIPT}",
+    "WSGIApplicationGroup %{RESOURCE}",
+    "WSGIPythonPath /not/there:/neither",
+    "WSGIScriptReloading on",
+    "WSGIScriptReloading OFF",
+    "WSGIPassAuthorization on",
+    "WSGIServerMetrics on",
+]
+
+
+def name_of(line: str) -> str:
+    return line.split()[0]
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_a_bad_argument_is_refused_with_the_directive_s_name(line: str) -> None:
+    message = config_error([line])
+    assert "Syntax error on line" in message
+    assert name_of(line) in message.partition("\n")[2]
+
+
+@pytest.mark.parametrize("line", SERVER_ONLY)
+def test_a_directive_of_the_server_is_refused_in_a_directory(line: str) -> None:
+    message = config_error(["<Directory ${APPS}>", line, "</Directory>"])
+    assert name_of(line) in message
+
+
+@pytest.mark.parametrize("line", WHOLE_SERVER_ONLY)
+def test_a_directive_of_the_whole_server_is_refused_in_a_virtual_host(line: str) -> None:
+    message = config_error(["<VirtualHost *>", line, "</VirtualHost>"])
+    assert name_of(line) in message
+
+
+@pytest.mark.parametrize("line", ACCEPTED)
+def test_a_good_configuration_is_accepted(line: str) -> None:
+    code, message = config_test([line])
+    assert code == 0, message
