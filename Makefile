@@ -10,7 +10,7 @@ build_packages := build-essential g++ cmake ninja-build pkg-config python3 pytho
                   apache2 apache2-dev libabsl-dev catch2
 test_packages  := $(build_packages) influxdb wrk
 bench_packages := $(build_packages) libbenchmark-dev wrk
-lint_packages  := $(build_packages) clang-format clang-tidy
+lint_packages  := $(build_packages) clang clang-format clang-tidy
 
 presets := release dev asan tsan bench
 venv    := build/venv/bin/python
@@ -56,9 +56,11 @@ test-long: test
 bench: need-bench compile-release compile-bench
 	$(venv) bench/report.py
 
-lint: need-lint compile-dev
+lint: need-lint build/venv/build.stamp
 	clang-format --dry-run -Werror $(sources)
-	run-clang-tidy -quiet -p build/dev
+	@cmake --preset dev -B build/lint $(told) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
+	run-clang-tidy -quiet -p build/lint
 
 install: build
 	@tests/tools/install.sh '$(call apxs,LIBEXECDIR)' '$(PREFIX)' '$(DESTDIR)'
@@ -103,11 +105,13 @@ build/venvs: tests/requirements.txt build/pythons
 
 # CMake notices changes of its own files; a new configuration is due when what it is told changes.
 
+told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" \
+       -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
+       -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
+
 $(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.json build/venv/build.stamp
 	@echo 'sluice: configuring $*'
-	@cmake --preset $* --fresh -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" \
-	  -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
-	  -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
+	@cmake --preset $* --fresh $(told)
 	@touch $@
 
 $(presets:%=compile-%): compile-%: build/%/configured.stamp

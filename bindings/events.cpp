@@ -31,7 +31,7 @@ PyObject* Subscribers::add(PyObject* callback) {
     return PyErr_Format(PyExc_TypeError, "a subscriber must be callable, not %.200s", Py_TYPE(callback)->tp_name);
   }
   if (PyList_Append(callbacks_.ptr(), callback) < 0) return nullptr;
-  return Py_NewRef(callback);
+  return borrow(callback).release().ptr();
 }
 
 void Subscribers::publish(const char* name, PyObject* event, const Host& host) const {

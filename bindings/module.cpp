@@ -105,7 +105,7 @@ bool make_state(PyObject* module, State& state) {
       steal(PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   return state.request_timeout && state.request_dict.intern_keys() && state.process_dict.intern_keys() &&
          state.event_subscribers.create() && state.shutdown_subscribers.create() &&
-         PyModule_AddObjectRef(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
+         PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }
 
 int exec(PyObject* module) {
@@ -170,7 +170,7 @@ PyModuleDef& definition() {
 
 bool add_attribute(PyObject* module, const char* name, PyObject* new_reference) {
   const Object value = steal(new_reference);
-  return value && PyModule_AddObjectRef(module, name, value.ptr()) == 0;
+  return value && PyObject_SetAttrString(module, name, value.ptr()) == 0;
 }
 
 PyObject* text(const std::string& value) {

@@ -9,6 +9,10 @@ Harness::Harness(Options options)
       options_(options),
       places_(options.threads) {}
 
+absl::Status Harness::advance_us(std::uint64_t us) {
+  return clock.advance_us(us) ? absl::OkStatus() : absl::OutOfRangeError("us is out of range");
+}
+
 absl::Status Harness::check_slot(std::size_t slot) const {
   if (slot < 1 || slot > places_.size()) return absl::OutOfRangeError("there is no such slot");
   return absl::OkStatus();

@@ -26,11 +26,19 @@ class ManualClock final : public Clock {
   [[nodiscard]] std::int64_t wall_ns() const noexcept override {
     return kWallStartNs + static_cast<std::int64_t>(elapsed_ns_.load(std::memory_order_relaxed));
   }
-  void advance_us(std::uint64_t us) noexcept { elapsed_ns_.fetch_add(us * 1000, std::memory_order_relaxed); }
+  /// False, and nothing is moved, where the wall clock would leave its range.
+  [[nodiscard]] bool advance_us(std::uint64_t us) noexcept {
+    std::uint64_t elapsed_ns = elapsed_ns_.load(std::memory_order_relaxed);  // checked by the exchange
+    do {
+      if (us > (kLongestNs - elapsed_ns) / 1000) return false;
+    } while (!elapsed_ns_.compare_exchange_weak(elapsed_ns, elapsed_ns + us * 1000, std::memory_order_relaxed));
+    return true;
+  }
 
  private:
   static constexpr std::uint64_t kMonotonicStartNs = 1'000'000'000'000;
   static constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;
+  static constexpr auto kLongestNs = static_cast<std::uint64_t>(INT64_MAX - kWallStartNs);
 
   std::atomic<std::uint64_t> elapsed_ns_{0};
 };
@@ -51,7 +59,8 @@ class Harness final : private ClockOwner, public bindings::Host {
   /// Throws std::invalid_argument for no threads.
   explicit Harness(Options options);
 
-  void advance_us(std::uint64_t us) noexcept { clock.advance_us(us); }
+  /// Moves the clock. OutOfRange, and nothing is moved, beyond the year 2262.
+  [[nodiscard]] absl::Status advance_us(std::uint64_t us);
 
   /// Begins a request on a slot, numbered from 1. OutOfRange for a slot that does not exist, FailedPrecondition for one
   /// that is busy. Calls for one slot must not overlap.

@@ -140,7 +140,7 @@ class PythonHost {
 
   [[nodiscard]] py::object module() const { return module_; }
 
-  void advance_us(py::handle us) { host_->advance_us(nanoseconds("us", us) / 1000); }
+  void advance_us(py::handle us) { throw_if(host_->advance_us(amount("us", us))); }
 
   void request(py::handle slot, const py::kwargs& measured) {
     throw_if(host_->request(slot_number(slot), completion(measured)));
@@ -175,7 +175,8 @@ PYBIND11_MODULE(_core, module) {
            py::arg("external_reporter") = false)
       .def_property_readonly("mod_wsgi", &PythonHost::module, "The module object that an application would import.")
       .def("advance_us", &PythonHost::advance_us, py::arg("us"),
-           "Move monotonic and wall clock by this many microseconds. Raises ValueError for a negative number.")
+           "Move monotonic and wall clock by this many microseconds. Raises ValueError for a negative\n"
+           "number, and beyond the year 2262.")
       .def("request", &PythonHost::request, py::arg("slot"),
            "request(slot, **measurements): begin and complete a request on a slot, from 1, at the current instant.")
       .def("begin", &PythonHost::begin, py::arg("slot"),

@@ -16,7 +16,6 @@ Recorder::Memory::Memory(std::size_t count)
     : threads(count),
       mapping(aligned(sizeof(Header)) + aligned(count * sizeof(detail::Held<Cells>)) +
               count * sizeof(detail::Slot<Cells>)) {
-  header().spill.name(1);
   header().alive.store(kAlive, std::memory_order_release);
 }
 

@@ -6,7 +6,6 @@
 #include "os/mapping.hpp"
 
 namespace sluice {
-namespace {
 
 using detail::SpillBank;
 
@@ -39,8 +38,6 @@ class Patience {
   std::uint64_t deadline_ns_ = 0;
 };
 
-}  // namespace
-
 Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memory)
     : options_(options),
       asymmetric_(asymmetric),
@@ -49,7 +46,8 @@ Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memo
       instant_(timeline_.now()),
       restart_time_(instant_.wall),
       ledger_(memory.array(), instant_.monotonic_ns),
-      scratch_(empty_window()) {}
+      scratch_(empty_window()),
+      spilled_(options.threads) {}
 
 Window Recorder::Readers::empty_window() const {
   Window window;
@@ -58,13 +56,11 @@ Window Recorder::Readers::empty_window() const {
   return window;
 }
 
-std::uint64_t Recorder::Readers::add() {
+void Recorder::Readers::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
-  // A cut that the kernel refuses leaves the reader's beginning at the cut before: it sees more, never less.
+  // A cut that the kernel refuses has begun all the same: the reader's first window begins with its epoch.
   static_cast<void>(cut());
-  const std::uint64_t id = next_id_++;
   static_cast<void>(pending(id));
-  return id;
 }
 
 void Recorder::Readers::remove(std::uint64_t id) noexcept {
@@ -76,31 +72,44 @@ void Recorder::Readers::remove(std::uint64_t id) noexcept {
 Recorder::Readers::Pending& Recorder::Readers::pending(std::uint64_t id) {
   const auto found = std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
   if (found != pending_.end()) return *found;
-  next_id_ = std::max(next_id_, id + 1);
-  Pending& fresh = pending_.emplace_back(
-      Pending{.id = id, .start_ns = ledger_.cut_ns(), .start_resources = probe_.read(), .stepped = false,
-              .window = empty_window()});
+  Pending& fresh = pending_.emplace_back(Pending{.id = id,
+                                                 .start_ns = ledger_.cut_ns(),
+                                                 .start_resources = probe_.read(),
+                                                 .stepped = false,
+                                                 .joined = !interrupted_,
+                                                 .window = empty_window()});
   fresh.window.start_time = fresh.window.stop_time = instant_.wall;
   return fresh;
 }
 
+/// A cut that was interrupted is completed first, and another made: what completed in between belongs to this drain.
 absl::Status Recorder::Readers::cut() {
-  if (!interrupted_) {
+  bool whole = !interrupted_ || complete_cut();
+  if (whole) {
     scratch_.clear_counts();
     instant_ = timeline_.now();
+    whole = complete_cut();
   }
+  if (!whole) return absl::UnavailableError("the kernel refused membarrier; the window is kept for the next drain");
+  return absl::OkStatus();
+}
+
+bool Recorder::Readers::complete_cut() {
   Patience patience;
+  interrupted_ = true;  // until it is whole, also past an exception
   const bool whole = asymmetric_
                          ? ledger_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
                          : ledger_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
-  interrupted_ = !whole;
-  if (!whole) return absl::UnavailableError("the kernel refused membarrier; the window is kept for the next drain");
-  take_spill(ledger_.cut_ns() - ledger_.previous_cut_ns());
+  if (!whole) return false;
+  interrupted_ = false;
+  take_spill(patience);
   for (Pending& each : pending_) {
-    each.window.merge_counts(scratch_);
-    each.stepped = each.stepped || instant_.stepped;
+    if (std::exchange(each.joined, true)) {
+      each.window.merge_counts(scratch_);
+      each.stepped = each.stepped || instant_.stepped;
+    }
   }
-  return absl::OkStatus();
+  return true;
 }
 
 std::size_t Recorder::Readers::last_used_slot() const noexcept {
@@ -108,25 +117,30 @@ std::size_t Recorder::Readers::last_used_slot() const noexcept {
   return used == 0 ? 0 : used - 1;
 }
 
-/// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of the
-/// window; more of it cannot be shown in one entry.
-void Recorder::Readers::take_spill(std::uint64_t period_ns) {
+/// A bank whose writers were preempted is left for a later cut, which takes it before it closes the other.
+void Recorder::Readers::take_spill(Patience& patience) {
   detail::Spill& spill = memory_.header().spill;
+  if (SpillBank* const late = spill.quiescent(); late != nullptr) take_spill_bank(*late);
   spill.flip();
-  Patience patience;
   SpillBank* bank = spill.quiescent();
   while (bank == nullptr && patience()) bank = spill.quiescent();
-  if (bank == nullptr) return;  // its writers were preempted: a later cut has it
-  if (const std::uint64_t count = bank->count.get(); count != 0) {
+  if (bank != nullptr) take_spill_bank(*bank);
+}
+
+/// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of the
+/// window; more of it cannot be shown in one entry.
+void Recorder::Readers::take_spill_bank(SpillBank& bank) {
+  if (const std::uint64_t count = bank.count.get(); count != 0) {
     SlotWindow& slot = scratch_.slots[last_used_slot()];
     detail::BankBaseline nothing;
-    detail::take_sums(bank->sums, nothing, scratch_, slot);
+    detail::take_sums(bank.sums, nothing, scratch_, slot);
     scratch_.request_count += count;
     slot.completed += count;
-    slot.busy_ns += std::min(bank->busy_ns.get(), period_ns - slot.busy_ns);
-    bank->clear();
+    const std::uint64_t period_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
+    slot.busy_ns += std::min(bank.busy_ns.get(), period_ns - slot.busy_ns);
+    bank.clear();
   }
-  spill.taken();
+  memory_.header().spill.taken();
 }
 
 void Recorder::Readers::finish(Pending& pending, const Resources& now) const noexcept {
@@ -159,8 +173,19 @@ absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
   return absl::OkStatus();
 }
 
+/// The spill's requests are listed with the slot that was the last in use when they were first listed, and stay there.
+void Recorder::Readers::list_spilled(ProcessTotals& totals) noexcept {
+  if (totals.threads.empty()) return;
+  const std::uint64_t spilled = memory_.header().spill.lifetime_count();
+  spilled_[totals.threads.back().thread_id - 1] += spilled - spilled_listed_;
+  spilled_listed_ = spilled;
+  for (ThreadTotals& thread : totals.threads) thread.request_count += spilled_[thread.thread_id - 1];
+  totals.request_count += spilled;
+}
+
 /// Reads without a cut. Each counter grows only, so each sum does; a request that completes between the reading of its
-/// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it.
+/// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it. None
+/// is counted twice: [T2] pairs with [T1] in slot.hpp, so that a request whose duration was read is not seen in flight.
 ProcessTotals Recorder::Readers::totals() {
   const std::lock_guard lock(mutex_);
   const auto array = memory_.array();
@@ -180,9 +205,9 @@ ProcessTotals Recorder::Readers::totals() {
     std::uint64_t count = 0;
     for (const auto& bank : slot.banks) {
       count += bank.count.load(std::memory_order_relaxed);                     // grows only
-      totals.request_busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // before start_ns is read
+      totals.request_busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // [T2]
     }
-    const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);  // a glance
+    const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);  // after [T2]
     if (start_ns != 0) {
       ++totals.active_requests;
       totals.request_busy_ns += now.monotonic_ns > start_ns ? now.monotonic_ns - start_ns : 0;
@@ -190,11 +215,8 @@ ProcessTotals Recorder::Readers::totals() {
     totals.request_count += count;
     totals.threads.push_back({.thread_id = i + 1, .request_count = count});
   }
+  list_spilled(totals);
   const detail::Spill& spill = memory_.header().spill;
-  if (const std::uint64_t count = spill.lifetime_count(); count != 0 && !totals.threads.empty()) {
-    totals.threads.back().request_count += count;
-    totals.request_count += count;
-  }
   totals.active_requests += spill.in_flight();
   totals.request_busy_ns += spill.lifetime_busy_ns();
   busy_floor_ns_ = totals.request_busy_ns = std::max(totals.request_busy_ns, busy_floor_ns_);

@@ -14,12 +14,14 @@
 
 namespace sluice {
 
+class Patience;
+
 class Recorder::Readers {
  public:
   Readers(const Options& options, bool asymmetric, Memory& memory);
 
   /// Registers a reader whose first window begins now.
-  [[nodiscard]] std::uint64_t add();
+  void add(std::uint64_t id);
   void remove(std::uint64_t id) noexcept;
   [[nodiscard]] absl::Status drain(std::uint64_t id, Window& window);
   [[nodiscard]] ProcessTotals totals();
@@ -31,13 +33,17 @@ class Recorder::Readers {
     std::uint64_t start_ns;
     Resources start_resources;
     bool stepped;
+    bool joined;  ///< False until the cut that was under way when the reader was added is complete: that is not its own.
     Window window;
   };
 
   [[nodiscard]] Window empty_window() const;
   Pending& pending(std::uint64_t id);
   [[nodiscard]] absl::Status cut();
-  void take_spill(std::uint64_t period_ns);
+  [[nodiscard]] bool complete_cut();
+  void take_spill(Patience& patience);
+  void take_spill_bank(detail::SpillBank& bank);
+  void list_spilled(ProcessTotals& totals) noexcept;
   void finish(Pending& pending, const Resources& now) const noexcept;
   [[nodiscard]] std::size_t last_used_slot() const noexcept;
 
@@ -48,14 +54,14 @@ class Recorder::Readers {
   ResourceProbe probe_;
   Timeline timeline_;
   Timeline::Instant instant_;  ///< Of the last cut.
-  bool stepped_ = false;       ///< The wall clock was stepped during the cut under way.
   const double restart_time_;
   detail::Ledger<detail::ProductionCells> ledger_;
   Window scratch_;  ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.
   std::vector<Pending> pending_;
-  std::uint64_t next_id_ = 1;
   std::uint64_t busy_floor_ns_ = 0;
+  std::vector<std::uint64_t> spilled_;  ///< By slot: the requests of the spill that lifetime totals list with it.
+  std::uint64_t spilled_listed_ = 0;    ///< Their sum.
 };
 
 }  // namespace sluice

@@ -19,17 +19,20 @@ Recorder::Options checked(Recorder::Options options) {
   return options;
 }
 
-constexpr auto raw(SlotState state) noexcept { return static_cast<std::uint32_t>(state); }
-
 }  // namespace
 
 Recorder::Recorder(Options options)
     : options_(checked(options)),
       asymmetric_(options_.allow_membarrier && detail::membarrier_available()),
       memory_(std::make_unique<Memory>(options_.threads)),
-      readers_(new Readers(options_, asymmetric_, *memory_)) {}
+      readers_(new Readers(options_, asymmetric_, *memory_)) {
+  memory_->header().spill.name(next_number());
+}
 
-Recorder::~Recorder() { delete readers_.load(std::memory_order_acquire); }
+/// In a forked child that never used it, what is left of the parent's readers may be torn: it is leaked.
+Recorder::~Recorder() {
+  if (!memory_->needs_recovery()) delete readers_.load(std::memory_order_acquire);
+}
 
 /// The drain side after any fork has been noticed.
 Recorder::Readers& Recorder::readers() {
@@ -40,21 +43,24 @@ Recorder::Readers& Recorder::readers() {
 /// In a forked child: the parent's readers are left where they are, since another thread may have been inside them at the
 /// moment of the fork, and new ones begin with empty slots. Several threads may come here; one does it.
 void Recorder::recover_from_fork() {
-  Memory::Header& header = memory_->header();
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
+  std::atomic<std::uint32_t>& alive = memory_->header().alive;
   std::uint32_t state = Memory::kWiped;
-  if (header.alive.compare_exchange_strong(state, Memory::kRecovering, std::memory_order_acq_rel)) {
-    try {
-      readers_.store(new Readers(options_, asymmetric_, *memory_), std::memory_order_release);
-    } catch (...) {
-      header.alive.store(Memory::kWiped, std::memory_order_release);
-      throw;
-    }
-    header.spill.name(static_cast<std::uint32_t>(os::process_id()));
-    header.alive.store(Memory::kAlive, std::memory_order_release);
-    return;
+  while (!alive.compare_exchange_weak(state, Memory::kRecovering, std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {
+    if (state == Memory::kAlive) return;
+    if (state == Memory::kRecovering) os::yield();
+    state = Memory::kWiped;
   }
-  while (memory_->header().alive.load(std::memory_order_acquire) == Memory::kRecovering) os::yield();
+  try {
+    readers_.store(new Readers(options_, asymmetric_, *memory_), std::memory_order_release);
+  } catch (...) {
+    alive.store(Memory::kWiped, std::memory_order_release);
+    throw;
+  }
+  if (asymmetric_) static_cast<void>(detail::membarrier_available());  // should a kernel not pass the registration on
+  memory_->header().spill.name(next_number());
+  alive.store(Memory::kAlive, std::memory_order_release);
 }
 
 std::uint32_t Recorder::begin_spilled() noexcept {
@@ -69,16 +75,13 @@ std::uint32_t Recorder::begin_spilled() noexcept {
   return spill.id();
 }
 
-bool Recorder::claim(std::size_t slot) noexcept {
+bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
   const auto array = memory_->array();
   auto& state = array.slots[slot].state;
   std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
-  while (seen != raw(SlotState::kOwned)) {
+  while (detail::slot_state(seen) != SlotState::kOwned) {
     // Acquire: takes over the counters where the last owner's release left them.
-    if (!state.compare_exchange_weak(seen, raw(SlotState::kOwned), std::memory_order_acq_rel,
-                                     std::memory_order_relaxed)) {
-      continue;
-    }
+    if (!state.compare_exchange_weak(seen, owned, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
     std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
     const auto needed = static_cast<std::uint32_t>(slot + 1);
     while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_acq_rel)) {
@@ -88,13 +91,14 @@ bool Recorder::claim(std::size_t slot) noexcept {
   return false;
 }
 
-void Recorder::release(std::size_t slot) noexcept {
+/// After a fork the slot is no longer, or already another's: then there is nothing to give back.
+void Recorder::release(std::size_t slot, std::uint32_t owned) noexcept {
   auto& state = memory_->array().slots[slot].state;
-  std::uint32_t owned = raw(SlotState::kOwned);  // not so after a fork: then there is nothing to give back
-  state.compare_exchange_strong(owned, raw(SlotState::kFree), std::memory_order_acq_rel, std::memory_order_relaxed);
+  state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_acq_rel,
+                                std::memory_order_relaxed);
 }
 
-Worker Recorder::worker_at(std::size_t slot) noexcept {
+Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
   const auto array = memory_->array();
   Worker worker;
   worker.recorder_ = this;
@@ -103,6 +107,7 @@ Worker Recorder::worker_at(std::size_t slot) noexcept {
   worker.clock_ = options_.clock;
   worker.phases_ = phases_of(options_.mode);
   worker.asymmetric_ = asymmetric_;
+  worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
   if (slot < options_.threads) {
     worker.slot_ = &array.slots[slot];
@@ -114,25 +119,44 @@ Worker Recorder::worker_at(std::size_t slot) noexcept {
 
 Worker Recorder::attach() {
   if (memory_->needs_recovery()) recover_from_fork();
+  const std::uint32_t owned = detail::owned_by(next_number());
   for (std::size_t slot = 0; slot < options_.threads; ++slot) {
-    if (claim(slot)) return worker_at(slot);
+    if (claim(slot, owned)) return worker_at(slot, owned);
   }
-  return worker_at(options_.threads);
+  return worker_at(options_.threads, owned);
 }
 
 absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
   if (memory_->needs_recovery()) recover_from_fork();
   if (slot >= options_.threads) return absl::OutOfRangeError("there is no such worker slot");
-  if (!claim(slot)) return absl::AlreadyExistsError("the worker slot is taken");
-  return worker_at(slot);
+  const std::uint32_t owned = detail::owned_by(next_number());
+  if (!claim(slot, owned)) return absl::AlreadyExistsError("the worker slot is taken");
+  return worker_at(slot, owned);
 }
 
-Reader Recorder::add_reader() { return {this, readers().add()}; }
+/// The slot is empty in the child. The worker takes it again, unless another was quicker.
+Request Worker::begin_after_fork(std::uint64_t now_ns) noexcept {
+  if (!recorder_->claim(slot_index_, owned_)) return {this, now_ns, recorder_->begin_spilled()};
+  slot_->begin(now_ns);
+  return {this, now_ns, 0};
+}
+
+Reader Recorder::add_reader() {
+  Readers& mine = readers();
+  const std::uint64_t id = next_number();
+  mine.add(id);
+  return {this, id};
+}
+
+/// A forked child does not know its parent's readers until they drain in it.
+void Recorder::remove_reader(std::uint64_t id) noexcept {
+  if (!memory_->needs_recovery()) readers_.load(std::memory_order_acquire)->remove(id);
+}
 
 ProcessTotals Recorder::totals() { return readers().totals(); }
 
 Worker::~Worker() {
-  if (recorder_ != nullptr && slot_ != nullptr) recorder_->release(slot_index_);
+  if (recorder_ != nullptr && slot_ != nullptr) recorder_->release(slot_index_, owned_);
 }
 
 void Worker::swap(Worker& other) noexcept {
@@ -144,11 +168,12 @@ void Worker::swap(Worker& other) noexcept {
   std::swap(clock_, other.clock_);
   std::swap(slot_index_, other.slot_index_);
   std::swap(phases_, other.phases_);
+  std::swap(owned_, other.owned_);
   std::swap(asymmetric_, other.asymmetric_);
 }
 
 Reader::~Reader() {
-  if (recorder_ != nullptr) recorder_->readers().remove(id_);
+  if (recorder_ != nullptr) recorder_->remove_reader(id_);
 }
 
 absl::StatusOr<Window> Reader::drain() {

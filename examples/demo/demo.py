@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 MODULE = HERE.parents[1] / "build/release/modules/mod_sluice.so"
 SITE = [HERE / "site/wsgi.py", HERE / "site/reporter.py", HERE.parent / "influxdb/metrics.py"]
 LOAD_SECONDS = 30.0
+FIRST_WINDOW_TIMEOUT = 30.0
 LAST_ANSWERS_TIMEOUT = 90.0
 
 
@@ -39,25 +40,25 @@ class Load:
             text=True,
             start_new_session=True,  # Ctrl-C is for this program, which ends the load in good order
         )
-        self.answers: int | None = None
+        self.answers = 0
 
     def over(self) -> bool:
         return self._process.poll() is not None
 
     def finish(self) -> None:
-        """Ends it once all it asked for is answered; the count is then known."""
-        if self.answers is not None:
-            return
+        """Tells it to end, by closing its standard input, and waits for the count."""
         try:
-            output, errors = self._process.communicate(
-                timeout=LAST_ANSWERS_TIMEOUT
-            )  # closes its standard input
+            output, errors = self._process.communicate(timeout=LAST_ANSWERS_TIMEOUT)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            output, errors = self._process.communicate()
-        self.answers = int(output or 0)
+            raise DemoError("the load does not end") from None
         if self._process.returncode != 0:
             raise DemoError(errors.strip() or "the load was killed")
+        self.answers = int(output)
+
+    def kill(self) -> None:
+        if not self.over():
+            self._process.kill()
+            self._process.wait()
 
 
 def seconds(text: str) -> float:
@@ -102,22 +103,27 @@ def stop_on_signals() -> threading.Event:
 def watch(server: Server, windows: Windows, load: Load, end: float, stop: threading.Event) -> None:
     """Shows what comes until the time is over or someone ends it."""
     loaded = True
+    first_window_due = time.monotonic() + FIRST_WINDOW_TIMEOUT
     while time.monotonic() < end and not stop.wait(0.1):
         server.check()
         windows.show_new()
+        if windows.count == 0 and time.monotonic() > first_window_due:
+            raise DemoError(f"the reporter reports nothing: {server.last_words()}")
         if loaded and load.over():
-            load.finish()
             loaded = False
+            load.finish()
             print(f"The load is over; {server.url} is open to yours. Ctrl-C ends.", flush=True)
 
 
-def summarise(windows: Windows, load: Load, others: int) -> None:
-    answers = (load.answers or 0) + others
-    verdict = "equal" if windows.requests == answers else f"off by {windows.requests - answers}"
+def summarise(windows: Windows, load: Load, others: int) -> bool:
+    """Whether what the windows add up to is what was answered."""
+    answers = load.answers + others
+    equal = windows.requests == answers
+    verdict = "equal" if equal else f"off by {windows.requests - answers}"
     print(f"Answers: {load.answers} to the load, {others} to others, {answers} in all.")
-    print(
-        f"Windows: {windows.count}, with {windows.requests} requests in all: {verdict}.", flush=True
-    )
+    total = f"{windows.count}, with {windows.requests} requests in all"
+    print(f"Windows: {total}: {verdict}.", flush=True)
+    return equal
 
 
 def demonstrate(arguments: argparse.Namespace, directory: Path, stop: threading.Event) -> None:
@@ -132,12 +138,14 @@ def demonstrate(arguments: argparse.Namespace, directory: Path, stop: threading.
         load = Load(server.port, load_seconds)
         try:
             watch(server, windows, load, time.monotonic() + duration, stop)
-        finally:
             load.finish()
+        finally:
+            load.kill()
     finally:
         server.stop()
     windows.show_new()
-    summarise(windows, load, server.requests_of_others())
+    if not summarise(windows, load, server.requests_of_others()):
+        raise DemoError(f"the counts differ; Apache's error log says:\n{server.log().rstrip()}")
 
 
 def main() -> None:

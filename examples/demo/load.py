@@ -12,6 +12,7 @@ import selectors
 import socket
 import sys
 import time
+from contextlib import suppress
 
 CONNECTIONS = 4
 ANSWER_TIMEOUT = 60.0
@@ -41,6 +42,7 @@ class Client:
         self._numbers = itertools.count(first)
         self._selector = selector
         self._socket: socket.socket | None = None
+        self._reused = False
         self._request = b""
         self._received = b""
 
@@ -51,18 +53,21 @@ class Client:
 
     def answered(self) -> bool:
         """Takes what has come; whether that completes the answer."""
-        assert self._socket is not None
-        data = self._socket.recv(65536)
+        data = self._receive()
         if not data:
-            raise LoadError("the server closed a connection before it answered")
+            self._ask_anew()
+            return False
         self._received += data
         head, separator, body = self._received.partition(b"\r\n\r\n")
         if not separator:
             return False
         headers = parse_headers(head)
+        if b"content-length" not in headers:
+            raise LoadError("the server answered without a length")
         if len(body) < int(headers[b"content-length"]):
             return False
         self._received = b""
+        self._reused = True
         if headers.get(b"connection") == b"close":  # after a 500, for one
             self._disconnect()
         return True
@@ -71,13 +76,29 @@ class Client:
         if self._socket is None:
             self._socket = socket.create_connection(self._address, ANSWER_TIMEOUT)
             self._selector.register(self._socket, selectors.EVENT_READ, self)
-        self._socket.sendall(self._request)
+        with suppress(ConnectionError):  # which the receiving side will meet as well
+            self._socket.sendall(self._request)
+
+    def _receive(self) -> bytes:
+        assert self._socket is not None
+        try:
+            return self._socket.recv(65536)
+        except ConnectionError:
+            return b""
+
+    def _ask_anew(self) -> None:
+        """For a server may close a connection between two requests; it has not seen this one."""
+        if self._received or not self._reused:
+            raise LoadError("the server closed a connection before it answered")
+        self._disconnect()
+        self._send()
 
     def _disconnect(self) -> None:
         assert self._socket is not None
         self._selector.unregister(self._socket)
         self._socket.close()
         self._socket = None
+        self._reused = False
 
 
 def parse_headers(head: bytes) -> dict[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -23,7 +24,7 @@ PidFile apache.pid
 Listen 127.0.0.1:{port}
 {identity}
 ErrorLog error.log
-LogLevel warn
+LogLevel notice
 
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
@@ -98,7 +99,7 @@ class Server:
 
     def check(self) -> None:
         if self._process is not None and self._process.poll() is not None:
-            raise DemoError(f"Apache ended by itself: {self._last_words()}")
+            raise DemoError(f"Apache ended by itself: {self.last_words()}")
 
     def stop(self) -> None:
         if self._process is None:
@@ -107,13 +108,21 @@ class Server:
         try:
             self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, 9)
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._process = None
 
     def requests_of_others(self) -> int:
         log = self._directory / "others.log"
         return len(log.read_bytes().splitlines()) if log.exists() else 0
+
+    def log(self) -> str:
+        files = (self._directory / name for name in ("error.log", "stderr.log"))
+        return "".join(file.read_text(errors="replace") for file in files if file.exists())
+
+    def last_words(self) -> str:
+        lines = self.log().splitlines()
+        return lines[-1] if lines else "Apache left no message"
 
     def _lay_out(self, files: list[Path]) -> None:
         """Copies what Apache reads to where its unprivileged processes may read it."""
@@ -150,14 +159,4 @@ class Server:
                 return
             except OSError:
                 time.sleep(0.05)
-        raise DemoError(f"Apache did not open port {self.port}: {self._last_words()}")
-
-    def _last_words(self) -> str:
-        logs = (self._directory / name for name in ("error.log", "stderr.log"))
-        lines = [
-            line
-            for log in logs
-            if log.exists()
-            for line in log.read_text(errors="replace").splitlines()
-        ]
-        return lines[-1] if lines else "it left no message"
+        raise DemoError(f"Apache did not open port {self.port}: {self.last_words()}")

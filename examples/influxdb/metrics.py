@@ -5,7 +5,7 @@ Where and how often is read from the environment Apache is started in (on Debian
 /etc/apache2/envvars; what `SetEnv` sets never reaches `os.environ`):
 
     INFLUXDB_WRITE_URL   where the lines are posted    http://127.0.0.1:8086/write?db=wsgi
-    METRICS_INTERVAL     seconds from point to point   1
+    METRICS_INTERVAL     seconds between points        1 (at least 0.1)
 """
 
 import math
@@ -26,7 +26,7 @@ from urllib.error import HTTPError
 import mod_wsgi
 
 WRITE_URL = os.environ.get("INFLUXDB_WRITE_URL", "http://127.0.0.1:8086/write?db=wsgi")
-INTERVAL = float(os.environ.get("METRICS_INTERVAL", "1"))
+INTERVAL = max(0.1, float(os.environ.get("METRICS_INTERVAL", "1")))
 WRITE_TIMEOUT = 2.0  # seconds; only the reporter thread ever waits this long
 BACKLOG = 600  # unsent lines kept while InfluxDB is away: ten minutes of one a second
 

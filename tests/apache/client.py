@@ -67,7 +67,7 @@ class RawClient:
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection((HOST, port), timeout=DEADLINE_SECONDS)
-        self.received = b""
+        self.received = bytearray()
 
     def __enter__(self) -> RawClient:
         return self
@@ -94,12 +94,12 @@ class RawClient:
         """Half-closes: the server sees the end of the stream, the client still reads."""
         self._socket.shutdown(socket.SHUT_WR)
 
-    def read_until(self, needle: bytes) -> bytes:
+    def read_until(self, needle: bytes) -> bytearray:
         """All bytes received so far, once they contain `needle`; fails at the end of the stream."""
         while needle not in self.received:
             data = self._socket.recv(65536)
             if not data:
-                raise AssertionError(f"stream ended without {needle!r}: {self.received!r}")
+                raise AssertionError(f"{needle!r} is not in {bytes(self.received)!r}")
             self.received += data
         return self.received
 
@@ -110,7 +110,7 @@ class RawClient:
                 self.received += data
         except ConnectionResetError:
             pass
-        return self.received
+        return bytes(self.received)
 
     def abort(self) -> None:
         """Closes with a reset instead of an orderly end."""

@@ -64,7 +64,7 @@ class Httpd:
             started.append(self)
         for attempt in range(START_ATTEMPTS):
             self.port = free_port()
-            self.write_conf(self._lines)
+            self.write_conf(self._lines, load_wsgi=self._load_wsgi)
             self._process = self._spawn()
             if self._serves():
                 return
@@ -74,13 +74,17 @@ class Httpd:
         raise AssertionError(f"Apache did not start:\n{self.error_log()}")
 
     def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> float:
-        """Stops Apache, and fails when it had to be killed. Returns the seconds it took."""
+        """Stops Apache; fails when it does not stop or leaves children behind.
+
+        Returns the seconds it took.
+        """
         begun = time.monotonic()
         if self._process is None:
             return 0.0
         self._process.send_signal(stop_signal)
         try:
             self._process.wait(STOP_SECONDS)
+            assert not self.members(), f"left behind: {self.members()}\n{self.error_log()}"
         except subprocess.TimeoutExpired:
             raise AssertionError(
                 f"Apache did not stop within {STOP_SECONDS} s:\n{self.error_log()}"
@@ -101,6 +105,15 @@ class Httpd:
         assert self._process is not None
         self._process.send_signal(signal.SIGUSR1)
 
+    def restart(self) -> None:
+        """Asks for a restart that does not wait for requests; returns at once."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def kill_child(self, pid: int) -> None:
+        assert pid in self.children()
+        os.kill(pid, signal.SIGKILL)
+
     def graceful_stop(self) -> float:
         return self.stop(signal.SIGWINCH)
 
@@ -108,7 +121,7 @@ class Httpd:
         """Removes the server's files."""
         shutil.rmtree(self.layout.root, ignore_errors=True)
 
-    def write_conf(self, lines: Sequence[str]) -> None:
+    def write_conf(self, lines: Sequence[str], *, load_wsgi: bool = True) -> None:
         """Replaces the configuration file; a running server sees it at its next restart."""
         text = render(
             self.layout,
@@ -116,7 +129,7 @@ class Httpd:
             lines,
             workers=self._workers,
             modules=self._modules,
-            load_wsgi=self._load_wsgi,
+            load_wsgi=load_wsgi,
         )
         self.layout.conf.write_text(text)
 

@@ -181,15 +181,36 @@ def _commands(text):
 
 
 def _targets(texts):
-    rooms, aliases = {}, {}
+    rooms, aliases, makers, calls = {}, {}, {}, []
     for path, text in texts.items():
+        function, parameters = None, []
         for name, arguments in _commands(text) if _is_cmake(path) else ():
-            if name == "add_library" and "ALIAS" in arguments:
+            if name in ("function", "macro"):
+                function, *parameters = arguments
+            elif name in ("endfunction", "endmacro"):
+                function, parameters = None, []
+            elif name == "add_library" and "ALIAS" in arguments:
                 aliases[arguments[0]] = arguments[2]
             elif re.match(r"(\w+_)?add_(library|executable|module)$", name):
-                sources = [path.parent / a for a in arguments[1:] if Path(a).suffix in CXX]
-                rooms[arguments[0]] = room_of(sources[0] if sources else path)
+                room = _room_of_sources(path, arguments)
+                if (parameter := arguments[0].removeprefix("${").removesuffix("}")) in parameters:
+                    makers[function.lower()] = (parameters.index(parameter), room)
+                else:
+                    rooms[arguments[0]] = room
+            else:
+                calls.append((name, arguments))
+    for name, arguments in calls:
+        position, room = makers.get(name, (len(arguments), None))
+        if position < len(arguments):
+            rooms[arguments[position]] = room
     return rooms | {alias: rooms[target] for alias, target in aliases.items() if target in rooms}
+
+
+def _room_of_sources(path, arguments):
+    source = next((a for a in arguments[1:] if Path(a).suffix in CXX), "CMakeLists.txt")
+    from_root = re.sub(r"^\$\{(PROJECT|CMAKE)_SOURCE_DIR\}/", "", source)
+    inside = source.removeprefix("${CMAKE_CURRENT_SOURCE_DIR}/")
+    return room_of(from_root if from_root != source else path.parent / inside)
 
 
 def _links(texts):

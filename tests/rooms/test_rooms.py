@@ -147,6 +147,24 @@ def test_a_link_against_the_arrow_is_reported(tree, path, target, library, used)
     assert check(tree) == [f"{path}: {room} links {named}, of {used}"]
 
 
+def test_a_target_made_by_a_function_belongs_to_the_room_of_its_sources(tree):
+    write(
+        tree,
+        "adapters/harness/CMakeLists.txt",
+        "function(extension name python)\n"
+        "  add_library(${name} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/python.cpp)\n"
+        "  target_link_libraries(${name} PRIVATE sluice_bindings ${python})\n"
+        "endfunction()\n"
+        "extension(sluice_extension sluice_python)\n",
+    )
+    assert targets(tree)["sluice_extension"] == "adapters/harness"
+    assert check(tree) == []
+    write(tree, "bindings/CMakeLists.txt", "target_link_libraries(sluice_bindings PRIVATE sluice_extension)\n")
+    write(tree, "tests/CMakeLists.txt", "add_library(helper STATIC ${PROJECT_SOURCE_DIR}/core/src/window.cpp)\n")
+    assert check(tree) == ["bindings/CMakeLists.txt: bindings links sluice_extension, of adapters/harness"]
+    assert targets(tree)["helper"] == "core"
+
+
 def test_a_link_in_a_comment_is_none(tree):
     write(tree, "CMakeLists.txt", "# target_link_libraries(sluice_core PRIVATE sluice_bindings)\n")
     assert check(tree) == []

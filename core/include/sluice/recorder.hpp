@@ -89,6 +89,8 @@ class Worker {
   friend class Recorder;
   friend class Request;
   void swap(Worker& other) noexcept;
+  /// Begins where the slot is not this worker's any more, because a fork wiped it.
+  [[nodiscard]] Request begin_after_fork(std::uint64_t now_ns) noexcept;
 
   Recorder* recorder_ = nullptr;
   detail::Slot<detail::ProductionCells>* slot_ = nullptr;  ///< Null: everything goes to the spill.
@@ -98,6 +100,7 @@ class Worker {
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;
   std::size_t phases_ = 0;
+  std::uint32_t owned_ = 0;  ///< The state of the slot while it is this worker's.
   bool asymmetric_ = false;
 };
 
@@ -165,27 +168,33 @@ class Recorder {
   struct Memory;   // What workers write: a mapping that a forked child finds zeroed.
   class Readers;   // What drains use, behind a mutex.
 
-  Worker worker_at(std::size_t slot) noexcept;
-  bool claim(std::size_t slot) noexcept;
-  void release(std::size_t slot) noexcept;
+  Worker worker_at(std::size_t slot, std::uint32_t owned) noexcept;
+  bool claim(std::size_t slot, std::uint32_t owned) noexcept;
+  void release(std::size_t slot, std::uint32_t owned) noexcept;
   std::uint32_t begin_spilled() noexcept;
+  std::uint32_t next_number() noexcept { return next_number_.fetch_add(1, std::memory_order_relaxed); }  // only unique
   Readers& readers();
+  void remove_reader(std::uint64_t id) noexcept;
   void recover_from_fork();
 
   Options options_;
   bool asymmetric_;
   std::unique_ptr<Memory> memory_;
+  /// Numbers claims, readers and spills. A forked child counts on from its parent's, so that what was made before the fork
+  /// is never taken for what is made after it.
+  std::atomic<std::uint32_t> next_number_{1};
   std::atomic<Readers*> readers_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
 };
 
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
 inline Request Worker::begin(std::uint64_t now_ns) noexcept {
-  if (slot_ == nullptr || slot_->start_ns.load(std::memory_order_relaxed) != 0) {  // own store
-    return {this, now_ns, recorder_->begin_spilled()};
+  if (slot_ == nullptr) return {this, now_ns, recorder_->begin_spilled()};
+  if (slot_->state.load(std::memory_order_relaxed) != owned_) [[unlikely]] {  // own store, unless a fork wiped it
+    return begin_after_fork(now_ns);
   }
-  if (slot_->state.load(std::memory_order_relaxed) == 0) [[unlikely]] {  // own store, unless a fork wiped it
-    static_cast<void>(recorder_->claim(slot_index_));
+  if (slot_->start_ns.load(std::memory_order_relaxed) != 0) {  // own store
+    return {this, now_ns, recorder_->begin_spilled()};
   }
   slot_->begin(now_ns);
   return {this, now_ns, 0};

@@ -28,6 +28,5 @@ void Mapping::adopt() noexcept {
 
 void yield() noexcept { ::sched_yield(); }
 
-pid_t process_id() noexcept { return ::getpid(); }
 
 }  // namespace sluice::os

@@ -35,6 +35,5 @@ class Mapping {
 /// Gives the processor to another thread.
 void yield() noexcept;
 
-[[nodiscard]] pid_t process_id() noexcept;
 
 }  // namespace sluice::os

@@ -43,20 +43,21 @@ class Ledger {
 
   /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is asked
   /// before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the next cut.
-  /// False if the heavy fence failed: nothing is lost, the next call takes up the same cut. Throws std::bad_alloc when a
-  /// slot is met for the first time, with the same promise.
+  /// False if the heavy fence failed: nothing is lost, the next call takes up the same cut and wants the same `out`. Throws
+  /// std::bad_alloc when a slot is met for the first time, with the same promise.
   template <class Fence, class MayWait>
   [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
-    const std::size_t used = meet_slots();
     if (!interrupted_) {
-      take_deferred(used, out);
+      take_deferred(out);
       previous_ns_ = cut_ns_;
       cut_ns_ = std::max(now_ns, cut_ns_);
-      closing_ = array_.epoch->value.load(std::memory_order_relaxed);        // own store
-      array_.epoch->value.store(closing_ + 1, std::memory_order_release);    // [R1]
+      closing_ = array_.epoch->value.load(std::memory_order_relaxed);      // own store
+      array_.epoch->value.store(closing_ + 1, std::memory_order_release);  // [R1]
+      interrupted_ = true;
     }
-    interrupted_ = !Fence::heavy();  // [R2]
-    if (interrupted_) return false;
+    if (!Fence::heavy()) return false;  // [R2]
+    const std::size_t used = meet_slots();
+    interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
       if (!views_[i]) continue;
       if (quiesce(array_.slots[i], *views_[i], may_wait)) {
@@ -76,12 +77,14 @@ class Ledger {
   [[nodiscard]] std::size_t slots_met() const noexcept { return met_; }
 
  private:
-  /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at.
+  /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at. Comes after [R2]: a
+  /// writer claims before [W1], so whoever recorded in the epoch that was closed is seen here. Looked for any earlier, a
+  /// slot claimed in between would be missed, and its extremes lost.
   std::size_t meet_slots() {
-    const std::size_t used = array_.high_water->load(std::memory_order_acquire);
+    const std::size_t used = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
     for (std::size_t i = 0; met_ < used && i < used; ++i) {
-      const auto state = static_cast<SlotState>(array_.slots[i].state.load(std::memory_order_acquire));
-      if (views_[i] || state == SlotState::kUnused) continue;
+      const std::uint32_t state = array_.slots[i].state.load(std::memory_order_relaxed);  // after [R2]
+      if (views_[i] || slot_state(state) == SlotState::kUnused) continue;
       views_[i] = std::make_unique<SlotView>();
       ++met_;
     }
@@ -90,33 +93,34 @@ class Ledger {
 
   /// Takes what earlier cuts had to leave, where the writer has gone on. The bank is at rest: the open epoch uses the
   /// other one. A writer that is still stuck is told to keep the extremes of the bank when it next opens it.
-  void take_deferred(std::size_t used, Window& out) {
+  void take_deferred(Window& out) {
     const std::uint64_t open = array_.epoch->value.load(std::memory_order_relaxed);  // own store
     const std::size_t resting = (open + 1) & 1;
-    for (std::size_t i = 0; i < used; ++i) {
+    for (std::size_t i = 0; i < views_.size(); ++i) {
       if (!views_[i] || !views_[i]->deferrals[resting].pending) continue;
+      const Deferral& deferral = views_[i]->deferrals[resting];
       const std::uint64_t sequence = array_.slots[i].sequence.load(std::memory_order_acquire);  // [R3]
-      if (sequence != views_[i]->deferrals[resting].stuck_sequence) {
+      if (sequence != deferral.stuck_sequence) {
         take(i, resting, out);
       } else {
-        array_.held[i].banks[resting].store(1, std::memory_order_relaxed);  // [R0]
+        array_.held[i].banks[resting].store(deferral.first_tag, std::memory_order_relaxed);  // [R0]
       }
     }
   }
 
   /// True once no record that began before the epoch was closed is being written: the sequence is even, or it has moved
-  /// on, and whoever entered since has seen the new epoch.
+  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is put off, also when the record was waited
+  /// for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at any time.
   template <class MayWait>
   bool quiesce(const Slot<Cells>& slot, SlotView& view, MayWait& may_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
-    for (const Deferral& deferral : view.deferrals) {
-      if (deferral.pending && deferral.stuck_sequence == first) return false;
+    if (!view.waited_for(first)) {
+      while (may_wait()) {
+        if (slot.sequence.load(std::memory_order_acquire) != first) return true;  // [R3]
+      }
     }
-    while (may_wait()) {
-      if (slot.sequence.load(std::memory_order_acquire) != first) return true;  // [R3]
-    }
-    view.deferrals[closing_ & 1] = {.pending = true, .stuck_sequence = first};
+    view.deferrals[closing_ & 1].put_off(first, closing_ + 1);
     return false;
   }
 

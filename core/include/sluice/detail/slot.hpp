@@ -9,6 +9,7 @@
 //     [W4] record  load  held       relaxed   ordered by [W3]: it was stored before the epoch that was read there
 //     [W5] record  store tag        release   pairs with [R5]: first_start_ns is seen with it
 //     [W6] record  store start_ns   release   pairs with [R4]: who sees the slot idle sees the tag
+//     [T1] record  store busy_ns    release   pairs with [T2] in readers.cpp: a request counted as done is not in flight
 //     [W7] record  store sequence   release   pairs with [R3]: who sees even sees the whole record
 #pragma once
 
@@ -28,6 +29,17 @@ inline constexpr std::size_t kSlotBytesMax = 16 * 1024;
 /// Who has a slot. Free means used before: its counts remain.
 enum class SlotState : std::uint32_t { kUnused = 0, kOwned = 1, kFree = 2 };
 
+/// The bits of Slot::state that hold the SlotState. Those above number the claim while it is owned, so that an owner can
+/// tell that a fork has taken the slot from it, even after another has claimed it.
+inline constexpr std::uint32_t kSlotStateBits = 2;
+inline constexpr std::uint32_t kSlotStateMask = (1U << kSlotStateBits) - 1;
+
+constexpr std::uint32_t owned_by(std::uint32_t claim) noexcept {
+  return (claim << kSlotStateBits) | static_cast<std::uint32_t>(SlotState::kOwned);
+}
+
+constexpr SlotState slot_state(std::uint32_t word) noexcept { return static_cast<SlotState>(word & kSlotStateMask); }
+
 template <class Cells>
 struct EpochBank {
   using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
@@ -45,7 +57,7 @@ struct alignas(2 * kLine) Slot {
 
   Atomic64 sequence;  ///< Odd while a record is being written.
   Atomic64 start_ns;  ///< When the request in flight began; 0: idle.
-  typename Cells::template Atomic<std::uint32_t> state;  ///< A SlotState.
+  typename Cells::template Atomic<std::uint32_t> state;  ///< A SlotState and the number of the claim.
   EpochBank<Cells> banks[2];
 
   void begin(std::uint64_t now_ns) noexcept { start_ns.store(now_ns, std::memory_order_release); }  // [B1]
@@ -60,22 +72,20 @@ struct alignas(2 * kLine) Epoch {
   typename Cells::template Atomic<std::uint64_t> value;
 };
 
-/// What a reader tells the writer of a slot: not 0 for a bank whose extremes no window has taken yet.
+/// What a reader tells the writer of a slot: the tag of the first epoch of a bank whose extremes no window has taken yet;
+/// 0: all are taken.
 template <class Cells>
 struct Held {
-  typename Cells::template Atomic<std::uint32_t> banks[2];
+  typename Cells::template Atomic<std::uint64_t> banks[2];
 };
 
-/// Moves a counter that one thread writes. Relaxed: the sequence orders it for cuts, and lifetime totals need no order.
-template <class Atomic>
-void single_writer_add(Atomic& counter, std::uint64_t amount) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
-
-/// The first record of a slot in an epoch. Keeps the extremes that a deferred cut has not taken yet.
+/// The first record of a slot in an epoch. Keeps the extremes that a deferred cut has not taken yet; those of an epoch
+/// before the first deferred one have been taken.
 template <class Cells>
 void open_epoch(EpochBank<Cells>& bank, std::uint64_t epoch, std::uint64_t start_ns, const Held<Cells>& held) noexcept {
-  if (held.banks[epoch & 1].load(std::memory_order_relaxed) == 0) bank.sums.clear_extremes();  // [W4]
+  const std::uint64_t held_tag = held.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
+  const bool taken = held_tag == 0 || bank.tag.load(std::memory_order_relaxed) < held_tag;  // own store
+  if (taken) bank.sums.clear_extremes();
   bank.first_start_ns.store(start_ns, std::memory_order_relaxed);  // published by [W5]
   bank.tag.store(epoch + 1, std::memory_order_release);            // [W5]
 }
@@ -94,9 +104,10 @@ void record(Slot<Cells>& slot, const Epoch<Cells>& epoch, const Held<Cells>& hel
   }
   const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
   bank.sums.add(done, duration_ns, phases);
-  single_writer_add(bank.count, 1);
-  single_writer_add(bank.busy_ns, duration_ns);
-  slot.start_ns.store(0, std::memory_order_release);             // [W6]
+  bank.count.store(bank.count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // ordered by [W7]
+  slot.start_ns.store(0, std::memory_order_release);                                            // [W6]
+  const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);                   // own store
+  bank.busy_ns.store(busy_ns + duration_ns, std::memory_order_release);                         // [T1]
   slot.sequence.store(sequence + 2, std::memory_order_release);  // [W7]
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "sluice/detail/slot.hpp"
 #include "sluice/window.hpp"
@@ -76,6 +77,13 @@ struct BusyAccount {
 struct Deferral {
   bool pending = false;
   std::uint64_t stuck_sequence = 0;  ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
+  std::uint64_t first_tag = 0;       ///< Meaningful while pending: of the first epoch that no window has taken.
+
+  void put_off(std::uint64_t sequence, std::uint64_t tag) noexcept {
+    if (!pending) first_tag = tag;
+    pending = true;
+    stuck_sequence = sequence;
+  }
 };
 
 struct SlotView {
@@ -83,6 +91,13 @@ struct SlotView {
   Deferral deferrals[2];
   BusyAccount busy;
   std::uint64_t completed_busy_ns = 0;  ///< Of the requests read so far.
+
+  /// True if an earlier cut has already waited for the record of this sequence.
+  [[nodiscard]] bool waited_for(std::uint64_t sequence) const noexcept {
+    return std::any_of(std::begin(deferrals), std::end(deferrals), [sequence](const Deferral& deferral) {
+      return deferral.pending && deferral.stuck_sequence == sequence;
+    });
+  }
 };
 
 }  // namespace sluice::detail

@@ -1,0 +1,125 @@
+#include "adapters/apache/child.hpp"
+
+#include <ap_mpm.h>
+#include <apr_thread_proc.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "adapters/apache/config.hpp"
+#include "adapters/apache/deferred_signals.hpp"
+#include "adapters/apache/exchange.hpp"
+#include "adapters/apache/watchdog.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constinit Child* this_child = nullptr;
+
+/// How long an application may take to end. The server's parent kills a process that takes about as long.
+constexpr int kShutdownSeconds = 10;
+
+int ask_mpm(int what) {
+  int answer = 0;
+  return ap_mpm_query(what, &answer) == APR_SUCCESS ? answer : 0;
+}
+
+std::vector<std::string> split_path(const char* path) {
+  std::vector<std::string> directories;
+  std::string_view rest = path != nullptr ? path : "";
+  while (!rest.empty()) {
+    const std::size_t colon = rest.find(':');
+    if (colon != 0) directories.emplace_back(rest.substr(0, colon));
+    if (colon == std::string_view::npos) break;
+    rest.remove_prefix(colon + 1);
+  }
+  return directories;
+}
+
+wsgi::Runtime::Options runtime_options() {
+  const ProcessConfig& config = process_config();
+  return {.program = SLUICE_PYTHON_PROGRAM,
+          .home = config.python_home != nullptr ? config.python_home : "",
+          .python_path = split_path(config.python_path),
+          .optimize = config.optimize};
+}
+
+apr_status_t end_thread(void* context) noexcept {
+  auto* const thread = static_cast<wsgi::ThreadContext*>(context);
+  thread->end(this_child != nullptr && this_child->runtime().running());
+  delete thread;
+  return APR_SUCCESS;
+}
+
+apr_status_t end_child(void* ended) noexcept {
+  delete static_cast<Child*>(ended);
+  return APR_SUCCESS;
+}
+
+}  // namespace
+
+Capacity Capacity::of_server() {
+  return {.processes = std::max(ask_mpm(AP_MPMQ_MAX_DAEMONS), 1),
+          .threads = std::max(ask_mpm(AP_MPMQ_MAX_THREADS), 1),
+          .threaded = ask_mpm(AP_MPMQ_IS_THREADED) != AP_MPMQ_NOT_SUPPORTED};
+}
+
+EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity)
+    : bindings::Host({.threads = static_cast<std::size_t>(capacity.threads), .mode = Mode::kEmbedded}),
+      server_(server),
+      capacity_(capacity) {}
+
+void EmbeddedHost::log(bindings::LogLevel level, std::string_view line) const noexcept {
+  ap_log_error(APLOG_MARK, apache_level(level), 0, server_, "%.*s", static_cast<int>(line.size()), line.data());
+}
+
+Child::Child(apr_pool_t* pool, server_rec* server)
+    : capacity_(Capacity::of_server()),
+      host_(server, capacity_),
+      runtime_(runtime_options(), host_),
+      main_thread_(host_.recorder()),
+      facts_{.multithread = capacity_.threads > 1, .multiprocess = capacity_.processes > 1},
+      pool_(pool) {
+  ap_version_t version;
+  ap_get_server_revision(&version);
+  facts_.server_version[0] = version.major;
+  facts_.server_version[1] = version.minor;
+  facts_.server_version[2] = version.patch;
+  if (!capacity_.threaded) DeferredSignals::install();
+  if (!runtime_.start(main_thread_).ok()) return;
+  const apr_array_header_t* const imports = process_config().imports;
+  for (int i = 0; i < imports->nelts; ++i) {
+    const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
+    runtime_.import_script(script.application_group, script.path, main_thread_);
+  }
+}
+
+Child::~Child() {
+  const Watchdog watchdog(kShutdownSeconds, host_);
+  runtime_.stop("", main_thread_);
+  this_child = nullptr;
+}
+
+wsgi::ThreadContext& Child::thread_of(request_rec* request) {
+  if (wsgi::ThreadContext* const known = wsgi::ThreadContext::current()) return *known;
+  auto* const made = new wsgi::ThreadContext(host_.recorder());
+  apr_thread_t* const thread = request->connection->current_thread;
+  apr_pool_t* const pool = thread != nullptr ? apr_thread_pool_get(thread) : pool_;
+  apr_pool_cleanup_register(pool, made, end_thread, apr_pool_cleanup_null);
+  return *made;
+}
+
+Child* child() noexcept { return this_child; }
+
+void start_child(apr_pool_t* pool, server_rec* server) {
+  try {
+    this_child = new Child(pool, server);
+    // Before the pools of what the application may still use.
+    apr_pool_pre_cleanup_register(pool, this_child, end_child);
+  } catch (const std::exception& error) {
+    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "WSGI applications cannot be served by this process: %s.",
+                 error.what());
+  }
+}
+
+}  // namespace sluice::apache

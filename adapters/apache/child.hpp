@@ -1,0 +1,76 @@
+// One serving process of Apache: its recorder, its Python, and the threads that serve requests in it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "adapters/apache/server.hpp"
+#include "adapters/wsgi/environ.hpp"
+#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/thread.hpp"
+#include "bindings/host.hpp"
+#include "sluice/marks.hpp"
+
+namespace sluice::apache {
+
+/// What the server is made of, asked of its MPM.
+struct Capacity {
+  long processes = 1;
+  long threads = 1;
+  bool threaded = false;
+
+  [[nodiscard]] static Capacity of_server();
+};
+
+/// The host of embedded mode.
+class EmbeddedHost final : public bindings::Host {
+ public:
+  EmbeddedHost(server_rec* server, const Capacity& capacity);
+
+  [[nodiscard]] bool external_reporter() const noexcept override { return false; }
+  [[nodiscard]] std::string process_group() const override { return {}; }
+  [[nodiscard]] long maximum_processes() const noexcept override { return capacity_.processes; }
+  [[nodiscard]] long threads_per_process() const noexcept override { return capacity_.threads; }
+  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+
+ private:
+  server_rec* server_;
+  Capacity capacity_;
+};
+
+class Child {
+ public:
+  /// Starts Python and loads the scripts that are to be loaded at start. On the main thread of a new process. Errors are
+  /// logged; requests are then answered with them.
+  Child(apr_pool_t* pool, server_rec* server);
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  /// Ends everything in order, within a bounded time: an application that hangs is left to the kernel.
+  ~Child();
+
+  /// The calling thread's context. It is ended with the thread.
+  [[nodiscard]] wsgi::ThreadContext& thread_of(request_rec* request);
+
+  [[nodiscard]] wsgi::Runtime& runtime() noexcept { return runtime_; }
+  [[nodiscard]] const wsgi::ServerFacts& facts() const noexcept { return facts_; }
+  [[nodiscard]] WallAnchor& wall_anchor() noexcept { return wall_anchor_; }
+
+ private:
+  Capacity capacity_;
+  EmbeddedHost host_;
+  wsgi::Runtime runtime_;
+  wsgi::ThreadContext main_thread_;
+  wsgi::ServerFacts facts_;
+  WallAnchor wall_anchor_;
+  apr_pool_t* pool_;
+};
+
+/// The child of this process; null in the parent, and before the hook child_init.
+[[nodiscard]] Child* child() noexcept;
+
+/// The hook child_init.
+void start_child(apr_pool_t* pool, server_rec* server);
+
+}  // namespace sluice::apache

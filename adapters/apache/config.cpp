@@ -1,0 +1,62 @@
+#include "adapters/apache/config.hpp"
+
+#include <new>
+
+namespace sluice::apache {
+namespace {
+
+constinit ProcessConfig current{};
+
+template <class T>
+T* make(apr_pool_t* pool) {
+  return ::new (apr_pcalloc(pool, sizeof(T))) T();
+}
+
+const char* chosen(const char* added, const char* base) { return added != nullptr ? added : base; }
+int chosen(int added, int base) { return added != kUnset ? added : base; }
+
+}  // namespace
+
+ProcessConfig& process_config() noexcept { return current; }
+
+void reset_process_config(apr_pool_t* pool) {
+  current = {};
+  current.imports = apr_array_make(pool, 4, sizeof(Import));
+}
+
+void* create_server_config(apr_pool_t* pool, server_rec*) {
+  auto* const config = make<ServerConfig>(pool);
+  config->aliases = apr_array_make(pool, 4, sizeof(Alias));
+  return config;
+}
+
+/// A virtual host's own aliases come before those of the main server.
+void* merge_server_config(apr_pool_t* pool, void* base, void* added) {
+  auto* const config = make<ServerConfig>(pool);
+  config->aliases = apr_array_append(pool, static_cast<ServerConfig*>(added)->aliases,
+                                     static_cast<ServerConfig*>(base)->aliases);
+  return config;
+}
+
+void* create_directory_config(apr_pool_t* pool, char*) {
+  auto* const config = make<DirectoryConfig>(pool);
+  config->script_reloading = kUnset;
+  config->pass_authorization = kUnset;
+  config->chunked_request = kUnset;
+  return config;
+}
+
+void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_config) {
+  const auto& base = *static_cast<DirectoryConfig*>(base_config);
+  const auto& added = *static_cast<DirectoryConfig*>(added_config);
+  auto* const config = make<DirectoryConfig>(pool);
+  config->process_group = chosen(added.process_group, base.process_group);
+  config->application_group = chosen(added.application_group, base.application_group);
+  config->callable = chosen(added.callable, base.callable);
+  config->script_reloading = chosen(added.script_reloading, base.script_reloading);
+  config->pass_authorization = chosen(added.pass_authorization, base.pass_authorization);
+  config->chunked_request = chosen(added.chunked_request, base.chunked_request);
+  return config;
+}
+
+}  // namespace sluice::apache

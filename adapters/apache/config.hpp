@@ -1,0 +1,69 @@
+// What the directives say, as Apache keeps it: for each server its aliases, for each directory how requests are served, and
+// for the process how Python runs. Everything lives in Apache's pools.
+#pragma once
+
+#include "adapters/apache/server.hpp"
+
+namespace sluice::apache {
+
+/// WSGIScriptAlias, WSGIScriptAliasMatch. Pointers are null where an option was not given.
+struct Alias {
+  ap_regex_t* pattern;    ///< Null for WSGIScriptAlias.
+  const char* location;   ///< URL prefix, or the source of the pattern.
+  const char* target;     ///< File or directory.
+  const char* process_group;
+  const char* application_group;
+  const char* callable;
+  int pass_authorization;  ///< 0, 1, or kUnset.
+};
+
+inline constexpr int kUnset = -1;
+
+struct ServerConfig {
+  apr_array_header_t* aliases;  ///< Of Alias, in the order of the configuration.
+};
+
+struct DirectoryConfig {
+  const char* process_group;
+  const char* application_group;
+  const char* callable;
+  int script_reloading;
+  int pass_authorization;
+  int chunked_request;
+};
+
+/// A script to load when a process starts.
+struct Import {
+  const char* path;
+  const char* application_group;
+};
+
+/// Of the whole server, made anew for each reading of the configuration.
+struct ProcessConfig {
+  const char* python_home;
+  const char* python_path;  ///< Directories, separated by colons.
+  int optimize;
+  int server_metrics;
+  apr_array_header_t* imports;  ///< Of Import.
+};
+
+/// The one of the configuration that was read last.
+[[nodiscard]] ProcessConfig& process_config() noexcept;
+
+/// Begins a configuration. For the hook pre_config.
+void reset_process_config(apr_pool_t* pool);
+
+void* create_server_config(apr_pool_t* pool, server_rec* server);
+void* merge_server_config(apr_pool_t* pool, void* base, void* added);
+void* create_directory_config(apr_pool_t* pool, char* directory);
+void* merge_directory_config(apr_pool_t* pool, void* base, void* added);
+
+[[nodiscard]] inline ServerConfig& config_of(const server_rec* server) {
+  return *static_cast<ServerConfig*>(ap_get_module_config(server->module_config, &wsgi_module));
+}
+
+[[nodiscard]] inline const DirectoryConfig& config_of(const request_rec* request) {
+  return *static_cast<const DirectoryConfig*>(ap_get_module_config(request->per_dir_config, &wsgi_module));
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,61 @@
+#include "adapters/apache/deferred_signals.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+
+namespace sluice::apache {
+namespace {
+
+constexpr std::array<int, 2> kSignals = {SIGTERM, SIGHUP};
+
+constinit std::array<struct sigaction, 2> server_handlers{};
+constinit pid_t owner = 0;
+constinit volatile sig_atomic_t depth = 0;
+constinit volatile sig_atomic_t pending = 0;
+
+/// Hands a signal to the handler that the server had put there.
+void pass_on(int signal) {
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    if (kSignals[i] != signal) continue;
+    const auto handler = server_handlers[i].sa_handler;
+    if (handler != SIG_DFL && handler != SIG_IGN) return handler(signal);
+    ::sigaction(signal, &server_handlers[i], nullptr);
+    ::raise(signal);
+  }
+}
+
+void handle(int signal) {
+  if (::getpid() != owner) {
+    // A child that the application forked without exec: the server's way to end is not its own.
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);
+    return;
+  }
+  if (depth == 0) return pass_on(signal);
+  pending = signal;
+}
+
+}  // namespace
+
+void DeferredSignals::install() noexcept {
+  owner = ::getpid();
+  struct sigaction action {};
+  action.sa_handler = handle;
+  ::sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    ::sigaction(kSignals[i], nullptr, &server_handlers[i]);
+    ::sigaction(kSignals[i], &action, nullptr);
+  }
+}
+
+DeferredSignals::Scope::Scope() noexcept { depth = depth + 1; }
+
+DeferredSignals::Scope::~Scope() {
+  depth = depth - 1;
+  if (depth == 0 && pending != 0 && ::getpid() == owner) pass_on(pending);
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,235 @@
+#include "adapters/apache/directives.hpp"
+
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#include "adapters/apache/config.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr const char* kGlobal = "%{GLOBAL}";
+
+/// A message for a configuration error. Apache adds file and line, and this the directive.
+template <class... Parts>
+const char* error(const cmd_parms* cmd, Parts... parts) {
+  return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", parts..., nullptr);
+}
+
+/// Directives whose effect is on the whole process belong to the main server.
+const char* only_in_main_server(cmd_parms* cmd) {
+  return ap_check_cmd_context(cmd, GLOBAL_ONLY) == nullptr
+             ? nullptr
+             : error(cmd, "cannot occur within a section; it belongs to the main server");
+}
+
+/// The next name=value of a line. Null and no error at its end.
+struct Option {
+  const char* name = nullptr;
+  const char* value = nullptr;
+};
+
+/// Null, or an error. The value may be quoted.
+const char* next_option(cmd_parms* cmd, const char*& line, Option& option) {
+  const std::size_t length = std::strcspn(line, "= \t");
+  if (length == 0 || line[length] != '=') return error(cmd, "an option must be name=value, not '", line, "'");
+  option.name = apr_pstrmemdup(cmd->pool, line, length);
+  line += length + 1;
+  option.value = ap_getword_conf(cmd->pool, &line);
+  if (*option.value == '\0') return error(cmd, "option '", option.name, "' needs a value");
+  return nullptr;
+}
+
+const char* parse_switch(cmd_parms* cmd, const char* value, int& result) {
+  if (strcasecmp(value, "On") == 0) {
+    result = 1;
+  } else if (strcasecmp(value, "Off") == 0) {
+    result = 0;
+  } else {
+    return error(cmd, "must be On or Off, not '", value, "'");
+  }
+  return nullptr;
+}
+
+/// There are no daemon processes: a process group is the server's own processes.
+const char* parse_process_group(cmd_parms* cmd, const char* value, const char*& result) {
+  if (std::strcmp(value, kGlobal) != 0) {
+    return error(cmd, "process group '", value, "' is not defined; %{GLOBAL} is the only one");
+  }
+  result = "";
+  return nullptr;
+}
+
+const char* group_name(const char* value) { return std::strcmp(value, kGlobal) == 0 ? "" : value; }
+
+bool has_expansion(const char* value) { return std::strstr(value, "%{") != nullptr; }
+
+const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alias) {
+  const std::string_view name = option.name;
+  if (name == "application-group") {
+    alias.application_group = group_name(option.value);
+  } else if (name == "process-group") {
+    return parse_process_group(cmd, option.value, alias.process_group);
+  } else if (name == "callable-object") {
+    alias.callable = option.value;
+  } else if (name == "pass-authorization") {
+    return parse_switch(cmd, option.value, alias.pass_authorization);
+  } else {
+    return error(cmd, "unknown option '", option.name, "'");
+  }
+  return nullptr;
+}
+
+/// A script whose both groups are known is loaded when a process starts.
+void import_alias(const Alias& alias) {
+  const bool known = alias.process_group != nullptr && alias.application_group != nullptr &&
+                     !has_expansion(alias.application_group) &&
+                     (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
+  struct stat found {};
+  if (!known || ::stat(alias.target, &found) != 0 || !S_ISREG(found.st_mode)) return;
+  *static_cast<Import*>(apr_array_push(process_config().imports)) = {alias.target, alias.application_group};
+}
+
+const char* script_alias(cmd_parms* cmd, void*, const char* line) {
+  Alias alias{.pattern = nullptr,
+              .location = ap_getword_conf(cmd->pool, &line),
+              .target = ap_getword_conf(cmd->pool, &line),
+              .process_group = nullptr,
+              .application_group = nullptr,
+              .callable = nullptr,
+              .pass_authorization = kUnset};
+  if (*alias.location == '\0' || *alias.target == '\0') return error(cmd, "requires a URL path and a file");
+  while (*line != '\0') {
+    Option option;
+    if (const char* const wrong = next_option(cmd, line, option)) return wrong;
+    if (const char* const wrong = parse_alias_option(cmd, option, alias)) return wrong;
+  }
+  if (cmd->info != nullptr) {
+    alias.pattern = ap_pregcomp(cmd->pool, alias.location, AP_REG_EXTENDED);
+    if (alias.pattern == nullptr) return error(cmd, "'", alias.location, "' is not a regular expression");
+  }
+  *static_cast<Alias*>(apr_array_push(config_of(cmd->server).aliases)) = alias;
+  import_alias(alias);
+  return nullptr;
+}
+
+const char* import_script(cmd_parms* cmd, void*, const char* line) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  Import script{ap_getword_conf(cmd->pool, &line), nullptr};
+  const char* process_group = nullptr;
+  if (*script.path == '\0') return error(cmd, "requires a file");
+  while (*line != '\0') {
+    Option option;
+    if (const char* const wrong = next_option(cmd, line, option)) return wrong;
+    const std::string_view name = option.name;
+    if (name == "application-group") {
+      script.application_group = group_name(option.value);
+    } else if (name == "process-group") {
+      if (const char* const wrong = parse_process_group(cmd, option.value, process_group)) return wrong;
+    } else {
+      return error(cmd, "unknown option '", option.name, "'");
+    }
+  }
+  if (script.application_group == nullptr) return error(cmd, "option 'application-group' is required");
+  if (process_group == nullptr) return error(cmd, "option 'process-group' is required");
+  if (has_expansion(script.application_group)) {
+    return error(cmd, "'", script.application_group, "' has no value outside a request");
+  }
+  *static_cast<Import*>(apr_array_push(process_config().imports)) = script;
+  return nullptr;
+}
+
+const char* application_group(cmd_parms* cmd, void* config, const char* value) {
+  if (*value == '\0') return error(cmd, "needs a name");
+  static_cast<DirectoryConfig*>(config)->application_group = value;
+  return nullptr;
+}
+
+const char* process_group(cmd_parms* cmd, void* config, const char* value) {
+  return parse_process_group(cmd, value, static_cast<DirectoryConfig*>(config)->process_group);
+}
+
+const char* callable_object(cmd_parms* cmd, void* config, const char* value) {
+  if (*value == '\0') return error(cmd, "needs a name");
+  static_cast<DirectoryConfig*>(config)->callable = value;
+  return nullptr;
+}
+
+template <int DirectoryConfig::*Member>
+const char* directory_switch(cmd_parms* cmd, void* config, const char* value) {
+  return parse_switch(cmd, value, static_cast<DirectoryConfig*>(config)->*Member);
+}
+
+const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  return parse_switch(cmd, value, process_config().server_metrics);
+}
+
+const char* python_path(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (*value == '\0') return error(cmd, "needs directories, separated by colons");
+  process_config().python_path = value;
+  return nullptr;
+}
+
+const char* python_home(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  const char* const prefix = apr_pstrmemdup(cmd->pool, value, std::strcspn(value, ":"));
+  struct stat found {};
+  if (::stat(prefix, &found) != 0 || !S_ISDIR(found.st_mode)) return error(cmd, "'", prefix, "' is not a directory");
+  process_config().python_home = value;
+  return nullptr;
+}
+
+const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (std::strlen(value) != 1 || *value < '0' || *value > '2') return error(cmd, "must be 0, 1 or 2, not '", value, "'");
+  process_config().optimize = *value - '0';
+  return nullptr;
+}
+
+using Handler = const char* (*)(cmd_parms*, void*, const char*);
+
+/// In C++ the union of handler types cannot be initialised by name. By way of the type that stands for any function.
+cmd_func untyped(Handler handler) { return reinterpret_cast<cmd_func>(reinterpret_cast<void (*)()>(handler)); }
+
+command_rec one(const char* name, Handler handler, int where, const char* help) {
+  return AP_INIT_TAKE1(name, untyped(handler), nullptr, where, help);
+}
+
+command_rec raw(const char* name, Handler handler, void* info, int where, const char* help) {
+  return AP_INIT_RAW_ARGS(name, untyped(handler), info, where, help);
+}
+
+constexpr int kServer = RSRC_CONF;
+constexpr int kDirectory = RSRC_CONF | ACCESS_CONF;
+constexpr int kAnywhere = OR_FILEINFO;
+
+char match_marker;  // its address tells WSGIScriptAliasMatch from WSGIScriptAlias
+
+}  // namespace
+
+const command_rec directives[] = {
+    raw("WSGIScriptAlias", script_alias, nullptr, kServer, "URL path and WSGI script or directory, then options"),
+    raw("WSGIScriptAliasMatch", script_alias, &match_marker, kServer,
+        "Regular expression and WSGI script, then options"),
+    raw("WSGIImportScript", import_script, nullptr, kServer, "Script to load at process start, then options"),
+    one("WSGIApplicationGroup", application_group, kDirectory, "Name of the interpreter for the application"),
+    one("WSGIProcessGroup", process_group, kDirectory, "Name of the process group for the application"),
+    one("WSGICallableObject", callable_object, kAnywhere, "Name of the callable in the script"),
+    one("WSGIScriptReloading", directory_switch<&DirectoryConfig::script_reloading>, kAnywhere,
+        "On or Off: load a script again when it changes"),
+    one("WSGIPassAuthorization", directory_switch<&DirectoryConfig::pass_authorization>, kAnywhere,
+        "On or Off: pass the Authorization header on"),
+    one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
+        "On or Off: accept request bodies without a length"),
+    one("WSGIServerMetrics", server_metrics, kServer, "On or Off: let applications see the scoreboard"),
+    one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
+    one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),
+    one("WSGIPythonOptimize", python_optimize, kServer, "0, 1 or 2, as for python -O"),
+    {}};
+
+}  // namespace sluice::apache

@@ -1,0 +1,176 @@
+#include "adapters/apache/exchange.hpp"
+
+#include <apr_buckets.h>
+#include <http_connection.h>
+#include <util_filter.h>
+
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "adapters/wsgi/headers.hpp"
+
+namespace sluice::apache {
+
+using bindings::LogLevel;
+
+namespace {
+
+std::string error_text(apr_status_t status) {
+  std::array<char, 256> text;
+  return apr_strerror(status, text.data(), text.size());
+}
+
+bool is_disconnect(apr_status_t status) {
+  return APR_STATUS_IS_ECONNABORTED(status) || APR_STATUS_IS_ECONNRESET(status) || APR_STATUS_IS_EPIPE(status) ||
+         APR_STATUS_IS_TIMEUP(status) || APR_STATUS_IS_EOF(status);
+}
+
+}  // namespace
+
+int apache_level(LogLevel level) noexcept {
+  switch (level) {
+    case LogLevel::kError: return APLOG_ERR;
+    case LogLevel::kWarning: return APLOG_WARNING;
+    case LogLevel::kInfo: return APLOG_INFO;
+    case LogLevel::kDebug: return APLOG_DEBUG;
+  }
+  return APLOG_ERR;
+}
+
+void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const {
+  const apr_array_header_t* const entries = apr_table_elts(request_->subprocess_env);
+  for (int i = 0; i < entries->nelts; ++i) {
+    const auto& entry = reinterpret_cast<const apr_table_entry_t*>(entries->elts)[i];
+    if (entry.key != nullptr) add(entry.key, entry.val != nullptr ? entry.val : "");
+  }
+}
+
+bool ApacheExchange::https() const {
+  if (std::string_view(ap_http_scheme(request_)) == "https") return true;
+  const char* const variable = apr_table_get(request_->subprocess_env, "HTTPS");
+  return variable != nullptr && (wsgi::same_name(variable, "on") || std::string_view(variable) == "1");
+}
+
+bool ApacheExchange::has_body() const {
+  if (apr_table_get(request_->headers_in, "Transfer-Encoding") != nullptr) return true;
+  const char* const length = apr_table_get(request_->headers_in, "Content-Length");
+  return length != nullptr && std::string_view(length) != "0";
+}
+
+absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into) {
+  apr_bucket_brigade* const buckets = apr_brigade_create(request_->pool, request_->connection->bucket_alloc);
+  std::size_t size = 0;
+  apr_status_t status = APR_SUCCESS;
+  bool ended = false;
+  // A brigade without data that is no end can come from a filter that needs more.
+  while (status == APR_SUCCESS && size == 0 && !ended) {
+    status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, APR_BLOCK_READ,
+                            static_cast<apr_off_t>(into.size()));
+    if (status != APR_SUCCESS) break;
+    ended = !APR_BRIGADE_EMPTY(buckets) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(buckets));
+    apr_size_t flat = into.size();
+    status = apr_brigade_flatten(buckets, into.data(), &flat);
+    if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(buckets)) status = APR_EOF;
+    size = flat;
+    apr_brigade_cleanup(buckets);
+  }
+  apr_brigade_destroy(buckets);
+  if (status == APR_SUCCESS) return size;
+  input_error_ = ap_map_http_request_error(status, HTTP_BAD_REQUEST);
+  if (is_disconnect(status) || request_->connection->aborted) return absl::DataLossError("the client closed the connection");
+  if (input_error_ == HTTP_REQUEST_ENTITY_TOO_LARGE) return absl::DataLossError("the request body is too large");
+  return absl::DataLossError(error_text(status));
+}
+
+absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
+  apr_pool_t* const pool = request_->pool;
+  request_->status = head.status;
+  request_->status_line = apr_pstrdup(pool, head.status_line.c_str());
+  for (const auto& [name, value] : head.headers) {
+    if (wsgi::same_name(name, "Content-Type")) {
+      ap_set_content_type(request_, apr_pstrdup(pool, value.c_str()));
+    } else if (wsgi::same_name(name, "Content-Length")) {
+      ap_set_content_length(request_, std::strtoll(value.c_str(), nullptr, 10));  // has been checked
+    } else if (wsgi::same_name(name, "WWW-Authenticate")) {
+      apr_table_add(request_->err_headers_out, name.c_str(), value.c_str());
+    } else {
+      apr_table_add(request_->headers_out, name.c_str(), value.c_str());
+    }
+  }
+  // From here on a read must not have an interim "100 Continue" sent into the response.
+  request_->expecting_100 = 0;
+  return absl::OkStatus();
+}
+
+apr_bucket_brigade* ApacheExchange::brigade() {
+  if (brigade_ == nullptr) brigade_ = apr_brigade_create(request_->pool, request_->connection->bucket_alloc);
+  return brigade_;
+}
+
+absl::Status ApacheExchange::pass(ap_filter_t* filters, apr_bucket_brigade* buckets) {
+  const apr_status_t status = ap_pass_brigade(filters, buckets);
+  apr_brigade_cleanup(buckets);
+  if (request_->connection->aborted || is_disconnect(status)) return absl::CancelledError("client gone");
+  return status == APR_SUCCESS ? absl::OkStatus() : absl::InternalError(error_text(status));
+}
+
+absl::Status ApacheExchange::flush() {
+  apr_bucket_brigade* const buckets = brigade();
+  APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
+  return pass(request_->connection->output_filters, buckets);
+}
+
+absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bool last) {
+  if (request_->connection->aborted) return absl::CancelledError("client gone");
+  apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
+  apr_bucket_brigade* const buckets = brigade();
+  for (const std::string_view block : blocks) {
+    APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_transient_create(block.data(), block.size(), alloc));
+  }
+  // With the end in the same brigade the server can tell the length of a short response by itself, and marks the end of a
+  // chunked one in the same write.
+  APR_BRIGADE_INSERT_TAIL(buckets, last ? apr_bucket_eos_create(alloc) : apr_bucket_flush_create(alloc));
+  const absl::Status status = pass(request_->output_filters, buckets);
+  return status.ok() && last ? flush() : status;
+}
+
+absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
+  if (request_->connection->aborted) return absl::CancelledError("client gone");
+  if (apr_table_get(request_->headers_out, "Content-Length") == nullptr) {
+    ap_set_content_length(request_, static_cast<apr_off_t>(length));
+  }
+  if (length == 0) return absl::OkStatus();
+  // A descriptor of our own: buckets may outlive the application's.
+  apr_file_t* borrowed = nullptr;
+  apr_file_t* file = nullptr;
+  apr_os_file_t raw = descriptor;
+  apr_status_t status = apr_os_file_put(&borrowed, &raw, APR_FOPEN_READ, request_->pool);
+  if (status == APR_SUCCESS) status = apr_file_dup(&file, borrowed, request_->pool);
+  if (status != APR_SUCCESS) return absl::InternalError(error_text(status));
+  apr_bucket_brigade* const buckets = brigade();
+  apr_brigade_insert_file(buckets, file, static_cast<apr_off_t>(offset), static_cast<apr_off_t>(length), request_->pool);
+  for (apr_bucket* each = APR_BRIGADE_FIRST(buckets); each != APR_BRIGADE_SENTINEL(buckets);
+       each = APR_BUCKET_NEXT(each)) {
+    apr_bucket_file_enable_mmap(each, 0);  // a mapped file that is cut short meanwhile would kill the process
+  }
+  APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
+  return pass(request_->output_filters, buckets);
+}
+
+void ApacheExchange::break_off() {
+  if (request_->header_only != 0 || request_->connection->aborted) return;
+  apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
+  apr_bucket_brigade* const buckets = brigade();
+  request_->connection->keepalive = AP_CONN_CLOSE;
+  // The chunk filter leaves out the last chunk when it sees this error, so that the client can tell.
+  APR_BRIGADE_INSERT_TAIL(buckets, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, request_->pool, alloc));
+  APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_eos_create(alloc));
+  static_cast<void>(pass(request_->output_filters, buckets));
+}
+
+void ApacheExchange::log(LogLevel level, std::string_view line) const noexcept {
+  ap_log_rerror(APLOG_MARK, apache_level(level), 0, request_, "%.*s", static_cast<int>(line.size()), line.data());
+}
+
+}  // namespace sluice::apache

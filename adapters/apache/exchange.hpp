@@ -1,0 +1,41 @@
+// An Apache request as the exchange of one WSGI request.
+#pragma once
+
+#include <cstdint>
+
+#include "adapters/apache/server.hpp"
+#include "adapters/wsgi/exchange.hpp"
+
+namespace sluice::apache {
+
+class ApacheExchange final : public wsgi::Exchange {
+ public:
+  explicit ApacheExchange(request_rec* request) noexcept : request_(request) {}
+
+  void each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const override;
+  [[nodiscard]] bool https() const override;
+  [[nodiscard]] bool has_body() const override;
+  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into) override;
+  absl::Status begin_response(const wsgi::ResponseHead& head) override;
+  absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
+  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  void break_off() override;
+  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+
+  /// The HTTP status that an error while reading the body stands for; 0 if there was none.
+  [[nodiscard]] int input_error() const noexcept { return input_error_; }
+
+ private:
+  [[nodiscard]] apr_bucket_brigade* brigade();
+  [[nodiscard]] absl::Status pass(ap_filter_t* filters, apr_bucket_brigade* buckets);
+  [[nodiscard]] absl::Status flush();
+
+  request_rec* request_;
+  apr_bucket_brigade* brigade_ = nullptr;  ///< For output; empty between calls.
+  int input_error_ = 0;
+};
+
+/// The level of Apache's log for one of the module's.
+[[nodiscard]] int apache_level(bindings::LogLevel level) noexcept;
+
+}  // namespace sluice::apache

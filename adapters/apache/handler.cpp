@@ -1,0 +1,142 @@
+#include "adapters/apache/handler.hpp"
+
+#include <http_connection.h>
+#include <util_script.h>
+
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "adapters/apache/child.hpp"
+#include "adapters/apache/config.hpp"
+#include "adapters/apache/deferred_signals.hpp"
+#include "adapters/apache/exchange.hpp"
+#include "adapters/apache/paths.hpp"
+#include "adapters/wsgi/headers.hpp"
+#include "adapters/wsgi/service.hpp"
+#include "sluice/clock.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr const char* kDefaultCallable = "application";
+
+/// Logs why a request is refused and gives its status.
+int refuse(request_rec* request, int status, const char* why) {
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s: %s", why, request->filename);
+  return status;
+}
+
+/// OK, or the status of a request whose script cannot be run.
+int check_script(request_rec* request, bool aliased) {
+  if (!aliased && (ap_allow_options(request) & OPT_EXECCGI) == 0) {
+    return refuse(request, HTTP_FORBIDDEN, "Options ExecCGI is off in this directory");
+  }
+  if (request->finfo.filetype == APR_NOFILE) {
+    return refuse(request, HTTP_NOT_FOUND, "Target WSGI script not found or unable to stat");
+  }
+  if (request->finfo.filetype != APR_REG) {
+    return refuse(request, HTTP_FORBIDDEN, "Attempt to invoke what is not a file as WSGI application");
+  }
+  if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr && *request->path_info != '\0') {
+    return refuse(request, HTTP_NOT_FOUND, "AcceptPathInfo off disallows user's path");
+  }
+  return OK;
+}
+
+/// OK, or the status of a request whose body cannot be accepted.
+int check_body(request_rec* request, const DirectoryConfig& config) {
+  if (const char* const coding = apr_table_get(request->headers_in, "Transfer-Encoding")) {
+    if (!wsgi::same_name(coding, "chunked")) {
+      return refuse(request, HTTP_NOT_IMPLEMENTED, "Only the transfer encoding 'chunked' is supported");
+    }
+    if (config.chunked_request == 0) {
+      return refuse(request, HTTP_LENGTH_REQUIRED, "Chunked request bodies are not enabled");
+    }
+  }
+  if (const char* const text = apr_table_get(request->headers_in, "Content-Length")) {
+    char* end = nullptr;
+    apr_off_t length = 0;
+    if (apr_strtoff(&length, text, &end, 10) != APR_SUCCESS || end == text || *end != '\0' || length < 0) {
+      return refuse(request, HTTP_BAD_REQUEST, "Invalid Content-Length");
+    }
+    const apr_off_t limit = ap_get_limit_req_body(request);
+    if (limit > 0 && length > limit) {
+      return refuse(request, HTTP_REQUEST_ENTITY_TOO_LARGE, "Request body exceeds LimitRequestBody");
+    }
+  }
+  return OK;
+}
+
+const char* either(const char* first, const char* second) { return first != nullptr ? first : second; }
+
+wsgi::Assignment assign(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config, Child& child) {
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::int64_t accepted_ns = request->request_time * 1000;
+  return {.application_group = application_group(request, either(notes.application_group, config.application_group)),
+          .callable = either(either(notes.callable, config.callable), kDefaultCallable),
+          .script = {.path = request->filename,
+                     .mtime_us = request->finfo.mtime,
+                     .reloading = config.script_reloading != 0},
+          .accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())};
+}
+
+/// The variables of the request beyond those that the server sets for every handler.
+void set_variables(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config,
+                   const wsgi::Assignment& assignment) {
+  ap_add_common_vars(request);
+  ap_add_cgi_vars(request);
+  apr_table_t* const variables = request->subprocess_env;
+  apr_table_set(variables, "SCRIPT_NAME", script_name(request).c_str());
+  apr_table_set(variables, "PATH_INFO", path_info(request).c_str());
+  const bool authorization = notes.pass_authorization != nullptr ? *notes.pass_authorization == '1'
+                                                                 : config.pass_authorization == 1;
+  if (const char* const value = apr_table_get(request->headers_in, "Authorization"); authorization && value != nullptr) {
+    apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
+  }
+  apr_table_setn(variables, "mod_wsgi.process_group", "");
+  apr_table_set(variables, "mod_wsgi.application_group", assignment.application_group.c_str());
+  apr_table_set(variables, "mod_wsgi.callable_object", assignment.callable.c_str());
+  apr_table_setn(variables, "mod_wsgi.script_reloading", assignment.script.reloading ? "1" : "0");
+  if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
+}
+
+int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
+  switch (outcome) {
+    case wsgi::Outcome::kResponded: return OK;
+    case wsgi::Outcome::kTimedOut: return HTTP_GATEWAY_TIME_OUT;
+    case wsgi::Outcome::kFailed: break;
+  }
+  return exchange.input_error() != 0 ? exchange.input_error() : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+int serve_request(request_rec* request) {
+  const AliasNotes notes = alias_notes(request);
+  const DirectoryConfig& config = config_of(request);
+  if (const int refused = check_script(request, notes.aliased); refused != OK) return refused;
+  if (const int refused = check_body(request, config); refused != OK) return refused;
+  Child* const process = child();
+  if (process == nullptr || !process->runtime().running()) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Python is not running in this process");
+  }
+  const DeferredSignals::Scope whole_request;
+  const wsgi::Assignment assignment = assign(request, notes, config, *process);
+  set_variables(request, notes, config, assignment);
+  ApacheExchange exchange(request);
+  const wsgi::Outcome outcome =
+      wsgi::serve(process->runtime(), process->thread_of(request), exchange, assignment, process->facts());
+  return status_of(outcome, exchange);
+}
+
+}  // namespace
+
+int handle_request(request_rec* request) noexcept {
+  if (request->handler == nullptr || std::string_view(request->handler) != kHandlerName) return DECLINED;
+  try {
+    return serve_request(request);
+  } catch (const std::exception& error) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, error.what());
+  }
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,54 @@
+// The module record and the hooks.
+#include "adapters/apache/child.hpp"
+#include "adapters/apache/config.hpp"
+#include "adapters/apache/directives.hpp"
+#include "adapters/apache/handler.hpp"
+#include "adapters/apache/paths.hpp"
+#include "adapters/apache/server.hpp"
+
+namespace sluice::apache {
+namespace {
+
+int begin_configuration(apr_pool_t* pool, apr_pool_t*, apr_pool_t*) {
+  reset_process_config(pool);
+  return OK;
+}
+
+int name_in_server_header(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec*) {
+  ap_add_version_component(pool, "Sluice/" SLUICE_VERSION);
+  return OK;
+}
+
+void register_hooks(apr_pool_t*) {
+  // The modules that map URLs to files in general come first, those that do it for the rest of the URLs after.
+  static const char* const before[] = {"mod_alias.c", nullptr};
+  static const char* const after[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
+  ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_post_config(name_in_server_header, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_child_init(start_child, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);
+  ap_hook_handler(handle_request, nullptr, nullptr, APR_HOOK_MIDDLE);
+}
+
+}  // namespace
+}  // namespace sluice::apache
+
+extern "C" {
+module AP_MODULE_DECLARE_DATA wsgi_module = {
+    MODULE_MAGIC_NUMBER_MAJOR,
+    MODULE_MAGIC_NUMBER_MINOR,
+    -1,
+    "mod_wsgi.c",  // what configurations ask for with <IfModule>
+    nullptr,
+    nullptr,
+    MODULE_MAGIC_COOKIE,
+    nullptr,
+    sluice::apache::create_directory_config,
+    sluice::apache::merge_directory_config,
+    sluice::apache::create_server_config,
+    sluice::apache::merge_server_config,
+    sluice::apache::directives,
+    sluice::apache::register_hooks,
+    AP_MODULE_FLAG_NONE,
+};
+}

@@ -1,0 +1,154 @@
+#include "adapters/apache/paths.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "adapters/apache/config.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr const char* kAliasedNote = "alias-forced-type";
+constexpr const char* kProcessGroupNote = "mod_wsgi.process_group";
+constexpr const char* kApplicationGroupNote = "mod_wsgi.application_group";
+constexpr const char* kCallableNote = "mod_wsgi.callable_object";
+constexpr const char* kAuthorizationNote = "mod_wsgi.pass_authorization";
+
+/// How much of `uri` a prefix matches, 0 if it does not. A run of slashes counts as one, and a match ends where a segment
+/// does.
+std::size_t matched_length(const char* uri, const char* prefix) {
+  const char* at = uri;
+  while (*prefix != '\0') {
+    if (*prefix == '/') {
+      if (*at != '/') return 0;
+      at += std::strspn(at, "/");
+      prefix += std::strspn(prefix, "/");
+    } else if (*at++ != *prefix++) {
+      return 0;
+    }
+  }
+  const bool whole_segment = at != uri && (at[-1] == '/' || *at == '/' || *at == '\0');
+  return whole_segment ? static_cast<std::size_t>(at - uri) : 0;
+}
+
+/// The file that an alias maps a request to; null if it does not match.
+const char* mapped_file(const request_rec* request, const Alias& alias) {
+  if (alias.pattern != nullptr) {
+    ap_regmatch_t groups[AP_MAX_REG_MATCH];
+    if (ap_regexec(alias.pattern, request->uri, AP_MAX_REG_MATCH, groups, 0) != 0) return nullptr;
+    const char* const file = ap_pregsub(request->pool, alias.target, request->uri, AP_MAX_REG_MATCH, groups);
+    return file != nullptr ? apr_pstrcat(request->pool, file, request->uri + groups[0].rm_eo, nullptr) : nullptr;
+  }
+  const std::size_t length = matched_length(request->uri, alias.location);
+  if (length == 0) return nullptr;
+  const bool root = std::strcmp(alias.location, "/") == 0;
+  return apr_pstrcat(request->pool, alias.target, request->uri + (root ? 0 : length), nullptr);
+}
+
+void set_note(const request_rec* request, const char* key, const char* value) {
+  if (value != nullptr) apr_table_setn(request->notes, key, value);
+}
+
+/// Where the path info begins in the URI: walks both from their ends, a run of slashes in the URI counting as one.
+std::size_t path_info_start(std::string_view uri, std::string_view info) {
+  std::size_t at_uri = uri.size();
+  std::size_t at_info = info.size();
+  while (at_uri > 0 && at_info > 0 && uri[at_uri - 1] == info[at_info - 1]) {
+    const bool slash = uri[at_uri - 1] == '/';
+    --at_uri;
+    --at_info;
+    if (!slash) continue;
+    while (at_uri > 0 && uri[at_uri - 1] == '/') --at_uri;
+    while (at_info > 0 && info[at_info - 1] == '/') --at_info;
+  }
+  while (at_uri < uri.size() && uri[at_uri] != '/') ++at_uri;
+  return at_uri;
+}
+
+std::string without_doubled_slashes(std::string_view path) {
+  std::string result;
+  result.reserve(path.size());
+  for (const char c : path) {
+    if (c != '/' || result.empty() || result.back() != '/') result.push_back(c);
+  }
+  return result;
+}
+
+/// host, or host:port where the port is not a standard one.
+std::string with_port(request_rec* request, const char* host) {
+  const apr_port_t port = ap_get_server_port(request);
+  std::string name = host != nullptr ? host : "";
+  if (port != DEFAULT_HTTP_PORT && port != DEFAULT_HTTPS_PORT) name += ":" + std::to_string(port);
+  return name;
+}
+
+/// The value of %{ENV:name}; null if `configured` is something else or the variable is not set.
+const char* environment_value(const request_rec* request, std::string_view configured) {
+  constexpr std::string_view kPrefix = "%{ENV:";
+  if (!configured.starts_with(kPrefix) || !configured.ends_with('}')) return nullptr;
+  const std::string name(configured.substr(kPrefix.size(), configured.size() - kPrefix.size() - 1));
+  if (const char* const note = apr_table_get(request->notes, name.c_str())) return note;
+  if (const char* const variable = apr_table_get(request->subprocess_env, name.c_str())) return variable;
+  return std::getenv(name.c_str());
+}
+
+}  // namespace
+
+int translate_alias(request_rec* request) {
+  if (request->uri == nullptr || (request->uri[0] != '/' && request->uri[0] != '\0')) return DECLINED;
+  const apr_array_header_t* const aliases = config_of(request->server).aliases;
+  for (int i = 0; i < aliases->nelts; ++i) {
+    const Alias& alias = reinterpret_cast<const Alias*>(aliases->elts)[i];
+    const char* const file = mapped_file(request, alias);
+    if (file == nullptr) continue;
+    request->filename = const_cast<char*>(file);
+    request->handler = kHandlerName;
+    apr_table_setn(request->notes, kAliasedNote, kHandlerName);
+    set_note(request, kProcessGroupNote, alias.process_group);
+    set_note(request, kApplicationGroupNote, alias.application_group);
+    set_note(request, kCallableNote, alias.callable);
+    if (alias.pass_authorization != kUnset) set_note(request, kAuthorizationNote, alias.pass_authorization ? "1" : "0");
+    return OK;
+  }
+  return DECLINED;
+}
+
+AliasNotes alias_notes(const request_rec* request) {
+  const char* const aliased = apr_table_get(request->notes, kAliasedNote);
+  if (aliased == nullptr || std::strcmp(aliased, kHandlerName) != 0) return {};
+  return {.aliased = true,
+          .process_group = apr_table_get(request->notes, kProcessGroupNote),
+          .application_group = apr_table_get(request->notes, kApplicationGroupNote),
+          .callable = apr_table_get(request->notes, kCallableNote),
+          .pass_authorization = apr_table_get(request->notes, kAuthorizationNote)};
+}
+
+std::string script_name(const request_rec* request) {
+  const std::string_view uri = request->uri;
+  if (request->path_info == nullptr || *request->path_info == '\0') return without_doubled_slashes(uri);
+  return without_doubled_slashes(uri.substr(0, path_info_start(uri, request->path_info)));
+}
+
+std::string path_info(const request_rec* request) {
+  return request->path_info != nullptr ? without_doubled_slashes(request->path_info) : std::string();
+}
+
+std::string application_group(request_rec* request, const char* configured) {
+  const std::string_view name = configured != nullptr ? configured : "%{RESOURCE}";
+  if (name == "%{GLOBAL}") return {};
+  if (name == "%{RESOURCE}") return with_port(request, request->server->server_hostname) + "|" + script_name(request);
+  if (name == "%{SERVER}") return with_port(request, request->server->server_hostname);
+  if (name == "%{HOST}") {
+    const bool given = request->hostname != nullptr && *request->hostname != '\0';
+    return with_port(request, given ? request->hostname : request->server->server_hostname);
+  }
+  if (const char* const value = environment_value(request, name)) {
+    // A variable may name one of the others, but not a variable again.
+    const bool again = std::strncmp(value, "%{ENV:", 6) == 0;
+    return *value == '%' && !again ? application_group(request, value) : value;
+  }
+  return std::string(name);
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,33 @@
+// From a URL to a script, and from a script to the names of its request.
+#pragma once
+
+#include <string>
+
+#include "adapters/apache/server.hpp"
+
+namespace sluice::apache {
+
+/// The hook translate_name: WSGIScriptAlias and WSGIScriptAliasMatch.
+int translate_alias(request_rec* request);
+
+/// What an alias said of a request that it matched; null where it said nothing.
+struct AliasNotes {
+  bool aliased = false;
+  const char* process_group = nullptr;
+  const char* application_group = nullptr;
+  const char* callable = nullptr;
+  const char* pass_authorization = nullptr;  ///< "0", "1" or null.
+};
+
+[[nodiscard]] AliasNotes alias_notes(const request_rec* request);
+
+/// SCRIPT_NAME: the part of the URL path that led to the script, without doubled slashes.
+[[nodiscard]] std::string script_name(const request_rec* request);
+
+/// PATH_INFO: the part after it, without doubled slashes.
+[[nodiscard]] std::string path_info(const request_rec* request);
+
+/// The application group that a configured name means for a request. Null means %{RESOURCE}.
+[[nodiscard]] std::string application_group(request_rec* request, const char* configured);
+
+}  // namespace sluice::apache

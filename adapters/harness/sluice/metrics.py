@@ -1,0 +1,192 @@
+"""The types of what the module ``mod_wsgi`` gives, for annotations in applications and for type checkers.
+
+Times are in seconds, keys that end in ``_us`` in microseconds. What each key means stands in the docstrings of the
+functions: ``help(mod_wsgi.request_metrics)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional, Protocol, TypedDict, TypeVar
+
+__all__ = [
+    "ModWsgi",
+    "ProcessMetrics",
+    "RequestMetrics",
+    "ServerMetrics",
+    "ServerProcess",
+    "ServerWorker",
+    "ThreadMetrics",
+]
+
+
+class RequestMetrics(TypedDict):
+    """One window of ``request_metrics()``."""
+
+    pid: int
+    start_time: float
+    stop_time: float
+    sample_period: float
+
+    request_count: int
+    request_throughput: float
+
+    request_threads_maximum: int
+    request_threads_started: int
+    request_threads_active: int
+    capacity_utilization: float
+    request_threads_completed: list[int]
+    request_threads_buckets: list[int]
+    request_threads_busy_time: list[float]
+    request_threads_cpu_time: list[float]
+    request_threads_current_elapsed: list[float]
+    request_threads_max_duration: list[float]
+
+    server_time: float
+    queue_time: Optional[float]
+    daemon_time: Optional[float]
+    application_time: float
+    request_time: float
+    input_read_time: float
+    output_write_time: float
+
+    server_time_min_us: Optional[int]
+    server_time_max_us: Optional[int]
+    queue_time_min_us: Optional[int]
+    queue_time_max_us: Optional[int]
+    daemon_time_min_us: Optional[int]
+    daemon_time_max_us: Optional[int]
+    application_time_min_us: Optional[int]
+    application_time_max_us: Optional[int]
+    request_time_min_us: Optional[int]
+    request_time_max_us: Optional[int]
+    input_read_time_min_us: Optional[int]
+    input_read_time_max_us: Optional[int]
+    output_write_time_min_us: Optional[int]
+    output_write_time_max_us: Optional[int]
+
+    server_time_buckets: list[int]
+    queue_time_buckets: list[int]
+    daemon_time_buckets: list[int]
+    application_time_buckets: list[int]
+    request_time_buckets: list[int]
+    input_read_time_buckets: list[int]
+    output_write_time_buckets: list[int]
+    gil_wait_time_buckets: list[int]
+
+    gil_wait_time: float
+    gil_wait_time_min_us: Optional[int]
+    gil_wait_time_max_us: Optional[int]
+    gil_wait_count: int
+
+    input_bytes: int
+    input_reads: int
+    output_bytes: int
+    output_writes: int
+
+    status_1xx: int
+    status_2xx: int
+    status_3xx: int
+    status_4xx: int
+    status_5xx: int
+
+    cpu_user_utilization: float
+    cpu_system_utilization: float
+    cpu_utilization: float
+    cpu_user_time: float
+    cpu_system_time: float
+    cpu_time: float
+
+    memory_rss: int
+    memory_max_rss: int
+
+
+class ThreadMetrics(TypedDict):
+    """An entry of ``threads`` in ``process_metrics()``."""
+
+    thread_id: int
+    request_count: int
+
+
+class ProcessMetrics(TypedDict):
+    """What ``process_metrics()`` gives."""
+
+    pid: int
+    restart_time: float
+    current_time: float
+    running_time: int
+    request_count: int
+    request_busy_time: float
+    request_threads: int
+    active_requests: int
+    cpu_user_time: float
+    cpu_system_time: float
+    cpu_time: float
+    memory_rss: int
+    memory_max_rss: int
+    threads: list[ThreadMetrics]
+
+
+class ServerWorker(TypedDict):
+    """An entry of ``workers`` in a process of ``server_metrics()``."""
+
+    thread_num: int
+    generation: int
+    status: str
+    access_count: int
+    bytes_served: int
+    start_time: float
+    stop_time: float
+    last_used: float
+    client: str
+    request: str
+    vhost: str
+
+
+class ServerProcess(TypedDict):
+    """An entry of ``processes`` in ``server_metrics()``."""
+
+    process_num: int
+    pid: int
+    generation: int
+    quiescing: bool
+    workers: list[ServerWorker]
+
+
+class ServerMetrics(TypedDict):
+    """What ``server_metrics()`` gives."""
+
+    server_limit: int
+    thread_limit: int
+    running_generation: int
+    restart_time: float
+    current_time: float
+    running_time: int
+    processes: list[ServerProcess]
+
+
+_Callback = TypeVar("_Callback", bound=Callable[..., Any])
+
+
+class ModWsgi(Protocol):
+    """The module ``mod_wsgi``, for code that is handed one instead of importing it."""
+
+    @property
+    def version(self) -> tuple[int, int, int]: ...
+    @property
+    def process_group(self) -> str: ...
+    @property
+    def application_group(self) -> str: ...
+    @property
+    def maximum_processes(self) -> int: ...
+    @property
+    def threads_per_process(self) -> int: ...
+    @property
+    def RequestTimeout(self) -> type[SystemExit]: ...
+
+    def start_recording_metrics(self) -> None: ...
+    def request_metrics(self) -> Optional[RequestMetrics]: ...
+    def process_metrics(self) -> Optional[ProcessMetrics]: ...
+    def server_metrics(self) -> Optional[ServerMetrics]: ...
+
+    def subscribe_events(self, callback: _Callback, /) -> _Callback: ...
+    def subscribe_shutdown(self, callback: _Callback, /) -> _Callback: ...

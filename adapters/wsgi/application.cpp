@@ -1,0 +1,196 @@
+#include "adapters/wsgi/application.hpp"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "adapters/wsgi/file_wrapper.hpp"
+#include "adapters/wsgi/input.hpp"
+#include "adapters/wsgi/response.hpp"
+#include "bindings/module.hpp"
+#include "bindings/traceback.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+void log_traceback(const Call& call) {
+  for (const std::string& line : bindings::take_traceback()) call.exchange.log(LogLevel::kError, line);
+}
+
+/// Logs the exception that is set and clears it. SystemExit ends nothing: the process is the server's.
+void log_exception(const Call& call) {
+  const std::string name = bindings::exception_name();
+  const bool ignored = PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
+  call.exchange.log(LogLevel::kError, ignored ? absl::StrCat(name, " exception raised by WSGI script '", call.script,
+                                                             "'; ignored.")
+                                              : absl::StrCat(name, " exception raised processing WSGI script '",
+                                                             call.script, "'."));
+  log_traceback(call);
+}
+
+/// What an iterable yields as a block of the body. False with TypeError set.
+bool block_of(PyObject* item, std::string_view& block) {
+  if (PyBytes_Check(item) == 0) {
+    PyErr_Format(PyExc_TypeError, "response iterable must yield bytes, not %.200s", Py_TYPE(item)->tp_name);
+    return false;
+  }
+  block = {PyBytes_AS_STRING(item), static_cast<std::size_t>(PyBytes_GET_SIZE(item))};
+  return true;
+}
+
+/// A list or tuple of bytes is the whole body at hand: it goes out in one piece. Null if it is anything else.
+bool all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
+  if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result)) return false;
+  const Py_ssize_t size = PySequence_Fast_GET_SIZE(result);
+  for (Py_ssize_t i = 0; i < size; ++i) {
+    PyObject* const item = PySequence_Fast_GET_ITEM(result, i);
+    std::string_view block;
+    if (PyBytes_Check(item) == 0 || !block_of(item, block)) return false;
+    blocks.push_back(block);
+  }
+  return true;
+}
+
+/// Sends each block before the next is asked for. False with an exception set, or without one when the client is gone.
+bool send_each(PyObject* result, Response& response) {
+  const Object iterator = steal(PyObject_GetIter(result));
+  if (!iterator) return false;
+  while (const Object item = steal(PyIter_Next(iterator.ptr()))) {
+    std::string_view block;
+    if (!block_of(item.ptr(), block)) return false;
+    if (!block.empty() && !response.send({&block, 1}, false)) return false;
+  }
+  return PyErr_Occurred() == nullptr;
+}
+
+void close(PyObject* result, const Call& call) {
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  const Object method = steal(PyObject_GetAttrString(result, "close"));
+  if (!method && PyErr_ExceptionMatches(PyExc_AttributeError) != 0) {
+    PyErr_Clear();
+  } else if (!method || !steal(PyObject_CallNoArgs(method.ptr()))) {
+    log_exception(call);
+  }
+  PyErr_Restore(type, value, traceback);
+}
+
+void mark_left(const Call& call) { call.measurement.marks.left_ns = monotonic_ns(); }
+
+/// Sends what the application returned and closes it. False with an exception set, or without one when the client is gone.
+bool send_result(PyObject* result, Response& response, const Call& call) {
+  std::vector<std::string_view> blocks;
+  if (all_blocks(result, blocks)) {
+    // A list has nothing to close and nothing to run: the application is done before the sending begins. The blocks live
+    // as long as the items, which the application might take out of its list meanwhile.
+    mark_left(call);
+    const Object keep = steal(PySequence_Tuple(result));
+    return keep && response.send(blocks, true);
+  }
+  bool sent = false;
+  if (const auto file = regular_file(result, call.interpreter.furniture().file_wrapper_type.ptr());
+      file && !response.body_begun()) {
+    sent = response.send_file(file->descriptor, file->offset, file->size);
+  } else {
+    sent = send_each(result, response);
+  }
+  close(result, call);
+  mark_left(call);
+  if (sent) sent = response.send({}, true);
+  return sent;
+}
+
+/// What to do about an exception, or a response that fell short.
+Outcome fail(const Response& response, const Call& call) {
+  PyObject* const timeout = bindings::request_timeout_type(call.interpreter.furniture().module.ptr());
+  const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
+  if (timed_out) {
+    PyErr_Clear();
+    call.exchange.log(LogLevel::kInfo, response.head_sent()
+                                           ? "Request interrupted by RequestTimeout after headers sent; response truncated."
+                                           : "Request interrupted by RequestTimeout; thread recovered.");
+  } else {
+    log_exception(call);
+  }
+  if (response.head_sent()) {
+    call.exchange.break_off();
+    return Outcome::kResponded;
+  }
+  call.measurement.done.status = timed_out ? 504 : 500;
+  return timed_out ? Outcome::kTimedOut : Outcome::kFailed;
+}
+
+Outcome finish(bool sent, const Response& response, const Call& call) {
+  if (PyErr_Occurred() != nullptr) return fail(response, call);
+  if (!sent) {
+    call.exchange.log(LogLevel::kDebug, "Client closed connection.");
+    return Outcome::kResponded;
+  }
+  if (response.short_of_promise()) {
+    call.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
+    call.exchange.break_off();
+  }
+  return Outcome::kResponded;
+}
+
+Object callable_of(PyObject* module, const Call& call) {
+  PyObject* const found = PyDict_GetItemString(PyModule_GetDict(module), call.callable.c_str());
+  if (found != nullptr) return bindings::borrow(found);
+  call.exchange.log(LogLevel::kError, absl::StrCat("Target WSGI script '", call.script,
+                                                   "' does not contain WSGI application '", call.callable, "'."));
+  return {};
+}
+
+/// The objects that the application gets for one request. They are cut off from it when it is over.
+class Arguments {
+ public:
+  Arguments(const Call& call, InputBuffer& input, Response& response)
+      : call_(call),
+        input_(make_input(call.interpreter.furniture().input_type.ptr(), input, call.measurement)),
+        start_response_(make_start_response(call.interpreter.furniture().start_response_type.ptr(), response)),
+        environ_(input_ ? make_environ(call.exchange, call.interpreter.furniture(), call.facts, input_.ptr(),
+                                       call.thread_id)
+                        : Object()) {}
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+  ~Arguments() {
+    if (start_response_) finish_start_response(start_response_.ptr(), call_.measurement);
+    if (input_) finish_input(input_.ptr(), call_.measurement);
+  }
+
+  [[nodiscard]] bool made() const noexcept { return environ_ && start_response_; }
+  [[nodiscard]] PyObject* environ() const noexcept { return environ_.ptr(); }
+  [[nodiscard]] PyObject* start_response() const noexcept { return start_response_.ptr(); }
+
+ private:
+  const Call& call_;
+  Object input_;
+  Object start_response_;
+  Object environ_;
+};
+
+}  // namespace
+
+Outcome run_application(PyObject* module, const Call& call) {
+  const Object application = callable_of(module, call);
+  if (!application) return Outcome::kFailed;
+  InputBuffer input(call.exchange, call.measurement);
+  Response response(call.exchange, call.measurement);
+  const Arguments arguments(call, input, response);
+  if (!arguments.made()) return fail(response, call);
+
+  call.measurement.marks.entered_ns = monotonic_ns();
+  const Object result = steal(PyObject_CallFunctionObjArgs(application.ptr(), arguments.environ(),
+                                                           arguments.start_response(), nullptr));
+  const bool sent = result && send_result(result.ptr(), response, call);
+  if (!result) mark_left(call);
+  return finish(sent, response, call);
+}
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,37 @@
+// One request through one application: the calls of PEP 3333 in their order, and what becomes of their errors.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <string>
+
+#include "adapters/wsgi/environ.hpp"
+#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/interpreter.hpp"
+#include "adapters/wsgi/measurement.hpp"
+
+namespace sluice::wsgi {
+
+/// How a request ended for the server that has to answer for it.
+enum class Outcome : std::uint8_t {
+  kResponded,  ///< A response went out, or its client is gone.
+  kFailed,     ///< Nothing was sent: answer with an error.
+  kTimedOut,   ///< Nothing was sent: the request was given up.
+};
+
+struct Call {
+  Interpreter& interpreter;
+  Exchange& exchange;
+  const ServerFacts& facts;
+  const std::string& script;
+  const std::string& callable;
+  std::size_t thread_id;
+  Measurement& measurement;
+};
+
+/// Runs the callable of a loaded script's module. With the interpreter's lock, on the calling thread's state in it. Every
+/// error is logged; no exception is left set.
+[[nodiscard]] Outcome run_application(PyObject* module, const Call& call);
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,25 @@
+// The environ of PEP 3333.
+#pragma once
+
+#include <Python.h>
+
+#include <string_view>
+
+#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/interpreter.hpp"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+/// What the environ says of the process rather than of the request.
+struct ServerFacts {
+  bool multithread = true;
+  bool multiprocess = true;
+  int server_version[3] = {};
+};
+
+/// A new dict; null with an exception set. `thread_id` is the worker's, from 1.
+[[nodiscard]] bindings::Object make_environ(const Exchange& exchange, const Furniture& furniture,
+                                            const ServerFacts& facts, PyObject* input, std::size_t thread_id);
+
+}  // namespace sluice::wsgi

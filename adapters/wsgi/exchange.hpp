@@ -1,0 +1,65 @@
+// One HTTP exchange, as far as PEP 3333 needs it of a server. A server adapter implements it; nothing in here knows
+// Python, and none of it is called with the lock of an interpreter held unless it says so.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "bindings/host.hpp"
+
+namespace sluice::wsgi {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// A response head that has been checked: no control characters, no hop-by-hop header.
+struct ResponseHead {
+  int status = 0;
+  std::string status_line;  ///< "200 OK"
+  Headers headers;
+};
+
+class Exchange {
+ public:
+  Exchange() = default;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  virtual ~Exchange() = default;
+
+  /// The variables of the request, CGI and server, for the environ. Keys are ASCII. May be called with the lock held.
+  virtual void each_variable(absl::FunctionRef<void(std::string_view key, std::string_view value)> add) const = 0;
+
+  [[nodiscard]] virtual bool https() const = 0;
+
+  /// The request has a body, declared by length or chunked.
+  [[nodiscard]] virtual bool has_body() const = 0;
+
+  /// Reads some of the body, at least a byte unless it has ended; 0 at its end. Blocks. An error is final: the body cannot
+  /// be had whole.
+  [[nodiscard]] virtual absl::StatusOr<std::size_t> read(absl::Span<char> into) = 0;
+
+  /// Takes the head of the response over. Not sent before there is something to send. May be called with the lock held.
+  virtual absl::Status begin_response(const ResponseHead& head) = 0;
+
+  /// Sends blocks of the body, and the head before the first. Returns once they were written out. With `last` the response
+  /// ends there. Cancelled if the client is gone. Blocks.
+  virtual absl::Status write(absl::Span<const std::string_view> blocks, bool last) = 0;
+
+  /// Sends a part of a regular file as the whole body. The descriptor stays the caller's. Blocks.
+  virtual absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) = 0;
+
+  /// The response ends short of what was begun, and the client has to see it: no end is marked, the connection closes.
+  virtual void break_off() = 0;
+
+  /// One line for the error log, tagged with the request. May be called with the lock held.
+  virtual void log(bindings::LogLevel level, std::string_view line) const noexcept = 0;
+};
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,145 @@
+#include "adapters/wsgi/headers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "absl/strings/ascii.h"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+/// RFC 9110, section 5.6.2, without letters and digits.
+constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
+
+/// Those that belong to the connection, which is the server's.
+constexpr std::array<std::string_view, 8> kHopByHop = {
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
+    "te",         "trailers",   "transfer-encoding",  "upgrade"};
+
+std::string_view view(PyObject* bytes) {
+  return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
+}
+
+Object latin1(PyObject* value) {
+  if (PyUnicode_Check(value) != 0) return steal(PyUnicode_AsLatin1String(value));
+  PyErr_Format(PyExc_TypeError, "must be str, not %.200s", Py_TYPE(value)->tp_name);
+  return {};
+}
+
+bool refuse(const char* format, PyObject* bytes) {
+  PyErr_Format(PyExc_ValueError, format, bytes);
+  return false;
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_iscntrl(static_cast<unsigned char>(c)) && c != '\t';
+  });
+}
+
+bool check_status(PyObject* bytes) {
+  const std::string_view line = view(bytes);
+  const auto is_digit = [&](std::size_t i) {
+    return i < line.size() && absl::ascii_isdigit(static_cast<unsigned char>(line[i]));
+  };
+  if (!is_digit(0) || !is_digit(1) || !is_digit(2) || is_digit(3)) {
+    return refuse("status code must be a 3 digit integer: %R", bytes);
+  }
+  if (line.size() == 3) return true;
+  if (line[3] != ' ') return refuse("no space following status code: %R", bytes);
+  if (has_control(line)) return refuse("control character in status reason phrase: %R", bytes);
+  return true;
+}
+
+bool check_name(PyObject* bytes) {
+  const std::string_view name = view(bytes);
+  if (name.empty()) {
+    PyErr_SetString(PyExc_ValueError, "header name is empty");
+    return false;
+  }
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_iscntrl(byte)) return refuse("control character in header name: %R", bytes);
+    if (c == ' ') return refuse("space character in header name: %R", bytes);
+    if (!absl::ascii_isalnum(byte) && kTokenMarks.find(c) == std::string_view::npos) {
+      return refuse("character in header name that HTTP does not allow there: %R", bytes);
+    }
+  }
+  for (const std::string_view forbidden : kHopByHop) {
+    if (same_name(name, forbidden)) return refuse("hop-by-hop header, which is for the server to set: %R", bytes);
+  }
+  return true;
+}
+
+bool check_value(PyObject* bytes) {
+  const std::string_view value = view(bytes);
+  if (value.find_first_of("\r\n") != std::string_view::npos) {
+    return refuse("carriage return/line feed character in header value: %R", bytes);
+  }
+  if (has_control(value)) return refuse("control character in header value: %R", bytes);
+  return true;
+}
+
+bool add_header(PyObject* header, Headers& headers) {
+  if (PyTuple_Check(header) == 0) {
+    PyErr_Format(PyExc_TypeError, "each header must be a 2-tuple, not %.200s", Py_TYPE(header)->tp_name);
+    return false;
+  }
+  if (PyTuple_GET_SIZE(header) != 2) {
+    PyErr_Format(PyExc_ValueError, "each header must be a 2-tuple, got length %zd", PyTuple_GET_SIZE(header));
+    return false;
+  }
+  const Object name = latin1(PyTuple_GET_ITEM(header, 0));
+  if (!name || !check_name(name.ptr())) return false;
+  const Object value = latin1(PyTuple_GET_ITEM(header, 1));
+  if (!value || !check_value(value.ptr())) return false;
+  headers.emplace_back(view(name.ptr()), view(value.ptr()));
+  return true;
+}
+
+}  // namespace
+
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  const auto lower = [](char c) { return absl::ascii_tolower(static_cast<unsigned char>(c)); };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head) {
+  const Object line = latin1(status);
+  if (!line || !check_status(line.ptr())) return false;
+  ResponseHead parsed;
+  parsed.status_line = view(line.ptr());
+  std::from_chars(parsed.status_line.data(), parsed.status_line.data() + 3, parsed.status);
+  parsed.headers.reserve(static_cast<std::size_t>(PyList_GET_SIZE(headers)));
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); ++i) {
+    const Object header = bindings::borrow(PyList_GET_ITEM(headers, i));
+    if (!add_header(header.ptr(), parsed.headers)) return false;
+  }
+  head = std::move(parsed);
+  return true;
+}
+
+bool find_content_length(const Headers& headers, std::optional<std::uint64_t>& length) {
+  length.reset();
+  for (const auto& [name, value] : headers) {
+    if (!same_name(name, "Content-Length")) continue;
+    std::uint64_t parsed = 0;
+    const char* const end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, parsed);
+    const bool whole = error == std::errc() && stop == end && parsed <= INT64_MAX;
+    if (!whole || (length && *length != parsed)) {
+      PyErr_Format(PyExc_ValueError, "invalid Content-Length header value: '%s'", value.c_str());
+      return false;
+    }
+    length = parsed;
+  }
+  return true;
+}
+
+}  // namespace sluice::wsgi

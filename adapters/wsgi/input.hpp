@@ -1,0 +1,49 @@
+// wsgi.input: the body of a request as a file that can be read.
+#pragma once
+
+#include <Python.h>
+
+#include <cstddef>
+#include <string>
+
+#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/measurement.hpp"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+/// The reading behind the Python object: a buffer over Exchange::read. Not thread-safe; the lock and `reading` guard it.
+class InputBuffer {
+ public:
+  InputBuffer(Exchange& exchange, Measurement& measurement) noexcept
+      : exchange_(exchange), measurement_(measurement), ended_(!exchange.has_body()) {}
+
+  /// Up to `limit` bytes, fewer only at the end. Without the lock.
+  [[nodiscard]] absl::StatusOr<std::string> read(std::size_t limit);
+
+  /// Up to and with the next line end, at most `limit` bytes. Without the lock.
+  [[nodiscard]] absl::StatusOr<std::string> read_line(std::size_t limit);
+
+ private:
+  [[nodiscard]] absl::Status fill();
+  [[nodiscard]] std::string take(std::size_t size);
+
+  Exchange& exchange_;
+  Measurement& measurement_;
+  std::string buffer_;
+  std::size_t taken_ = 0;  ///< Of the buffer.
+  bool ended_;
+  absl::Status broken_;
+};
+
+/// The type mod_wsgi.Input of the current interpreter; null with an exception set.
+[[nodiscard]] bindings::Object make_input_type();
+
+/// A new wsgi.input. `input` must live until finish_input().
+[[nodiscard]] bindings::Object make_input(PyObject* type, InputBuffer& input, Measurement& measurement);
+
+/// The request is over: later calls of the object raise RuntimeError. Waits for a thread of the application that is still
+/// inside a read. With the lock.
+void finish_input(PyObject* input, Measurement& measurement);
+
+}  // namespace sluice::wsgi

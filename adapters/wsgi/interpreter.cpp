@@ -1,0 +1,90 @@
+#include "adapters/wsgi/interpreter.hpp"
+
+#include "adapters/wsgi/file_wrapper.hpp"
+#include "adapters/wsgi/input.hpp"
+#include "adapters/wsgi/log_stream.hpp"
+#include "adapters/wsgi/python_path.hpp"
+#include "adapters/wsgi/response.hpp"
+#include "bindings/module.hpp"
+#include "bindings/traceback.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+void log_exception(const bindings::Host& host, const std::string& what) {
+  host.log(LogLevel::kError, what);
+  for (const std::string& line : bindings::take_traceback()) host.log(LogLevel::kError, line);
+}
+
+/// Calls module.function() and logs what it raises.
+void call(const bindings::Host& host, const char* module_name, const char* function) {
+  const Object module = steal(PyImport_ImportModule(module_name));
+  if (module && steal(PyObject_CallMethod(module.ptr(), function, nullptr))) return;
+  log_exception(host, std::string("Exception raised by ") + module_name + "." + function + "() at shutdown.");
+}
+
+bool set_sys(const char* name, const Object& value) { return value && PySys_SetObject(name, value.ptr()) == 0; }
+
+}  // namespace
+
+Interpreter::Interpreter(std::string name, bindings::Host& host)
+    : name_(std::move(name)),
+      owner_(PyThreadState_Get()),
+      state_(PyThreadState_GetInterpreter(owner_)),
+      scripts_(name_, host) {}
+
+std::unique_ptr<Interpreter> Interpreter::furnish(Options options, bindings::Host& host) {
+  std::unique_ptr<Interpreter> interpreter(new Interpreter(options.name, host));
+  if (interpreter->furnish_all(options, host)) return interpreter;
+  log_exception(host, "The Python interpreter for application group '" + options.name + "' could not be set up.");
+  interpreter->clear();
+  return nullptr;
+}
+
+bool Interpreter::furnish_all(const Options& options, bindings::Host& host) {
+  furniture_.log_type = make_log_type();
+  if (!furniture_.log_type) return false;
+  PyObject* const log = furniture_.log_type.ptr();
+  furniture_.request_errors = make_log_stream(log, Stream::kRequestErrors, host);
+  if (!furniture_.request_errors || !set_sys("stdout", make_log_stream(log, Stream::kOutput, host)) ||
+      !set_sys("stderr", make_log_stream(log, Stream::kError, host)) ||
+      !set_sys("argv", steal(Py_BuildValue("[s]", "mod_wsgi")))) {
+    return false;
+  }
+  // `threading` takes the thread that imports it for the main thread, so that has to be the interpreter's owner.
+  if (!steal(PyImport_ImportModule("threading"))) return false;
+  if (!prepend_python_path(options.python_path)) return false;
+
+  furniture_.module = steal(PyImport_ImportModule("mod_wsgi"));
+  if (!furniture_.module || !bindings::bind_module(furniture_.module.ptr(), host, name_)) return false;
+  furniture_.input_type = make_input_type();
+  furniture_.start_response_type = make_start_response_type();
+  furniture_.file_wrapper_type = make_file_wrapper_type();
+  furniture_.version = steal(Py_BuildValue("(ii)", 1, 0));
+  return furniture_.input_type && furniture_.start_response_type && furniture_.file_wrapper_type && furniture_.version;
+}
+
+void Interpreter::publish_stopping(const std::string& reason) {
+  bindings::publish_process_stopping(furniture_.module.ptr(), reason);
+}
+
+void Interpreter::run_exit_handlers(const bindings::Host& host) {
+  call(host, "threading", "_shutdown");
+  call(host, "atexit", "_run_exitfuncs");
+}
+
+bool Interpreter::deserted() const noexcept {
+  return PyInterpreterState_ThreadHead(state_) == owner_ && PyThreadState_Next(owner_) == nullptr;
+}
+
+void Interpreter::clear() noexcept {
+  scripts_.clear();
+  furniture_ = {};
+}
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,74 @@
+// One Python interpreter: the main one or a sub-interpreter, named for its application group, with what requests need of
+// it made once.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/wsgi/script.hpp"
+#include "bindings/host.hpp"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+/// Types and constants of an interpreter. Used with its lock held.
+struct Furniture {
+  bindings::Object module;  ///< mod_wsgi
+  bindings::Object input_type;
+  bindings::Object start_response_type;
+  bindings::Object file_wrapper_type;
+  bindings::Object log_type;
+  bindings::Object request_errors;  ///< wsgi.errors, one for all requests: it finds the request of the writing thread.
+  bindings::Object version;         ///< wsgi.version
+};
+
+class Interpreter {
+ public:
+  struct Options {
+    std::string name;                      ///< Empty for the main interpreter.
+    std::vector<std::string> python_path;  ///< In front of sys.path.
+  };
+
+  /// Furnishes the interpreter whose state is current. False after an error, which has been logged.
+  [[nodiscard]] static std::unique_ptr<Interpreter> furnish(Options options, bindings::Host& host);
+
+  Interpreter(const Interpreter&) = delete;
+  Interpreter& operator=(const Interpreter&) = delete;
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] PyInterpreterState* state() const noexcept { return state_; }
+  [[nodiscard]] const Furniture& furniture() const noexcept { return furniture_; }
+  [[nodiscard]] Scripts& scripts() noexcept { return scripts_; }
+
+  /// The thread state that made the interpreter. It is used to end it, and for nothing else.
+  [[nodiscard]] PyThreadState* owner() const noexcept { return owner_; }
+
+  /// Publishes process_stopping. With the lock.
+  void publish_stopping(const std::string& reason);
+
+  /// Ends what runs in it as Python does at its exit: joins threads that are no daemons, then runs atexit callbacks. With
+  /// the lock; blocks as long as they do.
+  void run_exit_handlers(const bindings::Host& host);
+
+  /// No thread but the owner has a state in it. With the lock.
+  [[nodiscard]] bool deserted() const noexcept;
+
+  /// Drops every reference before the interpreter is finalised. With the lock.
+  void clear() noexcept;
+
+ private:
+  Interpreter(std::string name, bindings::Host& host);
+  [[nodiscard]] bool furnish_all(const Options& options, bindings::Host& host);
+
+  std::string name_;
+  PyThreadState* owner_;
+  PyInterpreterState* state_;
+  Furniture furniture_;
+  Scripts scripts_;
+};
+
+}  // namespace sluice::wsgi

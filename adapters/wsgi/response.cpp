@@ -1,0 +1,176 @@
+#include "adapters/wsgi/response.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "adapters/wsgi/headers.hpp"
+#include "bindings/type.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+struct StartResponseObject {
+  PyObject_HEAD
+  Response* response;  ///< Null once the request is over.
+};
+
+Response* response_of(PyObject* self, const char* what) {
+  Response* const response = reinterpret_cast<StartResponseObject*>(self)->response;
+  if (response == nullptr) PyErr_Format(PyExc_RuntimeError, "%s() called after request completed", what);
+  return response;
+}
+
+PyObject* start_response_call(PyObject* self, PyObject* args, PyObject* keywords) {
+  Response* const response = response_of(self, "start_response");
+  if (response == nullptr) return nullptr;
+  if (keywords != nullptr && PyDict_GET_SIZE(keywords) != 0) {
+    PyErr_SetString(PyExc_TypeError, "start_response() takes positional arguments only");
+    return nullptr;
+  }
+  PyObject* status = nullptr;
+  PyObject* headers = nullptr;
+  PyObject* exc_info = Py_None;
+  if (PyArg_ParseTuple(args, "OO!|O:start_response", &status, &PyList_Type, &headers, &exc_info) == 0) return nullptr;
+  if (!response->start(status, headers, exc_info)) return nullptr;
+  return PyObject_GetAttrString(self, "write");
+}
+
+PyObject* start_response_write(PyObject* self, PyObject* data) {
+  Response* const response = response_of(self, "write");
+  if (response == nullptr) return nullptr;
+  if (PyBytes_Check(data) == 0) {
+    return PyErr_Format(PyExc_TypeError, "write() argument must be bytes, not %.200s", Py_TYPE(data)->tp_name);
+  }
+  const std::string_view block(PyBytes_AS_STRING(data), static_cast<std::size_t>(PyBytes_GET_SIZE(data)));
+  if (block.empty()) Py_RETURN_NONE;
+  const Object keep = bindings::borrow(data);
+  if (!response->send({&block, 1}, false)) {
+    if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_OSError, "the client closed the connection");
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyMethodDef methods[] = {
+    {"write", start_response_write, METH_O, "write(data): send bytes to the client before those of the iterable."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
+  if (exc_info != Py_None && PyTuple_Check(exc_info) == 0) {
+    PyErr_SetString(PyExc_RuntimeError, "start_response() argument 'exc_info' must be a 3-tuple or None");
+    return false;
+  }
+  if (head_sent() && exc_info != Py_None) {
+    PyObject* type = nullptr;
+    PyObject* value = nullptr;
+    PyObject* traceback = nullptr;
+    if (PyArg_ParseTuple(exc_info, "OOO", &type, &value, &traceback) == 0) return false;
+    PyErr_Restore(Py_NewRef(type), Py_NewRef(value), traceback == Py_None ? nullptr : Py_NewRef(traceback));
+    return false;
+  }
+  if (head_sent()) {
+    PyErr_SetString(PyExc_RuntimeError, "start_response() called more than once without exc_info");
+    return false;
+  }
+  if (!parse_head(status, headers, head_)) return false;
+  state_ = State::kStarted;
+  measurement_.done.status = head_.status;
+  return true;
+}
+
+bool Response::commit() {
+  if (state_ == State::kUnstarted) {
+    PyErr_SetString(PyExc_RuntimeError, "start_response() must be called before response content is produced");
+    return false;
+  }
+  if (state_ == State::kHeadSent) return true;
+  if (!find_content_length(head_.headers, promised_)) return false;
+  if (!check(exchange_.begin_response(head_))) return false;
+  state_ = State::kHeadSent;
+  return true;
+}
+
+bool Response::check(const absl::Status& status) {
+  if (status.ok()) return true;
+  client_gone_ = absl::IsCancelled(status);
+  if (!client_gone_) {
+    PyErr_Format(PyExc_OSError, "failed to write response data: %s", std::string(status.message()).c_str());
+  }
+  return false;
+}
+
+template <class Send>
+bool Response::timed(std::uint64_t bytes, Send&& send) {
+  if (sending_) {
+    PyErr_SetString(PyExc_RuntimeError, "response content is produced while another thread sends some");
+    return false;
+  }
+  absl::Status status;
+  sending_ = true;
+  {
+    const WithoutGil unlocked(measurement_);
+    const std::uint64_t start_ns = monotonic_ns();
+    status = send();
+    measurement_.marks.flushed_ns = monotonic_ns();
+    measurement_.output_ns += measurement_.marks.flushed_ns - start_ns;
+  }
+  sending_ = false;
+  if (bytes != 0) ++measurement_.done.output_writes;
+  if (status.ok()) measurement_.done.output_bytes += bytes;
+  return check(status);
+}
+
+bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
+  if (client_gone_ || !commit()) return false;
+  std::vector<std::string_view> allowed;
+  allowed.reserve(blocks.size());
+  std::uint64_t bytes = 0;
+  for (std::string_view block : blocks) {
+    // What goes beyond the promised length would be taken for the next response.
+    if (promised_) block = block.substr(0, *promised_ - std::min(*promised_, produced_));
+    produced_ += block.size();
+    bytes += block.size();
+    if (!block.empty()) allowed.push_back(block);
+  }
+  return timed(bytes, [&] { return exchange_.write(allowed, last); });
+}
+
+bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
+  if (client_gone_ || !commit()) return false;
+  if (promised_) size = std::min(size, *promised_);
+  produced_ = size;
+  return timed(size, [&] { return exchange_.send_file(descriptor, offset, size); });
+}
+
+Object make_start_response_type() {
+  return bindings::make_type<StartResponseObject>("mod_wsgi.StartResponse", "start_response of one request.",
+                                                  {{Py_tp_methods, methods},
+                                                   {Py_tp_call, reinterpret_cast<void*>(start_response_call)}});
+}
+
+Object make_start_response(PyObject* type, Response& response) {
+  Object object = bindings::make_instance(type);
+  if (object) reinterpret_cast<StartResponseObject*>(object.ptr())->response = &response;
+  return object;
+}
+
+void finish_start_response(PyObject* start_response, Measurement& measurement) {
+  Response* const response = std::exchange(reinterpret_cast<StartResponseObject*>(start_response)->response, nullptr);
+  while (response->sending()) {
+    const WithoutGil unlocked(measurement);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace sluice::wsgi

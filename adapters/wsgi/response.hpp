@@ -1,0 +1,69 @@
+// The response of one request as the application makes it: start_response, write, and the blocks of its iterable.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/measurement.hpp"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+/// All members are called with the lock held, and give it up while they send.
+class Response {
+ public:
+  Response(Exchange& exchange, Measurement& measurement) noexcept : exchange_(exchange), measurement_(measurement) {}
+
+  /// start_response(status, headers, exc_info=None). False with an exception set.
+  [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
+
+  /// Sends blocks in one go. False with an exception set, or without one when the client is gone: then client_gone().
+  [[nodiscard]] bool send(absl::Span<const std::string_view> blocks, bool last);
+
+  /// Sends a part of a regular file as the whole response, at most its Content-Length. False as send().
+  [[nodiscard]] bool send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
+
+  [[nodiscard]] bool started() const noexcept { return state_ != State::kUnstarted; }
+  [[nodiscard]] bool head_sent() const noexcept { return state_ == State::kHeadSent; }
+  [[nodiscard]] bool client_gone() const noexcept { return client_gone_; }
+  [[nodiscard]] bool body_begun() const noexcept { return produced_ != 0; }
+  [[nodiscard]] bool sending() const noexcept { return sending_; }
+
+  /// The whole response went out, but short of the Content-Length that it promised.
+  [[nodiscard]] bool short_of_promise() const noexcept { return promised_ && produced_ < *promised_; }
+
+ private:
+  enum class State : std::uint8_t { kUnstarted, kStarted, kHeadSent };
+
+  /// Hands the head to the exchange before the first output. False with an exception set.
+  [[nodiscard]] bool commit();
+  [[nodiscard]] bool check(const absl::Status& status);
+  template <class Send>
+  [[nodiscard]] bool timed(std::uint64_t bytes, Send&& send);
+
+  Exchange& exchange_;
+  Measurement& measurement_;
+  ResponseHead head_;
+  State state_ = State::kUnstarted;
+  std::optional<std::uint64_t> promised_;
+  std::uint64_t produced_ = 0;
+  bool client_gone_ = false;
+  bool sending_ = false;  ///< A thread is inside the exchange. Guarded by the lock.
+};
+
+/// The type of start_response of the current interpreter; null with an exception set.
+[[nodiscard]] bindings::Object make_start_response_type();
+
+/// A new start_response. `response` must live until finish_start_response().
+[[nodiscard]] bindings::Object make_start_response(PyObject* type, Response& response);
+
+/// The request is over: later calls of the object, and of write(), raise RuntimeError. Waits for a thread of the
+/// application that is still inside a write.
+void finish_start_response(PyObject* start_response, Measurement& measurement);
+
+}  // namespace sluice::wsgi

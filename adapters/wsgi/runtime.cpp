@@ -1,0 +1,168 @@
+#include "adapters/wsgi/runtime.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "bindings/module.hpp"
+#include "bindings/traceback.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+
+namespace {
+
+/// A PyConfig for a scope.
+class Config {
+ public:
+  Config() noexcept { PyConfig_InitPythonConfig(&config_); }
+  Config(const Config&) = delete;
+  Config& operator=(const Config&) = delete;
+  ~Config() { PyConfig_Clear(&config_); }
+
+  [[nodiscard]] PyConfig* operator->() noexcept { return &config_; }
+
+  [[nodiscard]] absl::Status set(wchar_t** member, const std::string& text) {
+    return checked(PyConfig_SetBytesString(&config_, member, text.c_str()));
+  }
+
+  [[nodiscard]] absl::Status initialize() { return checked(Py_InitializeFromConfig(&config_)); }
+
+ private:
+  static absl::Status checked(const PyStatus& status) {
+    if (PyStatus_Exception(status) == 0) return absl::OkStatus();
+    return absl::InternalError(status.err_msg != nullptr ? status.err_msg : "Python exited");
+  }
+
+  PyConfig config_;
+};
+
+bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
+
+std::int64_t mtime_us(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return 0;
+  return std::int64_t{found.st_mtim.tv_sec} * 1'000'000 + found.st_mtim.tv_nsec / 1000;
+}
+
+}  // namespace
+
+absl::Status Runtime::initialize() {
+  if (PyImport_AppendInittab("mod_wsgi", bindings::init_module) < 0) return absl::ResourceExhaustedError("no memory");
+  Config config;
+  config->install_signal_handlers = 0;  // signals are the server's
+  config->parse_argv = 0;
+  config->optimization_level = options_.optimize;
+  const bool environment = !options_.home.empty() && is_virtual_environment(options_.home);
+  const std::string program = environment ? options_.home + "/bin/python3" : options_.program;
+  if (absl::Status status = config.set(&config->program_name, program); !status.ok()) return status;
+  if (!options_.home.empty() && !environment) {
+    if (absl::Status status = config.set(&config->home, options_.home); !status.ok()) return status;
+  }
+  return config.initialize();
+}
+
+absl::Status Runtime::start(ThreadContext& thread) {
+  if (absl::Status status = initialize(); !status.ok()) {
+    host_.log(LogLevel::kError, absl::StrCat("Python could not be started: ", status.message(), "."));
+    return status;
+  }
+  thread.adopt(PyThreadState_Get());
+  main_ = Interpreter::furnish({.name = "", .python_path = options_.python_path}, host_);
+  PyEval_SaveThread();
+  if (!main_) return absl::InternalError("the main interpreter could not be set up");
+  running_.store(true, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+Interpreter* Runtime::interpreter(const std::string& name, ThreadContext& thread) {
+  if (name.empty()) return main_.get();
+  const std::lock_guard lock(mutex_);
+  const auto found = others_.find(name);
+  if (found != others_.end()) return found->second.get();
+  std::unique_ptr<Interpreter> made = make_sub_interpreter(name, thread);
+  return made ? others_.emplace(name, std::move(made)).first->second.get() : nullptr;
+}
+
+std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& name, ThreadContext& thread) {
+  PyThreadState* const caller = thread.state_in(main_->state());
+  if (caller == nullptr) return nullptr;
+  PyEval_RestoreThread(caller);
+  PyThreadState* const owner = Py_NewInterpreter();
+  if (owner == nullptr) {
+    host_.log(LogLevel::kError, absl::StrCat("No interpreter could be made for application group '", name, "'."));
+    PyThreadState_Swap(caller);
+    PyEval_SaveThread();
+    return nullptr;
+  }
+  std::unique_ptr<Interpreter> made =
+      Interpreter::furnish({.name = name, .python_path = options_.python_path}, host_);
+  if (made) {
+    PyEval_SaveThread();
+    return made;
+  }
+  Py_EndInterpreter(owner);
+  PyThreadState_Swap(caller);
+  PyEval_SaveThread();
+  return nullptr;
+}
+
+void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread) {
+  Interpreter* const target = interpreter(application_group, thread);
+  PyThreadState* const state = target != nullptr ? thread.state_in(target->state()) : nullptr;
+  if (state == nullptr) {
+    host_.log(LogLevel::kError, absl::StrCat("WSGI script '", path, "' could not be loaded into application group '",
+                                             application_group, "'."));
+    return;
+  }
+  const WithGil locked(state);
+  const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
+  static_cast<void>(target->scripts().load({.path = path, .mtime_us = mtime_us(path)}, log));
+}
+
+void Runtime::stop(const std::string& reason, ThreadContext& thread) {
+  if (!running()) return;
+  std::vector<Interpreter*> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, other] : others_) all.push_back(other.get());
+  }
+  all.push_back(main_.get());
+  // Every interpreter is told before any is ended.
+  for (Interpreter* each : all) {
+    const WithGil locked(each->owner());
+    each->publish_stopping(reason);
+  }
+  for (Interpreter* each : all) {
+    const WithGil locked(each->owner());
+    each->run_exit_handlers(host_);
+  }
+  thread.end(true);
+  running_.store(false, std::memory_order_release);
+  if (finalizable(all)) finalize();
+}
+
+/// Threads that are still inside an interpreter, daemons or requests that never end, would be unwound in the middle of
+/// whatever they do: then the kernel takes the process as it is.
+bool Runtime::finalizable(const std::vector<Interpreter*>& all) {
+  const WithGil locked(main_->owner());
+  return std::all_of(all.begin(), all.end(), [](const Interpreter* each) { return each->deserted(); });
+}
+
+void Runtime::finalize() {
+  PyEval_RestoreThread(main_->owner());
+  for (auto& [name, other] : others_) {
+    PyThreadState_Swap(other->owner());
+    other->clear();
+    Py_EndInterpreter(other->owner());
+    PyThreadState_Swap(main_->owner());
+  }
+  main_->clear();
+  if (Py_FinalizeEx() < 0) host_.log(LogLevel::kWarning, "Python could not flush its standard streams at the end.");
+}
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,78 @@
+// Python in one process: started once, its interpreters made on demand, ended in order.
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "adapters/wsgi/interpreter.hpp"
+#include "adapters/wsgi/thread.hpp"
+#include "bindings/host.hpp"
+
+namespace sluice::wsgi {
+
+class Runtime {
+ public:
+  struct Options {
+    std::string program;                   ///< The interpreter that libpython belongs to: where its library is found from.
+    std::string home;                      ///< A prefix, prefix:exec_prefix or a virtual environment; empty: by program.
+    std::vector<std::string> python_path;  ///< In front of sys.path of every interpreter.
+    int optimize = 0;                      ///< As -O given so many times.
+  };
+
+  /// `host` outlives the runtime.
+  Runtime(Options options, bindings::Host& host) : options_(std::move(options)), host_(host) {}
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Starts Python and the main interpreter, on a thread that stays until stop(), whose context is `thread`. An error has
+  /// been logged.
+  [[nodiscard]] absl::Status start(ThreadContext& thread);
+
+  /// Publishes process_stopping to every interpreter, ends their threads and runs their exit handlers, then finalises. On
+  /// the thread that started it, whose context is detached first. Blocks as long as the application's own threads take to
+  /// end.
+  void stop(const std::string& reason, ThreadContext& thread);
+
+  /// True between start() and the end of stop().
+  [[nodiscard]] bool running() const noexcept { return running_.load(std::memory_order_acquire); }
+
+  /// The interpreter of an application group, made if need be. Null after an error, which has been logged. Without any
+  /// interpreter's lock; threads that want one which another is making wait.
+  [[nodiscard]] Interpreter* interpreter(const std::string& name, ThreadContext& thread);
+
+  /// Loads a script into an application group, outside any request. Errors are logged.
+  void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread);
+
+  [[nodiscard]] bindings::Host& host() noexcept { return host_; }
+
+ private:
+  [[nodiscard]] absl::Status initialize();
+  [[nodiscard]] bool finalizable(const std::vector<Interpreter*>& all);
+  void finalize();
+  [[nodiscard]] std::unique_ptr<Interpreter> make_sub_interpreter(const std::string& name, ThreadContext& thread);
+
+  Options options_;
+  bindings::Host& host_;
+  std::atomic<bool> running_{false};
+  std::mutex mutex_;  ///< Guards the map. Never waited for with an interpreter's lock held.
+  std::unique_ptr<Interpreter> main_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Interpreter>> others_;
+};
+
+/// The lock of an interpreter for a scope, on a thread that serves requests.
+class WithGil {
+ public:
+  explicit WithGil(PyThreadState* state) noexcept { PyEval_RestoreThread(state); }
+  WithGil(const WithGil&) = delete;
+  WithGil& operator=(const WithGil&) = delete;
+  ~WithGil() { PyEval_SaveThread(); }
+};
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,72 @@
+#include "adapters/wsgi/service.hpp"
+
+#include "absl/strings/str_cat.h"
+#include "sluice/clock.hpp"
+#include "sluice/marks.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+
+namespace {
+
+/// The interpreter's lock, with the wait for it counted.
+class Entered {
+ public:
+  Entered(PyThreadState* state, Measurement& measurement) noexcept {
+    const std::uint64_t start_ns = monotonic_ns();
+    PyEval_RestoreThread(state);
+    measurement.done.gil_waits.add(monotonic_ns() - start_ns);
+  }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+  ~Entered() { PyEval_SaveThread(); }
+};
+
+Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
+            const ServerFacts& facts, Measurement& measurement) {
+  Interpreter* const interpreter = runtime.interpreter(assignment.application_group, thread);
+  PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
+  if (state == nullptr) {
+    exchange.log(LogLevel::kError, absl::StrCat("There is no Python interpreter for application group '",
+                                                assignment.application_group, "'."));
+    return Outcome::kFailed;
+  }
+  const Entered entered(state, measurement);
+  const bindings::Object module = interpreter->scripts().load(
+      assignment.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
+  if (!module) return Outcome::kFailed;
+  const Call call{.interpreter = *interpreter,
+                  .exchange = exchange,
+                  .facts = facts,
+                  .script = assignment.script.path,
+                  .callable = assignment.callable,
+                  .thread_id = thread.worker().slot() + 1,
+                  .measurement = measurement};
+  return run_application(module.ptr(), call);
+}
+
+}  // namespace
+
+Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
+              const ServerFacts& facts) {
+  Request request = thread.worker().begin(monotonic_ns());
+  const std::uint64_t cpu_start_ns = thread_cpu_ns();
+  Measurement measurement;
+  measurement.marks.accepted_ns = assignment.accepted_ns;
+  Outcome outcome = Outcome::kFailed;
+  {
+    const ThreadContext::Serving serving(thread, exchange);
+    outcome = run(runtime, thread, exchange, assignment, facts, measurement);
+  }
+  Completion& done = measurement.done;
+  done.cpu_ns = thread_cpu_ns() - cpu_start_ns;
+  done.input_read_us = measurement.input_ns / 1000;
+  done.output_write_us = measurement.output_ns / 1000;
+  measurement.marks.returned_ns = monotonic_ns();
+  set_spans(measurement.marks, done);
+  request.finish(done, measurement.marks.returned_ns);
+  return outcome;
+}
+
+}  // namespace sluice::wsgi

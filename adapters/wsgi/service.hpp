@@ -1,0 +1,26 @@
+// A request from the arrival at a worker thread to the record of it: interpreter, script, application, metrics.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "adapters/wsgi/application.hpp"
+#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/script.hpp"
+#include "adapters/wsgi/thread.hpp"
+
+namespace sluice::wsgi {
+
+struct Assignment {
+  std::string application_group;
+  std::string callable;
+  Scripts::Wanted script;
+  std::uint64_t accepted_ns = 0;  ///< Mark A.
+};
+
+/// Serves one request on the calling thread and records it.
+[[nodiscard]] Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
+                            const ServerFacts& facts);
+
+}  // namespace sluice::wsgi

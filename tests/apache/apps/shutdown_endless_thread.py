@@ -1,0 +1,5 @@
+"""A thread that nobody tells to end."""
+
+import threading
+
+threading.Thread(target=threading.Event().wait, daemon=False).start()

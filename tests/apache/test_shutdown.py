@@ -1,0 +1,98 @@
+"""What happens when a process stops: subscribers, threads, and the bounds of both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from .httpd import Httpd, StartHttpd, wait_until
+
+PRELOADED = "process-group=%{GLOBAL} application-group="
+APP = [
+    f"WSGIImportScript ${{APPS}}/shutdown_app.py {PRELOADED}one",
+    f"WSGIImportScript ${{APPS}}/shutdown_app.py {PRELOADED}two",
+    f"WSGIScriptAlias / ${{APPS}}/shutdown_app.py {PRELOADED}%{{GLOBAL}}",
+]
+HELLO = "WSGIScriptAlias / ${APPS}/hello.py"
+GROUPS = {"one", "two", "main"}
+
+
+def other_pid(server: Httpd, pids: set[int]) -> bool:
+    return int(server.get("/").text) not in pids
+
+
+def stop(server: Httpd, pids: set[int]) -> None:
+    server.stop()
+
+
+def graceful_stop(server: Httpd, pids: set[int]) -> None:
+    server.graceful_stop()
+
+
+def graceful(server: Httpd, pids: set[int]) -> None:
+    server.graceful()
+    wait_until(lambda: other_pid(server, pids), "a new process that serves")
+
+
+def restart(server: Httpd, pids: set[int]) -> None:
+    server.restart()
+    wait_until(lambda: other_pid(server, pids), "a new process that serves")
+
+
+@pytest.mark.parametrize("end", [stop, graceful_stop, graceful, restart])
+def test_every_interpreter_is_told_once_and_its_threads_end(
+    start_httpd: StartHttpd, mpm: str, end: Callable[[Httpd, set[int]], None]
+) -> None:
+    server = start_httpd(*APP, mpm=mpm)
+    pids = {int(server.get("/").text)}
+    end(server, pids)
+    names = {f"{group}-{pid}" for group in GROUPS for pid in pids}
+    for kind in ("shutdown", "event", "thread"):
+        files = [server.out / f"{kind}-{name}" for name in sorted(names)]
+        wait_until(lambda files=files: all(file.exists() for file in files), f"{kind} of {names}")
+    for name in names:
+        for kind in ("shutdown", "event"):
+            lines = (server.out / f"{kind}-{name}").read_text().splitlines()
+            assert [json.loads(line) for line in lines] == [
+                ["process_stopping", {"shutdown_reason": ""}]
+            ]
+        assert (server.out / f"thread-{name}").read_text() == "ended\n"
+
+
+def test_a_failing_subscriber_is_logged_and_the_others_still_run(
+    start_httpd: StartHttpd, mpm: str
+) -> None:
+    server = start_httpd(f"WSGIImportScript ${{APPS}}/shutdown_raising.py {PRELOADED}one", HELLO, mpm=mpm)
+    assert server.get("/").text == "hello"
+    server.stop()
+    assert list(server.out.glob("last-*"))
+    assert server.log_lines("RuntimeError: raised at the end")
+    assert server.log_lines("left at the end")
+    assert server.log_lines("TypeError")
+
+
+def test_a_hanging_subscriber_does_not_hold_up_the_server_for_good(
+    start_httpd: StartHttpd, mpm: str
+) -> None:
+    server = start_httpd(f"WSGIImportScript ${{APPS}}/shutdown_hanging.py {PRELOADED}one", HELLO, mpm=mpm)
+    assert server.get("/").text == "hello"
+    server.stop()
+    assert (server.out / "hanging").exists()
+
+
+def test_a_hanging_subscriber_does_not_hold_up_a_graceful_restart(start_httpd: StartHttpd) -> None:
+    server = start_httpd(f"WSGIImportScript ${{APPS}}/shutdown_hanging.py {PRELOADED}one", HELLO)
+    before = set(server.children())
+    server.graceful()
+    wait_until(lambda: (server.out / "hanging").exists(), "the end of the old process")
+    wait_until(lambda: bool(set(server.children()) - before), "a new process")
+    assert [server.get("/").text for _ in range(20)] == ["hello"] * 20
+    server.stop()
+
+
+def test_an_endless_thread_does_not_hold_up_the_server_for_good(start_httpd: StartHttpd) -> None:
+    server = start_httpd(f"WSGIImportScript ${{APPS}}/shutdown_endless_thread.py {PRELOADED}one", HELLO)
+    assert server.get("/").text == "hello"
+    server.stop()

@@ -1,0 +1,27 @@
+#include "allocations.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+std::atomic<std::uint64_t> count{0};
+
+}  // namespace
+
+namespace sluice::test {
+
+std::uint64_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
+
+}  // namespace sluice::test
+
+// Replaced for the whole test program. The array and nothrow forms come down to these.
+void* operator new(std::size_t bytes) {
+  count.fetch_add(1, std::memory_order_relaxed);
+  if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes); memory != nullptr) return memory;
+  throw std::bad_alloc();
+}
+
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

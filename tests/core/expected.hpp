@@ -1,0 +1,175 @@
+// What windows must show, computed without the code under test: sums over plain requests, and the identities that hold in
+// every window whatever was recorded.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <string>
+
+#include "sluice/completion.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::test {
+
+inline std::array<std::uint64_t, kPhases> durations_us(const Completion& done) {
+  return {done.server_us,       done.application_us,           done.request_us, done.input_read_us,
+          done.output_write_us, done.gil_waits.total_ns / 1000, done.queue_us,   done.daemon_us};
+}
+
+/// Everything of a window that is a sum or an extreme over its requests.
+struct Counts {
+  std::uint64_t requests = 0;
+  std::array<std::uint64_t, 5> status{};
+  std::array<std::uint64_t, kPhases> total_us{};
+  std::array<std::uint64_t, kPhases> smallest_us;
+  std::array<std::uint64_t, kPhases> largest_us{};
+  std::array<std::map<std::uint64_t, std::uint64_t>, kPhases> buckets;  ///< By lower bound in us.
+  std::uint64_t cpu_ns = 0;
+  std::uint64_t gil_wait_count = 0;
+  std::uint64_t input_bytes = 0;
+  std::uint64_t input_reads = 0;
+  std::uint64_t output_bytes = 0;
+  std::uint64_t output_writes = 0;
+
+  Counts() { smallest_us.fill(UINT64_MAX); }
+
+  /// The same request `times` times over.
+  void add(const Completion& done, Mode mode, std::uint64_t times = 1) {
+    if (times == 0) return;
+    requests += times;
+    const bool known = done.status >= 100 && done.status <= 599;
+    status.at(known ? static_cast<std::size_t>(done.status / 100) - 1 : 4) += times;
+    const auto us = durations_us(done);
+    for (std::size_t p = 0; p < (mode == Mode::kDaemon ? 8U : 6U); ++p) {
+      total_us[p] += us[p] * times;
+      buckets[p][lower_bound(us[p])] += times;
+      if (p != 5) extremes(p, us[p], us[p]);
+    }
+    if (done.gil_waits.count > 0) {
+      extremes(5, done.gil_waits.min_ns / 1000, done.gil_waits.max_ns / 1000);
+    }
+    cpu_ns += done.cpu_ns * times;
+    gil_wait_count += done.gil_waits.count * times;
+    input_bytes += done.input_bytes * times;
+    input_reads += done.input_reads * times;
+    output_bytes += done.output_bytes * times;
+    output_writes += done.output_writes * times;
+  }
+
+  void add(const Counts& other) {
+    requests += other.requests;
+    for (std::size_t i = 0; i < status.size(); ++i) status[i] += other.status[i];
+    for (std::size_t p = 0; p < kPhases; ++p) {
+      total_us[p] += other.total_us[p];
+      smallest_us[p] = std::min(smallest_us[p], other.smallest_us[p]);
+      largest_us[p] = std::max(largest_us[p], other.largest_us[p]);
+      for (const auto& [bound, count] : other.buckets[p]) buckets[p][bound] += count;
+    }
+    cpu_ns += other.cpu_ns;
+    gil_wait_count += other.gil_wait_count;
+    input_bytes += other.input_bytes;
+    input_reads += other.input_reads;
+    output_bytes += other.output_bytes;
+    output_writes += other.output_writes;
+  }
+
+  /// What a window shows, to be compared with the same from requests.
+  static Counts of(const Window& window) {
+    Counts counts;
+    counts.requests = window.request_count;
+    counts.status = window.status_classes;
+    for (std::size_t p = 0; p < kPhases; ++p) {
+      const PhaseWindow& phase = window.phases[p];
+      counts.total_us[p] = phase.total_us;
+      counts.smallest_us[p] = phase.smallest_us;
+      counts.largest_us[p] = phase.largest_us;
+      for (std::size_t b = 0; b < Grid::kBuckets; ++b) {
+        if (phase.buckets[b] != 0) counts.buckets[p][Grid::lower_bound_us(b)] = phase.buckets[b];
+      }
+    }
+    for (const SlotWindow& slot : window.slots) counts.cpu_ns += slot.cpu_ns;
+    counts.gil_wait_count = window.gil_wait_count;
+    counts.input_bytes = window.input_bytes;
+    counts.input_reads = window.input_reads;
+    counts.output_bytes = window.output_bytes;
+    counts.output_writes = window.output_writes;
+    return counts;
+  }
+
+  /// The first difference in words; empty if there is none.
+  [[nodiscard]] std::string difference(const Counts& other) const {
+    if (requests != other.requests) {
+      return "requests " + std::to_string(requests) + " and " + std::to_string(other.requests);
+    }
+    if (status != other.status) return "status classes";
+    for (std::size_t p = 0; p < kPhases; ++p) {
+      const std::string name(kPhaseNames[p]);
+      if (total_us[p] != other.total_us[p]) return name + " total";
+      if (smallest_us[p] != other.smallest_us[p]) return name + " smallest";
+      if (largest_us[p] != other.largest_us[p]) return name + " largest";
+      if (buckets[p] != other.buckets[p]) return name + " buckets";
+    }
+    if (cpu_ns != other.cpu_ns) return "cpu_ns";
+    if (gil_wait_count != other.gil_wait_count) return "gil_wait_count";
+    if (input_bytes != other.input_bytes || input_reads != other.input_reads) return "input";
+    if (output_bytes != other.output_bytes || output_writes != other.output_writes) return "output";
+    return {};
+  }
+
+ private:
+  /// The bound of the bucket by its definition: octaves of milliseconds, split into quarters.
+  static std::uint64_t lower_bound(std::uint64_t us) {
+    if (us < 1250) return 0;  // entry 0 is the first quarter of the first octave as well
+    std::uint64_t octave = 1000;
+    while (octave < 65'536'000 && us >= 2 * octave) octave *= 2;
+    if (octave == 65'536'000) return octave;
+    return octave + (us - octave) / (octave / 4) * (octave / 4);
+  }
+
+  void extremes(std::size_t phase, std::uint64_t smallest, std::uint64_t largest) {
+    smallest_us[phase] = std::min(smallest_us[phase], smallest);
+    largest_us[phase] = std::max(largest_us[phase], largest);
+  }
+};
+
+/// The first identity that a window breaks, in words; empty if it is whole. The extremes must lie in the first and the last
+/// bucket in use, so that one of another window is noticed.
+inline std::string broken_identity(const Window& window) {
+  const std::uint64_t requests = window.request_count;
+  const auto& status = window.status_classes;
+  if (std::accumulate(status.begin(), status.end(), std::uint64_t{0}) != requests) return "status classes";
+  std::uint64_t completed = 0;
+  for (const SlotWindow& slot : window.slots) {
+    completed += slot.completed;
+    if (slot.busy_ns > window.elapsed_ns) return "a slot busy for longer than the window";
+  }
+  if (completed != requests) return "completed by slot";
+  if (window.threads_started > window.slots.size()) return "threads started";
+  for (std::size_t p = 0; p < phases_of(window.mode); ++p) {
+    const PhaseWindow& phase = window.phases[p];
+    const std::string name(kPhaseNames[p]);
+    const auto& buckets = phase.buckets;
+    if (std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}) != requests) return name + " buckets";
+    if (p == index(Phase::kGilWait)) {
+      if (phase.observed() != (window.gil_wait_count != 0)) return name + " extremes";
+      continue;
+    }
+    if (phase.observed() != (requests != 0)) return name + " extremes";
+    if (requests == 0) continue;
+    std::size_t first = 0;
+    while (buckets[first] == 0) ++first;
+    std::size_t last = buckets.size() - 1;
+    while (buckets[last] == 0) --last;
+    if (Grid::bucket_of(phase.smallest_us) != first) return name + " smallest";
+    if (Grid::bucket_of(phase.largest_us) != last) return name + " largest";
+    if (phase.total_us < phase.smallest_us * requests || phase.total_us > phase.largest_us * requests) {
+      return name + " mean";
+    }
+  }
+  return {};
+}
+
+}  // namespace sluice::test

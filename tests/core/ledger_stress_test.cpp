@@ -1,0 +1,130 @@
+// Writers against a reader that never waits, on every pair of cells and fence, and on fences that are known to be too weak:
+// a stress test that does not notice those proves nothing.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "rig.hpp"
+#include "stress.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+struct Outcome {
+  Seen seen;
+  Tally tally{0};
+  bool stopped_early = false;
+};
+
+/// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is not
+/// whole. The patience is so short that writers are often put off.
+template <class Cells, class Fence>
+Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int patience) {
+  Rig<Cells> rig(writers);
+  std::atomic<std::size_t> running{writers};
+  std::atomic<bool> stop{false};
+  std::vector<Tally> tallies;
+  for (std::size_t i = 0; i < writers; ++i) tallies.emplace_back(i * 7);
+  std::vector<std::thread> threads;
+  for (std::size_t w = 0; w < writers; ++w) {
+    rig.claim(w);
+    threads.emplace_back([&, w] {
+      Tally mine = tallies[w];
+      for (std::uint64_t i = 0; i < requests && !stop.load(std::memory_order_relaxed); ++i) {
+        const std::size_t which = mine.next();
+        rig.begin(w, Rig<Cells>::kStartNs + i + 1);
+        rig.template record<Fence>(w, Rig<Cells>::kStartNs + i + 1, Rig<Cells>::kStartNs + i + 2, mix[which]);
+      }
+      tallies[w] = mine;
+      running.fetch_sub(1);
+    });
+  }
+  Outcome outcome;
+  Window window = rig.empty_window();
+  const auto cut = [&](std::uint64_t now_ns) {
+    int turns = 0;
+    if (!rig.template cut<Fence>(now_ns, window, [&] { return ++turns <= patience; })) return;
+    outcome.seen.add(window);
+    window.clear_counts();
+  };
+  std::uint64_t now_ns = Rig<Cells>::kStartNs;
+  while (running.load() > 0 && outcome.seen.broken.empty()) cut(++now_ns);
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  outcome.stopped_early = !outcome.seen.broken.empty();
+  cut(now_ns + 1'000'000'000);
+  for (const Tally& tally : tallies) outcome.tally.add(tally);
+  return outcome;
+}
+
+template <class Cells, class Fence>
+void check_exact(std::uint64_t from) {
+  const Mix mix(from, Mode::kDaemon);
+  for (const std::size_t writers : {1U, 2U, 4U}) {
+    for (const int patience : {0, 100}) {
+      const Outcome outcome = stress<Cells, Fence>(mix, writers, scaled(3'000'000) / writers, patience);
+      CAPTURE(writers, patience);
+      CHECK(outcome.seen.broken == "");
+      CHECK(mix.counts(outcome.tally.served()).difference(outcome.seen.counts) == "");
+    }
+  }
+}
+
+/// Too weak: nothing keeps a writer from reading the epoch before its mark can be seen, nor a reader from looking for marks
+/// before its epoch can be seen.
+struct NoFence {
+  static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+  [[nodiscard]] static bool heavy() noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return true;
+  }
+};
+
+/// Too weak: the reader's side is whole, the writer's mark still waits in its store buffer.
+struct NoLightFence {
+  static void light() noexcept { NoFence::light(); }
+  [[nodiscard]] static bool heavy() noexcept { return detail::SymmetricFence::heavy(); }
+};
+
+/// Too weak: the writer's side is whole, the reader's epoch still waits in its store buffer.
+struct NoHeavyFence {
+  static void light() noexcept { detail::SymmetricFence::light(); }
+  [[nodiscard]] static bool heavy() noexcept { return NoFence::heavy(); }
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kind and an asymmetric fence", "",
+                   detail::AtomicCells, detail::PlainCells) {
+  REQUIRE(detail::membarrier_available());
+  const std::uint64_t from = seed();
+  CAPTURE(from);
+  check_exact<TestType, detail::AsymmetricFence>(from);
+}
+
+TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kind and fences on both sides", "",
+                   detail::AtomicCells, detail::PlainCells) {
+  const std::uint64_t from = seed();
+  CAPTURE(from);
+  check_exact<TestType, detail::SymmetricFence>(from);
+}
+
+TEMPLATE_TEST_CASE("stress: a fence that is too weak is noticed", "", NoFence, NoLightFence, NoHeavyFence) {
+  const std::uint64_t from = seed();
+  const Mix mix(from, Mode::kDaemon);
+  std::uint64_t windows = 0;
+  bool noticed = false;
+  for (int attempt = 0; attempt < 20 && !noticed; ++attempt) {
+    const Outcome outcome = stress<detail::AtomicCells, TestType>(mix, 1, 20'000'000, 0);
+    windows += outcome.seen.windows;
+    noticed = outcome.stopped_early;
+    std::printf("%llu windows: %s\n", (unsigned long long)windows, outcome.seen.broken.c_str());
+  }
+  CAPTURE(windows);
+  CHECK(noticed);
+}

@@ -1,0 +1,174 @@
+// A recorder as it ought to be: one thread, a list of requests, and every window computed from the whole list.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expected.hpp"
+#include "sluice/completion.hpp"
+#include "sluice/phase.hpp"
+#include "sluice/totals.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::test {
+
+class Model {
+ public:
+  Model(std::size_t slots, Mode mode, std::uint64_t now_ns)
+      : mode_(mode), now_ns_(now_ns), used_(slots, false), cuts_at_ns_{now_ns} {}
+
+  void advance(std::uint64_t ns) { now_ns_ += ns; }
+  void attached(std::size_t slot) { used_[slot] = true; }
+
+  /// The number of the request. No slot: it goes to the spill.
+  std::size_t begin(std::optional<std::size_t> slot) {
+    requests_.push_back({.slot = slot, .start_ns = now_ns_});
+    return requests_.size() - 1;
+  }
+
+  void finish(std::size_t request, const Completion& done) {
+    Served& each = requests_[request];
+    each.stop_ns = now_ns_;
+    each.cut = cuts_at_ns_.size();  // the next one
+    each.done = done;
+  }
+
+  /// Some reader drained or was added.
+  void cut() {
+    const std::size_t last = last_used();
+    for (Served& each : requests_) {
+      if (!each.slot && each.cut == cuts_at_ns_.size()) each.shown_with = last;
+    }
+    cuts_at_ns_.push_back(now_ns_);
+  }
+
+  [[nodiscard]] std::size_t cuts() const { return cuts_at_ns_.size(); }
+
+  /// The first difference between a window and what it should be over cuts (from, cuts()); empty if there is none.
+  [[nodiscard]] std::string difference(const Window& window, std::size_t from) const {
+    const std::size_t to = cuts_at_ns_.size();
+    const std::uint64_t start_ns = cuts_at_ns_[from - 1];
+    if (window.elapsed_ns != now_ns_ - start_ns) return "elapsed time";
+    Counts expected;
+    std::vector<SlotWindow> slots(used_.size());
+    for (const Served& each : requests_) {
+      if (each.slot && !each.stop_ns) {
+        slots[*each.slot].in_flight = true;
+        slots[*each.slot].current_elapsed_ns = now_ns_ - each.start_ns;
+      }
+      if (each.cut < from || each.cut >= to) continue;
+      expected.add(each.done, mode_);
+      SlotWindow& slot = slots[each.slot.value_or(each.shown_with)];
+      ++slot.completed;
+      slot.cpu_ns += each.done.cpu_ns;
+      slot.max_duration_ns = std::max(slot.max_duration_ns, *each.stop_ns - each.start_ns);
+    }
+    for (std::size_t cut = from; cut < to; ++cut) add_busy(cut, slots);
+    if (std::string diff = expected.difference(Counts::of(window)); !diff.empty()) return diff;
+    if (window.threads_started != static_cast<std::size_t>(std::count(used_.begin(), used_.end(), true))) {
+      return "threads started";
+    }
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      if (std::string diff = difference(window.slots[i], slots[i]); !diff.empty()) {
+        return diff + " of slot " + std::to_string(i);
+      }
+    }
+    return {};
+  }
+
+  /// The same for lifetime totals.
+  [[nodiscard]] std::string difference(const ProcessTotals& totals) const {
+    std::uint64_t count = 0;
+    std::uint64_t busy_ns = 0;
+    std::size_t active = 0;
+    std::map<std::size_t, std::uint64_t> by_slot;
+    const bool any_used = std::count(used_.begin(), used_.end(), true) != 0;
+    std::uint64_t spilled = 0;
+    for (const Served& each : requests_) {
+      active += each.stop_ns ? 0 : 1;
+      if (each.slot || each.stop_ns) busy_ns += each.stop_ns.value_or(now_ns_) - each.start_ns;
+      if (!each.stop_ns) continue;
+      ++count;
+      if (each.slot) {
+        ++by_slot[*each.slot];
+      } else {
+        ++spilled;
+      }
+    }
+    if (totals.request_count != (any_used ? count : 0)) return "request count";
+    if (totals.request_busy_ns != busy_ns) return "busy time";
+    if (totals.active_requests != active) return "active requests";
+    std::uint64_t listed = 0;
+    for (const ThreadTotals& thread : totals.threads) {
+      if (!used_[thread.thread_id - 1]) return "a thread that never started";
+      if (thread.request_count < by_slot[thread.thread_id - 1]) return "request count of a thread";
+      listed += thread.request_count - by_slot[thread.thread_id - 1];
+    }
+    if (any_used && listed != spilled) return "requests without a slot";
+    return {};
+  }
+
+ private:
+  struct Served {
+    std::optional<std::size_t> slot;
+    std::uint64_t start_ns = 0;
+    std::optional<std::uint64_t> stop_ns = {};
+    std::size_t cut = SIZE_MAX;  ///< The cut that ends the small window in which it completed.
+    std::size_t shown_with = 0;  ///< The slot of a request that has none.
+    Completion done = {};
+  };
+
+  [[nodiscard]] std::size_t last_used() const {
+    const auto last = std::find(used_.rbegin(), used_.rend(), true);
+    return last == used_.rend() ? 0 : used_.size() - 1 - static_cast<std::size_t>(last - used_.rbegin());
+  }
+
+  /// Busy time between a cut and the one before: each slot's requests by overlap, and those of the spill as far as the
+  /// entry that they are shown with has room.
+  void add_busy(std::size_t cut, std::vector<SlotWindow>& slots) const {
+    const std::uint64_t from_ns = cuts_at_ns_[cut - 1];
+    const std::uint64_t to_ns = cuts_at_ns_[cut];
+    std::vector<std::uint64_t> busy_ns(slots.size());
+    std::uint64_t spilled_ns = 0;
+    std::optional<std::size_t> shown_with;
+    for (const Served& each : requests_) {
+      if (each.slot) {
+        const std::uint64_t start_ns = std::max(each.start_ns, from_ns);
+        const std::uint64_t stop_ns = std::min(each.stop_ns.value_or(now_ns_), to_ns);
+        if (stop_ns > start_ns) busy_ns[*each.slot] += stop_ns - start_ns;
+      } else if (each.cut == cut) {
+        spilled_ns += *each.stop_ns - each.start_ns;
+        shown_with = each.shown_with;
+      }
+    }
+    if (shown_with) {
+      busy_ns[*shown_with] = std::min(busy_ns[*shown_with] + spilled_ns, to_ns - from_ns);
+    }
+    for (std::size_t i = 0; i < slots.size(); ++i) slots[i].busy_ns += busy_ns[i];
+  }
+
+  static std::string difference(const SlotWindow& is, const SlotWindow& ought) {
+    if (is.completed != ought.completed) return "completed";
+    if (is.busy_ns != ought.busy_ns) {
+      return "busy time " + std::to_string(is.busy_ns) + " for " + std::to_string(ought.busy_ns);
+    }
+    if (is.cpu_ns != ought.cpu_ns) return "CPU time";
+    if (is.in_flight != ought.in_flight) return "in flight";
+    if (is.current_elapsed_ns != ought.current_elapsed_ns) return "elapsed time of the request in flight";
+    if (is.max_duration_ns != ought.max_duration_ns) return "longest request";
+    return {};
+  }
+
+  Mode mode_;
+  std::uint64_t now_ns_;
+  std::vector<bool> used_;
+  std::vector<std::uint64_t> cuts_at_ns_;
+  std::vector<Served> requests_;
+};
+
+}  // namespace sluice::test

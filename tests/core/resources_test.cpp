@@ -1,0 +1,75 @@
+#include "sluice/resources.hpp"
+
+#include <sys/mman.h>
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "allocations.hpp"
+#include "manual_clock.hpp"
+#include "sluice/recorder.hpp"
+
+using namespace sluice;
+
+TEST_CASE("resources: the peak is never below what is resident") {
+  const ResourceProbe probe;
+  for (int i = 0; i < 200; ++i) {
+    constexpr std::size_t kBytes = 4 << 20;
+    void* const memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(memory != MAP_FAILED);
+    std::memset(memory, 1, kBytes);
+    const Resources now = probe.read();
+    CHECK(now.memory_rss > kBytes);
+    CHECK(now.memory_max_rss >= now.memory_rss);
+    ::munmap(memory, kBytes);
+  }
+}
+
+TEST_CASE("resources: CPU time grows with work, in microseconds, and never goes down") {
+  const ResourceProbe probe;
+  Resources last = probe.read();
+  const std::uint64_t start_us = last.cpu_user_us + last.cpu_system_us;
+  bool odd_tick = false;
+  const std::uint64_t start_ns = thread_cpu_ns();
+  while (thread_cpu_ns() - start_ns < 50'000'000) {
+    const Resources now = probe.read();
+    CHECK(now.cpu_user_us >= last.cpu_user_us);
+    CHECK(now.cpu_system_us >= last.cpu_system_us);
+    odd_tick = odd_tick || now.cpu_user_us % 1'000 != 0;
+    last = now;
+  }
+  CHECK(last.cpu_user_us + last.cpu_system_us >= start_us + 30'000);
+  CHECK(odd_tick);
+}
+
+TEST_CASE("resources: reading them allocates nothing") {
+  const ResourceProbe probe;
+  const std::uint64_t before = test::allocations();
+  for (int i = 0; i < 100; ++i) static_cast<void>(probe.read());
+  const std::uint64_t after = test::allocations();
+  CHECK(after == before);
+}
+
+TEST_CASE("recorder: recording allocates nothing, nor does a drain into a window used before") {
+  test::ManualClock clock;
+  Recorder recorder({.threads = 2, .clock = &clock});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  Window window;
+  worker.begin().finish({});
+  REQUIRE(reader.drain(window).ok());
+  REQUIRE(reader.drain(window).ok());
+  const std::uint64_t before = test::allocations();
+  bool drained = true;
+  for (int i = 0; i < 100; ++i) {
+    worker.begin().finish({.request_us = 10});
+    {
+      Request outer = worker.begin();
+      worker.begin().finish({});
+    }
+    drained = drained && reader.drain(window).ok();
+  }
+  const std::uint64_t after = test::allocations();
+  CHECK(after == before);
+  CHECK(drained);
+}

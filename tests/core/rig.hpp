@@ -1,0 +1,75 @@
+// The slots, the epoch and a ledger by themselves, for tests that choose the cells, the fence and the instants.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "sluice/detail/ledger.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::test {
+
+template <class Cells>
+class Rig {
+ public:
+  static constexpr std::uint64_t kStartNs = 1'000'000;
+
+  explicit Rig(std::size_t slots, Mode mode = Mode::kDaemon)
+      : mode_(mode),
+        slots_(std::make_unique<detail::Slot<Cells>[]>(slots)),
+        held_(std::make_unique<detail::Held<Cells>[]>(slots)),
+        size_(slots),
+        ledger_({.epoch = &epoch_,
+                 .high_water = &high_water_,
+                 .held = held_.get(),
+                 .slots = slots_.get(),
+                 .size = slots},
+                kStartNs) {}
+
+  void claim(std::size_t i) {
+    slots_[i].state.store(detail::owned_by(1), std::memory_order_release);
+    if (high_water_.load(std::memory_order_relaxed) <= i) {
+      high_water_.store(static_cast<std::uint32_t>(i + 1), std::memory_order_release);
+    }
+  }
+
+  void begin(std::size_t i, std::uint64_t now_ns) { slots_[i].begin(now_ns); }
+
+  template <class Fence>
+  void record(std::size_t i, std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done) {
+    detail::record<Fence>(slots_[i], epoch_, held_[i], start_ns, stop_ns, done, phases_of(mode_));
+  }
+
+  [[nodiscard]] Window empty_window() const {
+    Window window;
+    window.mode = mode_;
+    window.slots.resize(size_);
+    return window;
+  }
+
+  /// False if the fence failed.
+  template <class Fence, class MayWait>
+  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
+    if (!ledger_.template cut<Fence>(now_ns, out, may_wait)) return false;
+    out.elapsed_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
+    out.threads_started = ledger_.slots_met();
+    return true;
+  }
+
+  [[nodiscard]] detail::Slot<Cells>& slot(std::size_t i) { return slots_[i]; }
+  [[nodiscard]] detail::Epoch<Cells>& epoch() { return epoch_; }
+  [[nodiscard]] detail::Held<Cells>& held(std::size_t i) { return held_[i]; }
+  [[nodiscard]] Mode mode() const { return mode_; }
+
+ private:
+  Mode mode_;
+  detail::Epoch<Cells> epoch_{};
+  typename Cells::template Atomic<std::uint32_t> high_water_{};
+  std::unique_ptr<detail::Slot<Cells>[]> slots_;
+  std::unique_ptr<detail::Held<Cells>[]> held_;
+  std::size_t size_;
+  detail::Ledger<Cells> ledger_;
+};
+
+}  // namespace sluice::test

@@ -1,0 +1,112 @@
+// What stress tests share: requests whose fields are tied to one another, so that a torn window is noticed, and threads that
+// count what they serve.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "expected.hpp"
+#include "random.hpp"
+#include "sluice/completion.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::test {
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr std::uint64_t kSlower = 10;
+#else
+inline constexpr std::uint64_t kSlower = 1;
+#endif
+
+/// A number of requests for a default run, under sanitizers fewer, in a long run many more.
+inline std::uint64_t scaled(std::uint64_t requests) { return requests * (long_run() ? 50 : 1) / kSlower; }
+
+/// A fixed set of different requests. Bytes and CPU time follow from the durations.
+class Mix {
+ public:
+  static constexpr std::size_t kSize = 61;
+
+  explicit Mix(std::uint64_t seed, Mode mode) : mode_(mode) {
+    Random random(seed);
+    for (Completion& each : requests_) {
+      each = any_completion(random, mode);
+      each.input_bytes = 3 * each.server_us + 1;
+      each.output_bytes = 5 * each.application_us;
+      each.cpu_ns = 7 * each.request_us;
+      each.input_reads = 2;
+      each.output_writes = 3;
+    }
+  }
+
+  [[nodiscard]] const Completion& operator[](std::size_t i) const { return requests_[i]; }
+
+  /// What so many of each come to.
+  [[nodiscard]] Counts counts(const std::array<std::uint64_t, kSize>& served) const {
+    Counts counts;
+    for (std::size_t i = 0; i < kSize; ++i) counts.add(requests_[i], mode_, served[i]);
+    return counts;
+  }
+
+  /// The first identity that a window of such requests breaks, in words; empty if it is whole.
+  [[nodiscard]] static std::string broken(const Window& window) {
+    if (std::string broken = broken_identity(window); !broken.empty()) return broken;
+    const std::uint64_t requests = window.request_count;
+    std::uint64_t cpu_ns = 0;
+    for (const SlotWindow& slot : window.slots) cpu_ns += slot.cpu_ns;
+    if (window.input_bytes != 3 * window[Phase::kServer].total_us + requests) return "input bytes";
+    if (window.output_bytes != 5 * window[Phase::kApplication].total_us) return "output bytes";
+    if (cpu_ns != 7 * window[Phase::kRequest].total_us) return "CPU time";
+    if (window.input_reads != 2 * requests) return "input reads";
+    if (window.output_writes != 3 * requests) return "output writes";
+    return {};
+  }
+
+ private:
+  Mode mode_;
+  std::array<Completion, kSize> requests_;
+};
+
+/// How often one thread served each request of a mix.
+class Tally {
+ public:
+  explicit Tally(std::uint64_t seed) : next_(seed % Mix::kSize) {}
+
+  /// The next request to serve; counted.
+  std::size_t next() {
+    next_ = (next_ * 17 + 29) % Mix::kSize;
+    ++served_[next_];
+    return next_;
+  }
+
+  void add(const Tally& other) {
+    for (std::size_t i = 0; i < served_.size(); ++i) served_[i] += other.served_[i];
+  }
+
+  [[nodiscard]] const std::array<std::uint64_t, Mix::kSize>& served() const { return served_; }
+
+ private:
+  std::array<std::uint64_t, Mix::kSize> served_{};
+  std::uint64_t next_;
+};
+
+/// What one reader saw.
+struct Seen {
+  Counts counts;
+  std::uint64_t windows = 0;
+  std::uint64_t busy_ns = 0;
+  std::string broken;  ///< Of the first window that was not whole.
+
+  void add(const Window& window) {
+    ++windows;
+    for (const SlotWindow& slot : window.slots) busy_ns += slot.busy_ns;
+    if (broken.empty()) broken = Mix::broken(window);
+    if (window.request_count != 0) counts.add(Counts::of(window));
+  }
+};
+
+}  // namespace sluice::test

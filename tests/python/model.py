@@ -1,0 +1,178 @@
+"""The same windows by the plainest means: lists of what happened, looked through at each drain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .specification import (
+    BUCKETS,
+    DAEMON_PHASES,
+    HISTOGRAMS,
+    PHASES,
+    STATUS_CLASSES,
+    bucket_of,
+)
+
+COUNTS = ("input_bytes", "input_reads", "output_bytes", "output_writes")
+
+
+@dataclass
+class Served:
+    """A request, from its beginning on; `end_us` and `measured` once it has completed."""
+
+    slot: int
+    start_us: int
+    end_us: Optional[int] = None
+    measured: dict[str, Any] = field(default_factory=dict)
+
+
+class Model:
+    """Times are microseconds since it was made."""
+
+    def __init__(self, threads: int, mode: str) -> None:
+        self.threads = threads
+        self.mode = mode
+        self.now_us = 0
+        self.cut_us: Optional[int] = None  # when the open window began; None: not recording
+        self.requests: list[Served] = []  # all there ever were
+        self.drained: set[int] = set()  # identities of those that are in an earlier window
+
+    def start_recording(self) -> None:
+        if self.cut_us is None:
+            self.cut_us = self.now_us
+            self.drained = {id(each) for each in self._completed()}
+
+    def begin(self, slot: int) -> None:
+        self.requests.append(Served(slot, self.now_us))
+
+    def finish(self, slot: int, measured: dict[str, Any]) -> None:
+        (served,) = (each for each in self.in_flight() if each.slot == slot)
+        served.end_us, served.measured = self.now_us, measured
+
+    def in_flight(self) -> list[Served]:
+        return [each for each in self.requests if each.end_us is None]
+
+    def _completed(self) -> list[Served]:
+        return [each for each in self.requests if each.end_us is not None]
+
+    def drain(self) -> dict[str, Any]:
+        """What a window holds, in whole numbers: totals instead of means, microseconds instead of seconds."""
+        assert self.cut_us is not None
+        done = [each for each in self._completed() if id(each) not in self.drained]
+        self.drained |= {id(each) for each in done}
+        window: dict[str, Any] = {
+            "period_us": self.now_us - self.cut_us,
+            "request_count": len(done),
+            "request_threads_started": len({each.slot for each in self.requests}),
+        }
+        window.update(self._slots(done))
+        window.update(self._classes(done))
+        for name in HISTOGRAMS:
+            window.update(self._phase(name, done))
+        waits = [wait for each in done for wait in each.measured.get("gil_waits", [])]
+        window["gil_wait_count"] = len(waits)
+        window["gil_wait_time_min_us"] = min(waits, default=None)
+        window["gil_wait_time_max_us"] = max(waits, default=None)
+        for name in COUNTS:
+            window[name] = sum(each.measured.get(name, 0) for each in done)
+        self.cut_us = self.now_us
+        return window
+
+    def _slots(self, done: list[Served]) -> dict[str, Any]:
+        slots = range(1, self.threads + 1)
+        flying = {each.slot: each for each in self.in_flight()}
+        of = {slot: [each for each in done if each.slot == slot] for slot in slots}
+        return {
+            "request_threads_active": len({each.slot for each in done} | set(flying)),
+            "request_threads_completed": [len(of[slot]) for slot in slots],
+            "busy_us": [
+                sum(
+                    (self.now_us if each.end_us is None else each.end_us)
+                    - max(each.start_us, self.cut_us or 0)
+                    for each in [*of[slot], *([flying[slot]] if slot in flying else [])]
+                )
+                for slot in slots
+            ],
+            "cpu_us": [sum(each.measured.get("cpu", 0) for each in of[slot]) for slot in slots],
+            "elapsed_us": [
+                self.now_us - flying[slot].start_us if slot in flying else 0 for slot in slots
+            ],
+            "max_duration_us": [
+                max(((each.end_us or 0) - each.start_us for each in of[slot]), default=0)
+                for slot in slots
+            ],
+        }
+
+    @staticmethod
+    def _classes(done: list[Served]) -> dict[str, int]:
+        found = Counter(
+            f"status_{each.measured['status'] // 100}xx"
+            if 100 <= each.measured["status"] < 600
+            else "status_5xx"
+            for each in done
+        )
+        return {key: found[key] for key in STATUS_CLASSES}
+
+    def _phase(self, name: str, done: list[Served]) -> dict[str, Any]:
+        if name == "gil_wait":
+            values = [sum(each.measured.get("gil_waits", [])) for each in done]
+        else:
+            values = [each.measured.get(name, 0) for each in done]
+        applies = self.mode == "daemon" or name not in DAEMON_PHASES
+        counts = Counter(bucket_of(us) for us in values) if applies else Counter()
+        return {
+            f"{name}_total_us": sum(values) if applies else None,
+            f"{name}_time_buckets": [counts[entry] for entry in range(BUCKETS)],
+            f"{name}_time_min_us": min(values, default=None) if applies else None,
+            f"{name}_time_max_us": max(values, default=None) if applies else None,
+        }
+
+    def totals(self) -> dict[str, Any]:
+        threads = Counter(each.slot for each in self._completed())
+        started = sorted({each.slot for each in self.requests})
+        ends = [(self.now_us if r.end_us is None else r.end_us) - r.start_us for r in self.requests]
+        return {
+            "request_count": len(self._completed()),
+            "busy_us": sum(ends),
+            "request_threads": len(started),
+            "active_requests": len(self.in_flight()),
+            "threads": [{"thread_id": slot, "request_count": threads[slot]} for slot in started],
+        }
+
+
+def comparable(window: dict[str, Any]) -> dict[str, Any]:
+    """A window of request_metrics() in the numbers of Model.drain()."""
+    count = window["request_count"]
+    result = {
+        "period_us": round(window["sample_period"] * 1e6),
+        "busy_us": _microseconds(window["request_threads_busy_time"]),
+        "cpu_us": _microseconds(window["request_threads_cpu_time"]),
+        "elapsed_us": _microseconds(window["request_threads_current_elapsed"]),
+        "max_duration_us": _microseconds(window["request_threads_max_duration"]),
+        "gil_wait_total_us": round(window["gil_wait_time"] * count * 1e6),
+    }
+    for name in PHASES:
+        mean = window[f"{name}_time"]
+        result[f"{name}_total_us"] = None if mean is None else round(mean * count * 1e6)
+    copied = ("request_", "status_", "input_", "output_", "gil_wait_count")
+    endings = ("_buckets", "_min_us", "_max_us")
+    left_out = ("_time", "_throughput", "_maximum", "_elapsed", "_duration", "threads_buckets")
+    for key, value in window.items():
+        if key.endswith(endings) or (key.startswith(copied) and not key.endswith(left_out)):
+            result[key] = value
+    result.pop("request_threads_buckets")
+    return result
+
+
+def comparable_totals(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What process_metrics() gives, in the numbers of Model.totals()."""
+    same = ("request_count", "request_threads", "active_requests", "threads")
+    result = {key: metrics[key] for key in same}
+    result["busy_us"] = round(metrics["request_busy_time"] * 1e6)
+    return result
+
+
+def _microseconds(values: list[float]) -> list[int]:
+    return [round(value * 1e6) for value in values]

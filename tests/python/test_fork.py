@@ -1,0 +1,194 @@
+"""os.fork(): the child begins empty, and what its parent counted is its parent's."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sluice.testing import Host
+
+from .support import drain, recording_host, seconds, totals
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+
+
+def in_child(function: Callable[[], Any]) -> Any:
+    """What the function returns in a forked child, by way of JSON."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # about threads of the parent
+        child = os.fork()
+    if child == 0:
+        try:
+            answer = json.dumps({"returned": function()})
+        except BaseException:
+            answer = json.dumps({"raised": traceback.format_exc()})
+        with os.fdopen(writing, "w") as out:
+            out.write(answer)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answered:
+        text = answered.read()
+    assert os.waitpid(child, 0)[1] == 0
+    answer = json.loads(text)
+    assert "raised" not in answer, answer["raised"]
+    return answer["returned"]
+
+
+@pytest.fixture
+def busy(mode: str) -> Host:
+    """With three requests completed, of which one is drained, and one in flight."""
+    host = recording_host(mode=mode)
+    host.request(1, application=1_000)
+    drain(host)
+    host.request(2, application=2_000)
+    host.request(2, application=3_000)
+    host.begin(3)
+    host.advance_us(500)
+    return host
+
+
+def test_the_child_starts_empty(busy: Host) -> None:
+    def child() -> Any:
+        metrics = totals(busy)
+        window = drain(busy)
+        return metrics, window, os.getpid()
+
+    metrics, window, pid = in_child(child)
+    assert metrics["pid"] == window["pid"] == pid != os.getpid()
+    assert window["request_count"] == metrics["request_count"] == 0
+    assert window["request_threads_busy_time"] == [0.0] * 4
+    assert window["request_threads_current_elapsed"] == [0.0] * 4
+    assert window["request_threads_started"] == window["request_threads_active"] == 0
+    assert metrics["threads"] == []
+    assert metrics["active_requests"] == metrics["request_busy_time"] == 0
+
+
+def test_the_child_counts_its_own_requests(busy: Host) -> None:
+    def child() -> Any:
+        first = drain(busy)
+        busy.request(2, status=404, application=70)
+        request = busy.begin(1)
+        busy.advance_us(30)
+        request.finish()
+        return first["request_count"], drain(busy), totals(busy)
+
+    first, window, metrics = in_child(child)
+    assert first == 0
+    assert window["request_threads_completed"] == [1, 1, 0, 0]
+    assert window["application_time_max_us"] == 70
+    assert window["request_threads_busy_time"][0] == seconds(30)
+    assert metrics["threads"] == [
+        {"thread_id": 1, "request_count": 1},
+        {"thread_id": 2, "request_count": 1},
+    ]
+
+
+def test_requests_of_the_child_from_before_its_first_drain_are_counted(busy: Host) -> None:
+    def child() -> Any:
+        busy.request(2)
+        busy.advance_us(1_000)
+        busy.request(4)
+        return drain(busy)["request_threads_completed"], totals(busy)["request_count"]
+
+    assert in_child(child) == [[0, 1, 0, 1], 2]
+
+
+def test_a_request_that_was_in_flight_is_the_parent_s(mode: str) -> None:
+    host = recording_host(mode=mode)
+    request = host.begin(1)
+    host.advance_us(500)
+
+    def child() -> Any:
+        drain(host)
+        request.finish(status=500)
+        after = drain(host)["request_count"]
+        host.request(1)
+        return after, drain(host)["request_count"]
+
+    assert in_child(child) == [0, 1]
+    host.advance_us(100)
+    request.finish(status=404)
+    window = drain(host)
+    assert (window["request_count"], window["status_4xx"]) == (1, 1)
+    assert window["request_threads_busy_time"][0] == seconds(600)
+
+
+def test_what_the_child_does_does_not_touch_the_parent(busy: Host) -> None:
+    def child() -> None:
+        for _ in range(100):
+            busy.request(1, application=9_999_999)
+            busy.advance_us(1_000)
+            drain(busy)
+
+    in_child(child)
+    window = drain(busy)
+    assert window["request_threads_completed"] == [0, 2, 0, 0]
+    assert window["application_time_max_us"] == 3_000
+    assert window["request_threads_busy_time"][2] == seconds(500)
+    metrics = totals(busy)
+    assert (metrics["request_count"], metrics["active_requests"]) == (3, 1)
+
+
+def test_a_child_that_was_not_recording_can_start(mode: str) -> None:
+    host = Host(mode=mode)
+    host.request(1)
+
+    def child() -> Any:
+        before = host.mod_wsgi.request_metrics()
+        host.mod_wsgi.start_recording_metrics()
+        host.request(2)
+        return before, drain(host)["request_count"]
+
+    assert in_child(child) == [None, 1]
+    assert host.mod_wsgi.request_metrics() is None
+
+
+def test_a_child_of_a_child_starts_empty_as_well(busy: Host) -> None:
+    def grandchild() -> Any:
+        return drain(busy)["request_count"]
+
+    def child() -> Any:
+        busy.request(1)
+        inner = in_child(grandchild)
+        return inner, drain(busy)["request_count"]
+
+    assert in_child(child) == [0, 1]
+    assert drain(busy)["request_count"] == 2
+
+
+def test_a_fork_in_the_middle_of_a_drain_leaves_the_child_able_to_drain() -> None:
+    host = recording_host(threads=8)
+    stop = threading.Event()
+    counts = []
+
+    def keep_draining() -> None:
+        while not stop.is_set():
+            counts.append(host.mod_wsgi.request_metrics()["request_count"])
+            host.mod_wsgi.process_metrics()
+
+    threads = [threading.Thread(target=keep_draining) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(40):
+            host.request(1 + number % 8)
+
+            def child() -> Any:
+                empty = drain(host)["request_count"]
+                host.request(1)
+                return empty, drain(host)["request_count"], totals(host)["request_count"]
+
+            assert in_child(child) == [0, 1, 1]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    counts.append(drain(host)["request_count"])
+    assert sum(counts) == 40

@@ -1,0 +1,137 @@
+"""Calls leave nothing behind: no Python object, no memory of C++."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sluice.testing import Host
+
+from .support import drain, recording_host
+
+CALLS = 20_000
+WARM_UP = 1_000
+PAGE = os.sysconf("SC_PAGESIZE")
+MEBIBYTE = 2**20
+
+Grown = tuple[int, int]
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def grown_by(call: Callable[[], object]) -> Grown:
+    """By how many objects and by how many resident bytes so many calls make the process larger."""
+    for _ in range(WARM_UP):
+        call()
+    gc.collect()
+    blocks, resident = sys.getallocatedblocks(), resident_bytes()
+    for _ in range(CALLS):
+        call()
+    gc.collect()
+    return sys.getallocatedblocks() - blocks, resident_bytes() - resident
+
+
+def assert_nothing_grows(call: Callable[[], object]) -> None:
+    blocks, resident = grown_by(call)
+    assert blocks < CALLS // 100
+    assert resident < MEBIBYTE
+
+
+def test_the_measurement_sees_a_leak() -> None:
+    kept: list[object] = []
+    blocks, resident = grown_by(lambda: kept.append([len(kept)]))
+    assert blocks >= CALLS
+    assert resident > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["request_metrics", "process_metrics", "server_metrics", "start_recording_metrics"]
+)
+def test_a_call_leaves_nothing_behind(host: Host, name: str) -> None:
+    for slot in (1, 2, 3, 4):
+        host.request(slot, application=10**9 * slot, gil_waits=[10**6], input_bytes=2**40)
+    host.begin(1)
+    assert_nothing_grows(getattr(host.mod_wsgi, name))
+
+
+def test_requests_and_the_windows_that_they_are_in_leave_nothing_behind(host: Host) -> None:
+    def serve_and_drain() -> None:
+        host.request(1, application=10**9, gil_waits=[10**6, 5], cpu=9, input_bytes=2**40)
+        host.advance_us(1_000)
+        host.mod_wsgi.request_metrics()
+
+    assert_nothing_grows(serve_and_drain)
+
+
+def test_an_accessor_that_is_not_active_leaves_nothing_behind() -> None:
+    module = Host().mod_wsgi
+    references = sys.getrefcount(None)
+    assert_nothing_grows(module.request_metrics)
+    assert_nothing_grows(module.process_metrics)
+    assert abs(sys.getrefcount(None) - references) < CALLS // 100
+
+
+def test_wrong_calls_leave_nothing_behind(host: Host) -> None:
+    def wrong() -> None:
+        for call in (
+            lambda: host.request(9),
+            lambda: host.request(1, application=-1),
+            lambda: host.request(1, gil_waits=[1, "2"]),
+            lambda: host.mod_wsgi.request_metrics(1),
+            lambda: host.mod_wsgi.subscribe_events(None),
+        ):
+            try:
+                call()
+            except (TypeError, ValueError):
+                continue
+            raise AssertionError("accepted")
+
+    blocks, resident = grown_by(wrong)
+    assert blocks < CALLS // 100
+    assert resident < MEBIBYTE
+
+
+def test_subscribing_keeps_one_reference(host: Host) -> None:
+    def callback(name: str, **event: object) -> None: ...
+
+    references = sys.getrefcount(callback)
+    for subscribe in (host.mod_wsgi.subscribe_events, host.mod_wsgi.subscribe_shutdown):
+        assert subscribe(callback) is callback
+        references += 1
+        assert sys.getrefcount(callback) == references
+
+
+def test_hosts_leave_nothing_behind() -> None:
+    def live_and_die() -> None:
+        host = recording_host(threads=2)
+        host.request(1, application=5)
+        host.mod_wsgi.request_metrics()
+        host.mod_wsgi.subscribe_events(print)
+
+    for _ in range(200):
+        live_and_die()
+    gc.collect()
+    blocks, resident = sys.getallocatedblocks(), resident_bytes()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for _ in range(1_000):
+        live_and_die()
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 500
+    assert resident_bytes() - resident < 2 * MEBIBYTE
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+
+
+def test_the_garbage_collector_sees_the_module_and_what_it_holds() -> None:
+    host = recording_host()
+    host.request(1)
+    assert gc.is_tracked(host.mod_wsgi)
+    host.mod_wsgi.subscribe_events(drain)
+    referents = gc.get_referents(host.mod_wsgi)
+    assert any(type(each) is list and drain in each for each in referents)
+    assert any(each is host.mod_wsgi.RequestTimeout for each in referents)
