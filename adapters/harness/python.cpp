@@ -135,7 +135,7 @@ class PythonHost {
     // The module may outlive this object: it takes a share of the harness with it.
     auto share = std::make_unique<std::shared_ptr<Harness>>(host_);
     const py::capsule keeper(share.release(), [](void* kept) { delete static_cast<std::shared_ptr<Harness>*>(kept); });
-    module_.attr("__host__") = keeper;
+    module_.attr("_host") = keeper;
   }
 
   [[nodiscard]] py::object module() const { return module_; }

@@ -28,6 +28,16 @@ void call(const bindings::Host& host, const char* module_name, const char* funct
   log_exception(host, std::string("Exception raised by ") + module_name + "." + function + "() at shutdown.");
 }
 
+/// Joins the threads that are no daemons, as Python does at its exit. `threading` counts its main thread, the one that
+/// imported it, among those to wait for unless that is the one which asks: here it is the thread that ends the process.
+void join_threads(const bindings::Host& host) {
+  const Object threading = steal(PyImport_ImportModule("threading"));
+  const Object main_thread = threading ? steal(PyObject_CallMethod(threading.ptr(), "main_thread", nullptr)) : Object();
+  const Object here = steal(PyLong_FromUnsignedLong(PyThread_get_thread_ident()));
+  if (!main_thread || !here || PyObject_SetAttrString(main_thread.ptr(), "_ident", here.ptr()) < 0) PyErr_Clear();
+  call(host, "threading", "_shutdown");
+}
+
 bool set_sys(const char* name, const Object& value) { return value && PySys_SetObject(name, value.ptr()) == 0; }
 
 }  // namespace
@@ -74,7 +84,7 @@ void Interpreter::publish_stopping(const std::string& reason) {
 }
 
 void Interpreter::run_exit_handlers(const bindings::Host& host) {
-  call(host, "threading", "_shutdown");
+  join_threads(host);
   call(host, "atexit", "_run_exitfuncs");
 }
 

@@ -16,7 +16,7 @@ Recorder::Memory::Memory(std::size_t count)
     : threads(count),
       mapping(aligned(sizeof(Header)) + aligned(count * sizeof(detail::Held<Cells>)) +
               count * sizeof(detail::Slot<Cells>)) {
-  header().alive.store(kAlive, std::memory_order_release);
+  header().alive.store(kAlive, std::memory_order_relaxed);  // nobody else knows it yet
 }
 
 detail::SlotArray<Cells> Recorder::Memory::array() const noexcept {

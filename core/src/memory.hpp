@@ -28,7 +28,7 @@ struct Recorder::Memory {
   explicit Memory(std::size_t threads);
 
   [[nodiscard]] bool needs_recovery() const noexcept {
-    return header().alive.load(std::memory_order_acquire) != kAlive || mapping.inherited();
+    return header().alive.load(std::memory_order_acquire) != kAlive || mapping.inherited();  // [F4]
   }
   [[nodiscard]] Header& header() const noexcept { return *static_cast<Header*>(mapping.data()); }
   [[nodiscard]] detail::SlotArray<Cells> array() const noexcept;

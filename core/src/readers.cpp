@@ -113,7 +113,7 @@ bool Recorder::Readers::complete_cut() {
 }
 
 std::size_t Recorder::Readers::last_used_slot() const noexcept {
-  const std::uint32_t used = memory_.header().high_water.load(std::memory_order_acquire);
+  const std::uint32_t used = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
   return used == 0 ? 0 : used - 1;
 }
 
@@ -197,11 +197,11 @@ ProcessTotals Recorder::Readers::totals() {
   if (now.stepped) {
     for (Pending& each : pending_) each.stepped = true;
   }
-  const std::size_t used = array.high_water->load(std::memory_order_acquire);
+  const std::size_t used = array.high_water->load(std::memory_order_acquire);  // [S4]
   totals.threads.reserve(used);
   for (std::size_t i = 0; i < used; ++i) {
     const auto& slot = array.slots[i];
-    if (slot.state.load(std::memory_order_acquire) == 0) continue;
+    if (slot.state.load(std::memory_order_relaxed) == 0) continue;  // after [S4]; once set it is never 0 again
     std::uint64_t count = 0;
     for (const auto& bank : slot.banks) {
       count += bank.count.load(std::memory_order_relaxed);                     // grows only

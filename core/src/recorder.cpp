@@ -1,3 +1,11 @@
+// Order map of what happens once a thread or once a fork (the hot path is in slot.hpp and ledger.hpp)
+//   [S1] claim    CAS   state       acquire   pairs with [S2]: the counters go on where the last owner left them
+//   [S2] release  CAS   state       release   pairs with [S1]
+//   [S3] claim    CAS   high_water  release   pairs with [S4] in readers.cpp: a slot below it is seen to be claimed
+//   [F1] recover  store readers_    release   pairs with [F2]: readers are seen whole
+//   [F2] readers  load  readers_    acquire   pairs with [F1]
+//   [F3] recover  store alive       release   pairs with [F4]: the new readers and the spill's name are seen
+//   [F4] needs_recovery, recover    load, CAS alive  acquire  pairs with [F3]
 #include "sluice/recorder.hpp"
 
 #include <stdexcept>
@@ -31,13 +39,13 @@ Recorder::Recorder(Options options)
 
 /// In a forked child that never used it, what is left of the parent's readers may be torn: it is leaked.
 Recorder::~Recorder() {
-  if (!memory_->needs_recovery()) delete readers_.load(std::memory_order_acquire);
+  if (!memory_->needs_recovery()) delete readers_.load(std::memory_order_acquire);  // [F2]
 }
 
 /// The drain side after any fork has been noticed.
 Recorder::Readers& Recorder::readers() {
   if (memory_->needs_recovery()) recover_from_fork();
-  return *readers_.load(std::memory_order_acquire);
+  return *readers_.load(std::memory_order_acquire);  // [F2]
 }
 
 /// In a forked child: the parent's readers are left where they are, since another thread may have been inside them at the
@@ -46,21 +54,20 @@ void Recorder::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
   std::uint32_t state = Memory::kWiped;
-  while (!alive.compare_exchange_weak(state, Memory::kRecovering, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
+  while (!alive.compare_exchange_weak(state, Memory::kRecovering, std::memory_order_acquire)) {  // [F4]
     if (state == Memory::kAlive) return;
     if (state == Memory::kRecovering) os::yield();
     state = Memory::kWiped;
   }
   try {
-    readers_.store(new Readers(options_, asymmetric_, *memory_), std::memory_order_release);
+    readers_.store(new Readers(options_, asymmetric_, *memory_), std::memory_order_release);  // [F1]
   } catch (...) {
-    alive.store(Memory::kWiped, std::memory_order_release);
+    alive.store(Memory::kWiped, std::memory_order_release);  // [F3]
     throw;
   }
   if (asymmetric_) static_cast<void>(detail::membarrier_available());  // should a kernel not pass the registration on
   memory_->header().spill.name(next_number());
-  alive.store(Memory::kAlive, std::memory_order_release);
+  alive.store(Memory::kAlive, std::memory_order_release);  // [F3]
 }
 
 std::uint32_t Recorder::begin_spilled() noexcept {
@@ -80,11 +87,12 @@ bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
   auto& state = array.slots[slot].state;
   std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
   while (detail::slot_state(seen) != SlotState::kOwned) {
-    // Acquire: takes over the counters where the last owner's release left them.
-    if (!state.compare_exchange_weak(seen, owned, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
+    if (!state.compare_exchange_weak(seen, owned, std::memory_order_acquire, std::memory_order_relaxed)) continue;  // [S1]
     std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
     const auto needed = static_cast<std::uint32_t>(slot + 1);
-    while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_acq_rel)) {
+    while (high < needed &&
+           !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
+                                                    std::memory_order_relaxed)) {
     }
     return true;
   }
@@ -94,7 +102,7 @@ bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
 /// After a fork the slot is no longer, or already another's: then there is nothing to give back.
 void Recorder::release(std::size_t slot, std::uint32_t owned) noexcept {
   auto& state = memory_->array().slots[slot].state;
-  state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_acq_rel,
+  state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_release,  // [S2]
                                 std::memory_order_relaxed);
 }
 
@@ -150,7 +158,7 @@ Reader Recorder::add_reader() {
 
 /// A forked child does not know its parent's readers until they drain in it.
 void Recorder::remove_reader(std::uint64_t id) noexcept {
-  if (!memory_->needs_recovery()) readers_.load(std::memory_order_acquire)->remove(id);
+  if (!memory_->needs_recovery()) readers_.load(std::memory_order_acquire)->remove(id);  // [F2]
 }
 
 ProcessTotals Recorder::totals() { return readers().totals(); }

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .client import HOST, RawClient, Response, fetch
+from .client import RawClient, Response, fetch
 from .config import APACHE, Layout, Workers, render
+from .process import clean_environment, free_port, group_members, wait_until
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
@@ -239,69 +238,3 @@ def make_layout() -> Layout:
     layout.out.mkdir()
     layout.out.chmod(0o777)
     return layout
-
-
-def config_error(lines: Sequence[str], modules: Sequence[str] = ()) -> str:
-    """Apache's message about a configuration that it must refuse."""
-    code, message = config_test(lines, modules)
-    assert code != 0, f"accepted: {lines}"
-    return message
-
-
-def config_test(lines: Sequence[str], modules: Sequence[str] = ()) -> tuple[int, str]:
-    """Exit code and message of Apache's own check of a configuration."""
-    layout = make_layout()
-    try:
-        layout.conf.write_text(
-            render(layout, free_port(), lines, workers=Workers(), modules=modules)
-        )
-        checked = subprocess.run(
-            [APACHE, "-t", "-d", layout.root, "-f", layout.conf],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS,
-        )
-        return checked.returncode, checked.stderr
-    finally:
-        shutil.rmtree(layout.root, ignore_errors=True)
-
-
-def clean_environment() -> dict[str, str]:
-    """The caller's environment without its Python, and with the system's PATH only."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not re.match(r"PYTHON|VIRTUAL_ENV|SLUICE_", name)
-    }
-    return {**kept, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def group_members(group: int) -> list[int]:
-    """Process ids of a process group, zombies left out."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        state, process_group = fields[0], int(fields[2])
-        if process_group == group and state != "Z":
-            found.append(int(entry.name))
-    return found
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Polls until `condition` holds; fails with `what` after a generous time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)

@@ -111,11 +111,12 @@ def _shape(window: Window, mode: str) -> Iterator[str]:
         if type(window[key]) is not float or not 0.0 <= window[key] < math.inf:
             yield f"{key} is {window[key]!r}, no float from 0.0 on"
     slots = window["request_threads_maximum"]
-    for key, kind, length in (
-        *((key, int, BUCKETS) for key in HISTOGRAMS),
-        *((key, int, slots) for key in THREAD_COUNTS),
-        *((key, float, slots) for key in THREAD_TIMES),
-    ):
+    lists: dict[str, tuple[type, int]] = {
+        **dict.fromkeys(HISTOGRAMS, (int, BUCKETS)),
+        **dict.fromkeys(THREAD_COUNTS, (int, slots)),
+        **dict.fromkeys(THREAD_TIMES, (float, slots)),
+    }
+    for key, (kind, length) in lists.items():
         values = window[key]
         if type(values) is not list or len(values) != length:
             yield f"{key} is no list of {length}: {values!r}"
@@ -218,9 +219,8 @@ def _phase(window: Window, phase: str) -> Iterator[str]:
     filled = [entry for entry, number in enumerate(buckets) if number]
     if filled and (bucket_of(least), bucket_of(most)) != (filled[0], filled[-1]):
         yield f"{phase}_buckets fill {filled[0]} to {filled[-1]}, the extremes {least}, {most} us"
-    highest = sum(
-        number * (bound - 1) for number, bound in zip(buckets[:-1], UPPER_BOUNDS_US, strict=True)
-    )
+    bounds = zip(buckets[:-1], UPPER_BOUNDS_US, strict=True)
+    highest: int = sum(number * (bound - 1) for number, bound in bounds)
     if not buckets[-1] and total > highest + 0.01 + total * ROUNDING:
         yield f"{phase} adds up to {total} us, its buckets to {highest} us at most"
 

@@ -54,7 +54,12 @@ class Tally:
 
 
 def send_number(
-    port: int, requests: Sequence[Request], number: int, *, clients: int = 4, keep_alive: bool = True
+    port: int,
+    requests: Sequence[Request],
+    number: int,
+    *,
+    clients: int = 4,
+    keep_alive: bool = True,
 ) -> Tally:
     """Sends `number` requests, taking the given ones in turn."""
     turn = itertools.count()
@@ -62,7 +67,12 @@ def send_number(
 
 
 def send_for(
-    port: int, requests: Sequence[Request], seconds: float, *, clients: int = 4, keep_alive: bool = True
+    port: int,
+    requests: Sequence[Request],
+    seconds: float,
+    *,
+    clients: int = 4,
+    keep_alive: bool = True,
 ) -> Tally:
     """Sends requests for a time, taking the given ones in turn."""
     turn = itertools.count()
@@ -73,6 +83,20 @@ def send_for(
         return next(turn) if time.monotonic() < end else limit
 
     return _run(port, requests, next_turn, limit, clients, keep_alive)
+
+
+def _answer(
+    request: Request, connection: http.client.HTTPConnection, headers: dict[str, str]
+) -> Response:
+    """Sends again when a kept connection turns out closed, as Apache may close it at any time."""
+    kept = connection.sock is not None
+    try:
+        return request.send(connection, headers)
+    except (ConnectionError, http.client.RemoteDisconnected):
+        connection.close()
+        if not kept:
+            raise
+    return request.send(connection, headers)
 
 
 def _run(
@@ -91,7 +115,7 @@ def _run(
         while (turn := next_turn()) < limit:
             request = requests[turn % len(requests)]
             try:
-                tally.add(request, request.send(connection, headers))
+                tally.add(request, _answer(request, connection, headers))
             except (OSError, http.client.HTTPException) as error:
                 tally.failures.append(f"{request.path}: {error!r}")
                 connection.close()

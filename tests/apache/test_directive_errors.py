@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .httpd import config_error, config_test
+from .config_check import config_error, config_test
 
 SCRIPT = "${APPS}/hello.py"
 BOTH_GROUPS = "process-group=%{GLOBAL} application-group=%{GLOBAL}"

@@ -6,14 +6,15 @@ import base64
 import sys
 import sysconfig
 import venv
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .httpd import Httpd, StartHttpd, wait_until
+from .httpd import Httpd, StartHttpd
+from .process import wait_until
 
 ABOUT = "WSGIScriptAlias / ${APPS}/about_app.py"
+IMPORT = "WSGIImportScript ${APPS}/import_marker.py"
 CREDENTIALS = "Basic " + base64.b64encode(b"user:secret").decode()
 
 
@@ -44,7 +45,9 @@ def test_an_alias_may_name_a_script_or_a_directory_of_scripts(start_httpd: Start
 
 
 def test_the_first_alias_that_matches_is_taken(start_httpd: StartHttpd) -> None:
-    server = start_httpd("WSGIScriptAlias /a/b ${APPS}/hello.py", "WSGIScriptAlias /a ${APPS}/about_app.py")
+    server = start_httpd(
+        "WSGIScriptAlias /a/b ${APPS}/hello.py", "WSGIScriptAlias /a ${APPS}/about_app.py"
+    )
     assert server.get("/a/b").text == "hello"
     assert about(server, "/a/c")["script_name"] == "/a"
 
@@ -78,7 +81,10 @@ def test_the_handler_needs_the_option_to_execute(
     start_httpd: StartHttpd, options: str, status: int
 ) -> None:
     server = start_httpd(
-        "<Directory ${DOCS}>", "    SetHandler wsgi-script", f"    Options {options}", "</Directory>"
+        "<Directory ${DOCS}>",
+        "    SetHandler wsgi-script",
+        f"    Options {options}",
+        "</Directory>",
     )
     (server.docs / "app.py").write_text((server.apps / "hello.py").read_text())
     assert server.get("/app.py/rest").status == status
@@ -128,7 +134,9 @@ def test_the_application_group_is_named_as_configured(
 
 
 def test_by_default_each_mount_point_is_a_group_of_its_own(start_httpd: StartHttpd) -> None:
-    server = start_httpd("WSGIScriptAlias /a ${APPS}/about_app.py", "WSGIScriptAlias /b ${APPS}/about_app.py")
+    server = start_httpd(
+        "WSGIScriptAlias /a ${APPS}/about_app.py", "WSGIScriptAlias /b ${APPS}/about_app.py"
+    )
     groups = {about(server, path)["application_group"].partition("|")[2] for path in ("/a", "/b")}
     assert groups == {"/a", "/b"}
 
@@ -192,7 +200,7 @@ def test_python_home_may_be_the_system_s(start_httpd: StartHttpd) -> None:
     assert about(server)["prefix"] == sysconfig.get_config_var("prefix")
 
 
-def test_python_home_may_be_a_virtual_environment(start_httpd: StartHttpd, tmp_path: Path) -> None:
+def test_python_home_may_be_a_virtual_environment(start_httpd: StartHttpd) -> None:
     server = start_httpd(ABOUT)
     home = server.out / "venv"
     venv.EnvBuilder(symlinks=True).create(home)
@@ -204,7 +212,9 @@ def test_python_home_may_be_a_virtual_environment(start_httpd: StartHttpd, tmp_p
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
-def test_python_optimize_removes_asserts_and_docstrings(start_httpd: StartHttpd, level: int) -> None:
+def test_python_optimize_removes_asserts_and_docstrings(
+    start_httpd: StartHttpd, level: int
+) -> None:
     found = about(start_httpd(ABOUT, f"WSGIPythonOptimize {level}"))
     assert found["optimize"] == level
     assert (found["asserts"], found["documented"]) == (level == 0, level < 2)
@@ -226,8 +236,8 @@ def test_import_scripts_are_loaded_in_each_process_before_any_request(
     start_httpd: StartHttpd, mpm: str
 ) -> None:
     server = start_httpd(
-        "WSGIImportScript ${APPS}/import_marker.py process-group=%{GLOBAL} application-group=one",
-        "WSGIImportScript ${APPS}/import_marker.py application-group=%{GLOBAL} process-group=%{GLOBAL}",
+        f"{IMPORT} process-group=%{{GLOBAL}} application-group=one",
+        f"{IMPORT} application-group=%{{GLOBAL}} process-group=%{{GLOBAL}}",
         mpm=mpm,
         processes=2,
     )

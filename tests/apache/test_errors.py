@@ -84,7 +84,9 @@ def test_an_exception_is_logged_with_its_traceback(server: Httpd) -> None:
     tagged_line(server, "ValueError: raised by a helper")
     tagged_line(server, ", in helper")
     tagged_line(server, ", in raise_error")
-    assert "errors_app.py" in tagged_line(server, "ValueError exception raised processing WSGI script")
+    assert "errors_app.py" in tagged_line(
+        server, "ValueError exception raised processing WSGI script"
+    )
 
 
 def test_a_chained_exception_is_logged_with_its_cause(server: Httpd) -> None:

@@ -63,7 +63,11 @@ def random_bytes(size: int) -> bytes:
         (b"aa\nbb\ncc", ["readlines", "read"], [["aa\n", "bb\n", "cc"], ""]),
         (b"aa\nbb\ncc", ["readlines:1", "read"], [["aa\n"], "bb\ncc"]),
         (b"p\nq\nr", ["iterate", "read"], [["p\n", "q\n", "r"], ""]),
-        (b"one\ntwo\nthree\n", ["read:2", "readline", "iterate"], ["on", "e\n", ["two\n", "three\n"]]),
+        (
+            b"one\ntwo\nthree\n",
+            ["read:2", "readline", "iterate"],
+            ["on", "e\n", ["two\n", "three\n"]],
+        ),
     ],
 )
 @pytest.mark.parametrize("transfer", ["whole", "chunked"])
@@ -133,9 +137,7 @@ def test_a_chunked_body_that_ends_early_raises_os_error(server: Httpd) -> None:
 
 def test_a_client_that_waits_for_permission_to_send_gets_it(server: Httpd) -> None:
     with server.raw() as client:
-        head = request_head(
-            "POST", "/calls?call=read", "Content-Length: 4", "Expect: 100-continue"
-        )
+        head = request_head("POST", "/calls?call=read", "Content-Length: 4", "Expect: 100-continue")
         client.send(head)
         client.read_until(b"HTTP/1.1 100 Continue\r\n\r\n")
         client.send(b"body")

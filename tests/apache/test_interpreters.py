@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .httpd import Httpd, StartHttpd, wait_until
+from .httpd import Httpd, StartHttpd
+from .process import wait_until
 
 SCRIPT = "${APPS}/interpreter_app.py"
 GROUPS = ["/one", "/two", "/main"]
@@ -92,7 +93,7 @@ def test_metrics_are_those_of_the_process_whoever_asks(server: Httpd) -> None:
 
     def all_counted() -> bool:
         nonlocal counted
-        counted += server.get("/two/recorded").json()
+        counted += int(server.get("/two/recorded").json())
         return counted >= 10
 
     wait_until(all_counted, "ten requests, the enabling one included, in windows of another group")

@@ -146,7 +146,8 @@ def reload_required(path):
 
 
 @pytest.mark.parametrize(
-    ("result", "activations"), [("False", 1), ("True", 2), ("1 / 0", 1), ("path.startswith('/')", 2)]
+    ("result", "activations"),
+    [("False", 1), ("True", 2), ("1 / 0", 1), ("path.startswith('/')", 2)],
 )
 def test_a_script_may_decide_itself_when_to_be_loaded_again(
     server: Httpd, result: str, activations: int

@@ -8,7 +8,8 @@ import hashlib
 import pytest
 
 from .client import request_head
-from .httpd import Httpd, StartHttpd, wait_until
+from .httpd import Httpd, StartHttpd
+from .process import wait_until
 
 CLOSING = "Connection: close"
 
@@ -110,7 +111,9 @@ def test_a_failure_before_the_first_byte_is_answered_with_500(server: Httpd, pat
     assert server.get(path).status == 500
 
 
-@pytest.mark.parametrize(("path", "sent"), [("/raise-later", b"before"), ("/text-later", b"bytes ")])
+@pytest.mark.parametrize(
+    ("path", "sent"), [("/raise-later", b"before"), ("/text-later", b"bytes ")]
+)
 def test_a_failure_after_the_first_byte_breaks_the_response_off_visibly(
     server: Httpd, path: str, sent: bytes
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from .client import Response
-from .httpd import Httpd, StartHttpd, wait_until
+from .httpd import Httpd, StartHttpd
 from .load import Request, Tally, send_for
+from .process import wait_until
 from .windows import check_reports, read_reports, total, wait_for_total
 
 APP = ["WSGIScriptAlias / ${APPS}/shutdown_app.py"]
@@ -22,7 +24,7 @@ def test_a_graceful_restart_lets_a_request_in_flight_complete(
     thread = threading.Thread(target=lambda: slow.append(server.get("/?sleep=1.0")))
     before = set(server.children())
     thread.start()
-    threading.Event().wait(0.2)
+    time.sleep(0.2)
     server.graceful()
     wait_until(lambda: int(server.get("/").text) not in before, "a new process that serves")
     thread.join()
@@ -43,7 +45,7 @@ def test_restarts_under_load_fail_no_request_and_lose_no_count(
     )
     load.start()
     for _ in range(RESTARTS):
-        threading.Event().wait(0.5)
+        time.sleep(0.5)
         server.graceful()
     load.join()
     assert not tally.failures, tally.failures[:5]
@@ -51,7 +53,6 @@ def test_restarts_under_load_fail_no_request_and_lose_no_count(
     server.stop()
     reports = read_reports(server.out)
     check_reports(reports)
-    assert all(report.ended_in_order for report in reports)
     assert total(reports, "request_count") == tally.responses
     assert len(reports) > 2, "no process has been replaced"
 

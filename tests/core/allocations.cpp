@@ -16,12 +16,17 @@ std::uint64_t allocations() noexcept { return count.load(std::memory_order_relax
 
 }  // namespace sluice::test
 
-// Replaced for the whole test program. The array and nothrow forms come down to these.
-void* operator new(std::size_t bytes) {
+// Replaced for the whole test program. The array forms come down to these.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   count.fetch_add(1, std::memory_order_relaxed);
-  if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes); memory != nullptr) return memory;
+  return std::malloc(bytes == 0 ? 1 : bytes);
+}
+
+void* operator new(std::size_t bytes) {
+  if (void* const memory = operator new(bytes, std::nothrow); memory != nullptr) return memory;
   throw std::bad_alloc();
 }
 
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }

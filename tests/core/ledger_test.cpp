@@ -284,6 +284,30 @@ TEST_CASE("ledger: a slot that is claimed while a cut is under way is in it if i
   CHECK(window[Phase::kRequest].max_us() == 4'000);
 }
 
+TEST_CASE("ledger: a request that ends between the cut and the look at its slot was busy up to the cut") {
+  const bool next_begins = GENERATE(false, true);
+  Rig<SteppingCells> rig(1);
+  rig.claim(0);
+  const std::uint64_t start_ns = rig.kStartNs;
+  rig.begin(0, start_ns + 10);
+  FailingFence::before = [&] {
+    rig.record<FailingFence>(0, start_ns + 10, start_ns + 107, {});
+    rig.begin(0, start_ns + 108);
+    if (next_begins) return;
+    rig.record<FailingFence>(0, start_ns + 108, start_ns + 109, {});
+  };
+  Window first = rig.empty_window();
+  REQUIRE(rig.cut<FailingFence>(start_ns + 100, first, no_patience));
+  CHECK(first.request_count == 0);
+  CHECK(first.slots[0].in_flight);
+  CHECK(first.slots[0].current_elapsed_ns == 90);
+  CHECK(first.slots[0].busy_ns == 90);
+  Window second = rig.empty_window();
+  REQUIRE(rig.cut<FailingFence>(start_ns + 200, second, no_patience));
+  CHECK(second.slots[0].in_flight == next_begins);
+  CHECK(second.slots[0].busy_ns == (next_begins ? 7 + 92 : 7 + 1));
+}
+
 TEST_CASE("ledger: a writer that moves on while the cut waits for it is not put off") {
   Rig<SteppingCells> rig(1);
   rig.claim(0);

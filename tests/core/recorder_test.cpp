@@ -101,7 +101,7 @@ TEST_CASE("recorder: extremes are those of one window") {
   Recorder recorder({.clock = &clock});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
-  for (const std::uint64_t us : {500, 100, 900}) serve(worker, clock, us, {.request_us = us});
+  for (const std::uint64_t us : {500U, 100U, 900U}) serve(worker, clock, us, {.request_us = us});
   const Window first = drained(reader);
   CHECK(first[Phase::kRequest].min_us() == 100);
   CHECK(first[Phase::kRequest].max_us() == 900);
@@ -121,7 +121,7 @@ TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   Completion done;
-  for (const std::uint64_t us : {700, 300, 600}) done.gil_waits.add(us * 1000);
+  for (const std::uint64_t us : {700U, 300U, 600U}) done.gil_waits.add(us * 1000);
   serve(worker, clock, 1, done);
   serve(worker, clock, 1);
   const Window window = drained(reader);

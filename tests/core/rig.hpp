@@ -59,7 +59,6 @@ class Rig {
 
   [[nodiscard]] detail::Slot<Cells>& slot(std::size_t i) { return slots_[i]; }
   [[nodiscard]] detail::Epoch<Cells>& epoch() { return epoch_; }
-  [[nodiscard]] detail::Held<Cells>& held(std::size_t i) { return held_[i]; }
   [[nodiscard]] Mode mode() const { return mode_; }
 
  private:

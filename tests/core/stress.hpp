@@ -17,8 +17,10 @@
 
 namespace sluice::test {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__)
 inline constexpr std::uint64_t kSlower = 10;
+#elif defined(__SANITIZE_ADDRESS__)
+inline constexpr std::uint64_t kSlower = 3;
 #else
 inline constexpr std::uint64_t kSlower = 1;
 #endif

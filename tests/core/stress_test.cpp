@@ -78,7 +78,7 @@ Tally run(std::size_t jobs, Job job) {
 
 TEST_CASE("stress: several writers against a spinning reader") {
   const bool allow_membarrier = GENERATE(true, false);
-  const std::size_t writers = GENERATE(1, 2, 5);
+  const std::size_t writers = GENERATE(1U, 2U, 5U);
   const std::uint64_t from = seed();
   CAPTURE(from, allow_membarrier, writers);
   const Mix mix(from, Mode::kDaemon);

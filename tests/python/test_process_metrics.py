@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 from sluice.testing import Host
@@ -112,9 +113,9 @@ def test_the_memory_of_both_dicts_comes_from_the_same_place(host: Host) -> None:
     assert abs(metrics["memory_rss"] - window["memory_rss"]) < 2**20
 
 
-def test_cpu_times_are_totals_in_seconds_with_the_resolution_of_microseconds(host: Host) -> None:
-    first = totals(host)
-    while (second := totals(host))["cpu_user_time"] == first["cpu_user_time"]:
-        pass
-    assert second["cpu_user_time"] - first["cpu_user_time"] < 0.010
-    assert second["cpu_time"] == second["cpu_user_time"] + second["cpu_system_time"]
+def test_cpu_times_are_totals_in_seconds_finer_than_the_ticks_of_the_kernel(host: Host) -> None:
+    seen = {totals(host)["cpu_time"]}
+    while len(seen) < 20:
+        seen.add(totals(host)["cpu_time"])
+    assert max(seen) < os.times().user + os.times().system + 1
+    assert any(round(value * 1e6) % 1_000 for value in seen)

@@ -48,6 +48,8 @@ TYPES = {
 # Run with the module of a host in the place of the one that a server would have built in.
 AS_BUILT_IN = "import sys; from sluice.testing import Host; sys.modules['mod_wsgi'] = Host().mod_wsgi; "
 STUBTEST = "from mypy import stubtest; sys.exit(stubtest.main())"
+# What is true of every class that pybind11 makes, and not to be relied on.
+NOT_IN_STUBS = "sluice._core.Host\nsluice._core.Request\nsluice._core.Request.__init__\n"
 
 needs_mypy = pytest.mark.skipif(
     importlib.util.find_spec("mypy") is None, reason="mypy is not installed"
@@ -118,9 +120,11 @@ def run_python(*arguments: str, **options: Any) -> str:
 
 
 @needs_mypy
-@pytest.mark.parametrize("module", ["mod_wsgi", "sluice"])
+@pytest.mark.parametrize("module", ["mod_wsgi", "sluice._core"])
 def test_stubs_agree_with_the_run_time(module: str, tmp_path: Path) -> None:
-    output = run_python("-c", AS_BUILT_IN + STUBTEST, "--concise", module, cwd=tmp_path)
+    (tmp_path / "allowed").write_text(NOT_IN_STUBS, encoding="utf-8")
+    options = ("--concise", "--allowlist", "allowed", "--ignore-unused-allowlist")
+    output = run_python("-c", AS_BUILT_IN + STUBTEST, *options, module, cwd=tmp_path)
     assert output == ""
 
 

@@ -1,0 +1,74 @@
+"""Keeps the events of the process and shows them."""
+
+import json
+
+import mod_wsgi
+
+seen = []
+returned = []
+
+
+def simple(value):
+    """What JSON can show of a payload."""
+    if isinstance(value, (str, int, float, type(None))):
+        return value
+    return type(value).__name__
+
+
+@mod_wsgi.subscribe_events
+def first(name, **event):
+    seen.append(["first", name, {key: simple(value) for key, value in event.items()}])
+    if name == "request_started":
+        event["request_data"]["noted"] = "by a subscriber"
+
+
+@mod_wsgi.subscribe_events
+def second(name, **event):
+    seen.append(["second", name, {}])
+
+
+def third(name, **event):
+    raise RuntimeError("raised by a subscriber")
+
+
+def wrapping(name, **event):
+    if name == "request_started" and event["request_environ"]["PATH_INFO"] == "/wrapped":
+        return {"application_object": wrapper}
+
+
+def wrapper(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"wrapped"]
+
+
+returned.append(mod_wsgi.subscribe_events(third) is third)
+returned.append(mod_wsgi.subscribe_events(wrapping) is wrapping)
+returned.append(mod_wsgi.subscribe_shutdown(third) is third)
+
+
+def refused():
+    """The types of the errors that wrong arguments raise."""
+    errors = []
+    for function in (mod_wsgi.subscribe_events, mod_wsgi.subscribe_shutdown):
+        for arguments in ((), (third, third)):
+            try:
+                function(*arguments)
+                errors.append(None)
+            except TypeError as error:
+                errors.append(type(error).__name__)
+    return errors
+
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/raise":
+        raise LookupError("as asked")
+    answers = {
+        "/seen": lambda: seen,
+        "/returned": lambda: returned,
+        "/refused": refused,
+        "/data": lambda: mod_wsgi.request_data().get("noted"),
+    }
+    answer = answers.get(path, lambda: path)()
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode("ascii")]

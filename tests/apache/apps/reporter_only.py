@@ -1,0 +1,5 @@
+"""Starts the reporter; to be imported into an interpreter of its own."""
+
+import reporter
+
+reporter.start()

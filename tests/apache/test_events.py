@@ -1,0 +1,110 @@
+"""The events of requests, and those who subscribe to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .httpd import Httpd, StartHttpd
+from .process import wait_until
+
+FINISHED_KEYS = {
+    "request_id",
+    "thread_id",
+    "request_start",
+    "queue_start",
+    "daemon_start",
+    "application_finish",
+    "application_time",
+    "input_reads",
+    "input_length",
+    "input_time",
+    "output_writes",
+    "output_length",
+    "output_time",
+    "status",
+    "gil_wait_time",
+    "gil_wait_count",
+    "request_data",
+}
+
+
+@pytest.fixture
+def server(start_httpd: StartHttpd) -> Httpd:
+    return start_httpd("WSGIScriptAlias / ${APPS}/events_app.py")
+
+
+def events(server: Httpd, subscriber: str = "first") -> list[tuple[str, dict[str, Any]]]:
+    """Name and payload of what a subscriber has seen."""
+    return [(name, event) for who, name, event in server.get("/seen").json() if who == subscriber]
+
+
+def payload(server: Httpd, name: str) -> dict[str, Any]:
+    """The first event of this name."""
+    wait_until(lambda: name in dict(events(server)), name)
+    return next(event for found, event in events(server) if found == name)
+
+
+def test_subscribing_returns_the_callback(server: Httpd) -> None:
+    assert server.get("/returned").json() == [True, True, True]
+
+
+def test_subscribing_none_or_two_at_once_is_a_type_error(server: Httpd) -> None:
+    assert server.get("/refused").json() == ["TypeError"] * 4
+
+
+def test_a_request_is_told_of_from_start_to_end(server: Httpd) -> None:
+    server.get("/plain")
+    payload(server, "request_finished")
+    names = [name for name, _ in events(server)][:3]
+    assert names == ["request_started", "response_started", "request_finished"]
+
+
+def test_a_request_starts_with_its_environ_and_application(server: Httpd) -> None:
+    started = payload(server, "request_started")
+    assert started["request_environ"] == "dict"
+    assert started["application_object"] == "function"
+    assert started["callable_object"] == "application"
+    assert started["request_data"] == "dict"
+    assert started["thread_id"] >= 1
+
+
+def test_a_response_starts_with_its_status_and_headers(server: Httpd) -> None:
+    started = payload(server, "response_started")
+    assert started["response_status"] == "200 OK"
+    assert started["response_headers"] == "list"
+    assert started["exception_info"] is None
+
+
+def test_a_finished_request_is_told_with_its_measures(server: Httpd) -> None:
+    finished = payload(server, "request_finished")
+    assert set(finished) >= FINISHED_KEYS
+    assert finished["status"] == 200
+    assert finished["queue_start"] == finished["daemon_start"] == 0
+    assert finished["application_time"] >= 0.0
+
+
+def test_an_uncaught_exception_is_told(server: Httpd) -> None:
+    assert server.get("/raise").status == 500
+    assert payload(server, "request_exception")["exception_info"] == "tuple"
+
+
+def test_subscribers_are_told_in_the_order_of_their_subscription(server: Httpd) -> None:
+    server.get("/plain")
+    tellers = [(who, name) for who, name, _ in server.get("/seen").json()]
+    assert tellers[:2] == [("first", "request_started"), ("second", "request_started")]
+
+
+def test_a_failing_subscriber_is_logged_and_the_request_served(server: Httpd) -> None:
+    assert server.get("/plain").status == 200
+    server.wait_for_log("RuntimeError: raised by a subscriber")
+
+
+def test_a_subscriber_may_leave_data_for_the_application(server: Httpd) -> None:
+    assert server.get("/data").json() == "by a subscriber"
+
+
+def test_a_subscriber_may_wrap_the_application(server: Httpd) -> None:
+    assert server.get("/wrapped").text == "wrapped"
+    assert server.get("/plain").json() == "/plain"

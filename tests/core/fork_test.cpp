@@ -1,0 +1,206 @@
+// A forked child finds its recorder empty; its parent's goes on as if nothing had been. The child reports by its exit code.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "manual_clock.hpp"
+#include "sluice/recorder.hpp"
+#include "stress.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+/// What `body` gives in a forked child: 0, or the number of the first thing that was wrong.
+int in_child(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::alarm(60);  // a child that hangs dies
+    int code = 99;
+    try {
+      code = body();
+    } catch (...) {
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// A reader of the parent's and one of the child's own see the child's requests and none of the parent's.
+int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
+  const absl::StatusOr<Window> empty = inherited.drain();
+  if (!empty.ok()) return 1;
+  if (empty->request_count != 0 || empty->threads_started != 0) return 2;
+  if (recorder.totals().request_count != 0 || recorder.totals().active_requests != 0) return 3;
+  Reader own = recorder.add_reader();
+  Worker worker = recorder.attach();
+  if (worker.slot() != 0) return 4;
+  for (int i = 0; i < 3; ++i) worker.begin().finish({.status = 301, .request_us = 5'000});
+  for (Reader* reader : {&inherited, &own}) {
+    const absl::StatusOr<Window> window = reader->drain();
+    if (!window.ok() || !broken_identity(*window).empty()) return 5;
+    if (window->request_count != 3 || window->status_classes[2] != 3) return 6;
+  }
+  return recorder.totals().request_count == 3 ? 0 : 7;
+}
+
+}  // namespace
+
+TEST_CASE("fork: the child's recorder is empty, and neither sees the other's requests") {
+  const bool allow_membarrier = GENERATE(true, false);
+  Recorder recorder({.threads = 4, .allow_membarrier = allow_membarrier});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  worker.begin().finish({});
+  CHECK(in_child([&] { return child_is_empty_and_works(recorder, reader); }) == 0);
+  worker.begin().finish({});
+  CHECK(reader.drain().value().request_count == 2);
+  CHECK(recorder.totals().request_count == 2);
+}
+
+TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in both") {
+  Recorder recorder({.threads = 1});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  Worker spilling = recorder.attach();
+  Request outer = worker.begin();
+  Request inner = worker.begin();
+  Request spilled = spilling.begin();
+  CHECK(in_child([&] {
+          outer.finish({});
+          inner.finish({});
+          worker.begin().finish({});
+          spilled.finish({});
+          spilling.begin().finish({});
+          const absl::StatusOr<Window> window = reader.drain();
+          if (!window.ok() || !broken_identity(*window).empty()) return 1;
+          if (window->request_count != 2) return 2;
+          if (recorder.totals().active_requests != 0) return 3;
+          return recorder.totals().request_count == 2 ? 0 : 4;
+        }) == 0);
+  outer.finish({});
+  inner.finish({});
+  spilled.finish({});
+  CHECK(reader.drain().value().request_count == 3);
+}
+
+TEST_CASE("fork: a slot that another took in the child is not written by its old worker") {
+  Recorder recorder({.threads = 2});
+  Reader reader = recorder.add_reader();
+  std::optional<Worker> old = recorder.attach();
+  Request before = old->begin();
+  CHECK(in_child([&] {
+          Worker fresh = recorder.attach();
+          if (fresh.slot() != 0) return 1;
+          before.finish({});
+          Request foreign = old->begin();  // the slot is taken: to the spill
+          const absl::StatusOr<Window> first = reader.drain();
+          if (!first.ok() || first->slots[0].in_flight || first->request_count != 0) return 2;
+          Request in_flight = fresh.begin();
+          if (recorder.totals().active_requests != 2) return 3;
+          in_flight.finish({});
+          foreign.finish({});
+          old.reset();  // gives nothing back that is not its own
+          if (recorder.attach().slot() != 1) return 4;
+          const absl::StatusOr<Window> window = reader.drain();
+          if (!window.ok() || window->request_count != 2) return 5;
+          return broken_identity(*window).empty() ? 0 : 6;
+        }) == 0);
+}
+
+TEST_CASE("fork: readers of the parent and of the child are not confused") {
+  Recorder recorder({.threads = 1});
+  std::optional<Reader> inherited = recorder.add_reader();
+  CHECK(in_child([&] {
+          Reader own = recorder.add_reader();
+          Worker worker = recorder.attach();
+          worker.begin().finish({});
+          const absl::StatusOr<Window> window = inherited->drain();
+          if (!window.ok() || window->request_count > 1) return 1;
+          inherited.reset();
+          return own.drain().value().request_count == 1 ? 0 : 2;
+        }) == 0);
+}
+
+TEST_CASE("fork: the child of a child begins empty, too") {
+  Recorder recorder({.threads = 2});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  worker.begin().finish({});
+  CHECK(in_child([&] {
+          const int first = child_is_empty_and_works(recorder, reader);
+          if (first != 0) return first;
+          return in_child([&] { return child_is_empty_and_works(recorder, reader); }) == 0 ? 0 : 20;
+        }) == 0);
+}
+
+TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
+  auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2});
+  auto reader = std::make_unique<Reader>(recorder->add_reader());
+  auto worker = std::make_unique<Worker>(recorder->attach());
+  CHECK(in_child([&] {
+          worker.reset();
+          reader.reset();
+          recorder.reset();
+          return 0;
+        }) == 0);
+}
+
+TEST_CASE("fork: at any instant, under writers and a reader that drains, the child is empty and the parent exact") {
+  const bool allow_membarrier = GENERATE(true, false);
+  const std::uint64_t from = seed();
+  CAPTURE(from, allow_membarrier);
+  const Mix mix(from, Mode::kEmbedded);
+  constexpr std::size_t kWriters = 3;
+  Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier});
+  Reader reader = recorder.add_reader();
+  Reader second = recorder.add_reader();
+  std::atomic<bool> stop{false};
+  std::vector<Tally> tallies(kWriters, Tally(from));
+  std::vector<std::thread> threads;
+  for (Tally& tally : tallies) {
+    threads.emplace_back([&] {
+      Worker worker = recorder.attach();
+      while (!stop.load()) {
+        const std::size_t which = tally.next();
+        worker.begin().finish(mix[which]);
+      }
+    });
+  }
+  Seen seen;
+  threads.emplace_back([&] {
+    while (!stop.load()) seen.add(reader.drain().value());
+  });
+
+  Random random(from);
+  std::vector<int> wrong;
+  const std::uint64_t forks = long_run() ? 1'000 : 50;
+  for (std::uint64_t i = 0; i < forks; ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3'000));
+    if (const int code = in_child([&] { return child_is_empty_and_works(recorder, second); }); code != 0) {
+      wrong.push_back(code);
+    }
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  seen.add(reader.drain().value());
+  CHECK(wrong == std::vector<int>{});
+  CHECK(seen.broken == "");
+  Tally all(0);
+  for (const Tally& tally : tallies) all.add(tally);
+  CHECK(mix.counts(all.served()).difference(seen.counts) == "");
+  CHECK(recorder.totals().request_count == seen.counts.requests);
+}
