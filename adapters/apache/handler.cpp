@@ -105,6 +105,7 @@ int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
   switch (outcome) {
     case wsgi::Outcome::kResponded: return OK;
     case wsgi::Outcome::kTimedOut: return HTTP_GATEWAY_TIME_OUT;
+    case wsgi::Outcome::kMissing: return HTTP_NOT_FOUND;
     case wsgi::Outcome::kFailed: break;
   }
   return exchange.input_error() != 0 ? exchange.input_error() : HTTP_INTERNAL_SERVER_ERROR;

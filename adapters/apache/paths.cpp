@@ -75,9 +75,10 @@ std::string without_doubled_slashes(std::string_view path) {
   return result;
 }
 
-/// host, or host:port where the port is not a standard one.
-std::string with_port(request_rec* request, const char* host) {
-  const apr_port_t port = ap_get_server_port(request);
+/// host, or host:port where the port is not a standard one. The port is that of the connection: the one in a Host header
+/// is the client's choice, who could have an interpreter made for each.
+std::string with_port(const request_rec* request, const char* host) {
+  const apr_port_t port = request->connection->local_addr->port;
   std::string name = host != nullptr ? host : "";
   if (port != DEFAULT_HTTP_PORT && port != DEFAULT_HTTPS_PORT) name += ":" + std::to_string(port);
   return name;

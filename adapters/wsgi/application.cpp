@@ -179,7 +179,10 @@ class Arguments {
 
 Outcome run_application(PyObject* module, const Call& call) {
   const Object application = callable_of(module, call);
-  if (!application) return Outcome::kFailed;
+  if (!application) {
+    call.measurement.done.status = 404;
+    return Outcome::kMissing;
+  }
   InputBuffer input(call.exchange, call.measurement);
   Response response(call.exchange, call.measurement);
   const Arguments arguments(call, input, response);

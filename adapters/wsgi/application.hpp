@@ -18,6 +18,7 @@ enum class Outcome : std::uint8_t {
   kResponded,  ///< A response went out, or its client is gone.
   kFailed,     ///< Nothing was sent: answer with an error.
   kTimedOut,   ///< Nothing was sent: the request was given up.
+  kMissing,    ///< The script has no such application.
 };
 
 struct Call {

@@ -18,9 +18,9 @@ namespace {
 constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
 
 /// Those that belong to the connection, which is the server's.
-constexpr std::array<std::string_view, 8> kHopByHop = {
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
-    "te",         "trailers",   "transfer-encoding",  "upgrade"};
+constexpr std::array<std::string_view, 9> kHopByHop = {
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
+    "trailer",    "trailers",   "transfer-encoding",  "upgrade"};
 
 std::string_view view(PyObject* bytes) {
   return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};

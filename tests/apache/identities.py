@@ -120,7 +120,7 @@ def _shape(window: Window, mode: str) -> Iterator[str]:
         values = window[key]
         if type(values) is not list or len(values) != length:
             yield f"{key} is no list of {length}: {values!r}"
-        elif any(type(value) is not kind or value < 0 for value in values):
+        elif {type(value) for value in values} - {kind} or min(values, default=0) < 0:
             yield f"{key} holds something else than a {kind.__name__} from 0 on: {values!r}"
     for phase in set(PHASES) - set(_phases(mode)):
         for key in (phase, f"{phase}_min_us", f"{phase}_max_us"):

@@ -98,14 +98,14 @@ def test_a_body_that_trickles_in_arrives_whole(server: Httpd) -> None:
     with server.raw() as client:
         head = request_head("POST", "/swallow", "Content-Length: 100", "Connection: close")
         client.trickle(head + b"y" * 100, 0.002)
-        assert client.read_to_end().endswith(b"\r\n3\r\n100\r\n0\r\n\r\n")
+        assert client.read_to_end().endswith(b"\r\n\r\n100")
 
 
 def test_a_chunked_body_that_trickles_in_arrives_whole(server: Httpd) -> None:
     with server.raw() as client:
         head = request_head("POST", "/swallow", "Transfer-Encoding: chunked", "Connection: close")
         client.trickle(head + b"5;ext=1\r\nabcde\r\n" * 10 + b"0\r\nTrailer: x\r\n\r\n", 0.002)
-        assert client.read_to_end().endswith(b"\r\n2\r\n50\r\n0\r\n\r\n")
+        assert client.read_to_end().endswith(b"\r\n\r\n50")
 
 
 def test_others_are_served_while_clients_dawdle(server: Httpd) -> None:

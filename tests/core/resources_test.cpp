@@ -12,7 +12,7 @@
 using namespace sluice;
 
 TEST_CASE("resources: the peak is never below what is resident") {
-  const ResourceProbe probe;
+  ResourceProbe probe;
   for (int i = 0; i < 200; ++i) {
     constexpr std::size_t kBytes = 4 << 20;
     void* const memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -26,7 +26,7 @@ TEST_CASE("resources: the peak is never below what is resident") {
 }
 
 TEST_CASE("resources: CPU time grows with work, in microseconds, and never goes down") {
-  const ResourceProbe probe;
+  ResourceProbe probe;
   Resources last = probe.read();
   const std::uint64_t start_us = last.cpu_user_us + last.cpu_system_us;
   bool odd_tick = false;
@@ -43,7 +43,7 @@ TEST_CASE("resources: CPU time grows with work, in microseconds, and never goes 
 }
 
 TEST_CASE("resources: reading them allocates nothing") {
-  const ResourceProbe probe;
+  ResourceProbe probe;
   const std::uint64_t before = test::allocations();
   for (int i = 0; i < 100; ++i) static_cast<void>(probe.read());
   const std::uint64_t after = test::allocations();

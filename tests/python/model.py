@@ -58,7 +58,7 @@ class Model:
         return [each for each in self.requests if each.end_us is not None]
 
     def drain(self) -> dict[str, Any]:
-        """What a window holds, in whole numbers: totals instead of means, microseconds instead of seconds."""
+        """A window in whole numbers: totals instead of means, microseconds instead of seconds."""
         assert self.cut_us is not None
         done = [each for each in self._completed() if id(each) not in self.drained]
         self.drained |= {id(each) for each in done}

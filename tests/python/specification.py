@@ -1,5 +1,5 @@
-"""The keys of the dicts as the specification lists them, each with what it may hold. Written down here once more, so that
-nothing of the code under test vouches for itself."""
+"""The keys of the dicts as the specification lists them, each with what it may hold. Written down
+here once more, so that nothing of the code under test vouches for itself."""
 
 from __future__ import annotations
 

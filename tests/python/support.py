@@ -90,11 +90,12 @@ def _check_slots(window: Window, count: int) -> None:
     assert window["request_threads_buckets"] is completed
     for busy in window["request_threads_busy_time"]:
         assert 0 <= busy <= window["sample_period"] + MICROSECOND
+    started = window["request_threads_started"]
     at_least = sum(
         done > 0 or elapsed > 0
         for done, elapsed in zip(completed, window["request_threads_current_elapsed"])
     )
-    assert at_least <= window["request_threads_active"] <= window["request_threads_started"] <= maximum
+    assert at_least <= window["request_threads_active"] <= started <= maximum
 
 
 def _check_rates(window: Window) -> None:
@@ -107,7 +108,8 @@ def _check_rates(window: Window) -> None:
     assert user >= 0 and system >= 0
     assert window["cpu_utilization"] == user + system
     if period == 0:
-        assert window["request_throughput"] == window["capacity_utilization"] == user == system == 0.0
+        assert window["request_throughput"] == window["capacity_utilization"] == 0.0
+        assert user == system == 0.0
         return
     capacity = period * window["request_threads_maximum"]
     assert window["request_throughput"] == window["request_count"] / period

@@ -1,4 +1,4 @@
-"""Which accessor answers when: before recording was started, after, and beside an external reporter."""
+"""Which accessor answers: before recording was started, after, beside an external reporter."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_starting_on_many_threads_at_once_starts_once(mode: str) -> None:
         host = Host(threads=2, mode=mode)
         barrier = Barrier(4)
 
-        def start() -> None:
+        def start(host: Host = host, barrier: Barrier = barrier) -> None:
             barrier.wait()
             host.mod_wsgi.start_recording_metrics()
             assert host.mod_wsgi.process_metrics() is not None
@@ -130,5 +130,3 @@ def test_a_request_in_flight_over_the_start_and_a_window_is_busy_from_the_start_
     host.advance_us(3_000)
     request.finish()
     assert drain(host)["request_threads_busy_time"][0] == seconds(3_000)
-
-

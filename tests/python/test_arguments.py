@@ -149,7 +149,8 @@ def test_a_measurement_that_does_not_exist_is_refused(host: Host, name: str) -> 
 
 
 def test_a_good_measurement_before_a_bad_one_is_not_recorded(daemon: Host) -> None:
-    assert_refused(daemon, ValueError, application=7, gil_waits=[3], input_bytes=5, output_writes=-1)
+    good = {"application": 7, "gil_waits": [3], "input_bytes": 5}
+    assert_refused(daemon, ValueError, **good, output_writes=-1)
     assert drain(daemon)["input_bytes"] == 0
 
 

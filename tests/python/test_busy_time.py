@@ -1,4 +1,4 @@
-"""Busy time of the slots, over windows that cut requests in parts, and the capacity that it uses."""
+"""Busy time of the slots, over windows that cut requests in parts, and capacity used by it."""
 
 from __future__ import annotations
 

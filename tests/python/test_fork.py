@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import traceback
 import warnings
@@ -17,6 +18,8 @@ from .support import drain, recording_host, seconds, totals
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
+LONGEST_SECONDS = 20
+
 
 def in_child(function: Callable[[], Any]) -> Any:
     """What the function returns in a forked child, by way of JSON."""
@@ -25,6 +28,9 @@ def in_child(function: Callable[[], Any]) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)  # about threads of the parent
         child = os.fork()
     if child == 0:
+        # A child that hangs ends by itself.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(LONGEST_SECONDS)
         try:
             answer = json.dumps({"returned": function()})
         except BaseException:
@@ -35,7 +41,7 @@ def in_child(function: Callable[[], Any]) -> Any:
     os.close(writing)
     with os.fdopen(reading) as answered:
         text = answered.read()
-    assert os.waitpid(child, 0)[1] == 0
+    assert os.waitpid(child, 0)[1] == 0, "the child did not end well"
     answer = json.loads(text)
     assert "raised" not in answer, answer["raised"]
     return answer["returned"]

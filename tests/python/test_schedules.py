@@ -1,5 +1,5 @@
-"""Random schedules of requests, clock steps and drains, against a plain model. SLUICE_SEED runs one of them again, and
-SLUICE_SCHEDULES says how many there are."""
+"""Random schedules of requests, clock steps and drains, against a plain model. SLUICE_SEED runs one
+of them again, and SLUICE_SCHEDULES says how many there are."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Schedule:
         self.host = Host(threads=self.threads, mode=mode)
         self.model = Model(self.threads, mode)
         self.flying: dict[int, Any] = {}
-        # Whole schedules differ in how often the clock stands still, and in how often windows are cut.
+        # Schedules differ in how often the clock stands still and in how often windows are cut.
         self.still = self.generator.random()
         self.drains = self.generator.choice([0.02, 0.1, 0.4])
         self.delay = self.generator.choice([0, 0, 20, 100])

@@ -1,4 +1,4 @@
-"""Real threads: many that drain at once while others serve requests, and all that they saw adds up."""
+"""Real threads: many drain at once while others serve requests, and what they saw adds up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .support import check_identities, check_totals, drain, recording_host, tota
 
 SERVERS = 3
 DRAINERS = 4
-REQUESTS = 4_000
+REQUESTS = 10_000
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,28 @@ def test_windows_of_many_draining_threads_are_disjoint_and_add_up(mode: str) -> 
     observed = [w for w in windows if w["request_count"]]
     assert max(w["application_time_max_us"] for w in observed) == max(served)
     assert min(w["application_time_min_us"] for w in observed) == min(served)
+
+
+def test_drains_at_the_same_moment_take_each_request_once() -> None:
+    # So many slots that most of a drain is spent in taking their counts.
+    slots = 400
+    host = recording_host(threads=slots)
+    together = threading.Barrier(DRAINERS)
+
+    def drain_together() -> Any:
+        together.wait()
+        return [host.mod_wsgi.request_metrics() for _ in range(2)]
+
+    with ThreadPoolExecutor(DRAINERS) as pool:
+        for _ in range(100):
+            for slot in range(1, slots + 1):
+                host.request(slot, application=slot, output_bytes=1)
+            seen = [pool.submit(drain_together) for _ in range(DRAINERS)]
+            windows = [window for future in seen for window in future.result()]
+            for window in windows:
+                check_identities(window)
+            assert add(windows, "request_threads_completed") == [1] * slots
+            assert sum(window["output_bytes"] for window in windows) == slots
 
 
 def test_windows_of_many_draining_threads_follow_one_another_without_a_gap() -> None:

@@ -46,7 +46,9 @@ TYPES = {
 }
 
 # Run with the module of a host in the place of the one that a server would have built in.
-AS_BUILT_IN = "import sys; from sluice.testing import Host; sys.modules['mod_wsgi'] = Host().mod_wsgi; "
+AS_BUILT_IN = (
+    "import sys; from sluice.testing import Host; sys.modules['mod_wsgi'] = Host().mod_wsgi; "
+)
 STUBTEST = "from mypy import stubtest; sys.exit(stubtest.main())"
 # What is true of every class that pybind11 makes, and not to be relied on.
 NOT_IN_STUBS = "sluice._core.Host\nsluice._core.Request\nsluice._core.Request.__init__\n"

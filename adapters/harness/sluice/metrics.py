@@ -1,7 +1,7 @@
-"""The types of what the module ``mod_wsgi`` gives, for annotations in applications and for type checkers.
+"""The types of what the module ``mod_wsgi`` gives, for annotations and type checkers.
 
-Times are in seconds, keys that end in ``_us`` in microseconds. What each key means stands in the docstrings of the
-functions: ``help(mod_wsgi.request_metrics)``.
+Times are in seconds, keys that end in ``_us`` in microseconds. What each key holds, and when it is
+None, stands in the docstrings of the functions: ``help(mod_wsgi.request_metrics)``.
 """
 
 from __future__ import annotations

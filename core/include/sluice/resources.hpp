@@ -1,6 +1,7 @@
 // CPU time and memory of a process, each by one system call, without allocation.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace sluice {
@@ -22,10 +23,12 @@ class ResourceProbe {
 
   /// CPU times and the peak from getrusage(), the resident set from /proc/self/statm. Where /proc is not mounted the peak
   /// stands in for the resident set. Any thread.
-  [[nodiscard]] Resources read() const noexcept;
+  [[nodiscard]] Resources read() noexcept;
 
  private:
   int statm_;  ///< File descriptor, or -1.
+  /// The kernel counts the resident set by thread and in batches, so that one reading can exceed the peak of the next.
+  std::atomic<std::uint64_t> peak_{0};
 };
 
 }  // namespace sluice

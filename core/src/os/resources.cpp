@@ -38,15 +38,19 @@ ResourceProbe::~ResourceProbe() {
   if (statm_ >= 0) ::close(statm_);
 }
 
-Resources ResourceProbe::read() const noexcept {
+Resources ResourceProbe::read() noexcept {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);  // cannot fail for these arguments
-  const std::uint64_t peak = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
   const std::uint64_t resident = resident_bytes(statm_);
+  const std::uint64_t seen = std::max(resident, static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
+  std::uint64_t peak = peak_.load(std::memory_order_relaxed);  // a maximum; orders nothing
+  while (peak < seen && !peak_.compare_exchange_weak(peak, seen, std::memory_order_relaxed)) {
+  }
+  peak = std::max(peak, seen);
   return {.cpu_user_us = microseconds(usage.ru_utime),
           .cpu_system_us = microseconds(usage.ru_stime),
           .memory_rss = resident != 0 ? resident : peak,
-          .memory_max_rss = std::max(resident, peak)};
+          .memory_max_rss = peak};
 }
 
 }  // namespace sluice
