@@ -212,6 +212,18 @@ void publish_process_stopping(PyObject* module, const std::string& shutdown_reas
   state->shutdown_subscribers.publish("process_stopping", event.ptr(), *state->host);
 }
 
+bool has_event_subscribers(PyObject* module) noexcept { return !place_of(module).made->event_subscribers.empty(); }
+
+void publish_event(PyObject* module, const char* name, PyObject* event) {
+  const State& state = *place_of(module).made;
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  state.event_subscribers.publish(name, event, *state.host);
+  PyErr_Restore(type, value, traceback);
+}
+
 PyObject* request_timeout_type(PyObject* module) noexcept { return place_of(module).made->request_timeout.ptr(); }
 
 }  // namespace sluice::bindings

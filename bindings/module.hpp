@@ -27,6 +27,13 @@ PyObject* init_module();
 /// Publishes `process_stopping` to the interpreter that has this module.
 void publish_process_stopping(PyObject* module, const std::string& shutdown_reason);
 
+/// Whether anybody in the interpreter that has this module asked for events.
+[[nodiscard]] bool has_event_subscribers(PyObject* module) noexcept;
+
+/// Publishes an event to the interpreter that has this module. `event` is a dict, which subscribers may add to. An
+/// exception that is set on the way in is set again on the way out.
+void publish_event(PyObject* module, const char* name, PyObject* event);
+
 /// The exception mod_wsgi.RequestTimeout of this module, borrowed.
 [[nodiscard]] PyObject* request_timeout_type(PyObject* module) noexcept;
 

@@ -14,6 +14,9 @@ class ApacheExchange final : public wsgi::Exchange {
 
   void each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const override;
   [[nodiscard]] bool https() const override;
+  [[nodiscard]] std::string_view id() const override {
+    return request_->log_id != nullptr ? request_->log_id : std::string_view();
+  }
   [[nodiscard]] bool has_body() const override;
   [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into) override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;

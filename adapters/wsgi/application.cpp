@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/file_wrapper.hpp"
 #include "adapters/wsgi/input.hpp"
+#include "adapters/wsgi/request_events.hpp"
 #include "adapters/wsgi/response.hpp"
 #include "bindings/module.hpp"
 #include "bindings/traceback.hpp"
@@ -107,7 +108,7 @@ bool send_result(PyObject* result, Response& response, const Call& call) {
 }
 
 /// What to do about an exception, or a response that fell short.
-Outcome fail(const Response& response, const Call& call) {
+Outcome fail(const Response& response, RequestEvents& events, const Call& call) {
   PyObject* const timeout = bindings::request_timeout_type(call.interpreter.furniture().module.ptr());
   const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
   if (timed_out) {
@@ -116,6 +117,7 @@ Outcome fail(const Response& response, const Call& call) {
                                            ? "Request interrupted by RequestTimeout after headers sent; response truncated."
                                            : "Request interrupted by RequestTimeout; thread recovered.");
   } else {
+    events.exception();
     log_exception(call);
   }
   if (response.head_sent()) {
@@ -126,8 +128,8 @@ Outcome fail(const Response& response, const Call& call) {
   return timed_out ? Outcome::kTimedOut : Outcome::kFailed;
 }
 
-Outcome finish(bool sent, const Response& response, const Call& call) {
-  if (PyErr_Occurred() != nullptr) return fail(response, call);
+Outcome finish(bool sent, const Response& response, RequestEvents& events, const Call& call) {
+  if (PyErr_Occurred() != nullptr) return fail(response, events, call);
   if (!sent) {
     call.exchange.log(LogLevel::kDebug, "Client closed connection.");
     return Outcome::kResponded;
@@ -183,17 +185,21 @@ Outcome run_application(PyObject* module, const Call& call) {
     call.measurement.done.status = 404;
     return Outcome::kMissing;
   }
+  RequestEvents events(call);
   InputBuffer input(call.exchange, call.measurement);
-  Response response(call.exchange, call.measurement);
+  Response response(call.exchange, call.measurement, events);
   const Arguments arguments(call, input, response);
-  if (!arguments.made()) return fail(response, call);
+  if (!arguments.made()) return fail(response, events, call);
 
   call.measurement.marks.entered_ns = monotonic_ns();
-  const Object result = steal(PyObject_CallFunctionObjArgs(application.ptr(), arguments.environ(),
-                                                           arguments.start_response(), nullptr));
+  const Object chosen = events.started(application, arguments.environ());
+  const Object result =
+      steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));
   const bool sent = result && send_result(result.ptr(), response, call);
   if (!result) mark_left(call);
-  return finish(sent, response, call);
+  const Outcome outcome = finish(sent, response, events, call);
+  events.finished();
+  return outcome;
 }
 
 }  // namespace sluice::wsgi

@@ -38,6 +38,9 @@ class Exchange {
 
   [[nodiscard]] virtual bool https() const = 0;
 
+  /// What the server's logs call the request; empty if they have no name for it.
+  [[nodiscard]] virtual std::string_view id() const = 0;
+
   /// The request has a body, declared by length or chunked.
   [[nodiscard]] virtual bool has_body() const = 0;
 

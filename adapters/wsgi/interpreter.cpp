@@ -4,6 +4,7 @@
 #include "adapters/wsgi/input.hpp"
 #include "adapters/wsgi/log_stream.hpp"
 #include "adapters/wsgi/python_path.hpp"
+#include "adapters/wsgi/request_events.hpp"
 #include "adapters/wsgi/response.hpp"
 #include "bindings/module.hpp"
 #include "bindings/traceback.hpp"
@@ -71,7 +72,10 @@ bool Interpreter::furnish_all(const Options& options, bindings::Host& host) {
   if (!prepend_python_path(options.python_path)) return false;
 
   furniture_.module = steal(PyImport_ImportModule("mod_wsgi"));
-  if (!furniture_.module || !bindings::bind_module(furniture_.module.ptr(), host, name_)) return false;
+  if (!furniture_.module || !bindings::bind_module(furniture_.module.ptr(), host, name_) ||
+      !add_request_functions(furniture_.module.ptr())) {
+    return false;
+  }
   furniture_.input_type = make_input_type();
   furniture_.start_response_type = make_start_response_type();
   furniture_.file_wrapper_type = make_file_wrapper_type();

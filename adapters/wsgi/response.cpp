@@ -83,6 +83,7 @@ bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
     PyErr_SetString(PyExc_RuntimeError, "start_response() called more than once without exc_info");
     return false;
   }
+  observer_.response_started(status, headers, exc_info);
   if (!parse_head(status, headers, head_)) return false;
   state_ = State::kStarted;
   measurement_.done.status = head_.status;

@@ -14,10 +14,20 @@
 
 namespace sluice::wsgi {
 
+/// Is told of a response before it is accepted. With the lock.
+class ResponseObserver {
+ public:
+  virtual void response_started(PyObject* status, PyObject* headers, PyObject* exc_info) = 0;
+
+ protected:
+  ~ResponseObserver() = default;
+};
+
 /// All members are called with the lock held, and give it up while they send.
 class Response {
  public:
-  Response(Exchange& exchange, Measurement& measurement) noexcept : exchange_(exchange), measurement_(measurement) {}
+  Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer) noexcept
+      : exchange_(exchange), measurement_(measurement), observer_(observer) {}
 
   /// start_response(status, headers, exc_info=None). False with an exception set.
   [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
@@ -48,6 +58,7 @@ class Response {
 
   Exchange& exchange_;
   Measurement& measurement_;
+  ResponseObserver& observer_;
   ResponseHead head_;
   State state_ = State::kUnstarted;
   std::optional<std::uint64_t> promised_;

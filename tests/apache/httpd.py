@@ -13,11 +13,12 @@ from pathlib import Path
 
 from .client import RawClient, Response, fetch
 from .config import APACHE, Layout, Workers, render
-from .process import clean_environment, free_port, group_members, wait_until
+from .process import clean_environment, free_port, group_members, open_connections, wait_until
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 LOG_SECONDS = 10.0
+SETTLE_SECONDS = 1.0
 START_ATTEMPTS = 3
 APPS = Path(__file__).with_name("apps")
 CRASH_MARKS = (
@@ -72,14 +73,15 @@ class Httpd:
                 break
         raise AssertionError(f"Apache did not start:\n{self.error_log()}")
 
-    def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> float:
-        """Stops Apache; fails when it does not stop or leaves children behind.
+    def stop(self, stop_signal: signal.Signals = signal.SIGWINCH) -> float:
+        """Stops Apache, gracefully unless told otherwise; fails when it does not stop or leaves children behind.
 
         Returns the seconds it took.
         """
         begun = time.monotonic()
         if self._process is None:
             return 0.0
+        self._settle()
         self._process.send_signal(stop_signal)
         try:
             self._process.wait(STOP_SECONDS)
@@ -107,14 +109,22 @@ class Httpd:
     def restart(self) -> None:
         """Asks for a restart that does not wait for requests; returns at once."""
         assert self._process is not None
+        self._settle()
         self._process.send_signal(signal.SIGHUP)
 
     def kill_child(self, pid: int) -> None:
         assert pid in self.children()
         os.kill(pid, signal.SIGKILL)
 
-    def graceful_stop(self) -> float:
-        return self.stop(signal.SIGWINCH)
+    def terminate(self) -> float:
+        """Stops Apache at once.
+
+        The threaded MPMs may crash by themselves when told so while a worker closes a connection
+        (the main thread shuts down sockets that their threads are destroying), so this waits for
+        the connections of earlier requests to end.
+        """
+        time.sleep(0.5)
+        return self.stop(signal.SIGTERM)
 
     def discard(self) -> None:
         """Removes the server's files."""
@@ -209,6 +219,17 @@ class Httpd:
                 return True
             time.sleep(0.01)
         return False
+
+    def _settle(self) -> None:
+        """Lets Apache finish closing its connections.
+
+        Apache's threaded MPMs abort the sockets of busy workers when they stop, and may do so with
+        one whose memory its worker has just given back: a crash of their own.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while open_connections(self.port) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.02)
 
     def _end_by_force(self) -> None:
         """Kills, by id, whatever of the server still lives."""

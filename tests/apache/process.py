@@ -12,6 +12,10 @@ from pathlib import Path
 from .client import HOST
 
 
+NOT_CLOSED = ("01", "04", "05", "08")
+"""TCP's ESTABLISHED, FIN_WAIT1, FIN_WAIT2 and CLOSE_WAIT."""
+
+
 def clean_environment() -> dict[str, str]:
     """The caller's environment without its Python, and with the system's PATH only."""
     kept = {
@@ -26,6 +30,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def open_connections(port: int) -> int:
+    """Connections of a loopback port that the serving side has not closed."""
+    found = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state = line.split()[:4]
+        found += int(local.partition(":")[2], 16) == port and state in NOT_CLOSED
+    return found
 
 
 def group_members(group: int) -> list[int]:

@@ -21,11 +21,13 @@ namespace sluice::test {
 inline constexpr std::uint64_t kSlower = 10;
 #elif defined(__SANITIZE_ADDRESS__)
 inline constexpr std::uint64_t kSlower = 3;
+#elif !defined(__OPTIMIZE__)
+inline constexpr std::uint64_t kSlower = 5;
 #else
 inline constexpr std::uint64_t kSlower = 1;
 #endif
 
-/// A number of requests for a default run, under sanitizers fewer, in a long run many more.
+/// A number of requests for a default run; fewer where each costs more, in a long run many more.
 inline std::uint64_t scaled(std::uint64_t requests) { return requests * (long_run() ? 50 : 1) / kSlower; }
 
 /// A fixed set of different requests. Bytes and CPU time follow from the durations.

@@ -31,10 +31,7 @@ def test_the_points_of_all_processes_add_up_to_the_requests_sent(
 ) -> None:
     server = serve(example_files(), configuration(), mpm=mpm, processes=2, load_wsgi=False)
     send(server, 500)
-    if mpm == "prefork":  # a plain stop interrupts its processes wherever they are
-        server.graceful_stop()
-    else:
-        server.stop()
+    server.terminate()
     assert counted(shared_influxd, database) == 500
 
 
