@@ -1,7 +1,7 @@
 # One command for each thing that a user or a developer does. Everything made stands under build/.
 
 PYTHON        ?= /usr/bin/python3
-EXTRA_PYTHONS ?= python3.12 python3.13
+EXTRA_PYTHONS ?= python3.12 python3.13 $(foreach v,3.12 3.13,$(wildcard $(PYENV_ROOT)/versions/*/bin/python$v))
 PREFIX        ?= /usr/local
 DEMO_ARGS     ?=
 DESTDIR       ?=

@@ -22,22 +22,27 @@ Docstrings make() {
           "request_metrics()\n--\n\n"
           "Return a dict of the window since the last call, or since start_recording_metrics(), and begin the next.\n"
           "Each request is in one window, whole. Callers on several threads get disjoint windows. Return None before\n"
-          "start_recording_metrics() and where an external reporter takes the metrics. Raise RuntimeError if the kernel\n"
-          "refuses the drain; nothing is lost then, the next call returns it. Lists named request_threads_* have an entry\n"
-          "for each worker slot, those named *_buckets 65: 16 octaves from 1 ms in quarters, then 65536 ms and above.\n\n",
+          "start_recording_metrics() and where an external reporter takes the metrics. Raise RuntimeError if the "
+          "kernel\n"
+          "refuses the drain; nothing is lost then, the next call returns it. Lists named request_threads_* have an "
+          "entry\n"
+          "for each worker slot, those named *_buckets 65: 16 octaves from 1 ms in quarters, then 65536 ms and "
+          "above.\n\n",
           request_rows())),
-      .process_metrics = keep(with_keys(
-          "process_metrics()\n--\n\n"
-          "Return a dict of totals since the process started and of its state now, draining nothing. Return None before\n"
-          "start_recording_metrics() and where an external reporter takes the metrics. `threads` lists the worker threads\n"
-          "that have started, each a dict of thread_id (from 1) and request_count.\n\n",
-          process_rows())),
+      .process_metrics = keep(with_keys("process_metrics()\n--\n\n"
+                                        "Return a dict of totals since the process started and of its state now, "
+                                        "draining nothing. Return None before\n"
+                                        "start_recording_metrics() and where an external reporter takes the metrics. "
+                                        "`threads` lists the worker threads\n"
+                                        "that have started, each a dict of thread_id (from 1) and request_count.\n\n",
+                                        process_rows())),
       .server_metrics =
           "server_metrics()\n--\n\n"
           "Return a dict of the server's scoreboard, or None where it is not available or not allowed.",
       .subscribe_events =
           "subscribe_events(callback, /)\n--\n\n"
-          "Call callback(name, **event) for every event of this interpreter, after those that subscribed before. A dict\n"
+          "Call callback(name, **event) for every event of this interpreter, after those that subscribed before. A "
+          "dict\n"
           "that it returns is merged into the event for those after it. Return the callback, so that it serves as a\n"
           "decorator. Raise TypeError if it is not callable.",
       .subscribe_shutdown =

@@ -13,8 +13,8 @@ namespace sluice::bindings {
 
 enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
 
-/// One for each process. Outlives every interpreter. All members may be called from any thread, with or without the lock
-/// of an interpreter.
+/// One for each process. Outlives every interpreter. All members may be called from any thread, with or without the
+/// lock of an interpreter.
 class Host {
  public:
   explicit Host(Recorder::Options options) : recorder_(options), recording_(recorder_) {}

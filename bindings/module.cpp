@@ -37,22 +37,16 @@ State* state_of(PyObject* module) {
   return nullptr;
 }
 
-bool accessible(const State& state) {
-  return !state.host->external_reporter() && state.host->recording().active();
-}
+bool accessible(const State& state) { return !state.host->external_reporter() && state.host->recording().active(); }
 
 /// Runs `work` without the lock of the interpreter. False with MemoryError set.
 template <class Work>
 bool without_gil(Work&& work) {
   bool enough_memory = true;
-  Py_BEGIN_ALLOW_THREADS
-  try {
-    work();
-  } catch (const std::bad_alloc&) {
+  Py_BEGIN_ALLOW_THREADS try { work(); } catch (const std::bad_alloc&) {
     enough_memory = false;
   }
-  Py_END_ALLOW_THREADS
-  if (!enough_memory) PyErr_NoMemory();
+  Py_END_ALLOW_THREADS if (!enough_memory) PyErr_NoMemory();
   return enough_memory;
 }
 
@@ -101,8 +95,8 @@ PyObject* subscribe_shutdown(PyObject* module, PyObject* callback) {
 }
 
 bool make_state(PyObject* module, State& state) {
-  state.request_timeout =
-      steal(PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
+  state.request_timeout = steal(
+      PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   return state.request_timeout && state.request_dict.intern_keys() && state.process_dict.intern_keys() &&
          state.event_subscribers.create() && state.shutdown_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;

@@ -1,5 +1,5 @@
-// The built-in Python module `mod_wsgi`: a multi-phase extension module with all state in the module object, so that every
-// interpreter has its own. It asks its Host for everything that is not Python.
+// The built-in Python module `mod_wsgi`: a multi-phase extension module with all state in the module object, so that
+// every interpreter has its own. It asks its Host for everything that is not Python.
 #pragma once
 
 #include <Python.h>

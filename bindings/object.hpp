@@ -1,5 +1,5 @@
-// Owned references to Python objects, by pybind11's types. Only those are used of pybind11 in here: they count references
-// and need none of its registries, which do not stand sub-interpreters on every version of Python.
+// Owned references to Python objects, by pybind11's types. Only those are used of pybind11 in here: they count
+// references and need none of its registries, which do not stand sub-interpreters on every version of Python.
 #pragma once
 
 #include <pybind11/pytypes.h>

@@ -64,27 +64,45 @@ constexpr Modes modes_of(Phase phase) { return index(phase) < kEmbeddedPhases ? 
 
 template <Phase kPhase>
 constexpr Row mean_row(std::string_view key) {
-  return {.key = key, .type = Type::kFloat, .unit = Unit::kSeconds, .make = mean<kPhase>,
+  return {.key = key,
+          .type = Type::kFloat,
+          .unit = Unit::kSeconds,
+          .make = mean<kPhase>,
           .none = modes_of(kPhase) == Modes::kDaemonOnly ? NoneRule::kEmbeddedMode : NoneRule::kNever,
-          .modes = modes_of(kPhase), .phase = kPhase};
+          .modes = modes_of(kPhase),
+          .phase = kPhase};
 }
 
 template <Phase kPhase>
 constexpr Row smallest_row(std::string_view key) {
-  return {.key = key, .type = Type::kInt, .unit = Unit::kMicroseconds, .make = smallest<kPhase>,
-          .none = NoneRule::kUnobserved, .modes = modes_of(kPhase), .phase = kPhase};
+  return {.key = key,
+          .type = Type::kInt,
+          .unit = Unit::kMicroseconds,
+          .make = smallest<kPhase>,
+          .none = NoneRule::kUnobserved,
+          .modes = modes_of(kPhase),
+          .phase = kPhase};
 }
 
 template <Phase kPhase>
 constexpr Row largest_row(std::string_view key) {
-  return {.key = key, .type = Type::kInt, .unit = Unit::kMicroseconds, .make = largest<kPhase>,
-          .none = NoneRule::kUnobserved, .modes = modes_of(kPhase), .phase = kPhase};
+  return {.key = key,
+          .type = Type::kInt,
+          .unit = Unit::kMicroseconds,
+          .make = largest<kPhase>,
+          .none = NoneRule::kUnobserved,
+          .modes = modes_of(kPhase),
+          .phase = kPhase};
 }
 
 template <Phase kPhase>
 constexpr Row bucket_row(std::string_view key) {
-  return {.key = key, .type = Type::kIntList, .unit = Unit::kCount, .make = buckets<kPhase>,
-          .modes = modes_of(kPhase), .phase = kPhase};
+  return {.key = key,
+          .type = Type::kIntList,
+          .unit = Unit::kCount,
+          .make = buckets<kPhase>,
+          .modes = modes_of(kPhase),
+          .phase = kPhase};
 }
 
 constexpr Row count_row(std::string_view key, Maker make) {
@@ -127,9 +145,13 @@ constexpr auto kRows = std::to_array<Row>({
     count_row("request_threads_started", threads_started),
     count_row("request_threads_active", threads_active),
     float_row("capacity_utilization", Unit::kRatio, derived<&Window::capacity_utilization>),
-    {.key = "request_threads_completed", .type = Type::kIntList, .unit = Unit::kCount,
+    {.key = "request_threads_completed",
+     .type = Type::kIntList,
+     .unit = Unit::kCount,
      .make = slot_counts<&SlotWindow::completed>},
-    {.key = "request_threads_buckets", .type = Type::kIntList, .unit = Unit::kCount,
+    {.key = "request_threads_buckets",
+     .type = Type::kIntList,
+     .unit = Unit::kCount,
      .alias_of = "request_threads_completed"},
     seconds_list_row("request_threads_busy_time", slot_seconds<&SlotWindow::busy_ns>),
     seconds_list_row("request_threads_cpu_time", slot_seconds<&SlotWindow::cpu_ns>),

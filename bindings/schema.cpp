@@ -5,43 +5,62 @@ namespace {
 
 std::string_view text_of(Type type) {
   switch (type) {
-    case Type::kInt: return "int";
-    case Type::kFloat: return "float";
-    case Type::kIntList: return "list of int";
-    case Type::kFloatList: return "list of float";
-    case Type::kDictList: return "list of dict";
+    case Type::kInt:
+      return "int";
+    case Type::kFloat:
+      return "float";
+    case Type::kIntList:
+      return "list of int";
+    case Type::kFloatList:
+      return "list of float";
+    case Type::kDictList:
+      return "list of dict";
   }
   return "";
 }
 
 std::string_view text_of(Unit unit) {
   switch (unit) {
-    case Unit::kNone: return "";
-    case Unit::kSeconds: return "seconds";
-    case Unit::kEpochSeconds: return "seconds since the epoch";
-    case Unit::kMicroseconds: return "microseconds";
-    case Unit::kBytes: return "bytes";
-    case Unit::kPerSecond: return "per second";
-    case Unit::kRatio: return "ratio";
-    case Unit::kCount: return "count";
+    case Unit::kNone:
+      return "";
+    case Unit::kSeconds:
+      return "seconds";
+    case Unit::kEpochSeconds:
+      return "seconds since the epoch";
+    case Unit::kMicroseconds:
+      return "microseconds";
+    case Unit::kBytes:
+      return "bytes";
+    case Unit::kPerSecond:
+      return "per second";
+    case Unit::kRatio:
+      return "ratio";
+    case Unit::kCount:
+      return "count";
   }
   return "";
 }
 
 std::string_view text_of(NoneRule rule) {
   switch (rule) {
-    case NoneRule::kNever: return "";
-    case NoneRule::kEmbeddedMode: return "None in embedded mode";
-    case NoneRule::kUnobserved: return "None without an observation";
+    case NoneRule::kNever:
+      return "";
+    case NoneRule::kEmbeddedMode:
+      return "None in embedded mode";
+    case NoneRule::kUnobserved:
+      return "None without an observation";
   }
   return "";
 }
 
 bool is_none(const Row& row, const Sample& sample) {
   switch (row.none) {
-    case NoneRule::kNever: return false;
-    case NoneRule::kEmbeddedMode: return sample.window->mode == Mode::kEmbedded;
-    case NoneRule::kUnobserved: return !(*sample.window)[row.phase].observed();
+    case NoneRule::kNever:
+      return false;
+    case NoneRule::kEmbeddedMode:
+      return sample.window->mode == Mode::kEmbedded;
+    case NoneRule::kUnobserved:
+      return !(*sample.window)[row.phase].observed();
   }
   return false;
 }

@@ -1,5 +1,5 @@
-// The dicts as tables: one row a key, in the order of the specification. A dict has exactly the keys of its table, and the
-// docstrings of the module are written from it.
+// The dicts as tables: one row a key, in the order of the specification. A dict has exactly the keys of its table, and
+// the docstrings of the module are written from it.
 #pragma once
 
 #include <Python.h>
@@ -45,7 +45,7 @@ struct Row {
   Maker make = nullptr;
   NoneRule none = NoneRule::kNever;
   Modes modes = Modes::kBoth;
-  Phase phase = Phase::kServer;  ///< What kUnobserved asks for.
+  Phase phase = Phase::kServer;    ///< What kUnobserved asks for.
   std::string_view alias_of = {};  ///< The same object as an earlier key holds; deprecated.
 };
 

@@ -6,7 +6,8 @@
 
 namespace sluice::bindings {
 
-/// Takes the exception of this thread, leaving none set. Any exception on the way ends in fewer lines, never in another.
+/// Takes the exception of this thread, leaving none set. Any exception on the way ends in fewer lines, never in
+/// another.
 [[nodiscard]] std::vector<std::string> take_traceback();
 
 /// The name of the type of the exception that is set; it stays set.

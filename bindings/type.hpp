@@ -25,8 +25,7 @@ Object make_type(const char* name, const char* doc, std::initializer_list<PyType
                                     {Py_tp_dealloc, reinterpret_cast<void*>(free_instance)}};
   slots.insert(slots.end(), special);
   slots.push_back({0, nullptr});
-  PyType_Spec spec = {name, sizeof(Instance), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                      slots.data()};
+  PyType_Spec spec = {name, sizeof(Instance), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots.data()};
   return steal(PyType_FromSpec(&spec));
 }
 

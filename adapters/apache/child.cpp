@@ -46,13 +46,13 @@ wsgi::Runtime::Options runtime_options() {
 
 apr_status_t end_thread(void* context) noexcept {
   auto* const thread = static_cast<wsgi::ThreadContext*>(context);
-  thread->end(this_child != nullptr && this_child->runtime().running());
+  thread->end(this_child->runtime().running());
   delete thread;
   return APR_SUCCESS;
 }
 
-apr_status_t end_child(void* ended) noexcept {
-  delete static_cast<Child*>(ended);
+apr_status_t stop_child(void* stopped) noexcept {
+  static_cast<Child*>(stopped)->stop();
   return APR_SUCCESS;
 }
 
@@ -94,10 +94,9 @@ Child::Child(apr_pool_t* pool, server_rec* server)
   }
 }
 
-Child::~Child() {
+void Child::stop() {
   const Watchdog watchdog(kShutdownSeconds, host_);
   runtime_.stop("", main_thread_);
-  this_child = nullptr;
 }
 
 wsgi::ThreadContext& Child::thread_of(request_rec* request) {
@@ -115,7 +114,7 @@ void start_child(apr_pool_t* pool, server_rec* server) {
   try {
     this_child = new Child(pool, server);
     // Before the pools of what the application may still use.
-    apr_pool_pre_cleanup_register(pool, this_child, end_child);
+    apr_pool_pre_cleanup_register(pool, this_child, stop_child);
   } catch (const std::exception& error) {
     ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "WSGI applications cannot be served by this process: %s.",
                  error.what());

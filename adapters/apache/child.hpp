@@ -39,16 +39,17 @@ class EmbeddedHost final : public bindings::Host {
   Capacity capacity_;
 };
 
+/// Never destroyed: threads that do not end with their process may use it to the last.
 class Child {
  public:
-  /// Starts Python and loads the scripts that are to be loaded at start. On the main thread of a new process. Errors are
-  /// logged; requests are then answered with them.
+  /// Starts Python and loads the scripts that are to be loaded at start. On the main thread of a new process. Errors
+  /// are logged; requests are then answered with them.
   Child(apr_pool_t* pool, server_rec* server);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// Ends everything in order, within a bounded time: an application that hangs is left to the kernel.
-  ~Child();
+  /// Ends Python in order, within a bounded time: an application that hangs is left to the kernel.
+  void stop();
 
   /// The calling thread's context. It is ended with the thread.
   [[nodiscard]] wsgi::ThreadContext& thread_of(request_rec* request);
@@ -58,6 +59,8 @@ class Child {
   [[nodiscard]] WallAnchor& wall_anchor() noexcept { return wall_anchor_; }
 
  private:
+  ~Child() = default;
+
   Capacity capacity_;
   EmbeddedHost host_;
   wsgi::Runtime runtime_;

@@ -33,8 +33,8 @@ void* create_server_config(apr_pool_t* pool, server_rec*) {
 /// A virtual host's own aliases come before those of the main server.
 void* merge_server_config(apr_pool_t* pool, void* base, void* added) {
   auto* const config = make<ServerConfig>(pool);
-  config->aliases = apr_array_append(pool, static_cast<ServerConfig*>(added)->aliases,
-                                     static_cast<ServerConfig*>(base)->aliases);
+  config->aliases =
+      apr_array_append(pool, static_cast<ServerConfig*>(added)->aliases, static_cast<ServerConfig*>(base)->aliases);
   return config;
 }
 

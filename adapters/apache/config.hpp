@@ -1,5 +1,5 @@
-// What the directives say, as Apache keeps it: for each server its aliases, for each directory how requests are served, and
-// for the process how Python runs. Everything lives in Apache's pools.
+// What the directives say, as Apache keeps it: for each server its aliases, for each directory how requests are served,
+// and for the process how Python runs. Everything lives in Apache's pools.
 #pragma once
 
 #include "adapters/apache/server.hpp"
@@ -8,9 +8,9 @@ namespace sluice::apache {
 
 /// WSGIScriptAlias, WSGIScriptAliasMatch. Pointers are null where an option was not given.
 struct Alias {
-  ap_regex_t* pattern;    ///< Null for WSGIScriptAlias.
-  const char* location;   ///< URL prefix, or the source of the pattern.
-  const char* target;     ///< File or directory.
+  ap_regex_t* pattern;   ///< Null for WSGIScriptAlias.
+  const char* location;  ///< URL prefix, or the source of the pattern.
+  const char* target;    ///< File or directory.
   const char* process_group;
   const char* application_group;
   const char* callable;

@@ -51,9 +51,12 @@ void DeferredSignals::install() noexcept {
   }
 }
 
-DeferredSignals::Scope::Scope() noexcept { depth = depth + 1; }
+DeferredSignals::Scope::Scope() noexcept {
+  if (owner != 0) depth = depth + 1;
+}
 
 DeferredSignals::Scope::~Scope() {
+  if (owner == 0) return;
   depth = depth - 1;
   if (depth == 0 && pending != 0 && ::getpid() == owner) pass_on(pending);
 }

@@ -1,6 +1,6 @@
-// Signals that end a process of a server without threads. There the server leaves from inside its signal handler, on the
-// thread that serves requests: in the middle of a request that would run Python's end inside Python, or inside malloc. So
-// while a request is served the signal waits for its end.
+// Signals that end a process of a server without threads. There the server leaves from inside its signal handler, on
+// the thread that serves requests: in the middle of a request that would run Python's end inside Python, or inside
+// malloc. So while a request is served the signal waits for its end.
 #pragma once
 
 namespace sluice::apache {

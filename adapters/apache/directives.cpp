@@ -186,7 +186,8 @@ const char* python_home(cmd_parms* cmd, void*, const char* value) {
 
 const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
   if (const char* const wrong = only_in_main_server(cmd)) return wrong;
-  if (std::strlen(value) != 1 || *value < '0' || *value > '2') return error(cmd, "must be 0, 1 or 2, not '", value, "'");
+  if (std::strlen(value) != 1 || *value < '0' || *value > '2')
+    return error(cmd, "must be 0, 1 or 2, not '", value, "'");
   process_config().optimize = *value - '0';
   return nullptr;
 }

@@ -30,10 +30,14 @@ bool is_disconnect(apr_status_t status) {
 
 int apache_level(LogLevel level) noexcept {
   switch (level) {
-    case LogLevel::kError: return APLOG_ERR;
-    case LogLevel::kWarning: return APLOG_WARNING;
-    case LogLevel::kInfo: return APLOG_INFO;
-    case LogLevel::kDebug: return APLOG_DEBUG;
+    case LogLevel::kError:
+      return APLOG_ERR;
+    case LogLevel::kWarning:
+      return APLOG_WARNING;
+    case LogLevel::kInfo:
+      return APLOG_INFO;
+    case LogLevel::kDebug:
+      return APLOG_DEBUG;
   }
   return APLOG_ERR;
 }
@@ -78,7 +82,8 @@ absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into) {
   apr_brigade_destroy(buckets);
   if (status == APR_SUCCESS) return size;
   input_error_ = ap_map_http_request_error(status, HTTP_BAD_REQUEST);
-  if (is_disconnect(status) || request_->connection->aborted) return absl::DataLossError("the client closed the connection");
+  if (is_disconnect(status) || request_->connection->aborted)
+    return absl::DataLossError("the client closed the connection");
   if (input_error_ == HTTP_REQUEST_ENTITY_TOO_LARGE) return absl::DataLossError("the request body is too large");
   return absl::DataLossError(error_text(status));
 }
@@ -128,8 +133,8 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
   for (const std::string_view block : blocks) {
     APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_transient_create(block.data(), block.size(), alloc));
   }
-  // With the end in the same brigade the server can tell the length of a short response by itself, and marks the end of a
-  // chunked one in the same write.
+  // With the end in the same brigade the server can tell the length of a short response by itself, and marks the end of
+  // a chunked one in the same write.
   APR_BRIGADE_INSERT_TAIL(buckets, last ? apr_bucket_eos_create(alloc) : apr_bucket_flush_create(alloc));
   const absl::Status status = pass(request_->output_filters, buckets);
   return status.ok() && last ? flush() : status;
@@ -149,7 +154,8 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
   if (status == APR_SUCCESS) status = apr_file_dup(&file, borrowed, request_->pool);
   if (status != APR_SUCCESS) return absl::InternalError(error_text(status));
   apr_bucket_brigade* const buckets = brigade();
-  apr_brigade_insert_file(buckets, file, static_cast<apr_off_t>(offset), static_cast<apr_off_t>(length), request_->pool);
+  apr_brigade_insert_file(buckets, file, static_cast<apr_off_t>(offset), static_cast<apr_off_t>(length),
+                          request_->pool);
   for (apr_bucket* each = APR_BRIGADE_FIRST(buckets); each != APR_BRIGADE_SENTINEL(buckets);
        each = APR_BUCKET_NEXT(each)) {
     apr_bucket_file_enable_mmap(each, 0);  // a mapped file that is cut short meanwhile would kill the process

@@ -38,7 +38,8 @@ int check_script(request_rec* request, bool aliased) {
   if (request->finfo.filetype != APR_REG) {
     return refuse(request, HTTP_FORBIDDEN, "Attempt to invoke what is not a file as WSGI application");
   }
-  if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr && *request->path_info != '\0') {
+  if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr &&
+      *request->path_info != '\0') {
     return refuse(request, HTTP_NOT_FOUND, "AcceptPathInfo off disallows user's path");
   }
   return OK;
@@ -89,9 +90,10 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
   apr_table_t* const variables = request->subprocess_env;
   apr_table_set(variables, "SCRIPT_NAME", script_name(request).c_str());
   apr_table_set(variables, "PATH_INFO", path_info(request).c_str());
-  const bool authorization = notes.pass_authorization != nullptr ? *notes.pass_authorization == '1'
-                                                                 : config.pass_authorization == 1;
-  if (const char* const value = apr_table_get(request->headers_in, "Authorization"); authorization && value != nullptr) {
+  const bool authorization =
+      notes.pass_authorization != nullptr ? *notes.pass_authorization == '1' : config.pass_authorization == 1;
+  if (const char* const value = apr_table_get(request->headers_in, "Authorization");
+      authorization && value != nullptr) {
     apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
   }
   apr_table_setn(variables, "mod_wsgi.process_group", "");
@@ -103,10 +105,14 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
 
 int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
   switch (outcome) {
-    case wsgi::Outcome::kResponded: return OK;
-    case wsgi::Outcome::kTimedOut: return HTTP_GATEWAY_TIME_OUT;
-    case wsgi::Outcome::kMissing: return HTTP_NOT_FOUND;
-    case wsgi::Outcome::kFailed: break;
+    case wsgi::Outcome::kResponded:
+      return OK;
+    case wsgi::Outcome::kTimedOut:
+      return HTTP_GATEWAY_TIME_OUT;
+    case wsgi::Outcome::kMissing:
+      return HTTP_NOT_FOUND;
+    case wsgi::Outcome::kFailed:
+      break;
   }
   return exchange.input_error() != 0 ? exchange.input_error() : HTTP_INTERNAL_SERVER_ERROR;
 }

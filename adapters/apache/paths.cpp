@@ -15,8 +15,8 @@ constexpr const char* kApplicationGroupNote = "mod_wsgi.application_group";
 constexpr const char* kCallableNote = "mod_wsgi.callable_object";
 constexpr const char* kAuthorizationNote = "mod_wsgi.pass_authorization";
 
-/// How much of `uri` a prefix matches, 0 if it does not. A run of slashes counts as one, and a match ends where a segment
-/// does.
+/// How much of `uri` a prefix matches, 0 if it does not. A run of slashes counts as one, and a match ends where a
+/// segment does.
 std::size_t matched_length(const char* uri, const char* prefix) {
   const char* at = uri;
   while (*prefix != '\0') {
@@ -75,8 +75,8 @@ std::string without_doubled_slashes(std::string_view path) {
   return result;
 }
 
-/// host, or host:port where the port is not a standard one. The port is that of the connection: the one in a Host header
-/// is the client's choice, who could have an interpreter made for each.
+/// host, or host:port where the port is not a standard one. The port is that of the connection: the one in a Host
+/// header is the client's choice, who could have an interpreter made for each.
 std::string with_port(const request_rec* request, const char* host) {
   const apr_port_t port = request->connection->local_addr->port;
   std::string name = host != nullptr ? host : "";

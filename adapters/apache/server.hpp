@@ -1,10 +1,11 @@
 // Apache's headers for C++, and the names by which this module is known to it.
 #pragma once
 
-#include <apr_strings.h>
-#include <apr_tables.h>
+// First: the others do not stand without it.
 #include <httpd.h>
 
+#include <apr_strings.h>
+#include <apr_tables.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>

@@ -7,8 +7,8 @@ namespace sluice::apache {
 
 class Watchdog {
  public:
-  /// Ends the process, with a line in the log, unless this object is destroyed within the time. If no thread can be made
-  /// for it the process is left to the server's own limits.
+  /// Ends the process, with a line in the log, unless this object is destroyed within the time. If no thread can be
+  /// made for it the process is left to the server's own limits.
   Watchdog(int seconds, const bindings::Host& host) noexcept;
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;

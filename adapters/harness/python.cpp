@@ -58,11 +58,16 @@ void set(Completion& done, const std::string& name, py::handle value) {
     std::uint64_t Completion::*member;
   };
   static constexpr Field kFields[] = {
-      {"server", &Completion::server_us},           {"queue", &Completion::queue_us},
-      {"daemon", &Completion::daemon_us},           {"application", &Completion::application_us},
-      {"request", &Completion::request_us},         {"input_read", &Completion::input_read_us},
-      {"output_write", &Completion::output_write_us}, {"input_bytes", &Completion::input_bytes},
-      {"input_reads", &Completion::input_reads},    {"output_bytes", &Completion::output_bytes},
+      {"server", &Completion::server_us},
+      {"queue", &Completion::queue_us},
+      {"daemon", &Completion::daemon_us},
+      {"application", &Completion::application_us},
+      {"request", &Completion::request_us},
+      {"input_read", &Completion::input_read_us},
+      {"output_write", &Completion::output_write_us},
+      {"input_bytes", &Completion::input_bytes},
+      {"input_reads", &Completion::input_reads},
+      {"output_bytes", &Completion::output_bytes},
       {"output_writes", &Completion::output_writes},
   };
   if (name == "status") {
@@ -127,9 +132,8 @@ class PythonHost {
     if (threads < 1 || threads > std::numeric_limits<std::uint16_t>::max()) {
       throw py::value_error("threads must be from 1 to 65535");
     }
-    host_ = std::make_shared<Harness>(Harness::Options{.threads = static_cast<std::size_t>(threads),
-                                                       .mode = mode_of(mode),
-                                                       .external_reporter = external_reporter});
+    host_ = std::make_shared<Harness>(Harness::Options{
+        .threads = static_cast<std::size_t>(threads), .mode = mode_of(mode), .external_reporter = external_reporter});
     module_ = bindings::make_module(*host_, "");
     if (!module_) throw py::error_already_set();
     // The module may outlive this object: it takes a share of the harness with it.
@@ -166,9 +170,10 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The harness of Sluice in C++. Use sluice.testing.";
 
   py::class_<PythonRequest>(module, "Request", "A request in flight on a slot of a Host.")
-      .def("finish", &PythonRequest::finish,
-           "finish(**measurements): complete the request now. Raises ValueError, and records nothing, for a value that\n"
-           "is out of range, a daemon phase in embedded mode, or a request that is finished already.");
+      .def(
+          "finish", &PythonRequest::finish,
+          "finish(**measurements): complete the request now. Raises ValueError, and records nothing, for a value that\n"
+          "is out of range, a daemon phase in embedded mode, or a request that is finished already.");
 
   py::class_<PythonHost>(module, "Host", "A host whose clock moves only when the test says so.")
       .def(py::init<long long, const std::string&, bool>(), py::arg("threads") = 4, py::arg("mode") = "embedded",

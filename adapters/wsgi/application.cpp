@@ -26,10 +26,9 @@ void log_traceback(const Call& call) {
 void log_exception(const Call& call) {
   const std::string name = bindings::exception_name();
   const bool ignored = PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
-  call.exchange.log(LogLevel::kError, ignored ? absl::StrCat(name, " exception raised by WSGI script '", call.script,
-                                                             "'; ignored.")
-                                              : absl::StrCat(name, " exception raised processing WSGI script '",
-                                                             call.script, "'."));
+  call.exchange.log(LogLevel::kError,
+                    ignored ? absl::StrCat(name, " exception raised by WSGI script '", call.script, "'; ignored.")
+                            : absl::StrCat(name, " exception raised processing WSGI script '", call.script, "'."));
   log_traceback(call);
 }
 
@@ -84,12 +83,13 @@ void close(PyObject* result, const Call& call) {
 
 void mark_left(const Call& call) { call.measurement.marks.left_ns = monotonic_ns(); }
 
-/// Sends what the application returned and closes it. False with an exception set, or without one when the client is gone.
+/// Sends what the application returned and closes it. False with an exception set, or without one when the client is
+/// gone.
 bool send_result(PyObject* result, Response& response, const Call& call) {
   std::vector<std::string_view> blocks;
   if (all_blocks(result, blocks)) {
-    // A list has nothing to close and nothing to run: the application is done before the sending begins. The blocks live
-    // as long as the items, which the application might take out of its list meanwhile.
+    // A list has nothing to close and nothing to run: the application is done before the sending begins. The blocks
+    // live as long as the items, which the application might take out of its list meanwhile.
     mark_left(call);
     const Object keep = steal(PySequence_Tuple(result));
     return keep && response.send(blocks, true);
@@ -113,9 +113,10 @@ Outcome fail(const Response& response, RequestEvents& events, const Call& call) 
   const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
   if (timed_out) {
     PyErr_Clear();
-    call.exchange.log(LogLevel::kInfo, response.head_sent()
-                                           ? "Request interrupted by RequestTimeout after headers sent; response truncated."
-                                           : "Request interrupted by RequestTimeout; thread recovered.");
+    call.exchange.log(LogLevel::kInfo,
+                      response.head_sent()
+                          ? "Request interrupted by RequestTimeout after headers sent; response truncated."
+                          : "Request interrupted by RequestTimeout; thread recovered.");
   } else {
     events.exception();
     log_exception(call);
@@ -156,9 +157,9 @@ class Arguments {
       : call_(call),
         input_(make_input(call.interpreter.furniture().input_type.ptr(), input, call.measurement)),
         start_response_(make_start_response(call.interpreter.furniture().start_response_type.ptr(), response)),
-        environ_(input_ ? make_environ(call.exchange, call.interpreter.furniture(), call.facts, input_.ptr(),
-                                       call.thread_id)
-                        : Object()) {}
+        environ_(
+            input_ ? make_environ(call.exchange, call.interpreter.furniture(), call.facts, input_.ptr(), call.thread_id)
+                   : Object()) {}
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
   ~Arguments() {

@@ -31,8 +31,8 @@ struct Call {
   Measurement& measurement;
 };
 
-/// Runs the callable of a loaded script's module. With the interpreter's lock, on the calling thread's state in it. Every
-/// error is logged; no exception is left set.
+/// Runs the callable of a loaded script's module. With the interpreter's lock, on the calling thread's state in it.
+/// Every error is logged; no exception is left set.
 [[nodiscard]] Outcome run_application(PyObject* module, const Call& call);
 
 }  // namespace sluice::wsgi

@@ -12,7 +12,8 @@ namespace {
 /// Strings of the request are bytes in disguise, as PEP 3333 wants; paths of files are as Python decodes file names.
 Object decoded(std::string_view key, std::string_view value) {
   const auto size = static_cast<Py_ssize_t>(value.size());
-  if (key == "DOCUMENT_ROOT" || key == "SCRIPT_FILENAME") return steal(PyUnicode_DecodeFSDefaultAndSize(value.data(), size));
+  if (key == "DOCUMENT_ROOT" || key == "SCRIPT_FILENAME")
+    return steal(PyUnicode_DecodeFSDefaultAndSize(value.data(), size));
   return steal(PyUnicode_DecodeLatin1(value.data(), size, nullptr));
 }
 

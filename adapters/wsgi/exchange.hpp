@@ -44,15 +44,15 @@ class Exchange {
   /// The request has a body, declared by length or chunked.
   [[nodiscard]] virtual bool has_body() const = 0;
 
-  /// Reads some of the body, at least a byte unless it has ended; 0 at its end. Blocks. An error is final: the body cannot
-  /// be had whole.
+  /// Reads some of the body, at least a byte unless it has ended; 0 at its end. Blocks. An error is final: the body
+  /// cannot be had whole.
   [[nodiscard]] virtual absl::StatusOr<std::size_t> read(absl::Span<char> into) = 0;
 
   /// Takes the head of the response over. Not sent before there is something to send. May be called with the lock held.
   virtual absl::Status begin_response(const ResponseHead& head) = 0;
 
-  /// Sends blocks of the body, and the head before the first. Returns once they were written out. With `last` the response
-  /// ends there. Cancelled if the client is gone. Blocks.
+  /// Sends blocks of the body, and the head before the first. Returns once they were written out. With `last` the
+  /// response ends there. Cancelled if the client is gone. Blocks.
   virtual absl::Status write(absl::Span<const std::string_view> blocks, bool last) = 0;
 
   /// Sends a part of a regular file as the whole body. The descriptor stays the caller's. Blocks.

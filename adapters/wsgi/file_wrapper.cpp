@@ -9,7 +9,8 @@ using bindings::steal;
 
 namespace {
 
-// A class in Python: it is made once an interpreter, and none of its methods runs for a file that the server sends itself.
+// A class in Python: it is made once an interpreter, and none of its methods runs for a file that the server sends
+// itself.
 constexpr const char* kSource = R"python(
 class FileWrapper:
     """A file as the response of an application, read in blocks of blksize bytes."""

@@ -19,8 +19,8 @@ constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
 
 /// Those that belong to the connection, which is the server's.
 constexpr std::array<std::string_view, 9> kHopByHop = {
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
-    "trailer",    "trailers",   "transfer-encoding",  "upgrade"};
+    "connection",        "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "trailers",
+    "transfer-encoding", "upgrade"};
 
 std::string_view view(PyObject* bytes) {
   return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
@@ -38,9 +38,8 @@ bool refuse(const char* format, PyObject* bytes) {
 }
 
 bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_iscntrl(static_cast<unsigned char>(c)) && c != '\t';
-  });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)) && c != '\t'; });
 }
 
 bool check_status(PyObject* bytes) {

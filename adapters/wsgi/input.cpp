@@ -19,8 +19,7 @@ constexpr std::size_t kChunk = 32 * 1024;
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 
 struct InputObject {
-  PyObject_HEAD
-  InputBuffer* input;  ///< Null once the request is over.
+  PyObject_HEAD InputBuffer* input;  ///< Null once the request is over.
   Measurement* measurement;
   bool reading;  ///< A thread is inside a read. Guarded by the lock.
 };
@@ -84,8 +83,7 @@ PyObject* input_readlines(PyObject* self, PyObject* args) {
   Object lines = steal(PyList_New(0));
   std::size_t total = 0;
   while (lines && total < hint) {
-    const Object line =
-        steal(run(self, "readlines", [](InputBuffer& input) { return input.read_line(kNoLimit); }));
+    const Object line = steal(run(self, "readlines", [](InputBuffer& input) { return input.read_line(kNoLimit); }));
     if (!line) return nullptr;
     if (PyBytes_GET_SIZE(line.ptr()) == 0) break;
     if (PyList_Append(lines.ptr(), line.ptr()) < 0) return nullptr;

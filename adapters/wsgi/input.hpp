@@ -12,7 +12,8 @@
 
 namespace sluice::wsgi {
 
-/// The reading behind the Python object: a buffer over Exchange::read. Not thread-safe; the lock and `reading` guard it.
+/// The reading behind the Python object: a buffer over Exchange::read. Not thread-safe; the lock and `reading` guard
+/// it.
 class InputBuffer {
  public:
   InputBuffer(Exchange& exchange, Measurement& measurement) noexcept
@@ -42,8 +43,8 @@ class InputBuffer {
 /// A new wsgi.input. `input` must live until finish_input().
 [[nodiscard]] bindings::Object make_input(PyObject* type, InputBuffer& input, Measurement& measurement);
 
-/// The request is over: later calls of the object raise RuntimeError. Waits for a thread of the application that is still
-/// inside a read. With the lock.
+/// The request is over: later calls of the object raise RuntimeError. Waits for a thread of the application that is
+/// still inside a read. With the lock.
 void finish_input(PyObject* input, Measurement& measurement);
 
 }  // namespace sluice::wsgi

@@ -1,5 +1,5 @@
-// One Python interpreter: the main one or a sub-interpreter, named for its application group, with what requests need of
-// it made once.
+// One Python interpreter: the main one or a sub-interpreter, named for its application group, with what requests need
+// of it made once.
 #pragma once
 
 #include <Python.h>
@@ -50,8 +50,8 @@ class Interpreter {
   /// Publishes process_stopping. With the lock.
   void publish_stopping(const std::string& reason);
 
-  /// Ends what runs in it as Python does at its exit: joins threads that are no daemons, then runs atexit callbacks. With
-  /// the lock; blocks as long as they do.
+  /// Ends what runs in it as Python does at its exit: joins threads that are no daemons, then runs atexit callbacks.
+  /// With the lock; blocks as long as they do.
   void run_exit_handlers(const bindings::Host& host);
 
   /// No thread but the owner has a state in it. With the lock.

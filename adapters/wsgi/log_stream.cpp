@@ -16,8 +16,7 @@ namespace {
 constexpr const char* kNames[kStreams] = {"<stdout>", "<stderr>", "<wsgi.errors>"};
 
 struct LogObject {
-  PyObject_HEAD
-  const bindings::Host* host;
+  PyObject_HEAD const bindings::Host* host;
   LineBuffer* own;  ///< For threads that the application made.
   Stream stream;
 };

@@ -1,5 +1,5 @@
-// sys.stdout, sys.stderr and wsgi.errors: text streams whose lines go to the error log, tagged with the request that the
-// writing thread serves.
+// sys.stdout, sys.stderr and wsgi.errors: text streams whose lines go to the error log, tagged with the request that
+// the writing thread serves.
 #pragma once
 
 #include <Python.h>

@@ -1,4 +1,5 @@
-// What is measured of one request while it runs, and the release of an interpreter's lock that measures the wait for it.
+// What is measured of one request while it runs, and the release of an interpreter's lock that measures the wait for
+// it.
 #pragma once
 
 #include <Python.h>

@@ -12,7 +12,8 @@ using bindings::steal;
 namespace {
 
 bool add_directory(PyObject* site, const std::string& directory) {
-  const Object path = steal(PyUnicode_DecodeFSDefaultAndSize(directory.data(), static_cast<Py_ssize_t>(directory.size())));
+  const Object path =
+      steal(PyUnicode_DecodeFSDefaultAndSize(directory.data(), static_cast<Py_ssize_t>(directory.size())));
   return path && steal(PyObject_CallMethod(site, "addsitedir", "O", path.ptr()));
 }
 

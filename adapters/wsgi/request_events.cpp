@@ -37,14 +37,18 @@ class Event {
     if (dict_) bindings::publish_event(call.interpreter.furniture().module.ptr(), name, dict_.ptr());
   }
 
-  [[nodiscard]] PyObject* get(const char* key) const { return dict_ ? PyDict_GetItemString(dict_.ptr(), key) : nullptr; }
+  [[nodiscard]] PyObject* get(const char* key) const {
+    return dict_ ? PyDict_GetItemString(dict_.ptr(), key) : nullptr;
+  }
 
  private:
   Object dict_;
 };
 
 constexpr double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
-double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 /// A mark as seconds since the epoch. The wall clock as it is now stands for what it was then.
 double wall_of(std::uint64_t mark_ns) {
@@ -76,7 +80,8 @@ PyObject* request_data(PyObject*, PyObject*) { return RequestEvents::current_dat
 
 PyMethodDef functions[] = {
     {"request_data", request_data, METH_NOARGS,
-     "request_data()\n--\n\nReturn the dict that subscribers to events and the application share during the request which\n"
+     "request_data()\n--\n\nReturn the dict that subscribers to events and the application share during the request "
+     "which\n"
      "this thread serves. Raise RuntimeError on a thread that serves none."},
     {nullptr, nullptr, 0, nullptr},
 };

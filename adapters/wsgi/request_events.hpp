@@ -1,9 +1,8 @@
-// The events of one request, and the dict that subscribers and the application share while it runs. Nothing is built when
-// nobody has subscribed.
+// The events of one request, and the dict that subscribers and the application share while it runs. Nothing is built
+// when nobody has subscribed.
 #pragma once
 
 #include <Python.h>
-
 #include <sys/resource.h>
 
 #include "adapters/wsgi/application.hpp"
@@ -12,7 +11,8 @@
 
 namespace sluice::wsgi {
 
-/// Lives as long as the application runs. All members are called with the lock held, and leave set what exception was set.
+/// Lives as long as the application runs. All members are called with the lock held, and leave set what exception was
+/// set.
 class RequestEvents final : public ResponseObserver {
  public:
   explicit RequestEvents(const Call& call);

@@ -18,8 +18,7 @@ using bindings::steal;
 namespace {
 
 struct StartResponseObject {
-  PyObject_HEAD
-  Response* response;  ///< Null once the request is over.
+  PyObject_HEAD Response* response;  ///< Null once the request is over.
 };
 
 Response* response_of(PyObject* self, const char* what) {
@@ -155,9 +154,9 @@ bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t siz
 }
 
 Object make_start_response_type() {
-  return bindings::make_type<StartResponseObject>("mod_wsgi.StartResponse", "start_response of one request.",
-                                                  {{Py_tp_methods, methods},
-                                                   {Py_tp_call, reinterpret_cast<void*>(start_response_call)}});
+  return bindings::make_type<StartResponseObject>(
+      "mod_wsgi.StartResponse", "start_response of one request.",
+      {{Py_tp_methods, methods}, {Py_tp_call, reinterpret_cast<void*>(start_response_call)}});
 }
 
 Object make_start_response(PyObject* type, Response& response) {

@@ -99,8 +99,7 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
     PyEval_SaveThread();
     return nullptr;
   }
-  std::unique_ptr<Interpreter> made =
-      Interpreter::furnish({.name = name, .python_path = options_.python_path}, host_);
+  std::unique_ptr<Interpreter> made = Interpreter::furnish({.name = name, .python_path = options_.python_path}, host_);
   if (made) {
     PyEval_SaveThread();
     return made;
@@ -143,7 +142,11 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
   }
   thread.end(true);
   running_.store(false, std::memory_order_release);
-  if (finalizable(all)) finalize();
+  if (finalizable(all)) {
+    finalize();
+  } else {
+    abandon();
+  }
 }
 
 /// Threads that are still inside an interpreter, daemons or requests that never end, would be unwound in the middle of
@@ -151,6 +154,12 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
 bool Runtime::finalizable(const std::vector<Interpreter*>& all) {
   const WithGil locked(main_->owner());
   return std::all_of(all.begin(), all.end(), [](const Interpreter* each) { return each->deserted(); });
+}
+
+/// Keeps what the interpreters refer to: nobody has the right to release it any more.
+void Runtime::abandon() noexcept {
+  static_cast<void>(main_.release());
+  for (auto& [name, other] : others_) static_cast<void>(other.release());
 }
 
 void Runtime::finalize() {

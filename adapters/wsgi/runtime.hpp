@@ -20,8 +20,8 @@ namespace sluice::wsgi {
 class Runtime {
  public:
   struct Options {
-    std::string program;                   ///< The interpreter that libpython belongs to: where its library is found from.
-    std::string home;                      ///< A prefix, prefix:exec_prefix or a virtual environment; empty: by program.
+    std::string program;  ///< The interpreter that libpython belongs to: where its library is found from.
+    std::string home;     ///< A prefix, prefix:exec_prefix or a virtual environment; empty: by program.
     std::vector<std::string> python_path;  ///< In front of sys.path of every interpreter.
     int optimize = 0;                      ///< As -O given so many times.
   };
@@ -31,13 +31,13 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  /// Starts Python and the main interpreter, on a thread that stays until stop(), whose context is `thread`. An error has
-  /// been logged.
+  /// Starts Python and the main interpreter, on a thread that stays until stop(), whose context is `thread`. An error
+  /// has been logged.
   [[nodiscard]] absl::Status start(ThreadContext& thread);
 
-  /// Publishes process_stopping to every interpreter, ends their threads and runs their exit handlers, then finalises. On
-  /// the thread that started it, whose context is detached first. Blocks as long as the application's own threads take to
-  /// end.
+  /// Publishes process_stopping to every interpreter, ends their threads and runs their exit handlers, then finalises.
+  /// On the thread that started it, whose context is detached first. Blocks as long as the application's own threads
+  /// take to end.
   void stop(const std::string& reason, ThreadContext& thread);
 
   /// True between start() and the end of stop().
@@ -56,6 +56,7 @@ class Runtime {
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] bool finalizable(const std::vector<Interpreter*>& all);
   void finalize();
+  void abandon() noexcept;
   [[nodiscard]] std::unique_ptr<Interpreter> make_sub_interpreter(const std::string& name, ThreadContext& thread);
 
   Options options_;

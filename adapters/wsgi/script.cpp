@@ -46,8 +46,8 @@ bool wants_reload(PyObject* module, const std::string& path, LogLine log) {
   const Object answer = steal(PyObject_CallFunction(ask, "s", path.c_str()));
   const int yes = answer ? PyObject_IsTrue(answer.ptr()) : -1;
   if (yes >= 0) return yes == 1;
-  log(LogLevel::kError, absl::StrCat(bindings::exception_name(), " exception raised by reload_required() of WSGI script '",
-                                     path, "'."));
+  log(LogLevel::kError,
+      absl::StrCat(bindings::exception_name(), " exception raised by reload_required() of WSGI script '", path, "'."));
   log_traceback(log);
   return false;
 }
@@ -103,8 +103,8 @@ Object Scripts::import(Script& script, const Wanted& wanted, LogLine log) {
   }
   Object module = steal(PyImport_ExecCodeModuleEx(script.module_name.c_str(), code.ptr(), wanted.path.c_str()));
   if (!module) {
-    log(LogLevel::kError, absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", wanted.path,
-                                       "' was loaded."));
+    log(LogLevel::kError,
+        absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", wanted.path, "' was loaded."));
     log_traceback(log);
     return {};
   }

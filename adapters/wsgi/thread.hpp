@@ -14,8 +14,8 @@
 
 namespace sluice::wsgi {
 
-/// Made by a thread for itself when it serves its first request, and ended by its host when the thread ends. Found again
-/// through a thread-local pointer that has no destructor, so that it pins no shared object.
+/// Made by a thread for itself when it serves its first request, and ended by its host when the thread ends. Found
+/// again through a thread-local pointer that has no destructor, so that it pins no shared object.
 class ThreadContext {
  public:
   /// For the calling thread. It takes its place in the recorder when it first serves a request.

@@ -6,7 +6,8 @@
 namespace sluice {
 namespace {
 
-/// The two clocks are read one after the other; a clock that is set moves by more than a thread is ever kept in between.
+/// The two clocks are read one after the other; a clock that is set moves by more than a thread is ever kept in
+/// between.
 constexpr std::int64_t kStepNs = 50'000'000;
 
 std::uint64_t span_us(std::uint64_t from_ns, std::uint64_t to_ns) noexcept {

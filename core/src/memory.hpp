@@ -1,5 +1,5 @@
-// What workers write, in one mapping: the epoch, the spill, and the slots. After a fork the child finds it zeroed, which is
-// its empty state, but for the word `alive` that then has to be set again.
+// What workers write, in one mapping: the epoch, the spill, and the slots. After a fork the child finds it zeroed,
+// which is its empty state, but for the word `alive` that then has to be set again.
 #pragma once
 
 #include <atomic>

@@ -70,7 +70,8 @@ void Recorder::Readers::remove(std::uint64_t id) noexcept {
 
 /// A reader that was registered before a fork is not known to the child: it begins anew there.
 Recorder::Readers::Pending& Recorder::Readers::pending(std::uint64_t id) {
-  const auto found = std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
+  const auto found =
+      std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
   if (found != pending_.end()) return *found;
   Pending& fresh = pending_.emplace_back(Pending{.id = id,
                                                  .start_ns = ledger_.cut_ns(),
@@ -97,9 +98,8 @@ absl::Status Recorder::Readers::cut() {
 bool Recorder::Readers::complete_cut() {
   Patience patience;
   interrupted_ = true;  // until it is whole, also past an exception
-  const bool whole = asymmetric_
-                         ? ledger_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
-                         : ledger_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
+  const bool whole = asymmetric_ ? ledger_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
+                                 : ledger_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
   if (!whole) return false;
   interrupted_ = false;
   take_spill(patience);
@@ -127,8 +127,8 @@ void Recorder::Readers::take_spill(Patience& patience) {
   if (bank != nullptr) take_spill_bank(*bank);
 }
 
-/// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of the
-/// window; more of it cannot be shown in one entry.
+/// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of
+/// the window; more of it cannot be shown in one entry.
 void Recorder::Readers::take_spill_bank(SpillBank& bank) {
   if (const std::uint64_t count = bank.count.get(); count != 0) {
     SlotWindow& slot = scratch_.slots[last_used_slot()];
@@ -184,16 +184,15 @@ void Recorder::Readers::list_spilled(ProcessTotals& totals) noexcept {
 }
 
 /// Reads without a cut. Each counter grows only, so each sum does; a request that completes between the reading of its
-/// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it. None
-/// is counted twice: [T2] pairs with [T1] in slot.hpp, so that a request whose duration was read is not seen in flight.
+/// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it.
+/// None is counted twice: [T2] pairs with [T1] in slot.hpp, so that a request whose duration was read is not seen in
+/// flight.
 ProcessTotals Recorder::Readers::totals() {
   const std::lock_guard lock(mutex_);
   const auto array = memory_.array();
   const Timeline::Instant now = timeline_.now();
-  ProcessTotals totals{.restart_time = restart_time_,
-                       .current_time = now.wall,
-                       .threads = {},
-                       .resources = probe_.read()};
+  ProcessTotals totals{
+      .restart_time = restart_time_, .current_time = now.wall, .threads = {}, .resources = probe_.read()};
   if (now.stepped) {
     for (Pending& each : pending_) each.stepped = true;
   }

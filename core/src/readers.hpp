@@ -33,7 +33,8 @@ class Recorder::Readers {
     std::uint64_t start_ns;
     Resources start_resources;
     bool stepped;
-    bool joined;  ///< False until the cut that was under way when the reader was added is complete: that is not its own.
+    bool
+        joined;  ///< False until the cut that was under way when the reader was added is complete: that is not its own.
     Window window;
   };
 
@@ -56,7 +57,7 @@ class Recorder::Readers {
   Timeline::Instant instant_;  ///< Of the last cut.
   const double restart_time_;
   detail::Ledger<detail::ProductionCells> ledger_;
-  Window scratch_;  ///< The cut under way.
+  Window scratch_;            ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.
   std::vector<Pending> pending_;
   std::uint64_t busy_floor_ns_ = 0;

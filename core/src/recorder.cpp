@@ -48,8 +48,8 @@ Recorder::Readers& Recorder::readers() {
   return *readers_.load(std::memory_order_acquire);  // [F2]
 }
 
-/// In a forked child: the parent's readers are left where they are, since another thread may have been inside them at the
-/// moment of the fork, and new ones begin with empty slots. Several threads may come here; one does it.
+/// In a forked child: the parent's readers are left where they are, since another thread may have been inside them at
+/// the moment of the fork, and new ones begin with empty slots. Several threads may come here; one does it.
 void Recorder::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
@@ -87,12 +87,12 @@ bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
   auto& state = array.slots[slot].state;
   std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
   while (detail::slot_state(seen) != SlotState::kOwned) {
-    if (!state.compare_exchange_weak(seen, owned, std::memory_order_acquire, std::memory_order_relaxed)) continue;  // [S1]
+    if (!state.compare_exchange_weak(seen, owned, std::memory_order_acquire, std::memory_order_relaxed))
+      continue;                                                              // [S1]
     std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
     const auto needed = static_cast<std::uint32_t>(slot + 1);
-    while (high < needed &&
-           !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
-                                                    std::memory_order_relaxed)) {
+    while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
+                                                                     std::memory_order_relaxed)) {
     }
     return true;
   }

@@ -35,9 +35,7 @@ void SlotWindow::merge(const SlotWindow& later) noexcept {
   in_flight = later.in_flight;
 }
 
-double Window::per_second(double amount) const noexcept {
-  return sample_period > 0.0 ? amount / sample_period : 0.0;
-}
+double Window::per_second(double amount) const noexcept { return sample_period > 0.0 ? amount / sample_period : 0.0; }
 
 double Window::request_throughput() const noexcept { return per_second(static_cast<double>(request_count)); }
 
@@ -53,7 +51,8 @@ double Window::capacity_utilization() const noexcept {
   const double busy = std::accumulate(slots.begin(), slots.end(), 0.0, [](double sum, const SlotWindow& slot) {
     return sum + static_cast<double>(slot.busy_ns) / kNsPerSecond;
   });
-  return slots.empty() ? 0.0 : per_second(busy) / static_cast<double>(slots.size());
+  const double capacity = sample_period * static_cast<double>(slots.size());
+  return capacity > 0.0 ? busy / capacity : 0.0;
 }
 
 std::size_t Window::threads_active() const noexcept {

@@ -67,7 +67,6 @@ def test_the_standard_library_works_in_every_group(server: Httpd, group: str) ->
         "3.30",
         "2020-02-29T00:00:00",
         [[2]],
-        "slept",
         8,
         "e3b0c442",
         "zipped",

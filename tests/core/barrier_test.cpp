@@ -1,5 +1,5 @@
-// Kernels and sandboxes that refuse membarrier, from the start or later on. A filter of system calls binds the thread that
-// installs it, so that one thread is refused what another is granted.
+// Kernels and sandboxes that refuse membarrier, from the start or later on. A filter of system calls binds the thread
+// that installs it, so that one thread is refused what another is granted.
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>

@@ -1,5 +1,5 @@
-// What windows must show, computed without the code under test: sums over plain requests, and the identities that hold in
-// every window whatever was recorded.
+// What windows must show, computed without the code under test: sums over plain requests, and the identities that hold
+// in every window whatever was recorded.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,9 @@
 namespace sluice::test {
 
 inline std::array<std::uint64_t, kPhases> durations_us(const Completion& done) {
-  return {done.server_us,       done.application_us,           done.request_us, done.input_read_us,
-          done.output_write_us, done.gil_waits.total_ns / 1000, done.queue_us,   done.daemon_us};
+  return {done.server_us,     done.application_us,  done.request_us,
+          done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
+          done.queue_us,      done.daemon_us};
 }
 
 /// Everything of a window that is a sum or an extreme over its requests.
@@ -135,8 +136,8 @@ struct Counts {
   }
 };
 
-/// The first identity that a window breaks, in words; empty if it is whole. The extremes must lie in the first and the last
-/// bucket in use, so that one of another window is noticed.
+/// The first identity that a window breaks, in words; empty if it is whole. The extremes must lie in the first and the
+/// last bucket in use, so that one of another window is noticed.
 inline std::string broken_identity(const Window& window) {
   const std::uint64_t requests = window.request_count;
   const auto& status = window.status_classes;

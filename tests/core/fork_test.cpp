@@ -1,4 +1,5 @@
-// A forked child finds its recorder empty; its parent's goes on as if nothing had been. The child reports by its exit code.
+// A forked child finds its recorder empty; its parent's goes on as if nothing had been. The child reports by its exit
+// code.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-// Writers against a reader that never waits, on every pair of cells and fence, and on fences that are known to be too weak:
-// a stress test that does not notice those proves nothing.
+// Writers against a reader that never waits, on every pair of cells and fence, and on fences that are known to be too
+// weak: a stress test that does not notice those proves nothing.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Outcome {
   bool stopped_early = false;
 };
 
-/// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is not
-/// whole. The patience is so short that writers are often put off.
+/// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is
+/// not whole. The patience is so short that writers are often put off.
 template <class Cells, class Fence>
 Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int patience) {
   Rig<Cells> rig(writers);
@@ -77,8 +77,8 @@ void check_exact(std::uint64_t from) {
   }
 }
 
-/// Too weak: nothing keeps a writer from reading the epoch before its mark can be seen, nor a reader from looking for marks
-/// before its epoch can be seen.
+/// Too weak: nothing keeps a writer from reading the epoch before its mark can be seen, nor a reader from looking for
+/// marks before its epoch can be seen.
 struct NoFence {
   static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
   [[nodiscard]] static bool heavy() noexcept {
@@ -116,8 +116,8 @@ TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kin
   check_exact<TestType, detail::SymmetricFence>(from);
 }
 
-// Only in optimised builds: where every access is a call, as under a sanitizer or without optimisation, a store has been
-// seen long before the next load, and there is hardly anything to notice.
+// Only in optimised builds: where every access is a call, as under a sanitizer or without optimisation, a store has
+// been seen long before the next load, and there is hardly anything to notice.
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 
 namespace {
@@ -145,7 +145,7 @@ TEMPLATE_TEST_CASE("stress: a writer's fence that is too weak is noticed", "", N
   CHECK(windows_until_noticed<TestType>(100'000'000).has_value());
 }
 
-// Noticed as well, but only after up to ten million windows: too slow for every run.
+// Noticed as well, but only after up to tens of millions of windows: too slow for every run.
 TEST_CASE("stress: a reader's fence that is too weak is noticed, in long runs") {
   if (!long_run()) {
     WARN("not run without SLUICE_LONG");

@@ -32,8 +32,8 @@ struct FailingFence {
 
 bool no_patience() { return false; }
 
-/// A rig on one thread whose requests can be told apart in every window: request n brings 2^n bytes of output. Slot 0 is
-/// stopped in the middle of records; slot 1 records undisturbed.
+/// A rig on one thread whose requests can be told apart in every window: request n brings 2^n bytes of output. Slot 0
+/// is stopped in the middle of records; slot 1 records undisturbed.
 class Bench {
  public:
   Bench() {
@@ -353,7 +353,7 @@ TEST_CASE("ledger: a busy account gives every window its part and no more") {
   detail::BusyAccount account;
   CHECK(account.settle(30, 100) == 30);
   CHECK(account.settle(30, 100) == 0);
-  CHECK(account.settle(25, 100) == 0);   // a request that turned out shorter
+  CHECK(account.settle(25, 100) == 0);     // a request that turned out shorter
   CHECK(account.settle(180, 100) == 100);  // more than fits: the rest follows
   CHECK(account.settle(180, 100) == 50);
   CHECK(account.settle(180, 0) == 0);

@@ -1,3 +1,5 @@
+#include "model.hpp"
+
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <list>
@@ -8,7 +10,6 @@
 #include <vector>
 
 #include "manual_clock.hpp"
-#include "model.hpp"
 #include "random.hpp"
 #include "sluice/recorder.hpp"
 

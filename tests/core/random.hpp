@@ -14,8 +14,7 @@ namespace sluice::test {
 /// SLUICE_SEED if it is set, otherwise a fresh one. Printed either way.
 inline std::uint64_t seed() {
   const char* const given = std::getenv("SLUICE_SEED");
-  const std::uint64_t value =
-      given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
+  const std::uint64_t value = given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
   std::printf("SLUICE_SEED=%llu\n", static_cast<unsigned long long>(value));
   return value;
 }

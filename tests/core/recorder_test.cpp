@@ -32,9 +32,7 @@ Window drained(Reader& reader) {
 
 }  // namespace
 
-TEST_CASE("recorder: no slots are refused") {
-  CHECK_THROWS_AS(Recorder({.threads = 0}), std::invalid_argument);
-}
+TEST_CASE("recorder: no slots are refused") { CHECK_THROWS_AS(Recorder({.threads = 0}), std::invalid_argument); }
 
 TEST_CASE("recorder: the five lines of its header work on the system clock") {
   Recorder recorder({.threads = 8});

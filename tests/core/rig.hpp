@@ -20,12 +20,9 @@ class Rig {
         slots_(std::make_unique<detail::Slot<Cells>[]>(slots)),
         held_(std::make_unique<detail::Held<Cells>[]>(slots)),
         size_(slots),
-        ledger_({.epoch = &epoch_,
-                 .high_water = &high_water_,
-                 .held = held_.get(),
-                 .slots = slots_.get(),
-                 .size = slots},
-                kStartNs) {}
+        ledger_(
+            {.epoch = &epoch_, .high_water = &high_water_, .held = held_.get(), .slots = slots_.get(), .size = slots},
+            kStartNs) {}
 
   void claim(std::size_t i) {
     slots_[i].state.store(detail::owned_by(1), std::memory_order_release);

@@ -1,5 +1,5 @@
-// What stress tests share: requests whose fields are tied to one another, so that a torn window is noticed, and threads that
-// count what they serve.
+// What stress tests share: requests whose fields are tied to one another, so that a torn window is noticed, and threads
+// that count what they serve.
 #pragma once
 
 #include <array>

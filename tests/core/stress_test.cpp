@@ -1,4 +1,6 @@
 // Many threads on the recorder as it ships. Each test ends at rest, with exact equality.
+#include "stress.hpp"
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdint>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "sluice/recorder.hpp"
-#include "stress.hpp"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -51,8 +52,7 @@ void watch_totals(Recorder& recorder, const std::atomic<bool>& stop, std::string
     if (sum != now.request_count) broken = "threads do not add up";
     for (std::size_t i = 0; i < before.threads.size() && broken.empty(); ++i) {
       for (const ThreadTotals& thread : now.threads) {
-        if (thread.thread_id == before.threads[i].thread_id &&
-            thread.request_count < before.threads[i].request_count) {
+        if (thread.thread_id == before.threads[i].thread_id && thread.request_count < before.threads[i].request_count) {
           broken = "a thread's count went down";
         }
       }
@@ -227,8 +227,8 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
   seen.add(reader.drain().value());
   CHECK(seen.broken == "");
   CHECK(recorder.totals().request_busy_ns >= served_ns);
-  // A window may end between a writer's look at the clock and its record: it shows the slot busy until then, and the next
-  // request is shown that much shorter. After the last request there is no next.
+  // A window may end between a writer's look at the clock and its record: it shows the slot busy until then, and the
+  // next request is shown that much shorter. After the last request there is no next.
   CHECK(seen.busy_ns >= served_ns);
   CHECK(seen.busy_ns <= served_ns + 1'000'000'000);
 }

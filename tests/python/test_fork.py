@@ -99,11 +99,17 @@ def test_the_child_counts_its_own_requests(busy: Host) -> None:
 def test_requests_of_the_child_from_before_its_first_drain_are_counted(busy: Host) -> None:
     def child() -> Any:
         busy.request(2)
+        request = busy.begin(4)
         busy.advance_us(1_000)
-        busy.request(4)
-        return drain(busy)["request_threads_completed"], totals(busy)["request_count"]
+        request.finish()
+        busy.advance_us(1_000)
+        return drain(busy), totals(busy)
 
-    assert in_child(child) == [[0, 1, 0, 1], 2]
+    window, metrics = in_child(child)
+    assert window["request_threads_completed"] == [0, 1, 0, 1]
+    assert window["request_threads_busy_time"] == [0.0, 0.0, 0.0, seconds(1_000)]
+    assert metrics["request_count"] == 2
+    assert metrics["request_busy_time"] == seconds(1_000)
 
 
 def test_a_request_that_was_in_flight_is_the_parent_s(mode: str) -> None:

@@ -1,6 +1,6 @@
 // The bucket boundaries of every histogram: 16 octaves from 1 ms to 65536 ms, each split into four equal parts, and one
-// bucket for what is longer. What is shorter than 1 ms falls in the first. Intervals are [lower, upper): a duration on a
-// boundary belongs to the upper one. All arithmetic is on integers.
+// bucket for what is longer. What is shorter than 1 ms falls in the first. Intervals are [lower, upper): a duration on
+// a boundary belongs to the upper one. All arithmetic is on integers.
 #pragma once
 
 #include <bit>

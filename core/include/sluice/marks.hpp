@@ -25,8 +25,8 @@ void set_spans(const Marks& marks, Completion& done) noexcept;
 /// Places a wall-clock instant of the recent past on the monotonic clock. Any thread; wait-free.
 class WallAnchor {
  public:
-  /// `now_ns` and `wall_now_ns` are readings of both clocks at the same time, `wall_ns` the instant. An instant that is in
-  /// the future, or from before the wall clock was stepped, is taken for now.
+  /// `now_ns` and `wall_now_ns` are readings of both clocks at the same time, `wall_ns` the instant. An instant that is
+  /// in the future, or from before the wall clock was stepped, is taken for now.
   [[nodiscard]] std::uint64_t monotonic_of(std::int64_t wall_ns, std::uint64_t now_ns,
                                            std::int64_t wall_now_ns) noexcept;
 

@@ -34,8 +34,6 @@ inline constexpr std::array<std::string_view, kPhases> kPhaseNames = {
 
 constexpr std::size_t index(Phase phase) noexcept { return static_cast<std::size_t>(phase); }
 
-constexpr std::size_t phases_of(Mode mode) noexcept {
-  return mode == Mode::kDaemon ? kPhases : kEmbeddedPhases;
-}
+constexpr std::size_t phases_of(Mode mode) noexcept { return mode == Mode::kDaemon ? kPhases : kEmbeddedPhases; }
 
 }  // namespace sluice

@@ -61,8 +61,8 @@ class Request {
   std::uint32_t spill_id_;  ///< 0: in the worker's slot.
 };
 
-/// A thread's place in a recorder. Used by one thread at a time. Gives its slot back when destroyed, and what it counted
-/// stays. Must not outlive the Recorder. Move-only; not to be moved while a request is in flight.
+/// A thread's place in a recorder. Used by one thread at a time. Gives its slot back when destroyed, and what it
+/// counted stays. Must not outlive the Recorder. Move-only; not to be moved while a request is in flight.
 class Worker {
  public:
   Worker() noexcept = default;
@@ -113,8 +113,9 @@ class Reader {
   ~Reader();
 
   /// The window since this reader's last drain, or since it was added. Callers on several threads get disjoint windows.
-  /// Blocks on other drains and, for at most 2 ms, on writers that were preempted inside a record; never on a request in
-  /// flight. Unavailable when the kernel refuses a barrier that it granted before: nothing is lost, the next call has it.
+  /// Blocks on other drains and, for at most 2 ms a cut, on writers that were preempted inside a record; never on a
+  /// request in flight. Unavailable when the kernel refuses a barrier that it granted before: nothing is lost, the next
+  /// call has it.
   [[nodiscard]] absl::StatusOr<Window> drain();
 
   /// The same into a window of the caller's, whose memory is used again.
@@ -132,10 +133,10 @@ class Reader {
 class Recorder {
  public:
   struct Options {
-    std::size_t threads = 1;         ///< Worker slots; at least 1. Memory is committed when a slot is first used.
+    std::size_t threads = 1;  ///< Worker slots; at least 1. Memory is committed when a slot is first used.
     Mode mode = Mode::kEmbedded;
-    const Clock* clock = nullptr;    ///< Not owned; null: the system's.
-    bool allow_membarrier = true;    ///< False: writers pay a full fence a record, as on kernels without membarrier.
+    const Clock* clock = nullptr;  ///< Not owned; null: the system's.
+    bool allow_membarrier = true;  ///< False: writers pay a full fence a record, as on kernels without membarrier.
   };
 
   /// Throws std::invalid_argument for no threads, std::bad_alloc when memory for the slots cannot be reserved.
@@ -165,8 +166,8 @@ class Recorder {
  private:
   friend class Reader;
   friend class Worker;
-  struct Memory;   // What workers write: a mapping that a forked child finds zeroed.
-  class Readers;   // What drains use, behind a mutex.
+  struct Memory;  // What workers write: a mapping that a forked child finds zeroed.
+  class Readers;  // What drains use, behind a mutex.
 
   Worker worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
@@ -180,8 +181,8 @@ class Recorder {
   Options options_;
   bool asymmetric_;
   std::unique_ptr<Memory> memory_;
-  /// Numbers claims, readers and spills. A forked child counts on from its parent's, so that what was made before the fork
-  /// is never taken for what is made after it.
+  /// Numbers claims, readers and spills. A forked child counts on from its parent's, so that what was made before the
+  /// fork is never taken for what is made after it.
   std::atomic<std::uint32_t> next_number_{1};
   std::atomic<Readers*> readers_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
 };

@@ -21,8 +21,8 @@ class ResourceProbe {
   ResourceProbe& operator=(const ResourceProbe&) = delete;
   ~ResourceProbe();
 
-  /// CPU times and the peak from getrusage(), the resident set from /proc/self/statm. Where /proc is not mounted the peak
-  /// stands in for the resident set. Any thread.
+  /// CPU times and the peak from getrusage(), the resident set from /proc/self/statm. Where /proc is not mounted the
+  /// peak stands in for the resident set. Any thread.
   [[nodiscard]] Resources read() noexcept;
 
  private:

@@ -60,11 +60,11 @@ struct Window {
   std::uint64_t output_bytes = 0;
   std::uint64_t output_writes = 0;
 
-  std::vector<SlotWindow> slots;     ///< As many as the recorder has threads at most.
-  std::size_t threads_started = 0;   ///< Slots ever used; at most slots.size().
-  Resources resources;               ///< At the window's end.
-  std::uint64_t cpu_user_us = 0;     ///< CPU time of the process in the window.
-  std::uint64_t cpu_system_us = 0;   ///< CPU time of the process in the window.
+  std::vector<SlotWindow> slots;    ///< As many as the recorder has threads at most.
+  std::size_t threads_started = 0;  ///< Slots ever used; at most slots.size().
+  Resources resources;              ///< At the window's end.
+  std::uint64_t cpu_user_us = 0;    ///< CPU time of the process in the window.
+  std::uint64_t cpu_system_us = 0;  ///< CPU time of the process in the window.
 
   [[nodiscard]] const PhaseWindow& operator[](Phase phase) const noexcept { return phases[index(phase)]; }
   [[nodiscard]] PhaseWindow& operator[](Phase phase) noexcept { return phases[index(phase)]; }

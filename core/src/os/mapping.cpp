@@ -28,5 +28,4 @@ void Mapping::adopt() noexcept {
 
 void yield() noexcept { ::sched_yield(); }
 
-
 }  // namespace sluice::os

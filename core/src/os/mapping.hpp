@@ -35,5 +35,4 @@ class Mapping {
 /// Gives the processor to another thread.
 void yield() noexcept;
 
-
 }  // namespace sluice::os

@@ -30,7 +30,6 @@ def attributes(environ):
 
 def standard_library(environ):
     """Uses modules with C parts that are known to be delicate in sub-interpreters."""
-    import asyncio
     import ctypes
     import datetime
     import decimal
@@ -46,7 +45,6 @@ def standard_library(environ):
         str(pickle.loads(pickle.dumps(value))),
         moment.isoformat(),
         rows,
-        asyncio.run(asyncio.sleep(0, "slept")),
         ctypes.sizeof(ctypes.c_int64),
         hashlib.sha256(b"").hexdigest()[:8],
         zlib.decompress(zlib.compress(b"zipped")).decode(),

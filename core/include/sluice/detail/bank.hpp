@@ -37,10 +37,9 @@ struct Bank {
 
   /// Adds one request. `phases` is 6 or 8. Wait-free for single-writer counters.
   void add(const Completion& done, std::uint64_t duration_ns, std::size_t phases) noexcept {
-    const std::uint64_t us[kPhases] = {done.server_us,       done.application_us,
-                                       done.request_us,      done.input_read_us,
-                                       done.output_write_us, done.gil_waits.total_ns / 1000,
-                                       done.queue_us,        done.daemon_us};
+    const std::uint64_t us[kPhases] = {done.server_us,     done.application_us,  done.request_us,
+                                       done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
+                                       done.queue_us,      done.daemon_us};
     for (std::size_t phase = 0; phase < phases; ++phase) {
       total_us[phase].add(us[phase]);
       buckets[phase][Grid::bucket_of(us[phase])].add(1);

@@ -1,6 +1,6 @@
-// The reading side of the slots: cuts. A cut ends an epoch and takes from every slot what it recorded in it, so that each
-// request is in exactly one cut, whole. Writers never wait for it; it waits for no request in flight, and for a writer
-// that was stopped in the middle of a record only as long as its caller allows.
+// The reading side of the slots: cuts. A cut ends an epoch and takes from every slot what it recorded in it, so that
+// each request is in exactly one cut, whole. Writers never wait for it; it waits for no request in flight, and for a
+// writer that was stopped in the middle of a record only as long as its caller allows.
 //
 //   Order map of the reader (the writer's half is in slot.hpp, the argument in docs/memory-model.md)
 //     [R0] cut    store held       relaxed   published by [R1], read by [W4]
@@ -41,10 +41,10 @@ class Ledger {
   Ledger(SlotArray<Cells> array, std::uint64_t now_ns)
       : array_(array), views_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
-  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is asked
-  /// before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the next cut.
-  /// False if the heavy fence failed: nothing is lost, the next call takes up the same cut and wants the same `out`. Throws
-  /// std::bad_alloc when a slot is met for the first time, with the same promise.
+  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is
+  /// asked before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the
+  /// next cut. False if the heavy fence failed: nothing is lost, the next call takes up the same cut and wants the same
+  /// `out`. Throws std::bad_alloc when a slot is met for the first time, with the same promise.
   template <class Fence, class MayWait>
   [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
     if (!interrupted_) {
@@ -77,9 +77,9 @@ class Ledger {
   [[nodiscard]] std::size_t slots_met() const noexcept { return met_; }
 
  private:
-  /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at. Comes after [R2]: a
-  /// writer claims before [W1], so whoever recorded in the epoch that was closed is seen here. Looked for any earlier, a
-  /// slot claimed in between would be missed, and its extremes lost.
+  /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at. Comes after [R2]:
+  /// a writer claims before [W1], so whoever recorded in the epoch that was closed is seen here. Looked for any
+  /// earlier, a slot claimed in between would be missed, and its extremes lost.
   std::size_t meet_slots() {
     const std::size_t used = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
     for (std::size_t i = 0; met_ < used && i < used; ++i) {
@@ -109,8 +109,9 @@ class Ledger {
   }
 
   /// True once no record that began before the epoch was closed is being written: the sequence is even, or it has moved
-  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is put off, also when the record was waited
-  /// for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at any time.
+  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is put off, also when the record was
+  /// waited for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at
+  /// any time.
   template <class MayWait>
   bool quiesce(const Slot<Cells>& slot, SlotView& view, MayWait& may_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
@@ -145,13 +146,13 @@ class Ledger {
     take_sums(bank.sums, seen, out, slot);
   }
 
-  /// When the request that was in flight at the cut had begun; 0 if none was. It may have completed since: then the first
-  /// record of the new epoch tells.
+  /// When the request that was in flight at the cut had begun; 0 if none was. It may have completed since: then the
+  /// first record of the new epoch tells.
   [[nodiscard]] std::uint64_t in_flight_since(const Slot<Cells>& slot) const noexcept {
     std::uint64_t start_ns = slot.start_ns.load(std::memory_order_acquire);  // [R4]
     const EpochBank<Cells>& next = slot.banks[(closing_ + 1) & 1];
-    if (next.tag.load(std::memory_order_acquire) == closing_ + 2) {            // [R5]
-      start_ns = next.first_start_ns.load(std::memory_order_relaxed);          // seen with [R5]
+    if (next.tag.load(std::memory_order_acquire) == closing_ + 2) {    // [R5]
+      start_ns = next.first_start_ns.load(std::memory_order_relaxed);  // seen with [R5]
     }
     return start_ns <= cut_ns_ ? start_ns : 0;
   }
@@ -161,8 +162,7 @@ class Ledger {
     const std::uint64_t since_ns = in_flight_since(array_.slots[i]);
     slot.in_flight = since_ns != 0;
     slot.current_elapsed_ns = slot.in_flight ? cut_ns_ - since_ns : 0;
-    slot.busy_ns +=
-        view.busy.settle(view.completed_busy_ns + slot.current_elapsed_ns, cut_ns_ - previous_ns_);
+    slot.busy_ns += view.busy.settle(view.completed_busy_ns + slot.current_elapsed_ns, cut_ns_ - previous_ns_);
   }
 
   /// The writer was stopped inside its record, so its bank cannot be read: the request counts as still in flight, and

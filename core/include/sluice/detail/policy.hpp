@@ -1,6 +1,6 @@
-// Everything that the recording algorithm takes from its machine: atomic cells, single-writer counters and the two sides
-// of an asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a model
-// checker and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence, liburcu's membarrier flavour.
+// Everything that the recording algorithm takes from its machine: atomic cells, single-writer counters and the two
+// sides of an asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a
+// model checker and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence, liburcu's membarrier flavour.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// A slot: one worker thread's place. Plain memory, standard layout, no pointers, all-zero bytes are its empty state, and
-// only its own thread writes it. Two banks alternate by epoch.
+// A slot: one worker thread's place. Plain memory, standard layout, no pointers, all-zero bytes are its empty state,
+// and only its own thread writes it. Two banks alternate by epoch.
 //
 //   Order map of the writer (the reader's half is in ledger.hpp, the argument in docs/memory-model.md)
 //     [B1] begin   store start_ns   release   a reader that sees a later request also sees [W5] of the one before
@@ -9,8 +9,8 @@
 //     [W4] record  load  held       relaxed   ordered by [W3]: it was stored before the epoch that was read there
 //     [W5] record  store tag        release   pairs with [R5]: first_start_ns is seen with it
 //     [W6] record  store start_ns   release   pairs with [R4]: who sees the slot idle sees the tag
-//     [T1] record  store busy_ns    release   pairs with [T2] in readers.cpp: a request counted as done is not in flight
-//     [W7] record  store sequence   release   pairs with [R3]: who sees even sees the whole record
+//     [T1] record  store busy_ns    release   pairs with [T2] in readers.cpp: a request counted as done is not in
+//     flight [W7] record  store sequence   release   pairs with [R3]: who sees even sees the whole record
 #pragma once
 
 #include <atomic>
@@ -29,8 +29,8 @@ inline constexpr std::size_t kSlotBytesMax = 16 * 1024;
 /// Who has a slot. Free means used before: its counts remain.
 enum class SlotState : std::uint32_t { kUnused = 0, kOwned = 1, kFree = 2 };
 
-/// The bits of Slot::state that hold the SlotState. Those above number the claim while it is owned, so that an owner can
-/// tell that a fork has taken the slot from it, even after another has claimed it.
+/// The bits of Slot::state that hold the SlotState. Those above number the claim while it is owned, so that an owner
+/// can tell that a fork has taken the slot from it, even after another has claimed it.
 inline constexpr std::uint32_t kSlotStateBits = 2;
 inline constexpr std::uint32_t kSlotStateMask = (1U << kSlotStateBits) - 1;
 
@@ -55,8 +55,8 @@ template <class Cells>
 struct alignas(2 * kLine) Slot {
   using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
 
-  Atomic64 sequence;  ///< Odd while a record is being written.
-  Atomic64 start_ns;  ///< When the request in flight began; 0: idle.
+  Atomic64 sequence;                                     ///< Odd while a record is being written.
+  Atomic64 start_ns;                                     ///< When the request in flight began; 0: idle.
   typename Cells::template Atomic<std::uint32_t> state;  ///< A SlotState and the number of the claim.
   EpochBank<Cells> banks[2];
 
@@ -72,8 +72,8 @@ struct alignas(2 * kLine) Epoch {
   typename Cells::template Atomic<std::uint64_t> value;
 };
 
-/// What a reader tells the writer of a slot: the tag of the first epoch of a bank whose extremes no window has taken yet;
-/// 0: all are taken.
+/// What a reader tells the writer of a slot: the tag of the first epoch of a bank whose extremes no window has taken
+/// yet; 0: all are taken.
 template <class Cells>
 struct Held {
   typename Cells::template Atomic<std::uint64_t> banks[2];
@@ -83,7 +83,7 @@ struct Held {
 /// before the first deferred one have been taken.
 template <class Cells>
 void open_epoch(EpochBank<Cells>& bank, std::uint64_t epoch, std::uint64_t start_ns, const Held<Cells>& held) noexcept {
-  const std::uint64_t held_tag = held.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
+  const std::uint64_t held_tag = held.banks[epoch & 1].load(std::memory_order_relaxed);     // [W4]
   const bool taken = held_tag == 0 || bank.tag.load(std::memory_order_relaxed) < held_tag;  // own store
   if (taken) bank.sums.clear_extremes();
   bank.first_start_ns.store(start_ns, std::memory_order_relaxed);  // published by [W5]
@@ -108,7 +108,7 @@ void record(Slot<Cells>& slot, const Epoch<Cells>& epoch, const Held<Cells>& hel
   slot.start_ns.store(0, std::memory_order_release);                                            // [W6]
   const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);                   // own store
   bank.busy_ns.store(busy_ns + duration_ns, std::memory_order_release);                         // [T1]
-  slot.sequence.store(sequence + 2, std::memory_order_release);  // [W7]
+  slot.sequence.store(sequence + 2, std::memory_order_release);                                 // [W7]
 }
 
 }  // namespace sluice::detail

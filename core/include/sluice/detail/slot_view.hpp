@@ -1,5 +1,5 @@
-// What the reading side remembers of one slot: how far each bank had been read, and how much busy time has been given to
-// windows. One reader at a time.
+// What the reading side remembers of one slot: how far each bank had been read, and how much busy time has been given
+// to windows. One reader at a time.
 #pragma once
 
 #include <algorithm>
@@ -59,9 +59,9 @@ void take_sums(const Bank<Counter>& bank, BankBaseline& seen, Window& window, Sl
   }
 }
 
-/// Busy time of a slot as a running account: `target_ns` is all that its requests had used up to a cut, `credited_ns` what
-/// windows have been given. A window gets the difference, at most its own length; a remainder goes to the next. So parts
-/// add up to the whole and none exceeds its window, whatever the clocks of writer and reader say to one another.
+/// Busy time of a slot as a running account: `target_ns` is all that its requests had used up to a cut, `credited_ns`
+/// what windows have been given. A window gets the difference, at most its own length; a remainder goes to the next. So
+/// parts add up to the whole and none exceeds its window, whatever the clocks of writer and reader say to one another.
 struct BusyAccount {
   std::uint64_t credited_ns = 0;
 
@@ -76,8 +76,9 @@ struct BusyAccount {
 /// A bank that could not be read when its epoch was closed, because its writer was stopped inside a record.
 struct Deferral {
   bool pending = false;
-  std::uint64_t stuck_sequence = 0;  ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
-  std::uint64_t first_tag = 0;       ///< Meaningful while pending: of the first epoch that no window has taken.
+  std::uint64_t stuck_sequence =
+      0;                        ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
+  std::uint64_t first_tag = 0;  ///< Meaningful while pending: of the first epoch that no window has taken.
 
   void put_off(std::uint64_t sequence, std::uint64_t tag) noexcept {
     if (!pending) first_tag = tag;

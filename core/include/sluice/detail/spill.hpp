@@ -1,6 +1,7 @@
 // The spill: where requests go that have no slot of their own, because more threads came than the recorder was made for
-// or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added to atomically.
-// The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_` names the bank.
+// or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added to
+// atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_`
+// names the bank.
 #pragma once
 
 #include <atomic>
@@ -51,7 +52,7 @@ class Spill {
     if (closing_) return;
     const bool odd = entered_.load(std::memory_order_relaxed) < 0;
     const std::int64_t base = odd ? 0 : std::numeric_limits<std::int64_t>::min();
-    left_[odd ? 0 : 1].store(base, std::memory_order_relaxed);            // published by [P2]
+    left_[odd ? 0 : 1].store(base, std::memory_order_relaxed);             // published by [P2]
     closing_ticket_ = entered_.exchange(base, std::memory_order_acq_rel);  // [P2] pairs with [P1]
     closing_ = true;
     closing_bank_ = odd ? 1 : 0;

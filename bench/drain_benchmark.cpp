@@ -1,0 +1,101 @@
+// A drain of 64 slots: all of them busy since the last one, and none. Beside it the floor of a busy
+// drain, a memcpy of the same banks. Between two rounds each slot records a few requests, which is
+// not measured.
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "bench/workload.hpp"
+#include "sluice/detail/slot.hpp"
+#include "sluice/recorder.hpp"
+
+namespace sluice::bench {
+namespace {
+
+constexpr std::size_t kSlots = 64;
+constexpr std::size_t kRequestsPerSlot = 4;
+
+/// Times `measured` alone, `prepare` runs before it each time.
+template <class Prepare, class Measured>
+void repeat(benchmark::State& state, Prepare prepare, Measured measured) {
+  for (auto _ : state) {
+    prepare();
+    const auto start = std::chrono::steady_clock::now();
+    measured();
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    state.SetIterationTime(elapsed.count());
+  }
+}
+
+/// A recorder whose slots are all taken, by this thread.
+struct Drained {
+  Recorder recorder{{.threads = kSlots, .mode = Mode::kDaemon}};
+  Reader reader = recorder.add_reader();
+  std::vector<Worker> workers;
+  Window window;
+
+  Drained() {
+    for (std::size_t i = 0; i < kSlots; ++i) workers.push_back(recorder.attach());
+  }
+
+  void drain(benchmark::State& state) {
+    if (!reader.drain(window).ok()) state.SkipWithError("the kernel refused a barrier");
+  }
+};
+
+void drain_busy(benchmark::State& state) {
+  const Workload requests;
+  Drained drained;
+  std::size_t i = 0;
+  const auto serve = [&] {
+    for (Worker& worker : drained.workers) {
+      for (std::size_t n = 0; n < kRequestsPerSlot; ++n) worker.begin().finish(requests[i++]);
+    }
+  };
+  repeat(state, serve, [&] { drained.drain(state); });
+}
+
+void drain_idle(benchmark::State& state) {
+  Drained drained;
+  repeat(
+      state, [] {}, [&] { drained.drain(state); });
+}
+
+/// As a drain does, it finds the banks of one epoch, then those of the other.
+void copy_busy(benchmark::State& state) {
+  using Cells = detail::ProductionCells;
+  using Bank = detail::EpochBank<Cells>;
+  const Workload requests;
+  const auto slots = std::make_unique<detail::Slot<Cells>[]>(kSlots);
+  std::vector<std::byte> copy(kSlots * sizeof(Bank));
+  std::size_t i = 0;
+  std::size_t epoch = 0;
+  const auto serve = [&] {
+    epoch ^= 1;
+    for (std::size_t s = 0; s < kSlots; ++s) {
+      for (std::size_t n = 0; n < kRequestsPerSlot; ++n) {
+        slots[s].banks[epoch].sums.add(requests[i++], 1, kPhases);
+      }
+    }
+  };
+  repeat(state, serve, [&] {
+    for (std::size_t s = 0; s < kSlots; ++s) {
+      const void* const bank = &slots[s].banks[epoch];
+      std::memcpy(copy.data() + s * sizeof(Bank), bank, sizeof(Bank));
+    }
+    benchmark::DoNotOptimize(copy.data());
+    benchmark::ClobberMemory();
+  });
+}
+
+BENCHMARK(drain_busy)->UseManualTime();
+BENCHMARK(drain_idle)->UseManualTime();
+BENCHMARK(copy_busy)->UseManualTime();
+
+}  // namespace
+}  // namespace sluice::bench

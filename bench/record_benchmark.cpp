@@ -1,0 +1,67 @@
+// One whole request, begun and finished, recorded by each way of keeping the numbers. Instants are
+// given, so no clock is in the timed loops. With two threads the time is wall time per record of
+// both, and the CPU time that of one record.
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bench/floor.hpp"
+#include "bench/locked_baseline.hpp"
+#include "bench/workload.hpp"
+#include "sluice/recorder.hpp"
+
+namespace sluice::bench {
+namespace {
+
+constexpr std::size_t kThreads = 64;
+
+/// `serve(done, start_ns, stop_ns)` records one request.
+template <class Serve>
+void repeat(benchmark::State& state, Serve serve) {
+  const Workload requests;
+  std::uint64_t now_ns = kStartNs;
+  std::size_t i = 0;
+  for (auto _ : state) {
+    const Completion& done = requests[i++];
+    const std::uint64_t start_ns = now_ns;
+    now_ns += done.request_us * 1000;
+    serve(done, start_ns, now_ns);
+    benchmark::ClobberMemory();
+  }
+}
+
+void record(benchmark::State& state) {
+  static Recorder recorder({.threads = kThreads, .mode = Mode::kDaemon});
+  Worker worker = recorder.attach();
+  repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    Request request = worker.begin(start_ns);
+    request.finish(done, stop_ns);
+  });
+}
+
+void floor(benchmark::State& state) {
+  Floor floor(Mode::kDaemon);
+  benchmark::DoNotOptimize(&floor);
+  repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    floor.begin(start_ns);
+    benchmark::ClobberMemory();  // the start is kept in memory, as if a request were in between
+    floor.finish(done, stop_ns);
+  });
+}
+
+void locked(benchmark::State& state) {
+  static LockedRecorder recorder(kThreads, Mode::kDaemon, kStartNs);
+  const auto slot = static_cast<std::size_t>(state.thread_index());
+  repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    recorder.begin(slot, start_ns);
+    recorder.finish(slot, done, stop_ns);
+  });
+}
+
+BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(floor)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(locked)->ThreadRange(1, 2)->UseRealTime();
+
+}  // namespace
+}  // namespace sluice::bench

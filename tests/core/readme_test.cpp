@@ -1,0 +1,18 @@
+// The lines that the README shows, compiled and run.
+#include <catch2/catch.hpp>
+
+#include "sluice/recorder.hpp"
+
+TEST_CASE("readme: a request that was recorded is in the window that is drained") {
+  sluice::Recorder recorder({.threads = 8});
+  sluice::Reader reader = recorder.add_reader();
+  sluice::Worker worker = recorder.attach();
+  sluice::Request request = worker.begin();
+  request.finish({.status = 200, .application_us = 1500, .request_us = 1700});
+  absl::StatusOr<sluice::Window> window = reader.drain();
+
+  REQUIRE(window.ok());
+  CHECK(window->request_count == 1);
+  CHECK((*window)[sluice::Phase::kApplication].total_us == 1500);
+  CHECK((*window)[sluice::Phase::kRequest].max_us() == 1700);
+}

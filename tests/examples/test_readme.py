@@ -1,0 +1,56 @@
+"""The code of the README does what the README says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from apache.config import module_under_test
+from apache.httpd import wait_until
+
+from .conftest import Serve
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PACKAGE = module_under_test().parents[1] / "python"
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language, without their indentation."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", code, flags=re.MULTILINE) for indent, code in found]
+
+
+def test_the_first_application_reports_a_window_every_second(serve: Serve) -> None:
+    application = blocks("python")[0]
+    configuration = blocks("apache")[0]
+    lines = (
+        configuration.replace("/path/to/build/release/modules/mod_sluice.so", str(module_under_test()))
+        .replace("/srv/hello", "${APPS}/example")
+        .splitlines()
+    )
+    server = serve({"wsgi.py": application}, lines, load_wsgi=False)
+    for _ in range(10):
+        assert server.get("/").text == "Hello World!"
+    wait_until(lambda: bool(windows(server.error_log())), "a window in the error log")
+    server.stop()
+    assert sum(windows(server.error_log())) == 10
+
+
+def windows(log: str) -> list[int]:
+    """The number of requests in each window that the application printed."""
+    return [int(count) for count in re.findall(r"\] (\d+) [\d.]+ [\d.]+$", log, re.MULTILINE)]
+
+
+def test_the_harness_works_as_shown() -> None:
+    code = blocks("python")[1]
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(PACKAGE)})
+
+
+def test_the_core_is_used_as_shown() -> None:
+    """The lines stand in a test of the core, where they are compiled and run."""
+    compiled = (ROOT / "tests/core/readme_test.cpp").read_text()
+    for line in blocks("cpp")[0].splitlines():
+        assert line.split("//")[0].strip() in compiled
