@@ -43,6 +43,7 @@ void* create_directory_config(apr_pool_t* pool, char*) {
   config->script_reloading = kUnset;
   config->pass_authorization = kUnset;
   config->chunked_request = kUnset;
+  config->map_head_to_get = kUnset;
   return config;
 }
 
@@ -56,6 +57,7 @@ void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_co
   config->script_reloading = chosen(added.script_reloading, base.script_reloading);
   config->pass_authorization = chosen(added.pass_authorization, base.pass_authorization);
   config->chunked_request = chosen(added.chunked_request, base.chunked_request);
+  config->map_head_to_get = chosen(added.map_head_to_get, base.map_head_to_get);
   return config;
 }
 

@@ -30,6 +30,7 @@ struct DirectoryConfig {
   int script_reloading;
   int pass_authorization;
   int chunked_request;
+  int map_head_to_get;  ///< 0, 1, or kUnset: only where a filter of the response wants the body.
 };
 
 /// A script to load when a process starts.

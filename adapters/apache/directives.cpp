@@ -163,6 +163,12 @@ const char* directory_switch(cmd_parms* cmd, void* config, const char* value) {
   return parse_switch(cmd, value, static_cast<DirectoryConfig*>(config)->*Member);
 }
 
+const char* map_head_to_get(cmd_parms* cmd, void* config, const char* value) {
+  int& member = static_cast<DirectoryConfig*>(config)->map_head_to_get;
+  member = kUnset;
+  return strcasecmp(value, "Auto") == 0 ? nullptr : parse_switch(cmd, value, member);
+}
+
 const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
   if (const char* const wrong = only_in_main_server(cmd)) return wrong;
   return parse_switch(cmd, value, process_config().server_metrics);
@@ -227,6 +233,7 @@ const command_rec directives[] = {
         "On or Off: pass the Authorization header on"),
     one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
         "On or Off: accept request bodies without a length"),
+    one("WSGIMapHEADToGET", map_head_to_get, kAnywhere, "On, Off or Auto: have HEAD requests served as GET"),
     one("WSGIServerMetrics", server_metrics, kServer, "On or Off: let applications see the scoreboard"),
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),

@@ -1,6 +1,7 @@
 #include "adapters/apache/handler.hpp"
 
 #include <http_connection.h>
+#include <util_filter.h>
 #include <util_script.h>
 
 #include <cstdlib>
@@ -82,6 +83,14 @@ wsgi::Assignment assign(request_rec* request, const AliasNotes& notes, const Dir
           .accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())};
 }
 
+/// Whether a HEAD request is to be served as GET: filters that make headers of the body, as of a compressed one, want
+/// it.
+bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
+  if (request->method_number != M_GET || request->header_only == 0) return false;
+  if (config.map_head_to_get != kUnset) return config.map_head_to_get == 1;
+  return request->output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
+}
+
 /// The variables of the request beyond those that the server sets for every handler.
 void set_variables(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config,
                    const wsgi::Assignment& assignment) {
@@ -96,6 +105,7 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
       authorization && value != nullptr) {
     apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
   }
+  if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
   apr_table_setn(variables, "mod_wsgi.process_group", "");
   apr_table_set(variables, "mod_wsgi.application_group", assignment.application_group.c_str());
   apr_table_set(variables, "mod_wsgi.callable_object", assignment.callable.c_str());

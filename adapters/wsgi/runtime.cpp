@@ -81,11 +81,16 @@ absl::Status Runtime::start(ThreadContext& thread) {
 
 Interpreter* Runtime::interpreter(const std::string& name, ThreadContext& thread) {
   if (name.empty()) return main_.get();
+  if (Interpreter* const known = thread.known_interpreter(name)) return known;
   const std::lock_guard lock(mutex_);
-  const auto found = others_.find(name);
-  if (found != others_.end()) return found->second.get();
-  std::unique_ptr<Interpreter> made = make_sub_interpreter(name, thread);
-  return made ? others_.emplace(name, std::move(made)).first->second.get() : nullptr;
+  std::unique_ptr<Interpreter>& found = others_[name];
+  if (!found) found = make_sub_interpreter(name, thread);
+  if (!found) {
+    others_.erase(name);
+    return nullptr;
+  }
+  thread.remember(*found);
+  return found.get();
 }
 
 std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& name, ThreadContext& thread) {

@@ -44,7 +44,7 @@ class Runtime {
   [[nodiscard]] bool running() const noexcept { return running_.load(std::memory_order_acquire); }
 
   /// The interpreter of an application group, made if need be. Null after an error, which has been logged. Without any
-  /// interpreter's lock; threads that want one which another is making wait.
+  /// interpreter's lock. A thread takes a lock for a group only the first time; it waits then for whoever makes one.
   [[nodiscard]] Interpreter* interpreter(const std::string& name, ThreadContext& thread);
 
   /// Loads a script into an application group, outside any request. Errors are logged.

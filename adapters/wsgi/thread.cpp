@@ -1,5 +1,9 @@
 #include "adapters/wsgi/thread.hpp"
 
+#include <algorithm>
+
+#include "adapters/wsgi/interpreter.hpp"
+
 namespace sluice::wsgi {
 namespace {
 
@@ -19,6 +23,7 @@ void ThreadContext::end(bool interpreters_alive) noexcept {
     PyThreadState_DeleteCurrent();
   }
   states_.clear();
+  known_interpreters_.clear();
   worker_ = Worker();
   attached_ = false;
   this_thread = nullptr;
@@ -36,6 +41,12 @@ PyThreadState* ThreadContext::state_in(PyInterpreterState* interpreter) {
   PyThreadState* const state = PyThreadState_New(interpreter);
   if (state != nullptr) states_.push_back({interpreter, state, true});
   return state;
+}
+
+Interpreter* ThreadContext::known_interpreter(const std::string& name) const noexcept {
+  const auto found = std::find_if(known_interpreters_.begin(), known_interpreters_.end(),
+                                  [&](const Interpreter* known) { return known->name() == name; });
+  return found != known_interpreters_.end() ? *found : nullptr;
 }
 
 ThreadContext::Serving::~Serving() {

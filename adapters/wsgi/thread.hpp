@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "sluice/recorder.hpp"
 
 namespace sluice::wsgi {
+
+class Interpreter;
 
 /// Made by a thread for itself when it serves its first request, and ended by its host when the thread ends. Found
 /// again through a thread-local pointer that has no destructor, so that it pins no shared object.
@@ -43,6 +46,10 @@ class ThreadContext {
   /// This thread's state in an interpreter; made on first use. Null if there is no memory. Without any lock.
   [[nodiscard]] PyThreadState* state_in(PyInterpreterState* interpreter);
 
+  /// The interpreter of an application group that this thread has used before; null if it has not. Needs no lock.
+  [[nodiscard]] Interpreter* known_interpreter(const std::string& name) const noexcept;
+  void remember(Interpreter& interpreter) { known_interpreters_.push_back(&interpreter); }
+
   /// Sets what the thread serves for a scope; requests nest when a server makes subrequests.
   class Serving {
    public:
@@ -71,6 +78,7 @@ class ThreadContext {
   Exchange* exchange_ = nullptr;
   std::array<LineBuffer, kStreams> lines_;
   std::vector<State> states_;
+  std::vector<Interpreter*> known_interpreters_;  ///< They live as long as Python runs.
 };
 
 }  // namespace sluice::wsgi

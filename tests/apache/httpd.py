@@ -73,8 +73,8 @@ class Httpd:
                 break
         raise AssertionError(f"Apache did not start:\n{self.error_log()}")
 
-    def stop(self, stop_signal: signal.Signals = signal.SIGWINCH) -> float:
-        """Stops Apache, gracefully unless told otherwise; fails when it does not stop or leaves children behind.
+    def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> float:
+        """Stops Apache; fails when it does not stop or leaves children behind.
 
         Returns the seconds it took.
         """
@@ -116,15 +116,11 @@ class Httpd:
         assert pid in self.children()
         os.kill(pid, signal.SIGKILL)
 
-    def terminate(self) -> float:
-        """Stops Apache at once.
+    def graceful_stop(self) -> float:
+        """Stops Apache after the requests in flight, which takes it a second at least."""
+        return self.stop(signal.SIGWINCH)
 
-        The threaded MPMs may crash by themselves when told so while a worker closes a connection
-        (the main thread shuts down sockets that their threads are destroying), so this waits for
-        the connections of earlier requests to end.
-        """
-        time.sleep(0.5)
-        return self.stop(signal.SIGTERM)
+    terminate = stop
 
     def discard(self) -> None:
         """Removes the server's files."""
@@ -223,8 +219,8 @@ class Httpd:
     def _settle(self) -> None:
         """Lets Apache finish closing its connections.
 
-        Apache's threaded MPMs abort the sockets of busy workers when they stop, and may do so with
-        one whose memory its worker has just given back: a crash of their own.
+        When told to stop at once, its threaded MPMs shut the sockets of busy workers down, at times
+        one whose memory the worker has just given back: a crash of their own.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
         while open_connections(self.port) and time.monotonic() < deadline:

@@ -56,8 +56,8 @@ def test_subscribing_none_or_two_at_once_is_a_type_error(server: Httpd) -> None:
 
 def test_a_request_is_told_of_from_start_to_end(server: Httpd) -> None:
     server.get("/plain")
-    payload(server, "request_finished")
-    names = [name for name, _ in events(server)][:3]
+    request_id = payload(server, "request_finished")["request_id"]
+    names = [name for name, event in events(server) if event["request_id"] == request_id]
     assert names == ["request_started", "response_started", "request_finished"]
 
 

@@ -29,7 +29,7 @@ def serves_anew(server: Httpd, old: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("end", [Httpd.terminate, Httpd.stop, Httpd.graceful, Httpd.restart])
+@pytest.mark.parametrize("end", [Httpd.stop, Httpd.graceful_stop, Httpd.graceful, Httpd.restart])
 def test_every_interpreter_is_told_once_and_its_threads_end(
     start_httpd: StartHttpd, mpm: str, end: Callable[[Httpd], object]
 ) -> None:
