@@ -85,7 +85,6 @@ Child::Child(apr_pool_t* pool, server_rec* server)
   facts_.server_version[0] = version.major;
   facts_.server_version[1] = version.minor;
   facts_.server_version[2] = version.patch;
-  if (!capacity_.threaded) DeferredSignals::install();
   if (!runtime_.start(main_thread_).ok()) return;
   const apr_array_header_t* const imports = process_config().imports;
   for (int i = 0; i < imports->nelts; ++i) {
@@ -111,6 +110,9 @@ wsgi::ThreadContext& Child::thread_of(request_rec* request) {
 Child* child() noexcept { return this_child; }
 
 void start_child(apr_pool_t* pool, server_rec* server) {
+  const bool threaded = Capacity::of_server().threaded;
+  if (!threaded) DeferredSignals::install();
+  const DeferredSignals::Scope whole_start(-1);
   try {
     this_child = new Child(pool, server);
     // Before the pools of what the application may still use.

@@ -1,6 +1,7 @@
 #include "adapters/apache/deferred_signals.hpp"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +16,7 @@ constinit std::array<struct sigaction, 2> server_handlers{};
 constinit pid_t owner = 0;
 constinit volatile sig_atomic_t depth = 0;
 constinit volatile sig_atomic_t pending = 0;
+constinit volatile sig_atomic_t client_socket = -1;
 
 /// Hands a signal to the handler that the server had put there.
 void pass_on(int signal) {
@@ -36,6 +38,7 @@ void handle(int signal) {
   }
   if (depth == 0) return pass_on(signal);
   pending = signal;
+  if (client_socket >= 0) ::shutdown(client_socket, SHUT_RD);
 }
 
 }  // namespace
@@ -51,13 +54,16 @@ void DeferredSignals::install() noexcept {
   }
 }
 
-DeferredSignals::Scope::Scope() noexcept {
-  if (owner != 0) depth = depth + 1;
+DeferredSignals::Scope::Scope(int client) noexcept {
+  if (owner == 0) return;
+  client_socket = client;
+  depth = depth + 1;
 }
 
 DeferredSignals::Scope::~Scope() {
   if (owner == 0) return;
   depth = depth - 1;
+  if (depth == 0) client_socket = -1;
   if (depth == 0 && pending != 0 && ::getpid() == owner) pass_on(pending);
 }
 

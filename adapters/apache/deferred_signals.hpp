@@ -11,10 +11,12 @@ class DeferredSignals {
   static void install() noexcept;
 
   /// A scope in which they wait. A signal that came meanwhile is handled when the outermost scope ends, which then does
-  /// not return. Does nothing where install() was not called.
+  /// not return. The side of the client that is still to be read is closed when it comes, so that a request does not
+  /// wait for a body that may never arrive. Does nothing where install() was not called.
   class Scope {
    public:
-    Scope() noexcept;
+    /// `client` is the socket of the connection, or -1.
+    explicit Scope(int client) noexcept;
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     ~Scope();

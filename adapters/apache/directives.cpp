@@ -83,14 +83,22 @@ const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alia
   return nullptr;
 }
 
+/// A script's path as Apache will have it in requests: one file has one module, however it is spelled.
+const char* canonical(apr_pool_t* pool, const char* path) {
+  char* merged = nullptr;
+  const apr_status_t status = apr_filepath_merge(&merged, "/", path, APR_FILEPATH_TRUENAME, pool);
+  return status == APR_SUCCESS ? merged : path;
+}
+
 /// A script whose both groups are known is loaded when a process starts.
-void import_alias(const Alias& alias) {
+void import_alias(apr_pool_t* pool, const Alias& alias) {
   const bool known = alias.process_group != nullptr && alias.application_group != nullptr &&
                      !has_expansion(alias.application_group) &&
                      (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
   struct stat found {};
   if (!known || ::stat(alias.target, &found) != 0 || !S_ISREG(found.st_mode)) return;
-  *static_cast<Import*>(apr_array_push(process_config().imports)) = {alias.target, alias.application_group};
+  *static_cast<Import*>(apr_array_push(process_config().imports)) = {canonical(pool, alias.target),
+                                                                     alias.application_group};
 }
 
 const char* script_alias(cmd_parms* cmd, void*, const char* line) {
@@ -112,7 +120,7 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
     if (alias.pattern == nullptr) return error(cmd, "'", alias.location, "' is not a regular expression");
   }
   *static_cast<Alias*>(apr_array_push(config_of(cmd->server).aliases)) = alias;
-  import_alias(alias);
+  import_alias(cmd->pool, alias);
   return nullptr;
 }
 
@@ -121,6 +129,7 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
   Import script{ap_getword_conf(cmd->pool, &line), nullptr};
   const char* process_group = nullptr;
   if (*script.path == '\0') return error(cmd, "requires a file");
+  script.path = canonical(cmd->pool, script.path);
   while (*line != '\0') {
     Option option;
     if (const char* const wrong = next_option(cmd, line, option)) return wrong;

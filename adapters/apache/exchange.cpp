@@ -81,11 +81,19 @@ absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into) {
   }
   apr_brigade_destroy(buckets);
   if (status == APR_SUCCESS) return size;
+  if (status == AP_FILTER_ERROR) {
+    answered_ = true;
+    return absl::DataLossError("the request body is malformed or too large");
+  }
   input_error_ = ap_map_http_request_error(status, HTTP_BAD_REQUEST);
   if (is_disconnect(status) || request_->connection->aborted)
     return absl::DataLossError("the client closed the connection");
   if (input_error_ == HTTP_REQUEST_ENTITY_TOO_LARGE) return absl::DataLossError("the request body is too large");
   return absl::DataLossError(error_text(status));
+}
+
+bool ApacheExchange::sends_body(int status) const {
+  return request_->header_only == 0 && status != HTTP_NO_CONTENT && status != HTTP_NOT_MODIFIED;
 }
 
 absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
@@ -103,7 +111,10 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
       apr_table_add(request_->headers_out, name.c_str(), value.c_str());
     }
   }
-  // From here on a read must not have an interim "100 Continue" sent into the response.
+  // From here on a read must not have an interim "100 Continue" sent into the response. A client that was not asked for
+  // its body may send it or its next request, and nobody could tell which: so there is no next request. Nor is there
+  // after a status that clients take for an interim one.
+  if (request_->expecting_100 != 0 || ap_is_HTTP_INFO(head.status)) request_->connection->keepalive = AP_CONN_CLOSE;
   request_->expecting_100 = 0;
   return absl::OkStatus();
 }
@@ -127,7 +138,7 @@ absl::Status ApacheExchange::flush() {
 }
 
 absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bool last) {
-  if (request_->connection->aborted) return absl::CancelledError("client gone");
+  if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
   apr_bucket_brigade* const buckets = brigade();
   for (const std::string_view block : blocks) {
@@ -141,7 +152,7 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
 }
 
 absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
-  if (request_->connection->aborted) return absl::CancelledError("client gone");
+  if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
   if (apr_table_get(request_->headers_out, "Content-Length") == nullptr) {
     ap_set_content_length(request_, static_cast<apr_off_t>(length));
   }
@@ -165,7 +176,7 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
 }
 
 void ApacheExchange::break_off() {
-  if (request_->header_only != 0 || request_->connection->aborted) return;
+  if (request_->header_only != 0 || request_->connection->aborted || answered_) return;
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
   apr_bucket_brigade* const buckets = brigade();
   request_->connection->keepalive = AP_CONN_CLOSE;

@@ -19,6 +19,7 @@ class ApacheExchange final : public wsgi::Exchange {
   }
   [[nodiscard]] bool has_body() const override;
   [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into) override;
+  [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
@@ -36,6 +37,7 @@ class ApacheExchange final : public wsgi::Exchange {
   request_rec* request_;
   apr_bucket_brigade* brigade_ = nullptr;  ///< For output; empty between calls.
   int input_error_ = 0;
+  bool answered_ = false;  ///< A filter of the server has answered a bad request body by itself.
 };
 
 /// The level of Apache's log for one of the module's.

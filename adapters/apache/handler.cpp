@@ -1,5 +1,6 @@
 #include "adapters/apache/handler.hpp"
 
+#include <apr_portable.h>
 #include <http_connection.h>
 #include <util_filter.h>
 #include <util_script.h>
@@ -72,6 +73,12 @@ int check_body(request_rec* request, const DirectoryConfig& config) {
 
 const char* either(const char* first, const char* second) { return first != nullptr ? first : second; }
 
+int client_socket(const request_rec* request) {
+  apr_socket_t* const socket = ap_get_conn_socket(request->connection);
+  apr_os_sock_t descriptor = -1;
+  return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
+}
+
 wsgi::Assignment assign(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config, Child& child) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
@@ -136,7 +143,7 @@ int serve_request(request_rec* request) {
   if (process == nullptr || !process->runtime().running()) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Python is not running in this process");
   }
-  const DeferredSignals::Scope whole_request;
+  const DeferredSignals::Scope whole_request(client_socket(request));
   const wsgi::Assignment assignment = assign(request, notes, config, *process);
   set_variables(request, notes, config, assignment);
   ApacheExchange exchange(request);

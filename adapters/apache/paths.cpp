@@ -37,8 +37,11 @@ const char* mapped_file(const request_rec* request, const Alias& alias) {
   if (alias.pattern != nullptr) {
     ap_regmatch_t groups[AP_MAX_REG_MATCH];
     if (ap_regexec(alias.pattern, request->uri, AP_MAX_REG_MATCH, groups, 0) != 0) return nullptr;
+    const int end = groups[0].rm_eo;
+    if (end == 0) return nullptr;
     const char* const file = ap_pregsub(request->pool, alias.target, request->uri, AP_MAX_REG_MATCH, groups);
-    return file != nullptr ? apr_pstrcat(request->pool, file, request->uri + groups[0].rm_eo, nullptr) : nullptr;
+    const bool root = end == 1 && *request->uri == '/';
+    return file != nullptr ? apr_pstrcat(request->pool, file, request->uri + (root ? 0 : end), nullptr) : nullptr;
   }
   const std::size_t length = matched_length(request->uri, alias.location);
   if (length == 0) return nullptr;

@@ -48,6 +48,9 @@ class Exchange {
   /// cannot be had whole.
   [[nodiscard]] virtual absl::StatusOr<std::size_t> read(absl::Span<char> into) = 0;
 
+  /// Whether a response of this status has a body on the wire: not to a HEAD request, and not 204 or 304.
+  [[nodiscard]] virtual bool sends_body(int status) const = 0;
+
   /// Takes the head of the response over. Not sent before there is something to send. May be called with the lock held.
   virtual absl::Status begin_response(const ResponseHead& head) = 0;
 

@@ -42,13 +42,32 @@ std::optional<std::uint64_t> position(PyObject* file) {
   return offset >= 0 ? std::optional(static_cast<std::uint64_t>(offset)) : std::nullopt;
 }
 
+/// Whether reading the object gives the bytes of its descriptor: a file of io as open() makes it. One that
+/// decompresses, say, has a descriptor too.
+bool plain_file(PyObject* file) {
+  const Object io = steal(PyImport_ImportModule("io"));
+  const Object raw_type = io ? steal(PyObject_GetAttrString(io.ptr(), "FileIO")) : Object();
+  if (!raw_type) return false;
+  const auto is_exactly = [](PyObject* object, const Object& type) {
+    return type && reinterpret_cast<PyObject*>(Py_TYPE(object)) == type.ptr();
+  };
+  if (is_exactly(file, raw_type)) return true;
+  for (const char* name : {"BufferedReader", "BufferedRandom"}) {
+    if (!is_exactly(file, steal(PyObject_GetAttrString(io.ptr(), name)))) continue;
+    const Object raw = steal(PyObject_GetAttrString(file, "raw"));
+    return raw && is_exactly(raw.ptr(), raw_type);
+  }
+  return false;
+}
+
 std::optional<RegularFile> regular_file_or_error(PyObject* response, PyObject* file_wrapper_type) {
-  if (PyObject_IsInstance(response, file_wrapper_type) != 1) return std::nullopt;
+  if (reinterpret_cast<PyObject*>(Py_TYPE(response)) != file_wrapper_type) return std::nullopt;
   const Object file = steal(PyObject_GetAttrString(response, "filelike"));
-  if (!file) return std::nullopt;
+  if (!file || !plain_file(file.ptr())) return std::nullopt;
   const int descriptor = PyObject_AsFileDescriptor(file.ptr());
   struct stat found {};
   if (descriptor < 0 || ::fstat(descriptor, &found) != 0 || !S_ISREG(found.st_mode)) return std::nullopt;
+  if (found.st_blocks == 0) return std::nullopt;  // a file that the kernel makes up while it is read, or an empty one
   const std::optional<std::uint64_t> offset = position(file.ptr());
   if (!offset) return std::nullopt;
   const auto size = static_cast<std::uint64_t>(found.st_size);

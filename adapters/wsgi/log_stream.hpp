@@ -37,6 +37,10 @@ class LineBuffer {
   /// Gives what is waiting, if anything.
   template <class Emit>
   void flush(Emit&& emit) {
+    // The log's lines are C strings.
+    for (std::size_t at = partial_.find('\0'); at != std::string::npos; at = partial_.find('\0', at)) {
+      partial_.replace(at, 1, "\\x00");
+    }
     for (std::string_view rest = partial_; !rest.empty(); rest.remove_prefix(std::min(kLongest, rest.size()))) {
       emit(rest.substr(0, kLongest));
     }

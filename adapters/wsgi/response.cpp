@@ -58,6 +58,35 @@ PyObject* start_response_write(PyObject* self, PyObject* data) {
   Py_RETURN_NONE;
 }
 
+/// Raises what the application caught, or TypeError if that is no exception. Always false.
+bool raise(PyObject* exc_info) {
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  if (PyArg_ParseTuple(exc_info, "OOO", &type, &value, &traceback) == 0) return false;
+  const bool exception = PyExceptionClass_Check(type) && (value == Py_None || PyExceptionInstance_Check(value)) &&
+                         (traceback == Py_None || PyTraceBack_Check(traceback));
+  if (!exception) {
+    PyErr_SetString(PyExc_TypeError, "start_response() argument 'exc_info' must be what sys.exc_info() gives");
+    return false;
+  }
+  const auto reference = [](PyObject* object) { return object == Py_None ? nullptr : Py_NewRef(object); };
+  PyErr_Restore(Py_NewRef(type), reference(value), reference(traceback));
+  return false;
+}
+
+/// Counts a thread in for a scope.
+class InUse {
+ public:
+  explicit InUse(int& users) noexcept : users_(users) { ++users_; }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+  ~InUse() { --users_; }
+
+ private:
+  int& users_;
+};
+
 PyMethodDef methods[] = {
     {"write", start_response_write, METH_O, "write(data): send bytes to the client before those of the iterable."},
     {nullptr, nullptr, 0, nullptr},
@@ -66,19 +95,13 @@ PyMethodDef methods[] = {
 }  // namespace
 
 bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
+  const InUse in_use(users_);
   if (exc_info != Py_None && PyTuple_Check(exc_info) == 0) {
     PyErr_SetString(PyExc_RuntimeError, "start_response() argument 'exc_info' must be a 3-tuple or None");
     return false;
   }
-  if (head_sent() && exc_info != Py_None) {
-    PyObject* type = nullptr;
-    PyObject* value = nullptr;
-    PyObject* traceback = nullptr;
-    if (PyArg_ParseTuple(exc_info, "OOO", &type, &value, &traceback) == 0) return false;
-    PyErr_Restore(Py_NewRef(type), Py_NewRef(value), traceback == Py_None ? nullptr : Py_NewRef(traceback));
-    return false;
-  }
   if (head_sent()) {
+    if (exc_info != Py_None) return raise(exc_info);
     PyErr_SetString(PyExc_RuntimeError, "start_response() called more than once without exc_info");
     return false;
   }
@@ -116,6 +139,7 @@ bool Response::timed(std::uint64_t bytes, Send&& send) {
     PyErr_SetString(PyExc_RuntimeError, "response content is produced while another thread sends some");
     return false;
   }
+  const InUse in_use(users_);
   absl::Status status;
   sending_ = true;
   {
@@ -143,7 +167,9 @@ bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
     bytes += block.size();
     if (!block.empty()) allowed.push_back(block);
   }
-  return timed(bytes, [&] { return exchange_.write(allowed, last); });
+  // Short of what was promised there is no end to send: the caller breaks the response off, which the client can tell.
+  const bool ends = last && !short_of_promise();
+  return timed(bytes, [&] { return exchange_.write(allowed, ends); });
 }
 
 bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
@@ -167,7 +193,7 @@ Object make_start_response(PyObject* type, Response& response) {
 
 void finish_start_response(PyObject* start_response, Measurement& measurement) {
   Response* const response = std::exchange(reinterpret_cast<StartResponseObject*>(start_response)->response, nullptr);
-  while (response->sending()) {
+  while (response->in_use()) {
     const WithoutGil unlocked(measurement);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

@@ -42,10 +42,13 @@ class Response {
   [[nodiscard]] bool head_sent() const noexcept { return state_ == State::kHeadSent; }
   [[nodiscard]] bool client_gone() const noexcept { return client_gone_; }
   [[nodiscard]] bool body_begun() const noexcept { return produced_ != 0; }
-  [[nodiscard]] bool sending() const noexcept { return sending_; }
+  /// A thread is inside one of the members above.
+  [[nodiscard]] bool in_use() const noexcept { return users_ != 0; }
 
   /// The whole response went out, but short of the Content-Length that it promised.
-  [[nodiscard]] bool short_of_promise() const noexcept { return promised_ && produced_ < *promised_; }
+  [[nodiscard]] bool short_of_promise() const noexcept {
+    return promised_ && produced_ < *promised_ && exchange_.sends_body(head_.status);
+  }
 
  private:
   enum class State : std::uint8_t { kUnstarted, kStarted, kHeadSent };
@@ -64,6 +67,7 @@ class Response {
   std::optional<std::uint64_t> promised_;
   std::uint64_t produced_ = 0;
   bool client_gone_ = false;
+  int users_ = 0;         ///< Guarded by the lock.
   bool sending_ = false;  ///< A thread is inside the exchange. Guarded by the lock.
 };
 

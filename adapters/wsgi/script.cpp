@@ -24,26 +24,31 @@ void log_traceback(LogLine log) {
   for (const std::string& line : bindings::take_traceback()) log(LogLevel::kError, line);
 }
 
-Object compiled(const std::string& path) {
+/// A file name as Python has it, whatever its bytes.
+Object file_name(const std::string& path) {
+  return steal(PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
+}
+
+Object compiled(PyObject* path) {
   const Object io = steal(PyImport_ImportModule("io"));
   if (!io) return {};
-  const Object file = steal(PyObject_CallMethod(io.ptr(), "open_code", "s", path.c_str()));
+  const Object file = steal(PyObject_CallMethod(io.ptr(), "open_code", "O", path));
   if (!file) return {};
   const Object source = steal(PyObject_CallMethod(file.ptr(), "read", nullptr));
-  static_cast<void>(steal(PyObject_CallMethod(file.ptr(), "close", nullptr)));
   if (!source) return {};
-  PyErr_Clear();  // of close()
+  if (!steal(PyObject_CallMethod(file.ptr(), "close", nullptr))) PyErr_Clear();
   const Object builtins = steal(PyImport_ImportModule("builtins"));
   if (!builtins) return {};
   // compile() of the bytes, so that an encoding declaration counts.
-  return steal(PyObject_CallMethod(builtins.ptr(), "compile", "OssiO", source.ptr(), path.c_str(), "exec", 0, Py_True));
+  return steal(PyObject_CallMethod(builtins.ptr(), "compile", "OOsiO", source.ptr(), path, "exec", 0, Py_True));
 }
 
 /// A module may say for itself that it wants to be loaded again. One that raises does not.
 bool wants_reload(PyObject* module, const std::string& path, LogLine log) {
-  PyObject* const ask = PyDict_GetItemString(PyModule_GetDict(module), "reload_required");
-  if (ask == nullptr) return false;
-  const Object answer = steal(PyObject_CallFunction(ask, "s", path.c_str()));
+  const Object ask = bindings::borrow(PyDict_GetItemString(PyModule_GetDict(module), "reload_required"));
+  if (!ask) return false;
+  const Object name = file_name(path);
+  const Object answer = name ? steal(PyObject_CallFunctionObjArgs(ask.ptr(), name.ptr(), nullptr)) : Object();
   const int yes = answer ? PyObject_IsTrue(answer.ptr()) : -1;
   if (yes >= 0) return yes == 1;
   log(LogLevel::kError,
@@ -63,24 +68,23 @@ Scripts::Script& Scripts::script_at(const std::string& path) {
   return *script;
 }
 
-/// Whether the loaded module may serve. Its own __mtime__ is asked, so that a module can have itself loaded again by
-/// deleting it.
-bool Scripts::current(const Script& script, const Wanted& wanted, LogLine log) const {
-  if (!script.module) return false;
-  if (!wanted.reloading) return true;
-  PyObject* const modified = PyDict_GetItemString(PyModule_GetDict(script.module.ptr()), kModified);
+/// The loaded module if it may serve, else null. Its own __mtime__ is asked, so that a module can have itself loaded
+/// again by deleting it. Asking it may let other threads run, who may load the script again meanwhile.
+Object Scripts::current(const Script& script, const Wanted& wanted, LogLine log) const {
+  const Object module = script.module;
+  if (!module || !wanted.reloading) return module;
+  PyObject* const modified = PyDict_GetItemString(PyModule_GetDict(module.ptr()), kModified);
   if (modified == nullptr || PyLong_AsLongLong(modified) != wanted.mtime_us) {
     PyErr_Clear();
-    return false;
+    return {};
   }
-  const Object keep = script.module;
-  return !wants_reload(keep.ptr(), wanted.path, log);
+  return wants_reload(module.ptr(), wanted.path, log) ? Object() : module;
 }
 
 Object Scripts::load(const Wanted& wanted, LogLine log) {
   Script& script = script_at(wanted.path);
   const std::uint64_t loads_seen = script.loads;
-  if (current(script, wanted, log)) return script.module;
+  if (Object module = current(script, wanted, log)) return module;
   PyThreadState* const unlocked = PyEval_SaveThread();
   const std::lock_guard loading(script.loading);
   PyEval_RestoreThread(unlocked);
@@ -95,13 +99,15 @@ Object Scripts::import(Script& script, const Wanted& wanted, LogLine log) {
                                     "' into application group '", application_group_, "'."));
   PyObject* const modules = PyImport_GetModuleDict();
   if (PyDict_DelItemString(modules, script.module_name.c_str()) < 0) PyErr_Clear();
-  const Object code = compiled(wanted.path);
+  const Object path = file_name(wanted.path);
+  const Object code = path ? compiled(path.ptr()) : Object();
   if (!code) {
     log(LogLevel::kError, absl::StrCat("Could not read or compile WSGI script '", wanted.path, "'."));
     log_traceback(log);
     return {};
   }
-  Object module = steal(PyImport_ExecCodeModuleEx(script.module_name.c_str(), code.ptr(), wanted.path.c_str()));
+  const Object name = steal(PyUnicode_FromString(script.module_name.c_str()));
+  Object module = name ? steal(PyImport_ExecCodeModuleObject(name.ptr(), code.ptr(), path.ptr(), nullptr)) : Object();
   if (!module) {
     log(LogLevel::kError,
         absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", wanted.path, "' was loaded."));

@@ -45,7 +45,7 @@ class Scripts {
   };
 
   [[nodiscard]] Script& script_at(const std::string& path);
-  [[nodiscard]] bool current(const Script& script, const Wanted& wanted, LogLine log) const;
+  [[nodiscard]] bindings::Object current(const Script& script, const Wanted& wanted, LogLine log) const;
   [[nodiscard]] bindings::Object import(Script& script, const Wanted& wanted, LogLine log);
 
   std::string application_group_;

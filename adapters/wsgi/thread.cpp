@@ -26,7 +26,7 @@ void ThreadContext::end(bool interpreters_alive) noexcept {
   known_interpreters_.clear();
   worker_ = Worker();
   attached_ = false;
-  this_thread = nullptr;
+  if (this_thread == this) this_thread = nullptr;
 }
 
 PyThreadState* ThreadContext::state_in(PyInterpreterState* interpreter) {

@@ -64,11 +64,12 @@ def test_the_first_window_begins_when_recording_is_enabled(server: Httpd) -> Non
 
 
 def test_requests_before_enabling_are_in_no_window(server: Httpd) -> None:
-    for _ in range(5):
+    for _ in range(50):
         ask(server)
     ask(server, "/start")
     counts = [ask(server)["request_metrics"]["request_count"] for _ in range(10)]
-    assert 1 <= sum(counts) <= 10
+    # The enabling request and nine after it, and whatever was still in flight when it enabled.
+    assert 1 <= sum(counts) <= 10 + 3
 
 
 def test_the_totals_count_from_the_start_of_the_process(server: Httpd) -> None:

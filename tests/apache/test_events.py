@@ -10,7 +10,6 @@ from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
 FINISHED_KEYS = {
-    "request_id",
     "thread_id",
     "request_start",
     "queue_start",
@@ -36,7 +35,7 @@ def server(start_httpd: StartHttpd) -> Httpd:
 
 
 def events(server: Httpd, subscriber: str = "first") -> list[tuple[str, dict[str, Any]]]:
-    """Name and payload of what a subscriber has seen."""
+    """Name, and payload with the request's path, of what a subscriber has seen."""
     return [(name, event) for who, name, event in server.get("/seen").json() if who == subscriber]
 
 
@@ -55,10 +54,12 @@ def test_subscribing_none_or_two_at_once_is_a_type_error(server: Httpd) -> None:
 
 
 def test_a_request_is_told_of_from_start_to_end(server: Httpd) -> None:
+    def names() -> list[str]:
+        return [name for name, event in events(server) if event["path"] == "/plain"]
+
     server.get("/plain")
-    request_id = payload(server, "request_finished")["request_id"]
-    names = [name for name, event in events(server) if event["request_id"] == request_id]
-    assert names == ["request_started", "response_started", "request_finished"]
+    wait_until(lambda: "request_finished" in names(), "the end of the request")
+    assert names() == ["request_started", "response_started", "request_finished"]
 
 
 def test_a_request_starts_with_its_environ_and_application(server: Httpd) -> None:
@@ -83,6 +84,13 @@ def test_a_finished_request_is_told_with_its_measures(server: Httpd) -> None:
     assert finished["status"] == 200
     assert finished["queue_start"] == finished["daemon_start"] == 0
     assert finished["application_time"] >= 0.0
+
+
+def test_the_id_of_a_request_that_has_one_is_told(server: Httpd) -> None:
+    """Apache gives it to requests of which its log tells, as of the one that loads the script."""
+    wait_until(
+        lambda: any("request_id" in event for _, event in events(server)), "an event with an id"
+    )
 
 
 def test_an_uncaught_exception_is_told(server: Httpd) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from .client import request_head
 from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
@@ -91,3 +92,13 @@ def test_an_endless_thread_does_not_hold_up_the_server_for_good(start_httpd: Sta
     )
     assert server.get("/").text == "hello"
     server.stop()
+
+
+def test_a_request_that_waits_for_its_body_does_not_hold_up_the_end(
+    start_httpd: StartHttpd, mpm: str
+) -> None:
+    server = start_httpd("WSGIScriptAlias / ${APPS}/input_app.py", mpm=mpm)
+    with server.raw() as client:
+        client.send(request_head("POST", "/?call=read", "Content-Length: 50") + b"part;")
+        server.terminate()
+    assert not server.log_lines("SIGKILL")

@@ -17,9 +17,12 @@ def simple(value):
 
 @mod_wsgi.subscribe_events
 def first(name, **event):
-    seen.append(["first", name, {key: simple(value) for key, value in event.items()}])
+    data = event.get("request_data", {})
     if name == "request_started":
-        event["request_data"]["noted"] = "by a subscriber"
+        data["noted"] = "by a subscriber"
+        data["path"] = event["request_environ"]["PATH_INFO"]
+    payload = {key: simple(value) for key, value in event.items()}
+    seen.append(["first", name, {**payload, "path": data.get("path")}])
 
 
 @mod_wsgi.subscribe_events

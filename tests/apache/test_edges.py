@@ -1,0 +1,86 @@
+"""Applications and clients at the edges of the protocol."""
+
+from __future__ import annotations
+
+import http.client
+
+import pytest
+
+from .client import request_head
+from .httpd import Httpd, StartHttpd
+
+
+@pytest.fixture(scope="module")
+def server(start_shared_httpd: StartHttpd) -> Httpd:
+    return start_shared_httpd(
+        "WSGIScriptAliasMatch ^/matched/ ${APPS}/hello.py",
+        "WSGIScriptAlias / ${APPS}/edges_app.py",
+        "<Location /catches>",
+        "LimitRequestBody 10",
+        "</Location>",
+        "KeepAliveTimeout 2",
+    )
+
+
+def test_an_exc_info_of_no_exception_is_a_type_error(server: Httpd) -> None:
+    assert server.get("/bad_exc_info").text == "begun;" + ",".join(["TypeError"] * 4)
+
+
+def test_a_list_that_falls_short_of_its_length_is_seen_to_be_short(server: Httpd) -> None:
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        server.get("/short")
+    assert caught.value.partial == b"abcde"
+    assert caught.value.expected == 5
+
+
+def test_a_body_over_the_limit_is_answered_once(server: Httpd) -> None:
+    response = server.post("/catches", iter([b"x" * 20]))
+    assert response.status == 413
+    assert b"caught" not in response.body
+
+
+def test_a_connection_whose_client_waits_to_send_its_body_is_closed(server: Httpd) -> None:
+    head = request_head("POST", "/unread", "Content-Length: 5", "Expect: 100-continue")
+    with server.raw() as client:
+        client.send(head)
+        answer = client.read_to_end()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_file_that_is_read_differently_than_it_is_stored_is_read(server: Httpd) -> None:
+    assert server.get("/compressed").body == b"plain text " * 50
+
+
+def test_a_file_without_a_size_is_read(server: Httpd) -> None:
+    assert float(server.get("/made_up").text.split()[0]) > 0
+
+
+def test_a_connection_is_closed_after_an_interim_status(server: Httpd) -> None:
+    with server.raw() as client:
+        client.send(request_head("GET", "/interim"))
+        assert client.read_to_end().startswith(b"HTTP/1.1 100")
+
+
+def test_a_request_waits_for_a_thread_inside_its_start_response(server: Httpd) -> None:
+    assert server.get("/late").text == "in time"
+    assert server.get("/unread").text == "unread"
+
+
+def test_a_null_character_cuts_no_line_of_the_log(server: Httpd) -> None:
+    assert server.get("/null").text == "logged"
+    assert "after" in server.wait_for_log("before")
+
+
+def test_a_pattern_may_match_the_root(start_httpd: StartHttpd) -> None:
+    server = start_httpd("WSGIScriptAliasMatch ^/ ${APPS}/hello.py")
+    assert server.get("/").text == server.get("/some/path").text == "hello"
+
+
+def test_a_script_has_one_module_however_its_path_is_spelled(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIScriptAlias / ${APPS}//./hello.py process-group=%{GLOBAL} application-group=%{GLOBAL}"
+    )
+    assert server.get("/").text == "hello"
+    assert len(server.log_lines("Loading WSGI script")) == len(server.children())
+    assert not server.log_lines("Reloading WSGI script")

@@ -1,0 +1,119 @@
+"""The report, made of a benchmark binary that always gives the same figures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPORT = Path(__file__).parents[2] / "bench" / "report.py"
+
+ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "record_tail": 0.0, "locked_tail": 0.0}
+ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
+TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0}
+TAILS = {"record_tail": 500.0, "locked_tail": 4_000.0}
+
+
+def run(name: str, threads: int, ns: float, index: int) -> dict[str, object]:
+    """One repetition. The first is an outlier, as a busy machine makes them."""
+    times = {"real_time": ns * (50 if index == 0 else 1), "cpu_time": ns * threads}
+    tail = {"p9999_ns": TAILS[name]} if name in TAILS else {}
+    return {"run_name": f"{name}/more/threads:{threads}", "run_type": "iteration", "threads": threads} | times | tail
+
+
+def results() -> dict[str, object]:
+    figures = [(name, 1, ns) for name, ns in ONE_THREAD.items()] + [(name, 2, ns) for name, ns in TWO_THREADS.items()]
+    benchmarks = [run(*figure, index) for index in range(3) for figure in figures]
+    aggregate = run("record", 1, 1e6, 1) | {"run_type": "aggregate"}
+    context = {"date": "today", "load_avg": [0.5, 0.5, 0.5], "compiler": "g++ 12", "barrier": "membarrier"}
+    return {"context": context, "benchmarks": [*benchmarks, aggregate]}
+
+
+def binary(folder: Path, gives: dict[str, object], status: int = 0) -> Path:
+    """A program that takes the options of a benchmark binary."""
+    path = folder / "benchmarks"
+    path.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        "out = next(a.split('=')[1] for a in sys.argv if a.startswith('--benchmark_out='))\n"
+        f"open(out, 'w').write({json.dumps(gives)!r})\n"
+        f"sys.exit('out of order' if {status} else 0)\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def report(program: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, REPORT, "--binary", program, "--out", out]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "report.json"
+
+
+def test_the_report_has_its_form_and_its_medians(tmp_path: Path, out: Path) -> None:
+    assert report(binary(tmp_path, results()), out).returncode == 0
+    written = json.loads(out.read_text())
+    assert set(written) == {"machine", "rows", "ratios"}
+    assert {"cpu", "cores", "kernel", "compiler"} <= set(written["machine"])
+    assert all(set(row) == {"name", "value", "unit"} for row in written["rows"])
+    values = {row["name"]: row["value"] for row in written["rows"]}
+    assert values["record_1t"] == 20.0
+    assert values["record_2t"] == 11.0
+    assert values["record_2t_cpu"] == 22.0
+    assert written["ratios"] == {
+        "record_over_floor_1t": pytest.approx(1.25),
+        "locked_over_record_1t": pytest.approx(4.5),
+        "locked_over_record_2t": pytest.approx(10.0),
+        "record_2t_over_1t": pytest.approx(1.1),
+        "floor_2t_over_1t": pytest.approx(1.125),
+        "record_p9999_locked_over_ours": pytest.approx(8.0),
+        "drain_64_over_memcpy": pytest.approx(5.0),
+    }
+
+
+def test_each_aim_is_shown_with_whether_it_is_reached(tmp_path: Path, out: Path) -> None:
+    lines = report(binary(tmp_path, results()), out).stdout.splitlines()
+    shown = {words[0]: words[2:] for line in lines if len(words := line.split()) >= 5}
+    assert shown["record_over_floor_1t"] == ["<=", "1.25", "reached"]
+    assert shown["locked_over_record_2t"] == [">=", "15", "missed"]
+    assert shown["drain_64_over_memcpy"] == ["<=", "4", "missed"]
+
+
+def test_without_a_binary_one_line_says_what_to_do(tmp_path: Path, out: Path) -> None:
+    done = report(tmp_path / "nothing", out)
+    assert done.returncode == 1
+    assert done.stderr == f"report: {tmp_path / 'nothing'} is missing; `make bench` builds it\n"
+    assert not out.exists()
+
+
+def test_a_benchmark_that_fails_is_an_error(tmp_path: Path, out: Path) -> None:
+    done = report(binary(tmp_path, results(), status=1), out)
+    assert done.returncode == 1
+    assert done.stderr.endswith("failed: out of order\n")
+
+
+def test_a_benchmark_that_is_missing_is_an_error(tmp_path: Path, out: Path) -> None:
+    without = results()
+    without["benchmarks"] = [each for each in without["benchmarks"] if not each["run_name"].startswith("floor")]
+    done = report(binary(tmp_path, without), out)
+    assert done.returncode == 1
+    assert done.stderr == "report: there is no benchmark `floor` with 1 threads\n"
+
+
+def test_a_benchmark_that_gave_up_is_an_error(tmp_path: Path, out: Path) -> None:
+    broken = results()
+    broken["benchmarks"][0] |= {"error_occurred": True, "error_message": "no barrier"}
+    done = report(binary(tmp_path, broken), out)
+    assert done.returncode == 1
+    assert done.stderr == "report: record: no barrier\n"
+
+
+def test_help_names_the_options() -> None:
+    done = subprocess.run([sys.executable, REPORT, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    assert "--repetitions" in done.stdout
