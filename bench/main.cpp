@@ -11,8 +11,7 @@ int main(int argc, char** argv) {
 #else
   benchmark::AddCustomContext("compiler", "g++ " __VERSION__);
 #endif
-  benchmark::AddCustomContext("barrier",
-                              sluice::Recorder({}).asymmetric() ? "membarrier" : "fence");
+  benchmark::AddCustomContext("barrier", sluice::Recorder({}).asymmetric() ? "membarrier" : "fence");
   // The C library takes locks without atomic instructions until a second thread has been started.
   std::thread([] {}).join();
   benchmark::Initialize(&argc, argv);

@@ -83,7 +83,7 @@ std::string without_doubled_slashes(std::string_view path) {
 std::string with_port(const request_rec* request, const char* host) {
   const apr_port_t port = request->connection->local_addr->port;
   std::string name = host != nullptr ? host : "";
-  if (port != DEFAULT_HTTP_PORT && port != DEFAULT_HTTPS_PORT) name += ":" + std::to_string(port);
+  if (port != DEFAULT_HTTP_PORT && port != DEFAULT_HTTPS_PORT) name.append(":").append(std::to_string(port));
   return name;
 }
 

@@ -26,6 +26,7 @@ suite "rooms" "$python" -m pytest tests/rooms
 for venv in build/venv $(cat build/venvs); do
   suite "bindings and harness, $("$venv/bin/python" --version)" "$venv/bin/python" -m pytest tests/python
 done
+suite "bench" "$python" -m pytest tests/bench
 suite "apache" "$python" -m pytest tests/apache
 suite "examples" "$python" -m pytest tests/examples
 

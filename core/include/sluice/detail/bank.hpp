@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "sluice/completion.hpp"
 #include "sluice/grid.hpp"
@@ -40,11 +41,8 @@ struct Bank {
     const std::uint64_t us[kPhases] = {done.server_us,     done.application_us,  done.request_us,
                                        done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
                                        done.queue_us,      done.daemon_us};
-    for (std::size_t phase = 0; phase < phases; ++phase) {
-      total_us[phase].add(us[phase]);
-      buckets[phase][Grid::bucket_of(us[phase])].add(1);
-      if (phase != index(Phase::kGilWait)) extremes(phase, us[phase], us[phase]);
-    }
+    observe(us, std::make_index_sequence<kEmbeddedPhases>());
+    if (phases == kPhases) observe<kEmbeddedPhases>(us, std::make_index_sequence<kPhases - kEmbeddedPhases>());
     if (done.gil_waits.count != 0) {
       extremes(index(Phase::kGilWait), done.gil_waits.min_ns / 1000, done.gil_waits.max_ns / 1000);
       gil_wait_count.add(done.gil_waits.count);
@@ -67,6 +65,18 @@ struct Bank {
   }
 
  private:
+  /// The phases from kFirst on. Unrolled, so that every counter has a fixed place.
+  template <std::size_t kFirst = 0, std::size_t... kOffset>
+  void observe(const std::uint64_t (&us)[kPhases], std::index_sequence<kOffset...>) noexcept {
+    (observe_phase(kFirst + kOffset, us[kFirst + kOffset]), ...);
+  }
+
+  void observe_phase(std::size_t phase, std::uint64_t us) noexcept {
+    total_us[phase].add(us);
+    buckets[phase][Grid::bucket_of(us)].add(1);
+    if (phase != index(Phase::kGilWait)) extremes(phase, us, us);
+  }
+
   void extremes(std::size_t phase, std::uint64_t smallest, std::uint64_t largest) noexcept {
     largest_us[phase].raise(largest);
     smallest_complement_us[phase].raise(~smallest);

@@ -90,10 +90,12 @@ void open_epoch(EpochBank<Cells>& bank, std::uint64_t epoch, std::uint64_t start
   bank.tag.store(epoch + 1, std::memory_order_release);            // [W5]
 }
 
-/// Records one whole request of the slot's own thread. Wait-free: a bounded number of plain loads and stores.
+/// Records one whole request of the slot's own thread. Wait-free: a bounded number of plain loads and stores. Inlined
+/// into its two callers, whose arguments are then in registers.
 template <class Fence, class Cells>
-void record(Slot<Cells>& slot, const Epoch<Cells>& epoch, const Held<Cells>& held, std::uint64_t start_ns,
-            std::uint64_t stop_ns, const Completion& done, std::size_t phases) noexcept {
+[[gnu::always_inline]] inline void record(Slot<Cells>& slot, const Epoch<Cells>& epoch, const Held<Cells>& held,
+                                          std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done,
+                                          std::size_t phases) noexcept {
   const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);  // own store
   slot.sequence.store(sequence + 1, std::memory_order_relaxed);                  // [W1]
   Fence::light();                                                                // [W2]
