@@ -32,17 +32,17 @@ int refuse(request_rec* request, int status, const char* why) {
 /// OK, or the status of a request whose script cannot be run.
 int check_script(request_rec* request, bool aliased) {
   if (!aliased && (ap_allow_options(request) & OPT_EXECCGI) == 0) {
-    return refuse(request, HTTP_FORBIDDEN, "Options ExecCGI is off in this directory");
+    return refuse(request, HTTP_FORBIDDEN, "Scripts may not run here without Options ExecCGI");
   }
   if (request->finfo.filetype == APR_NOFILE) {
-    return refuse(request, HTTP_NOT_FOUND, "Target WSGI script not found or unable to stat");
+    return refuse(request, HTTP_NOT_FOUND, "There is no such WSGI script");
   }
   if (request->finfo.filetype != APR_REG) {
-    return refuse(request, HTTP_FORBIDDEN, "Attempt to invoke what is not a file as WSGI application");
+    return refuse(request, HTTP_FORBIDDEN, "A WSGI script must be a regular file");
   }
   if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr &&
       *request->path_info != '\0') {
-    return refuse(request, HTTP_NOT_FOUND, "AcceptPathInfo off disallows user's path");
+    return refuse(request, HTTP_NOT_FOUND, "AcceptPathInfo does not allow a path after the script");
   }
   return OK;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 
 import pytest
 
@@ -75,6 +76,15 @@ def test_a_null_character_cuts_no_line_of_the_log(server: Httpd) -> None:
 def test_a_pattern_may_match_the_root(start_httpd: StartHttpd) -> None:
     server = start_httpd("WSGIScriptAliasMatch ^/ ${APPS}/hello.py")
     assert server.get("/").text == server.get("/some/path").text == "hello"
+
+
+def test_a_script_may_have_a_name_that_is_no_text(start_httpd: StartHttpd) -> None:
+    server = start_httpd("WSGIScriptAlias /named ${APPS}/")
+    name = os.fsencode(server.apps) + b"/caf\xe9.wsgi"
+    with open(name, "wb") as script:
+        script.write((server.apps / "hello.py").read_bytes())
+    os.chmod(name, 0o644)
+    assert server.get("/named/caf%e9.wsgi").text == "hello"
 
 
 def test_a_script_has_one_module_however_its_path_is_spelled(start_httpd: StartHttpd) -> None:
