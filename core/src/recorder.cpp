@@ -142,11 +142,28 @@ absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
   return worker_at(slot, owned);
 }
 
-/// The slot is empty in the child. The worker takes it again, unless another was quicker.
-Request Worker::begin_after_fork(std::uint64_t now_ns) noexcept {
-  if (!recorder_->claim(slot_index_, owned_)) return {this, now_ns, recorder_->begin_spilled()};
+/// After a fork the slot is empty in the child. The worker takes it again, unless another was quicker.
+std::uint32_t Worker::begin_elsewhere(std::uint64_t now_ns) noexcept {
+  const bool wiped =
+      slot_ != nullptr && slot_->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
+  if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_spilled();
   slot_->begin(now_ns);
-  return {this, now_ns, 0};
+  return 0;
+}
+
+void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                              std::uint32_t spill_id) const noexcept {
+  if (spill_id != 0) {
+    if (spill_->id() != spill_id) return;  // begun before a fork: the parent's
+    spill_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, phases_);
+    return;
+  }
+  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::SymmetricFence>(*slot_, *epoch_, *held_, start_ns, now_ns, done, phases_);
+}
+
+void Worker::abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept {
+  Request(this, start_ns, spill_id).finish(Completion{.status = 0});
 }
 
 Reader Recorder::add_reader() {

@@ -3,6 +3,7 @@
 // a boundary belongs to the upper one. All arithmetic is on integers.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -11,23 +12,24 @@ namespace sluice {
 
 struct Grid {
   static constexpr std::size_t kBuckets = 65;
-  static constexpr std::size_t kQuarters = 4;
+  static constexpr std::uint32_t kQuarters = 4;
   /// A quarter of the first octave. Every boundary is a multiple of it.
-  static constexpr std::uint64_t kQuarterUs = 250;
+  static constexpr std::uint32_t kQuarterUs = 250;
+  static constexpr std::uint64_t kShortestUs = kQuarterUs * kQuarters;
+  static constexpr std::uint64_t kLongestUs = kShortestUs << ((kBuckets - 1) / kQuarters);
 
-  /// The bucket of a duration. Wait-free, no branch on the value beyond the two ends.
+  /// The bucket of a duration. Wait-free, without a branch: what lies beyond either end is moved to it.
   static constexpr std::size_t bucket_of(std::uint64_t us) noexcept {
-    const std::uint64_t quarters = us / kQuarterUs;
-    if (quarters < kQuarters) return 0;
-    const auto octave = static_cast<std::size_t>(std::bit_width(quarters)) - 3;
-    if (octave >= (kBuckets - 1) / kQuarters) return kBuckets - 1;
-    return kQuarters * octave + ((quarters >> octave) & (kQuarters - 1));
+    const auto within = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(us, kShortestUs, kLongestUs));
+    const std::uint32_t quarters = within / kQuarterUs;
+    const auto octave = static_cast<std::uint32_t>(std::bit_width(quarters)) - 3;
+    return kQuarters * octave + (quarters >> octave) - kQuarters;
   }
 
   /// The smallest duration of a bucket; 0 for the first, which also takes everything below 1 ms.
   static constexpr std::uint64_t lower_bound_us(std::size_t bucket) noexcept {
     if (bucket == 0) return 0;
-    return (kQuarterUs << (bucket / kQuarters)) * (kQuarters + bucket % kQuarters);
+    return (std::uint64_t{kQuarterUs} << (bucket / kQuarters)) * (kQuarters + bucket % kQuarters);
   }
 };
 

@@ -39,7 +39,7 @@ class Request {
       : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), spill_id_(other.spill_id_) {}
   Request& operator=(Request&&) = delete;
   ~Request() {
-    if (worker_ != nullptr) finish(Completion{.status = 0});
+    if (worker_ != nullptr) abandon();
   }
 
   /// Records the request, once; later calls do nothing. Wait-free, no allocation, no system call besides the clock;
@@ -55,6 +55,7 @@ class Request {
   friend class Worker;
   Request(Worker* worker, std::uint64_t start_ns, std::uint32_t spill_id) noexcept
       : worker_(worker), start_ns_(start_ns), spill_id_(spill_id) {}
+  void abandon() noexcept;
 
   Worker* worker_;
   std::uint64_t start_ns_;
@@ -89,8 +90,14 @@ class Worker {
   friend class Recorder;
   friend class Request;
   void swap(Worker& other) noexcept;
-  /// Begins where the slot is not this worker's any more, because a fork wiped it.
-  [[nodiscard]] Request begin_after_fork(std::uint64_t now_ns) noexcept;
+  /// Begins a request where begin() does not at once: in the spill, or in a slot that a fork has taken from this
+  /// worker. Gives the spill's id; 0: in the slot.
+  [[nodiscard, gnu::cold]] std::uint32_t begin_elsewhere(std::uint64_t now_ns) noexcept;
+  /// Ends a request where finish() does not at once: in the spill, or in a slot with a full fence.
+  [[gnu::noinline]] void finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                          std::uint32_t spill_id) const noexcept;
+  /// Ends a request that was dropped.
+  [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept;
 
   Recorder* recorder_ = nullptr;
   detail::Slot<detail::ProductionCells>* slot_ = nullptr;  ///< Null: everything goes to the spill.
@@ -190,37 +197,32 @@ class Recorder {
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
 inline Request Worker::begin(std::uint64_t now_ns) noexcept {
-  if (slot_ == nullptr) return {this, now_ns, recorder_->begin_spilled()};
-  if (slot_->state.load(std::memory_order_relaxed) != owned_) [[unlikely]] {  // own store, unless a fork wiped it
-    return begin_after_fork(now_ns);
+  if (slot_ != nullptr &&
+      slot_->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
+      slot_->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
+    slot_->begin(now_ns);
+    return {this, now_ns, 0};
   }
-  if (slot_->start_ns.load(std::memory_order_relaxed) != 0) {  // own store
-    return {this, now_ns, recorder_->begin_spilled()};
-  }
-  slot_->begin(now_ns);
-  return {this, now_ns, 0};
+  return {this, now_ns, begin_elsewhere(now_ns)};
 }
 
 inline void Request::finish(const Completion& done) noexcept {
   if (worker_ != nullptr) finish(done, worker_->clock_->monotonic_ns());
 }
 
-inline void Request::finish(const Completion& done, std::uint64_t now_ns) noexcept {
+/// Inlined, so that neither the request nor what it measured has to be put into memory.
+[[gnu::always_inline]] inline void Request::finish(const Completion& done, std::uint64_t now_ns) noexcept {
   if (worker_ == nullptr) return;
   const Worker& worker = *std::exchange(worker_, nullptr);
-  if (spill_id_ != 0) {
-    if (worker.spill_->id() != spill_id_) return;  // begun before a fork: the parent's
-    worker.spill_->record(now_ns > start_ns_ ? now_ns - start_ns_ : 0, done, worker.phases_);
+  if (spill_id_ != 0 || !worker.asymmetric_) [[unlikely]] {
+    worker.finish_elsewhere(done, start_ns_, now_ns, spill_id_);
     return;
   }
   if (worker.slot_->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
-  if (worker.asymmetric_) {
-    detail::record<detail::AsymmetricFence>(*worker.slot_, *worker.epoch_, *worker.held_, start_ns_, now_ns, done,
-                                            worker.phases_);
-  } else {
-    detail::record<detail::SymmetricFence>(*worker.slot_, *worker.epoch_, *worker.held_, start_ns_, now_ns, done,
-                                           worker.phases_);
-  }
+  detail::record<detail::AsymmetricFence>(*worker.slot_, *worker.epoch_, *worker.held_, start_ns_, now_ns, done,
+                                          worker.phases_);
 }
+
+inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, spill_id_); }
 
 }  // namespace sluice

@@ -15,24 +15,33 @@ namespace sluice::detail {
 [[nodiscard]] bool membarrier_all() noexcept;
 
 /// A counter that one thread writes and others read. `add` is a plain load and store, never a locked instruction.
-/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see ledger.hpp.
+/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see ledger.hpp. Plain
+/// integers would do as well, and are slower: a compiler then adds neighbours as one vector, and the next record stalls
+/// on loading half of what was stored.
 class RelaxedCounter {
  public:
-  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
-  void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t get() const noexcept { return cell().load(std::memory_order_relaxed); }
+  /// The value while no writer can change it. A plain read, so that a compiler may do several at once.
+  [[nodiscard]] std::uint64_t at_rest() const noexcept { return value_; }
+  void set(std::uint64_t value) noexcept { cell().store(value, std::memory_order_relaxed); }
   void add(std::uint64_t amount) noexcept { set(get() + amount); }
   void raise(std::uint64_t value) noexcept {
     if (get() < value) set(value);
   }
 
  private:
-  std::atomic<std::uint64_t> value_{0};
+  [[nodiscard]] std::atomic_ref<std::uint64_t> cell() const noexcept {
+    return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(value_));
+  }
+
+  alignas(std::atomic_ref<std::uint64_t>::required_alignment) std::uint64_t value_{0};
 };
 
 /// The same without atomics: shows ThreadSanitizer whether the sequence alone orders writer and reader.
 class PlainCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_; }
+  [[nodiscard]] std::uint64_t at_rest() const noexcept { return value_; }
   void set(std::uint64_t value) noexcept { value_ = value; }
   void add(std::uint64_t amount) noexcept { value_ += amount; }
   void raise(std::uint64_t value) noexcept {
@@ -47,6 +56,7 @@ class PlainCounter {
 class SharedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t at_rest() const noexcept { return get(); }
   void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   void add(std::uint64_t amount) noexcept { value_.fetch_add(amount, std::memory_order_relaxed); }
   void raise(std::uint64_t value) noexcept {
@@ -107,5 +117,6 @@ using ProductionCells = AtomicCells;
 #endif
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free);
 
 }  // namespace sluice::detail
