@@ -62,25 +62,29 @@ bool ApacheExchange::has_body() const {
   return length != nullptr && std::string_view(length) != "0";
 }
 
-absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into) {
+apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size) {
   apr_bucket_brigade* const buckets = apr_brigade_create(request_->pool, request_->connection->bucket_alloc);
-  std::size_t size = 0;
   apr_status_t status = APR_SUCCESS;
   bool ended = false;
+  size = 0;
   // A brigade without data that is no end can come from a filter that needs more.
   while (status == APR_SUCCESS && size == 0 && !ended) {
-    status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, APR_BLOCK_READ,
+    status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, blocking,
                             static_cast<apr_off_t>(into.size()));
     if (status != APR_SUCCESS) break;
+    if (APR_BRIGADE_EMPTY(buckets)) status = blocking == APR_BLOCK_READ ? APR_EOF : APR_EAGAIN;
     ended = !APR_BRIGADE_EMPTY(buckets) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(buckets));
     apr_size_t flat = into.size();
-    status = apr_brigade_flatten(buckets, into.data(), &flat);
-    if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(buckets)) status = APR_EOF;
+    const apr_status_t flattened = apr_brigade_flatten(buckets, into.data(), &flat);
+    if (flattened != APR_SUCCESS) status = flattened;
     size = flat;
     apr_brigade_cleanup(buckets);
   }
   apr_brigade_destroy(buckets);
-  if (status == APR_SUCCESS) return size;
+  return status;
+}
+
+absl::Status ApacheExchange::read_error(apr_status_t status) {
   if (status == AP_FILTER_ERROR) {
     answered_ = true;
     return absl::DataLossError("the request body is malformed or too large");
@@ -90,6 +94,25 @@ absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into) {
     return absl::DataLossError("the client closed the connection");
   if (input_error_ == HTTP_REQUEST_ENTITY_TOO_LARGE) return absl::DataLossError("the request body is too large");
   return absl::DataLossError(error_text(status));
+}
+
+absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into) {
+  std::size_t size = 0;
+  const apr_status_t status = read_some(APR_BLOCK_READ, into, size);
+  if (status != APR_SUCCESS) return read_error(status);
+  return size;
+}
+
+/// Only of the protocol itself: filters that change a body are not made to be asked for half of what they need. And a
+/// client that waits to be asked for its body has sent none.
+absl::StatusOr<std::size_t> ApacheExchange::read_arrived(absl::Span<char> into) {
+  const absl::Status nothing = absl::UnavailableError("");
+  if (request_->input_filters != request_->proto_input_filters || request_->expecting_100 != 0) return nothing;
+  std::size_t size = 0;
+  const apr_status_t status = read_some(APR_NONBLOCK_READ, into, size);
+  if (APR_STATUS_IS_EAGAIN(status)) return nothing;
+  if (status != APR_SUCCESS) return read_error(status);
+  return size;
 }
 
 bool ApacheExchange::sends_body(int status) const {

@@ -19,6 +19,7 @@ class ApacheExchange final : public wsgi::Exchange {
   }
   [[nodiscard]] bool has_body() const override;
   [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into) override;
+  [[nodiscard]] absl::StatusOr<std::size_t> read_arrived(absl::Span<char> into) override;
   [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
@@ -30,6 +31,8 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
  private:
+  [[nodiscard]] apr_status_t read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size);
+  [[nodiscard]] absl::Status read_error(apr_status_t status);
   [[nodiscard]] apr_bucket_brigade* brigade();
   [[nodiscard]] absl::Status pass(ap_filter_t* filters, apr_bucket_brigade* buckets);
   [[nodiscard]] absl::Status flush();

@@ -42,7 +42,7 @@ bool block_of(PyObject* item, std::string_view& block) {
   return true;
 }
 
-/// A list or tuple of bytes is the whole body at hand: it goes out in one piece. Null if it is anything else.
+/// A list or tuple of bytes is the whole body at hand: it goes out in one piece. False if it is anything else.
 bool all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
   if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result)) return false;
   const Py_ssize_t size = PySequence_Fast_GET_SIZE(result);
@@ -53,6 +53,12 @@ bool all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
     blocks.push_back(block);
   }
   return true;
+}
+
+bool small(absl::Span<const std::string_view> blocks) {
+  std::size_t size = 0;
+  for (const std::string_view block : blocks) size += block.size();
+  return size <= Tail::kMax;
 }
 
 /// Sends each block before the next is asked for. False with an exception set, or without one when the client is gone.
@@ -85,12 +91,13 @@ void mark_left(const Call& call) { call.measurement.marks.left_ns = monotonic_ns
 
 /// Sends what the application returned and closes it. False with an exception set, or without one when the client is
 /// gone.
-bool send_result(PyObject* result, Response& response, const Call& call) {
+bool send_result(PyObject* result, Response& response, const RequestEvents& events, const Call& call) {
   std::vector<std::string_view> blocks;
   if (all_blocks(result, blocks)) {
     // A list has nothing to close and nothing to run: the application is done before the sending begins. The blocks
     // live as long as the items, which the application might take out of its list meanwhile.
     mark_left(call);
+    if (!events.wanted() && small(blocks)) return response.leave(blocks);
     const Object keep = steal(PySequence_Tuple(result));
     return keep && response.send(blocks, true);
   }
@@ -103,7 +110,7 @@ bool send_result(PyObject* result, Response& response, const Call& call) {
   }
   close(result, call);
   mark_left(call);
-  if (sent) sent = response.send({}, true);
+  if (sent) sent = events.wanted() ? response.send({}, true) : response.leave({});
   return sent;
 }
 
@@ -135,7 +142,7 @@ Outcome finish(bool sent, const Response& response, RequestEvents& events, const
     call.exchange.log(LogLevel::kDebug, "Client closed connection.");
     return Outcome::kResponded;
   }
-  if (response.short_of_promise()) {
+  if (!call.tail.left && response.short_of_promise()) {
     call.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
     call.exchange.break_off();
   }
@@ -143,8 +150,7 @@ Outcome finish(bool sent, const Response& response, RequestEvents& events, const
 }
 
 Object callable_of(PyObject* module, const Call& call) {
-  PyObject* const found = PyDict_GetItemString(PyModule_GetDict(module), call.callable.c_str());
-  if (found != nullptr) return bindings::borrow(found);
+  if (Object found = call.interpreter.furniture().names.in_module(module, call.callable)) return found;
   call.exchange.log(LogLevel::kError, absl::StrCat("Target WSGI script '", call.script,
                                                    "' does not contain WSGI application '", call.callable, "'."));
   return {};
@@ -188,7 +194,7 @@ Outcome run_application(PyObject* module, const Call& call) {
   }
   RequestEvents events(call);
   InputBuffer input(call.exchange, call.measurement);
-  Response response(call.exchange, call.measurement, events);
+  Response response(call.exchange, call.measurement, events, call.tail);
   const Arguments arguments(call, input, response);
   if (!arguments.made()) return fail(response, events, call);
 
@@ -196,7 +202,7 @@ Outcome run_application(PyObject* module, const Call& call) {
   const Object chosen = events.started(application, arguments.environ());
   const Object result =
       steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));
-  const bool sent = result && send_result(result.ptr(), response, call);
+  const bool sent = result && send_result(result.ptr(), response, events, call);
   if (!result) mark_left(call);
   const Outcome outcome = finish(sent, response, events, call);
   events.finished();

@@ -10,6 +10,7 @@
 #include "adapters/wsgi/exchange.hpp"
 #include "adapters/wsgi/interpreter.hpp"
 #include "adapters/wsgi/measurement.hpp"
+#include "adapters/wsgi/response.hpp"
 
 namespace sluice::wsgi {
 
@@ -29,10 +30,12 @@ struct Call {
   const std::string& callable;
   std::size_t thread_id;
   Measurement& measurement;
+  Tail& tail;  ///< Filled with what the caller has to send once the lock is given up.
 };
 
 /// Runs the callable of a loaded script's module. With the interpreter's lock, on the calling thread's state in it.
-/// Every error is logged; no exception is left set.
+/// Every error is logged; no exception is left set. Leaves the end of the response to `tail` where nothing of Python
+/// depends on how its sending goes.
 [[nodiscard]] Outcome run_application(PyObject* module, const Call& call);
 
 }  // namespace sluice::wsgi

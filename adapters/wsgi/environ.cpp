@@ -1,5 +1,8 @@
 #include "adapters/wsgi/environ.hpp"
 
+#include <utility>
+
+#include "adapters/wsgi/names.hpp"
 #include "bindings/module.hpp"
 
 namespace sluice::wsgi {
@@ -9,65 +12,68 @@ using bindings::steal;
 
 namespace {
 
-/// Strings of the request are bytes in disguise, as PEP 3333 wants; paths of files are as Python decodes file names.
-Object decoded(std::string_view key, std::string_view value) {
-  const auto size = static_cast<Py_ssize_t>(value.size());
-  if (key == "DOCUMENT_ROOT" || key == "SCRIPT_FILENAME")
-    return steal(PyUnicode_DecodeFSDefaultAndSize(value.data(), size));
-  return steal(PyUnicode_DecodeLatin1(value.data(), size, nullptr));
-}
-
-class EnvironMaker {
- public:
-  EnvironMaker() : dict_(steal(PyDict_New())) {}
-
-  void add_text(std::string_view key, std::string_view value) {
-    if (!dict_) return;
-    const Object name = steal(PyUnicode_DecodeLatin1(key.data(), static_cast<Py_ssize_t>(key.size()), nullptr));
-    const Object text = decoded(key, value);
-    if (!name || !text || PyDict_SetItem(dict_.ptr(), name.ptr(), text.ptr()) < 0) dict_ = {};
-  }
-
-  void add(const char* key, PyObject* value) {
-    if (!dict_) return;
-    if (value == nullptr || PyDict_SetItemString(dict_.ptr(), key, value) < 0) dict_ = {};
-  }
-
-  void remove(const char* key) {
-    if (dict_ && PyDict_DelItemString(dict_.ptr(), key) < 0) PyErr_Clear();
-  }
-
-  [[nodiscard]] Object take() { return std::move(dict_); }
-
- private:
-  Object dict_;  ///< Null after an error, with the exception set.
-};
-
 PyObject* boolean(bool value) { return value ? Py_True : Py_False; }
 
 Object triple(const int (&parts)[3]) { return steal(Py_BuildValue("(iii)", parts[0], parts[1], parts[2])); }
 
+/// A dict under construction.
+class EnvironMaker {
+ public:
+  explicit EnvironMaker(Names& names, Object dict) : names_(names), dict_(std::move(dict)) {}
+
+  void add_variable(std::string_view key, std::string_view value) {
+    if (key == "PATH" || key == "HTTPS") return;  // the server's own, and wsgi.url_scheme says it
+    if (!dict_ || (key.find('.') != std::string_view::npos && has(key))) return;  // what is ours stays so
+    if (!names_.set(dict_.ptr(), key, value)) dict_ = {};
+  }
+
+  EnvironMaker& add(std::string_view key, PyObject* value) {
+    if (!dict_) return *this;
+    const Object name = names_.of(key);
+    if (!name || value == nullptr || PyDict_SetItem(dict_.ptr(), name.ptr(), value) < 0) dict_ = {};
+    return *this;
+  }
+  EnvironMaker& add(std::string_view key, const Object& value) { return add(key, value.ptr()); }
+
+  [[nodiscard]] Object take() { return std::move(dict_); }
+
+ private:
+  [[nodiscard]] bool has(std::string_view key) {
+    const Object name = names_.of(key);
+    return name && PyDict_Contains(dict_.ptr(), name.ptr()) == 1;
+  }
+
+  Names& names_;
+  Object dict_;  ///< Null after an error, with the exception set.
+};
+
+/// What is the same for all requests.
+Object make_base(Furniture& furniture, const ServerFacts& facts) {
+  return EnvironMaker(furniture.names, steal(PyDict_New()))
+      .add("wsgi.version", steal(Py_BuildValue("(ii)", 1, 0)))
+      .add("wsgi.input_terminated", Py_True)
+      .add("wsgi.errors", furniture.request_errors)
+      .add("wsgi.file_wrapper", furniture.file_wrapper_type)
+      .add("wsgi.multithread", boolean(facts.multithread))
+      .add("wsgi.multiprocess", boolean(facts.multiprocess))
+      .add("wsgi.run_once", Py_False)
+      .add("mod_wsgi.version", triple(bindings::kInterfaceVersion))
+      .add("apache.version", triple(facts.server_version))
+      .take();
+}
+
 }  // namespace
 
-Object make_environ(const Exchange& exchange, const Furniture& furniture, const ServerFacts& facts, PyObject* input,
+Object make_environ(const Exchange& exchange, Furniture& furniture, const ServerFacts& facts, PyObject* input,
                     std::size_t thread_id) {
-  EnvironMaker environ;
-  exchange.each_variable([&](std::string_view key, std::string_view value) { environ.add_text(key, value); });
-  environ.remove("PATH");   // the server's, of no meaning to an application
-  environ.remove("HTTPS");  // wsgi.url_scheme says it
-  environ.add("wsgi.version", furniture.version.ptr());
-  environ.add("wsgi.url_scheme", steal(PyUnicode_FromString(exchange.https() ? "https" : "http")).ptr());
-  environ.add("wsgi.input", input);
-  environ.add("wsgi.input_terminated", Py_True);
-  environ.add("wsgi.errors", furniture.request_errors.ptr());
-  environ.add("wsgi.file_wrapper", furniture.file_wrapper_type.ptr());
-  environ.add("wsgi.multithread", boolean(facts.multithread));
-  environ.add("wsgi.multiprocess", boolean(facts.multiprocess));
-  environ.add("wsgi.run_once", Py_False);
-  environ.add("mod_wsgi.version", triple(bindings::kInterfaceVersion).ptr());
-  environ.add("mod_wsgi.thread_id", steal(PyLong_FromSize_t(thread_id)).ptr());
-  environ.add("apache.version", triple(facts.server_version).ptr());
-  return environ.take();
+  if (!furniture.environ) furniture.environ = make_base(furniture, facts);
+  if (!furniture.environ) return {};
+  EnvironMaker environ(furniture.names, steal(PyDict_Copy(furniture.environ.ptr())));
+  exchange.each_variable([&](std::string_view key, std::string_view value) { environ.add_variable(key, value); });
+  return environ.add("wsgi.url_scheme", furniture.names.of(exchange.https() ? "https" : "http"))
+      .add("wsgi.input", input)
+      .add("mod_wsgi.thread_id", steal(PyLong_FromSize_t(thread_id)))
+      .take();
 }
 
 }  // namespace sluice::wsgi

@@ -48,6 +48,10 @@ class Exchange {
   /// cannot be had whole.
   [[nodiscard]] virtual absl::StatusOr<std::size_t> read(absl::Span<char> into) = 0;
 
+  /// The same of what has arrived already: Unavailable if that is nothing, or cannot be told. Does not block. May be
+  /// called with the lock held.
+  [[nodiscard]] virtual absl::StatusOr<std::size_t> read_arrived(absl::Span<char> into) = 0;
+
   /// Whether a response of this status has a body on the wire: not to a HEAD request, and not 204 or 304.
   [[nodiscard]] virtual bool sends_body(int status) const = 0;
 

@@ -22,18 +22,28 @@ constexpr std::array<std::string_view, 9> kHopByHop = {
     "connection",        "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "trailers",
     "transfer-encoding", "upgrade"};
 
-std::string_view view(PyObject* bytes) {
-  return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
+/// The characters of a str as bytes, which stay the object's. False with an exception set if it has any beyond Latin-1.
+bool latin1(PyObject* value, std::string_view& text) {
+  if (PyUnicode_Check(value) == 0) {
+    PyErr_Format(PyExc_TypeError, "must be str, not %.200s", Py_TYPE(value)->tp_name);
+    return false;
+  }
+#if PY_VERSION_HEX < 0x030C0000
+  if (PyUnicode_READY(value) < 0) return false;
+#endif
+  if (PyUnicode_KIND(value) != PyUnicode_1BYTE_KIND) {
+    static_cast<void>(steal(PyUnicode_AsLatin1String(value)));  // which says what is wrong
+    return false;
+  }
+  text = {reinterpret_cast<const char*>(PyUnicode_1BYTE_DATA(value)),
+          static_cast<std::size_t>(PyUnicode_GET_LENGTH(value))};
+  return true;
 }
 
-Object latin1(PyObject* value) {
-  if (PyUnicode_Check(value) != 0) return steal(PyUnicode_AsLatin1String(value));
-  PyErr_Format(PyExc_TypeError, "must be str, not %.200s", Py_TYPE(value)->tp_name);
-  return {};
-}
-
-bool refuse(const char* format, PyObject* bytes) {
-  PyErr_Format(PyExc_ValueError, format, bytes);
+/// `format` shows the text as bytes.
+bool refuse(const char* format, std::string_view text) {
+  const Object bytes = steal(PyBytes_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
+  if (bytes) PyErr_Format(PyExc_ValueError, format, bytes.ptr());
   return false;
 }
 
@@ -42,46 +52,43 @@ bool has_control(std::string_view text) {
                      [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)) && c != '\t'; });
 }
 
-bool check_status(PyObject* bytes) {
-  const std::string_view line = view(bytes);
+bool check_status(std::string_view line) {
   const auto is_digit = [&](std::size_t i) {
     return i < line.size() && absl::ascii_isdigit(static_cast<unsigned char>(line[i]));
   };
   if (!is_digit(0) || !is_digit(1) || !is_digit(2) || is_digit(3)) {
-    return refuse("status code must be a 3 digit integer: %R", bytes);
+    return refuse("status code must be a 3 digit integer: %R", line);
   }
   if (line.size() == 3) return true;
-  if (line[3] != ' ') return refuse("no space following status code: %R", bytes);
-  if (has_control(line)) return refuse("control character in status reason phrase: %R", bytes);
+  if (line[3] != ' ') return refuse("no space following status code: %R", line);
+  if (has_control(line)) return refuse("control character in status reason phrase: %R", line);
   return true;
 }
 
-bool check_name(PyObject* bytes) {
-  const std::string_view name = view(bytes);
+bool check_name(std::string_view name) {
   if (name.empty()) {
     PyErr_SetString(PyExc_ValueError, "header name is empty");
     return false;
   }
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
-    if (absl::ascii_iscntrl(byte)) return refuse("control character in header name: %R", bytes);
-    if (c == ' ') return refuse("space character in header name: %R", bytes);
+    if (absl::ascii_iscntrl(byte)) return refuse("control character in header name: %R", name);
+    if (c == ' ') return refuse("space character in header name: %R", name);
     if (!absl::ascii_isalnum(byte) && kTokenMarks.find(c) == std::string_view::npos) {
-      return refuse("character in header name that HTTP does not allow there: %R", bytes);
+      return refuse("character in header name that HTTP does not allow there: %R", name);
     }
   }
   for (const std::string_view forbidden : kHopByHop) {
-    if (same_name(name, forbidden)) return refuse("hop-by-hop header, which is for the server to set: %R", bytes);
+    if (same_name(name, forbidden)) return refuse("hop-by-hop header, which is for the server to set: %R", name);
   }
   return true;
 }
 
-bool check_value(PyObject* bytes) {
-  const std::string_view value = view(bytes);
+bool check_value(std::string_view value) {
   if (value.find_first_of("\r\n") != std::string_view::npos) {
-    return refuse("carriage return/line feed character in header value: %R", bytes);
+    return refuse("carriage return/line feed character in header value: %R", value);
   }
-  if (has_control(value)) return refuse("control character in header value: %R", bytes);
+  if (has_control(value)) return refuse("control character in header value: %R", value);
   return true;
 }
 
@@ -94,26 +101,27 @@ bool add_header(PyObject* header, Headers& headers) {
     PyErr_Format(PyExc_ValueError, "each header must be a 2-tuple, got length %zd", PyTuple_GET_SIZE(header));
     return false;
   }
-  const Object name = latin1(PyTuple_GET_ITEM(header, 0));
-  if (!name || !check_name(name.ptr())) return false;
-  const Object value = latin1(PyTuple_GET_ITEM(header, 1));
-  if (!value || !check_value(value.ptr())) return false;
-  headers.emplace_back(view(name.ptr()), view(value.ptr()));
+  std::string_view name;
+  if (!latin1(PyTuple_GET_ITEM(header, 0), name) || !check_name(name)) return false;
+  std::string_view value;
+  if (!latin1(PyTuple_GET_ITEM(header, 1), value) || !check_value(value)) return false;
+  headers.emplace_back(name, value);
   return true;
 }
 
 }  // namespace
 
 bool same_name(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
   const auto lower = [](char c) { return absl::ascii_tolower(static_cast<unsigned char>(c)); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head) {
-  const Object line = latin1(status);
-  if (!line || !check_status(line.ptr())) return false;
+  std::string_view line;
+  if (!latin1(status, line) || !check_status(line)) return false;
   ResponseHead parsed;
-  parsed.status_line = view(line.ptr());
+  parsed.status_line = line;
   std::from_chars(parsed.status_line.data(), parsed.status_line.data() + 3, parsed.status);
   parsed.headers.reserve(static_cast<std::size_t>(PyList_GET_SIZE(headers)));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); ++i) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <thread>
 
 #include "bindings/type.hpp"
@@ -26,9 +27,9 @@ struct InputObject {
 
 InputObject* cast(PyObject* self) { return reinterpret_cast<InputObject*>(self); }
 
-/// Runs one read without the lock. Null with an exception set.
-template <class Read>
-PyObject* run(PyObject* self, const char* name, Read&& read) {
+/// Runs one read, without the lock unless what it wants is at hand. Null with an exception set.
+template <class AtHand, class Read>
+PyObject* run(PyObject* self, const char* name, AtHand&& at_hand, Read&& read) {
   InputObject& object = *cast(self);
   if (object.input == nullptr) {
     return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input after request completed", name);
@@ -38,18 +39,23 @@ PyObject* run(PyObject* self, const char* name, Read&& read) {
   }
   object.reading = true;
   absl::StatusOr<std::string> data;
-  {
-    const WithoutGil unlocked(*object.measurement);
-    try {
-      data = read(*object.input);
-    } catch (const std::exception&) {
-      data = absl::ResourceExhaustedError("there is not enough memory");
-    }
+  try {
+    std::optional<WithoutGil> unlocked;
+    if (!at_hand(*object.input)) unlocked.emplace(*object.measurement);
+    data = read(*object.input);
+  } catch (const std::exception&) {
+    data = absl::ResourceExhaustedError("there is not enough memory");
   }
   object.reading = false;
   if (data.ok()) return PyBytes_FromStringAndSize(data->data(), static_cast<Py_ssize_t>(data->size()));
   PyObject* const type = absl::IsResourceExhausted(data.status()) ? PyExc_MemoryError : PyExc_OSError;
   return PyErr_Format(type, "request data read error: %s", std::string(data.status().message()).c_str());
+}
+
+PyObject* run_line(PyObject* self, const char* name, std::size_t limit) {
+  return run(
+      self, name, [limit](InputBuffer& input) { return input.line_at_hand(limit); },
+      [limit](InputBuffer& input) { return input.read_line(limit); });
 }
 
 /// -1, None and nothing mean no limit. False with an exception set.
@@ -67,13 +73,15 @@ bool parse_limit(PyObject* args, const char* format, std::size_t& limit) {
 PyObject* input_read(PyObject* self, PyObject* args) {
   std::size_t limit = 0;
   if (!parse_limit(args, "|O:read", limit)) return nullptr;
-  return run(self, "read", [limit](InputBuffer& input) { return input.read(limit); });
+  return run(
+      self, "read", [limit](InputBuffer& input) { return input.at_hand(limit); },
+      [limit](InputBuffer& input) { return input.read(limit); });
 }
 
 PyObject* input_readline(PyObject* self, PyObject* args) {
   std::size_t limit = 0;
   if (!parse_limit(args, "|O:readline", limit)) return nullptr;
-  return run(self, "readline", [limit](InputBuffer& input) { return input.read_line(limit); });
+  return run_line(self, "readline", limit);
 }
 
 PyObject* input_readlines(PyObject* self, PyObject* args) {
@@ -83,7 +91,7 @@ PyObject* input_readlines(PyObject* self, PyObject* args) {
   Object lines = steal(PyList_New(0));
   std::size_t total = 0;
   while (lines && total < hint) {
-    const Object line = steal(run(self, "readlines", [](InputBuffer& input) { return input.read_line(kNoLimit); }));
+    const Object line = steal(run_line(self, "readlines", kNoLimit));
     if (!line) return nullptr;
     if (PyBytes_GET_SIZE(line.ptr()) == 0) break;
     if (PyList_Append(lines.ptr(), line.ptr()) < 0) return nullptr;
@@ -95,7 +103,7 @@ PyObject* input_readlines(PyObject* self, PyObject* args) {
 PyObject* input_close(PyObject*, PyObject*) { Py_RETURN_NONE; }
 
 PyObject* input_next(PyObject* self) {
-  Object line = steal(run(self, "__next__", [](InputBuffer& input) { return input.read_line(kNoLimit); }));
+  Object line = steal(run_line(self, "__next__", kNoLimit));
   if (!line || PyBytes_GET_SIZE(line.ptr()) == 0) return nullptr;
   return line.release().ptr();
 }
@@ -110,8 +118,9 @@ PyMethodDef methods[] = {
 
 }  // namespace
 
-absl::Status InputBuffer::fill() {
-  if (!broken_.ok() || ended_) return broken_;
+template <class Read>
+bool InputBuffer::read_once(Read&& read) {
+  if (!broken_.ok() || ended_) return false;
   if (taken_ == buffer_.size()) {
     buffer_.clear();
     taken_ = 0;
@@ -119,14 +128,41 @@ absl::Status InputBuffer::fill() {
   const std::size_t old_size = buffer_.size();
   buffer_.resize(old_size + kChunk);
   const std::uint64_t start_ns = monotonic_ns();
-  const absl::StatusOr<std::size_t> size = exchange_.read(absl::MakeSpan(buffer_).subspan(old_size));
+  const absl::StatusOr<std::size_t> size = read(absl::MakeSpan(buffer_).subspan(old_size));
   measurement_.input_ns += monotonic_ns() - start_ns;
-  ++measurement_.done.input_reads;
   buffer_.resize(old_size + size.value_or(0));
-  if (!size.ok()) return broken_ = size.status();
+  if (absl::IsUnavailable(size.status())) return false;
+  ++measurement_.done.input_reads;
+  if (!size.ok()) {
+    broken_ = size.status();
+    return false;
+  }
   measurement_.done.input_bytes += *size;
   ended_ = *size == 0;
-  return absl::OkStatus();
+  return true;
+}
+
+absl::Status InputBuffer::fill() {
+  read_once([this](absl::Span<char> into) { return exchange_.read(into); });
+  return broken_;
+}
+
+/// What arrives is taken up to a chunk: the rest comes without the lock.
+template <class Enough>
+bool InputBuffer::arrived(Enough&& enough) {
+  while (!enough()) {
+    if (buffered() >= kChunk) return false;
+    if (!read_once([this](absl::Span<char> into) { return exchange_.read_arrived(into); })) return !broken_.ok();
+  }
+  return true;
+}
+
+bool InputBuffer::at_hand(std::size_t limit) {
+  return arrived([&] { return ended_ || buffered() >= limit; });
+}
+
+bool InputBuffer::line_at_hand(std::size_t limit) {
+  return arrived([&] { return ended_ || buffered() >= limit || buffer_.find('\n', taken_) != std::string::npos; });
 }
 
 std::string InputBuffer::take(std::size_t size) {

@@ -19,14 +19,24 @@ class InputBuffer {
   InputBuffer(Exchange& exchange, Measurement& measurement) noexcept
       : exchange_(exchange), measurement_(measurement), ended_(!exchange.has_body()) {}
 
-  /// Up to `limit` bytes, fewer only at the end. Without the lock.
+  /// True if a read of so much, or of a line so long, needs no waiting. Takes what has arrived. With the lock.
+  [[nodiscard]] bool at_hand(std::size_t limit);
+  [[nodiscard]] bool line_at_hand(std::size_t limit);
+
+  /// Up to `limit` bytes, fewer only at the end. Without the lock, unless they are at hand.
   [[nodiscard]] absl::StatusOr<std::string> read(std::size_t limit);
 
-  /// Up to and with the next line end, at most `limit` bytes. Without the lock.
+  /// Up to and with the next line end, at most `limit` bytes. Without the lock, unless they are at hand.
   [[nodiscard]] absl::StatusOr<std::string> read_line(std::size_t limit);
 
  private:
+  /// Reads once more. False if that would wait, or if there is no more.
+  template <class Read>
+  bool read_once(Read&& read);
+  template <class Enough>
+  [[nodiscard]] bool arrived(Enough&& enough);
   [[nodiscard]] absl::Status fill();
+  [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - taken_; }
   [[nodiscard]] std::string take(std::size_t size);
 
   Exchange& exchange_;

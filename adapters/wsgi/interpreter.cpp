@@ -43,14 +43,14 @@ bool set_sys(const char* name, const Object& value) { return value && PySys_SetO
 
 }  // namespace
 
-Interpreter::Interpreter(std::string name, bindings::Host& host)
+Interpreter::Interpreter(std::string name)
     : name_(std::move(name)),
       owner_(PyThreadState_Get()),
       state_(PyThreadState_GetInterpreter(owner_)),
-      scripts_(name_, host) {}
+      scripts_(name_, furniture_.names) {}
 
 std::unique_ptr<Interpreter> Interpreter::furnish(Options options, bindings::Host& host) {
-  std::unique_ptr<Interpreter> interpreter(new Interpreter(options.name, host));
+  std::unique_ptr<Interpreter> interpreter(new Interpreter(options.name));
   if (interpreter->furnish_all(options, host)) return interpreter;
   log_exception(host, "The Python interpreter for application group '" + options.name + "' could not be set up.");
   interpreter->clear();
@@ -79,8 +79,8 @@ bool Interpreter::furnish_all(const Options& options, bindings::Host& host) {
   furniture_.input_type = make_input_type();
   furniture_.start_response_type = make_start_response_type();
   furniture_.file_wrapper_type = make_file_wrapper_type();
-  furniture_.version = steal(Py_BuildValue("(ii)", 1, 0));
-  return furniture_.input_type && furniture_.start_response_type && furniture_.file_wrapper_type && furniture_.version;
+  return furniture_.input_type && furniture_.start_response_type && furniture_.file_wrapper_type &&
+         furniture_.names.expect_variables();
 }
 
 void Interpreter::publish_stopping(const std::string& reason) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/wsgi/names.hpp"
 #include "adapters/wsgi/script.hpp"
 #include "bindings/host.hpp"
 #include "bindings/object.hpp"
@@ -23,7 +24,8 @@ struct Furniture {
   bindings::Object file_wrapper_type;
   bindings::Object log_type;
   bindings::Object request_errors;  ///< wsgi.errors, one for all requests: it finds the request of the writing thread.
-  bindings::Object version;         ///< wsgi.version
+  bindings::Object environ;         ///< What every environ holds; null before the first request.
+  Names names;
 };
 
 class Interpreter {
@@ -41,7 +43,7 @@ class Interpreter {
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] PyInterpreterState* state() const noexcept { return state_; }
-  [[nodiscard]] const Furniture& furniture() const noexcept { return furniture_; }
+  [[nodiscard]] Furniture& furniture() noexcept { return furniture_; }
   [[nodiscard]] Scripts& scripts() noexcept { return scripts_; }
 
   /// The thread state that made the interpreter. It is used to end it, and for nothing else.
@@ -61,7 +63,7 @@ class Interpreter {
   void clear() noexcept;
 
  private:
-  Interpreter(std::string name, bindings::Host& host);
+  explicit Interpreter(std::string name);
   [[nodiscard]] bool furnish_all(const Options& options, bindings::Host& host);
 
   std::string name_;

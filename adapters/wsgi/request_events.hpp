@@ -36,8 +36,10 @@ class RequestEvents final : public ResponseObserver {
   /// exception set.
   [[nodiscard]] static PyObject* current_data();
 
- private:
+  /// Somebody has subscribed to events.
   [[nodiscard]] bool wanted() const noexcept;
+
+ private:
   [[nodiscard]] PyObject* data();
 
   const Call& call_;

@@ -7,11 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "adapters/wsgi/headers.hpp"
 #include "bindings/type.hpp"
 
 namespace sluice::wsgi {
 
+using bindings::LogLevel;
 using bindings::Object;
 using bindings::steal;
 
@@ -27,6 +29,13 @@ Response* response_of(PyObject* self, const char* what) {
   return response;
 }
 
+PyObject* start_response_write(PyObject* self, PyObject* data);
+
+PyMethodDef methods[] = {
+    {"write", start_response_write, METH_O, "write(data): send bytes to the client before those of the iterable."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
 PyObject* start_response_call(PyObject* self, PyObject* args, PyObject* keywords) {
   Response* const response = response_of(self, "start_response");
   if (response == nullptr) return nullptr;
@@ -39,7 +48,7 @@ PyObject* start_response_call(PyObject* self, PyObject* args, PyObject* keywords
   PyObject* exc_info = Py_None;
   if (PyArg_ParseTuple(args, "OO!|O:start_response", &status, &PyList_Type, &headers, &exc_info) == 0) return nullptr;
   if (!response->start(status, headers, exc_info)) return nullptr;
-  return PyObject_GetAttrString(self, "write");
+  return PyCFunction_New(methods, self);  // write()
 }
 
 PyObject* start_response_write(PyObject* self, PyObject* data) {
@@ -87,10 +96,17 @@ class InUse {
   int& users_;
 };
 
-PyMethodDef methods[] = {
-    {"write", start_response_write, METH_O, "write(data): send bytes to the client before those of the iterable."},
-    {nullptr, nullptr, 0, nullptr},
-};
+/// Sends, and measures it. Without the lock.
+template <class Send>
+absl::Status measured(Measurement& measurement, std::uint64_t bytes, Send&& send) {
+  const std::uint64_t start_ns = monotonic_ns();
+  absl::Status status = send();
+  measurement.marks.flushed_ns = monotonic_ns();
+  measurement.output_ns += measurement.marks.flushed_ns - start_ns;
+  if (bytes != 0) ++measurement.done.output_writes;
+  if (status.ok()) measurement.done.output_bytes += bytes;
+  return status;
+}
 
 }  // namespace
 
@@ -134,7 +150,7 @@ bool Response::check(const absl::Status& status) {
 }
 
 template <class Send>
-bool Response::timed(std::uint64_t bytes, Send&& send) {
+bool Response::unlocked(std::uint64_t bytes, Send&& send) {
   if (sending_) {
     PyErr_SetString(PyExc_RuntimeError, "response content is produced while another thread sends some");
     return false;
@@ -144,39 +160,63 @@ bool Response::timed(std::uint64_t bytes, Send&& send) {
   sending_ = true;
   {
     const WithoutGil unlocked(measurement_);
-    const std::uint64_t start_ns = monotonic_ns();
-    status = send();
-    measurement_.marks.flushed_ns = monotonic_ns();
-    measurement_.output_ns += measurement_.marks.flushed_ns - start_ns;
+    status = measured(measurement_, bytes, send);
   }
   sending_ = false;
-  if (bytes != 0) ++measurement_.done.output_writes;
-  if (status.ok()) measurement_.done.output_bytes += bytes;
   return check(status);
+}
+
+std::string_view Response::allowed(std::string_view block) noexcept {
+  // What goes beyond the promised length would be taken for the next response.
+  if (promised_) block = block.substr(0, *promised_ - std::min(*promised_, produced_));
+  produced_ += block.size();
+  return block;
 }
 
 bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
   if (client_gone_ || !commit()) return false;
-  std::vector<std::string_view> allowed;
-  allowed.reserve(blocks.size());
+  std::vector<std::string_view> parts;
+  parts.reserve(blocks.size());
   std::uint64_t bytes = 0;
-  for (std::string_view block : blocks) {
-    // What goes beyond the promised length would be taken for the next response.
-    if (promised_) block = block.substr(0, *promised_ - std::min(*promised_, produced_));
-    produced_ += block.size();
-    bytes += block.size();
-    if (!block.empty()) allowed.push_back(block);
+  for (const std::string_view block : blocks) {
+    const std::string_view part = allowed(block);
+    bytes += part.size();
+    if (!part.empty()) parts.push_back(part);
   }
   // Short of what was promised there is no end to send: the caller breaks the response off, which the client can tell.
   const bool ends = last && !short_of_promise();
-  return timed(bytes, [&] { return exchange_.write(allowed, ends); });
+  return unlocked(bytes, [&] { return exchange_.write(parts, ends); });
+}
+
+bool Response::leave(absl::Span<const std::string_view> blocks) {
+  if (sending_) return send(blocks, true);  // which refuses
+  if (client_gone_ || !commit()) return false;
+  for (const std::string_view block : blocks) tail_.data += allowed(block);
+  tail_.whole = !short_of_promise();
+  tail_.left = true;
+  return true;
+}
+
+void Tail::send(Exchange& exchange, Measurement& measurement) const {
+  const std::string_view block(data);
+  const absl::Span<const std::string_view> blocks(&block, block.empty() ? 0 : 1);
+  const absl::Status status = measured(measurement, data.size(), [&] { return exchange.write(blocks, whole); });
+  if (absl::IsCancelled(status)) {
+    exchange.log(LogLevel::kDebug, "Client closed connection.");
+  } else if (!status.ok()) {
+    exchange.log(LogLevel::kError, absl::StrCat("failed to write response data: ", status.message()));
+    exchange.break_off();
+  } else if (!whole) {
+    exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
+    exchange.break_off();
+  }
 }
 
 bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
   if (client_gone_ || !commit()) return false;
   if (promised_) size = std::min(size, *promised_);
   produced_ = size;
-  return timed(size, [&] { return exchange_.send_file(descriptor, offset, size); });
+  return unlocked(size, [&] { return exchange_.send_file(descriptor, offset, size); });
 }
 
 Object make_start_response_type() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/types/span.h"
@@ -23,17 +24,34 @@ class ResponseObserver {
   ~ResponseObserver() = default;
 };
 
+/// What is left of a response when its application is done. It is sent once the lock has been given up, and needs no
+/// Python any more, so that a request whose response is one small block holds the lock once.
+struct Tail {
+  bool left = false;
+  bool whole = true;  ///< The response ends with it; else it fell short of its Content-Length.
+  std::string data;
+
+  /// Copied at most; what is more is sent where it lies.
+  static constexpr std::size_t kMax = 64 * 1024;
+
+  /// Sends it, and logs why if it cannot be. Without the lock.
+  void send(Exchange& exchange, Measurement& measurement) const;
+};
+
 /// All members are called with the lock held, and give it up while they send.
 class Response {
  public:
-  Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer) noexcept
-      : exchange_(exchange), measurement_(measurement), observer_(observer) {}
+  Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer, Tail& tail) noexcept
+      : exchange_(exchange), measurement_(measurement), observer_(observer), tail_(tail) {}
 
   /// start_response(status, headers, exc_info=None). False with an exception set.
   [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
 
   /// Sends blocks in one go. False with an exception set, or without one when the client is gone: then client_gone().
   [[nodiscard]] bool send(absl::Span<const std::string_view> blocks, bool last);
+
+  /// Leaves blocks and the end of the response to be sent as the tail. False as send().
+  [[nodiscard]] bool leave(absl::Span<const std::string_view> blocks);
 
   /// Sends a part of a regular file as the whole response, at most its Content-Length. False as send().
   [[nodiscard]] bool send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
@@ -56,12 +74,15 @@ class Response {
   /// Hands the head to the exchange before the first output. False with an exception set.
   [[nodiscard]] bool commit();
   [[nodiscard]] bool check(const absl::Status& status);
+  /// As much of a block as the promised length allows; counted.
+  [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
   template <class Send>
-  [[nodiscard]] bool timed(std::uint64_t bytes, Send&& send);
+  [[nodiscard]] bool unlocked(std::uint64_t bytes, Send&& send);
 
   Exchange& exchange_;
   Measurement& measurement_;
   ResponseObserver& observer_;
+  Tail& tail_;
   ResponseHead head_;
   State state_ = State::kUnstarted;
   std::optional<std::uint64_t> promised_;

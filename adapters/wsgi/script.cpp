@@ -43,20 +43,6 @@ Object compiled(PyObject* path) {
   return steal(PyObject_CallMethod(builtins.ptr(), "compile", "OOsiO", source.ptr(), path, "exec", 0, Py_True));
 }
 
-/// A module may say for itself that it wants to be loaded again. One that raises does not.
-bool wants_reload(PyObject* module, const std::string& path, LogLine log) {
-  const Object ask = bindings::borrow(PyDict_GetItemString(PyModule_GetDict(module), "reload_required"));
-  if (!ask) return false;
-  const Object name = file_name(path);
-  const Object answer = name ? steal(PyObject_CallFunctionObjArgs(ask.ptr(), name.ptr(), nullptr)) : Object();
-  const int yes = answer ? PyObject_IsTrue(answer.ptr()) : -1;
-  if (yes >= 0) return yes == 1;
-  log(LogLevel::kError,
-      absl::StrCat(bindings::exception_name(), " exception raised by reload_required() of WSGI script '", path, "'."));
-  log_traceback(log);
-  return false;
-}
-
 }  // namespace
 
 Scripts::Script& Scripts::script_at(const std::string& path) {
@@ -68,13 +54,27 @@ Scripts::Script& Scripts::script_at(const std::string& path) {
   return *script;
 }
 
+/// A module may say for itself that it wants to be loaded again. One that raises does not.
+bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine log) const {
+  const Object ask = names_.in_module(module, "reload_required");
+  if (!ask) return false;
+  const Object name = file_name(path);
+  const Object answer = name ? steal(PyObject_CallFunctionObjArgs(ask.ptr(), name.ptr(), nullptr)) : Object();
+  const int yes = answer ? PyObject_IsTrue(answer.ptr()) : -1;
+  if (yes >= 0) return yes == 1;
+  log(LogLevel::kError,
+      absl::StrCat(bindings::exception_name(), " exception raised by reload_required() of WSGI script '", path, "'."));
+  log_traceback(log);
+  return false;
+}
+
 /// The loaded module if it may serve, else null. Its own __mtime__ is asked, so that a module can have itself loaded
 /// again by deleting it. Asking it may let other threads run, who may load the script again meanwhile.
 Object Scripts::current(const Script& script, const Wanted& wanted, LogLine log) const {
   const Object module = script.module;
   if (!module || !wanted.reloading) return module;
-  PyObject* const modified = PyDict_GetItemString(PyModule_GetDict(module.ptr()), kModified);
-  if (modified == nullptr || PyLong_AsLongLong(modified) != wanted.mtime_us) {
+  const Object modified = names_.in_module(module.ptr(), kModified);
+  if (!modified || PyLong_AsLongLong(modified.ptr()) != wanted.mtime_us) {
     PyErr_Clear();
     return {};
   }

@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
+#include "adapters/wsgi/names.hpp"
 #include "bindings/host.hpp"
 #include "bindings/object.hpp"
 
@@ -27,8 +28,8 @@ class Scripts {
     bool reloading = true;      ///< Load again if the file's time is another than when it was loaded.
   };
 
-  Scripts(std::string application_group, bindings::Host& host)
-      : application_group_(std::move(application_group)), host_(host) {}
+  Scripts(std::string application_group, Names& names)
+      : application_group_(std::move(application_group)), names_(names) {}
 
   /// The module of a script; null after an error, which has been logged. Threads that want a script which another is
   /// loading wait for it, without the lock.
@@ -46,10 +47,11 @@ class Scripts {
 
   [[nodiscard]] Script& script_at(const std::string& path);
   [[nodiscard]] bindings::Object current(const Script& script, const Wanted& wanted, LogLine log) const;
+  [[nodiscard]] bool wants_reload(PyObject* module, const std::string& path, LogLine log) const;
   [[nodiscard]] bindings::Object import(Script& script, const Wanted& wanted, LogLine log);
 
   std::string application_group_;
-  bindings::Host& host_;
+  Names& names_;
   absl::flat_hash_map<std::string, std::unique_ptr<Script>> scripts_;
 };
 

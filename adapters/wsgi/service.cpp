@@ -23,6 +23,24 @@ class Entered {
   ~Entered() { PyEval_SaveThread(); }
 };
 
+/// Has the request served with the lock of its interpreter, and gives it up.
+Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadContext& thread, Exchange& exchange,
+                         const Assignment& assignment, const ServerFacts& facts, Measurement& measurement, Tail& tail) {
+  const Entered entered(state, measurement);
+  const bindings::Object module = interpreter.scripts().load(
+      assignment.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
+  if (!module) return Outcome::kFailed;
+  const Call call{.interpreter = interpreter,
+                  .exchange = exchange,
+                  .facts = facts,
+                  .script = assignment.script.path,
+                  .callable = assignment.callable,
+                  .thread_id = thread.worker().slot() + 1,
+                  .measurement = measurement,
+                  .tail = tail};
+  return run_application(module.ptr(), call);
+}
+
 Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
             const ServerFacts& facts, Measurement& measurement) {
   Interpreter* const interpreter = runtime.interpreter(assignment.application_group, thread);
@@ -32,18 +50,10 @@ Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const A
                                                 assignment.application_group, "'."));
     return Outcome::kFailed;
   }
-  const Entered entered(state, measurement);
-  const bindings::Object module = interpreter->scripts().load(
-      assignment.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
-  if (!module) return Outcome::kFailed;
-  const Call call{.interpreter = *interpreter,
-                  .exchange = exchange,
-                  .facts = facts,
-                  .script = assignment.script.path,
-                  .callable = assignment.callable,
-                  .thread_id = thread.worker().slot() + 1,
-                  .measurement = measurement};
-  return run_application(module.ptr(), call);
+  Tail tail;
+  const Outcome outcome = call_application(*interpreter, state, thread, exchange, assignment, facts, measurement, tail);
+  if (tail.left) tail.send(exchange, measurement);
+  return outcome;
 }
 
 }  // namespace
