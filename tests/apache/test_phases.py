@@ -73,10 +73,31 @@ def test_time_of_a_slow_reader_is_in_output_write_time(server: Httpd) -> None:
     assert window["output_bytes"] == megabytes << 20
 
 
-def test_each_wait_for_the_gil_is_counted(server: Httpd) -> None:
-    server.get("/")
+@pytest.mark.parametrize("body", [b"", b"0123456789" * 200], ids=["no body", "a body"])
+def test_the_lock_is_taken_once_if_the_body_is_there_and_the_response_is_whole(
+    server: Httpd, body: bytes
+) -> None:
+    with server.raw() as client:
+        length = f"Content-Length: {len(body)}"
+        head = request_head("POST", "/?whole=1&size=20000", length, "Connection: close")
+        client.send(head + body)
+        assert client.read_to_end().endswith(b"x" * 20000)
     window = window_of_next(server)
-    assert window["gil_wait_count"] >= 1
+    assert window["gil_wait_count"] == 1
+    assert window["input_bytes"] == len(body)
+    assert window["output_bytes"] == 20000
+    assert window["output_writes"] == 1
+    assert window["gil_wait_time"] <= window["server_time"]
+
+
+def test_each_wait_for_the_lock_is_counted(server: Httpd) -> None:
+    with server.raw() as client:
+        client.send(request_head("POST", "/?blocks=3", "Content-Length: 4", "Connection: close"))
+        client.trickle(b"0123", SLEEP_SECONDS / 4)
+        client.read_to_end()
+    window = window_of_next(server)
+    # To enter, after each part of the body that had to be waited for, after the sleep and each block.
+    assert 1 + 1 + 3 <= window["gil_wait_count"] <= 1 + 4 + 1 + 3 + 1
     assert window["gil_wait_time"] <= window["server_time"]
 
 

@@ -9,7 +9,7 @@ reporter.start()
 
 
 def application(environ, start_response):
-    """The query asks for a status, for a time to sleep, and for a number of blocks of a size."""
+    """The query asks for a status, a time to sleep, a number of blocks of a size, and the whole body as one list."""
     query = parse_qs(environ["QUERY_STRING"])
     while environ["wsgi.input"].read(16384):
         pass
@@ -22,4 +22,5 @@ def application(environ, start_response):
     start_response(status, [("Content-Type", "text/plain")])
     blocks = int(query.get("blocks", ["1"])[0])
     size = int(query.get("size", ["10"])[0])
-    return (b"x" * size for _ in range(blocks))
+    body = (b"x" * size for _ in range(blocks))
+    return list(body) if "whole" in query else body
