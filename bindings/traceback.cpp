@@ -22,6 +22,12 @@ void append_lines(PyObject* text, std::vector<std::string>& lines) {
   }
 }
 
+void append_all(const Object& parts, std::vector<std::string>& lines) {
+  for (Py_ssize_t i = 0; parts && i < PyList_GET_SIZE(parts.ptr()); ++i) {
+    append_lines(PyList_GET_ITEM(parts.ptr(), i), lines);
+  }
+}
+
 Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
   const Object module = steal(PyImport_ImportModule("traceback"));
   if (!module) return {};
@@ -40,6 +46,18 @@ std::string exception_name() {
   return std::string(name.substr(name.rfind('.') + 1));
 }
 
+std::vector<std::string> stack_of(unsigned long thread) {
+  std::vector<std::string> lines;
+  const Object sys = steal(PyImport_ImportModule("sys"));
+  const Object frames = sys ? steal(PyObject_CallMethod(sys.ptr(), "_current_frames", nullptr)) : Object();
+  const Object key = steal(PyLong_FromUnsignedLong(thread));
+  PyObject* const frame = frames && key ? PyDict_GetItemWithError(frames.ptr(), key.ptr()) : nullptr;
+  const Object module = frame != nullptr ? steal(PyImport_ImportModule("traceback")) : Object();
+  if (module) append_all(steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame)), lines);
+  PyErr_Clear();
+  return lines;
+}
+
 std::vector<std::string> take_traceback() {
   std::vector<std::string> lines;
   PyObject* raw[3] = {};
@@ -50,9 +68,7 @@ std::vector<std::string> take_traceback() {
   const Object value = steal(raw[1]);
   const Object traceback = steal(raw[2]);
   const Object parts = formatted(type.ptr(), value.ptr(), traceback.ptr());
-  for (Py_ssize_t i = 0; parts && i < PyList_GET_SIZE(parts.ptr()); ++i) {
-    append_lines(PyList_GET_ITEM(parts.ptr(), i), lines);
-  }
+  append_all(parts, lines);
   if (!parts) {
     PyErr_Clear();
     lines.emplace_back("an exception whose traceback cannot be formatted");

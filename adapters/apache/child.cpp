@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "adapters/apache/config.hpp"
+#include "adapters/apache/daemons.hpp"
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
-#include "adapters/apache/watchdog.hpp"
+#include "adapters/apache/python_options.hpp"
+#include "adapters/wsgi/watchdog.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -22,26 +24,6 @@ constexpr int kShutdownSeconds = 10;
 int ask_mpm(int what) {
   int answer = 0;
   return ap_mpm_query(what, &answer) == APR_SUCCESS ? answer : 0;
-}
-
-std::vector<std::string> split_path(const char* path) {
-  std::vector<std::string> directories;
-  std::string_view rest = path != nullptr ? path : "";
-  while (!rest.empty()) {
-    const std::size_t colon = rest.find(':');
-    if (colon != 0) directories.emplace_back(rest.substr(0, colon));
-    if (colon == std::string_view::npos) break;
-    rest.remove_prefix(colon + 1);
-  }
-  return directories;
-}
-
-wsgi::Runtime::Options runtime_options() {
-  const ProcessConfig& config = process_config();
-  return {.program = SLUICE_PYTHON_PROGRAM,
-          .home = config.python_home != nullptr ? config.python_home : "",
-          .python_path = split_path(config.python_path),
-          .optimize = config.optimize};
 }
 
 apr_status_t end_thread(void* context) noexcept {
@@ -76,25 +58,23 @@ void EmbeddedHost::log(bindings::LogLevel level, std::string_view line) const no
 Child::Child(apr_pool_t* pool, server_rec* server)
     : capacity_(Capacity::of_server()),
       host_(server, capacity_),
-      runtime_(runtime_options(), host_),
+      runtime_(python_options(nullptr, nullptr), host_),
       main_thread_(host_.recorder()),
       facts_{.multithread = capacity_.threads > 1, .multiprocess = capacity_.processes > 1},
       pool_(pool) {
-  ap_version_t version;
-  ap_get_server_revision(&version);
-  facts_.server_version[0] = version.major;
-  facts_.server_version[1] = version.minor;
-  facts_.server_version[2] = version.patch;
+  set_server_version(facts_);
+  if (process_config().restrict_embedded != 0) return;
   if (!runtime_.start(main_thread_).ok()) return;
   const apr_array_header_t* const imports = process_config().imports;
   for (int i = 0; i < imports->nelts; ++i) {
     const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
+    if (*script.process_group != '\0') continue;
     runtime_.import_script(script.application_group, script.path, main_thread_);
   }
 }
 
 void Child::stop() {
-  const Watchdog watchdog(kShutdownSeconds, host_);
+  const wsgi::Watchdog watchdog(kShutdownSeconds, host_);
   runtime_.stop("", main_thread_);
 }
 
@@ -110,6 +90,7 @@ wsgi::ThreadContext& Child::thread_of(request_rec* request) {
 Child* child() noexcept { return this_child; }
 
 void start_child(apr_pool_t* pool, server_rec* server) {
+  forget_daemons();
   const bool threaded = Capacity::of_server().threaded;
   if (!threaded) DeferredSignals::install();
   const DeferredSignals::Scope whole_start(-1);

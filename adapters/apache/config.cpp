@@ -22,6 +22,15 @@ ProcessConfig& process_config() noexcept { return current; }
 void reset_process_config(apr_pool_t* pool) {
   current = {};
   current.imports = apr_array_make(pool, 4, sizeof(Import));
+  current.daemons = apr_array_make(pool, 4, sizeof(DaemonGroup));
+}
+
+DaemonGroup* find_daemon_group(std::string_view name) noexcept {
+  for (int i = 0; i < current.daemons->nelts; ++i) {
+    auto& found = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i];
+    if (name == found.group.name) return &found;
+  }
+  return nullptr;
 }
 
 void* create_server_config(apr_pool_t* pool, server_rec*) {

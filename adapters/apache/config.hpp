@@ -2,16 +2,19 @@
 // and for the process how Python runs. Everything lives in Apache's pools.
 #pragma once
 
+#include <string_view>
+
 #include "adapters/apache/server.hpp"
+#include "adapters/daemon/group.hpp"
 
 namespace sluice::apache {
 
 /// WSGIScriptAlias, WSGIScriptAliasMatch. Pointers are null where an option was not given.
 struct Alias {
-  ap_regex_t* pattern;   ///< Null for WSGIScriptAlias.
-  const char* location;  ///< URL prefix, or the source of the pattern.
-  const char* target;    ///< File or directory.
-  const char* process_group;
+  ap_regex_t* pattern;        ///< Null for WSGIScriptAlias.
+  const char* location;       ///< URL prefix, or the source of the pattern.
+  const char* target;         ///< File or directory.
+  const char* process_group;  ///< Empty: the server's own processes.
   const char* application_group;
   const char* callable;
   int pass_authorization;  ///< 0, 1, or kUnset.
@@ -37,6 +40,13 @@ struct DirectoryConfig {
 struct Import {
   const char* path;
   const char* application_group;
+  const char* process_group;  ///< Empty: the server's own processes.
+};
+
+/// A process group, and where its processes are met.
+struct DaemonGroup {
+  daemon::Group group;
+  const char* socket;  ///< The path; null before the server has started, and for a service process.
 };
 
 /// Of the whole server, made anew for each reading of the configuration.
@@ -45,8 +55,14 @@ struct ProcessConfig {
   const char* python_path;  ///< Directories, separated by colons.
   int optimize;
   int server_metrics;
+  int restrict_embedded;        ///< No application is served by the server's own processes.
+  const char* socket_prefix;    ///< Null: in the server's runtime directory.
   apr_array_header_t* imports;  ///< Of Import.
+  apr_array_header_t* daemons;  ///< Of DaemonGroup.
 };
+
+/// Null if there is none of this name.
+[[nodiscard]] DaemonGroup* find_daemon_group(std::string_view name) noexcept;
 
 /// The one of the configuration that was read last.
 [[nodiscard]] ProcessConfig& process_config() noexcept;

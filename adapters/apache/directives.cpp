@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "adapters/apache/config.hpp"
+#include "adapters/apache/daemon_options.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -54,15 +55,6 @@ const char* parse_switch(cmd_parms* cmd, const char* value, int& result) {
   return nullptr;
 }
 
-/// There are no daemon processes: a process group is the server's own processes.
-const char* parse_process_group(cmd_parms* cmd, const char* value, const char*& result) {
-  if (std::strcmp(value, kGlobal) != 0) {
-    return error(cmd, "process group '", value, "' is not defined; %{GLOBAL} is the only one");
-  }
-  result = "";
-  return nullptr;
-}
-
 const char* group_name(const char* value) { return std::strcmp(value, kGlobal) == 0 ? "" : value; }
 
 bool has_expansion(const char* value) { return std::strstr(value, "%{") != nullptr; }
@@ -72,7 +64,7 @@ const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alia
   if (name == "application-group") {
     alias.application_group = group_name(option.value);
   } else if (name == "process-group") {
-    return parse_process_group(cmd, option.value, alias.process_group);
+    alias.process_group = group_name(option.value);
   } else if (name == "callable-object") {
     alias.callable = option.value;
   } else if (name == "pass-authorization") {
@@ -93,12 +85,12 @@ const char* canonical(apr_pool_t* pool, const char* path) {
 /// A script whose both groups are known is loaded when a process starts.
 void import_alias(apr_pool_t* pool, const Alias& alias) {
   const bool known = alias.process_group != nullptr && alias.application_group != nullptr &&
-                     !has_expansion(alias.application_group) &&
+                     !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
                      (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
   struct stat found {};
   if (!known || ::stat(alias.target, &found) != 0 || !S_ISREG(found.st_mode)) return;
   *static_cast<Import*>(apr_array_push(process_config().imports)) = {canonical(pool, alias.target),
-                                                                     alias.application_group};
+                                                                     alias.application_group, alias.process_group};
 }
 
 const char* script_alias(cmd_parms* cmd, void*, const char* line) {
@@ -126,8 +118,7 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
 
 const char* import_script(cmd_parms* cmd, void*, const char* line) {
   if (const char* const wrong = only_in_main_server(cmd)) return wrong;
-  Import script{ap_getword_conf(cmd->pool, &line), nullptr};
-  const char* process_group = nullptr;
+  Import script{ap_getword_conf(cmd->pool, &line), nullptr, nullptr};
   if (*script.path == '\0') return error(cmd, "requires a file");
   script.path = canonical(cmd->pool, script.path);
   while (*line != '\0') {
@@ -137,15 +128,15 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
     if (name == "application-group") {
       script.application_group = group_name(option.value);
     } else if (name == "process-group") {
-      if (const char* const wrong = parse_process_group(cmd, option.value, process_group)) return wrong;
+      script.process_group = group_name(option.value);
     } else {
       return error(cmd, "unknown option '", option.name, "'");
     }
   }
   if (script.application_group == nullptr) return error(cmd, "option 'application-group' is required");
-  if (process_group == nullptr) return error(cmd, "option 'process-group' is required");
-  if (has_expansion(script.application_group)) {
-    return error(cmd, "'", script.application_group, "' has no value outside a request");
+  if (script.process_group == nullptr) return error(cmd, "option 'process-group' is required");
+  for (const char* const group : {script.application_group, script.process_group}) {
+    if (has_expansion(group)) return error(cmd, "'", group, "' has no value outside a request");
   }
   *static_cast<Import*>(apr_array_push(process_config().imports)) = script;
   return nullptr;
@@ -158,7 +149,9 @@ const char* application_group(cmd_parms* cmd, void* config, const char* value) {
 }
 
 const char* process_group(cmd_parms* cmd, void* config, const char* value) {
-  return parse_process_group(cmd, value, static_cast<DirectoryConfig*>(config)->process_group);
+  if (*value == '\0') return error(cmd, "needs a name");
+  static_cast<DirectoryConfig*>(config)->process_group = group_name(value);
+  return nullptr;
 }
 
 const char* callable_object(cmd_parms* cmd, void* config, const char* value) {
@@ -176,6 +169,34 @@ const char* map_head_to_get(cmd_parms* cmd, void* config, const char* value) {
   int& member = static_cast<DirectoryConfig*>(config)->map_head_to_get;
   member = kUnset;
   return strcasecmp(value, "Auto") == 0 ? nullptr : parse_switch(cmd, value, member);
+}
+
+const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
+  daemon::Group group;
+  group.name = ap_getword_conf(cmd->pool, &line);
+  if (*group.name == '\0') return error(cmd, "requires a name");
+  if (has_expansion(group.name)) return error(cmd, "'", group.name, "' cannot be the name of a process group");
+  if (find_daemon_group(group.name) != nullptr) return error(cmd, "'", group.name, "' is defined already");
+  DaemonOptions options(cmd->pool, group);
+  while (*line != '\0') {
+    Option option;
+    if (const char* const wrong = next_option(cmd, line, option)) return wrong;
+    if (const char* const wrong = options.set(option.name, option.value)) return error(cmd, wrong);
+  }
+  if (const char* const wrong = options.check()) return error(cmd, wrong);
+  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {group, nullptr};
+  return nullptr;
+}
+
+const char* restrict_embedded(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  return parse_switch(cmd, value, process_config().restrict_embedded);
+}
+
+const char* socket_prefix(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  process_config().socket_prefix = ap_server_root_relative(cmd->pool, value);
+  return process_config().socket_prefix != nullptr ? nullptr : error(cmd, "'", value, "' is not a path");
 }
 
 const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
@@ -207,6 +228,15 @@ const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
   return nullptr;
 }
 
+/// True if a process group can be met; else says so.
+bool defined(const char* directive, const char* process_group) {
+  if (process_group == nullptr || *process_group == '\0' || has_expansion(process_group)) return true;
+  if (find_daemon_group(process_group) != nullptr) return true;
+  ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, nullptr,
+               "%s: process group '%s' is not defined by any WSGIDaemonProcess", directive, process_group);
+  return false;
+}
+
 using Handler = const char* (*)(cmd_parms*, void*, const char*);
 
 /// In C++ the union of handler types cannot be initialised by name. By way of the type that stands for any function.
@@ -228,6 +258,22 @@ char match_marker;  // its address tells WSGIScriptAliasMatch from WSGIScriptAli
 
 }  // namespace
 
+int check_configuration(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) {
+  for (; server != nullptr; server = server->next) {
+    const apr_array_header_t* const aliases = config_of(server).aliases;
+    for (int i = 0; i < aliases->nelts; ++i) {
+      const auto& alias = reinterpret_cast<const Alias*>(aliases->elts)[i];
+      if (!defined("WSGIScriptAlias", alias.process_group)) return HTTP_INTERNAL_SERVER_ERROR;
+    }
+  }
+  const apr_array_header_t* const imports = process_config().imports;
+  for (int i = 0; i < imports->nelts; ++i) {
+    const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
+    if (!defined("WSGIImportScript", script.process_group)) return HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return OK;
+}
+
 const command_rec directives[] = {
     raw("WSGIScriptAlias", script_alias, nullptr, kServer, "URL path and WSGI script or directory, then options"),
     raw("WSGIScriptAliasMatch", script_alias, &match_marker, kServer,
@@ -243,6 +289,9 @@ const command_rec directives[] = {
     one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
         "On or Off: accept request bodies without a length"),
     one("WSGIMapHEADToGET", map_head_to_get, kAnywhere, "On, Off or Auto: have HEAD requests served as GET"),
+    raw("WSGIDaemonProcess", daemon_process, nullptr, kServer, "Name of a process group, then options"),
+    one("WSGIRestrictEmbedded", restrict_embedded, kServer, "On or Off: serve applications in daemon processes only"),
+    one("WSGISocketPrefix", socket_prefix, kServer, "Beginning of the paths of the sockets of daemon processes"),
     one("WSGIServerMetrics", server_metrics, kServer, "On or Off: let applications see the scoreboard"),
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),

@@ -11,6 +11,8 @@
 
 #include "adapters/apache/child.hpp"
 #include "adapters/apache/config.hpp"
+#include "adapters/apache/daemon_client.hpp"
+#include "adapters/apache/daemon_options.hpp"
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/paths.hpp"
@@ -47,6 +49,22 @@ int check_script(request_rec* request, bool aliased) {
   return OK;
 }
 
+/// OK, or the status of a request whose script belongs to somebody else than the process group wants.
+int check_owner(request_rec* request, const daemon::Group& group) {
+  uid_t user = 0;
+  gid_t owner_group = 0;
+  if (group.script_user != nullptr && (!find_user_id(group.script_user, user) ||
+                                       (request->finfo.valid & APR_FINFO_USER) == 0 || request->finfo.user != user)) {
+    return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the user whom script-user names");
+  }
+  if (group.script_group != nullptr &&
+      (!find_group_id(group.script_group, owner_group) || (request->finfo.valid & APR_FINFO_GROUP) == 0 ||
+       request->finfo.group != owner_group)) {
+    return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the group which script-group names");
+  }
+  return OK;
+}
+
 /// OK, or the status of a request whose body cannot be accepted.
 int check_body(request_rec* request, const DirectoryConfig& config) {
   if (const char* const coding = apr_table_get(request->headers_in, "Transfer-Encoding")) {
@@ -79,6 +97,12 @@ int client_socket(const request_rec* request) {
   return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
 }
 
+/// The name of the process group; empty for the server's own processes.
+std::string process_group(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config) {
+  const char* const configured = either(notes.process_group, config.process_group);
+  return configured != nullptr ? expand_group(request, configured) : std::string();
+}
+
 wsgi::Assignment assign(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config, Child& child) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
@@ -100,7 +124,7 @@ bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
 
 /// The variables of the request beyond those that the server sets for every handler.
 void set_variables(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config,
-                   const wsgi::Assignment& assignment) {
+                   const std::string& process_group, const wsgi::Assignment& assignment) {
   ap_add_common_vars(request);
   ap_add_cgi_vars(request);
   apr_table_t* const variables = request->subprocess_env;
@@ -113,7 +137,7 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
     apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
   }
   if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
-  apr_table_setn(variables, "mod_wsgi.process_group", "");
+  apr_table_set(variables, "mod_wsgi.process_group", process_group.c_str());
   apr_table_set(variables, "mod_wsgi.application_group", assignment.application_group.c_str());
   apr_table_set(variables, "mod_wsgi.callable_object", assignment.callable.c_str());
   apr_table_setn(variables, "mod_wsgi.script_reloading", assignment.script.reloading ? "1" : "0");
@@ -140,13 +164,26 @@ int serve_request(request_rec* request) {
   if (const int refused = check_script(request, notes.aliased); refused != OK) return refused;
   if (const int refused = check_body(request, config); refused != OK) return refused;
   Child* const process = child();
-  if (process == nullptr || !process->runtime().running()) {
-    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Python is not running in this process");
+  if (process == nullptr) return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "This process cannot serve WSGI scripts");
+  const std::string group_name = process_group(request, notes, config);
+  const DaemonGroup* const group = group_name.empty() ? nullptr : find_daemon_group(group_name);
+  if (!group_name.empty() && (group == nullptr || group->socket == nullptr)) {
+    const std::string why =
+        "No WSGI daemon process called '" + group_name + "' that serves requests has been configured";
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
   }
+  if (const int refused = group != nullptr ? check_owner(request, group->group) : OK; refused != OK) return refused;
   const DeferredSignals::Scope whole_request(client_socket(request));
   const wsgi::Assignment assignment = assign(request, notes, config, *process);
-  set_variables(request, notes, config, assignment);
+  set_variables(request, notes, config, group_name, assignment);
   ApacheExchange exchange(request);
+  if (group != nullptr) return serve_in_daemon(request, *group, exchange, assignment);
+  if (process_config().restrict_embedded != 0) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Embedded mode is disabled by WSGIRestrictEmbedded");
+  }
+  if (!process->runtime().running()) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Python is not running in this process");
+  }
   const wsgi::Outcome outcome =
       wsgi::serve(process->runtime(), process->thread_of(request), exchange, assignment, process->facts());
   return status_of(outcome, exchange);

@@ -1,6 +1,7 @@
 // The module record and the hooks.
 #include "adapters/apache/child.hpp"
 #include "adapters/apache/config.hpp"
+#include "adapters/apache/daemons.hpp"
 #include "adapters/apache/directives.hpp"
 #include "adapters/apache/handler.hpp"
 #include "adapters/apache/paths.hpp"
@@ -24,7 +25,10 @@ void register_hooks(apr_pool_t*) {
   static const char* const before[] = {"mod_alias.c", nullptr};
   static const char* const after[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
   ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_check_config(check_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(name_in_server_header, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_post_config(prepare_daemons, nullptr, nullptr, APR_HOOK_LAST);
+  ap_hook_pre_mpm(start_daemons, nullptr, nullptr, APR_HOOK_LAST);
   ap_hook_child_init(start_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_request, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -138,8 +138,7 @@ std::string path_info(const request_rec* request) {
   return request->path_info != nullptr ? without_doubled_slashes(request->path_info) : std::string();
 }
 
-std::string application_group(request_rec* request, const char* configured) {
-  const std::string_view name = configured != nullptr ? configured : "%{RESOURCE}";
+std::string expand_group(request_rec* request, std::string_view name) {
   if (name == "%{GLOBAL}") return {};
   if (name == "%{RESOURCE}") return with_port(request, request->server->server_hostname) + "|" + script_name(request);
   if (name == "%{SERVER}") return with_port(request, request->server->server_hostname);
@@ -150,9 +149,13 @@ std::string application_group(request_rec* request, const char* configured) {
   if (const char* const value = environment_value(request, name)) {
     // A variable may name one of the others, but not a variable again.
     const bool again = std::strncmp(value, "%{ENV:", 6) == 0;
-    return *value == '%' && !again ? application_group(request, value) : value;
+    return *value == '%' && !again ? expand_group(request, value) : value;
   }
   return std::string(name);
+}
+
+std::string application_group(request_rec* request, const char* configured) {
+  return expand_group(request, configured != nullptr ? configured : "%{RESOURCE}");
 }
 
 }  // namespace sluice::apache

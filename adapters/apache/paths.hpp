@@ -30,4 +30,7 @@ struct AliasNotes {
 /// The application group that a configured name means for a request. Null means %{RESOURCE}.
 [[nodiscard]] std::string application_group(request_rec* request, const char* configured);
 
+/// The name of a group, with %{...} expanded for the request. Empty for %{GLOBAL}.
+[[nodiscard]] std::string expand_group(request_rec* request, std::string_view name);
+
 }  // namespace sluice::apache

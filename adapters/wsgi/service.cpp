@@ -64,6 +64,8 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
   const std::uint64_t cpu_start_ns = thread_cpu_ns();
   Measurement measurement;
   measurement.marks.accepted_ns = assignment.accepted_ns;
+  measurement.marks.queued_ns = assignment.queued_ns;
+  measurement.marks.dispatched_ns = assignment.dispatched_ns;
   Outcome outcome = Outcome::kFailed;
   {
     const ThreadContext::Serving serving(thread, exchange);

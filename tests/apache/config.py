@@ -15,6 +15,9 @@ DEFAULT_MODULE = PROJECT / "build/release/modules/mod_sluice.so"
 UNPRIVILEGED_USERS = ("www-data", "nobody")
 
 MPMS = ("event", "worker", "prefork")
+MODE = os.environ.get("SLUICE_MODE", "embedded")
+"""Where the applications of a whole run live: "embedded", or "daemon" unless a test says otherwise."""
+DAEMON_LINES = ["WSGIDaemonProcess tests threads=4", "WSGIProcessGroup tests"]
 
 
 def module_under_test() -> Path:
@@ -113,6 +116,7 @@ def render(
         "<Directory />",
         "    Require all granted",
         "</Directory>",
+        *(DAEMON_LINES if MODE == "daemon" and load_wsgi else []),
         *lines,
         os.environ.get("SLUICE_EXTRA_CONF", ""),
     ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
+from .config import MODE
 from .schema import (
     BUCKETS,
     COMMON_PHASES,
@@ -36,7 +37,7 @@ ROUNDING = 1e-9
 Window = Mapping[str, Any]
 
 
-def check_window(window: Window, previous: Window | None, mode: str = "embedded") -> None:
+def check_window(window: Window, previous: Window | None, mode: str = MODE) -> None:
     """Asserts every identity of one window, and of its joint with the one before it, if any."""
     found = list(window_violations(window, previous, mode))
     assert not found, _message("window", found, window)

@@ -17,7 +17,6 @@ REFUSED = [
     f"WSGIScriptAlias / {SCRIPT} application-group=",
     f"WSGIScriptAlias / {SCRIPT} process-group=",
     f"WSGIScriptAlias / {SCRIPT} callable-object=",
-    f"WSGIScriptAlias / {SCRIPT} process-group=nowhere application-group=a",
     "WSGIScriptAliasMatch",
     "WSGIScriptAliasMatch ^/",
     f"WSGIScriptAliasMatch ^/( {SCRIPT}",
@@ -46,7 +45,6 @@ REFUSED = [
     f"WSGIImportScript {SCRIPT} process-group=%{{GLOBAL}}",
     f"WSGIImportScript {SCRIPT} application-group=%{{GLOBAL}}",
     f"WSGIImportScript {SCRIPT} {BOTH_GROUPS} bogus=1",
-    f"WSGIImportScript {SCRIPT} process-group=nowhere application-group=a",
 ]
 
 SERVER_ONLY = [
@@ -101,3 +99,17 @@ def test_a_directive_of_the_whole_server_is_refused_in_a_virtual_host(line: str)
 def test_a_good_configuration_is_accepted(line: str) -> None:
     code, message = config_test([line])
     assert code == 0, message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"WSGIScriptAlias / {SCRIPT} process-group=nowhere",
+        f"WSGIImportScript {SCRIPT} process-group=nowhere application-group=a",
+    ],
+)
+def test_a_process_group_that_nobody_defines_is_refused(line: str) -> None:
+    message = config_error([line])
+    assert f"{line.split()[0]}: process group 'nowhere' is not defined" in message
+    code, _ = config_test([line, "WSGIDaemonProcess nowhere"])
+    assert code == 0, "the definition may come later"

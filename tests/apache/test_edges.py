@@ -87,6 +87,7 @@ def test_a_script_may_have_a_name_that_is_no_text(start_httpd: StartHttpd) -> No
     assert server.get("/named/caf%e9.wsgi").text == "hello"
 
 
+@pytest.mark.embedded
 def test_a_script_has_one_module_however_its_path_is_spelled(start_httpd: StartHttpd) -> None:
     server = start_httpd(
         "WSGIScriptAlias / ${APPS}//./hello.py process-group=%{GLOBAL} application-group=%{GLOBAL}"

@@ -168,6 +168,7 @@ def test_the_wsgi_keys_have_their_values(server: Httpd) -> None:
     assert environ["wsgi.input_terminated"] == "True"
 
 
+@pytest.mark.embedded
 def test_the_host_describes_itself(server: Httpd) -> None:
     environ = environ_of(server, "/env", HOST=f"localhost:{server.port}")
     assert environ["mod_wsgi.process_group"] == ""
@@ -183,6 +184,7 @@ def test_each_request_has_an_environ_of_its_own(server: Httpd) -> None:
     assert "sluice.test.left_behind" not in environ_of(server, "/env")
 
 
+@pytest.mark.embedded
 def test_threads_and_processes_are_announced_as_the_mpm_has_them(
     start_httpd: StartHttpd, mpm: str
 ) -> None:

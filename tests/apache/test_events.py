@@ -78,6 +78,7 @@ def test_a_response_starts_with_its_status_and_headers(server: Httpd) -> None:
     assert started["exception_info"] is None
 
 
+@pytest.mark.embedded
 def test_a_finished_request_is_told_with_its_measures(server: Httpd) -> None:
     finished = payload(server, "request_finished")
     assert set(finished) >= FINISHED_KEYS
@@ -86,6 +87,7 @@ def test_a_finished_request_is_told_with_its_measures(server: Httpd) -> None:
     assert finished["application_time"] >= 0.0
 
 
+@pytest.mark.embedded
 def test_the_id_of_a_request_that_has_one_is_told(server: Httpd) -> None:
     """Apache gives it to requests of which its log tells, as of the one that loads the script."""
     wait_until(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from itertools import chain, pairwise
 
+import pytest
+
 from .httpd import Httpd, StartHttpd
 from .load import Request, Tally, send_number
 from .schema import STATUS_CLASSES
@@ -65,6 +67,7 @@ def test_windows_under_load_are_coherent_and_add_up(start_httpd: StartHttpd, mpm
         assert report.last["process"]["request_count"] == total([report], "request_count")
 
 
+@pytest.mark.embedded
 def test_processes_that_come_and_go_lose_nothing(start_httpd: StartHttpd, mpm: str) -> None:
     server = start_httpd(*METRICS, "MaxConnectionsPerChild 100", mpm=mpm, processes=2)
     tally = send_number(server.port, [Request("/")], 500, clients=CLIENTS, keep_alive=False)

@@ -101,6 +101,7 @@ def test_each_wait_for_the_lock_is_counted(server: Httpd) -> None:
     assert window["gil_wait_time"] <= window["server_time"]
 
 
+@pytest.mark.embedded
 def test_phases_of_daemon_mode_are_absent_from_embedded_mode(server: Httpd) -> None:
     window = window_of_next(server, 0)
     for phase in DAEMON_PHASES:
@@ -161,6 +162,7 @@ def test_work_of_a_request_is_in_its_slot_s_cpu_time(server: Httpd) -> None:
     assert 0.0 < max(cpu) <= max(duration) + 0.001
 
 
+@pytest.mark.embedded
 def test_no_more_slots_are_started_than_there_are_threads(
     start_httpd: StartHttpd, mpm: str
 ) -> None:

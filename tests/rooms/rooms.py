@@ -26,7 +26,7 @@ ALLOWED = {
     "bindings": BINDINGS,
     "adapters/harness": BINDINGS | {"adapters/harness"},
     "adapters/wsgi": WSGI,
-    "adapters/apache": WSGI | {"adapters/apache", "httpd", "apr"},
+    "adapters/apache": WSGI | {"adapters/apache", "adapters/daemon", "httpd", "apr"},
     "adapters/daemon": WSGI | {"adapters/daemon"},
     "examples": BINDINGS | WSGI,
 }

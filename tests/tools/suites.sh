@@ -28,6 +28,10 @@ for venv in build/venv $(cat build/venvs); do
 done
 suite "bench" "$python" -m pytest tests/bench
 suite "apache" "$python" -m pytest tests/apache
+suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not embedded" $(
+  for name in edges environ errors events hostile input method metrics phases response start_response validate; do
+    echo "tests/apache/test_$name.py"
+  done)
 suite "examples" "$python" -m pytest tests/examples
 
 printf '\n%d passed, 0 failed\n' "$passed"

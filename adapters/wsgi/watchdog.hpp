@@ -3,7 +3,7 @@
 
 #include "bindings/host.hpp"
 
-namespace sluice::apache {
+namespace sluice::wsgi {
 
 class Watchdog {
  public:
@@ -15,4 +15,4 @@ class Watchdog {
   ~Watchdog();
 };
 
-}  // namespace sluice::apache
+}  // namespace sluice::wsgi

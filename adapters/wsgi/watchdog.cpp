@@ -1,4 +1,4 @@
-#include "adapters/apache/watchdog.hpp"
+#include "adapters/wsgi/watchdog.hpp"
 
 #include <semaphore.h>
 #include <time.h>
@@ -9,7 +9,7 @@
 #include <system_error>
 #include <thread>
 
-namespace sluice::apache {
+namespace sluice::wsgi {
 namespace {
 
 constinit sem_t done{};  // outlives the thread, which nobody joins
@@ -39,4 +39,4 @@ Watchdog::Watchdog(int seconds, const bindings::Host& host) noexcept {
 
 Watchdog::~Watchdog() { ::sem_post(&done); }
 
-}  // namespace sluice::apache
+}  // namespace sluice::wsgi

@@ -1,0 +1,36 @@
+// The options of WSGIDaemonProcess.
+#pragma once
+
+#include "adapters/apache/server.hpp"
+#include "adapters/daemon/group.hpp"
+
+namespace sluice::apache {
+
+/// The id of a user or group, given by name or as #number. False if there is none.
+[[nodiscard]] bool find_user_id(const char* value, uid_t& uid);
+[[nodiscard]] bool find_group_id(const char* value, gid_t& gid);
+
+class DaemonOptions {
+ public:
+  /// Fills a group that has its name already.
+  DaemonOptions(apr_pool_t* pool, daemon::Group& group) noexcept : pool_(pool), group_(group) {}
+
+  /// Null, or what is wrong.
+  [[nodiscard]] const char* set(const char* name, const char* value);
+
+  /// Null, or what is wrong with all of them together.
+  [[nodiscard]] const char* check() const;
+
+ private:
+  [[nodiscard]] const char* set_number(const char* name, const char* value, bool& known);
+  [[nodiscard]] const char* set_text(const char* name, const char* value, bool& known);
+  [[nodiscard]] const char* set_user(const char* value);
+  [[nodiscard]] const char* set_group(const char* value);
+  [[nodiscard]] const char* set_umask(const char* value);
+  [[nodiscard]] const char* set_server_metrics(const char* value);
+
+  apr_pool_t* pool_;
+  daemon::Group& group_;
+};
+
+}  // namespace sluice::apache

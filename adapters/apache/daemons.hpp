@@ -1,0 +1,21 @@
+// Daemon processes as the server's parent sees them: their sockets, their forks, their deaths.
+#pragma once
+
+#include <ap_mpm.h>
+#include <scoreboard.h>
+
+#include "adapters/apache/server.hpp"
+
+namespace sluice::apache {
+
+/// The hook post_config: makes the sockets, and the processes if the scoreboard that they inherit is there already, as
+/// after a restart.
+int prepare_daemons(apr_pool_t* pool, apr_pool_t* log_pool, apr_pool_t* temporary_pool, server_rec* server);
+
+/// The hook pre_mpm, after the scoreboard has been made: makes the processes.
+int start_daemons(apr_pool_t* pool, ap_scoreboard_e scoreboard);
+
+/// For the hook child_init: what the parent set up to notice deaths is not for its children.
+void forget_daemons() noexcept;
+
+}  // namespace sluice::apache

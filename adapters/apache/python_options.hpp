@@ -1,0 +1,14 @@
+// How Python is started in a process, from the directives.
+#pragma once
+
+#include "adapters/wsgi/environ.hpp"
+#include "adapters/wsgi/runtime.hpp"
+
+namespace sluice::apache {
+
+/// What is null is taken from the directives for the whole server.
+[[nodiscard]] wsgi::Runtime::Options python_options(const char* home, const char* path);
+
+void set_server_version(wsgi::ServerFacts& facts);
+
+}  // namespace sluice::apache

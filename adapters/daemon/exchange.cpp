@@ -1,0 +1,150 @@
+#include "adapters/daemon/exchange.hpp"
+
+#include <sys/sendfile.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::daemon {
+namespace {
+
+constexpr int kBadRequest = 400;
+
+FrameHeader header(FrameType type, std::size_t size) {
+  return {static_cast<std::uint32_t>(type), static_cast<std::uint32_t>(size)};
+}
+
+}  // namespace
+
+void SocketExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const {
+  for (const auto& [key, value] : head_.variables) add(key, value);
+}
+
+bool SocketExchange::sends_body(int status) const { return !head_.head_only && status != 204 && status != 304; }
+
+absl::StatusOr<std::size_t> SocketExchange::read_arrived(absl::Span<char> into) {
+  if (arrived_.empty() && !head_.body_whole) return absl::UnavailableError("");
+  const std::size_t size = std::min(into.size(), arrived_.size());
+  std::memcpy(into.data(), arrived_.data(), size);
+  arrived_.remove_prefix(size);
+  return size;
+}
+
+absl::StatusOr<std::size_t> SocketExchange::read(absl::Span<char> into) {
+  absl::StatusOr<std::size_t> size = read_arrived(into);
+  if (!absl::IsUnavailable(size.status())) return size;
+  size = read_frame(into);
+  return size.ok() ? size : lost(size.status());
+}
+
+absl::Status SocketExchange::lost(const absl::Status& status) {
+  if (input_error_ == 0) input_error_ = kBadRequest;
+  gone_ = gone_ || absl::IsCancelled(status);
+  if (absl::IsCancelled(status)) return absl::DataLossError("the client closed the connection");
+  return absl::DataLossError(status.message());
+}
+
+absl::StatusOr<std::size_t> SocketExchange::read_frame(absl::Span<char> into) {
+  const std::uint64_t wanted = std::min<std::uint64_t>(into.size(), kPiece);
+  const FrameHeader want = header(FrameType::kWant, sizeof wanted);
+  const std::string_view number(reinterpret_cast<const char*>(&wanted), sizeof wanted);
+  if (absl::Status sent = channel_.send({bytes_of(want), number}); !sent.ok()) return sent;
+  const absl::StatusOr<FrameHeader> frame = channel_.next();
+  if (!frame.ok()) return frame.status();
+  if (frame->type == static_cast<std::uint32_t>(FrameType::kBodyError)) {
+    const absl::StatusOr<std::string> packed = channel_.read(frame->size);
+    if (!packed.ok()) return packed.status();
+    Unpacker unpacker(*packed);
+    input_error_ = static_cast<int>(unpacker.number());
+    const std::string_view why = unpacker.text();
+    return absl::DataLossError({why.data(), why.size()});
+  }
+  if (frame->type != static_cast<std::uint32_t>(FrameType::kBody) || frame->size > wanted) {
+    return absl::DataLossError("the server sent something else than the body");
+  }
+  if (absl::Status status = channel_.read(into.subspan(0, frame->size)); !status.ok()) return status;
+  return frame->size;
+}
+
+absl::Status SocketExchange::begin_response(const wsgi::ResponseHead& head) {
+  const std::string packed = pack(head);
+  const FrameHeader frame = header(FrameType::kHead, packed.size());
+  pending_.assign(bytes_of(frame));
+  pending_ += packed;
+  return absl::OkStatus();
+}
+
+absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bool last) {
+  if (gone_) return absl::CancelledError("client gone");
+  std::size_t size = 0;
+  for (const std::string_view block : blocks) size += block.size();
+  // Blocks of more than a frame may hold go out one by one, in parts.
+  if (size > kPayloadMax) {
+    for (std::string_view block : blocks) {
+      while (!block.empty()) {
+        const std::string_view part = block.substr(0, kPayloadMax);
+        if (absl::Status status = write({&part, 1}, false); !status.ok()) return status;
+        block.remove_prefix(part.size());
+      }
+    }
+    return last ? write({}, true) : absl::OkStatus();
+  }
+  const FrameHeader data = header(FrameType::kData, size);
+  const FrameHeader end = header(FrameType::kEnd, 0);
+  std::vector<std::string_view> parts;
+  parts.reserve(blocks.size() + 3);
+  parts.push_back(pending_);
+  if (size != 0) {
+    parts.push_back(bytes_of(data));
+    parts.insert(parts.end(), blocks.begin(), blocks.end());
+  }
+  if (last) parts.push_back(bytes_of(end));
+  const absl::Status status = channel_.send(parts);
+  pending_.clear();
+  gone_ = !status.ok();
+  return status;
+}
+
+absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
+  if (gone_) return absl::CancelledError("client gone");
+  auto at = static_cast<off_t>(offset);
+  while (length > 0) {
+    std::uint64_t part = std::min<std::uint64_t>(length, kPayloadMax);
+    length -= part;
+    const FrameHeader data = header(FrameType::kData, part);
+    const absl::Status status = channel_.send({pending_, bytes_of(data)});
+    pending_.clear();
+    gone_ = !status.ok();
+    if (gone_) return status;
+    while (part > 0) {
+      const ssize_t sent = ::sendfile(channel_.socket(), descriptor, &at, part);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent <= 0) {
+        // The frame was promised more: nothing can follow on this connection.
+        gone_ = true;
+        if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return absl::CancelledError("client gone");
+        return absl::InternalError(sent < 0 ? std::strerror(errno) : "the file is shorter than it was");
+      }
+      part -= static_cast<std::uint64_t>(sent);
+    }
+  }
+  return absl::OkStatus();
+}
+
+/// As the server tags what it logs of a request.
+void SocketExchange::log(bindings::LogLevel level, std::string_view line) const noexcept {
+  host_.log(level, absl::StrCat("[client ", std::string(head_.client), "] ", std::string(line)));
+}
+
+void SocketExchange::break_off() {
+  if (gone_) return;
+  const FrameHeader frame = header(FrameType::kBreak, 0);
+  gone_ = !channel_.send({pending_, bytes_of(frame)}).ok();
+  pending_.clear();
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,50 @@
+// A request that came through a channel, as the exchange of one WSGI request.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "adapters/daemon/channel.hpp"
+#include "adapters/daemon/heads.hpp"
+#include "adapters/wsgi/exchange.hpp"
+#include "bindings/host.hpp"
+
+namespace sluice::daemon {
+
+class SocketExchange final : public wsgi::Exchange {
+ public:
+  /// All three outlive it.
+  SocketExchange(Channel& channel, const RequestHead& head, const bindings::Host& host) noexcept
+      : channel_(channel), head_(head), host_(host), arrived_(head.body) {}
+
+  void each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const override;
+  [[nodiscard]] bool https() const override { return head_.https; }
+  [[nodiscard]] std::string_view id() const override { return head_.id; }
+  [[nodiscard]] bool has_body() const override { return head_.has_body; }
+  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into) override;
+  [[nodiscard]] absl::StatusOr<std::size_t> read_arrived(absl::Span<char> into) override;
+  [[nodiscard]] bool sends_body(int status) const override;
+  absl::Status begin_response(const wsgi::ResponseHead& head) override;
+  absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
+  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  void break_off() override;
+  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+
+  /// The status that an error of the body stands for; 0 if there was none.
+  [[nodiscard]] int input_error() const noexcept { return input_error_; }
+
+ private:
+  [[nodiscard]] absl::Status lost(const absl::Status& status);
+  [[nodiscard]] absl::StatusOr<std::size_t> read_frame(absl::Span<char> into);
+
+  Channel& channel_;
+  const RequestHead& head_;
+  const bindings::Host& host_;
+  std::string_view arrived_;  ///< Of the body, and not read yet.
+  std::string pending_;       ///< The head of the response, until there is something to send.
+  int input_error_ = 0;
+  bool gone_ = false;
+};
+
+}  // namespace sluice::daemon

@@ -1,0 +1,55 @@
+// What WSGIDaemonProcess says of one process group. Plain memory without owners, so that it can live where the
+// configuration lives. Strings are null where nothing was said; durations are seconds, and 0 means no limit.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+namespace sluice::daemon {
+
+struct Group {
+  const char* name = nullptr;
+  int processes = 1;
+  bool processes_given = false;  ///< Then wsgi.multiprocess is true, whatever their number.
+  int threads = 15;              ///< 0: a service process, which serves no requests.
+
+  static constexpr uid_t kServerUser = static_cast<uid_t>(-1);
+  static constexpr gid_t kServerGroup = static_cast<gid_t>(-1);
+
+  const char* user = nullptr;  ///< For initgroups(); null: no such user is known.
+  uid_t uid = kServerUser;     ///< Until the server knows its own.
+  gid_t gid = kServerGroup;    ///< Until the server knows its own.
+  long umask = -1;             ///< -1: the server's.
+  const char* home = nullptr;
+  const char* python_home = nullptr;
+  const char* python_path = nullptr;
+  const char* lang = nullptr;
+  const char* locale = nullptr;
+  const char* display_name = nullptr;
+  const char* script_user = nullptr;
+  const char* script_group = nullptr;
+
+  int listen_backlog = 100;
+  int send_buffer_size = 0;
+  int receive_buffer_size = 0;
+  int stack_size = 0;
+
+  int connect_timeout = 15;
+  int queue_timeout = 0;
+  int socket_timeout = 0;  ///< 0: the server's Timeout.
+  int request_timeout = 0;
+  int inactivity_timeout = 0;
+  int startup_timeout = 0;
+  int graceful_timeout = 15;
+  int eviction_timeout = 0;  ///< 0: graceful_timeout.
+  int shutdown_timeout = 5;
+  int deadlock_timeout = 300;
+  int restart_interval = 0;
+  int maximum_requests = 0;
+  bool server_metrics = false;
+
+  [[nodiscard]] bool serves() const noexcept { return threads > 0; }
+};
+
+}  // namespace sluice::daemon

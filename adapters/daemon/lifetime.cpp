@@ -1,0 +1,164 @@
+#include "adapters/daemon/lifetime.hpp"
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "sluice/clock.hpp"
+
+namespace sluice::daemon {
+
+using bindings::LogLevel;
+
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr timespec kTick = {1, 0};
+constexpr timespec kShortTick = {0, 20'000'000};
+
+/// How the server's parent says that a new process has taken this one's place already.
+constexpr int kReplaced = 1;
+
+sigset_t watched_signals() noexcept {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (const int each : {SIGTERM, SIGINT, SIGUSR1, SIGWINCH}) ::sigaddset(&signals, each);
+  return signals;
+}
+
+std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
+
+}  // namespace
+
+Lifetime::Lifetime(const Group& group, const bindings::Host& host) noexcept
+    : group_(group), host_(host), parent_(::getppid()), started_ns_(monotonic_ns()) {}
+
+void Lifetime::block_signals() noexcept {
+  const sigset_t signals = watched_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void Lifetime::log(LogLevel level, const std::string& what) const noexcept {
+  host_.log(level, absl::StrCat(what, " in daemon process '", group_.name, "'."));
+}
+
+void Lifetime::stop(Stop how, const char* reason) noexcept {
+  const char* none = reason_.load(std::memory_order_relaxed);
+  if (*none == '\0') reason_.compare_exchange_strong(none, reason, std::memory_order_release);
+  int before = how_.load(std::memory_order_relaxed);
+  while (before < static_cast<int>(how)) {
+    // The time first: who sees that an end was asked for sees since when.
+    asked_ns_.store(monotonic_ns(), std::memory_order_release);
+    if (how_.compare_exchange_weak(before, static_cast<int>(how), std::memory_order_acq_rel)) break;
+  }
+  look_again();
+}
+
+void Lifetime::look_again() noexcept {
+  if (const pthread_t watcher = watcher_.load(std::memory_order_acquire); watcher != pthread_t{}) {
+    ::pthread_kill(watcher, SIGWINCH);
+  }
+}
+
+std::uint64_t Lifetime::grace_ns() const noexcept {
+  const bool eviction = group_.eviction_timeout > 0 && std::string_view(reason()) == "eviction_signal";
+  return seconds(eviction ? group_.eviction_timeout : group_.graceful_timeout);
+}
+
+void Lifetime::take_signal(int signal, int value) noexcept {
+  switch (signal) {
+    case SIGTERM:
+    case SIGINT:
+      stop(Stop::kEnd, "shutdown_signal");
+      break;
+    case SIGUSR1:
+      stop(value == kReplaced ? Stop::kClose : Stop::kDrain,
+           group_.eviction_timeout > 0 ? "eviction_signal" : "graceful_signal");
+      break;
+    default:
+      break;
+  }
+}
+
+void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
+  const auto passed = [now_ns](std::uint64_t since_ns, int limit) {
+    return limit > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= seconds(limit);
+  };
+  if (::getppid() != parent_) stop(Stop::kClose, "shutdown_signal");
+  if (how_.load(std::memory_order_relaxed) >= 0) return;
+  Prober* const prober = prober_.load(std::memory_order_acquire);
+  if (prober != nullptr && passed(prober->seen_ns(), group_.deadlock_timeout)) {
+    log(LogLevel::kError, "Deadlock timeout exceeded: Python's lock cannot be had");
+    stop(Stop::kEnd, "deadlock_timeout");
+  } else if (passed(started_ns_, group_.restart_interval)) {
+    log(LogLevel::kInfo, "Restart interval reached");
+    stop(Stop::kDrain, "restart_interval");
+  } else if (passed(load.oldest_start_ns(), group_.request_timeout)) {
+    log(LogLevel::kError, "Request timeout exceeded");
+    if (prober != nullptr) prober->report_stack(load.oldest_thread());
+    stop(Stop::kDrain, "request_timeout");
+  } else if (!started_.load(std::memory_order_relaxed) && passed(started_ns_, group_.startup_timeout)) {
+    log(LogLevel::kError, "Application startup timeout exceeded");
+    stop(Stop::kEnd, "startup_timeout");
+  } else if (load.active() == 0 && passed(load.last_active_ns(), group_.inactivity_timeout)) {
+    log(LogLevel::kInfo, "Inactivity timeout reached");
+    stop(Stop::kDrain, "inactivity_timeout");
+  }
+}
+
+bool Lifetime::due_to_close(const Load& load, std::uint64_t now_ns) const noexcept {
+  const int how = how_.load(std::memory_order_acquire);
+  if (how < 0) return false;
+  if (how != static_cast<int>(Stop::kDrain)) return true;
+  return load.active() == 0 || now_ns >= asked_ns_.load(std::memory_order_acquire) + grace_ns();
+}
+
+/// Requests in flight have their grace, Python its time after it.
+void Lifetime::enforce_end(std::uint64_t now_ns) const noexcept {
+  if (group_.shutdown_timeout == 0) return;
+  const bool urgent = how_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
+  const std::uint64_t allowed_ns = (urgent ? 0 : grace_ns()) + seconds(group_.shutdown_timeout);
+  if (now_ns < asked_ns_.load(std::memory_order_acquire) + allowed_ns) return;
+  log(LogLevel::kError, "Shutdown timeout exceeded; the process ends without waiting any longer,");
+  ::_exit(0);
+}
+
+void Lifetime::watch(const Load& load) noexcept {
+  watcher_.store(::pthread_self(), std::memory_order_release);
+  const sigset_t signals = watched_signals();
+  while (true) {
+    siginfo_t info{};
+    const bool stopping = how_.load(std::memory_order_acquire) >= 0;
+    const int signal = ::sigtimedwait(&signals, &info, stopping ? &kShortTick : &kTick);
+    if (signal > 0) take_signal(signal, info.si_code == SI_QUEUE ? info.si_value.sival_int : 0);
+    const std::uint64_t now_ns = monotonic_ns();
+    if (closing()) {
+      enforce_end(now_ns);
+      continue;
+    }
+    check_limits(load, now_ns);
+    if (!due_to_close(load, now_ns)) continue;
+    log(LogLevel::kInfo, "Shutdown requested");
+    closing_.store(true, std::memory_order_release);
+    closing_.notify_all();
+  }
+}
+
+void Lifetime::wait_for_closing() noexcept { closing_.wait(false, std::memory_order_acquire); }
+
+void Lifetime::wait_for_requests(const Load& load) noexcept {
+  const std::uint64_t begun_ns = monotonic_ns();
+  while (load.active() > 0) {
+    const bool urgent = how_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
+    // When it is urgent, half of the time is left for Python to end in.
+    if (monotonic_ns() - begun_ns >= (urgent ? seconds(group_.shutdown_timeout) / 2 : grace_ns())) return;
+    const timespec moment = {0, 2'000'000};
+    ::nanosleep(&moment, nullptr);
+  }
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,115 @@
+#include "adapters/daemon/process.hpp"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <clocale>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "adapters/daemon/lifetime.hpp"
+#include "adapters/daemon/privileges.hpp"
+#include "adapters/daemon/prober.hpp"
+#include "adapters/daemon/workers.hpp"
+
+namespace sluice::daemon {
+
+using bindings::LogLevel;
+
+namespace {
+
+/// How long a process that cannot serve waits before it ends and is made again.
+constexpr unsigned kFailureSeconds = 1;
+
+class DaemonHost final : public bindings::Host {
+ public:
+  explicit DaemonHost(const ProcessOptions& options)
+      : bindings::Host(
+            {.threads = static_cast<std::size_t>(std::max(options.group.threads, 1)), .mode = Mode::kDaemon}),
+        options_(options) {}
+
+  [[nodiscard]] bool external_reporter() const noexcept override { return false; }
+  [[nodiscard]] std::string process_group() const override { return options_.group.name; }
+  [[nodiscard]] long maximum_processes() const noexcept override { return options_.group.processes; }
+  [[nodiscard]] long threads_per_process() const noexcept override { return options_.group.threads; }
+  void log(LogLevel level, std::string_view line) const noexcept override { options_.log(level, line); }
+
+ private:
+  const ProcessOptions& options_;
+};
+
+[[noreturn]] void fail(const ProcessOptions& options, const absl::Status& status) {
+  options.log(LogLevel::kError,
+              absl::StrCat("Daemon process '", options.group.name, "' serves nothing: ", status.message(), "."));
+  ::sleep(kFailureSeconds);
+  ::_exit(1);
+}
+
+absl::Status set_up_surroundings(const Group& group) {
+  if (group.umask >= 0) ::umask(static_cast<mode_t>(group.umask));
+  if (absl::Status status = drop_privileges(group); !status.ok()) return status;
+  // Without the server there is nothing to serve. The kernel forgets this when ids change.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (group.home != nullptr) {
+    if (::chdir(group.home) != 0) {
+      return absl::NotFoundError(absl::StrCat("its home '", group.home, "' cannot be entered: ", std::strerror(errno)));
+    }
+    ::setenv("HOME", group.home, 1);
+  }
+  if (group.user != nullptr) {
+    ::setenv("USER", group.user, 1);
+    ::setenv("USERNAME", group.user, 1);
+    ::setenv("LOGNAME", group.user, 1);
+  }
+  if (group.lang != nullptr) ::setenv("LANG", group.lang, 1);
+  if (group.locale != nullptr) {
+    ::setenv("LC_ALL", group.locale, 1);
+    if (std::setlocale(LC_ALL, group.locale) == nullptr) {
+      return absl::NotFoundError(absl::StrCat("there is no locale '", group.locale, "'"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void run_process(const ProcessOptions& options) {
+  Lifetime::block_signals();
+  if (absl::Status status = set_up_surroundings(options.group); !status.ok()) fail(options, status);
+
+  // None of these is ever destroyed: threads that do not end with the process may use them to the last.
+  auto& host = *new DaemonHost(options);
+  auto& lifetime = *new Lifetime(options.group, host);
+  auto& runtime = *new wsgi::Runtime(options.python, host);
+  auto& main_thread = *new wsgi::ThreadContext(host.recorder());
+  auto& workers =
+      *new Workers({.group = options.group, .listener = options.listener, .server_user = options.server_user}, runtime,
+                   lifetime, options.facts);
+  std::thread([&] { lifetime.watch(workers); }).detach();
+
+  if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);
+  for (const ImportedScript& script : options.imports) {
+    if (lifetime.closing()) break;
+    runtime.import_script(script.application_group, script.path, main_thread);
+  }
+  auto& prober = *new Prober(runtime);
+  lifetime.watch_python(&prober);
+  if (options.group.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
+  lifetime.wait_for_closing();
+  workers.stop();
+  lifetime.wait_for_requests(workers);
+  workers.stop();
+  lifetime.watch_python(nullptr);
+  prober.stop();
+  runtime.stop(lifetime.reason(), main_thread);
+  ::_exit(0);
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,37 @@
+// A daemon process from its fork to its end.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/daemon/group.hpp"
+#include "adapters/wsgi/environ.hpp"
+#include "adapters/wsgi/runtime.hpp"
+#include "bindings/host.hpp"
+
+namespace sluice::daemon {
+
+/// Loads before the first request.
+struct ImportedScript {
+  std::string application_group;
+  std::string path;
+};
+
+struct ProcessOptions {
+  const Group& group;
+  int listener = -1;      ///< -1 for a service process.
+  uid_t server_user = 0;  ///< The user of the server's workers.
+  wsgi::ServerFacts facts;
+  wsgi::Runtime::Options python;
+  std::vector<ImportedScript> imports;
+  std::function<void(bindings::LogLevel, std::string_view)> log;
+};
+
+/// Drops privileges, starts Python, serves requests and ends the process. In a forked child with a single thread.
+[[noreturn]] void run_process(const ProcessOptions& options);
+
+}  // namespace sluice::daemon

@@ -1,0 +1,249 @@
+#include "adapters/daemon/workers.hpp"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+
+#include "absl/strings/str_cat.h"
+#include "adapters/daemon/exchange.hpp"
+#include "adapters/wsgi/service.hpp"
+#include "sluice/clock.hpp"
+
+namespace sluice::daemon {
+
+using bindings::LogLevel;
+
+namespace {
+
+constexpr std::uint32_t kHeadMax = 64U << 20;
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+constexpr std::uint64_t kNotFound = 404;
+constexpr std::uint64_t kInternalServerError = 500;
+constexpr std::uint64_t kServiceUnavailable = 503;
+constexpr std::uint64_t kGatewayTimeout = 504;
+
+/// Has a blocking call of the thread that gets it return.
+void interrupt(int) noexcept {}
+
+void answer(Channel& channel, std::uint64_t status) {
+  const FrameHeader frame = {static_cast<std::uint32_t>(FrameType::kFailed), sizeof status};
+  static_cast<void>(channel.send({bytes_of(frame), {reinterpret_cast<const char*>(&status), sizeof status}}));
+}
+
+void refuse_for_now(Channel& channel) {
+  const FrameHeader frame = {static_cast<std::uint32_t>(FrameType::kRetry), 0};
+  static_cast<void>(channel.send({bytes_of(frame)}));
+}
+
+std::uint64_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
+  if (outcome == wsgi::Outcome::kTimedOut) return kGatewayTimeout;
+  if (outcome == wsgi::Outcome::kMissing) return kNotFound;
+  const int input_error = exchange.input_error();
+  return input_error != 0 ? static_cast<std::uint64_t>(input_error) : kInternalServerError;
+}
+
+}  // namespace
+
+Workers::Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts)
+    : place_(place), runtime_(runtime), lifetime_(lifetime), facts_(facts), last_active_ns_(monotonic_ns()) {}
+
+void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
+
+bool Workers::start() {
+  struct sigaction action {};
+  action.sa_handler = interrupt;
+  ::sigaction(SIGURG, &action, nullptr);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  if (place_.group.stack_size > 0) {
+    const auto size = static_cast<std::size_t>(place_.group.stack_size);
+    if (::pthread_attr_setstacksize(&attributes, size) != 0) {
+      log(LogLevel::kWarning,
+          absl::StrCat("The system does not allow a stack of ", size, " bytes; its default is used."));
+    }
+  }
+  for (int i = 0; i < place_.group.threads; ++i) {
+    auto worker = std::make_unique<Worker>();
+    worker->all = this;
+    if (const int error = ::pthread_create(&worker->thread, &attributes, run, worker.get()); error != 0) {
+      log(LogLevel::kError, absl::StrCat("Only ", i, " of ", place_.group.threads,
+                                         " threads could be made for daemon process '", place_.group.name, "'."));
+      break;
+    }
+    workers_.push_back(std::move(worker));
+  }
+  ::pthread_attr_destroy(&attributes);
+  return workers_.size() == static_cast<std::size_t>(place_.group.threads);
+}
+
+void Workers::stop() noexcept {
+  // A signal may come just before a thread goes to sleep in accept(), and be in vain: hence again and again.
+  for (const auto& worker : workers_) {
+    if (worker->joined) continue;
+    while (!worker->ended.load(std::memory_order_acquire) && worker->start_ns.load(std::memory_order_acquire) == 0) {
+      ::pthread_kill(worker->thread, SIGURG);
+      const timespec moment = {0, 1'000'000};
+      ::nanosleep(&moment, nullptr);
+    }
+    worker->joined = worker->ended.load(std::memory_order_acquire);
+    if (worker->joined) ::pthread_join(worker->thread, nullptr);
+  }
+}
+
+const Workers::Worker* Workers::oldest() const noexcept {
+  const Worker* found = nullptr;
+  std::uint64_t oldest_ns = UINT64_MAX;
+  for (const auto& worker : workers_) {
+    const std::uint64_t start_ns = worker->start_ns.load(std::memory_order_relaxed);  // a guess is enough
+    if (start_ns == 0 || start_ns >= oldest_ns) continue;
+    oldest_ns = start_ns;
+    found = worker.get();
+  }
+  return found;
+}
+
+std::uint64_t Workers::oldest_start_ns() const noexcept {
+  const Worker* const worker = oldest();
+  return worker != nullptr ? worker->start_ns.load(std::memory_order_relaxed) : 0;
+}
+
+unsigned long Workers::oldest_thread() const noexcept {
+  const Worker* const worker = oldest();
+  return worker != nullptr ? static_cast<unsigned long>(worker->thread) : 0;
+}
+
+void* Workers::run(void* worker) noexcept {
+  auto& self = *static_cast<Worker*>(worker);
+  try {
+    self.all->serve_all(self);
+  } catch (const std::exception& error) {
+    self.all->log(LogLevel::kError, absl::StrCat("A thread of the daemon process ends: ", error.what(), "."));
+  }
+  self.ended.store(true, std::memory_order_release);
+  return nullptr;
+}
+
+void Workers::serve_all(Worker& worker) {
+  wsgi::ThreadContext thread(runtime_.host().recorder());
+  while (!lifetime_.closing()) {
+    const int socket = accept();
+    if (socket < 0) continue;
+    const std::uint64_t now_ns = monotonic_ns();
+    active_.fetch_add(1, std::memory_order_acq_rel);
+    worker.start_ns.store(now_ns, std::memory_order_release);
+    try {
+      serve(socket, thread, worker);
+    } catch (const std::exception& error) {
+      log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
+    }
+    worker.start_ns.store(0, std::memory_order_release);
+    last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+    active_.fetch_sub(1, std::memory_order_acq_rel);
+    const int limit = place_.group.maximum_requests;
+    if (limit > 0 && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
+      log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.group.name, "'."));
+      lifetime_.stop(Lifetime::Stop::kDrain, "maximum_requests");
+    }
+  }
+  thread.end(runtime_.running());
+}
+
+int Workers::accept() const noexcept {
+  const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
+  if (socket >= 0) return socket;
+  if (errno != EINTR && errno != ECONNABORTED) {
+    // Out of descriptors or memory, most likely: those that are in use will come back.
+    log(LogLevel::kError, absl::StrCat("A daemon process cannot accept a connection: error ", errno, "."));
+    const timespec moment = {0, 100'000'000};
+    ::nanosleep(&moment, nullptr);
+  }
+  return -1;
+}
+
+bool Workers::prepared(int socket) const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+  if (!known || (peer.uid != place_.server_user && peer.uid != 0)) {
+    log(LogLevel::kError,
+        absl::StrCat("A connection from user ", peer.uid, " to daemon process '", place_.group.name, "' is refused."));
+    return false;
+  }
+  const timeval timeout = {place_.group.socket_timeout, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+  if (const int bytes = place_.group.send_buffer_size; bytes > 0) {
+    ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  }
+  if (const int bytes = place_.group.receive_buffer_size; bytes > 0) {
+    ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  }
+  return true;
+}
+
+void Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
+  Channel channel(socket);
+  if (!prepared(socket)) return;
+  const absl::StatusOr<FrameHeader> frame = channel.next();
+  if (!frame.ok() || frame->type != static_cast<std::uint32_t>(FrameType::kRequest) || frame->size > kHeadMax) return;
+  const absl::StatusOr<std::string> packed = channel.read(frame->size);
+  if (!packed.ok()) return;  // the server gave the request up
+  const std::uint64_t dispatched_ns = monotonic_ns();
+  worker.start_ns.store(dispatched_ns, std::memory_order_release);
+  RequestHead head;
+  if (!unpack(*packed, head)) {
+    log(LogLevel::kError, "A request of the server cannot be understood.");
+    return answer(channel, kInternalServerError);
+  }
+  const int limit = place_.group.queue_timeout;
+  if (limit > 0 && dispatched_ns > head.queued_ns &&
+      dispatched_ns - head.queued_ns > static_cast<std::uint64_t>(limit) * kSecond) {
+    log(LogLevel::kError,
+        absl::StrCat("Queue timeout expired for a request to daemon process '", place_.group.name, "'."));
+    return answer(channel, kServiceUnavailable);
+  }
+  if (changed(head)) {
+    lifetime_.stop(Lifetime::Stop::kClose, "script_reload");
+    return refuse_for_now(channel);
+  }
+  serve_request(channel, head, dispatched_ns, thread);
+}
+
+/// A script that has changed since it was first served from here makes a new process necessary.
+bool Workers::changed(const RequestHead& head) {
+  if (!head.script_reloading) return false;
+  const std::lock_guard lock(scripts_mutex_);
+  const auto [found, first] = scripts_.try_emplace(std::string(head.script), head.script_mtime_us);
+  if (first || found->second == head.script_mtime_us) return false;
+  if (!lifetime_.closing()) {
+    log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
+                                      place_.group.name, "' is restarted."));
+  }
+  return true;
+}
+
+void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
+                            wsgi::ThreadContext& thread) {
+  SocketExchange exchange(channel, head, runtime_.host());
+  const wsgi::Assignment assignment{
+      .application_group = std::string(head.application_group),
+      .callable = std::string(head.callable),
+      .script = {.path = std::string(head.script), .mtime_us = head.script_mtime_us, .reloading = false},
+      .accepted_ns = head.accepted_ns,
+      .queued_ns = head.queued_ns,
+      .dispatched_ns = dispatched_ns};
+  const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, assignment, facts_);
+  if (outcome == wsgi::Outcome::kResponded) {
+    lifetime_.started();
+  } else {
+    answer(channel, status_of(outcome, exchange));
+  }
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,82 @@
+// The threads of a daemon process that serve requests: each accepts a connection, serves its one request, and goes on.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "adapters/daemon/channel.hpp"
+#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/heads.hpp"
+#include "adapters/daemon/lifetime.hpp"
+#include "adapters/wsgi/environ.hpp"
+#include "adapters/wsgi/runtime.hpp"
+#include "bindings/host.hpp"
+
+namespace sluice::daemon {
+
+class Workers final : public Load {
+ public:
+  struct Place {
+    const Group& group;
+    int listener;       ///< Shared with the other processes of the group.
+    uid_t server_user;  ///< Whose connections are accepted, besides root's.
+  };
+
+  Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts);
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  /// Makes the threads. False, with a line in the log, if there cannot be as many.
+  [[nodiscard]] bool start();
+
+  /// Has the threads end that serve no request, and waits for them; the others end when they are done with theirs.
+  void stop() noexcept;
+
+  [[nodiscard]] int active() const noexcept override { return active_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t last_active_ns() const noexcept override {
+    return last_active_ns_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t oldest_start_ns() const noexcept override;
+
+  [[nodiscard]] unsigned long oldest_thread() const noexcept override;
+
+ private:
+  struct Worker {
+    pthread_t thread{};
+    Workers* all = nullptr;
+    std::atomic<std::uint64_t> start_ns{0};  ///< Of its request; 0: none.
+    std::atomic<bool> ended{false};
+    bool joined = false;  ///< Of who stops them.
+  };
+
+  static void* run(void* worker) noexcept;
+  void serve_all(Worker& worker);
+  [[nodiscard]] int accept() const noexcept;
+  void serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
+  void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
+                     wsgi::ThreadContext& thread);
+  [[nodiscard]] bool prepared(int socket) const;
+  [[nodiscard]] bool changed(const RequestHead& head);
+  [[nodiscard]] const Worker* oldest() const noexcept;
+  void log(bindings::LogLevel level, const std::string& line) const noexcept;
+
+  Place place_;
+  wsgi::Runtime& runtime_;
+  Lifetime& lifetime_;
+  const wsgi::ServerFacts& facts_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<int> active_{0};
+  std::atomic<std::uint64_t> last_active_ns_;
+  std::atomic<int> served_{0};
+  std::mutex scripts_mutex_;
+  absl::flat_hash_map<std::string, std::int64_t> scripts_;  ///< When those that are loaded had been changed.
+};
+
+}  // namespace sluice::daemon
