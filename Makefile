@@ -8,11 +8,11 @@ DESTDIR       ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev catch2
-test_packages  := $(build_packages) influxdb wrk
+test_packages  := $(build_packages) influxdb wrk relacy-dev spin valgrind clang
 bench_packages := $(build_packages) libbenchmark-dev wrk
 lint_packages  := $(build_packages) clang clang-format clang-tidy
 
-presets := release dev asan tsan bench
+presets := release dev asan tsan bench models
 venv    := build/venv/bin/python
 apxs     = $(shell apxs -q $(1))
 sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch]pp' -o -name '*.[ch]')
@@ -46,7 +46,7 @@ build: need-build compile-release
 demo: build
 	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so $(DEMO_ARGS)
 
-test: need-test compile-release compile-asan compile-tsan build/venv/test.stamp build/venvs
+test: need-test compile-release compile-asan compile-tsan compile-models build/venv/test.stamp build/venvs
 	@tests/tools/suites.sh
 
 test-long: export SLUICE_LONG = 1

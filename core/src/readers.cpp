@@ -1,3 +1,6 @@
+// Order map of lifetime totals, which are read without a cut
+//   [S4] totals   load  high_water  acquire   pairs with [S3]: a slot below it is seen to be claimed
+//   [T2] totals   load  busy_ns     acquire   pairs with [T1]: a request counted as done is not in flight
 #include "readers.hpp"
 
 #include <algorithm>

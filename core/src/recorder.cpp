@@ -1,7 +1,5 @@
-// Order map of what happens once a thread or once a fork (the hot path is in slot.hpp and ledger.hpp)
-//   [S1] claim    CAS   state       acquire   pairs with [S2]: the counters go on where the last owner left them
-//   [S2] release  CAS   state       release   pairs with [S1]
-//   [S3] claim    CAS   high_water  release   pairs with [S4] in readers.cpp: a slot below it is seen to be claimed
+// Order map of what happens once a fork (threads come and go in detail/claim.hpp, the hot path is in slot.hpp and
+// ledger.hpp)
 //   [F1] recover  store readers_    release   pairs with [F2]: readers are seen whole
 //   [F2] readers  load  readers_    acquire   pairs with [F1]
 //   [F3] recover  store alive       release   pairs with [F4]: the new readers and the spill's name are seen
@@ -14,10 +12,9 @@
 #include "memory.hpp"
 #include "os/mapping.hpp"
 #include "readers.hpp"
+#include "sluice/detail/claim.hpp"
 
 namespace sluice {
-
-using detail::SlotState;
 
 namespace {
 
@@ -83,27 +80,12 @@ std::uint32_t Recorder::begin_spilled() noexcept {
 }
 
 bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
-  const auto array = memory_->array();
-  auto& state = array.slots[slot].state;
-  std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
-  while (detail::slot_state(seen) != SlotState::kOwned) {
-    if (!state.compare_exchange_weak(seen, owned, std::memory_order_acquire, std::memory_order_relaxed))
-      continue;                                                              // [S1]
-    std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
-    const auto needed = static_cast<std::uint32_t>(slot + 1);
-    while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
-                                                                     std::memory_order_relaxed)) {
-    }
-    return true;
-  }
-  return false;
+  return detail::claim(memory_->array(), slot, owned);
 }
 
 /// After a fork the slot is no longer, or already another's: then there is nothing to give back.
 void Recorder::release(std::size_t slot, std::uint32_t owned) noexcept {
-  auto& state = memory_->array().slots[slot].state;
-  state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree), std::memory_order_release,  // [S2]
-                                std::memory_order_relaxed);
+  detail::release(memory_->array().slots[slot], owned);
 }
 
 Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {

@@ -183,6 +183,8 @@ def _commands(text):
 def _targets(texts):
     rooms, aliases, makers, calls = {}, {}, {}, []
     for path, text in texts.items():
+        if path.parent != Path(".") and any(name == "project" for name, _ in _commands(text)):
+            continue  # a build of its own
         function, parameters = None, []
         for name, arguments in _commands(text) if _is_cmake(path) else ():
             if name in ("function", "macro"):

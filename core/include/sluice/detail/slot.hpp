@@ -3,14 +3,15 @@
 //
 //   Order map of the writer (the reader's half is in ledger.hpp, the argument in docs/memory-model.md)
 //     [B1] begin   store start_ns   release   a reader that sees a later request also sees [W5] of the one before
-//     [W1] record  store sequence   relaxed   odd: busy. Ordered before [W3] by [W2]
+//     [W1] record  store sequence   release   odd: busy. Ordered before [W3] by [W2]. Pairs with [R3], too: who sees
+//                                             that a slot has moved on sees the record before
 //     [W2] record  light fence                pairs with the heavy fence [R2]
 //     [W3] record  load  epoch      acquire   pairs with [R1]: the marks [R0] and the rest of the cut are seen
 //     [W4] record  load  held       relaxed   ordered by [W3]: it was stored before the epoch that was read there
 //     [W5] record  store tag        release   pairs with [R5]: first_start_ns is seen with it
 //     [W6] record  store start_ns   release   pairs with [R4]: who sees the slot idle sees the tag
-//     [T1] record  store busy_ns    release   pairs with [T2] in readers.cpp: a request counted as done is not in
-//     flight [W7] record  store sequence   release   pairs with [R3]: who sees even sees the whole record
+//     [T1] record  store busy_ns    release   pairs with [T2]: a request counted as done is not in flight
+//     [W7] record  store sequence   release   pairs with [R3]: who sees even sees the whole record
 #pragma once
 
 #include <atomic>
@@ -97,7 +98,7 @@ template <class Fence, class Cells>
                                           std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done,
                                           std::size_t phases) noexcept {
   const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);  // own store
-  slot.sequence.store(sequence + 1, std::memory_order_relaxed);                  // [W1]
+  slot.sequence.store(sequence + 1, std::memory_order_release);                  // [W1]
   Fence::light();                                                                // [W2]
   const std::uint64_t now = epoch.value.load(std::memory_order_acquire);         // [W3]
   EpochBank<Cells>& bank = slot.banks[now & 1];

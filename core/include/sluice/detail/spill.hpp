@@ -2,6 +2,12 @@
 // or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added to
 // atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_`
 // names the bank.
+//
+//   Order map
+//     [P1] record     RMW   entered  acq_rel  pairs with [P2]: the bank that the sign names was cleared before
+//     [P2] flip       RMW   entered  acq_rel  pairs with [P1]: all who entered the old bank are counted
+//     [P3] record     RMW   left     release  pairs with [P4]: who sees it sees all that was added
+//     [P4] quiescent  load  left     acquire  pairs with [P3]
 #pragma once
 
 #include <atomic>
@@ -14,18 +20,23 @@
 
 namespace sluice::detail {
 
-struct SpillBank {
-  SharedCounter count;
-  SharedCounter busy_ns;
-  Bank<SharedCounter> sums;
+/// Counter is one that many threads write.
+template <class Counter>
+struct BasicSpillBank {
+  Counter count;
+  Counter busy_ns;
+  Bank<Counter> sums;
 
   /// For a reader that has the bank to itself.
   void clear() noexcept { std::construct_at(this); }
 };
 
 /// All-zero bytes are its empty state, in which it has no id yet.
-class Spill {
+template <class Cells, class Counter>
+class BasicSpill {
  public:
+  using Bank = BasicSpillBank<Counter>;
+
   /// Differs between a process and its forked children, so that a request ends where it began. 0: not named yet.
   [[nodiscard]] std::uint32_t id() const noexcept { return id_.load(std::memory_order_relaxed); }  // set before use
   void name(std::uint32_t id) noexcept { id_.store(id, std::memory_order_relaxed); }
@@ -35,9 +46,8 @@ class Spill {
 
   /// Any thread. Lock-free.
   void record(std::uint64_t duration_ns, const Completion& done, std::size_t phases) noexcept {
-    // [P1] acq_rel: the bank that the sign names was cleared before the sign was set, and is left before [P3] is seen.
-    const std::int64_t ticket = entered_.fetch_add(1, std::memory_order_acq_rel);
-    SpillBank& bank = banks_[ticket < 0 ? 1 : 0];
+    const std::int64_t ticket = entered_.fetch_add(1, std::memory_order_acq_rel);  // [P1]
+    Bank& bank = banks_[ticket < 0 ? 1 : 0];
     bank.sums.add(done, duration_ns, phases);
     bank.count.add(1);
     bank.busy_ns.add(duration_ns);
@@ -59,7 +69,7 @@ class Spill {
   }
 
   /// One reader at a time. The flipped bank once every writer has left it, for the caller to read and clear; or null.
-  [[nodiscard]] SpillBank* quiescent() noexcept {
+  [[nodiscard]] Bank* quiescent() noexcept {
     if (!closing_ || left_[closing_bank_].load(std::memory_order_acquire) != closing_ticket_) return nullptr;  // [P4]
     return &banks_[closing_bank_];
   }
@@ -72,17 +82,23 @@ class Spill {
   [[nodiscard]] std::uint64_t lifetime_busy_ns() const noexcept { return lifetime_busy_ns_.get(); }
 
  private:
-  std::atomic<std::uint32_t> id_{0};
-  std::atomic<std::int64_t> entered_{0};
-  std::atomic<std::int64_t> left_[2]{};
-  std::atomic<std::uint64_t> in_flight_{0};
-  SharedCounter lifetime_count_;
-  SharedCounter lifetime_busy_ns_;
+  template <class T>
+  using Atomic = typename Cells::template Atomic<T>;
+
+  Atomic<std::uint32_t> id_{};
+  Atomic<std::int64_t> entered_{};
+  Atomic<std::int64_t> left_[2]{};
+  Atomic<std::uint64_t> in_flight_{};
+  Counter lifetime_count_;
+  Counter lifetime_busy_ns_;
   // The reader's own.
   std::int64_t closing_ticket_ = 0;
   std::uint32_t closing_bank_ = 0;
   bool closing_ = false;
-  SpillBank banks_[2];
+  Bank banks_[2];
 };
+
+using SpillBank = BasicSpillBank<SharedCounter>;
+using Spill = BasicSpill<AtomicCells, SharedCounter>;
 
 }  // namespace sluice::detail

@@ -1,0 +1,79 @@
+// Threads that come, take a slot, and go, against a reader: a slot is met when it was claimed, and its next owner goes
+// on where the last one left its counters.
+#include "run.hpp"
+#include "sluice/detail/claim.hpp"
+#include "world.hpp"
+
+namespace sluice::models {
+namespace {
+
+/// Each thread takes the first free slot, if there is one, serves, and gives it back.
+template <int kSlots, int kWriters>
+struct Claim : Suite<Claim<kSlots, kWriters>, kWriters + 1> {
+  using Here = World<kSlots, RelacyAsymmetricFence>;
+
+  void before() {
+    world = std::make_unique<Here>();
+    world->watch([](auto& bank) -> auto& { return bank.total_us[0]; });
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    if (index == kWriters) {
+      for (int i = 0; i < load.cuts; ++i) world->cut(Patient());
+      return;
+    }
+    const std::uint32_t owned = detail::owned_by(index + 1);
+    for (std::size_t slot = 0; slot < kSlots; ++slot) {
+      if (!detail::claim(world->array(), slot, owned)) continue;
+      for (int i = 0; i < load.records; ++i) world->serve(slot);
+      detail::release(world->slot(slot), owned);
+      return;
+    }
+  }
+
+  void after() { world->end(); }
+
+  std::unique_ptr<Here> world;
+};
+
+/// Lifetime totals look at the slots below high_water, as totals() in readers.cpp does: each has been claimed.
+struct Listed : Suite<Listed, 3> {
+  using Here = World<2, RelacyAsymmetricFence>;
+
+  void before() {
+    world = std::make_unique<Here>();
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    const detail::SlotArray<RelacyCells> array = world->array();
+    if (index < 2) {
+      require(detail::claim(array, index, detail::owned_by(index + 1)), "a slot of its own is taken");
+      return;
+    }
+    const std::uint32_t used = array.high_water->load(std::memory_order_acquire);  // [S4]
+    if (used == 0) return;
+    require(array.slots[used - 1].state.load(std::memory_order_relaxed) != 0, "a slot that is listed was not claimed");
+  }
+
+  std::unique_ptr<Here> world;
+};
+
+}  // namespace
+}  // namespace sluice::models
+
+int main(int argc, char** argv) {
+  using namespace sluice::models;
+  Run run(argc, argv);
+  run.explore<Listed>("claim: lifetime totals", {}, EverySchedule());
+  run.explore<Claim<1, 1>>("claim: 1 writer, 1 slot, 1 record, 1 cut", {1, 1}, Preemptions{5});
+  run.explore<Claim<1, 1>>("claim: 1 writer, 1 slot, 2 records, 3 cuts", {2, 3}, Preemptions{3});
+  run.explore<Claim<1, 2>>("claim: 2 writers, 1 slot, 1 record, 1 cut", {1, 1}, Preemptions{3});
+  run.explore<Claim<1, 2>>("claim: 2 writers, 1 slot, 1 record, 2 cuts", {1, 2}, Preemptions{3});
+  run.explore<Claim<2, 2>>("claim: 2 writers, 2 slots, 1 record, 2 cuts", {1, 2}, Preemptions{2});
+  if (long_run()) run.explore<Claim<2, 3>>("claim: 3 writers, 2 slots, 1 record, 1 cut", {1, 1}, Preemptions{2});
+  const unsigned schedules = long_run() ? 1'000'000 : 50'000;
+  run.explore<Claim<2, 3>>("claim: 3 writers, 2 slots, 3 records, 3 cuts", {3, 3}, RandomSchedules{schedules});
+  return run.end();
+}

@@ -1,0 +1,53 @@
+// A writer against a reader that waits for nobody: a record under way puts off its slot's share, over several cuts.
+#include "run.hpp"
+#include "world.hpp"
+
+namespace sluice::models {
+namespace {
+
+/// What was served before leaves its extremes in both banks, and the epoch even or odd.
+template <int kWriters>
+struct Deferral : Suite<Deferral<kWriters>, kWriters + 1> {
+  using Here = World<kWriters, RelacyAsymmetricFence>;
+
+  void before() {
+    world = std::make_unique<Here>();
+    world->watch([](auto& bank) -> auto& { return bank.total_us[0]; });
+    world->watch([](auto& bank) -> auto& { return bank.largest_us[index(Phase::kServer)]; });
+    world->claim_all();
+    for (int i = 0; i < load.before; ++i) {
+      world->serve(0);
+      world->cut(Patient());
+    }
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    if (index < kWriters) {
+      for (int i = 0; i < load.records; ++i) world->serve(index);
+    } else {
+      for (int i = 0; i < load.cuts; ++i) world->cut(Impatient());
+    }
+  }
+
+  void after() { world->end(); }
+
+  std::unique_ptr<Here> world;
+};
+
+}  // namespace
+}  // namespace sluice::models
+
+int main(int argc, char** argv) {
+  using namespace sluice::models;
+  Run run(argc, argv);
+  run.explore<Deferral<1>>("deferral: 1 record, 1 cut", {1, 1}, EverySchedule());
+  run.explore<Deferral<1>>("deferral: 1 record, 4 cuts", {1, 4, 1}, Preemptions{3});
+  run.explore<Deferral<1>>("deferral: 1 record, 5 cuts", {1, 5, 2}, Preemptions{3});
+  run.explore<Deferral<1>>("deferral: 2 records, 4 cuts", {2, 4}, Preemptions{3});
+  run.explore<Deferral<1>>("deferral: 2 records, 5 cuts", {2, 5, 3}, Preemptions{long_run() ? 4U : 3U});
+  run.explore<Deferral<2>>("deferral: 2 writers, 1 record, 2 cuts", {1, 2}, Preemptions{long_run() ? 3U : 2U});
+  const unsigned schedules = long_run() ? 2'000'000 : 50'000;
+  run.explore<Deferral<2>>("deferral: 2 writers, 4 records, 7 cuts", {4, 7, 2}, RandomSchedules{schedules});
+  return run.end();
+}

@@ -1,0 +1,87 @@
+// Writers that record against a reader that cuts and waits for records under way.
+#include "run.hpp"
+#include "world.hpp"
+
+namespace sluice::models {
+namespace {
+
+template <int kWriters, class Fence>
+struct Record : Suite<Record<kWriters, Fence>, kWriters + 1> {
+  using Here = World<kWriters, Fence>;
+
+  void before() {
+    world = std::make_unique<Here>();
+    world->watch([](auto& bank) -> auto& { return bank.total_us[0]; });
+    world->watch([](auto& bank) -> auto& { return bank.largest_us[index(Phase::kServer)]; });
+    world->claim_all();
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    if (index < kWriters) {
+      for (int i = 0; i < load.records; ++i) world->serve(index);
+    } else {
+      for (int i = 0; i < load.cuts; ++i) world->cut(Patient());
+    }
+  }
+
+  void after() { world->end(); }
+
+  std::unique_ptr<Here> world;
+};
+
+/// Lifetime totals, which are read without a cut, as totals() in readers.cpp does: [S4], [T2].
+struct Totals : Suite<Totals, 2> {
+  using Here = World<1, RelacyAsymmetricFence>;
+
+  void before() {
+    world = std::make_unique<Here>();
+    world->claim_all();
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      world->serve(0);
+      world->serve(0);
+      return;
+    }
+    const detail::Slot<RelacyCells>& slot = world->slot(0);
+    std::uint64_t busy_ns = 0;
+    for (const auto& bank : slot.banks) busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // [T2]
+    const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);                 // after [T2]
+    // Whether the durations that were read include that of the request that is seen in flight.
+    std::uint64_t before_ns = 0;
+    for (std::size_t n = 0; n < world->served(); ++n) {
+      const Served& request = world->request(n);
+      before_ns += request.stop_ns - std::min(request.start_ns, request.stop_ns);
+      if (request.start_ns == start_ns) require(busy_ns < before_ns || request.stop_ns == 0, "a request twice");
+    }
+  }
+
+  void after() { world->end(); }
+
+  std::unique_ptr<Here> world;
+};
+
+}  // namespace
+}  // namespace sluice::models
+
+int main(int argc, char** argv) {
+  using namespace sluice::models;
+  using Asymmetric = RelacyAsymmetricFence;
+  using Symmetric = RelacySymmetricFence;
+  Run run(argc, argv);
+  run.explore<Record<1, Asymmetric>>("record: 1 writer, 1 record, 1 cut", {1, 1}, EverySchedule());
+  run.explore<Record<1, Symmetric>>("record: 1 writer, 1 record, 1 cut, symmetric", {1, 1}, EverySchedule());
+  run.explore<Totals>("record: totals without a cut", {}, EverySchedule());
+  run.explore<Record<1, Asymmetric>>("record: 1 writer, 2 records, 1 cut", {2, 1}, Preemptions{5});
+  run.explore<Record<1, Asymmetric>>("record: 1 writer, 2 records, 2 cuts", {2, 2}, Preemptions{4});
+  run.explore<Record<1, Asymmetric>>("record: 1 writer, 3 records, 3 cuts", {3, 3}, Preemptions{long_run() ? 4U : 3U});
+  run.explore<Record<1, Symmetric>>("record: 1 writer, 2 records, 2 cuts, symmetric", {2, 2}, Preemptions{3});
+  run.explore<Record<2, Asymmetric>>("record: 2 writers, 2 records, 2 cuts", {2, 2}, Preemptions{3});
+  run.explore<Record<3, Asymmetric>>("record: 3 writers, 1 record, 2 cuts", {1, 2}, Preemptions{2});
+  const unsigned schedules = long_run() ? 10'000'000 : 100'000;
+  run.explore<Record<4, Asymmetric>>("record: 4 writers, 3 records, 3 cuts", {3, 3}, RandomSchedules{schedules});
+  return run.end();
+}

@@ -1,0 +1,121 @@
+// Runs scenarios until one fails, and prints one line for each. Arguments of a model's program: parts of the names of
+// those to run.
+#pragma once
+
+#include <ctime>
+
+#include "relacy_cells.hpp"
+
+namespace sluice::models {
+
+/// What every scenario has in common. Relacy would make two executions of each deallocation, to catch uses of freed
+/// memory; scenarios free nothing before their end.
+template <class Scenario, int kThreads>
+class Suite : public rl::test_suite<Scenario, kThreads> {
+ public:
+  Suite() {
+    rl::ctx().*& Context::disable_alloc_ = 1;
+    alone = true;
+    waiting = {};
+    now = 1000;
+  }
+
+ private:
+  struct Context : rl::context {
+    using rl::context::disable_alloc_;
+  };
+};
+
+/// How many requests each writer serves and how many cuts each reader makes, in the scenario that runs.
+struct Load {
+  int records = 1;
+  int cuts = 1;
+  int before = 0;  ///< Requests served, each followed by a cut, before the threads start.
+};
+inline Load load;
+
+struct EverySchedule {
+  template <int kThreads>
+  using Scheduler = rl::full_search_scheduler<kThreads>;
+  void set(rl::test_params& params) const { params.search_type = rl::sched_full; }
+  [[nodiscard]] std::string name() const { return "every schedule"; }
+};
+
+/// All schedules in which threads are preempted at most so many times, in all.
+struct Preemptions {
+  template <int kThreads>
+  using Scheduler = rl::context_bound_scheduler<kThreads>;
+  void set(rl::test_params& params) const {
+    params.search_type = rl::sched_bound;
+    params.context_bound = most;
+  }
+  [[nodiscard]] std::string name() const { return std::to_string(most) + " preemptions"; }
+  unsigned most;
+};
+
+/// So many schedules, always the same ones.
+struct RandomSchedules {
+  template <int kThreads>
+  using Scheduler = rl::random_scheduler<kThreads>;
+  void set(rl::test_params& params) const {
+    params.search_type = rl::sched_random;
+    params.iteration_count = number;
+  }
+  [[nodiscard]] std::string name() const { return "random schedules"; }
+  unsigned number;
+};
+
+inline bool long_run() { return std::getenv("SLUICE_LONG") != nullptr; }
+
+/// The scenarios of one program.
+class Run {
+ public:
+  Run(int argc, char** argv) : wanted_(argv + 1, argv + argc) {}
+
+  template <class Scenario, class Search>
+  void explore(const std::string& name, Load wanted, Search search) {
+    const std::string title = name + ", " + search.name();
+    const auto part = [&title](const std::string& each) { return title.find(each) != std::string::npos; };
+    if (failures_ != 0 || (!wanted_.empty() && std::none_of(wanted_.begin(), wanted_.end(), part))) return;
+    load = wanted;
+    rl::test_params params;
+    search.set(params);
+    params.execution_depth_limit = 10'000;
+    std::ostringstream out;
+    params.progress_stream = params.output_stream = &out;
+    using Scheduler = typename Search::template Scheduler<Scenario::params::thread_count>;
+    std::ostringstream failed_at;
+    const std::clock_t from = std::clock();
+    const bool passed = rl::run_test<Scenario, Scheduler>(params, failed_at, false) == rl::test_result_success;
+    const double seconds = static_cast<double>(std::clock() - from) / CLOCKS_PER_SEC;
+    std::printf("%s: %llu executions, %d failures, %.1f s\n", title.c_str(),
+                static_cast<unsigned long long>(params.stop_iteration), passed ? 0 : 1, seconds);
+    ++count_;
+    executions_ += params.stop_iteration;
+    if (!passed) {
+      ++failures_;
+      params.initial_state = failed_at.str();
+      params.collect_history = true;
+      rl::run_test<Scenario, Scheduler>(params, failed_at, true);
+      // The history of all threads; Relacy then gives that of each.
+      const std::string history = out.str();
+      std::printf("%s\n", history.substr(0, history.find("\n\nthread 0:")).c_str());
+    }
+    std::fflush(stdout);
+  }
+
+  /// The exit status of the program. That no scenario had the name is a failure.
+  int end() const {
+    std::printf("%d scenarios, %llu executions, %d failures\n", count_, static_cast<unsigned long long>(executions_),
+                failures_);
+    return count_ != 0 && failures_ == 0 ? 0 : 1;
+  }
+
+ private:
+  std::vector<std::string> wanted_;
+  int count_ = 0;
+  int failures_ = 0;
+  unsigned long long executions_ = 0;
+};
+
+}  // namespace sluice::models
