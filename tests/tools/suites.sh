@@ -20,7 +20,7 @@ for preset in release asan tsan; do
   suite "core, $preset build" ctest --preset "$preset" --output-on-failure --no-tests=error
 done
 
-suite "models" ctest --preset models -j 2 --no-tests=error
+suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error
 suite "mutants" build/venv/bin/python tests/mutants/run.py $([ -n "${SLUICE_LONG:-}" ] || echo --quick)
 
 export PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1
