@@ -50,6 +50,13 @@ Docstrings make() {
           "Call callback('process_stopping', shutdown_reason=str) when the process is about to stop, before the\n"
           "interpreter is finalised, on a thread of the host. Return the callback, so that it serves as a decorator.\n"
           "Raise TypeError if it is not callable.",
+      .subscribe_signals =
+          "subscribe_signals(callback, /)\n--\n\n"
+          "Call callback('process_signal', signame=str, signum=int) when the process gets SIGHUP or SIGUSR2, on a\n"
+          "thread of the host. Only daemon processes that serve requests deliver signals; elsewhere the call has no\n"
+          "effect, and a warning in the error log shows where it was made. Return the callback, so that it serves as "
+          "a\n"
+          "decorator. Raise TypeError if it is not callable.",
       .request_timeout = "Raised in a request to give up on it: the client gets 504 if no response has begun.",
   };
 }

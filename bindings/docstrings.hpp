@@ -11,6 +11,7 @@ struct Docstrings {
   const char* server_metrics;
   const char* subscribe_events;
   const char* subscribe_shutdown;
+  const char* subscribe_signals;
   const char* request_timeout;
 };
 

@@ -31,6 +31,9 @@ class Host {
   /// The name of the process group; empty for a server's own processes.
   [[nodiscard]] virtual std::string process_group() const = 0;
 
+  /// Signals that are the application's are delivered to its subscribers.
+  [[nodiscard]] virtual bool delivers_signals() const noexcept { return false; }
+
   [[nodiscard]] virtual long maximum_processes() const noexcept = 0;
   [[nodiscard]] virtual long threads_per_process() const noexcept = 0;
 

@@ -8,6 +8,7 @@
 
 #include "bindings/docstrings.hpp"
 #include "bindings/schema.hpp"
+#include "bindings/traceback.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -18,6 +19,7 @@ struct State {
   DictMaker process_dict{process_rows()};
   Subscribers event_subscribers;
   Subscribers shutdown_subscribers;
+  Subscribers signal_subscribers;
   Object request_timeout;
 };
 
@@ -94,11 +96,23 @@ PyObject* subscribe_shutdown(PyObject* module, PyObject* callback) {
   return state == nullptr ? nullptr : state->shutdown_subscribers.add(callback);
 }
 
+/// Where nothing is ever delivered, who subscribes has to know, but the name that a decorator binds stays his function.
+PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
+  State* const state = state_of(module);
+  if (state == nullptr) return nullptr;
+  if (state->host->delivers_signals()) return state->signal_subscribers.add(callback);
+  if (PyCallable_Check(callback) == 0) return state->signal_subscribers.add(callback);  // which refuses it
+  state->host->log(LogLevel::kWarning,
+                   "subscribe_signals() has no effect here: only daemon processes that serve requests get signals.");
+  for (const std::string& line : stack_of(PyThread_get_thread_ident())) state->host->log(LogLevel::kWarning, line);
+  return borrow(callback).release().ptr();
+}
+
 bool make_state(PyObject* module, State& state) {
   state.request_timeout = steal(
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   return state.request_timeout && state.request_dict.intern_keys() && state.process_dict.intern_keys() &&
-         state.event_subscribers.create() && state.shutdown_subscribers.create() &&
+         state.event_subscribers.create() && state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }
 
@@ -113,6 +127,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   if (place == nullptr || place->made == nullptr) return 0;
   Py_VISIT(place->made->request_timeout.ptr());
   if (const int stop = place->made->event_subscribers.traverse(visit, arg)) return stop;
+  if (const int stop = place->made->signal_subscribers.traverse(visit, arg)) return stop;
   return place->made->shutdown_subscribers.traverse(visit, arg);
 }
 
@@ -120,6 +135,7 @@ int clear(PyObject* module) {
   const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
   if (place == nullptr || place->made == nullptr) return 0;
   place->made->event_subscribers.clear();
+  place->made->signal_subscribers.clear();
   place->made->shutdown_subscribers.clear();
   return 0;
 }
@@ -131,13 +147,14 @@ void free_state(void* module) {
 }
 
 PyModuleDef& definition() {
-  static std::array<PyMethodDef, 7> methods = {{
+  static std::array<PyMethodDef, 8> methods = {{
       {"start_recording_metrics", start_recording_metrics, METH_NOARGS, docstrings().start_recording_metrics},
       {"request_metrics", request_metrics, METH_NOARGS, docstrings().request_metrics},
       {"process_metrics", process_metrics, METH_NOARGS, docstrings().process_metrics},
       {"server_metrics", server_metrics, METH_NOARGS, docstrings().server_metrics},
       {"subscribe_events", subscribe_events, METH_O, docstrings().subscribe_events},
       {"subscribe_shutdown", subscribe_shutdown, METH_O, docstrings().subscribe_shutdown},
+      {"subscribe_signals", subscribe_signals, METH_O, docstrings().subscribe_signals},
       {nullptr, nullptr, 0, nullptr},
   }};
   static std::array<PyModuleDef_Slot, 4> slots = {{
@@ -204,6 +221,14 @@ void publish_process_stopping(PyObject* module, const std::string& shutdown_reas
   if (!event) return PyErr_Clear();
   state->event_subscribers.publish("process_stopping", event.ptr(), *state->host);
   state->shutdown_subscribers.publish("process_stopping", event.ptr(), *state->host);
+}
+
+void publish_process_signal(PyObject* module, const char* name, int number) {
+  const State* const state = place_of(module).made;
+  const Object event = steal(Py_BuildValue("{s:s,s:i}", "signame", name, "signum", number));
+  if (!event) return PyErr_Clear();
+  state->event_subscribers.publish("process_signal", event.ptr(), *state->host);
+  state->signal_subscribers.publish("process_signal", event.ptr(), *state->host);
 }
 
 bool has_event_subscribers(PyObject* module) noexcept { return !place_of(module).made->event_subscribers.empty(); }

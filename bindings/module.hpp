@@ -27,6 +27,9 @@ PyObject* init_module();
 /// Publishes `process_stopping` to the interpreter that has this module.
 void publish_process_stopping(PyObject* module, const std::string& shutdown_reason);
 
+/// Publishes `process_signal` to the interpreter that has this module.
+void publish_process_signal(PyObject* module, const char* name, int number);
+
 /// Whether anybody in the interpreter that has this module asked for events.
 [[nodiscard]] bool has_event_subscribers(PyObject* module) noexcept;
 

@@ -17,6 +17,7 @@
 #include "adapters/daemon/lifetime.hpp"
 #include "adapters/daemon/privileges.hpp"
 #include "adapters/daemon/prober.hpp"
+#include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/workers.hpp"
 
 namespace sluice::daemon {
@@ -37,6 +38,7 @@ class DaemonHost final : public bindings::Host {
 
   [[nodiscard]] bool external_reporter() const noexcept override { return false; }
   [[nodiscard]] std::string process_group() const override { return options_.group.name; }
+  [[nodiscard]] bool delivers_signals() const noexcept override { return options_.group.serves(); }
   [[nodiscard]] long maximum_processes() const noexcept override { return options_.group.processes; }
   [[nodiscard]] long threads_per_process() const noexcept override { return options_.group.threads; }
   void log(LogLevel level, std::string_view line) const noexcept override { options_.log(level, line); }
@@ -82,6 +84,7 @@ absl::Status set_up_surroundings(const Group& group) {
 
 void run_process(const ProcessOptions& options) {
   Lifetime::block_signals();
+  if (options.group.serves()) SignalDispatcher::block_signals();
   if (absl::Status status = set_up_surroundings(options.group); !status.ok()) fail(options, status);
 
   // None of these is ever destroyed: threads that do not end with the process may use them to the last.
@@ -101,6 +104,7 @@ void run_process(const ProcessOptions& options) {
   }
   auto& prober = *new Prober(runtime);
   lifetime.watch_python(&prober);
+  SignalDispatcher* const signals = options.group.serves() ? new SignalDispatcher(runtime) : nullptr;
   if (options.group.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
   lifetime.wait_for_closing();
   workers.stop();
@@ -108,6 +112,7 @@ void run_process(const ProcessOptions& options) {
   workers.stop();
   lifetime.watch_python(nullptr);
   prober.stop();
+  if (signals != nullptr) signals->stop();
   runtime.stop(lifetime.reason(), main_thread);
   ::_exit(0);
 }

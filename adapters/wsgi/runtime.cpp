@@ -128,14 +128,27 @@ void Runtime::import_script(const std::string& application_group, const std::str
   static_cast<void>(target->scripts().load({.path = path, .mtime_us = mtime_us(path)}, log));
 }
 
+/// The main one last.
+std::vector<Interpreter*> Runtime::all_interpreters() {
+  std::vector<Interpreter*> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, other] : others_) all.push_back(other.get());
+  all.push_back(main_.get());
+  return all;
+}
+
+void Runtime::publish_signal(const char* name, int number, ThreadContext& thread) {
+  for (Interpreter* const each : all_interpreters()) {
+    PyThreadState* const state = thread.state_in(each->state());
+    if (state == nullptr) continue;
+    const WithGil locked(state);
+    bindings::publish_process_signal(each->furniture().module.ptr(), name, number);
+  }
+}
+
 void Runtime::stop(const std::string& reason, ThreadContext& thread) {
   if (!running()) return;
-  std::vector<Interpreter*> all;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, other] : others_) all.push_back(other.get());
-  }
-  all.push_back(main_.get());
+  const std::vector<Interpreter*> all = all_interpreters();
   // Every interpreter is told before any is ended.
   for (Interpreter* each : all) {
     const WithGil locked(each->owner());

@@ -50,10 +50,14 @@ class Runtime {
   /// Loads a script into an application group, outside any request. Errors are logged.
   void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread);
 
+  /// Publishes process_signal to every interpreter, on the calling thread.
+  void publish_signal(const char* name, int number, ThreadContext& thread);
+
   [[nodiscard]] bindings::Host& host() noexcept { return host_; }
 
  private:
   [[nodiscard]] absl::Status initialize();
+  [[nodiscard]] std::vector<Interpreter*> all_interpreters();
   [[nodiscard]] bool finalizable(const std::vector<Interpreter*>& all);
   void finalize();
   void abandon() noexcept;

@@ -414,6 +414,29 @@ def test_a_request_in_flight_survives_a_graceful_restart(server: Httpd) -> None:
     assert answers == [(200, str(before))]
 
 
+def test_signals_of_the_application_are_told_to_its_subscribers(server: Httpd) -> None:
+    pid = pid_of(server)
+    path = server.out / f"signals-{pid}"
+    for name in ("SIGHUP", "SIGUSR2", "SIGHUP"):
+        before = len(path.read_text().splitlines()) if path.exists() else 0
+        number = getattr(signal, name)
+        os.kill(pid, number)
+        wait_until(
+            lambda: path.exists() and len(path.read_text().splitlines()) == before + 1, f"{name}"
+        )
+        assert path.read_text().splitlines()[-1] == f"process_signal {name} {number.value}"
+    assert pid_of(server) == pid
+
+
+def test_subscribing_to_signals_in_embedded_mode_is_said_to_be_in_vain(
+    start_httpd: StartHttpd,
+) -> None:
+    server = start_httpd("WSGIScriptAlias / ${APPS}/daemon_app.py", PATH)
+    assert server.get("/").status == 200
+    assert server.log_lines("subscribe_signals() has no effect here")
+    assert server.log_lines("in told") or server.log_lines("@mod_wsgi.subscribe_signals")
+
+
 # What they count
 
 

@@ -16,7 +16,7 @@ WITHOUT_ARGUMENTS = [
     "process_metrics",
     "server_metrics",
 ]
-SUBSCRIBING = ["subscribe_events", "subscribe_shutdown"]
+SUBSCRIBING = ["subscribe_events", "subscribe_shutdown", "subscribe_signals"]
 WORDS = {
     "int": "int",
     "float": "float",

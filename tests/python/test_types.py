@@ -33,6 +33,7 @@ FUNCTIONS = [
     "server_metrics",
     "subscribe_events",
     "subscribe_shutdown",
+    "subscribe_signals",
 ]
 ATTRIBUTES = ["version", "process_group", "application_group", "maximum_processes"]
 TYPES = {

@@ -20,6 +20,12 @@ def stopping(name, **event):
 mod_wsgi.subscribe_shutdown(stopping)
 
 
+@mod_wsgi.subscribe_signals
+def told(name, *, signame, signum, **event):
+    with open(reporter.OUT / f"signals-{os.getpid()}", "a", encoding="utf-8") as file:
+        file.write(f"{name} {signame} {signum}\n")
+
+
 def facts(environ):
     status = dict(
         line.split(":", 1) for line in open("/proc/self/status", encoding="ascii") if ":" in line
