@@ -17,6 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import servers
+
 BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
 
 
@@ -76,6 +78,34 @@ RATIOS = [
 ]
 
 
+# Of whole servers; see servers.py.
+SERVER_ROWS = [
+    Row(name, name, "", unit=unit)
+    for name, unit in (
+        ("embedded_rps", "1/s"),
+        ("reference_embedded_rps", "1/s"),
+        ("daemon_rps", "1/s"),
+        ("reference_daemon_rps", "1/s"),
+        ("static_rps", "1/s"),
+        ("recording_on_rps", "1/s"),
+        ("recording_off_rps", "1/s"),
+        ("request_metrics", "us"),
+        ("reference_request_metrics", "us"),
+        ("process_metrics", "us"),
+        ("reference_process_metrics", "us"),
+    )
+]
+
+SERVER_RATIOS = [
+    Ratio("embedded_rps_over_reference", "embedded_rps", "reference_embedded_rps", ">=", 2.0),
+    Ratio("daemon_rps_over_reference", "daemon_rps", "reference_daemon_rps", ">=", 1.6),
+    Ratio("embedded_rps_over_static", "embedded_rps", "static_rps"),
+    Ratio("recording_on_over_off_rps", "recording_on_rps", "recording_off_rps", ">=", 0.99),
+    Ratio("request_metrics_over_reference", "request_metrics", "reference_request_metrics", "<=", 0.6),
+    Ratio("process_metrics_over_reference", "process_metrics", "reference_process_metrics", "<=", 0.6),
+]
+
+
 def run(binary: Path, repetitions: int, seconds: float) -> dict:
     """What Google Benchmark writes of one run."""
     if not binary.is_file():
@@ -122,9 +152,18 @@ def machine(context: dict) -> dict:
         "kernel": f"{platform.system()} {platform.release()}",
         "compiler": context["compiler"],
         "barrier": context["barrier"],
+        "commit": commit(),
         "date": context["date"],
         "load_average": round(context["load_avg"][0], 2),
     }
+
+
+def commit() -> str:
+    """Of the tree that was measured, with a mark if it has changes; empty outside a repository."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=BUILD.parent.parent, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
 
 
 def cpu_model() -> str:
@@ -138,14 +177,18 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def make_report(results: dict) -> tuple[dict, dict[str, list[float]]]:
-    """The report, and the samples that its rows are medians of."""
-    of_row = {row.name: samples(results, row) for row in ROWS}
+def make_report(
+    results: dict, of_servers: dict[str, list[float]] | None = None
+) -> tuple[dict, dict[str, list[float]]]:
+    """The report, and the samples that its rows are medians of. Of servers only if they were measured."""
+    rows = ROWS + (SERVER_ROWS if of_servers else [])
+    ratios = RATIOS + (SERVER_RATIOS if of_servers else [])
+    of_row = {row.name: samples(results, row) for row in ROWS} | (of_servers or {})
     medians = {name: statistics.median(values) for name, values in of_row.items()}
     report = {
         "machine": machine(results["context"]),
-        "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in ROWS],
-        "ratios": {ratio.name: medians[ratio.over] / medians[ratio.under] for ratio in RATIOS},
+        "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in rows],
+        "ratios": {ratio.name: medians[ratio.over] / medians[ratio.under] for ratio in ratios},
     }
     return report, of_row
 
@@ -160,7 +203,9 @@ def print_report(report: dict, of_row: dict[str, list[float]]) -> None:
         spread = f"{low:.1f} .. {high:.1f}"
         print(f"{row['name']:<32}{row['value']:>10.1f}{spread:>20} {row['unit']}")
     print(f"\n{'':<32}{'ratio':>10}  aim")
-    for ratio in RATIOS:
+    for ratio in RATIOS + SERVER_RATIOS:
+        if ratio.name not in report["ratios"]:
+            continue
         value = report["ratios"][ratio.name]
         print(f"{ratio.name:<32}{value:>10.2f}  {ratio.judge(value)}".rstrip())
 
@@ -173,10 +218,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=BUILD / "report.json")
     parser.add_argument("--repetitions", type=int, default=21, help="runs of each benchmark (%(default)s)")
     parser.add_argument("--seconds", type=float, default=0.05, help="length of a run (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each server, 0 for none (%(default)s)")
+    parser.add_argument("--server-seconds", type=int, default=3, help="length of such a run (%(default)s)")
     arguments = parser.parse_args()
     try:
-        report, of_row = make_report(run(arguments.binary, arguments.repetitions, arguments.seconds))
-    except ReportError as error:
+        of_servers = servers.measure(BUILD, arguments.rounds, arguments.server_seconds) if arguments.rounds else None
+        report, of_row = make_report(run(arguments.binary, arguments.repetitions, arguments.seconds), of_servers)
+    except (ReportError, servers.ServerError) as error:
         sys.exit(f"report: {error}")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def binary(folder: Path, gives: dict[str, object], status: int = 0) -> Path:
 
 
 def report(program: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, REPORT, "--binary", program, "--out", out]
+    command = [sys.executable, REPORT, "--binary", program, "--out", out, "--rounds", "0"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -112,6 +113,21 @@ def test_a_benchmark_that_gave_up_is_an_error(tmp_path: Path, out: Path) -> None
     done = report(binary(tmp_path, broken), out)
     assert done.returncode == 1
     assert done.stderr == "report: record: no barrier\n"
+
+
+def test_rows_of_servers_are_medians_and_their_ratios_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPORT.parent))
+    module = importlib.import_module("report")
+    of_servers = {row.name: [1.0, 9.0, 2.0] for row in module.SERVER_ROWS} | {"embedded_rps": [5.0, 6.0, 4.0]}
+    made, of_row = module.make_report(results(), of_servers)
+    values = {row["name"]: row["value"] for row in made["rows"]}
+    assert values["embedded_rps"] == 5.0
+    assert values["reference_embedded_rps"] == 2.0
+    assert made["ratios"]["embedded_rps_over_reference"] == 2.5
+    assert made["ratios"]["request_metrics_over_reference"] == 1.0
+    assert set(of_row) == set(values)
+    without, _ = module.make_report(results())
+    assert "embedded_rps_over_reference" not in without["ratios"]
 
 
 def test_help_names_the_options() -> None:
