@@ -8,8 +8,8 @@ DESTDIR       ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev catch2
-test_packages  := $(build_packages) influxdb wrk relacy-dev spin
-bench_packages := $(build_packages) libbenchmark-dev wrk
+test_packages  := $(build_packages) influxdb wrk relacy-dev spin prometheus-cpp-dev valgrind clang
+bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) clang clang-format clang-tidy
 
 presets := release dev asan tsan bench models

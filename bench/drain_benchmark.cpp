@@ -3,13 +3,13 @@
 // not measured.
 #include <benchmark/benchmark.h>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <vector>
 
+#include "bench/timing.hpp"
 #include "bench/workload.hpp"
 #include "sluice/detail/slot.hpp"
 #include "sluice/recorder.hpp"
@@ -19,18 +19,6 @@ namespace {
 
 constexpr std::size_t kSlots = 64;
 constexpr std::size_t kRequestsPerSlot = 4;
-
-/// Times `measured` alone, `prepare` runs before it each time.
-template <class Prepare, class Measured>
-void repeat(benchmark::State& state, Prepare prepare, Measured measured) {
-  for (auto _ : state) {
-    prepare();
-    const auto start = std::chrono::steady_clock::now();
-    measured();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    state.SetIterationTime(elapsed.count());
-  }
-}
 
 /// A recorder whose slots are all taken, by this thread.
 struct Drained {
@@ -57,12 +45,12 @@ void drain_busy(benchmark::State& state) {
       for (std::size_t n = 0; n < kRequestsPerSlot; ++n) worker.begin().finish(requests[i++]);
     }
   };
-  repeat(state, serve, [&] { drained.drain(state); });
+  time_second(state, serve, [&] { drained.drain(state); });
 }
 
 void drain_idle(benchmark::State& state) {
   Drained drained;
-  repeat(
+  time_second(
       state, [] {}, [&] { drained.drain(state); });
 }
 
@@ -83,7 +71,7 @@ void copy_busy(benchmark::State& state) {
       }
     }
   };
-  repeat(state, serve, [&] {
+  time_second(state, serve, [&] {
     for (std::size_t s = 0; s < kSlots; ++s) {
       const void* const bank = &slots[s].banks[epoch];
       std::memcpy(copy.data() + s * sizeof(Bank), bank, sizeof(Bank));

@@ -6,8 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bench/atomic_baseline.hpp"
 #include "bench/floor.hpp"
+#include "bench/lock_by_slot_baseline.hpp"
 #include "bench/locked_baseline.hpp"
+#include "bench/prometheus_peer.hpp"
 #include "bench/workload.hpp"
 #include "sluice/recorder.hpp"
 
@@ -50,8 +53,23 @@ void floor(benchmark::State& state) {
   });
 }
 
-void locked(benchmark::State& state) {
-  static LockedRecorder recorder(kThreads, Mode::kDaemon, kStartNs);
+template <class Locked>
+void locked_as_in_reference(benchmark::State& state) {
+  static Locked recorder(kThreads, Mode::kDaemon, kStartNs);
+  const auto slot = static_cast<std::size_t>(state.thread_index());
+  repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    recorder.begin(slot, start_ns);
+    recorder.enter(slot, start_ns);
+    recorder.finish(slot, done, stop_ns);
+  });
+}
+
+void locked(benchmark::State& state) { locked_as_in_reference<LockedRecorder>(state); }
+
+void locked_seconds(benchmark::State& state) { locked_as_in_reference<LockedSecondsRecorder>(state); }
+
+template <class Baseline>
+void slots_of(Baseline& recorder, benchmark::State& state) {
   const auto slot = static_cast<std::size_t>(state.thread_index());
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     recorder.begin(slot, start_ns);
@@ -59,9 +77,28 @@ void locked(benchmark::State& state) {
   });
 }
 
+void lock_by_slot(benchmark::State& state) {
+  static LockBySlotRecorder recorder(kThreads, Mode::kDaemon);
+  slots_of(recorder, state);
+}
+
+void atomics(benchmark::State& state) {
+  static AtomicRecorder recorder(kThreads, Mode::kDaemon);
+  slots_of(recorder, state);
+}
+
+void prometheus_cpp(benchmark::State& state) {
+  static PrometheusRecorder recorder;
+  repeat(state, [&](const Completion& done, std::uint64_t, std::uint64_t) { recorder.record(done); });
+}
+
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(floor)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(locked_seconds)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(lock_by_slot)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(atomics)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(prometheus_cpp)->ThreadRange(1, 2)->UseRealTime();
 
 }  // namespace
 }  // namespace sluice::bench

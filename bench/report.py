@@ -14,106 +14,29 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+import plots
 import servers
+from rows import CORE_ROWS, GROWTH_FILTER, GROWTH_ROWS, PARALLEL, RATIOS, SERVER_ROWS, Row
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
+GROWTH_REPETITIONS = 5
 
 
 class ReportError(Exception):
     """Says in one line why there is no report."""
 
 
-@dataclass(frozen=True)
-class Row:
-    name: str
-    benchmark: str
-    field: str
-    threads: int = 1
-    unit: str = "ns"
-
-
-@dataclass(frozen=True)
-class Ratio:
-    name: str
-    over: str
-    under: str
-    aim: str = ""  # "<=" or ">="; none for what only explains another ratio
-    limit: float = 0.0
-
-    def judge(self, value: float) -> str:
-        """The aim, and whether it is reached."""
-        if not self.aim:
-            return ""
-        reached = value <= self.limit if self.aim == "<=" else value >= self.limit
-        return f"{self.aim} {self.limit:g}  {'reached' if reached else 'missed'}"
-
-
-# On one thread CPU time is the time that is not taken by others. Threads that wait for one another need wall time.
-ROWS = [
-    Row("record_1t", "record", "cpu_time"),
-    Row("record_2t", "record", "real_time", threads=2),
-    Row("record_2t_cpu", "record", "cpu_time", threads=2),
-    Row("floor_1t", "floor", "cpu_time"),
-    Row("floor_2t_cpu", "floor", "cpu_time", threads=2),
-    Row("locked_1t", "locked", "cpu_time"),
-    Row("locked_2t", "locked", "real_time", threads=2),
-    Row("record_p9999", "record_tail", "p9999_ns"),
-    Row("locked_p9999", "locked_tail", "p9999_ns"),
-    Row("drain_64_busy", "drain_busy", "real_time"),
-    Row("memcpy_64", "copy_busy", "real_time"),
-    Row("drain_64_idle", "drain_idle", "real_time"),
-]
-
-RATIOS = [
-    Ratio("record_over_floor_1t", "record_1t", "floor_1t", "<=", 1.25),
-    Ratio("locked_over_record_1t", "locked_1t", "record_1t", ">=", 4.0),
-    Ratio("locked_over_record_2t", "locked_2t", "record_2t", ">=", 15.0),
-    Ratio("record_2t_over_1t", "record_2t_cpu", "record_1t", "<=", 1.1),
-    Ratio("floor_2t_over_1t", "floor_2t_cpu", "floor_1t"),  # what the machine adds where two threads share nothing
-    Ratio("record_p9999_locked_over_ours", "locked_p9999", "record_p9999", ">=", 4.0),
-    Ratio("drain_64_over_memcpy", "drain_64_busy", "memcpy_64", "<=", 4.0),
-]
-
-
-# Of whole servers; see servers.py.
-SERVER_ROWS = [
-    Row(name, name, "", unit=unit)
-    for name, unit in (
-        ("embedded_rps", "1/s"),
-        ("reference_embedded_rps", "1/s"),
-        ("daemon_rps", "1/s"),
-        ("reference_daemon_rps", "1/s"),
-        ("static_rps", "1/s"),
-        ("recording_on_rps", "1/s"),
-        ("recording_off_rps", "1/s"),
-        ("request_metrics", "us"),
-        ("reference_request_metrics", "us"),
-        ("process_metrics", "us"),
-        ("reference_process_metrics", "us"),
-    )
-]
-
-SERVER_RATIOS = [
-    Ratio("embedded_rps_over_reference", "embedded_rps", "reference_embedded_rps", ">=", 2.0),
-    Ratio("daemon_rps_over_reference", "daemon_rps", "reference_daemon_rps", ">=", 1.6),
-    Ratio("embedded_rps_over_static", "embedded_rps", "static_rps"),
-    Ratio("recording_on_over_off_rps", "recording_on_rps", "recording_off_rps", ">=", 0.99),
-    Ratio("request_metrics_over_reference", "request_metrics", "reference_request_metrics", "<=", 0.6),
-    Ratio("process_metrics_over_reference", "process_metrics", "reference_process_metrics", "<=", 0.6),
-]
-
-
-def run(binary: Path, repetitions: int, seconds: float) -> dict:
-    """What Google Benchmark writes of one run."""
+def run(binary: Path, names: str, repetitions: int, seconds: float) -> dict:
+    """What Google Benchmark writes of one run of the benchmarks of these names, a regular expression or "-" and one."""
     if not binary.is_file():
         raise ReportError(f"{binary} is missing; `make bench` builds it")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "benchmarks.json"
         command = [
             binary,
+            f"--benchmark_filter={names}",
             "--benchmark_enable_random_interleaving=true",
             f"--benchmark_repetitions={repetitions}",
             f"--benchmark_min_time={seconds}",
@@ -131,18 +54,23 @@ def run(binary: Path, repetitions: int, seconds: float) -> dict:
 
 
 def samples(results: dict, row: Row) -> list[float]:
-    """The figure of each repetition."""
-    found = []
+    """The figure of each repetition that counts, or of all if none does."""
+    found, counting = [], []
     for each in results["benchmarks"]:
-        name = each["run_name"].split("/")[0]
-        if each["run_type"] != "iteration" or (name, each["threads"]) != (row.benchmark, row.threads):
+        if each["run_type"] != "iteration" or each["threads"] != row.threads:
+            continue
+        if not f"{each['run_name']}/".startswith(f"{row.benchmark}/"):
             continue
         if each.get("error_occurred"):
-            raise ReportError(f"{name}: {each['error_message']}")
+            raise ReportError(f"{row.benchmark}: {each['error_message']}")
         found.append(float(each[row.field]))
+        if not row.parallel or each["cpu_time"] >= PARALLEL * each["real_time"]:
+            counting.append(found[-1])
     if not found:
         raise ReportError(f"there is no benchmark `{row.benchmark}` with {row.threads} threads")
-    return found
+    if not counting:
+        print(f"report: {row.name}: the threads never ran at the same time, as others had the processors", file=sys.stderr)
+    return counting or found
 
 
 def machine(context: dict) -> dict:
@@ -177,37 +105,49 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def make_report(
-    results: dict, of_servers: dict[str, list[float]] | None = None
-) -> tuple[dict, dict[str, list[float]]]:
-    """The report, and the samples that its rows are medians of. Of servers only if they were measured."""
-    rows = ROWS + (SERVER_ROWS if of_servers else [])
-    ratios = RATIOS + (SERVER_RATIOS if of_servers else [])
-    of_row = {row.name: samples(results, row) for row in ROWS} | (of_servers or {})
+def make_report(context: dict, of_row: dict[str, list[float]]) -> dict:
+    """The report on the rows that were measured; `context` is what Google Benchmark says of the machine."""
     medians = {name: statistics.median(values) for name, values in of_row.items()}
-    report = {
-        "machine": machine(results["context"]),
-        "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in rows],
-        "ratios": {ratio.name: medians[ratio.over] / medians[ratio.under] for ratio in ratios},
+    known = [*CORE_ROWS, *SERVER_ROWS, *GROWTH_ROWS]
+    return {
+        "machine": machine(context),
+        "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in known if row.name in medians],
+        "ratios": {
+            ratio.name: medians[ratio.over] / medians[ratio.under]
+            for ratio in RATIOS
+            if ratio.over in medians and ratio.under in medians
+        },
     }
-    return report, of_row
 
 
 def print_report(report: dict, of_row: dict[str, list[float]]) -> None:
     for key, value in report["machine"].items():
         print(f"{key:<16}{value}")
-    print(f"\n{'':<32}{'median':>10}{'quartiles':>20}")
+    print(f"\n{'':<36}{'median':>10}{'quartiles':>24}")
     for row in report["rows"]:
         values = of_row[row["name"]]
         low, _, high = statistics.quantiles(values) if len(values) > 1 else values * 3
         spread = f"{low:.1f} .. {high:.1f}"
-        print(f"{row['name']:<32}{row['value']:>10.1f}{spread:>20} {row['unit']}")
-    print(f"\n{'':<32}{'ratio':>10}  aim")
-    for ratio in RATIOS + SERVER_RATIOS:
-        if ratio.name not in report["ratios"]:
+        print(f"{row['name']:<36}{row['value']:>10.1f}{spread:>24} {row['unit']}")
+    print(f"\n{'':<36}{'ratio':>10}  aim")
+    for ratio in RATIOS:
+        value = report["ratios"].get(ratio.name)
+        if value is None:
             continue
-        value = report["ratios"][ratio.name]
-        print(f"{ratio.name:<32}{value:>10.2f}  {ratio.judge(value)}".rstrip())
+        print(f"{ratio.name:<36}{value:>10.2f}  {ratio.judge(value)}".rstrip())
+
+
+def measure(arguments: argparse.Namespace) -> tuple[dict, dict[str, list[float]]]:
+    """What Google Benchmark says of the machine, and the samples of each row."""
+    binary, seconds = arguments.binary, arguments.seconds
+    results = run(binary, f"-{GROWTH_FILTER}", arguments.repetitions, seconds)
+    of_row = {row.name: samples(results, row) for row in CORE_ROWS}
+    if arguments.rounds:
+        of_row |= servers.measure(BUILD, arguments.rounds, arguments.server_seconds)
+    if arguments.growth:
+        growth = run(binary, GROWTH_FILTER, min(arguments.repetitions, GROWTH_REPETITIONS), seconds)
+        of_row |= {row.name: samples(growth, row) for row in GROWTH_ROWS}
+    return results["context"], of_row
 
 
 def main() -> None:
@@ -218,18 +158,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=BUILD / "report.json")
     parser.add_argument("--repetitions", type=int, default=21, help="runs of each benchmark (%(default)s)")
     parser.add_argument("--seconds", type=float, default=0.05, help="length of a run (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each server, 0 for none (%(default)s)")
-    parser.add_argument("--server-seconds", type=int, default=3, help="length of such a run (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each server, 0 for none (%(default)s)")
+    parser.add_argument("--server-seconds", type=int, default=1, help="length of such a run (%(default)s)")
+    parser.add_argument("--no-growth", dest="growth", action="store_false", help="leave out how the costs grow")
+    parser.add_argument("--no-plots", dest="draw", action="store_false", help="draw nothing")
+    parser.add_argument("--plots", type=Path, help="copy the plots to this folder")
+    parser.add_argument("--from", dest="known", type=Path, help="measure nothing, plot and copy the plots of this report")
     arguments = parser.parse_args()
     try:
-        of_servers = servers.measure(BUILD, arguments.rounds, arguments.server_seconds) if arguments.rounds else None
-        report, of_row = make_report(run(arguments.binary, arguments.repetitions, arguments.seconds), of_servers)
-    except (ReportError, servers.ServerError) as error:
+        if arguments.known:
+            report = json.loads(arguments.known.read_text(encoding="utf-8"))
+        else:
+            context, of_row = measure(arguments)
+            report = make_report(context, of_row)
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            print_report(report, of_row)
+            print(f"\nwritten to {arguments.out}")
+        if arguments.known or (arguments.growth and arguments.draw):
+            plots.draw(arguments.known or arguments.out, BUILD, arguments.plots)
+    except (ReportError, servers.ServerError, plots.PlotError) as error:
         sys.exit(f"report: {error}")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print_report(report, of_row)
-    print(f"\nwritten to {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -6,25 +6,32 @@ MPM with as many threads; rounds alternate, so that what else the machine does h
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import environments
+from rows import CALLS
+
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ROOT / "build" / "release" / "modules" / "mod_sluice.so"
+MODULE = ROOT / "build" / "release" / "modules" / "mod_sluice.so"
 REFERENCE = "mod_wsgi==6.1.1"
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
 THREADS = 8
 CONNECTIONS = 8
 START_SECONDS = 20.0
+BUSY_CALLS = 40
 
 APPLICATION = '''\
 import time
@@ -35,21 +42,21 @@ if {recording}:
     mod_wsgi.start_recording_metrics()
 
 
-def microseconds(call, number=200):
-    """Of a call, the median of a few hundred."""
+def median_us(call, number):
+    """Of a call, the median time of so many."""
     times = []
     for _ in range(number):
-        start = time.perf_counter()
+        start = time.perf_counter_ns()
         call()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[number // 2] * 1e6
+        times.append(time.perf_counter_ns() - start)
+    return sorted(times)[number // 2] / 1000
 
 
 def application(environ, start_response):
     body = b"Hello World!"
-    if environ["PATH_INFO"] == "/calls":
-        calls = mod_wsgi.request_metrics, mod_wsgi.process_metrics
-        body = " ".join(str(microseconds(call)) for call in calls).encode()
+    _, place, *names = environ["PATH_INFO"].split("/") + [""]
+    if place in ("call", "calls"):
+        body = str(median_us(getattr(mod_wsgi, names[0]), 1 if place == "call" else 200)).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 '''
@@ -75,14 +82,55 @@ MaxRequestWorkers {threads}
 MinSpareThreads 1
 MaxSpareThreads {threads}
 MaxKeepAliveRequests 0
+WSGIServerMetrics On
 {lines}
 WSGIScriptAlias /app {root}/app.py application-group=%{{GLOBAL}} {group}
+<Directory />
+    AllowOverride None
+    Require all denied
+</Directory>
 <Directory {root}>
     Require all granted
 </Directory>
 """
 
 DAEMON = f"WSGIDaemonProcess bench threads={THREADS}\nWSGISocketPrefix {{root}}/wsgi"
+
+
+@dataclass(frozen=True)
+class Server:
+    """One Apache to be measured."""
+
+    reference: bool = False
+    daemon: bool = False
+    recording: bool = True
+
+
+@dataclass(frozen=True)
+class Load:
+    """A row of requests a second."""
+
+    row: str
+    server: Server
+    path: str = "/app"
+    connections: int = CONNECTIONS
+
+
+OURS = Server()
+THEIRS = Server(reference=True)
+
+# A round does all of these, each round in the other direction.
+LOADS = [
+    Load("static_rps", OURS, "/static.txt"),
+    Load("embedded_rps", OURS),
+    Load("reference_embedded_rps", THEIRS),
+    Load("daemon_rps", Server(daemon=True)),
+    Load("reference_daemon_rps", Server(reference=True, daemon=True)),
+    *3 * [Load("recording_on_rps", OURS), Load("recording_off_rps", Server(recording=False))],  # nearly the same
+    Load("static_rps_1c", OURS, "/static.txt", connections=1),
+    Load("embedded_rps_1c", OURS, connections=1),
+    Load("reference_embedded_rps_1c", THEIRS, connections=1),
+]
 
 
 class ServerError(Exception):
@@ -94,26 +142,22 @@ def reference_module(build: Path) -> Path:
     environment = build / "reference"
     program = environment / "bin" / "mod_wsgi-express"
     if not program.exists():
-        print(f"bench: {environment}: pip builds {REFERENCE}")
-        for command in (
-            ["/usr/bin/python3", "-m", "venv", "--clear", environment],
-            [environment / "bin" / "pip", "install", "--quiet", REFERENCE],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise ServerError(f"{REFERENCE} cannot be built: {done.stderr.strip().splitlines()[-1:]}")
+        try:
+            environments.make(environment, ["--no-binary", "mod_wsgi", REFERENCE])
+        except environments.NoEnvironment as error:
+            raise ServerError(str(error)) from error
     found = subprocess.run([program, "module-location"], capture_output=True, text=True, check=True)
     return Path(found.stdout.strip())
 
 
 @contextmanager
-def server(module: Path, *, daemon: bool = False, recording: bool = True) -> Iterator[str]:
-    """A running Apache; gives its address."""
+def running(server: Server, module: Path) -> Iterator[str]:
+    """The server, started; gives its host and port."""
     root = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    (root / "app.py").write_text(APPLICATION.format(recording=recording))
+    (root / "app.py").write_text(APPLICATION.format(recording=server.recording))
     (root / "static.txt").write_text("Hello World!")
     (root / "httpd.conf").write_text(
         CONFIGURATION.format(
@@ -123,16 +167,15 @@ def server(module: Path, *, daemon: bool = False, recording: bool = True) -> Ite
             module=module,
             threads=THREADS,
             identity="User nobody\nGroup nogroup" if os.geteuid() == 0 else "",
-            lines=DAEMON.format(root=root) if daemon else "",
-            group="process-group=bench" if daemon else "process-group=%{GLOBAL}",
+            lines=DAEMON.format(root=root) if server.daemon else "",
+            group="process-group=bench" if server.daemon else "process-group=%{GLOBAL}",
         )
     )
     root.chmod(0o755)
     process = subprocess.Popen(["/usr/sbin/apache2", "-f", root / "httpd.conf", "-D", "FOREGROUND"])
     try:
-        address = f"http://127.0.0.1:{port}"
-        _wait_for(f"{address}/app", process, root)
-        yield address
+        _wait_for(f"http://127.0.0.1:{port}/app", process, root)
+        yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()
@@ -153,8 +196,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], root: Path) -> None:
             time.sleep(0.1)
 
 
-def requests_per_second(url: str, seconds: int) -> float:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url]
+def requests_per_second(url: str, connections: int, seconds: int) -> float:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     if "Non-2xx" in done.stdout:
         raise ServerError(f"{url} answers with errors")
@@ -164,43 +207,51 @@ def requests_per_second(url: str, seconds: int) -> float:
     return float(found.group(1))
 
 
-def call_times(address: str) -> tuple[float, float]:
-    """Microseconds of request_metrics() and process_metrics()."""
-    body = urllib.request.urlopen(f"{address}/app/calls", timeout=30).read()
-    first, second = (float(each) for each in body.split())
-    return first, second
+def get(connection: http.client.HTTPConnection, path: str) -> bytes:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    if response.status != 200:
+        raise ServerError(f"{path} answers {response.status}")
+    return response.read()
+
+
+def call_us(address: str, call: str) -> float:
+    """Of one call among many without a request in between, measured in the application."""
+    connection = http.client.HTTPConnection(address, timeout=30)
+    with closing(connection):
+        return float(get(connection, f"/app/calls/{call}"))
+
+
+def busy_call_us(address: str, call: str) -> float:
+    """The median of calls between which requests are served, by all threads."""
+    connection = http.client.HTTPConnection(address, timeout=30)
+    times = []
+    with closing(connection):
+        for _ in range(BUSY_CALLS):
+            for _ in range(2 * THREADS):
+                get(connection, "/app")
+            times.append(float(get(connection, f"/app/call/{call}")))
+    return statistics.median(times)
 
 
 def measure(build: Path, rounds: int, seconds: int) -> dict[str, list[float]]:
     """The samples of each row."""
-    modules = {"": OURS, "reference_": reference_module(build)}
-    if not OURS.is_file():
-        raise ServerError(f"{OURS} is missing; `make bench` builds it")
+    if not MODULE.is_file():
+        raise ServerError(f"{MODULE} is missing; `make bench` builds it")
+    modules = {False: MODULE, True: reference_module(build)}
     of_row: dict[str, list[float]] = {}
-
-    def add(row: str, value: float) -> None:
-        of_row.setdefault(row, []).append(value)
-
-    for daemon in (False, True):
-        mode = "daemon" if daemon else "embedded"
-        with server(modules[""], daemon=daemon) as ours, server(modules["reference_"], daemon=daemon) as theirs:
-            addresses = {"": ours, "reference_": theirs}
-            for _ in range(rounds):
-                for name, address in addresses.items():
-                    add(f"{name}{mode}_rps", requests_per_second(f"{address}/app", seconds))
-                if daemon:
-                    continue
-                add("static_rps", requests_per_second(f"{ours}/static.txt", seconds))
-                for name, address in addresses.items():
-                    for row, value in zip(("request_metrics", "process_metrics"), call_times(address)):
-                        add(f"{name}{row}", value)
-    add_recording_rows(add, rounds, seconds)
+    with ExitStack() as stack:
+        addresses = {
+            server: stack.enter_context(running(server, modules[server.reference]))
+            for server in dict.fromkeys(load.server for load in LOADS)
+        }
+        for turn in range(rounds):
+            direction = -1 if turn % 2 else 1
+            for load in LOADS[::direction]:
+                url = f"http://{addresses[load.server]}{load.path}"
+                of_row.setdefault(load.row, []).append(requests_per_second(url, load.connections, seconds))
+            for call in CALLS:
+                for name, server in [("", OURS), ("reference_", THEIRS)][::direction]:
+                    of_row.setdefault(f"{name}{call}", []).append(call_us(addresses[server], call))
+                    of_row.setdefault(f"{name}{call}_busy", []).append(busy_call_us(addresses[server], call))
     return of_row
-
-
-def add_recording_rows(add: Callable[[str, float], None], rounds: int, seconds: int) -> None:
-    """With recording on and off, in two servers: it cannot be switched off again."""
-    with server(OURS) as on, server(OURS, recording=False) as off:
-        for _ in range(rounds):
-            add("recording_on_rps", requests_per_second(f"{on}/app", seconds))
-            add("recording_off_rps", requests_per_second(f"{off}/app", seconds))

@@ -71,6 +71,7 @@ void locked_tail(benchmark::State& state) {
       state,
       [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
         recorder.begin(0, start_ns);
+        recorder.enter(0, start_ns);
         recorder.finish(0, done, stop_ns);
       },
       [&] { recorder.drain(monotonic_ns(), window); });

@@ -6,15 +6,19 @@ import importlib
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 REPORT = Path(__file__).parents[2] / "bench" / "report.py"
 
-ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "record_tail": 0.0, "locked_tail": 0.0}
+ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "locked_seconds": 120.0, "lock_by_slot": 30.0}
+ONE_THREAD |= {"atomics": 60.0, "prometheus_cpp": 240.0, "record_tail": 0.0, "locked_tail": 0.0}
 ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
-TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0}
+TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0, "locked_seconds": 150.0, "lock_by_slot": 16.0}
+TWO_THREADS |= {"atomics": 280.0, "prometheus_cpp": 900.0}
 TAILS = {"record_tail": 500.0, "locked_tail": 4_000.0}
 
 
@@ -25,9 +29,18 @@ def run(name: str, threads: int, ns: float, index: int) -> dict[str, object]:
     return {"run_name": f"{name}/more/threads:{threads}", "run_type": "iteration", "threads": threads} | times | tail
 
 
+def growing() -> Iterator[tuple[str, int, float]]:
+    """Name, threads and time of what grows: as much as there is of it."""
+    for name in ("drain_by_slots", "idle_drain_by_slots"):
+        yield from ((f"{name}/{n}", 1, float(n)) for n in (1, 4, 16, 64, 256, 1024))
+    yield from ((f"drain_by_requests/{n}", 1, float(n)) for n in (0, *(10**power for power in range(7))))
+    for name in ("record_by_threads", "locked_by_threads"):
+        yield from ((name, n, float(n)) for n in (1, 2, 4, 8, 16, 32, 64))
+
+
 def results() -> dict[str, object]:
     figures = [(name, 1, ns) for name, ns in ONE_THREAD.items()] + [(name, 2, ns) for name, ns in TWO_THREADS.items()]
-    benchmarks = [run(*figure, index) for index in range(3) for figure in figures]
+    benchmarks = [run(*figure, index) for index in range(3) for figure in [*figures, *growing()]]
     aggregate = run("record", 1, 1e6, 1) | {"run_type": "aggregate"}
     context = {"date": "today", "load_avg": [0.5, 0.5, 0.5], "compiler": "g++ 12", "barrier": "membarrier"}
     return {"context": context, "benchmarks": [*benchmarks, aggregate]}
@@ -47,8 +60,8 @@ def binary(folder: Path, gives: dict[str, object], status: int = 0) -> Path:
     return path
 
 
-def report(program: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, REPORT, "--binary", program, "--out", out, "--rounds", "0"]
+def report(program: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, REPORT, "--binary", program, "--out", out, "--rounds", "0", "--no-plots", *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -71,11 +84,58 @@ def test_the_report_has_its_form_and_its_medians(tmp_path: Path, out: Path) -> N
         "record_over_floor_1t": pytest.approx(1.25),
         "locked_over_record_1t": pytest.approx(4.5),
         "locked_over_record_2t": pytest.approx(10.0),
+        "locked_seconds_over_record_1t": pytest.approx(6.0),
+        "locked_seconds_over_record_2t": pytest.approx(150 / 11),
+        "lock_by_slot_over_record_1t": pytest.approx(1.5),
+        "lock_by_slot_over_record_2t": pytest.approx(16 / 11),
+        "atomics_over_record_1t": pytest.approx(3.0),
+        "atomics_over_record_2t": pytest.approx(280 / 11),
+        "prometheus_cpp_over_record_1t": pytest.approx(12.0),
+        "prometheus_cpp_over_record_2t": pytest.approx(900 / 11),
         "record_2t_over_1t": pytest.approx(1.1),
         "floor_2t_over_1t": pytest.approx(1.125),
         "record_p9999_locked_over_ours": pytest.approx(8.0),
         "drain_64_over_memcpy": pytest.approx(5.0),
     }
+    assert values["drain_by_slots_16"] == 16.0
+    assert values["drain_by_requests_100000"] == 100_000.0
+    assert values["record_by_threads_8"] == 64.0
+
+
+def test_a_figure_is_not_taken_for_that_of_a_longer_name(tmp_path: Path, out: Path) -> None:
+    """drain_by_slots/1 is neither drain_by_slots/16 nor idle_drain_by_slots/1."""
+    assert report(binary(tmp_path, results()), out).returncode == 0
+    values = {row["name"]: row["value"] for row in json.loads(out.read_text())["rows"]}
+    assert values["drain_by_slots_1"] == 1.0
+    assert values["idle_drain_by_slots_1024"] == 1024.0
+
+
+def taken_by_turns(gives: dict[str, object], fewest: int) -> dict[str, object]:
+    """The same, where from this repetition on two threads had one processor: half the speed, no contention."""
+    seen: Counter[str] = Counter()
+    for each in gives["benchmarks"]:
+        if each["threads"] == 2 and each["run_name"].startswith("locked/"):
+            seen["locked"] += 1
+            if seen["locked"] > fewest:
+                each |= {"real_time": 90.0, "cpu_time": 90.0}
+    return gives
+
+
+def test_repetitions_in_which_two_threads_took_turns_do_not_count(tmp_path: Path, out: Path) -> None:
+    done = report(binary(tmp_path, taken_by_turns(results(), 2)), out)
+    assert json.loads(out.read_text())["ratios"]["locked_over_record_2t"] == pytest.approx(10.0)
+    assert done.stderr == ""
+
+
+def test_where_two_threads_always_took_turns_the_report_says_so(tmp_path: Path, out: Path) -> None:
+    done = report(binary(tmp_path, taken_by_turns(results(), 0)), out)
+    assert json.loads(out.read_text())["ratios"]["locked_over_record_2t"] == pytest.approx(90 / 11)
+    assert "locked_2t: the threads never ran at the same time" in done.stderr
+
+
+def test_what_grows_can_be_left_out(tmp_path: Path, out: Path) -> None:
+    assert report(binary(tmp_path, results()), out, "--no-growth").returncode == 0
+    assert not any("_by_slots" in row["name"] for row in json.loads(out.read_text())["rows"])
 
 
 def test_each_aim_is_shown_with_whether_it_is_reached(tmp_path: Path, out: Path) -> None:
@@ -119,15 +179,28 @@ def test_rows_of_servers_are_medians_and_their_ratios_are_judged(monkeypatch: py
     monkeypatch.syspath_prepend(str(REPORT.parent))
     module = importlib.import_module("report")
     of_servers = {row.name: [1.0, 9.0, 2.0] for row in module.SERVER_ROWS} | {"embedded_rps": [5.0, 6.0, 4.0]}
-    made, of_row = module.make_report(results(), of_servers)
+    made = module.make_report(results()["context"], of_servers)
     values = {row["name"]: row["value"] for row in made["rows"]}
     assert values["embedded_rps"] == 5.0
     assert values["reference_embedded_rps"] == 2.0
     assert made["ratios"]["embedded_rps_over_reference"] == 2.5
     assert made["ratios"]["request_metrics_over_reference"] == 1.0
-    assert set(of_row) == set(values)
-    without, _ = module.make_report(results())
-    assert "embedded_rps_over_reference" not in without["ratios"]
+    assert set(of_servers) == set(values)
+
+
+def test_every_ratio_is_of_rows_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPORT.parent))
+    rows = importlib.import_module("rows")
+    names = {row.name for row in [*rows.CORE_ROWS, *rows.SERVER_ROWS, *rows.GROWTH_ROWS]}
+    assert {name for ratio in rows.RATIOS for name in (ratio.over, ratio.under)} <= names
+
+
+def test_every_row_of_servers_is_measured_by_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPORT.parent))
+    rows, servers = importlib.import_module("rows"), importlib.import_module("servers")
+    loads = {load.row for load in servers.LOADS}
+    calls = {f"{server}{call}{busy}" for server in ("", "reference_") for call in rows.CALLS for busy in ("", "_busy")}
+    assert {row.name for row in rows.SERVER_ROWS} == loads | calls
 
 
 def test_help_names_the_options() -> None:

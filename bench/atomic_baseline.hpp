@@ -1,0 +1,57 @@
+// The usual way without locks: one set of counters for all threads, each added to atomically. What it does not do: a
+// reader that reads one counter after another sees parts of requests, so it has no coherent windows; only the totals
+// once all threads are done are exact.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "sluice/completion.hpp"
+#include "sluice/detail/bank.hpp"
+#include "sluice/detail/policy.hpp"
+#include "sluice/detail/slot_view.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::bench {
+
+/// Thread-safe, as long as each slot is used by one thread at a time. Lock-free.
+class AtomicRecorder {
+ public:
+  AtomicRecorder(std::size_t slots, Mode mode) : start_ns_(slots), mode_(mode) {}
+
+  void begin(std::size_t slot, std::uint64_t now_ns) noexcept {
+    start_ns_[slot].store(now_ns, std::memory_order_relaxed);
+  }
+
+  void finish(std::size_t slot, const Completion& done, std::uint64_t now_ns) noexcept {
+    const std::uint64_t start_ns = start_ns_[slot].load(std::memory_order_relaxed);
+    const std::uint64_t duration_ns = now_ns > start_ns ? now_ns - start_ns : 0;
+    sums_.add(done, duration_ns, phases_of(mode_));
+    count_.add(1);
+    busy_ns_.add(duration_ns);
+    start_ns_[slot].store(0, std::memory_order_relaxed);
+  }
+
+  /// The totals, all in one slot; exact while no thread records.
+  [[nodiscard]] Window totals() const {
+    Window window;
+    window.mode = mode_;
+    window.slots.resize(1);
+    window.request_count = window.slots.front().completed = count_.get();
+    window.slots.front().busy_ns = busy_ns_.get();
+    detail::BankBaseline nothing;
+    detail::take_sums(sums_, nothing, window, window.slots.front());
+    return window;
+  }
+
+ private:
+  detail::Bank<detail::SharedCounter> sums_;
+  detail::SharedCounter count_;
+  detail::SharedCounter busy_ns_;
+  std::vector<std::atomic<std::uint64_t>> start_ns_;
+  Mode mode_;
+};
+
+}  // namespace sluice::bench

@@ -1,0 +1,101 @@
+// How the costs grow: a drain with the number of slots and with the number of requests in the window, a record with the
+// number of threads. Each has its argument in its name.
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bench/locked_baseline.hpp"
+#include "bench/timing.hpp"
+#include "bench/workload.hpp"
+#include "sluice/recorder.hpp"
+
+namespace sluice::bench {
+namespace {
+
+constexpr std::size_t kThreads = 64;
+
+/// A recorder whose slots are all taken, by this thread.
+struct Drained {
+  Recorder recorder;
+  Reader reader;
+  std::vector<Worker> workers;
+  Window window;
+
+  explicit Drained(std::size_t slots)
+      : recorder({.threads = slots, .mode = Mode::kDaemon}), reader(recorder.add_reader()) {
+    for (std::size_t i = 0; i < slots; ++i) workers.push_back(recorder.attach());
+  }
+
+  void drain(benchmark::State& state) {
+    if (!reader.drain(window).ok()) state.SkipWithError("the kernel refused a barrier");
+  }
+};
+
+/// A drain of so many slots, each of which has recorded since the last one.
+void drain_by_slots(benchmark::State& state) {
+  const Workload requests;
+  Drained drained(static_cast<std::size_t>(state.range(0)));
+  std::size_t i = 0;
+  const auto serve = [&] {
+    for (Worker& worker : drained.workers) worker.begin().finish(requests[i++]);
+  };
+  time_second(state, serve, [&] { drained.drain(state); });
+}
+
+/// The same, none of which has.
+void idle_drain_by_slots(benchmark::State& state) {
+  Drained drained(static_cast<std::size_t>(state.range(0)));
+  time_second(
+      state, [] {}, [&] { drained.drain(state); });
+}
+
+/// A drain of 8 slots that have recorded so many requests together.
+void drain_by_requests(benchmark::State& state) {
+  constexpr std::size_t kSlots = 8;
+  const Workload requests;
+  Drained drained(kSlots);
+  const auto count = static_cast<std::size_t>(state.range(0));
+  const auto serve = [&] {
+    for (std::size_t n = 0; n < count; ++n) {
+      drained.workers[n % kSlots].begin(kStartNs).finish(requests[n], kStartNs + 1000);
+    }
+  };
+  time_second(state, serve, [&] { drained.drain(state); });
+}
+
+void record_by_threads(benchmark::State& state) {
+  static Recorder recorder({.threads = kThreads, .mode = Mode::kDaemon});
+  const Workload requests;
+  Worker worker = recorder.attach();
+  std::size_t i = 0;
+  for (auto _ : state) {
+    worker.begin(kStartNs).finish(requests[i++], kStartNs + 1000);
+    benchmark::ClobberMemory();
+  }
+}
+
+void locked_by_threads(benchmark::State& state) {
+  static LockedRecorder recorder(kThreads, Mode::kDaemon, kStartNs);
+  const Workload requests;
+  const auto slot = static_cast<std::size_t>(state.thread_index());
+  std::size_t i = 0;
+  for (auto _ : state) {
+    recorder.begin(slot, kStartNs);
+    recorder.enter(slot, kStartNs);
+    recorder.finish(slot, requests[i++], kStartNs + 1000);
+    benchmark::ClobberMemory();
+  }
+}
+
+// Iterations are given where preparing one takes much longer than what is measured.
+BENCHMARK(drain_by_slots)->RangeMultiplier(4)->Range(1, 1024)->Iterations(60)->UseManualTime();
+BENCHMARK(idle_drain_by_slots)->RangeMultiplier(4)->Range(1, 1024)->Iterations(60)->UseManualTime();
+BENCHMARK(drain_by_requests)->Arg(0)->RangeMultiplier(10)->Range(1, 100'000)->Iterations(20)->UseManualTime();
+BENCHMARK(drain_by_requests)->Arg(1'000'000)->Iterations(3)->UseManualTime();
+BENCHMARK(record_by_threads)->ThreadRange(1, kThreads)->UseRealTime();
+BENCHMARK(locked_by_threads)->ThreadRange(1, kThreads)->UseRealTime();
+
+}  // namespace
+}  // namespace sluice::bench

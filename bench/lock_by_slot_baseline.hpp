@@ -1,0 +1,76 @@
+// The best that locks can do: one for each slot, which only its thread and a drain ever take. Twice a request, so that
+// a drain sees it in flight. What it does not do: a drain takes the locks one after another, so a window is no cut at
+// one instant, and a thread that was stopped while it holds one stops the drain.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "bench/floor.hpp"
+#include "sluice/completion.hpp"
+#include "sluice/detail/slot.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::bench {
+
+/// Thread-safe, as long as each slot is used by one thread at a time. A drain blocks.
+class LockBySlotRecorder {
+ public:
+  LockBySlotRecorder(std::size_t slots, Mode mode) : slots_(slots), listed_(slots) {
+    for (Slot& slot : slots_) slot.counts.mode = mode;
+  }
+
+  void begin(std::size_t index, std::uint64_t now_ns) noexcept {
+    Slot& slot = slots_[index];
+    const std::lock_guard lock(slot.mutex);
+    slot.start_ns = slot.busy_since_ns = now_ns;
+  }
+
+  void finish(std::size_t index, const Completion& done, std::uint64_t now_ns) noexcept {
+    Slot& slot = slots_[index];
+    const std::lock_guard lock(slot.mutex);
+    add(done, slot.counts);
+    add(done, now_ns - slot.start_ns, now_ns - slot.busy_since_ns, slot.own);
+    slot.start_ns = 0;
+  }
+
+  /// The counts since the last drain. One caller at a time.
+  void drain(std::uint64_t now_ns, Window& window) {
+    window.mode = slots_.front().counts.mode;
+    window.slots.clear();
+    window.clear_counts();
+    for (std::size_t i = 0; i < slots_.size(); ++i) take(slots_[i], now_ns, listed_[i], window);
+    window.slots = listed_;
+  }
+
+ private:
+  struct alignas(2 * detail::kLine) Slot {
+    std::mutex mutex;
+    std::uint64_t start_ns = 0;  ///< 0: idle.
+    std::uint64_t busy_since_ns = 0;
+    SlotWindow own;
+    Window counts;  ///< Without slots.
+  };
+
+  static void take(Slot& slot, std::uint64_t now_ns, SlotWindow& listed, Window& window) {
+    const std::lock_guard lock(slot.mutex);
+    if (slot.start_ns != 0) {
+      slot.own.in_flight = true;
+      slot.own.current_elapsed_ns = now_ns - slot.start_ns;
+      slot.own.busy_ns += now_ns - slot.busy_since_ns;
+      slot.busy_since_ns = now_ns;
+    }
+    listed = slot.own;
+    slot.own = {};
+    window.merge_counts(slot.counts);
+    slot.counts.clear_counts();
+  }
+
+  std::vector<Slot> slots_;
+  std::vector<SlotWindow> listed_;
+};
+
+}  // namespace sluice::bench

@@ -1,0 +1,131 @@
+"""The rows and the ratios of the report: where each figure comes from and what is aimed at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of the C++ benchmarks: the field of those whose name, arguments included, begins so. `parallel`: of
+    repetitions in which the threads ran at the same time; where others take the processors, they do by turns, and
+    nothing is contended."""
+
+    name: str
+    benchmark: str
+    field: str
+    threads: int = 1
+    unit: str = "ns"
+    parallel: bool = False
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """A figure of whole servers; servers.py gives its samples under its name."""
+
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Ratio:
+    name: str
+    over: str
+    under: str
+    aim: str = ""  # "<=" or ">="; none for what only explains another ratio
+    limit: float = 0.0
+
+    def judge(self, value: float) -> str:
+        """The aim, and whether it is reached."""
+        if not self.aim:
+            return ""
+        reached = value <= self.limit if self.aim == "<=" else value >= self.limit
+        return f"{self.aim} {self.limit:g}  {'reached' if reached else 'missed'}"
+
+
+# CPU time over wall time from which on two threads count as having run at the same time.
+PARALLEL = 1.5
+
+
+def both(name: str) -> list[Row]:
+    """On one thread CPU time is the time that is not taken by others. Threads that wait for one another need wall
+    time, which is per record of both."""
+    return [Row(f"{name}_1t", name, "cpu_time"), Row(f"{name}_2t", name, "real_time", threads=2, parallel=True)]
+
+
+CORE_ROWS = [
+    *both("record"),
+    Row("record_2t_cpu", "record", "cpu_time", threads=2, parallel=True),
+    Row("floor_1t", "floor", "cpu_time"),
+    Row("floor_2t_cpu", "floor", "cpu_time", threads=2, parallel=True),
+    *both("locked"),
+    *both("locked_seconds"),
+    *both("lock_by_slot"),
+    *both("atomics"),
+    *both("prometheus_cpp"),
+    Row("record_p9999", "record_tail", "p9999_ns"),
+    Row("locked_p9999", "locked_tail", "p9999_ns"),
+    Row("drain_64_busy", "drain_busy", "real_time"),
+    Row("memcpy_64", "copy_busy", "real_time"),
+    Row("drain_64_idle", "drain_idle", "real_time"),
+]
+
+SLOTS = [4**power for power in range(6)]
+THREADS = [2**power for power in range(7)]
+REQUESTS = [0, *(10**power for power in range(7))]
+
+GROWTH_FILTER = "_by_(slots|threads|requests)/"
+GROWTH_ROWS = [
+    *(Row(f"drain_by_slots_{n}", f"drain_by_slots/{n}", "real_time") for n in SLOTS),
+    *(Row(f"idle_drain_by_slots_{n}", f"idle_drain_by_slots/{n}", "real_time") for n in SLOTS),
+    *(Row(f"drain_by_requests_{n}", f"drain_by_requests/{n}", "real_time") for n in REQUESTS),
+    *(Row(f"record_by_threads_{n}", "record_by_threads", "cpu_time", threads=n, parallel=n > 1) for n in THREADS),
+    *(Row(f"locked_by_threads_{n}", "locked_by_threads", "cpu_time", threads=n, parallel=n > 1) for n in THREADS),
+]
+
+CALLS = ["request_metrics", "process_metrics"]
+
+SERVER_ROWS = [
+    ServerRow("static_rps", "1/s"),
+    *(ServerRow(f"{server}{mode}_rps", "1/s") for mode in ("embedded", "daemon") for server in ("", "reference_")),
+    ServerRow("static_rps_1c", "1/s"),
+    *(ServerRow(f"{server}embedded_rps_1c", "1/s") for server in ("", "reference_")),
+    ServerRow("recording_on_rps", "1/s"),
+    ServerRow("recording_off_rps", "1/s"),
+    *(
+        ServerRow(f"{server}{call}{load}", "us")
+        for call in CALLS
+        for load in ("", "_busy")
+        for server in ("", "reference_")
+    ),
+]
+
+CORE_RATIOS = [
+    Ratio("record_over_floor_1t", "record_1t", "floor_1t", "<=", 1.25),
+    Ratio("locked_over_record_1t", "locked_1t", "record_1t", ">=", 4.0),
+    Ratio("locked_over_record_2t", "locked_2t", "record_2t", ">=", 15.0),
+    Ratio("locked_seconds_over_record_1t", "locked_seconds_1t", "record_1t"),
+    Ratio("locked_seconds_over_record_2t", "locked_seconds_2t", "record_2t"),
+    Ratio("lock_by_slot_over_record_1t", "lock_by_slot_1t", "record_1t"),
+    Ratio("lock_by_slot_over_record_2t", "lock_by_slot_2t", "record_2t"),
+    Ratio("atomics_over_record_1t", "atomics_1t", "record_1t"),
+    Ratio("atomics_over_record_2t", "atomics_2t", "record_2t"),
+    Ratio("prometheus_cpp_over_record_1t", "prometheus_cpp_1t", "record_1t", ">=", 10.0),
+    Ratio("prometheus_cpp_over_record_2t", "prometheus_cpp_2t", "record_2t"),
+    Ratio("record_2t_over_1t", "record_2t_cpu", "record_1t", "<=", 1.1),
+    Ratio("floor_2t_over_1t", "floor_2t_cpu", "floor_1t"),  # what the machine adds where two threads share nothing
+    Ratio("record_p9999_locked_over_ours", "locked_p9999", "record_p9999", ">=", 4.0),
+    Ratio("drain_64_over_memcpy", "drain_64_busy", "memcpy_64", "<=", 4.0),
+]
+
+SERVER_RATIOS = [
+    Ratio("embedded_rps_over_reference", "embedded_rps", "reference_embedded_rps", ">=", 2.0),
+    Ratio("embedded_rps_over_reference_1c", "embedded_rps_1c", "reference_embedded_rps_1c"),
+    Ratio("embedded_rps_over_static", "embedded_rps", "static_rps"),
+    Ratio("daemon_rps_over_reference", "daemon_rps", "reference_daemon_rps", ">=", 1.6),
+    Ratio("recording_on_over_off_rps", "recording_on_rps", "recording_off_rps", ">=", 0.99),
+    *(Ratio(f"{call}_over_reference", call, f"reference_{call}", "<=", 0.6) for call in CALLS),
+    *(Ratio(f"{call}_busy_over_reference", f"{call}_busy", f"reference_{call}_busy") for call in CALLS),
+]
+
+RATIOS = CORE_RATIOS + SERVER_RATIOS

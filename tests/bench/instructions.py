@@ -1,0 +1,111 @@
+"""Counts instructions by callgrind. Run as a program it prints the table of ceilings that fits what it measures now:
+
+build/venv/bin/python -m tests.bench.instructions
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import compiled
+
+CEILINGS = Path(__file__).with_name("ceilings.txt")
+HEADROOM = 1.03
+EMBEDDED_PYTHON = "/usr/bin/python3"
+DESCRIPTION = re.compile(r"^desc: Trigger: Client Request: (.*)$", re.MULTILINE)
+SUMMARY = re.compile(r"^summary: (\d+)$", re.MULTILINE)
+
+CALLS = """\
+import sys
+from sluice.testing import Host
+
+host = Host(threads=8, mode="daemon")
+call = getattr(host.mod_wsgi, sys.argv[1])
+host.mod_wsgi.start_recording_metrics()
+for _ in range(int(sys.argv[2])):
+    for slot in range(1, 9):
+        host.request(slot, application=1500, request=1800, gil_waits=[40])
+    host.advance_us(1000)
+    call()
+"""
+FEW_CALLS, MANY_CALLS = 20, 120
+
+
+@dataclass(frozen=True)
+class Core:
+    counts: Mapping[str, int]  # by step of the probe
+    asymmetric: bool
+    many: int  # records in the steps of many
+    drains: int  # beside the last of them
+
+
+def _callgrind(folder: Path, toggles: list[str], command: list[str | Path], env: dict[str, str]) -> str:
+    arguments = [f"--toggle-collect={toggle}" for toggle in toggles]
+    out = f"--callgrind-out-file={folder / 'out'}"
+    return compiled.run(["valgrind", "--tool=callgrind", *arguments, out, *command], env=env)
+
+
+def of_core(folder: Path) -> Core:
+    """Of a record and a drain, compiled as the module is."""
+    probe = compiled.program(compiled.PROBES / "instructions.cpp", folder / "probe")
+    said = _callgrind(folder, ["measured_record", "measured_drain"], [probe], dict(os.environ)).split()
+    counts = {}
+    for dump in folder.glob("out.*"):
+        text = dump.read_text(encoding="utf-8")
+        if (step := DESCRIPTION.search(text)) and (summary := SUMMARY.search(text)):
+            counts[step[1]] = int(summary[1])
+    return Core(counts, said[0] == "asymmetric", int(said[1]), int(said[2]))
+
+
+def of_call(name: str, folder: Path) -> int:
+    """Of a call from Python, with a request in the window for each of 8 threads."""
+    totals = []
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(compiled.PYTHON_PACKAGE), "PYTHONHASHSEED": "0"}
+    for number in (FEW_CALLS, MANY_CALLS):
+        command: list[str | Path] = [EMBEDDED_PYTHON, "-c", CALLS, name, str(number)]
+        _callgrind(folder, [f"*::bindings::*::{name}(*"], command, environment)
+        summary = SUMMARY.search((folder / "out").read_text(encoding="utf-8"))
+        totals.append(int(summary[1]) if summary else 0)
+    return (totals[1] - totals[0]) // (MANY_CALLS - FEW_CALLS)
+
+
+def toolchains() -> tuple[str, str]:
+    """What counts depend on: the compiler, for all; the interpreter, for calls."""
+    version = compiled.run([EMBEDDED_PYTHON, "-c", "import sys; print('python-%d.%d' % sys.version_info[:2])"])
+    return compiled.compiler_version(compiled.compiler()), version.strip()
+
+
+def ceilings() -> dict[tuple[str, str], int]:
+    """By toolchain and name."""
+    found = {}
+    for line in CEILINGS.read_text(encoding="utf-8").splitlines():
+        words = line.partition("#")[0].split()
+        if words:
+            found[words[0], " ".join(words[1:-1])] = int(words[-1])
+    return found
+
+
+def main() -> None:
+    compiler, python = toolchains()
+    held = ceilings()
+    with tempfile.TemporaryDirectory() as folder:
+        core = of_core(Path(folder))
+        measured = {(compiler, name): count for name, count in core.counts.items() if "many" not in name}
+        for name in ("request_metrics", "process_metrics"):
+            measured[f"{compiler}/{python}", name] = of_call(name, Path(folder))
+    print(f"{'':<40}{'measured':>10}{'ceiling':>10}{'suggested':>10}", file=sys.stderr)
+    for (toolchain, name), count in measured.items():
+        suggested = round(count * HEADROOM)
+        ceiling = held.get((toolchain, name), "none")
+        print(f"{name:<40}{count:>10}{ceiling:>10}{suggested:>10}", file=sys.stderr)
+        print(f"{toolchain:<20} {name:<28} {suggested:>8}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""What a path through x86-64 machine code does, read from the text of `objdump --disassemble --demangle`.
+
+`faults(text, entry, leaves, outside)` follows every way through the function `entry`, and through those of `leaves` where it
+calls them, and lists what a wait-free path of plain loads and stores must not hold. Ways end where a function of `outside`
+is called: what such a one does is not part of the path, and what only a way behind it reaches is not either. A loop is a
+fault, but in the functions of `counting` one that reads no memory is none: it waits for nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
+INSTRUCTION = re.compile(r"^ +([0-9a-f]+):\t(\S.*?)\s*$")
+TARGET = re.compile(r"^([0-9a-f]+) <(.*)>$")
+
+PREFIXES = {"lock", "rep", "repz", "repnz", "bnd", "notrack", "cs", "ds", "data16", "addr32"}
+FENCES = {"mfence", "lfence", "sfence", "serialize", "cpuid"}
+KERNEL = {"syscall", "sysenter", "int", "int3", "into"}
+STOPS = {"ret", "hlt", "ud2"}
+CONDITIONAL = re.compile(r"j(?!mp)[a-z]+$|loop[a-z]*$")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    address: int
+    words: tuple[str, ...]  # prefixes and the mnemonic
+    operands: str
+    text: str
+    following: int | None  # the address after it, in the same function
+
+    @property
+    def mnemonic(self) -> str:
+        return self.words[-1]
+
+
+@dataclass(frozen=True)
+class Code:
+    instructions: dict[int, Instruction]
+    entries: dict[str, int]  # by function
+
+    def name_at(self, address: int) -> str | None:
+        return next((name for name, entry in self.entries.items() if entry == address), None)
+
+
+def parse(text: str) -> Code:
+    instructions: dict[int, Instruction] = {}
+    entries: dict[str, int] = {}
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if function := FUNCTION.match(line):
+            entries[function[1]] = int(line.split()[0], 16)
+        elif match := INSTRUCTION.match(line):
+            after = INSTRUCTION.match(lines[number + 1]) if number + 1 < len(lines) else None
+            words, operands = _split(match[2].partition("#")[0].strip())
+            address = int(match[1], 16)
+            following = int(after[1], 16) if after else None
+            instructions[address] = Instruction(address, words, operands, match[2], following)
+    return Code(instructions, entries)
+
+
+def _split(text: str) -> tuple[tuple[str, ...], str]:
+    words, rest = [], text
+    while rest:
+        word, _, rest = rest.partition(" ")
+        words.append(word)
+        rest = rest.strip()
+        if word not in PREFIXES:
+            break
+    return tuple(words), rest
+
+
+def is_one_of(name: str, functions: Sequence[str]) -> bool:
+    """Whether a demangled name, which may have arguments, a clone's suffix and @plt, is of these."""
+    plain = name.removesuffix("@plt")
+    return any(re.search(rf"(?:^|[ :]){re.escape(function)}(?:<.*>)?(?:::\w+)?(?:\(|$| \[)", plain) for function in functions)
+
+
+def reads_memory(instruction: Instruction) -> bool:
+    """In doubt, yes: only a jump, an address computed, and a plain store of a register or a constant do not."""
+    if "(" not in instruction.operands or instruction.mnemonic.startswith(("lea", "nop", "j")):
+        return False
+    stores = re.fullmatch(r"[^()]+,[^,()]*\([^()]*\)", instruction.operands) is not None
+    return not (stores and re.match(r"v?mov", instruction.mnemonic))
+
+
+class Walk:
+    """One function's ways, and what was found on them."""
+
+    def __init__(
+        self, code: Code, entry: str, leaves: Sequence[str], outside: Sequence[str], counting: Sequence[str]
+    ) -> None:
+        self.code = code
+        self.counting = counting
+        self.leaves = leaves
+        self.outside = outside
+        self.found: list[str] = []
+        self.followed: dict[int, set[int]] = {}  # the leaves that were called, and what they reach
+        start = next((at for name, at in code.entries.items() if name.partition("(")[0] == entry), None)
+        if start is None:
+            self.found.append(f"there is no function {entry}")
+            return
+        self.reached = self._function(start)
+
+    def _function(self, start: int) -> set[int]:
+        """What is reached from here, depth first, so that an edge to what is still open closes a loop."""
+        done: set[int] = set()
+        on_way: set[int] = set()
+        self.followed.setdefault(start, done)
+        stack: list[tuple[int, Iterator[int]]] = [(start, iter(self._next(start)))]
+        on_way.add(start)
+        while stack:
+            address, following = stack[-1]
+            for successor in following:
+                if successor in on_way:
+                    if not self._counts(start, successor, address):
+                        self._fault(self.code.instructions[address], "goes back in a loop")
+                elif successor not in done:
+                    on_way.add(successor)
+                    stack.append((successor, iter(self._next(successor))))
+                    break
+            else:
+                stack.pop()
+                on_way.discard(address)
+                done.add(address)
+        return done
+
+    def _counts(self, function: int, first: int, last: int) -> bool:
+        """Whether a loop is one that the function may have: nothing in it reads memory or calls."""
+        if not is_one_of(self.code.name_at(function) or "", self.counting):
+            return False
+        body = [each for address, each in self.code.instructions.items() if first <= address <= last]
+        return not any(reads_memory(each) or each.mnemonic.startswith("call") for each in body)
+
+    def _fault(self, instruction: Instruction, what: str) -> None:
+        self.found.append(f"{instruction.address:x}: {instruction.text}: {what}")
+
+    def _next(self, address: int) -> list[int]:
+        """Checks one instruction; gives the addresses that may come after it."""
+        instruction = self.code.instructions.get(address)
+        if instruction is None:
+            self.found.append(f"{address:x}: not part of the disassembly")
+            return []
+        self._check(instruction)
+        mnemonic = instruction.mnemonic
+        straight = [] if instruction.following is None else [instruction.following]
+        if mnemonic.startswith("ret") or mnemonic in STOPS:
+            return []
+        if mnemonic == "call" or mnemonic == "callq":
+            return self._call(instruction, straight)
+        if mnemonic in ("jmp", "jmpq"):
+            target = TARGET.match(instruction.operands)
+            if target is None:
+                self._fault(instruction, "an indirect jump")
+                return []
+            where = int(target[1], 16)
+            elsewhere = self.code.name_at(where)
+            if elsewhere is not None and not elsewhere.endswith(".cold") and "[clone .cold]" not in elsewhere:
+                return self._call(instruction, [])  # a tail call
+            return [where]
+        if CONDITIONAL.match(mnemonic):
+            target = TARGET.match(instruction.operands)
+            if target is None:
+                self._fault(instruction, "a branch that cannot be read")
+                return straight
+            where = int(target[1], 16)
+            elsewhere = self.code.name_at(where)
+            if elsewhere is not None and is_one_of(elsewhere, self.outside):
+                return straight
+            return [*straight, where]
+        return straight
+
+    def _call(self, instruction: Instruction, straight: list[int]) -> list[int]:
+        target = TARGET.match(instruction.operands)
+        if target is None:
+            self._fault(instruction, "an indirect call")
+            return straight
+        if is_one_of(target[2], self.outside):
+            return []
+        if not is_one_of(target[2], self.leaves):
+            self._fault(instruction, "a call")
+            return straight
+        where = int(target[1], 16)
+        if where not in self.followed:
+            self._function(where)
+        return straight
+
+    def _check(self, instruction: Instruction) -> None:
+        words = set(instruction.words)
+        operands = instruction.operands
+        if "lock" in words:
+            self._fault(instruction, "a locked instruction")
+        elif instruction.mnemonic.startswith("xchg") and "(" in operands:
+            self._fault(instruction, "an exchange with memory, which locks")
+        elif words & FENCES:
+            self._fault(instruction, "a fence")
+        elif words & KERNEL:
+            self._fault(instruction, "a way into the kernel")
+        elif words & {"rep", "repz", "repnz"} and instruction.mnemonic not in ("ret", "retq"):
+            self._fault(instruction, "a repeated instruction")
+        elif instruction.mnemonic.startswith("xbegin"):
+            self._fault(instruction, "a transaction")
+
+
+def walk(
+    text: str, entry: str, leaves: Sequence[str] = (), outside: Sequence[str] = (), counting: Sequence[str] = ()
+) -> Walk:
+    return Walk(parse(text), entry, leaves, outside, counting)
+
+
+def faults(
+    text: str, entry: str, leaves: Sequence[str] = (), outside: Sequence[str] = (), counting: Sequence[str] = ()
+) -> list[str]:
+    return walk(text, entry, leaves, outside, counting).found

@@ -1,0 +1,58 @@
+"""How many instructions a record, a drain and a call take, held by the ceilings of ceilings.txt."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from . import compiled, instructions
+
+STEPS = ("record", "first record of an epoch", "drain of 64 busy slots", "drain of 64 idle slots")
+CALLS = ("request_metrics", "process_metrics")
+
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the ceilings are of x86-64")
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> instructions.Core:
+    if compiled.missing("valgrind", "pkg-config"):
+        pytest.fail("valgrind is missing; `make test` installs it")
+    return instructions.of_core(tmp_path_factory.mktemp("callgrind"))
+
+
+def hold(toolchain: str, name: str, count: int) -> None:
+    ceiling = instructions.ceilings().get((toolchain, name))
+    if ceiling is None:
+        pytest.skip(f"ceilings.txt has none for {name} by {toolchain}; measured {count}")
+    assert count > 0
+    assert count <= ceiling, f"{name}: {count} instructions, more than {ceiling}"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_of_the_core_stays_below_its_ceiling(step: str, core: instructions.Core) -> None:
+    if not core.asymmetric:
+        pytest.skip("the kernel has no membarrier")
+    hold(instructions.toolchains()[0], step, core.counts[step])
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_stays_below_its_ceiling(call: str, tmp_path: Path) -> None:
+    hold("/".join(instructions.toolchains()), call, instructions.of_call(call, tmp_path))
+
+
+def test_every_record_takes_the_same_number_of_instructions(core: instructions.Core) -> None:
+    assert core.counts["many records"] == core.many * core.counts["record"]
+
+
+def test_beside_drains_a_record_takes_more_only_where_it_opens_an_epoch(core: instructions.Core) -> None:
+    more = core.counts["many records and drains"] - core.many * core.counts["record"]
+    opens, rest = divmod(more, core.counts["first record of an epoch"] - core.counts["record"])
+    assert rest == 0
+    assert 0 < opens <= core.drains + 1
+
+
+def test_the_ceilings_can_be_read() -> None:
+    names = {name for _, name in instructions.ceilings()}
+    assert names == {*STEPS, *CALLS}
