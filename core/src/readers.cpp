@@ -15,7 +15,8 @@ using detail::SpillBank;
 /// How long a drain may wait, in all, for writers that were preempted inside a record.
 class Patience {
  public:
-  /// Waits one turn. False once there is no more time.
+  /// Waits one turn. False once there is no more time. Sleeps rather than yields: whoever yields among many runnable
+  /// threads is not asked again before each of them has had its turn.
   bool operator()() noexcept {
     if (++turns_ <= kSpins) {
       pause();
@@ -23,13 +24,15 @@ class Patience {
     }
     const std::uint64_t now = monotonic_ns();
     if (deadline_ns_ == 0) deadline_ns_ = now + kPatienceNs;
-    os::yield();
-    return now < deadline_ns_;
+    if (now >= deadline_ns_) return false;
+    os::nap(kNapNs);
+    return true;
   }
 
  private:
   static constexpr int kSpins = 200;
   static constexpr std::uint64_t kPatienceNs = 2'000'000;
+  static constexpr long kNapNs = 50'000;
 
   static void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -59,11 +62,13 @@ Window Recorder::Readers::empty_window() const {
   return window;
 }
 
-void Recorder::Readers::add(std::uint64_t id) {
+bool Recorder::Readers::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
+  if (std::any_of(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; })) return false;
   // A cut that the kernel refuses has begun all the same: the reader's first window begins with its epoch.
   static_cast<void>(cut());
   static_cast<void>(pending(id));
+  return true;
 }
 
 void Recorder::Readers::remove(std::uint64_t id) noexcept {

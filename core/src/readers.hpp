@@ -20,8 +20,8 @@ class Recorder::Readers {
  public:
   Readers(const Options& options, bool asymmetric, Memory& memory);
 
-  /// Registers a reader whose first window begins now.
-  void add(std::uint64_t id);
+  /// Registers a reader whose first window begins now. False if there is one of that number: numbers come round.
+  [[nodiscard]] bool add(std::uint64_t id);
   void remove(std::uint64_t id) noexcept;
   [[nodiscard]] absl::Status drain(std::uint64_t id, Window& window);
   [[nodiscard]] ProcessTotals totals();

@@ -18,6 +18,17 @@ namespace sluice {
 
 namespace {
 
+/// The spill of a request that is not recorded.
+constexpr std::uint32_t kNowhere = UINT32_MAX;
+
+/// Names a spill by the next number that can be a name: 0 is that of a slot.
+template <class NextNumber>
+void name_spill(detail::Spill& spill, NextNumber next_number) {
+  std::uint32_t number = next_number();
+  while (number == 0 || number == kNowhere) number = next_number();
+  spill.name(number);
+}
+
 Recorder::Options checked(Recorder::Options options) {
   if (options.threads == 0) throw std::invalid_argument("a recorder needs at least one worker slot");
   if (options.clock == nullptr) options.clock = &system_clock();
@@ -31,7 +42,7 @@ Recorder::Recorder(Options options)
       asymmetric_(options_.allow_membarrier && detail::membarrier_available()),
       memory_(std::make_unique<Memory>(options_.threads)),
       readers_(new Readers(options_, asymmetric_, *memory_)) {
-  memory_->header().spill.name(next_number());
+  name_spill(memory_->header().spill, [this] { return next_number(); });
 }
 
 /// In a forked child that never used it, what is left of the parent's readers may be torn: it is leaked.
@@ -63,12 +74,11 @@ void Recorder::recover_from_fork() {
     throw;
   }
   if (asymmetric_) static_cast<void>(detail::membarrier_available());  // should a kernel not pass the registration on
-  memory_->header().spill.name(next_number());
+  name_spill(memory_->header().spill, [this] { return next_number(); });
   alive.store(Memory::kAlive, std::memory_order_release);  // [F3]
 }
 
 std::uint32_t Recorder::begin_spilled() noexcept {
-  constexpr std::uint32_t kNowhere = UINT32_MAX;
   try {
     if (memory_->needs_recovery()) recover_from_fork();
   } catch (...) {
@@ -150,8 +160,8 @@ void Worker::abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept {
 
 Reader Recorder::add_reader() {
   Readers& mine = readers();
-  const std::uint64_t id = next_number();
-  mine.add(id);
+  std::uint64_t id = next_number();
+  while (!mine.add(id)) id = next_number();
   return {this, id};
 }
 

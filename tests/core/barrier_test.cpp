@@ -6,16 +6,22 @@
 #include <sys/syscall.h>
 
 #include <array>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <thread>
+#include <vector>
 
+#include "audit.hpp"
 #include "expected.hpp"
 #include "manual_clock.hpp"
+#include "pinned.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/recorder.hpp"
+#include "stress.hpp"
 
 using namespace sluice;
 using namespace sluice::test;
@@ -95,4 +101,103 @@ TEST_CASE("barrier: one that is refused later yields an error and no window, and
   CHECK(rest.request_count == 5);
   CHECK(rest.elapsed_ns == 50'000);
   CHECK(rest.slots[0].busy_ns == 50'000);
+}
+
+namespace {
+
+/// Two threads that serve until they are joined.
+class Writers {
+ public:
+  Writers(Recorder& recorder, const Mix& mix) {
+    for (std::size_t w = 0; w < kWriters; ++w) {
+      threads_.emplace_back([&, w] {
+        const Pinned pinned(w + 1);
+        Worker worker = recorder.attach();
+        Tally mine(w);
+        for (std::uint64_t i = 1; !end_.load(std::memory_order_relaxed); ++i) {
+          worker.begin(i).finish(mix[mine.next()], i);
+        }
+        tallies_[w] = mine;
+      });
+    }
+  }
+  Counts join(const Mix& mix) {
+    end_ = true;
+    for (std::thread& thread : threads_) thread.join();
+    Tally all(0);
+    for (const Tally& tally : tallies_) all.add(tally);
+    return mix.counts(all.served());
+  }
+
+ private:
+  static constexpr std::size_t kWriters = 2;
+  std::array<Tally, kWriters> tallies_{Tally(0), Tally(1)};
+  std::atomic<bool> end_{false};
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+TEST_CASE("barrier: where it is refused from the start, many requests under a spinning reader are exact") {
+  const int error = GENERATE(ENOSYS, EPERM);
+  const std::uint64_t from = seed();
+  CAPTURE(from, error);
+  const Mix mix(from, Mode::kDaemon);
+  Audit audit;
+  Counts served;
+  bool asymmetric = true;
+  where_refused(error, [&] {
+    const Pinned pinned(0);
+    Recorder recorder({.threads = 2, .mode = Mode::kDaemon});
+    asymmetric = recorder.asymmetric();
+    Reader reader = recorder.add_reader();
+    Writers writers(recorder, mix);
+    Window window;
+    const auto drain = [&] {
+      if (reader.drain(window).ok()) return audit.add(window);
+      audit.complain("a drain failed");
+    };
+    while (audit.records() < tier(5'000'000, 100'000'000) || audit.windows() < 1'000) drain();
+    served = writers.join(mix);
+    drain();
+  });
+  audit.print(error == ENOSYS ? "membarrier unknown" : "membarrier forbidden", 2);
+  CHECK_FALSE(asymmetric);
+  CHECK(audit.first_broken() == "");
+  CHECK(served.difference(audit.counts()) == "");
+}
+
+TEST_CASE("barrier: one that is refused again and again under load yields errors, and windows that lack nothing") {
+  REQUIRE(detail::membarrier_available());
+  const std::uint64_t from = seed();
+  CAPTURE(from);
+  const Mix mix(from, Mode::kDaemon);
+  Recorder recorder({.threads = 2, .mode = Mode::kDaemon});
+  REQUIRE(recorder.asymmetric());
+  Reader reader = recorder.add_reader();
+  Writers writers(recorder, mix);
+  Audit audit;
+  Window window;
+  std::uint64_t errors = 0;
+  std::uint64_t delivered = 0;  // windows that came without a barrier
+  for (std::uint64_t round = tier(100, 1'000); round > 0; --round) {
+    where_refused(EPERM, [&] {
+      const Pinned pinned(0);
+      for (int i = 0; i < 50; ++i) {
+        window.request_count = 0;
+        ++(absl::IsUnavailable(reader.drain(window)) && window.request_count == 0 ? errors : delivered);
+      }
+    });
+    const Pinned pinned(0);
+    for (int i = 0; i < 50; ++i) {
+      if (reader.drain(window).ok()) audit.add(window);
+    }
+  }
+  const Counts served = writers.join(mix);
+  if (reader.drain(window).ok()) audit.add(window);
+  audit.print("membarrier refused later", 2);
+  CHECK(delivered == 0);
+  CHECK(errors == tier(100, 1'000) * 50);
+  CHECK(audit.first_broken() == "");
+  CHECK(served.difference(audit.counts()) == "");
 }

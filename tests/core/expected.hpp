@@ -151,23 +151,23 @@ inline std::string broken_identity(const Window& window) {
   if (window.threads_started > window.slots.size()) return "threads started";
   for (std::size_t p = 0; p < phases_of(window.mode); ++p) {
     const PhaseWindow& phase = window.phases[p];
-    const std::string name(kPhaseNames[p]);
+    const auto broken = [p](const char* what) { return std::string(kPhaseNames[p]) + what; };
     const auto& buckets = phase.buckets;
-    if (std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}) != requests) return name + " buckets";
+    if (std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}) != requests) return broken(" buckets");
     if (p == index(Phase::kGilWait)) {
-      if (phase.observed() != (window.gil_wait_count != 0)) return name + " extremes";
+      if (phase.observed() != (window.gil_wait_count != 0)) return broken(" extremes");
       continue;
     }
-    if (phase.observed() != (requests != 0)) return name + " extremes";
+    if (phase.observed() != (requests != 0)) return broken(" extremes");
     if (requests == 0) continue;
     std::size_t first = 0;
     while (buckets[first] == 0) ++first;
     std::size_t last = buckets.size() - 1;
     while (buckets[last] == 0) --last;
-    if (Grid::bucket_of(phase.smallest_us) != first) return name + " smallest";
-    if (Grid::bucket_of(phase.largest_us) != last) return name + " largest";
+    if (Grid::bucket_of(phase.smallest_us) != first) return broken(" smallest");
+    if (Grid::bucket_of(phase.largest_us) != last) return broken(" largest");
     if (phase.total_us < phase.smallest_us * requests || phase.total_us > phase.largest_us * requests) {
-      return name + " mean";
+      return broken(" mean");
     }
   }
   return {};

@@ -13,7 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "audit.hpp"
 #include "manual_clock.hpp"
+#include "members.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
 
@@ -148,6 +150,27 @@ TEST_CASE("fork: the child of a child begins empty, too") {
         }) == 0);
 }
 
+TEST_CASE("fork: numbers that come round in the child name its spill all the same") {
+  const std::uint32_t number = GENERATE(0U, UINT32_MAX);
+  CAPTURE(number);
+  Recorder recorder({.threads = 1});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  next_number(recorder).store(number);  // after 2^32 claims
+  CHECK(in_child([&] {
+          if (!reader.drain().ok()) return 1;
+          Worker own = recorder.attach();
+          Worker spilling = recorder.attach();
+          if (spilling.has_slot()) return 2;
+          Request request = spilling.begin();
+          if (recorder.totals().active_requests != 1) return 3;
+          request.finish({});
+          const absl::StatusOr<Window> window = reader.drain();
+          if (!window.ok() || window->request_count != 1) return 4;
+          return broken_identity(*window).empty() ? 0 : 5;
+        }) == 0);
+}
+
 TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
   auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2});
   auto reader = std::make_unique<Reader>(recorder->add_reader());
@@ -165,7 +188,7 @@ TEST_CASE("fork: at any instant, under writers and a reader that drains, the chi
   const std::uint64_t from = seed();
   CAPTURE(from, allow_membarrier);
   const Mix mix(from, Mode::kEmbedded);
-  constexpr std::size_t kWriters = 3;
+  constexpr std::size_t kWriters = 8;
   Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier});
   Reader reader = recorder.add_reader();
   Reader second = recorder.add_reader();
@@ -181,27 +204,71 @@ TEST_CASE("fork: at any instant, under writers and a reader that drains, the chi
       }
     });
   }
-  Seen seen;
+  Audit audit;
   threads.emplace_back([&] {
-    while (!stop.load()) seen.add(reader.drain().value());
+    Window window;
+    while (!stop.load()) {
+      if (reader.drain(window).ok()) audit.add(window);
+    }
   });
 
   Random random(from);
   std::vector<int> wrong;
-  const std::uint64_t forks = long_run() ? 1'000 : 50;
+  const std::uint64_t forks = (long_run() ? 1'000 : 200) / (kSlower > 1 ? 10 : 1);
+  const auto child = [&] { return child_is_empty_and_works(recorder, second); };
+  const auto mother = [&] {
+    if (const int code = child(); code != 0) return code;
+    return in_child(child) == 0 ? 0 : 20;
+  };
   for (std::uint64_t i = 0; i < forks; ++i) {
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 3'000));
-    if (const int code = in_child([&] { return child_is_empty_and_works(recorder, second); }); code != 0) {
-      wrong.push_back(code);
-    }
+    const int code = random() % 4 == 0 ? in_child(mother) : in_child(child);
+    if (code != 0) wrong.push_back(code);
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();
-  seen.add(reader.drain().value());
+  audit.add(reader.drain().value());
+  audit.print("forks", kWriters);
+  std::printf("forks: %llu\n", static_cast<unsigned long long>(forks));
   CHECK(wrong == std::vector<int>{});
-  CHECK(seen.broken == "");
+  CHECK(audit.first_broken() == "");
   Tally all(0);
   for (const Tally& tally : tallies) all.add(tally);
-  CHECK(mix.counts(all.served()).difference(seen.counts) == "");
-  CHECK(recorder.totals().request_count == seen.counts.requests);
+  CHECK(mix.counts(all.served()).difference(audit.counts()) == "");
+  CHECK(recorder.totals().request_count == audit.counts().requests);
+}
+
+// Run by the next test in a program of its own.
+TEST_CASE("fork: a new program", "[.]") {
+  Recorder recorder({.threads = 2});
+  CHECK(recorder.asymmetric());
+  Reader reader = recorder.add_reader();
+  CHECK(child_is_empty_and_works(recorder, reader) == 0);
+}
+
+TEST_CASE("fork: a program that a child becomes asks for membarrier itself") {
+  REQUIRE(detail::membarrier_available());
+  Recorder recorder({.threads = 2});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  std::atomic<bool> stop{false};
+  std::uint64_t served = 0;
+  std::thread writer([&] {
+    while (!stop.load()) {
+      worker.begin().finish({});
+      ++served;
+    }
+  });
+  for (const bool used : {false, true}) {
+    CAPTURE(used);
+    CHECK(in_child([&] {
+            if (used && child_is_empty_and_works(recorder, reader) != 0) return 1;
+            ::close(STDOUT_FILENO);
+            ::execl("/proc/self/exe", "core_tests", "fork: a new program", nullptr);
+            return 2;
+          }) == 0);
+  }
+  stop = true;
+  writer.join();
+  CHECK(reader.drain().value().request_count == served);
 }

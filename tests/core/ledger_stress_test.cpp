@@ -118,7 +118,7 @@ TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kin
 
 // Only in optimised builds: where every access is a call, as under a sanitizer or without optimisation, a store has
 // been seen long before the next load, and there is hardly anything to notice.
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__OPTIMIZE__) && !SLUICE_THREAD_SANITIZER && !SLUICE_ADDRESS_SANITIZER
 
 namespace {
 

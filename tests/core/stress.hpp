@@ -13,19 +13,36 @@
 #include "expected.hpp"
 #include "random.hpp"
 #include "sluice/completion.hpp"
+#include "sluice/detail/policy.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::test {
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__)
+#define SLUICE_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SLUICE_ADDRESS_SANITIZER 1
+#endif
+#endif
+#if !defined(SLUICE_ADDRESS_SANITIZER)
+#define SLUICE_ADDRESS_SANITIZER 0
+#endif
+
+#if SLUICE_THREAD_SANITIZER
 inline constexpr std::uint64_t kSlower = 10;
-#elif defined(__SANITIZE_ADDRESS__)
+#elif SLUICE_ADDRESS_SANITIZER
 inline constexpr std::uint64_t kSlower = 3;
 #elif !defined(__OPTIMIZE__)
 inline constexpr std::uint64_t kSlower = 5;
 #else
 inline constexpr std::uint64_t kSlower = 1;
 #endif
+
+/// So many in a default run and so many in a long one; fewer where each costs more.
+inline std::uint64_t tier(std::uint64_t ordinary, std::uint64_t longer) {
+  return (long_run() ? longer : ordinary) / kSlower;
+}
 
 /// A number of requests for a default run; fewer where each costs more, in a long run many more.
 inline std::uint64_t scaled(std::uint64_t requests) { return requests * (long_run() ? 50 : 1) / kSlower; }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <ctime>
 #include <new>
 
 namespace sluice::os {
@@ -27,5 +28,10 @@ void Mapping::adopt() noexcept {
 }
 
 void yield() noexcept { ::sched_yield(); }
+
+void nap(long ns) noexcept {
+  const timespec time{.tv_sec = 0, .tv_nsec = ns};
+  ::nanosleep(&time, nullptr);
+}
 
 }  // namespace sluice::os

@@ -35,4 +35,7 @@ class Mapping {
 /// Gives the processor to another thread.
 void yield() noexcept;
 
+/// Sleeps for less than a second, and a little longer than asked; less if a signal comes.
+void nap(long ns) noexcept;
+
 }  // namespace sluice::os

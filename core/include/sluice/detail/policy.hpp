@@ -6,6 +6,18 @@
 #include <atomic>
 #include <cstdint>
 
+// 1 in a build for ThreadSanitizer: GCC says so by a macro, clang by a feature.
+#if defined(__SANITIZE_THREAD__)
+#define SLUICE_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SLUICE_THREAD_SANITIZER 1
+#endif
+#endif
+#if !defined(SLUICE_THREAD_SANITIZER)
+#define SLUICE_THREAD_SANITIZER 0
+#endif
+
 namespace sluice::detail {
 
 /// True once this process may use membarrier(PRIVATE_EXPEDITED). Registers on the first call. Blocking, rare.
@@ -98,7 +110,7 @@ struct AsymmetricFence {
 
 /// Both sides pay a full fence. For kernels and sandboxes that refuse membarrier.
 struct SymmetricFence {
-#if defined(__SANITIZE_THREAD__)
+#if SLUICE_THREAD_SANITIZER
   static void light() noexcept { RmwFence::full(); }
   [[nodiscard]] static bool heavy() noexcept { return RmwFence::full(); }
 #else
@@ -110,7 +122,7 @@ struct SymmetricFence {
 #endif
 };
 
-#if defined(__SANITIZE_THREAD__)
+#if SLUICE_THREAD_SANITIZER
 using ProductionCells = PlainCells;
 #else
 using ProductionCells = AtomicCells;

@@ -1,0 +1,108 @@
+// What a reader that must lose no time keeps of its windows: sums in plain arrays, and how many windows were not whole.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "expected.hpp"
+#include "sluice/window.hpp"
+#include "stress.hpp"
+
+namespace sluice::test {
+
+class Audit {
+ public:
+  /// Checks and adds one window.
+  void add(const Window& window) {
+    ++drains_;
+    if (std::string what = Mix::broken(window); !what.empty()) {
+      ++broken_;
+      if (first_broken_.empty()) first_broken_ = std::move(what);
+    }
+    slots_ = std::max(slots_, window.threads_started);
+    if (window.request_count == 0) return;
+    ++windows_;
+    requests_ += window.request_count;
+    for (std::size_t i = 0; i < status_.size(); ++i) status_[i] += window.status_classes[i];
+    for (std::size_t p = 0; p < kPhases; ++p) {
+      const PhaseWindow& phase = window.phases[p];
+      total_us_[p] += phase.total_us;
+      smallest_us_[p] = std::min(smallest_us_[p], phase.smallest_us);
+      largest_us_[p] = std::max(largest_us_[p], phase.largest_us);
+      for (std::size_t b = 0; b < Grid::kBuckets; ++b) buckets_[p][b] += phase.buckets[b];
+    }
+    for (const SlotWindow& slot : window.slots) cpu_ns_ += slot.cpu_ns;
+    gil_wait_count_ += window.gil_wait_count;
+    input_bytes_ += window.input_bytes;
+    input_reads_ += window.input_reads;
+    output_bytes_ += window.output_bytes;
+    output_writes_ += window.output_writes;
+  }
+
+  /// Counts a window as broken for a reason of the caller's.
+  void complain(const char* what) {
+    ++broken_;
+    if (first_broken_.empty()) first_broken_ = what;
+  }
+
+  [[nodiscard]] Counts counts() const {
+    Counts counts;
+    counts.requests = requests_;
+    counts.status = status_;
+    counts.total_us = total_us_;
+    counts.smallest_us = smallest_us_;
+    counts.largest_us = largest_us_;
+    for (std::size_t p = 0; p < kPhases; ++p) {
+      for (std::size_t b = 0; b < Grid::kBuckets; ++b) {
+        if (buckets_[p][b] != 0) counts.buckets[p][Grid::lower_bound_us(b)] = buckets_[p][b];
+      }
+    }
+    counts.cpu_ns = cpu_ns_;
+    counts.gil_wait_count = gil_wait_count_;
+    counts.input_bytes = input_bytes_;
+    counts.input_reads = input_reads_;
+    counts.output_bytes = output_bytes_;
+    counts.output_writes = output_writes_;
+    return counts;
+  }
+
+  [[nodiscard]] std::uint64_t records() const { return requests_; }
+  [[nodiscard]] std::uint64_t drains() const { return drains_; }
+  [[nodiscard]] std::uint64_t windows() const { return windows_; }  ///< With requests in them.
+  [[nodiscard]] std::uint64_t broken() const { return broken_; }
+  [[nodiscard]] const std::string& first_broken() const { return first_broken_; }
+  [[nodiscard]] std::size_t slots() const { return slots_; }  ///< Ever used.
+
+  /// The one line by which a run is judged.
+  void print(const char* name, std::uint64_t births) const {
+    std::printf("stress: %s: %llu records, %llu births, %llu drains, %llu windows, %llu broken\n", name,
+                static_cast<unsigned long long>(requests_), static_cast<unsigned long long>(births),
+                static_cast<unsigned long long>(drains_), static_cast<unsigned long long>(windows_),
+                static_cast<unsigned long long>(broken_));
+    std::fflush(stdout);
+  }
+
+ private:
+  std::uint64_t drains_ = 0;
+  std::uint64_t windows_ = 0;
+  std::uint64_t broken_ = 0;
+  std::string first_broken_;
+  std::size_t slots_ = 0;
+  std::uint64_t requests_ = 0;
+  std::array<std::uint64_t, 5> status_{};
+  std::array<std::uint64_t, kPhases> total_us_{};
+  std::array<std::uint64_t, kPhases> smallest_us_ = Counts().smallest_us;
+  std::array<std::uint64_t, kPhases> largest_us_{};
+  std::array<std::array<std::uint64_t, Grid::kBuckets>, kPhases> buckets_{};
+  std::uint64_t cpu_ns_ = 0;
+  std::uint64_t gil_wait_count_ = 0;
+  std::uint64_t input_bytes_ = 0;
+  std::uint64_t input_reads_ = 0;
+  std::uint64_t output_bytes_ = 0;
+  std::uint64_t output_writes_ = 0;
+};
+
+}  // namespace sluice::test

@@ -1,0 +1,55 @@
+// A shared object with a core of its own, for a program that loads and unloads it. Linked as the modules are.
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "sluice/recorder.hpp"
+
+using sluice::Reader;
+using sluice::Recorder;
+using sluice::Window;
+using sluice::Worker;
+
+#define PLUGIN_EXPORT extern "C" [[gnu::visibility("default")]]
+
+#if defined(SLUICE_TEST_PINNED)
+// What must not be in a module: a thread-local object with a destructor keeps it loaded, here and for good.
+namespace {
+struct Counted {
+  ~Counted() { ++count; }
+  std::uint64_t count = 0;
+};
+thread_local Counted counted;
+}  // namespace
+#endif
+
+PLUGIN_EXPORT void* plugin_new_recorder(std::size_t threads) { return new Recorder({.threads = threads}); }
+
+PLUGIN_EXPORT void plugin_delete_recorder(void* recorder) { delete static_cast<Recorder*>(recorder); }
+
+PLUGIN_EXPORT void* plugin_attach(void* recorder) { return new Worker(static_cast<Recorder*>(recorder)->attach()); }
+
+PLUGIN_EXPORT void plugin_detach(void* worker) { delete static_cast<Worker*>(worker); }
+
+PLUGIN_EXPORT void plugin_serve(void* worker, std::uint64_t requests) {
+#if defined(SLUICE_TEST_PINNED)
+  counted.count += requests;
+#endif
+  for (; requests > 0; --requests) static_cast<Worker*>(worker)->begin().finish({.request_us = requests});
+}
+
+/// The requests of one window; UINT64_MAX if there was none.
+PLUGIN_EXPORT std::uint64_t plugin_drain(void* reader) {
+  const absl::StatusOr<Window> window = static_cast<Reader*>(reader)->drain();
+  return window.ok() ? window->request_count : UINT64_MAX;
+}
+
+PLUGIN_EXPORT void* plugin_new_reader(void* recorder) {
+  return new Reader(static_cast<Recorder*>(recorder)->add_reader());
+}
+
+PLUGIN_EXPORT void plugin_delete_reader(void* reader) { delete static_cast<Reader*>(reader); }
+
+PLUGIN_EXPORT std::uint64_t plugin_total(void* recorder) {
+  return static_cast<Recorder*>(recorder)->totals().request_count;
+}
