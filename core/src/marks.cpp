@@ -24,6 +24,17 @@ void set_spans(const Marks& marks, Completion& done) noexcept {
   done.request_us = span_us(marks.accepted_ns, marks.flushed_ns);
 }
 
+void set_stages(const Marks& marks, Completion& done) noexcept {
+  const std::uint64_t end_ns = std::max(marks.left_ns, marks.flushed_ns);
+  const std::uint64_t entered_ns = marks.entered_ns != 0 ? marks.entered_ns : end_ns;
+  const bool passed_on = marks.queued_ns != 0;
+  done.server_us = span_us(marks.accepted_ns, passed_on ? marks.queued_ns : entered_ns);
+  done.queue_us = passed_on ? span_us(marks.queued_ns, marks.dispatched_ns) : 0;
+  done.daemon_us = passed_on ? span_us(marks.dispatched_ns, entered_ns) : 0;
+  done.application_us = span_us(entered_ns, end_ns);
+  done.request_us = done.server_us + done.queue_us + done.daemon_us + done.application_us;
+}
+
 std::uint64_t WallAnchor::monotonic_of(std::int64_t wall_ns, std::uint64_t now_ns, std::int64_t wall_now_ns) noexcept {
   const std::int64_t offset_ns = wall_now_ns - static_cast<std::int64_t>(now_ns);
   // Relaxed: a guess from another thread is as good, and a torn one does not exist.

@@ -41,6 +41,9 @@ Recorder::Recorder(Options options)
     : options_(checked(options)),
       asymmetric_(options_.allow_membarrier && detail::membarrier_available()),
       memory_(std::make_unique<Memory>(options_.threads)),
+      slow_requests_(options_.slow_threshold_us ? std::make_unique<SlowRequests>(
+                                                      options_.threads, *options_.slow_threshold_us, *options_.clock)
+                                                : nullptr),
       readers_(new Readers(options_, asymmetric_, *memory_)) {
   name_spill(memory_->header().spill, [this] { return next_number(); });
 }

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -21,7 +22,9 @@
 #include "sluice/completion.hpp"
 #include "sluice/detail/slot.hpp"
 #include "sluice/detail/spill.hpp"
+#include "sluice/marks.hpp"
 #include "sluice/phase.hpp"
+#include "sluice/slow_requests.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -50,6 +53,8 @@ class Request {
   void finish(const Completion& done, std::uint64_t now_ns) noexcept;
 
   [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
+  /// In the worker's slot, and not in the spill.
+  [[nodiscard]] bool in_slot() const noexcept { return spill_id_ == 0; }
 
  private:
   friend class Worker;
@@ -144,6 +149,8 @@ class Recorder {
     Mode mode = Mode::kEmbedded;
     const Clock* clock = nullptr;  ///< Not owned; null: the system's.
     bool allow_membarrier = true;  ///< False: writers pay a full fence a record, as on kernels without membarrier.
+    MeasurePhases measure_phases = set_spans;          ///< What hosts make of the marks of each request.
+    std::optional<std::uint64_t> slow_threshold_us{};  ///< Requests that last as long are kept; none: no request is.
   };
 
   /// Throws std::invalid_argument for no threads, std::bad_alloc when memory for the slots cannot be reserved.
@@ -169,6 +176,9 @@ class Recorder {
   [[nodiscard]] const Clock& clock() const noexcept { return *options_.clock; }
   /// True if writers rely on membarrier instead of a fence of their own.
   [[nodiscard]] bool asymmetric() const noexcept { return asymmetric_; }
+  [[nodiscard]] MeasurePhases measure_phases() const noexcept { return options_.measure_phases; }
+  /// Null without a threshold.
+  [[nodiscard]] SlowRequests* slow_requests() noexcept { return slow_requests_.get(); }
 
  private:
   friend class Reader;
@@ -188,6 +198,7 @@ class Recorder {
   Options options_;
   bool asymmetric_;
   std::unique_ptr<Memory> memory_;
+  std::unique_ptr<SlowRequests> slow_requests_;
   /// Numbers claims, readers and spills. A forked child counts on from its parent's, so that what was made before the
   /// fork is never taken for what is made after it.
   std::atomic<std::uint32_t> next_number_{1};

@@ -13,6 +13,15 @@ struct Resources {
   std::uint64_t memory_max_rss = 0;  ///< Bytes resident at the peak; at least memory_rss.
 };
 
+/// CPU time that one thread has used.
+struct ThreadCpu {
+  std::uint64_t user_us = 0;
+  std::uint64_t system_us = 0;
+};
+
+/// Of the calling thread, from getrusage().
+[[nodiscard]] ThreadCpu thread_cpu() noexcept;
+
 /// Reads the resources of the process that made it; a forked child makes its own.
 class ResourceProbe {
  public:

@@ -53,4 +53,10 @@ Resources ResourceProbe::read() noexcept {
           .memory_max_rss = peak};
 }
 
+ThreadCpu thread_cpu() noexcept {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);  // cannot fail for these arguments
+  return {.user_us = microseconds(usage.ru_utime), .system_us = microseconds(usage.ru_stime)};
+}
+
 }  // namespace sluice
