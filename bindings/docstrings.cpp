@@ -39,6 +39,15 @@ Docstrings make() {
       .server_metrics =
           "server_metrics()\n--\n\n"
           "Return a dict of the server's scoreboard, or None where it is not available or not allowed.",
+      .slow_requests = keep(with_keys(
+          "slow_requests()\n--\n\n"
+          "Return a list of dicts of the requests that have lasted as long as WSGISlowRequests says: each that has\n"
+          "completed since the last call, and those that are in flight, with what is known of them so far. A "
+          "completed\n"
+          "one is in one list; one in flight is in each until it completes, known by its thread_id and start_time. "
+          "The\n"
+          "list is empty without the directive. Takes nothing from any other reader.\n\n",
+          slow_request_rows())),
       .subscribe_events =
           "subscribe_events(callback, /)\n--\n\n"
           "Call callback(name, **event) for every event of this interpreter, after those that subscribed before. A "

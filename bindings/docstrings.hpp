@@ -9,6 +9,7 @@ struct Docstrings {
   const char* request_metrics;
   const char* process_metrics;
   const char* server_metrics;
+  const char* slow_requests;
   const char* subscribe_events;
   const char* subscribe_shutdown;
   const char* subscribe_signals;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bindings/recording.hpp"
 #include "sluice/recorder.hpp"
@@ -17,13 +19,20 @@ enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
 /// lock of an interpreter.
 class Host {
  public:
-  explicit Host(Recorder::Options options) : recorder_(options), recording_(recorder_) {}
+  explicit Host(Recorder::Options options) : recorder_(options), recording_(recorder_) {
+    if (recorder_.slow_requests() != nullptr) slow_reader_.emplace(*recorder_.slow_requests());
+  }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   virtual ~Host() = default;
 
   [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
   [[nodiscard]] Recording& recording() noexcept { return recording_; }
+
+  /// The slow requests since the last call: see SlowReader::drain(). None where they are not looked for.
+  [[nodiscard]] std::vector<SlowRequest> take_slow_requests() {
+    return slow_reader_ ? slow_reader_->drain() : std::vector<SlowRequest>();
+  }
 
   /// Another consumer takes the metrics of this process: the accessors of the module give None.
   [[nodiscard]] virtual bool external_reporter() const noexcept = 0;
@@ -43,6 +52,7 @@ class Host {
  private:
   Recorder recorder_;
   Recording recording_;
+  std::optional<SlowReader> slow_reader_;
 };
 
 }  // namespace sluice::bindings

@@ -17,6 +17,7 @@ struct State {
   Host* host = nullptr;
   DictMaker request_dict{request_rows()};
   DictMaker process_dict{process_rows()};
+  DictMaker slow_request_dict{slow_request_rows()};
   Subscribers event_subscribers;
   Subscribers shutdown_subscribers;
   Subscribers signal_subscribers;
@@ -81,6 +82,21 @@ PyObject* process_metrics(PyObject* module, PyObject*) {
   return state->process_dict.make({.pid = ::getpid(), .totals = &totals}).release().ptr();
 }
 
+/// Not for one consumer alone: what is slow is there for whoever asks, besides an external reporter.
+PyObject* slow_requests(PyObject* module, PyObject*) {
+  State* const state = state_of(module);
+  if (state == nullptr) return nullptr;
+  std::vector<SlowRequest> slow;
+  if (!without_gil([&] { slow = state->host->take_slow_requests(); })) return nullptr;
+  Object list = steal(PyList_New(static_cast<Py_ssize_t>(slow.size())));
+  for (std::size_t i = 0; list && i < slow.size(); ++i) {
+    Object dict = state->slow_request_dict.make({.slow = &slow[i]});
+    if (!dict) return nullptr;
+    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), dict.release().ptr());
+  }
+  return list.release().ptr();
+}
+
 PyObject* server_metrics(PyObject* module, PyObject*) {
   if (state_of(module) == nullptr) return nullptr;
   Py_RETURN_NONE;  // no host of this version gives access to a scoreboard
@@ -112,7 +128,8 @@ bool make_state(PyObject* module, State& state) {
   state.request_timeout = steal(
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   return state.request_timeout && state.request_dict.intern_keys() && state.process_dict.intern_keys() &&
-         state.event_subscribers.create() && state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
+         state.slow_request_dict.intern_keys() && state.event_subscribers.create() &&
+         state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }
 
@@ -147,11 +164,12 @@ void free_state(void* module) {
 }
 
 PyModuleDef& definition() {
-  static std::array<PyMethodDef, 8> methods = {{
+  static std::array<PyMethodDef, 9> methods = {{
       {"start_recording_metrics", start_recording_metrics, METH_NOARGS, docstrings().start_recording_metrics},
       {"request_metrics", request_metrics, METH_NOARGS, docstrings().request_metrics},
       {"process_metrics", process_metrics, METH_NOARGS, docstrings().process_metrics},
       {"server_metrics", server_metrics, METH_NOARGS, docstrings().server_metrics},
+      {"slow_requests", slow_requests, METH_NOARGS, docstrings().slow_requests},
       {"subscribe_events", subscribe_events, METH_O, docstrings().subscribe_events},
       {"subscribe_shutdown", subscribe_shutdown, METH_O, docstrings().subscribe_shutdown},
       {"subscribe_signals", subscribe_signals, METH_O, docstrings().subscribe_signals},

@@ -5,10 +5,14 @@ namespace {
 
 std::string_view text_of(Type type) {
   switch (type) {
+    case Type::kBool:
+      return "bool";
     case Type::kInt:
       return "int";
     case Type::kFloat:
       return "float";
+    case Type::kText:
+      return "str";
     case Type::kIntList:
       return "list of int";
     case Type::kFloatList:
@@ -49,6 +53,10 @@ std::string_view text_of(NoneRule rule) {
       return "None in embedded mode";
     case NoneRule::kUnobserved:
       return "None without an observation";
+    case NoneRule::kInFlight:
+      return "None while the request is in flight";
+    case NoneRule::kUnknown:
+      return "None if unknown";
   }
   return "";
 }
@@ -61,6 +69,10 @@ bool is_none(const Row& row, const Sample& sample) {
       return sample.window->mode == Mode::kEmbedded;
     case NoneRule::kUnobserved:
       return !(*sample.window)[row.phase].observed();
+    case NoneRule::kInFlight:
+      return sample.slow->active;
+    case NoneRule::kUnknown:
+      return false;  // its maker knows
   }
   return false;
 }

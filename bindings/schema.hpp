@@ -13,26 +13,28 @@
 
 #include "bindings/object.hpp"
 #include "sluice/phase.hpp"
+#include "sluice/slow_requests.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::bindings {
 
-enum class Type : std::uint8_t { kInt, kFloat, kIntList, kFloatList, kDictList };
+enum class Type : std::uint8_t { kBool, kInt, kFloat, kText, kIntList, kFloatList, kDictList };
 
 enum class Unit : std::uint8_t { kNone, kSeconds, kEpochSeconds, kMicroseconds, kBytes, kPerSecond, kRatio, kCount };
 
 /// When a value is None.
-enum class NoneRule : std::uint8_t { kNever, kEmbeddedMode, kUnobserved };
+enum class NoneRule : std::uint8_t { kNever, kEmbeddedMode, kUnobserved, kInFlight, kUnknown };
 
 /// The modes in which a key carries data. The key itself is there in both.
 enum class Modes : std::uint8_t { kBoth, kDaemonOnly };
 
-/// What a row makes its value of: a window or the totals of a process.
+/// What a row makes its value of: a window, the totals of a process, or a slow request.
 struct Sample {
   long pid = 0;
   const Window* window = nullptr;
   const ProcessTotals* totals = nullptr;
+  const SlowRequest* slow = nullptr;
 };
 
 /// Makes a new reference, or null with an exception set.
@@ -51,6 +53,7 @@ struct Row {
 
 [[nodiscard]] std::span<const Row> request_rows() noexcept;
 [[nodiscard]] std::span<const Row> process_rows() noexcept;
+[[nodiscard]] std::span<const Row> slow_request_rows() noexcept;
 
 /// A line for each key: its type, unit, and when it is None.
 [[nodiscard]] std::string describe(std::span<const Row> rows);

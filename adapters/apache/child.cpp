@@ -11,6 +11,7 @@
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/python_options.hpp"
+#include "adapters/wsgi/reporter.hpp"
 #include "adapters/wsgi/watchdog.hpp"
 
 namespace sluice::apache {
@@ -20,6 +21,9 @@ constinit Child* this_child = nullptr;
 
 /// How long an application may take to end. The server's parent kills a process that takes about as long.
 constexpr int kShutdownSeconds = 10;
+
+/// Why a process of the server ends is known to the server alone.
+constexpr const char* kShutdownReason = "";
 
 int ask_mpm(int what) {
   int answer = 0;
@@ -47,9 +51,13 @@ Capacity Capacity::of_server() {
 }
 
 EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity)
-    : bindings::Host({.threads = static_cast<std::size_t>(capacity.threads), .mode = Mode::kEmbedded}),
+    : bindings::Host({.threads = static_cast<std::size_t>(capacity.threads),
+                      .mode = Mode::kEmbedded,
+                      .measure_phases = telemetry_settings().configured() ? set_stages : set_spans,
+                      .slow_threshold_us = slow_threshold_us()}),
       server_(server),
-      capacity_(capacity) {}
+      capacity_(capacity),
+      external_reporter_(telemetry_settings().configured()) {}
 
 void EmbeddedHost::log(bindings::LogLevel level, std::string_view line) const noexcept {
   ap_log_error(APLOG_MARK, apache_level(level), 0, server_, "%.*s", static_cast<int>(line.size()), line.data());
@@ -60,11 +68,16 @@ Child::Child(apr_pool_t* pool, server_rec* server)
       host_(server, capacity_),
       runtime_(python_options(nullptr, nullptr), host_),
       main_thread_(host_.recorder()),
-      facts_{.multithread = capacity_.threads > 1, .multiprocess = capacity_.processes > 1},
+      facts_{.multithread = capacity_.threads > 1,
+             .multiprocess = capacity_.processes > 1,
+             .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
       pool_(pool) {
   set_server_version(facts_);
   if (process_config().restrict_embedded != 0) return;
   if (!runtime_.start(main_thread_).ok()) return;
+  if (host_.external_reporter()) {
+    reporter_ = wsgi::start_reporter(telemetry_settings(), telemetry_identity(), host_, runtime_, main_thread_);
+  }
   const apr_array_header_t* const imports = process_config().imports;
   for (int i = 0; i < imports->nelts; ++i) {
     const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
@@ -75,7 +88,11 @@ Child::Child(apr_pool_t* pool, server_rec* server)
 
 void Child::stop() {
   const wsgi::Watchdog watchdog(kShutdownSeconds, host_);
-  runtime_.stop("", main_thread_);
+  if (reporter_ != nullptr) {
+    reporter_->announce_end(kShutdownReason);
+    reporter_->stop(kShutdownReason);
+  }
+  runtime_.stop(kShutdownReason, main_thread_);
 }
 
 wsgi::ThreadContext& Child::thread_of(request_rec* request) {

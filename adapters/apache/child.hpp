@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "adapters/apache/server.hpp"
+#include "adapters/telemetry/reporter.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"
 #include "adapters/wsgi/thread.hpp"
@@ -28,7 +29,7 @@ class EmbeddedHost final : public bindings::Host {
  public:
   EmbeddedHost(server_rec* server, const Capacity& capacity);
 
-  [[nodiscard]] bool external_reporter() const noexcept override { return false; }
+  [[nodiscard]] bool external_reporter() const noexcept override { return external_reporter_; }
   [[nodiscard]] std::string process_group() const override { return {}; }
   [[nodiscard]] long maximum_processes() const noexcept override { return capacity_.processes; }
   [[nodiscard]] long threads_per_process() const noexcept override { return capacity_.threads; }
@@ -37,6 +38,7 @@ class EmbeddedHost final : public bindings::Host {
  private:
   server_rec* server_;
   Capacity capacity_;
+  bool external_reporter_;
 };
 
 /// Never destroyed: threads that do not end with their process may use it to the last.
@@ -65,6 +67,7 @@ class Child {
   EmbeddedHost host_;
   wsgi::Runtime runtime_;
   wsgi::ThreadContext main_thread_;
+  telemetry::Reporter* reporter_ = nullptr;
   wsgi::ServerFacts facts_;
   WallAnchor wall_anchor_;
   apr_pool_t* pool_;

@@ -1,11 +1,16 @@
 #include "adapters/apache/config.hpp"
 
+#include <ap_mpm.h>
+
 #include <new>
 
 namespace sluice::apache {
 namespace {
 
 constinit ProcessConfig current{};
+
+/// The interface's, and whose it is.
+constexpr const char* kModuleVersion = "6.1.1 (Sluice " SLUICE_VERSION ")";
 
 template <class T>
 T* make(apr_pool_t* pool) {
@@ -21,8 +26,28 @@ ProcessConfig& process_config() noexcept { return current; }
 
 void reset_process_config(apr_pool_t* pool) {
   current = {};
+  current.telemetry_interval = 1.0;
+  current.slow_requests = -1.0;
   current.imports = apr_array_make(pool, 4, sizeof(Import));
   current.daemons = apr_array_make(pool, 4, sizeof(DaemonGroup));
+}
+
+telemetry::Settings telemetry_settings() {
+  return {.path = current.telemetry_path != nullptr ? current.telemetry_path : "",
+          .interval = current.telemetry_interval};
+}
+
+telemetry::Identity telemetry_identity() {
+  telemetry::Identity identity;
+  identity.module_version = kModuleVersion;
+  identity.server_version = AP_SERVER_BASEVERSION;
+  identity.mpm_name = ap_show_mpm();
+  return identity;
+}
+
+std::optional<std::uint64_t> slow_threshold_us() noexcept {
+  if (current.slow_requests < 0.0) return std::nullopt;
+  return static_cast<std::uint64_t>(current.slow_requests * 1e6);
 }
 
 DaemonGroup* find_daemon_group(std::string_view name) noexcept {

@@ -2,10 +2,12 @@
 // and for the process how Python runs. Everything lives in Apache's pools.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "adapters/apache/server.hpp"
 #include "adapters/daemon/group.hpp"
+#include "adapters/telemetry/reporter.hpp"
 
 namespace sluice::apache {
 
@@ -49,6 +51,8 @@ struct DaemonGroup {
   const char* socket;  ///< The path; null before the server has started, and for a service process.
 };
 
+enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCaptureUserAgent };
+
 /// Of the whole server, made anew for each reading of the configuration.
 struct ProcessConfig {
   const char* python_home;
@@ -57,6 +61,10 @@ struct ProcessConfig {
   int server_metrics;
   int restrict_embedded;        ///< No application is served by the server's own processes.
   const char* socket_prefix;    ///< Null: in the server's runtime directory.
+  const char* telemetry_path;   ///< Of the service's socket; null: there is none.
+  double telemetry_interval;    ///< Seconds.
+  double slow_requests;         ///< Seconds; below 0: they are not looked for.
+  int telemetry_options;        ///< Of TelemetryOption.
   apr_array_header_t* imports;  ///< Of Import.
   apr_array_header_t* daemons;  ///< Of DaemonGroup.
 };
@@ -66,6 +74,11 @@ struct ProcessConfig {
 
 /// The one of the configuration that was read last.
 [[nodiscard]] ProcessConfig& process_config() noexcept;
+
+/// What the directives say of the external reporter and of slow requests, as processes take it.
+[[nodiscard]] telemetry::Settings telemetry_settings();
+[[nodiscard]] telemetry::Identity telemetry_identity();
+[[nodiscard]] std::optional<std::uint64_t> slow_threshold_us() noexcept;
 
 /// Begins a configuration. For the hook pre_config.
 void reset_process_config(apr_pool_t* pool);

@@ -172,9 +172,14 @@ daemon::ProcessOptions process_options(const DaemonGroup& group) {
       .group = group.group,
       .listener = descriptor_of(group.group),
       .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
-      .facts = {.multithread = group.group.threads > 1, .multiprocess = group.group.processes_given},
+      .facts = {.multithread = group.group.threads > 1,
+                .multiprocess = group.group.processes_given,
+                .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
       .python = python_options(group.group.python_home, group.group.python_path),
       .imports = {},
+      .telemetry = telemetry_settings(),
+      .identity = telemetry_identity(),
+      .slow_threshold_us = slow_threshold_us(),
       .log = [](bindings::LogLevel level, std::string_view line) {
         ap_log_error(APLOG_MARK, apache_level(level), 0, main_server, "%.*s", static_cast<int>(line.size()),
                      line.data());

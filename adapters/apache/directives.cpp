@@ -7,25 +7,14 @@
 #include <string_view>
 
 #include "adapters/apache/config.hpp"
+#include "adapters/apache/config_error.hpp"
 #include "adapters/apache/daemon_options.hpp"
+#include "adapters/apache/telemetry_directives.hpp"
 
 namespace sluice::apache {
 namespace {
 
 constexpr const char* kGlobal = "%{GLOBAL}";
-
-/// A message for a configuration error. Apache adds file and line, and this the directive.
-template <class... Parts>
-const char* error(const cmd_parms* cmd, Parts... parts) {
-  return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", parts..., nullptr);
-}
-
-/// Directives whose effect is on the whole process belong to the main server.
-const char* only_in_main_server(cmd_parms* cmd) {
-  return ap_check_cmd_context(cmd, GLOBAL_ONLY) == nullptr
-             ? nullptr
-             : error(cmd, "cannot occur within a section; it belongs to the main server");
-}
 
 /// The next name=value of a line. Null and no error at its end.
 struct Option {
@@ -250,6 +239,12 @@ command_rec raw(const char* name, Handler handler, void* info, int where, const 
   return AP_INIT_RAW_ARGS(name, untyped(handler), info, where, help);
 }
 
+command_rec two(const char* name, const char* (*handler)(cmd_parms*, void*, const char*, const char*), int where,
+                const char* help) {
+  const auto untyped_handler = reinterpret_cast<cmd_func>(reinterpret_cast<void (*)()>(handler));
+  return AP_INIT_TAKE12(name, untyped_handler, nullptr, where, help);
+}
+
 constexpr int kServer = RSRC_CONF;
 constexpr int kDirectory = RSRC_CONF | ACCESS_CONF;
 constexpr int kAnywhere = OR_FILEINFO;
@@ -292,6 +287,9 @@ const command_rec directives[] = {
     raw("WSGIDaemonProcess", daemon_process, nullptr, kServer, "Name of a process group, then options"),
     one("WSGIRestrictEmbedded", restrict_embedded, kServer, "On or Off: serve applications in daemon processes only"),
     one("WSGISocketPrefix", socket_prefix, kServer, "Beginning of the paths of the sockets of daemon processes"),
+    two("WSGITelemetryService", telemetry_service, kServer, "unix:/path of the service, then interval=SECONDS"),
+    raw("WSGITelemetryOptions", telemetry_options, nullptr, kServer, "Flags with or without + and -, None, or All"),
+    one("WSGISlowRequests", slow_requests, kServer, "Seconds from which on a request is slow"),
     one("WSGIServerMetrics", server_metrics, kServer, "On or Off: let applications see the scoreboard"),
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),

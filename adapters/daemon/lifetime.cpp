@@ -124,6 +124,7 @@ void Lifetime::enforce_end(std::uint64_t now_ns) const noexcept {
   const std::uint64_t allowed_ns = (urgent ? 0 : grace_ns()) + seconds(group_.shutdown_timeout);
   if (now_ns < asked_ns_.load(std::memory_order_acquire) + allowed_ns) return;
   log(LogLevel::kError, "Shutdown timeout exceeded; the process ends without waiting any longer,");
+  if (telemetry::Reporter* const reporter = reporter_.load(std::memory_order_acquire)) reporter->stop(this->reason());
   ::_exit(0);
 }
 

@@ -14,6 +14,7 @@
 
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/prober.hpp"
+#include "adapters/telemetry/reporter.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::daemon {
@@ -56,6 +57,9 @@ class Lifetime {
   /// From here on Python is watched, too. Null ends that.
   void watch_python(Prober* prober) noexcept { prober_.store(prober, std::memory_order_release); }
 
+  /// Is told of an end by force. May be null.
+  void report_to(telemetry::Reporter* reporter) noexcept { reporter_.store(reporter, std::memory_order_release); }
+
   /// Tells the watching thread that the load has changed.
   void look_again() noexcept;
 
@@ -89,6 +93,7 @@ class Lifetime {
   std::atomic<bool> started_{false};
   std::atomic<pthread_t> watcher_{};
   std::atomic<Prober*> prober_{nullptr};
+  std::atomic<telemetry::Reporter*> reporter_{nullptr};
 };
 
 }  // namespace sluice::daemon

@@ -19,6 +19,7 @@
 #include "adapters/daemon/prober.hpp"
 #include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/workers.hpp"
+#include "adapters/wsgi/reporter.hpp"
 
 namespace sluice::daemon {
 
@@ -32,11 +33,13 @@ constexpr unsigned kFailureSeconds = 1;
 class DaemonHost final : public bindings::Host {
  public:
   explicit DaemonHost(const ProcessOptions& options)
-      : bindings::Host(
-            {.threads = static_cast<std::size_t>(std::max(options.group.threads, 1)), .mode = Mode::kDaemon}),
+      : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.group.threads, 1)),
+                        .mode = Mode::kDaemon,
+                        .measure_phases = options.telemetry.configured() ? set_stages : set_spans,
+                        .slow_threshold_us = options.slow_threshold_us}),
         options_(options) {}
 
-  [[nodiscard]] bool external_reporter() const noexcept override { return false; }
+  [[nodiscard]] bool external_reporter() const noexcept override { return options_.telemetry.configured(); }
   [[nodiscard]] std::string process_group() const override { return options_.group.name; }
   [[nodiscard]] bool delivers_signals() const noexcept override { return options_.group.serves(); }
   [[nodiscard]] long maximum_processes() const noexcept override { return options_.group.processes; }
@@ -80,6 +83,15 @@ absl::Status set_up_surroundings(const Group& group) {
   return absl::OkStatus();
 }
 
+/// Null where there is nobody to report to, or nothing to report.
+telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Host& host, wsgi::Runtime& runtime,
+                                    wsgi::ThreadContext& thread) {
+  if (!options.telemetry.configured() || !options.group.serves()) return nullptr;
+  telemetry::Identity identity = options.identity;
+  identity.process_group = options.group.name;
+  return wsgi::start_reporter(options.telemetry, std::move(identity), host, runtime, thread);
+}
+
 }  // namespace
 
 void run_process(const ProcessOptions& options) {
@@ -98,6 +110,8 @@ void run_process(const ProcessOptions& options) {
   std::thread([&] { lifetime.watch(workers); }).detach();
 
   if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);
+  telemetry::Reporter* const reporter = start_reporter(options, host, runtime, main_thread);
+  lifetime.report_to(reporter);
   for (const ImportedScript& script : options.imports) {
     if (lifetime.closing()) break;
     runtime.import_script(script.application_group, script.path, main_thread);
@@ -107,12 +121,14 @@ void run_process(const ProcessOptions& options) {
   SignalDispatcher* const signals = options.group.serves() ? new SignalDispatcher(runtime) : nullptr;
   if (options.group.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
   lifetime.wait_for_closing();
+  if (reporter != nullptr) reporter->announce_end(lifetime.reason());
   workers.stop();
   lifetime.wait_for_requests(workers);
   workers.stop();
   lifetime.watch_python(nullptr);
   prober.stop();
   if (signals != nullptr) signals->stop();
+  if (reporter != nullptr) reporter->stop(lifetime.reason());
   runtime.stop(lifetime.reason(), main_thread);
   ::_exit(0);
 }

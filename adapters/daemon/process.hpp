@@ -4,11 +4,13 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "adapters/daemon/group.hpp"
+#include "adapters/telemetry/reporter.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"
 #include "bindings/host.hpp"
@@ -28,6 +30,9 @@ struct ProcessOptions {
   wsgi::ServerFacts facts;
   wsgi::Runtime::Options python;
   std::vector<ImportedScript> imports;
+  telemetry::Settings telemetry;
+  telemetry::Identity identity;  ///< As far as the server knows it.
+  std::optional<std::uint64_t> slow_threshold_us;
   std::function<void(bindings::LogLevel, std::string_view)> log;
 };
 

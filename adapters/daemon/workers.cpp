@@ -166,14 +166,14 @@ int Workers::accept() const noexcept {
   return -1;
 }
 
-bool Workers::prepared(int socket) const {
+pid_t Workers::prepared(int socket) const {
   ucred peer{};
   socklen_t size = sizeof peer;
   const bool known = ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
   if (!known || (peer.uid != place_.server_user && peer.uid != 0)) {
     log(LogLevel::kError,
         absl::StrCat("A connection from user ", peer.uid, " to daemon process '", place_.group.name, "' is refused."));
-    return false;
+    return 0;
   }
   const timeval timeout = {place_.group.socket_timeout, 0};
   ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
@@ -184,12 +184,13 @@ bool Workers::prepared(int socket) const {
   if (const int bytes = place_.group.receive_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
-  return true;
+  return peer.pid;
 }
 
 void Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   Channel channel(socket);
-  if (!prepared(socket)) return;
+  const pid_t server_pid = prepared(socket);
+  if (server_pid == 0) return;
   const absl::StatusOr<FrameHeader> frame = channel.next();
   if (!frame.ok() || frame->type != static_cast<std::uint32_t>(FrameType::kRequest) || frame->size > kHeadMax) return;
   const absl::StatusOr<std::string> packed = channel.read(frame->size);
@@ -212,7 +213,7 @@ void Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
     lifetime_.stop(Lifetime::Stop::kClose, "script_reload");
     return refuse_for_now(channel);
   }
-  serve_request(channel, head, dispatched_ns, thread);
+  serve_request(channel, head, dispatched_ns, server_pid, thread);
 }
 
 /// A script that has changed since it was first served from here makes a new process necessary.
@@ -228,7 +229,7 @@ bool Workers::changed(const RequestHead& head) {
   return true;
 }
 
-void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
+void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns, pid_t server_pid,
                             wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
   const wsgi::Assignment assignment{
@@ -237,7 +238,8 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
       .script = {.path = std::string(head.script), .mtime_us = head.script_mtime_us, .reloading = false},
       .accepted_ns = head.accepted_ns,
       .queued_ns = head.queued_ns,
-      .dispatched_ns = dispatched_ns};
+      .dispatched_ns = dispatched_ns,
+      .server_pid = server_pid};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, assignment, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
     lifetime_.started();

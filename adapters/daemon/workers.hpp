@@ -60,9 +60,10 @@ class Workers final : public Load {
   void serve_all(Worker& worker);
   [[nodiscard]] int accept() const noexcept;
   void serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
-  void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
+  void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns, pid_t server_pid,
                      wsgi::ThreadContext& thread);
-  [[nodiscard]] bool prepared(int socket) const;
+  /// The process id of the other side; 0, logged, if it may not be served.
+  [[nodiscard]] pid_t prepared(int socket) const;
   [[nodiscard]] bool changed(const RequestHead& head);
   [[nodiscard]] const Worker* oldest() const noexcept;
   void log(bindings::LogLevel level, const std::string& line) const noexcept;

@@ -5,7 +5,10 @@
 namespace sluice::harness {
 
 Harness::Harness(Options options)
-    : bindings::Host({.threads = options.threads, .mode = options.mode, .clock = &clock}),
+    : bindings::Host({.threads = options.threads,
+                      .mode = options.mode,
+                      .clock = &clock,
+                      .slow_threshold_us = options.slow_threshold_us}),
       options_(options),
       places_(options.threads) {}
 
@@ -25,7 +28,7 @@ absl::Status Harness::check(const Completion& done) const {
   return absl::OkStatus();
 }
 
-absl::Status Harness::begin(std::size_t slot) {
+absl::Status Harness::begin(std::size_t slot, const RequestTexts& texts) {
   if (absl::Status status = check_slot(slot); !status.ok()) return status;
   Place& place = places_[slot - 1];
   if (place.request) return absl::FailedPreconditionError("the slot is busy");
@@ -35,6 +38,10 @@ absl::Status Harness::begin(std::size_t slot) {
     place.worker = *std::move(worker);
   }
   place.request.emplace(place.worker.begin());
+  if (SlowRequests* const slow = recorder().slow_requests()) {
+    const std::uint64_t now_ns = place.request->start_ns();
+    slow->begin(slot - 1, {.accepted_ns = now_ns, .entered_ns = now_ns}, texts, 0);
+  }
   return absl::OkStatus();
 }
 
@@ -44,13 +51,14 @@ absl::Status Harness::finish(std::size_t slot, const Completion& done) {
   Place& place = places_[slot - 1];
   if (!place.request) return absl::FailedPreconditionError("no request is in flight on the slot");
   place.request->finish(done);
+  if (SlowRequests* const slow = recorder().slow_requests()) slow->finish(slot - 1, done, {}, clock.monotonic_ns());
   place.request.reset();
   return absl::OkStatus();
 }
 
-absl::Status Harness::request(std::size_t slot, const Completion& done) {
+absl::Status Harness::request(std::size_t slot, const Completion& done, const RequestTexts& texts) {
   if (absl::Status status = check(done); !status.ok()) return status;
-  if (absl::Status status = begin(slot); !status.ok()) return status;
+  if (absl::Status status = begin(slot, texts); !status.ok()) return status;
   return finish(slot, done);
 }
 

@@ -14,6 +14,7 @@
 #include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
 #include "sluice/recorder.hpp"
+#include "sluice/slow_requests.hpp"
 
 namespace sluice::harness {
 
@@ -54,6 +55,7 @@ class Harness final : private ClockOwner, public bindings::Host {
     std::size_t threads = 4;
     Mode mode = Mode::kEmbedded;
     bool external_reporter = false;
+    std::optional<std::uint64_t> slow_threshold_us{};
   };
 
   /// Throws std::invalid_argument for no threads.
@@ -64,14 +66,14 @@ class Harness final : private ClockOwner, public bindings::Host {
 
   /// Begins a request on a slot, numbered from 1. OutOfRange for a slot that does not exist, FailedPrecondition for one
   /// that is busy. Calls for one slot must not overlap.
-  [[nodiscard]] absl::Status begin(std::size_t slot);
+  [[nodiscard]] absl::Status begin(std::size_t slot, const RequestTexts& texts = {});
 
   /// Completes the request of a slot now. FailedPrecondition if there is none, InvalidArgument for a daemon phase in
   /// embedded mode; nothing is recorded then.
   [[nodiscard]] absl::Status finish(std::size_t slot, const Completion& done);
 
   /// Both, at once. On an error the slot has not even started.
-  [[nodiscard]] absl::Status request(std::size_t slot, const Completion& done);
+  [[nodiscard]] absl::Status request(std::size_t slot, const Completion& done, const RequestTexts& texts = {});
 
   [[nodiscard]] bool external_reporter() const noexcept override { return options_.external_reporter; }
   [[nodiscard]] std::string process_group() const override { return {}; }

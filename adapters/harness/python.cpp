@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapters/harness/harness.hpp"
@@ -97,6 +99,27 @@ Completion completion(const py::kwargs& measured) {
   return done;
 }
 
+/// What a test says of a request besides what is measured. The text lives as long as the measurements.
+RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& kept) {
+  RequestTexts texts;
+  kept = {"GET", "/"};
+  std::size_t next = 0;
+  for (const auto& [name, which] : {std::pair{"method", RequestText::kMethod}, {"path", RequestText::kPathInfo}}) {
+    std::string& text = kept[next++];
+    if (measured.contains(name)) text = py::cast<std::string>(measured.attr("pop")(name));
+    texts[static_cast<std::size_t>(which)] = text;
+  }
+  return texts;
+}
+
+/// Seconds of a threshold; None: there is none.
+std::optional<std::uint64_t> threshold_us(const py::object& seconds) {
+  if (seconds.is_none()) return std::nullopt;
+  const auto value = py::cast<double>(seconds);
+  if (!(value >= 0.0) || value > 1e9) throw py::value_error("slow_requests must be a number of seconds, not negative");
+  return static_cast<std::uint64_t>(value * 1e6);
+}
+
 Mode mode_of(const std::string& name) {
   if (name == "embedded") return Mode::kEmbedded;
   if (name == "daemon") return Mode::kDaemon;
@@ -128,12 +151,14 @@ class PythonRequest {
 /// Keeps the harness alive as long as a module object made for it: the module ends with it.
 class PythonHost {
  public:
-  PythonHost(long long threads, const std::string& mode, bool external_reporter) {
+  PythonHost(long long threads, const std::string& mode, bool external_reporter, const py::object& slow_requests) {
     if (threads < 1 || threads > std::numeric_limits<std::uint16_t>::max()) {
       throw py::value_error("threads must be from 1 to 65535");
     }
-    host_ = std::make_shared<Harness>(Harness::Options{
-        .threads = static_cast<std::size_t>(threads), .mode = mode_of(mode), .external_reporter = external_reporter});
+    host_ = std::make_shared<Harness>(Harness::Options{.threads = static_cast<std::size_t>(threads),
+                                                       .mode = mode_of(mode),
+                                                       .external_reporter = external_reporter,
+                                                       .slow_threshold_us = threshold_us(slow_requests)});
     module_ = bindings::make_module(*host_, "");
     if (!module_) throw py::error_already_set();
     // The module may outlive this object: it takes a share of the harness with it.
@@ -146,13 +171,18 @@ class PythonHost {
 
   void advance_us(py::handle us) { throw_if(host_->advance_us(amount("us", us))); }
 
-  void request(py::handle slot, const py::kwargs& measured) {
-    throw_if(host_->request(slot_number(slot), completion(measured)));
+  void request(py::handle slot, py::kwargs measured) {
+    std::vector<std::string> kept;
+    const RequestTexts texts = take_texts(measured, kept);
+    throw_if(host_->request(slot_number(slot), completion(measured), texts));
   }
 
-  PythonRequest begin(py::handle slot) {
+  PythonRequest begin(py::handle slot, const std::string& method, const std::string& path) {
     const std::size_t number = slot_number(slot);
-    throw_if(host_->begin(number));
+    RequestTexts texts;
+    texts[static_cast<std::size_t>(RequestText::kMethod)] = method;
+    texts[static_cast<std::size_t>(RequestText::kPathInfo)] = path;
+    throw_if(host_->begin(number, texts));
     return {host_, number};
   }
 
@@ -176,14 +206,16 @@ PYBIND11_MODULE(_core, module) {
           "is out of range, a daemon phase in embedded mode, or a request that is finished already.");
 
   py::class_<PythonHost>(module, "Host", "A host whose clock moves only when the test says so.")
-      .def(py::init<long long, const std::string&, bool>(), py::arg("threads") = 4, py::arg("mode") = "embedded",
-           py::arg("external_reporter") = false)
+      .def(py::init<long long, const std::string&, bool, const py::object&>(), py::arg("threads") = 4,
+           py::arg("mode") = "embedded", py::arg("external_reporter") = false, py::arg("slow_requests") = py::none())
       .def_property_readonly("mod_wsgi", &PythonHost::module, "The module object that an application would import.")
       .def("advance_us", &PythonHost::advance_us, py::arg("us"),
            "Move monotonic and wall clock by this many microseconds. Raises ValueError for a negative\n"
            "number, and beyond the year 2262.")
       .def("request", &PythonHost::request, py::arg("slot"),
            "request(slot, **measurements): begin and complete a request on a slot, from 1, at the current instant.")
-      .def("begin", &PythonHost::begin, py::arg("slot"),
-           "Begin a request on a slot, from 1. Raises ValueError for a slot that does not exist or is busy.");
+      .def("begin", &PythonHost::begin, py::arg("slot"), py::kw_only(), py::arg("method") = "GET",
+           py::arg("path") = "/",
+           "Begin a request on a slot, from 1; method and path are what slow_requests() says of it. Raises ValueError "
+           "for a slot that does not exist or is busy.");
 }

@@ -87,7 +87,7 @@ void close(PyObject* result, const Call& call) {
   PyErr_Restore(type, value, traceback);
 }
 
-void mark_left(const Call& call) { call.measurement.marks.left_ns = monotonic_ns(); }
+void mark_left(const Call& call) { call.measurement.mark_left(); }
 
 /// Sends what the application returned and closes it. False with an exception set, or without one when the client is
 /// gone.
@@ -198,7 +198,7 @@ Outcome run_application(PyObject* module, const Call& call) {
   const Arguments arguments(call, input, response);
   if (!arguments.made()) return fail(response, events, call);
 
-  call.measurement.marks.entered_ns = monotonic_ns();
+  call.measurement.mark_entered();
   const Object chosen = events.started(application, arguments.environ());
   const Object result =
       steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));

@@ -16,6 +16,7 @@ struct ServerFacts {
   bool multithread = true;
   bool multiprocess = true;
   int server_version[3] = {};
+  bool capture_user_agent = false;  ///< In what is kept of slow requests.
 };
 
 /// A new dict; null with an exception set. `thread_id` is the worker's, from 1.

@@ -9,6 +9,7 @@
 #include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
 #include "sluice/marks.hpp"
+#include "sluice/slow_requests.hpp"
 
 namespace sluice::wsgi {
 
@@ -18,6 +19,21 @@ struct Measurement {
   Completion done{.status = 0};
   std::uint64_t input_ns = 0;
   std::uint64_t output_ns = 0;
+  SlowRequests* slow = nullptr;  ///< Where others can see how far the request is; null: nobody looks.
+  std::size_t slot = 0;
+
+  void mark_entered() noexcept {
+    marks.entered_ns = monotonic_ns();
+    if (slow != nullptr) [[unlikely]] {
+      slow->enter(slot, marks.entered_ns);
+    }
+  }
+  void mark_left() noexcept {
+    marks.left_ns = monotonic_ns();
+    if (slow != nullptr) [[unlikely]] {
+      slow->leave(slot, marks.left_ns);
+    }
+  }
 };
 
 /// Gives the interpreter's lock up for a scope. The wait to have it back counts as a GIL wait of the request.

@@ -1,6 +1,7 @@
 #include "adapters/wsgi/service.hpp"
 
 #include "absl/strings/str_cat.h"
+#include "adapters/wsgi/slow_capture.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/marks.hpp"
 
@@ -66,6 +67,9 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
   measurement.marks.accepted_ns = assignment.accepted_ns;
   measurement.marks.queued_ns = assignment.queued_ns;
   measurement.marks.dispatched_ns = assignment.dispatched_ns;
+  Recorder& recorder = runtime.host().recorder();
+  SlowCapture capture(recorder, request, thread.worker().slot(), measurement);
+  capture.begin(exchange, assignment, facts);
   Outcome outcome = Outcome::kFailed;
   {
     const ThreadContext::Serving serving(thread, exchange);
@@ -78,7 +82,8 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
   measurement.marks.returned_ns = monotonic_ns();
   // A request that wrote nothing is answered by the server after its return: that is the nearest that is known here.
   if (measurement.marks.flushed_ns == 0) measurement.marks.flushed_ns = measurement.marks.returned_ns;
-  set_spans(measurement.marks, done);
+  recorder.measure_phases()(measurement.marks, done);
+  capture.finish();
   request.finish(done, measurement.marks.returned_ns);
   return outcome;
 }

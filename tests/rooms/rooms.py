@@ -18,13 +18,15 @@ SYSTEM = {"std", "os"}
 PYTHON = {"python", "pybind11"}
 CORE = SYSTEM | {"absl", "core"}
 BINDINGS = CORE | PYTHON | {"bindings"}
-WSGI = BINDINGS | {"adapters/wsgi"}
+TELEMETRY = CORE | {"adapters/telemetry"}
+WSGI = BINDINGS | TELEMETRY | {"adapters/wsgi"}
 
 # What each room may use. Rooms that are not listed may use anything.
 ALLOWED = {
     "core": CORE | {"core/src"},
     "bindings": BINDINGS,
     "adapters/harness": BINDINGS | {"adapters/harness"},
+    "adapters/telemetry": TELEMETRY,
     "adapters/wsgi": WSGI,
     "adapters/apache": WSGI | {"adapters/apache", "adapters/daemon", "httpd", "apr"},
     "adapters/daemon": WSGI | {"adapters/daemon"},

@@ -29,11 +29,12 @@ class Host:
         threads: int = 4,
         mode: Literal["embedded", "daemon"] = "embedded",
         external_reporter: bool = False,
+        slow_requests: float | None = None,
     ) -> None: ...
     @property
     def mod_wsgi(self) -> ModWsgi: ...
     def advance_us(self, us: int) -> None: ...
-    def begin(self, slot: int) -> Request: ...
+    def begin(self, slot: int, *, method: str = "GET", path: str = "/") -> Request: ...
     def request(
         self,
         slot: int,
@@ -52,4 +53,6 @@ class Host:
         input_reads: int = 0,
         output_bytes: int = 0,
         output_writes: int = 0,
+        method: str = "GET",
+        path: str = "/",
     ) -> None: ...

@@ -164,6 +164,40 @@ class ServerMetrics(TypedDict):
     processes: list[ServerProcess]
 
 
+class SlowRequest(TypedDict):
+    """What ``slow_requests()`` gives of one request. Its end is not known while it is active."""
+
+    active: bool
+    thread_id: int
+    server_pid: int
+    request_id: Optional[str]
+    start_time: float
+    duration: float
+    method: Optional[str]
+    path: str
+    scheme: Optional[str]
+    hostname: Optional[str]
+    protocol: Optional[str]
+    peer_ip: Optional[str]
+    user_agent: Optional[str]
+    status: Optional[int]
+    server_time: float
+    queue_time: float
+    daemon_time: float
+    application_time: float
+    gil_wait_time: Optional[float]
+    gil_wait_count: Optional[int]
+    input_read_time: Optional[float]
+    output_write_time: Optional[float]
+    input_bytes: Optional[int]
+    input_reads: Optional[int]
+    output_bytes: Optional[int]
+    output_writes: Optional[int]
+    cpu_user_time: Optional[float]
+    cpu_system_time: Optional[float]
+    active_requests: Optional[int]
+
+
 _Callback = TypeVar("_Callback", bound=Callable[..., Any])
 
 
@@ -187,6 +221,7 @@ class ModWsgi(Protocol):
     def request_metrics(self) -> Optional[RequestMetrics]: ...
     def process_metrics(self) -> Optional[ProcessMetrics]: ...
     def server_metrics(self) -> Optional[ServerMetrics]: ...
+    def slow_requests(self) -> "list[SlowRequest]": ...
 
     def subscribe_events(self, callback: _Callback, /) -> _Callback: ...
     def subscribe_shutdown(self, callback: _Callback, /) -> _Callback: ...

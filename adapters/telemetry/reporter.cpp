@@ -1,0 +1,171 @@
+#include "adapters/telemetry/reporter.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <exception>
+
+#include "absl/strings/str_cat.h"
+#include "sluice/clock.hpp"
+
+namespace sluice::telemetry {
+namespace {
+
+/// Who ends the process waits for the last datagrams no longer than this.
+constexpr std::chrono::milliseconds kLastWord{500};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+double wall_seconds() { return static_cast<double>(system_clock().wall_ns()) / 1e9; }
+
+double slow_threshold(Recorder& recorder) {
+  const SlowRequests* const slow = recorder.slow_requests();
+  return slow != nullptr ? static_cast<double>(slow->threshold_us()) / 1e6 : 0.0;
+}
+
+Identity completed(Identity identity) {
+  identity.hostname = host_name();
+  identity.pid = static_cast<std::uint32_t>(::getpid());
+  identity.parent_pid = static_cast<std::uint32_t>(::getppid());
+  return identity;
+}
+
+}  // namespace
+
+Reporter::Reporter(const Settings& settings, Identity identity, Recorder& recorder, Log log)
+    : intervals_{.interval = settings.interval, .slow_threshold = slow_threshold(recorder)},
+      identity_(completed(std::move(identity))),
+      recorder_(recorder),
+      reader_(recorder.add_reader()),
+      log_(log),
+      sender_(settings.path, std::move(log)),
+      started_(wall_seconds()),
+      started_ns_(monotonic_ns()) {
+  if (recorder.slow_requests() != nullptr) slow_reader_.emplace(*recorder.slow_requests());
+}
+
+void Reporter::start() {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  phase_ = Phase::kRunning;
+  pthread_t thread{};
+  const int error = ::pthread_create(&thread, nullptr, run, this);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) {
+    phase_ = Phase::kStopped;
+    return log_(Severity::kWarning, "No thread can be made for the telemetry reporter; nothing will be sent.");
+  }
+  ::pthread_detach(thread);
+}
+
+void* Reporter::run(void* reporter) noexcept {
+  auto& self = *static_cast<Reporter*>(reporter);
+  try {
+    self.report();
+  } catch (const std::exception& error) {
+    self.log_(Severity::kWarning, absl::StrCat("The telemetry reporter ends: ", error.what(), "."));
+    self.reached(Phase::kStopped);
+  }
+  return nullptr;
+}
+
+/// Until the process ends.
+void Reporter::report() {
+  const auto interval_ns = static_cast<std::uint64_t>(intervals_.interval * 1e9);
+  std::uint64_t due_ns = started_ns_ + interval_ns;
+  log_(Severity::kInfo, absl::StrCat("Telemetry is sent every ", intervals_.interval, " seconds."));
+  sender_.begin_series();
+  send_started();
+  sender_.end_series();
+  while (true) {
+    const Phase asked = wait(due_ns);
+    sender_.begin_series();
+    if (asked == Phase::kAnnouncing) {
+      send_stopping();
+      sender_.end_series();
+      reached(Phase::kAnnounced);
+      continue;
+    }
+    send_sample();
+    if (asked == Phase::kStopping) {
+      send_stopped();
+      return reached(Phase::kStopped);
+    }
+    sender_.end_series();
+    // A sample that comes late is not made up for.
+    const std::uint64_t now_ns = monotonic_ns();
+    while (due_ns <= now_ns) due_ns += interval_ns;
+  }
+}
+
+Reporter::Phase Reporter::wait(std::uint64_t deadline_ns) {
+  std::unique_lock lock(mutex_);
+  const auto asked = [this] { return phase_ == Phase::kAnnouncing || phase_ == Phase::kStopping; };
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::chrono::nanoseconds left(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+  changed_.wait_until(lock, std::chrono::steady_clock::now() + left, asked);
+  last_reason_ = reason_;
+  return phase_;
+}
+
+void Reporter::reached(Phase done) {
+  const std::lock_guard lock(mutex_);
+  if (phase_ < done) phase_ = done;
+  changed_.notify_all();
+}
+
+void Reporter::advance(Phase asked, Phase done, std::string_view reason) {
+  if (static_cast<std::uint32_t>(::getpid()) != identity_.pid) return;
+  std::unique_lock lock(mutex_);
+  if (phase_ < asked) {
+    phase_ = asked;
+    if (reason_.empty()) reason_ = reason;
+    changed_.notify_all();
+  }
+  changed_.wait_until(lock, std::chrono::steady_clock::now() + kLastWord, [&] { return phase_ >= done; });
+}
+
+void Reporter::announce_end(std::string_view reason) { advance(Phase::kAnnouncing, Phase::kAnnounced, reason); }
+
+void Reporter::stop(std::string_view reason) { advance(Phase::kStopping, Phase::kStopped, reason); }
+
+Datagram::Header Reporter::header() const {
+  return {.pid = identity_.pid, .sequence = sequence_, .stamp = wall_seconds()};
+}
+
+void Reporter::tell(const Datagram& datagram) { sender_.send(datagram.bytes()); }
+
+void Reporter::send_started() {
+  tell(process_started(identity_, {.pid = identity_.pid, .sequence = sequence_, .stamp = started_}));
+}
+
+void Reporter::send_stopping() {
+  tell(process_stopping(identity_, header(),
+                        {.reason = last_reason_, .active_requests = recorder_.totals().active_requests}));
+}
+
+void Reporter::send_stopped() {
+  const ProcessTotals totals = recorder_.totals();
+  tell(process_stopped(identity_, header(), {.reason = last_reason_, .active_requests = totals.active_requests},
+                       {.uptime = static_cast<double>(monotonic_ns() - started_ns_) / 1e9,
+                        .request_count = totals.request_count,
+                        .graceful = totals.active_requests == 0}));
+}
+
+void Reporter::send_sample() {
+  // A window that the kernel refuses comes with the next.
+  if (reader_.drain(window_).ok()) tell(request_metrics(identity_, intervals_, window_, ++sequence_));
+  if (!slow_reader_) return;
+  const std::vector<SlowRequest> slow = slow_reader_->drain();
+  for (const SlowRequest& each : slow) tell(slow_request(each, header()));
+}
+
+}  // namespace sluice::telemetry

@@ -1,0 +1,150 @@
+#include "adapters/telemetry/samples.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace sluice::telemetry {
+namespace {
+
+/// The receiver's order of phases, in which its numbers of fields run.
+constexpr std::array<Phase, kPhases> kOrder = {Phase::kServer,      Phase::kQueue,      Phase::kDaemon,
+                                               Phase::kApplication, Phase::kRequest,    Phase::kGilWait,
+                                               Phase::kInputRead,   Phase::kOutputWrite};
+
+double seconds_of_us(std::uint64_t us) { return static_cast<double>(us) / 1e6; }
+double seconds_of_ns(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
+
+void add_identity(Datagram& datagram, const Identity& identity) {
+  datagram.add(Field::kModWsgiVersion, identity.module_version)
+      .add(Field::kPythonVersion, identity.python_version)
+      .add(Field::kApacheVersion, identity.server_version)
+      .add(Field::kMpmName, identity.mpm_name)
+      .add(Field::kHostname, identity.hostname)
+      .add(Field::kProcessGroup, identity.process_group)
+      .add(Field::kProcessParentPid, std::uint64_t{identity.parent_pid});
+  if (identity.switch_interval > 0.0) datagram.add(Field::kSwitchInterval, identity.switch_interval);
+}
+
+void add_phases(Datagram& datagram, const Window& window) {
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    const std::size_t at = index(kOrder[i]);
+    if (at >= phases_of(window.mode)) continue;
+    const PhaseWindow& phase = window.phases[at];
+    datagram.add(after(Field::kPhaseMean, i), window.mean_seconds(kOrder[i]));
+    if (phase.observed()) {
+      datagram.add(after(Field::kPhaseMin, i), seconds_of_us(phase.smallest_us))
+          .add(after(Field::kPhaseMax, i), seconds_of_us(phase.largest_us));
+    }
+    datagram.add_counts(after(Field::kPhaseBuckets, i), phase.buckets.size(),
+                        [&](std::size_t bucket) { return phase.buckets[bucket]; });
+  }
+}
+
+void add_threads(Datagram& datagram, const Window& window) {
+  const std::size_t size = std::min(window.slots.size(), kListedThreads);
+  const auto& slots = window.slots;
+  datagram.add_counts(Field::kRequestThreadsCompleted, size, [&](std::size_t i) { return slots[i].completed; })
+      .add_numbers(Field::kRequestThreadsBusyTime, size, [&](std::size_t i) { return seconds_of_ns(slots[i].busy_ns); })
+      .add_numbers(Field::kRequestThreadsCpuTime, size, [&](std::size_t i) { return seconds_of_ns(slots[i].cpu_ns); })
+      .add_numbers(Field::kRequestThreadsCurrentElapsed, size,
+                   [&](std::size_t i) { return seconds_of_ns(slots[i].current_elapsed_ns); })
+      .add_numbers(Field::kRequestThreadsMaxDuration, size,
+                   [&](std::size_t i) { return seconds_of_ns(slots[i].max_duration_ns); });
+}
+
+}  // namespace
+
+Datagram process_started(const Identity& identity, const Datagram::Header& header) {
+  Datagram datagram(Kind::kProcessStarted, header);
+  add_identity(datagram, identity);
+  return datagram;
+}
+
+Datagram request_metrics(const Identity& identity, const Intervals& intervals, const Window& window,
+                         std::uint32_t sequence) {
+  Datagram datagram(Kind::kRequestMetrics, {.pid = identity.pid, .sequence = sequence, .stamp = window.stop_time});
+  add_identity(datagram, identity);
+  datagram.add(Field::kSamplePeriod, window.sample_period)
+      .add(Field::kTelemetryInterval, intervals.interval)
+      .add(Field::kSlowRequestsThreshold, intervals.slow_threshold)
+      .add(Field::kRequestCount, window.request_count)
+      .add(Field::kRequestThroughput, window.request_throughput())
+      .add(Field::kCapacityUtilization, window.capacity_utilization())
+      .add(Field::kCpuUserUtilization, window.cpu_user_utilization())
+      .add(Field::kCpuSystemUtilization, window.cpu_system_utilization())
+      .add(Field::kCpuUtilization, window.cpu_user_utilization() + window.cpu_system_utilization())
+      .add(Field::kMemoryRss, window.resources.memory_rss)
+      .add(Field::kMemoryMaxRss, window.resources.memory_max_rss)
+      .add(Field::kRequestThreadsMaximum, std::uint64_t{window.slots.size()})
+      .add(Field::kRequestThreadsStarted, std::uint64_t{window.threads_started})
+      .add(Field::kRequestThreadsActive, std::uint64_t{window.threads_active()});
+  add_phases(datagram, window);
+  datagram.add(Field::kInputBytesTotal, window.input_bytes)
+      .add(Field::kInputReadsTotal, window.input_reads)
+      .add(Field::kOutputBytesTotal, window.output_bytes)
+      .add(Field::kOutputWritesTotal, window.output_writes);
+  for (std::size_t i = 0; i < window.status_classes.size(); ++i) {
+    datagram.add(after(Field::kStatusTotal, i), window.status_classes[i]);
+  }
+  add_threads(datagram, window);
+  return datagram;
+}
+
+Datagram slow_request(const SlowRequest& request, const Datagram::Header& header) {
+  const Completion& done = request.done;
+  Datagram datagram(Kind::kSlowRequest, header);
+  datagram.add(Field::kSlowRecordState, std::uint64_t{request.active ? 0U : 1U})
+      .add(Field::kSlowStartStamp, request.start_time)
+      .add(Field::kSlowDuration, seconds_of_us(request.duration_us))
+      .add(Field::kSlowThreadId, std::uint64_t{request.thread_id})
+      .add(Field::kSlowServerPid, request.server_pid)
+      .add(Field::kSlowLogId, request.text(RequestText::kId))
+      .add(Field::kSlowMethod, request.text(RequestText::kMethod))
+      .add(Field::kSlowScheme, request.text(RequestText::kScheme))
+      .add(Field::kSlowHostname, request.text(RequestText::kHost))
+      .add(Field::kSlowScriptName, request.text(RequestText::kScriptName))
+      .add(Field::kSlowPathInfo, request.text(RequestText::kPathInfo))
+      .add(Field::kSlowProtocol, request.text(RequestText::kProtocol))
+      .add(Field::kSlowPeerIp, request.text(RequestText::kPeerAddress))
+      .add(Field::kSlowUserAgent, request.text(RequestText::kUserAgent))
+      .add(Field::kSlowServerTime, seconds_of_us(done.server_us))
+      .add(Field::kSlowQueueTime, seconds_of_us(done.queue_us))
+      .add(Field::kSlowDaemonTime, seconds_of_us(done.daemon_us))
+      .add(Field::kSlowApplicationTime, seconds_of_us(done.application_us))
+      .add(Field::kSlowGilWaitTime, seconds_of_ns(done.gil_waits.total_ns))
+      .add(Field::kSlowGilWaitCount, done.gil_waits.count)
+      .add(Field::kSlowInputBytes, done.input_bytes)
+      .add(Field::kSlowInputReads, done.input_reads)
+      .add(Field::kSlowOutputBytes, done.output_bytes)
+      .add(Field::kSlowOutputWrites, done.output_writes)
+      .add(Field::kSlowInputReadTime, seconds_of_us(done.input_read_us))
+      .add(Field::kSlowOutputWriteTime, seconds_of_us(done.output_write_us))
+      .add(Field::kSlowStatus, static_cast<std::uint64_t>(std::max(done.status, 0)))
+      .add(Field::kSlowCpuUserTime, seconds_of_us(request.cpu.user_us))
+      .add(Field::kSlowCpuSystemTime, seconds_of_us(request.cpu.system_us))
+      .add(Field::kSlowActiveAtCompletion, std::uint64_t{request.active_requests});
+  return datagram;
+}
+
+Datagram process_stopping(const Identity& identity, const Datagram::Header& header, const End& end) {
+  Datagram datagram(Kind::kProcessStopping, header);
+  datagram.add(Field::kHostname, identity.hostname)
+      .add(Field::kProcessGroup, identity.process_group)
+      .add(Field::kShutdownReason, end.reason)
+      .add(Field::kActiveRequestsAtDecision, end.active_requests);
+  return datagram;
+}
+
+Datagram process_stopped(const Identity& identity, const Datagram::Header& header, const End& end, const Life& life) {
+  Datagram datagram(Kind::kProcessStopped, header);
+  datagram.add(Field::kHostname, identity.hostname)
+      .add(Field::kProcessGroup, identity.process_group)
+      .add(Field::kShutdownReason, end.reason)
+      .add(Field::kProcessUptime, life.uptime)
+      .add(Field::kLifetimeRequestCount, life.request_count)
+      .add(Field::kActiveRequestsAtExit, end.active_requests)
+      .add(Field::kGracefulDrain, std::uint64_t{life.graceful ? 1U : 0U});
+  return datagram;
+}
+
+}  // namespace sluice::telemetry

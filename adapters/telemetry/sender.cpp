@@ -1,0 +1,106 @@
+#include "adapters/telemetry/sender.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "sluice/clock.hpp"
+
+namespace sluice::telemetry {
+namespace {
+
+/// How many series in a row must go out before the receiver is said to be back: one that is too slow takes some whole.
+constexpr int kGoodSeries = 3;
+/// For a queue that is full because much is sent at once, and not because nobody reads it.
+constexpr std::uint64_t kPatienceNs = 50'000'000;
+constexpr timespec kPause = {0, 1'000'000};
+
+}  // namespace
+
+Sender::Sender(std::string path, Log log) : path_(std::move(path)), log_(std::move(log)) {
+  socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+Sender::~Sender() {
+  if (socket_ >= 0) ::close(socket_);
+}
+
+void Sender::begin_series() noexcept {
+  error_ = 0;
+  patience_until_ns_ = monotonic_ns() + kPatienceNs;
+}
+
+void Sender::send(std::string_view datagram) noexcept {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path_.size() >= sizeof address.sun_path) {
+    error_ = ENAMETOOLONG;
+    return;
+  }
+  std::memcpy(address.sun_path, path_.data(), path_.size());
+  while (::sendto(socket_, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    const int error = errno;
+    if (error == EINTR) continue;
+    if (state_of(error) == State::kFull && state_ == State::kGood && monotonic_ns() < patience_until_ns_) {
+      ::nanosleep(&kPause, nullptr);
+      continue;
+    }
+    error_ = error;
+    ++lost_;
+    return;
+  }
+}
+
+Sender::State Sender::state_of(int error) noexcept {
+  switch (error) {
+    case 0:
+      return State::kGood;
+    case ENOENT:
+    case ECONNREFUSED:
+      return State::kAbsent;
+    case EAGAIN:
+    case ENOBUFS:
+      return State::kFull;
+    default:
+      return State::kRefused;
+  }
+}
+
+void Sender::change(State to, int error) {
+  const std::uint64_t lost = lost_;
+  state_ = to;
+  switch (to) {
+    case State::kGood:
+      lost_ = 0;
+      return log_(Severity::kInfo, absl::StrCat("Telemetry goes out to '", path_, "' again; ", lost,
+                                                " datagrams could not be sent meanwhile."));
+    case State::kAbsent:
+      return log_(Severity::kWarning, absl::StrCat("Telemetry is lost: nobody receives it at '", path_,
+                                                   "'. It is sent again as soon as somebody does."));
+    case State::kFull:
+      return log_(Severity::kWarning,
+                  absl::StrCat("Telemetry is lost: the receiver at '", path_, "' does not keep up with what is sent."));
+    case State::kRefused:
+      return log_(Severity::kWarning,
+                  absl::StrCat("Telemetry is lost: it cannot be sent to '", path_, "': ", std::strerror(error), "."));
+  }
+}
+
+void Sender::end_series() {
+  const State now = state_of(error_);
+  if (now != State::kGood) {
+    good_series_ = 0;
+    if (now != state_) change(now, error_);
+  } else if (state_ != State::kGood && ++good_series_ == kGoodSeries) {
+    good_series_ = 0;
+    change(State::kGood, 0);
+  }
+}
+
+}  // namespace sluice::telemetry
