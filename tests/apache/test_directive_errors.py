@@ -40,6 +40,31 @@ REFUSED = [
     "WSGIPassAuthorization Maybe",
     "WSGIServerMetrics",
     "WSGIServerMetrics Maybe",
+    "WSGITelemetryService",
+    "WSGITelemetryService /run/t.sock",
+    "WSGITelemetryService udp:localhost:8888",
+    "WSGITelemetryService unix:",
+    "WSGITelemetryService unix:/t 2",
+    "WSGITelemetryService unix:/t interval=",
+    "WSGITelemetryService unix:/t interval=0.4",
+    "WSGITelemetryService unix:/t interval=-1",
+    "WSGITelemetryService unix:/t interval=nan",
+    "WSGITelemetryService unix:/t interval=inf",
+    "WSGITelemetryService unix:/t interval=2s",
+    "WSGITelemetryService unix:/t interval=2 more",
+    "WSGITelemetryOptions",
+    "WSGITelemetryOptions +",
+    "WSGITelemetryOptions -",
+    "WSGITelemetryOptions +None",
+    "WSGITelemetryOptions -All",
+    "WSGITelemetryOptions CaptureEverything",
+    "WSGITelemetryOptions +CaptureUserAgent None",
+    "WSGITelemetryOptions All -CaptureUserAgent",
+    "WSGISlowRequests",
+    "WSGISlowRequests -1",
+    "WSGISlowRequests soon",
+    "WSGISlowRequests nan",
+    "WSGISlowRequests 1 2",
     "WSGIImportScript",
     f"WSGIImportScript {SCRIPT}",
     f"WSGIImportScript {SCRIPT} process-group=%{{GLOBAL}}",
@@ -57,7 +82,14 @@ SERVER_ONLY = [
     "WSGIServerMetrics On",
 ]
 
-WHOLE_SERVER_ONLY = ["WSGIPythonPath /one", "WSGIPythonHome /usr", "WSGIPythonOptimize 1"]
+WHOLE_SERVER_ONLY = [
+    "WSGIPythonPath /one",
+    "WSGIPythonHome /usr",
+    "WSGIPythonOptimize 1",
+    "WSGITelemetryService unix:/t",
+    "WSGITelemetryOptions None",
+    "WSGISlowRequests 1",
+]
 
 ACCEPTED = [
     f'WSGIScriptAlias "/with space" "{SCRIPT}" callable-object="other"',
@@ -69,6 +101,14 @@ ACCEPTED = [
     "WSGIScriptReloading OFF",
     "WSGIPassAuthorization on",
     "WSGIServerMetrics on",
+    "WSGITelemetryService unix:/t",
+    "WSGITelemetryService unix:/t interval=0.5",
+    "WSGITelemetryOptions +CaptureUserAgent -CaptureUserAgent",
+    "WSGITelemetryOptions none",
+    "WSGITelemetryOptions all",
+    "WSGITelemetryOptions captureuseragent",
+    "WSGISlowRequests 0",
+    "WSGISlowRequests 2.5",
 ]
 
 

@@ -35,6 +35,7 @@ suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not e
   for name in edges environ errors events hostile input method metrics phases response start_response validate; do
     echo "tests/apache/test_$name.py"
   done)
+suite "telemetry" "$python" -m pytest tests/telemetry
 suite "examples" "$python" -m pytest tests/examples
 
 printf '\n%d passed, 0 failed\n' "$passed"

@@ -1,0 +1,1 @@
+"""Telemetry against the receiver that it is made for."""

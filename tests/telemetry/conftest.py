@@ -1,0 +1,114 @@
+"""Fixtures: a private ingester, its feed, and Apache servers that report to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from apache.config import MODE, module_under_test
+from apache.httpd import Httpd, started
+
+from .ingester import Feed, Ingester, runtime_directory
+
+APPS = Path(__file__).with_name("apps")
+SERVICE = "WSGITelemetryService unix:{path} interval=0.5"
+GROUPS = {"embedded": "%{GLOBAL}", "daemon": "tests"}
+PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+Serve = Callable[..., Httpd]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def module_is_built() -> None:
+    """Says in one line what is missing, instead of failing at every start."""
+    path = module_under_test()
+    if not path.is_file():
+        pytest.exit(f"no module to test at {path}; build it, or set SLUICE_MODULE", returncode=2)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is on this machine, whatever the environment says about others."""
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """Where the service is to be; nobody is there yet."""
+    directory = runtime_directory(Path(tempfile.mkdtemp(prefix="sluice-telemetry-")))
+    yield directory / "t.sock"
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def ingester(socket_path: Path) -> Iterator[Ingester]:
+    ingester = Ingester(socket_path)
+    ingester.start()
+    yield ingester
+    ingester.stop()
+
+
+@pytest.fixture
+def feed(ingester: Ingester) -> Iterator[Feed]:
+    feed = Feed(ingester)
+    yield feed
+    feed.close()
+
+
+@pytest.fixture(params=["embedded", "daemon"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """Runs a test once in each mode."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["embedded", "daemon"] if os.environ.get("SLUICE_LONG") else ["daemon"])
+def fault_mode(request: pytest.FixtureRequest) -> str:
+    """The same for what takes its time, and does not depend on the mode."""
+    return str(request.param)
+
+
+@pytest.fixture
+def serve(socket_path: Path) -> Iterator[Serve]:
+    """Starts an Apache that serves the application in a mode and reports; in the end none has crashed."""
+    assert MODE == "embedded", "this suite chooses the mode itself"
+    servers: list[Httpd] = []
+
+    def start(
+        mode: str,
+        *lines: str,
+        service: str = SERVICE,
+        daemon: str = "threads=4",
+        **options: object,
+    ) -> Httpd:
+        group = GROUPS[mode]
+        daemons = [f"WSGIDaemonProcess tests {daemon}", "WSGIRestrictEmbedded On"]
+        server = Httpd(
+            [
+                service.format(path=socket_path),
+                *(daemons if mode == "daemon" else []),
+                "WSGIScriptAlias / ${APPS}/telemetry_app.py"
+                f" process-group={group} application-group=%{{GLOBAL}}",
+                *lines,
+            ],
+            **options,  # type: ignore[arg-type]
+        )
+        for path in APPS.iterdir():
+            if path.is_file():
+                shutil.copy(path, server.apps)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    crashes = []
+    for server in servers:
+        server.stop()
+        crashes += server.crash_lines()
+        started.remove(server)
+        server.discard()
+    assert not crashes, "\n".join(crashes)

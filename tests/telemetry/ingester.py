@@ -1,0 +1,148 @@
+"""The receiver of PyPI's mod_wsgi-telemetry as a process of its own, and what its WebSocket tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from apache.client import HOST
+from apache.process import clean_environment, free_port, wait_until
+
+COMMAND = [sys.executable, "-m", "mod_wsgi.telemetry.cli"]
+STOP_SECONDS = 20.0
+
+Record = dict[str, Any]
+
+
+class Ingester:
+    """Receives at a socket that every user may send to, and serves its page at a loopback port."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}/"
+
+    def start(self) -> None:
+        self.port = free_port()
+        self._process = subprocess.Popen(
+            [
+                *COMMAND,
+                "serve",
+                f"--listen=unix:{self.path}",
+                "--socket-mode=0666",
+                f"--http-port={self.port}",
+            ],
+            env=clean_environment(),
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        wait_until(self._answers, "the ingester serves its page")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        self._process.wait(STOP_SECONDS)
+        self._process = None
+
+    def state(self) -> Record:
+        """Its whole state. Nothing that it received may have been rejected."""
+        with urllib.request.urlopen(f"{self.url}api/state", timeout=10) as reply:
+            state: Record = json.load(reply)
+        assert state["decode_errors"] == 0
+        return state
+
+    def once(self, view: str = "overview") -> str:
+        """What its terminal monitor shows."""
+        shown = subprocess.run(
+            [*COMMAND, "top", f"--url=ws://{HOST}:{self.port}/ws", "--once", f"--view={view}"],
+            env={**clean_environment(), "TERM": "dumb"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd="/",
+        )
+        assert shown.returncode == 0, shown.stderr
+        return shown.stdout
+
+    def _answers(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, "the ingester ended"
+        try:
+            self.state()
+        except OSError:
+            return False
+        return self.path.exists()
+
+
+class Feed:
+    """Collects what the WebSocket tells from the time of its making on, the state so far included."""
+
+    def __init__(self, ingester: Ingester) -> None:
+        self._url = f"{ingester.url}ws"
+        self._records: list[Record] = []
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._read(),))
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    def close(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            self._loop.call_soon_threadsafe(task.cancel)
+        self._thread.join()
+        self._loop.close()
+
+    def samples(self, pid: int | None = None) -> list[Record]:
+        """The fields of request metrics, in the order of their arrival."""
+        found = [r for r in list(self._records) if r["type"] == "sample"]
+        return [r["fields"] | {"pid": r["pid"]} for r in found if pid in (None, r["pid"])]
+
+    def total(self, field: str) -> int:
+        return sum(sample[field] for sample in self.samples())
+
+    def slow(self, path: str) -> list[Record]:
+        found = [r["entry"] for r in list(self._records) if r["type"] == "slow_request"]
+        return [entry for entry in found if entry["path_info"] == path]
+
+    def events(self, kind: str) -> list[Record]:
+        found = [r["event"] for r in list(self._records) if r["type"] == "lifecycle"]
+        return [event for event in found if event["kind"] == kind]
+
+    async def _read(self) -> None:
+        try:
+            async with aiohttp.ClientSession() as session, session.ws_connect(self._url) as socket:
+                async for message in socket:
+                    self._take(json.loads(message.data))
+        except asyncio.CancelledError:
+            pass
+
+    def _take(self, record: Record) -> None:
+        if record["type"] == "snapshot":
+            for process in record["processes"]:
+                self._records += process["samples"]
+            for entry in record["slow_requests"]:
+                self._records.append(entry | {"type": "slow_request"})
+            for event in record["lifecycle_events"]:
+                self._records.append({"type": "lifecycle", "event": event})
+            self._ready.set()
+        else:
+            self._records.append(record)
+
+
+def runtime_directory(path: Path) -> Path:
+    """A directory in which Apache's unprivileged processes find a socket."""
+    os.chmod(path, 0o755)
+    return path

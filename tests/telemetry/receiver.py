@@ -1,0 +1,32 @@
+"""A socket of the test's own in the place of the service; the service's decoder reads what came."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from mod_wsgi.telemetry.wire import Sample, decode
+
+LARGEST = 1 << 16
+
+
+class Receiver:
+    def __init__(self, path: Path, mode: int = 0o666) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        os.chmod(path, mode)
+        self._path = path
+
+    def waiting(self) -> list[Sample]:
+        """What lies in the queue. Fails if the decoder rejects any of it."""
+        found = []
+        while True:
+            try:
+                found.append(decode(self._socket.recv(LARGEST, socket.MSG_DONTWAIT)))
+            except BlockingIOError:
+                return found
+
+    def close(self) -> None:
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
