@@ -37,6 +37,18 @@ Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
                                             traceback != nullptr ? traceback : Py_None, nullptr));
 }
 
+/// What a thread is executing in the current interpreter; null if nothing. sys._current_frames() would go through the
+/// threads of all interpreters, some of which run on while they have other locks.
+Object frame_of(unsigned long thread) {
+  PyThreadState* state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+  for (; state != nullptr; state = PyThreadState_Next(state)) {
+    if (state->thread_id != thread) continue;
+    Object frame = steal(reinterpret_cast<PyObject*>(PyThreadState_GetFrame(state)));
+    if (frame) return frame;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string exception_name() {
@@ -48,12 +60,9 @@ std::string exception_name() {
 
 std::vector<std::string> stack_of(unsigned long thread) {
   std::vector<std::string> lines;
-  const Object sys = steal(PyImport_ImportModule("sys"));
-  const Object frames = sys ? steal(PyObject_CallMethod(sys.ptr(), "_current_frames", nullptr)) : Object();
-  const Object key = steal(PyLong_FromUnsignedLong(thread));
-  PyObject* const frame = frames && key ? PyDict_GetItemWithError(frames.ptr(), key.ptr()) : nullptr;
-  const Object module = frame != nullptr ? steal(PyImport_ImportModule("traceback")) : Object();
-  if (module) append_all(steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame)), lines);
+  const Object frame = frame_of(thread);
+  const Object module = frame ? steal(PyImport_ImportModule("traceback")) : Object();
+  if (module) append_all(steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame.ptr())), lines);
   PyErr_Clear();
   return lines;
 }

@@ -11,7 +11,7 @@ namespace sluice::bindings {
 [[nodiscard]] std::vector<std::string> take_traceback();
 
 /// Where a thread is in Python, by its identifier (threading.get_ident()), the innermost call last. Empty if it is not
-/// in Python. With the lock.
+/// in the current interpreter. With the lock.
 [[nodiscard]] std::vector<std::string> stack_of(unsigned long thread);
 
 /// The name of the type of the exception that is set; it stays set.

@@ -58,6 +58,7 @@ struct ProcessConfig {
   const char* python_home;
   const char* python_path;  ///< Directories, separated by colons.
   int optimize;
+  int own_gil;  ///< Each sub-interpreter has a lock of its own.
   int server_metrics;
   int restrict_embedded;        ///< No application is served by the server's own processes.
   const char* socket_prefix;    ///< Null: in the server's runtime directory.

@@ -10,6 +10,7 @@
 #include "adapters/apache/config_error.hpp"
 #include "adapters/apache/daemon_options.hpp"
 #include "adapters/apache/telemetry_directives.hpp"
+#include "adapters/wsgi/runtime.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -217,6 +218,18 @@ const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
   return nullptr;
 }
 
+const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  int& own_gil = process_config().own_gil;
+  if (const char* const wrong = parse_switch(cmd, value, own_gil)) return wrong;
+  if (own_gil == 0 || wsgi::Runtime::has_own_gil()) return nullptr;
+  own_gil = 0;
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
+               "%s has no effect: it requires Python 3.12 or later, and this module embeds an older one",
+               cmd->cmd->name);
+  return nullptr;
+}
+
 /// True if a process group can be met; else says so.
 bool defined(const char* directive, const char* process_group) {
   if (process_group == nullptr || *process_group == '\0' || has_expansion(process_group)) return true;
@@ -294,6 +307,7 @@ const command_rec directives[] = {
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),
     one("WSGIPythonOptimize", python_optimize, kServer, "0, 1 or 2, as for python -O"),
+    one("WSGIPerInterpreterGIL", per_interpreter_gil, kServer, "On or Off: a lock of its own for each sub-interpreter"),
     {}};
 
 }  // namespace sluice::apache

@@ -29,7 +29,8 @@ wsgi::Runtime::Options python_options(const char* home, const char* path) {
   return {.program = SLUICE_PYTHON_PROGRAM,
           .home = home != nullptr ? home : "",
           .python_path = split_path(path != nullptr ? path : config.python_path),
-          .optimize = config.optimize};
+          .optimize = config.optimize,
+          .own_gil = config.own_gil != 0};
 }
 
 void set_server_version(wsgi::ServerFacts& facts) {

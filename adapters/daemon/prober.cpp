@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "adapters/wsgi/thread.hpp"
-#include "bindings/traceback.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::daemon {
@@ -47,10 +46,12 @@ void Prober::run() {
       const std::lock_guard lock(mutex_);
       if (ending_) break;
     }
-    const wsgi::WithGil locked(state);
-    seen_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+    {
+      const wsgi::WithGil locked(state);
+      seen_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+    }
     if (wanted == 0) continue;
-    for (const std::string& line : bindings::stack_of(wanted)) runtime_.host().log(LogLevel::kError, line);
+    for (const std::string& line : runtime_.stack_of(wanted, thread)) runtime_.host().log(LogLevel::kError, line);
   }
   thread.end(true);
 }

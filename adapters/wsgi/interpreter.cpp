@@ -37,6 +37,9 @@ void join_threads(const bindings::Host& host) {
   const Object here = steal(PyLong_FromUnsignedLong(PyThread_get_thread_ident()));
   if (!main_thread || !here || PyObject_SetAttrString(main_thread.ptr(), "_ident", here.ptr()) < 0) PyErr_Clear();
   call(host, "threading", "_shutdown");
+  // Python calls it again when it ends the interpreter, which Python 3.12 does not stand: object() does nothing.
+  auto* const nothing = reinterpret_cast<PyObject*>(&PyBaseObject_Type);
+  if (threading && PyObject_SetAttrString(threading.ptr(), "_shutdown", nothing) < 0) PyErr_Clear();
 }
 
 bool set_sys(const char* name, const Object& value) { return value && PySys_SetObject(name, value.ptr()) == 0; }

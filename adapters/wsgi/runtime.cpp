@@ -41,6 +41,29 @@ class Config {
   PyConfig config_;
 };
 
+/// A new interpreter, whose first thread state takes the place of the current one. Null, and the current one stays, if
+/// it cannot be made.
+PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
+#if PY_VERSION_HEX >= 0x030C0000
+  // A lock of its own wants memory of its own, and extension modules that say that they can do with that. fork() is
+  // refused either way: Python aborts the child where a sub-interpreter has made it.
+  const PyInterpreterConfig config = {
+      .use_main_obmalloc = own_gil ? 0 : 1,
+      .allow_fork = 0,
+      .allow_exec = 1,
+      .allow_threads = 1,
+      .allow_daemon_threads = 1,
+      .check_multi_interp_extensions = own_gil ? 1 : 0,
+      .gil = own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
+  };
+  PyThreadState* made = nullptr;
+  const PyStatus status = Py_NewInterpreterFromConfig(&made, &config);
+  return PyStatus_Exception(status) == 0 ? made : nullptr;
+#else
+  return Py_NewInterpreter();
+#endif
+}
+
 bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
 
 std::int64_t mtime_us(const std::string& path) {
@@ -97,13 +120,15 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
   PyThreadState* const caller = thread.state_in(main_->state());
   if (caller == nullptr) return nullptr;
   PyEval_RestoreThread(caller);
-  PyThreadState* const owner = Py_NewInterpreter();
+  PyThreadState* const owner = new_interpreter(options_.own_gil);
   if (owner == nullptr) {
     host_.log(LogLevel::kError, absl::StrCat("No interpreter could be made for application group '", name, "'."));
     PyThreadState_Swap(caller);
     PyEval_SaveThread();
     return nullptr;
   }
+  host_.log(LogLevel::kInfo, absl::StrCat("Python interpreter made for application group '", name, "'",
+                                          options_.own_gil ? ", with its own GIL." : "."));
   std::unique_ptr<Interpreter> made = Interpreter::furnish({.name = name, .python_path = options_.python_path}, host_);
   if (made) {
     PyEval_SaveThread();
@@ -146,6 +171,16 @@ void Runtime::publish_signal(const char* name, int number, ThreadContext& thread
   }
 }
 
+std::vector<std::string> Runtime::stack_of(unsigned long thread_id, ThreadContext& thread) {
+  for (Interpreter* const each : all_interpreters()) {
+    PyThreadState* const state = thread.state_in(each->state());
+    if (state == nullptr) continue;
+    const WithGil locked(state);
+    if (std::vector<std::string> lines = bindings::stack_of(thread_id); !lines.empty()) return lines;
+  }
+  return {};
+}
+
 void Runtime::stop(const std::string& reason, ThreadContext& thread) {
   if (!running()) return;
   const std::vector<Interpreter*> all = all_interpreters();
@@ -168,8 +203,10 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
 }
 
 /// Threads that are still inside an interpreter, daemons or requests that never end, would be unwound in the middle of
-/// whatever they do: then the kernel takes the process as it is.
+/// whatever they do: then the kernel takes the process as it is. So it does where Python 3.12 had several locks: what
+/// its parsers of arguments keep belongs to the interpreter that first used each, and the main one would free it.
 bool Runtime::finalizable(const std::vector<Interpreter*>& all) {
+  if (options_.own_gil && PY_VERSION_HEX < 0x030D0000) return false;
   const WithGil locked(main_->owner());
   return std::all_of(all.begin(), all.end(), [](const Interpreter* each) { return each->deserted(); });
 }

@@ -24,7 +24,11 @@ class Runtime {
     std::string home;     ///< A prefix, prefix:exec_prefix or a virtual environment; empty: by program.
     std::vector<std::string> python_path;  ///< In front of sys.path of every interpreter.
     int optimize = 0;                      ///< As -O given so many times.
+    bool own_gil = false;                  ///< Each sub-interpreter has a lock of its own. From Python 3.12 on.
   };
+
+  /// Whether this version of Python can give a sub-interpreter a lock of its own.
+  [[nodiscard]] static constexpr bool has_own_gil() noexcept { return PY_VERSION_HEX >= 0x030C0000; }
 
   /// `host` outlives the runtime.
   Runtime(Options options, bindings::Host& host) : options_(std::move(options)), host_(host) {}
@@ -52,6 +56,10 @@ class Runtime {
 
   /// Publishes process_signal to every interpreter, on the calling thread.
   void publish_signal(const char* name, int number, ThreadContext& thread);
+
+  /// Where a thread is in Python, by its identifier, in whichever interpreter; empty if it is in none. Blocks until
+  /// each interpreter that has to be asked gives up its lock.
+  [[nodiscard]] std::vector<std::string> stack_of(unsigned long thread_id, ThreadContext& thread);
 
   [[nodiscard]] bindings::Host& host() noexcept { return host_; }
 

@@ -65,6 +65,8 @@ REFUSED = [
     "WSGISlowRequests soon",
     "WSGISlowRequests nan",
     "WSGISlowRequests 1 2",
+    "WSGIPerInterpreterGIL",
+    "WSGIPerInterpreterGIL Maybe",
     "WSGIImportScript",
     f"WSGIImportScript {SCRIPT}",
     f"WSGIImportScript {SCRIPT} process-group=%{{GLOBAL}}",
@@ -80,6 +82,7 @@ SERVER_ONLY = [
     "WSGIPythonOptimize 1",
     f"WSGIImportScript {SCRIPT} {BOTH_GROUPS}",
     "WSGIServerMetrics On",
+    "WSGIPerInterpreterGIL On",
 ]
 
 WHOLE_SERVER_ONLY = [
@@ -89,6 +92,7 @@ WHOLE_SERVER_ONLY = [
     "WSGITelemetryService unix:/t",
     "WSGITelemetryOptions None",
     "WSGISlowRequests 1",
+    "WSGIPerInterpreterGIL On",
 ]
 
 ACCEPTED = [
@@ -109,6 +113,8 @@ ACCEPTED = [
     "WSGITelemetryOptions captureuseragent",
     "WSGISlowRequests 0",
     "WSGISlowRequests 2.5",
+    "WSGIPerInterpreterGIL on",
+    "WSGIPerInterpreterGIL OFF",
 ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import sys
-import sysconfig
 import venv
 from typing import Any
 
@@ -196,8 +195,8 @@ def test_python_path_is_searched_with_its_pth_files(start_httpd: StartHttpd) -> 
 
 
 def test_python_home_may_be_the_system_s(start_httpd: StartHttpd) -> None:
-    server = start_httpd(ABOUT, f"WSGIPythonHome {sysconfig.get_config_var('prefix')}")
-    assert about(server)["prefix"] == sysconfig.get_config_var("prefix")
+    server = start_httpd(ABOUT, f"WSGIPythonHome {sys.base_prefix}")
+    assert about(server)["prefix"] == sys.base_prefix
 
 
 def test_python_home_may_be_a_virtual_environment(start_httpd: StartHttpd) -> None:
