@@ -194,7 +194,7 @@ class PythonHost {
 }  // namespace
 }  // namespace sluice::harness
 
-PYBIND11_MODULE(_core, module) {
+PYBIND11_MODULE(sluice_core, module, py::multiple_interpreters::per_interpreter_gil()) {
   using sluice::harness::PythonHost;
   using sluice::harness::PythonRequest;
   module.doc() = "The harness of Sluice in C++. Use sluice.testing.";
@@ -218,4 +218,16 @@ PYBIND11_MODULE(_core, module) {
            py::arg("path") = "/",
            "Begin a request on a slot, from 1; method and path are what slow_requests() says of it. Raises ValueError "
            "for a slot that does not exist or is busy.");
+}
+
+/// What Python calls for _core. Before Python 3.12 a sub-interpreter would wait for ever in pybind11, whose states of
+/// threads know one interpreter only.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+#if PY_VERSION_HEX < 0x030C0000
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError, "sluice can be imported in sub-interpreters from Python 3.12 on only");
+    return nullptr;
+  }
+#endif
+  return PyInit_sluice_core();
 }
