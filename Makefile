@@ -23,7 +23,7 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo build test test-long bench install clean lint force \
-        need-build need-test need-bench need-lint $(presets:%=compile-%)
+        need-build need-test need-bench need-lint compile-modules $(presets:%=compile-%)
 
 help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics'
@@ -46,7 +46,8 @@ build: need-build compile-release
 demo: build
 	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so $(DEMO_ARGS)
 
-test: need-test compile-release compile-asan compile-tsan compile-models build/venv/test.stamp build/venvs
+test: need-test compile-release compile-asan compile-tsan compile-models compile-modules \
+      build/venv/test.stamp build/venvs
 	@tests/tools/suites.sh
 
 test-long: export SLUICE_LONG = 1
@@ -93,10 +94,17 @@ build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
 	@$(venv) -m pip install --quiet -r $<
 	@touch $@
 
+# Those of the others that a module for tests can embed, each with its version.
+build/embeddable: tests/tools/embeddable.sh build/pythons
+	@tests/tools/embeddable.sh $$(sed 1d build/pythons) >$@
+
 # A virtual environment for each other interpreter; the file lists them.
-build/venvs: tests/requirements.txt build/pythons
+build/venvs: tests/requirements.txt build/pythons build/embeddable
 	@: >$@; for python in $$(sed 1d build/pythons); do \
-	  venv=build/venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  venv=build/venv-$$version; \
+	  embeddable=$$(sed -n "s/^$$version //p" build/embeddable); \
+	  python=$${embeddable:-$$python}; \
 	  echo "sluice: $$venv: pip installs pytest pytest-timeout"; \
 	  $$python -m venv --clear $$venv && \
 	  $$venv/bin/python -m pip install --quiet -c $< pytest pytest-timeout && \
@@ -116,3 +124,6 @@ $(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.js
 
 $(presets:%=compile-%): compile-%: build/%/configured.stamp
 	cmake --build --preset $*
+
+compile-modules: build/embeddable build/venv/build.stamp
+	@tests/tools/modules.sh $(told)

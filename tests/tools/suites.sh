@@ -31,11 +31,31 @@ for venv in build/venv $(cat build/venvs); do
 done
 suite "bench" "$python" -m pytest tests/bench
 suite "apache" "$python" -m pytest tests/apache
-suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not embedded" $(
+# Those that say nothing of a mode.
+daemon_tests=$(
   for name in edges environ errors events hostile input method metrics phases response start_response validate; do
     echo "tests/apache/test_$name.py"
   done)
 suite "telemetry" "$python" -m pytest tests/telemetry
+suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not embedded" $daemon_tests
+
+# The module once more with other interpreters: some of its tests, or all when there is time.
+others() {
+  embedded="tests/apache/test_own_gil.py tests/apache/test_interpreters.py"
+  daemon="tests/apache/test_own_gil.py -k at_once"
+  if [ -n "${SLUICE_LONG:-}" ]; then
+    embedded="tests/apache --ignore tests/apache/test_frameworks.py"
+    daemon="tests/apache/test_own_gil.py $daemon_tests"
+  fi
+  export SLUICE_MODULE="$PWD/build/module-$1/modules/mod_sluice.so"
+  python=build/venv-$1/bin/python
+  suite "apache, module with Python $1" "$python" -m pytest $embedded
+  suite "apache, module with Python $1, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not embedded" $daemon
+  unset SLUICE_MODULE
+  python=build/venv/bin/python
+}
+for version in $(cut -d' ' -f1 build/embeddable); do others "$version"; done
+
 suite "examples" "$python" -m pytest tests/examples
 
 printf '\n%d passed, 0 failed\n' "$passed"

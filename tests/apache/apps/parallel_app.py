@@ -40,9 +40,9 @@ def fails(environ):
 
 
 def hold(environ):
-    """Some seconds in which the lock is not given up."""
+    """A second or more in which the lock is not given up."""
     (OUT / "holding").touch()
-    return [str(sum(range(150_000_000))).encode()]
+    return [str(sum(range(50_000_000))).encode()]
 
 
 def spin(environ):
