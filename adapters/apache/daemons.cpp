@@ -3,11 +3,9 @@
 #include <ap_listen.h>
 #include <ap_mpm.h>
 #include <apr_thread_proc.h>
+#include <mpm_common.h>
 #include <scoreboard.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <unixd.h>
@@ -18,13 +16,18 @@
 #include <exception>
 #include <fstream>
 #include <iterator>
+#include <new>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "adapters/apache/config.hpp"
+#include "adapters/apache/daemon_sockets.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/python_options.hpp"
 #include "adapters/daemon/process.hpp"
+#include "adapters/daemon/pulse.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::apache {
@@ -32,26 +35,29 @@ namespace {
 
 constexpr const char* kRetainedKey = "sluice-daemons";
 constexpr int kReplaced = 1;  ///< With SIGUSR1: a new process has taken the place of this one.
+/// Processes that end as soon as they begin must not keep the machine busy: from so many on they begin with a pause.
+constexpr int kEarlyEnds = 2;
+constexpr unsigned kPauseSeconds = 1;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 /// What outlives a reading of the configuration, and the module itself, which a restart unloads: plain memory of the
 /// process.
 struct Retained {
-  static constexpr int kSockets = 128;
-  static constexpr int kElders = 1024;
+  static constexpr int kProcesses = 2048;
 
-  struct Socket {
+  /// A daemon process that lives, of this configuration or an earlier one. It has the pulse of the same index.
+  struct Process {
     char group[64];
-    char path[sizeof(sockaddr_un::sun_path)];
-    int descriptor;
-    bool used;  ///< By the configuration that was read last.
+    pid_t pid;   ///< 0: a free place.
+    bool elder;  ///< Of an earlier configuration: it finishes what it has.
+    int deadlock_timeout;
+    daemon::PulseWatch watch;
   };
 
-  Socket sockets[kSockets];
-  int socket_count;
-  int sockets_made;
-  pid_t elders[kElders];  ///< Processes of earlier configurations that finish what they have.
-  int elder_count;
+  DaemonSockets sockets;
+  Process processes[kProcesses];
+  daemon::Pulse* pulses;  ///< Null: there was no memory for them.
+  std::uint64_t looked_ns;
 };
 
 /// One daemon process, and the one that takes its place.
@@ -60,6 +66,7 @@ struct Daemon {
   int number;
   apr_proc_t process;
   bool running;
+  int place;       ///< Among the retained processes; -1: there was none left.
   int early_ends;  ///< In a row.
   std::uint64_t started_ns;
 };
@@ -75,74 +82,19 @@ constinit bool leaving = false;
 std::size_t count_daemons() { return daemons != nullptr ? static_cast<std::size_t>(daemons->nelts) : 0; }
 Daemon& daemon_at(std::size_t i) { return reinterpret_cast<Daemon*>(daemons->elts)[i]; }
 
-// Sockets.
+// The places of living processes.
 
-void close_socket(Retained::Socket& socket) noexcept {
-  ::close(socket.descriptor);
-  ::unlink(socket.path);
-  socket = retained->sockets[--retained->socket_count];
+/// Null for a process without a place.
+Retained::Process* process_at(int place) noexcept { return place >= 0 ? &retained->processes[place] : nullptr; }
+
+daemon::Pulse* pulse_of(const Daemon& each) noexcept {
+  return each.place >= 0 && retained->pulses != nullptr ? &retained->pulses[each.place] : nullptr;
 }
 
-/// A listening socket at a new path, which only the user of the server's workers may connect to. -1, with errno set.
-int listen_at(const char* path, int backlog) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-  const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return -1;
-  ::unlink(path);
-  const mode_t before = ::umask(0177);
-  const int bound = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  ::umask(before);
-  const bool owned =
-      bound == 0 && (::geteuid() != 0 || ::chown(path, ap_unixd_config.user_id, static_cast<gid_t>(-1)) == 0);
-  if (owned && ::listen(descriptor, backlog) == 0) return descriptor;
-  const int error = errno;
-  ::close(descriptor);
-  if (bound == 0) ::unlink(path);
-  errno = error;
-  return -1;
-}
-
-/// The socket of a group. It stays through restarts, so that nobody who connects is refused. Null after an error, which
-/// has been logged.
-Retained::Socket* socket_of(const daemon::Group& group) {
-  for (int i = 0; i < retained->socket_count; ++i) {
-    Retained::Socket& known = retained->sockets[i];
-    if (std::strcmp(known.group, group.name) != 0) continue;
-    ::listen(known.descriptor, group.listen_backlog);  // changes the backlog
-    return &known;
-  }
-  const char* const prefix = process_config().socket_prefix != nullptr ? process_config().socket_prefix
-                                                                       : ap_runtime_dir_relative(configuration, "wsgi");
-  const std::string path =
-      std::string(prefix) + "." + std::to_string(::getpid()) + "." + std::to_string(++retained->sockets_made) + ".sock";
-  if (retained->socket_count == Retained::kSockets || path.size() >= sizeof(sockaddr_un::sun_path) ||
-      std::strlen(group.name) >= sizeof Retained::Socket::group) {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, main_server,
-                 "Daemon process group '%s' can have no socket at '%s': there are too many, or a name is too long",
-                 group.name, path.c_str());
-    return nullptr;
-  }
-  const int descriptor = listen_at(path.c_str(), group.listen_backlog);
-  if (descriptor < 0) {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, errno, main_server,
-                 "No socket can be made at '%s' for daemon process group '%s'", path.c_str(), group.name);
-    return nullptr;
-  }
-  Retained::Socket& made = retained->sockets[retained->socket_count++];
-  made = {};
-  std::strcpy(made.group, group.name);
-  std::strcpy(made.path, path.c_str());
-  made.descriptor = descriptor;
-  return &made;
-}
-
-int descriptor_of(const daemon::Group& group) noexcept {
-  for (int i = 0; i < retained->socket_count; ++i) {
-    if (std::strcmp(retained->sockets[i].group, group.name) == 0) return retained->sockets[i].descriptor;
-  }
-  return -1;
+int free_place() noexcept {
+  const auto* const found = std::find_if(std::begin(retained->processes), std::end(retained->processes),
+                                         [](const Retained::Process& each) { return each.pid == 0; });
+  return found != std::end(retained->processes) ? static_cast<int>(found - retained->processes) : -1;
 }
 
 // The new process.
@@ -167,11 +119,12 @@ void reset_signals() noexcept {
   for (const int each : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(each, SIG_IGN);
 }
 
-daemon::ProcessOptions process_options(const DaemonGroup& group) {
+daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* pulse) {
   daemon::ProcessOptions options{
       .group = group.group,
-      .listener = descriptor_of(group.group),
+      .listener = retained->sockets.descriptor_of(group.group.name),
       .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
+      .pulse = pulse,
       .facts = {.multithread = group.group.threads > 1,
                 .multiprocess = group.group.processes_given,
                 .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
@@ -194,14 +147,14 @@ daemon::ProcessOptions process_options(const DaemonGroup& group) {
   return options;
 }
 
-[[noreturn]] void become_daemon(const DaemonGroup& group, int early_ends) noexcept {
+[[noreturn]] void become_daemon(const Daemon& each) noexcept {
+  const DaemonGroup& group = *each.group;
   reset_signals();
   ap_close_listeners();
-  // Processes that end as soon as they begin must not keep the machine busy.
-  if (early_ends > 1) ::sleep(1);
+  if (each.early_ends >= kEarlyEnds) ::sleep(kPauseSeconds);
   try {
     if (group.group.display_name != nullptr) name_process(group.group.display_name, group.group.name);
-    daemon::run_process(process_options(group));
+    daemon::run_process(process_options(group, pulse_of(each)));
   } catch (const std::exception& error) {
     ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "Daemon process '%s' cannot go on: %s", group.group.name,
                  error.what());
@@ -213,16 +166,24 @@ daemon::ProcessOptions process_options(const DaemonGroup& group) {
 
 void maintain(int reason, void* data, apr_wait_t status) noexcept;
 
+/// A process that cannot be made now is made later, see look_after_daemons().
 void start(Daemon& each) {
+  const daemon::Group& group = each.group->group;
   each.started_ns = monotonic_ns();
+  each.place = free_place();
+  if (daemon::Pulse* const pulse = pulse_of(each)) new (pulse) daemon::Pulse;
   const apr_status_t status = apr_proc_fork(&each.process, configuration);
-  if (status == APR_INCHILD) become_daemon(*each.group, each.early_ends);
+  if (status == APR_INCHILD) become_daemon(each);
   each.running = status == APR_INPARENT;
-  if (each.running) {
-    apr_proc_other_child_register(&each.process, maintain, &each, nullptr, configuration);
-  } else {
+  if (!each.running) {
     ap_log_error(APLOG_MARK, APLOG_ALERT, status, main_server, "No process can be made for daemon process group '%s'",
-                 each.group->group.name);
+                 group.name);
+    return;
+  }
+  apr_proc_other_child_register(&each.process, maintain, &each, nullptr, configuration);
+  if (Retained::Process* const process = process_at(each.place)) {
+    *process = {{}, each.process.pid, false, group.deadlock_timeout, {}};
+    std::strncpy(process->group, group.name, sizeof process->group - 1);
   }
 }
 
@@ -236,6 +197,22 @@ void log_end(const Daemon& each, apr_wait_t status) {
   }
 }
 
+/// Whether a process ended before it was of any use.
+bool ended_early(const Daemon& each) noexcept {
+  const daemon::Pulse* const pulse = pulse_of(each);
+  if (pulse != nullptr && pulse->served.load(std::memory_order_relaxed)) return false;
+  const std::uint64_t pause_ns = each.early_ends >= kEarlyEnds ? kPauseSeconds * kSecond : 0;
+  return monotonic_ns() - each.started_ns < kSecond + pause_ns;
+}
+
+void count_early_end(Daemon& each) noexcept {
+  each.early_ends = ended_early(each) ? each.early_ends + 1 : 0;
+  if (each.early_ends != kEarlyEnds) return;
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
+               "Daemon process '%s' ends again and again as soon as it begins: from now on it begins with a pause",
+               each.group->group.name);
+}
+
 void maintain(int reason, void* data, apr_wait_t status) noexcept {
   auto& each = *static_cast<Daemon*>(data);
   switch (reason) {
@@ -244,7 +221,8 @@ void maintain(int reason, void* data, apr_wait_t status) noexcept {
       apr_proc_other_child_unregister(&each);
       each.running = false;
       log_end(each, status);
-      each.early_ends = monotonic_ns() - each.started_ns < kSecond ? each.early_ends + 1 : 0;
+      count_early_end(each);
+      if (Retained::Process* const process = process_at(each.place)) process->pid = 0;
       if (!leaving) start(each);
       break;
     case APR_OC_REASON_RESTART:
@@ -252,6 +230,27 @@ void maintain(int reason, void* data, apr_wait_t status) noexcept {
       break;
     default:
       break;
+  }
+}
+
+/// Kills the processes that have shown no sign of life for their deadlock timeout. Their deaths are noticed like
+/// others.
+void end_silent_processes() {
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::uint64_t elapsed_ns = now_ns - retained->looked_ns;
+  if (retained->pulses == nullptr || elapsed_ns < daemon::kLookLeastNs) return;
+  retained->looked_ns = now_ns;
+  for (int i = 0; i < Retained::kProcesses; ++i) {
+    Retained::Process& each = retained->processes[i];
+    if (each.pid == 0 || each.deadlock_timeout == 0) continue;
+    const std::uint64_t limit_ns = static_cast<std::uint64_t>(each.deadlock_timeout) * kSecond;
+    if (!each.watch.silent(retained->pulses[i], elapsed_ns, limit_ns)) continue;
+    ap_log_error(
+        APLOG_MARK, APLOG_ERR, 0, main_server,
+        "Daemon process '%s' (pid %d) does not run any more: no sign of life for its deadlock timeout of %d s. "
+        "It is killed",
+        each.group, each.pid, each.deadlock_timeout);
+    ::kill(each.pid, SIGKILL);
   }
 }
 
@@ -270,16 +269,17 @@ void forget_elder(int reason, void* data, apr_wait_t) noexcept {
   if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST) return;
   apr_proc_other_child_unregister(data);
   const pid_t pid = static_cast<apr_proc_t*>(data)->pid;
-  pid_t* const end = retained->elders + retained->elder_count;
-  pid_t* const found = std::find(retained->elders, end, pid);
-  if (found != end) *found = retained->elders[--retained->elder_count];
+  for (Retained::Process& each : retained->processes) {
+    if (each.elder && each.pid == pid) each = {};
+  }
 }
 
 /// The server reports every child that it does not know.
 void adopt_elders() {
-  for (int i = 0; i < retained->elder_count; ++i) {
+  for (const Retained::Process& each : retained->processes) {
+    if (!each.elder) continue;
     auto* const process = static_cast<apr_proc_t*>(apr_pcalloc(configuration, sizeof(apr_proc_t)));
-    process->pid = retained->elders[i];
+    process->pid = each.pid;
     apr_proc_other_child_register(process, forget_elder, process, nullptr, configuration);
   }
 }
@@ -318,9 +318,10 @@ apr_status_t end_generation(void*) noexcept {
     Daemon& each = daemon_at(i);
     if (!each.running) continue;
     apr_proc_other_child_unregister(&each);
-    if (graceful && retained->elder_count < Retained::kElders) {
+    Retained::Process* const process = process_at(each.place);
+    if (graceful && process != nullptr) {
       ::sigqueue(each.process.pid, SIGUSR1, {.sival_int = kReplaced});
-      retained->elders[retained->elder_count++] = each.process.pid;
+      process->elder = true;
     } else {
       ending.push_back(each.process.pid);
       const int timeout = each.group->group.shutdown_timeout;
@@ -328,13 +329,13 @@ apr_status_t end_generation(void*) noexcept {
     }
   }
   if (!graceful) {
-    ending.insert(ending.end(), retained->elders, retained->elders + retained->elder_count);
-    retained->elder_count = 0;
+    for (const Retained::Process& each : retained->processes) {
+      if (each.elder) ending.push_back(each.pid);
+    }
+    std::fill(std::begin(retained->processes), std::end(retained->processes), Retained::Process{});
     end_all(ending, allowed_ns);
   }
-  if (server_ends()) {
-    while (retained->socket_count > 0) close_socket(retained->sockets[0]);
-  }
+  if (server_ends()) retained->sockets.close_all();
   daemons = nullptr;
   return APR_SUCCESS;
 }
@@ -364,26 +365,26 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
   if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) return OK;
   parent = ::getpid();
   retained = static_cast<Retained*>(ap_retained_data_get(kRetainedKey));
-  if (retained == nullptr) retained = static_cast<Retained*>(ap_retained_data_create(kRetainedKey, sizeof(Retained)));
-  for (int i = 0; i < retained->socket_count; ++i) retained->sockets[i].used = false;
+  if (retained == nullptr) {
+    retained = static_cast<Retained*>(ap_retained_data_create(kRetainedKey, sizeof(Retained)));
+    retained->pulses = daemon::map_pulses(Retained::kProcesses);
+  }
+  retained->sockets.begin_use();
   daemons = apr_array_make(pool, 8, sizeof(Daemon));
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     auto& group = reinterpret_cast<DaemonGroup*>(groups->elts)[i];
     complete(group.group);
     if (group.group.serves()) {
-      Retained::Socket* const socket = socket_of(group.group);
-      if (socket == nullptr) return HTTP_INTERNAL_SERVER_ERROR;
-      socket->used = true;
-      group.socket = apr_pstrdup(pool, socket->path);
+      const char* const path = retained->sockets.use(group.group, pool, server);
+      if (path == nullptr) return HTTP_INTERNAL_SERVER_ERROR;
+      group.socket = apr_pstrdup(pool, path);
     }
     for (int number = 1; number <= group.group.processes; ++number) {
-      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {}, false, 0, 0};
+      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {}, false, -1, 0, 0};
     }
   }
-  for (int i = retained->socket_count; i-- > 0;) {
-    if (!retained->sockets[i].used) close_socket(retained->sockets[i]);
-  }
+  retained->sockets.close_unused();
   apr_pool_pre_cleanup_register(pool, nullptr, end_generation);
   adopt_elders();
   if (ap_scoreboard_image != nullptr) start_all();
@@ -392,6 +393,15 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
 
 int start_daemons(apr_pool_t*, ap_scoreboard_e) {
   start_all();
+  return OK;
+}
+
+int look_after_daemons(apr_pool_t*, server_rec*) {
+  if (::getpid() != parent || leaving) return OK;
+  for (std::size_t i = 0; i < count_daemons(); ++i) {
+    if (!daemon_at(i).running) start(daemon_at(i));
+  }
+  end_silent_processes();
   return OK;
 }
 

@@ -15,6 +15,10 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t* log_pool, apr_pool_t* temporar
 /// The hook pre_mpm, after the scoreboard has been made: makes the processes.
 int start_daemons(apr_pool_t* pool, ap_scoreboard_e scoreboard);
 
+/// The hook monitor, which the parent runs about every ten seconds: makes the processes that could not be made before,
+/// and kills those that do not run any more.
+int look_after_daemons(apr_pool_t* pool, server_rec* server);
+
 /// For the hook child_init: what the parent set up to notice deaths is not for its children.
 void forget_daemons() noexcept;
 

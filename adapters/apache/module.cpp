@@ -1,4 +1,6 @@
 // The module record and the hooks.
+#include <mpm_common.h>
+
 #include "adapters/apache/child.hpp"
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/daemons.hpp"
@@ -29,6 +31,7 @@ void register_hooks(apr_pool_t*) {
   ap_hook_post_config(name_in_server_header, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(prepare_daemons, nullptr, nullptr, APR_HOOK_LAST);
   ap_hook_pre_mpm(start_daemons, nullptr, nullptr, APR_HOOK_LAST);
+  ap_hook_monitor(look_after_daemons, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_child_init(start_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_request, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -34,8 +34,8 @@ std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(co
 
 }  // namespace
 
-Lifetime::Lifetime(const Group& group, const bindings::Host& host) noexcept
-    : group_(group), host_(host), parent_(::getppid()), started_ns_(monotonic_ns()) {}
+Lifetime::Lifetime(const Group& group, const bindings::Host& host, Pulse* pulse) noexcept
+    : group_(group), host_(host), pulse_(pulse), parent_(::getppid()), started_ns_(monotonic_ns()) {}
 
 void Lifetime::block_signals() noexcept {
   const sigset_t signals = watched_signals();
@@ -132,6 +132,7 @@ void Lifetime::watch(const Load& load) noexcept {
   watcher_.store(::pthread_self(), std::memory_order_release);
   const sigset_t signals = watched_signals();
   while (true) {
+    if (pulse_ != nullptr) pulse_->beat();
     siginfo_t info{};
     const bool stopping = how_.load(std::memory_order_acquire) >= 0;
     const int signal = ::sigtimedwait(&signals, &info, stopping ? &kShortTick : &kTick);
@@ -147,6 +148,12 @@ void Lifetime::watch(const Load& load) noexcept {
     closing_.store(true, std::memory_order_release);
     closing_.notify_all();
   }
+}
+
+void Lifetime::started() noexcept {
+  if (started_.load(std::memory_order_relaxed)) return;  // so that requests write no memory that others share
+  started_.store(true, std::memory_order_relaxed);
+  if (pulse_ != nullptr) pulse_->served.store(true, std::memory_order_relaxed);
 }
 
 void Lifetime::wait_for_closing() noexcept { closing_.wait(false, std::memory_order_acquire); }

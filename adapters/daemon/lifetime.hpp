@@ -14,6 +14,7 @@
 
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/prober.hpp"
+#include "adapters/daemon/pulse.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "bindings/host.hpp"
 
@@ -42,7 +43,8 @@ class Lifetime {
     kEnd,    ///< The same within the shutdown timeout.
   };
 
-  Lifetime(const Group& group, const bindings::Host& host) noexcept;
+  /// The pulse may be null: then nobody looks.
+  Lifetime(const Group& group, const bindings::Host& host, Pulse* pulse) noexcept;
 
   /// Blocks the signals that watch() waits for. Before any thread is made.
   static void block_signals() noexcept;
@@ -72,7 +74,7 @@ class Lifetime {
   /// Waits until no request is in flight, at most as long as their grace.
   void wait_for_requests(const Load& load) noexcept;
   /// The application has been loaded, or a request served: the startup timeout is met.
-  void started() noexcept { started_.store(true, std::memory_order_relaxed); }
+  void started() noexcept;
 
  private:
   void take_signal(int signal, int value) noexcept;
@@ -84,6 +86,7 @@ class Lifetime {
 
   const Group& group_;
   const bindings::Host& host_;
+  Pulse* const pulse_;
   const int parent_;
   const std::uint64_t started_ns_;
   std::atomic<const char*> reason_{""};  ///< Literals.

@@ -101,7 +101,7 @@ void run_process(const ProcessOptions& options) {
 
   // None of these is ever destroyed: threads that do not end with the process may use them to the last.
   auto& host = *new DaemonHost(options);
-  auto& lifetime = *new Lifetime(options.group, host);
+  auto& lifetime = *new Lifetime(options.group, host, options.pulse);
   auto& runtime = *new wsgi::Runtime(options.python, host);
   auto& main_thread = *new wsgi::ThreadContext(host.recorder());
   auto& workers =

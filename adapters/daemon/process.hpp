@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "adapters/daemon/group.hpp"
+#include "adapters/daemon/pulse.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"
@@ -25,8 +26,9 @@ struct ImportedScript {
 
 struct ProcessOptions {
   const Group& group;
-  int listener = -1;      ///< -1 for a service process.
-  uid_t server_user = 0;  ///< The user of the server's workers.
+  int listener = -1;       ///< -1 for a service process.
+  uid_t server_user = 0;   ///< The user of the server's workers.
+  Pulse* pulse = nullptr;  ///< What the parent looks at; null: nobody does.
   wsgi::ServerFacts facts;
   wsgi::Runtime::Options python;
   std::vector<ImportedScript> imports;

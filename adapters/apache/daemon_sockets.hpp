@@ -1,0 +1,47 @@
+// The listening sockets of daemon process groups. They belong to the server's parent and stay through restarts, so that
+// nobody who connects is refused and what waits in a backlog is served by the next process.
+#pragma once
+
+#include <sys/un.h>
+
+#include "adapters/apache/server.hpp"
+#include "adapters/daemon/group.hpp"
+
+namespace sluice::apache {
+
+/// Plain memory of the process: it outlives a reading of the configuration, and the module itself, which a restart
+/// unloads. All zeros is a table without sockets. Only the parent changes it.
+class DaemonSockets {
+ public:
+  /// A new configuration begins to say what it uses.
+  void begin_use() noexcept;
+
+  /// The path of the group's socket, which is made if there is none. Null after an error, which has been logged.
+  [[nodiscard]] const char* use(const daemon::Group& group, apr_pool_t* pool, server_rec* server);
+
+  /// Closes and removes what the new configuration has not asked for.
+  void close_unused() noexcept;
+  void close_all() noexcept;
+
+  /// -1 if the group has no socket.
+  [[nodiscard]] int descriptor_of(const char* group) const noexcept;
+
+ private:
+  static constexpr int kSockets = 128;
+
+  struct Socket {
+    char group[64];
+    char path[sizeof(sockaddr_un::sun_path)];
+    int descriptor;
+    bool used;  ///< By the configuration that was read last.
+  };
+
+  [[nodiscard]] Socket* find(const char* group) noexcept;
+  void close(Socket& socket) noexcept;
+
+  Socket sockets_[kSockets];
+  int count_;
+  int made_;
+};
+
+}  // namespace sluice::apache
