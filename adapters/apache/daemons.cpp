@@ -39,6 +39,9 @@ constexpr int kReplaced = 1;  ///< With SIGUSR1: a new process has taken the pla
 constexpr int kEarlyEnds = 2;
 constexpr unsigned kPauseSeconds = 1;
 constexpr std::uint64_t kSecond = 1'000'000'000;
+/// The parent looks at its processes less often than they beat, and about every ten seconds when it runs as it should.
+constexpr std::uint64_t kLookLeastNs = 2 * kSecond;
+constexpr std::uint64_t kLookMostNs = 20 * kSecond;
 
 /// What outlives a reading of the configuration, and the module itself, which a restart unloads: plain memory of the
 /// process.
@@ -238,13 +241,14 @@ void maintain(int reason, void* data, apr_wait_t status) noexcept {
 void end_silent_processes() {
   const std::uint64_t now_ns = monotonic_ns();
   const std::uint64_t elapsed_ns = now_ns - retained->looked_ns;
-  if (retained->pulses == nullptr || elapsed_ns < daemon::kLookLeastNs) return;
+  if (retained->pulses == nullptr || elapsed_ns < kLookLeastNs) return;
   retained->looked_ns = now_ns;
   for (int i = 0; i < Retained::kProcesses; ++i) {
     Retained::Process& each = retained->processes[i];
     if (each.pid == 0 || each.deadlock_timeout == 0) continue;
     const std::uint64_t limit_ns = static_cast<std::uint64_t>(each.deadlock_timeout) * kSecond;
-    if (!each.watch.silent(retained->pulses[i], elapsed_ns, limit_ns)) continue;
+    const std::uint64_t beats = retained->pulses[i].beats.load(std::memory_order_relaxed);
+    if (!each.watch.silent(beats, elapsed_ns, kLookMostNs, limit_ns)) continue;
     ap_log_error(
         APLOG_MARK, APLOG_ERR, 0, main_server,
         "Daemon process '%s' (pid %d) does not run any more: no sign of life for its deadlock timeout of %d s. "

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "sluice/clock.hpp"
@@ -18,6 +19,8 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr timespec kTick = {1, 0};
+/// After a longer pause between two ticks the process itself stood still.
+constexpr std::uint64_t kTickMostNs = 5 * kSecond / 2;
 constexpr timespec kShortTick = {0, 20'000'000};
 
 /// How the server's parent says that a new process has taken this one's place already.
@@ -84,6 +87,12 @@ void Lifetime::take_signal(int signal, int value) noexcept {
   }
 }
 
+bool Lifetime::python_stuck(const Prober* prober, std::uint64_t now_ns) noexcept {
+  const std::uint64_t elapsed_ns = now_ns - std::exchange(looked_ns_, now_ns);
+  if (prober == nullptr || group_.deadlock_timeout == 0) return false;
+  return python_.silent(prober->seen_ns(), elapsed_ns, kTickMostNs, seconds(group_.deadlock_timeout));
+}
+
 void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
   const auto passed = [now_ns](std::uint64_t since_ns, int limit) {
     return limit > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= seconds(limit);
@@ -91,7 +100,7 @@ void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
   if (::getppid() != parent_) stop(Stop::kClose, "shutdown_signal");
   if (how_.load(std::memory_order_relaxed) >= 0) return;
   Prober* const prober = prober_.load(std::memory_order_acquire);
-  if (prober != nullptr && passed(prober->seen_ns(), group_.deadlock_timeout)) {
+  if (python_stuck(prober, now_ns)) {
     log(LogLevel::kError, "Deadlock timeout exceeded: Python's lock cannot be had");
     stop(Stop::kEnd, "deadlock_timeout");
   } else if (passed(started_ns_, group_.restart_interval)) {

@@ -78,6 +78,7 @@ class Lifetime {
 
  private:
   void take_signal(int signal, int value) noexcept;
+  [[nodiscard]] bool python_stuck(const Prober* prober, std::uint64_t now_ns) noexcept;
   void check_limits(const Load& load, std::uint64_t now_ns) noexcept;
   [[nodiscard]] bool due_to_close(const Load& load, std::uint64_t now_ns) const noexcept;
   void enforce_end(std::uint64_t now_ns) const noexcept;
@@ -97,6 +98,8 @@ class Lifetime {
   std::atomic<pthread_t> watcher_{};
   std::atomic<Prober*> prober_{nullptr};
   std::atomic<telemetry::Reporter*> reporter_{nullptr};
+  PulseWatch python_{};  ///< Of watch().
+  std::uint64_t looked_ns_ = 0;
 };
 
 }  // namespace sluice::daemon

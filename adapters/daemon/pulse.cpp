@@ -13,14 +13,14 @@ Pulse* map_pulses(std::size_t count) noexcept {
   return memory != MAP_FAILED ? static_cast<Pulse*>(memory) : nullptr;  // the kernel's zeros are what Pulse begins with
 }
 
-bool PulseWatch::silent(const Pulse& pulse, std::uint64_t elapsed_ns, std::uint64_t limit_ns) noexcept {
-  const std::uint64_t now = pulse.beats.load(std::memory_order_relaxed);
+bool PulseWatch::silent(std::uint64_t now, std::uint64_t elapsed_ns, std::uint64_t most_ns,
+                        std::uint64_t limit_ns) noexcept {
   if (std::exchange(beats, now) != now) {
     silent_ns = 0;
     looks = 0;
     return false;
   }
-  if (elapsed_ns > kLookMostNs) return false;
+  if (elapsed_ns > most_ns) return false;
   silent_ns += elapsed_ns;
   ++looks;
   return looks >= 2 && silent_ns >= limit_ns;

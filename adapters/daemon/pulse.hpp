@@ -21,20 +21,18 @@ struct Pulse {
 /// memory.
 [[nodiscard]] Pulse* map_pulses(std::size_t count) noexcept;
 
-/// What the parent makes of one pulse. Plain data; all zeros is a process that has just begun.
+/// What somebody makes of a counter that changes as long as all is well, and of how often he looks at it himself. Plain
+/// data; all zeros is a counter that nobody has looked at.
 struct PulseWatch {
   std::uint64_t beats;      ///< As they were at the last look.
-  std::uint64_t silent_ns;  ///< Since when there has been none, as far as the parent itself ran at its usual pace.
+  std::uint64_t silent_ns;  ///< Since when there has been none, as far as the looks came at their usual pace.
   int looks;                ///< Without a beat, in a row.
 
-  /// Looks at the pulse, `elapsed_ns` after the last look: true if it has been silent for the limit and for two looks.
-  /// The second look is what spares a process that stood still only because the machine did.
-  [[nodiscard]] bool silent(const Pulse& pulse, std::uint64_t elapsed_ns, std::uint64_t limit_ns) noexcept;
+  /// Looks, `elapsed_ns` after the last look: true if there has been no beat for the limit and for two looks. A pause
+  /// of more than `most_ns` between looks does not count: then whoever looks did not run himself, and can blame nobody.
+  /// The second look spares what stood still only because the whole machine did.
+  [[nodiscard]] bool silent(std::uint64_t now, std::uint64_t elapsed_ns, std::uint64_t most_ns,
+                            std::uint64_t limit_ns) noexcept;
 };
-
-/// How often the parent looks: less often than processes beat. After a longer pause it did not run itself, and nobody
-/// can be blamed for having been silent.
-inline constexpr std::uint64_t kLookLeastNs = 2'000'000'000;
-inline constexpr std::uint64_t kLookMostNs = 20'000'000'000;
 
 }  // namespace sluice::daemon

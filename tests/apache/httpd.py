@@ -47,7 +47,9 @@ class Httpd:
         threads: int = 4,
         modules: Sequence[str] = (),
         load_wsgi: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = dict(environment or {})
         self._lines = list(lines)
         self._workers = Workers(mpm, processes, threads)
         self._modules = tuple(modules)
@@ -111,6 +113,11 @@ class Httpd:
         assert self._process is not None
         self._settle()
         self._process.send_signal(signal.SIGHUP)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def kill_child(self, pid: int) -> None:
         assert pid in self.children()
@@ -199,7 +206,7 @@ class Httpd:
         with open(self.layout.root / "console.log", "ab") as console:
             return subprocess.Popen(
                 [APACHE, "-DFOREGROUND", "-d", self.layout.root, "-f", self.layout.conf],
-                env=clean_environment(),
+                env={**clean_environment(), **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,

@@ -57,6 +57,32 @@ def group_members(group: int) -> list[int]:
     return found
 
 
+def named_processes(candidates: list[int], name: str) -> list[int]:
+    """Those whose title, as `ps` shows it, begins with this name; the one that began first first."""
+    found = []
+    for pid in candidates:
+        try:
+            title = Path(f"/proc/{pid}/cmdline").read_bytes()
+            begun = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        except OSError:
+            continue
+        if title.startswith(name.encode()):
+            found.append((int(begun), pid))
+    return [pid for _, pid in sorted(found)]
+
+
+def memory_kib(pid: int, key: str = "VmRSS") -> int:
+    """A line of /proc/<pid>/status: memory in use, or VmHWM, the most there has been."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1])
+    raise AssertionError(f"no {key} of {pid}")
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
     """Polls until `condition` holds; fails with `what` after a generous time."""
     deadline = time.monotonic() + seconds

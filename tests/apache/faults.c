@@ -1,0 +1,59 @@
+// Preloaded into a server: has single calls of the system fail, as the environment says.
+//   SLUICE_FAIL_FORK=path   fork() fails with EAGAIN while there is such a file
+//   SLUICE_FAIL_STEP=name   that step of becoming another user fails with EPERM in daemon processes, which, unlike the
+//                           server's own, use the calls for all ids; `verification` has setresuid() do nothing at all
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int in_daemon_process;
+
+static int is_step(const char *name) {
+  const char *step = getenv("SLUICE_FAIL_STEP");
+  return step != NULL && strcmp(step, name) == 0;
+}
+
+static int fail(void) {
+  errno = EPERM;
+  return -1;
+}
+
+pid_t fork(void) {
+  const char *path = getenv("SLUICE_FAIL_FORK");
+  if (path != NULL && access(path, F_OK) == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  pid_t (*next)(void) = dlsym(RTLD_NEXT, "fork");
+  return next();
+}
+
+int setgroups(size_t size, const gid_t *list) {
+  if (size == 0) in_daemon_process = 1;
+  if (size == 0 && is_step("setgroups")) return fail();
+  int (*next)(size_t, const gid_t *) = dlsym(RTLD_NEXT, "setgroups");
+  return next(size, list);
+}
+
+int setresgid(gid_t real, gid_t effective, gid_t saved) {
+  if (is_step("setresgid")) return fail();
+  int (*next)(gid_t, gid_t, gid_t) = dlsym(RTLD_NEXT, "setresgid");
+  return next(real, effective, saved);
+}
+
+int initgroups(const char *user, gid_t group) {
+  if (in_daemon_process && is_step("initgroups")) return fail();
+  int (*next)(const char *, gid_t) = dlsym(RTLD_NEXT, "initgroups");
+  return next(user, group);
+}
+
+int setresuid(uid_t real, uid_t effective, uid_t saved) {
+  if (is_step("setresuid")) return fail();
+  if (is_step("verification")) return 0;
+  int (*next)(uid_t, uid_t, uid_t) = dlsym(RTLD_NEXT, "setresuid");
+  return next(real, effective, saved);
+}

@@ -1,0 +1,283 @@
+"""Daemon processes that are killed, stopped or cannot begin: the rest goes on, and they are replaced."""
+
+from __future__ import annotations
+
+import bisect
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .bodies import Clients
+from .faults import preload
+from .httpd import Httpd, StartHttpd
+from .load import Request, send_for
+from .process import named_processes, wait_until
+from .scale import LONG, LONG_TIMEOUT_SECONDS, figure, scaled
+
+APP = "WSGIScriptAlias / ${APPS}/survival_app.py process-group=d application-group=%{GLOBAL}"
+THREADS = 4
+WEDGED_SECONDS = 15.0
+
+pytestmark = pytest.mark.timeout(LONG_TIMEOUT_SECONDS)
+
+
+def lines(options: str) -> list[str]:
+    return [f"WSGIDaemonProcess d display-name=%{{GROUP}} threads={THREADS} {options}", APP]
+
+
+def daemons(server: Httpd) -> list[int]:
+    return named_processes(server.children(), "(wsgi:d)")
+
+
+def ready(server: Httpd) -> list[int]:
+    """Daemon processes that have loaded their application, the oldest first."""
+    return [pid for pid in daemons(server) if (server.out / f"ready-{pid}").exists()]
+
+
+def end_one(server: Httpd, how: signal.Signals, number: int) -> tuple[float, float]:
+    """Sends a signal to the process that began first; returns when, and the seconds until as many are ready again."""
+    wait_until(lambda: len(ready(server)) == number, f"{number} processes that serve", WEDGED_SECONDS)
+    victim = ready(server)[0]
+    sent = time.monotonic()
+    os.kill(victim, how)
+
+    def replaced() -> bool:
+        now = ready(server)
+        return victim not in now and len(now) == number
+
+    wait_until(replaced, f"another process than {victim}", WEDGED_SECONDS)
+    return sent, time.monotonic() - sent
+
+
+@contextmanager
+def impatient_parent(server: Httpd) -> Iterator[None]:
+    """Has Apache's parent look after its processes more often than every ten seconds: each signal counts as a turn."""
+    ended = threading.Event()
+
+    def wake() -> None:
+        while not ended.wait(0.05):
+            os.kill(server.pid, signal.SIGCHLD)
+
+    thread = threading.Thread(target=wake)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+# Deaths
+
+
+@pytest.mark.parametrize(
+    ("how", "deaths"),
+    [(signal.SIGKILL, scaled(10, 200)), (signal.SIGSEGV, scaled(3, 50))],
+    ids=["SIGKILL", "SIGSEGV"],
+)
+def test_processes_that_die_under_load_take_only_their_requests_along(
+    start_httpd: StartHttpd, how: signal.Signals, deaths: int
+) -> None:
+    server = start_httpd(*lines("processes=3"), threads=16)
+    chance = random.Random(7)
+    sent, replaced = [], []
+    with Clients(server.port, 8) as clients:
+        for _ in range(deaths):
+            time.sleep(0.2 + 0.2 * chance.random())
+            when, seconds = end_one(server, how, 3)
+            sent.append(when)
+            replaced.append(seconds)
+    fates = clients.fates
+    # How long after the latest death before it a request ended.
+    late = [end - sent[bisect.bisect(sent, end) - 1] for end in fates.ends()]
+    replaced.sort()
+    figure(
+        f"{deaths} deaths by {how.name}",
+        whole=fates.whole,
+        refused=len(fates.refused),
+        broken=len(fates.broken),
+        last_victim_after_seconds=f"{max(late, default=0.0):.3f}",
+        replaced_p50_seconds=f"{replaced[len(replaced) // 2]:.3f}",
+        replaced_p99_seconds=f"{replaced[min(len(replaced) - 1, len(replaced) * 99 // 100)]:.3f}",
+        longest_request_seconds=f"{fates.longest_seconds:.3f}",
+    )
+    assert not fates.wrong, fates.wrong[:3]
+    assert {status for _, status in fates.refused} <= {502}
+    assert fates.whole > 50 * deaths
+    assert 0 < fates.failures <= deaths * THREADS
+    assert max(late) < WEDGED_SECONDS
+    assert fates.longest_seconds < WEDGED_SECONDS
+    assert len(server.log_lines(f"was ended by signal {how.value}")) == deaths
+    server.layout.error_log.write_text("")  # the crashes were asked for
+
+
+def test_a_process_that_stands_still_is_found_and_replaced(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("processes=2 deadlock-timeout=3 socket-timeout=10"), threads=16)
+    seconds = []
+    with Clients(server.port, 4) as clients, impatient_parent(server):
+        for _ in range(scaled(1, 20)):
+            time.sleep(1.0)
+            seconds.append(end_one(server, signal.SIGSTOP, 2)[1])
+    fates = clients.fates
+    figure(
+        f"{len(seconds)} stops",
+        whole=fates.whole,
+        failures=fates.failures,
+        replaced_after_seconds=f"{min(seconds):.1f} to {max(seconds):.1f}",
+        longest_request_seconds=f"{fates.longest_seconds:.1f}",
+    )
+    assert not fates.wrong, fates.wrong[:3]
+    assert {status for _, status in fates.refused} <= {502, 504}
+    assert fates.failures <= len(seconds) * THREADS
+    assert min(seconds) > 3.0, "the timeout was not respected"
+    assert len(server.log_lines("no sign of life for its deadlock timeout of 3 s")) == len(seconds)
+
+
+def test_a_request_that_nobody_can_take_yet_waits_for_the_new_process(
+    start_httpd: StartHttpd,
+) -> None:
+    server = start_httpd(*lines("deadlock-timeout=2 socket-timeout=15"))
+    wait_until(lambda: ready(server), "a process that serves")
+    (before,) = ready(server)
+    os.kill(before, signal.SIGSTOP)
+    answers: list[int] = []
+    with impatient_parent(server):
+        asking = [
+            threading.Thread(target=lambda: answers.append(server.get("/").status))
+            for _ in range(THREADS + 4)
+        ]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+    # At most as many as it has threads were in its hands.
+    assert set(answers) <= {200, 502}
+    assert answers.count(200) >= 4
+
+
+def test_processes_that_stood_still_with_the_whole_server_are_left_alone(
+    start_httpd: StartHttpd,
+) -> None:
+    server = start_httpd(*lines("processes=2 deadlock-timeout=2"))
+    wait_until(lambda: len(ready(server)) == 2, "both processes")
+    before = ready(server)
+    with impatient_parent(server):
+        for pause in [3.0] + ([30.0] if LONG else []):
+            everybody = server.members()
+            for pid in everybody:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(pause)
+            for pid in everybody:
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(4.5)
+    assert ready(server) == before
+    assert not server.log_lines("no sign of life")
+
+
+# Processes that cannot begin
+
+
+def test_a_process_that_cannot_be_made_is_made_later(
+    start_httpd: StartHttpd, tmp_path: Path
+) -> None:
+    refuse = tmp_path / "refuse-forks"
+    server = start_httpd(
+        *lines("connect-timeout=20 socket-timeout=20"),
+        environment=preload(tmp_path, SLUICE_FAIL_FORK=str(refuse)),
+    )
+    wait_until(lambda: ready(server), "a process that serves")
+    refuse.touch()
+    os.kill(daemons(server)[0], signal.SIGKILL)
+    server.wait_for_log("No process can be made for daemon process group 'd'")
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(server.get("/").status))
+    asking.start()
+    with impatient_parent(server):
+        time.sleep(1.0)
+        refuse.unlink()
+        wait_until(lambda: ready(server), "a process that could be made at last")
+    asking.join()
+    assert answers == [200]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("setgroups", "setgroups() failed"),
+        ("setresgid", "setresgid() failed"),
+        ("initgroups", "initgroups() failed"),
+        ("setresuid", "setresuid() failed"),
+        ("verification", "the kernel did not take all privileges away"),
+    ],
+)
+def test_a_process_that_cannot_become_its_user_serves_nothing(
+    start_httpd: StartHttpd, tmp_path: Path, step: str, said: str
+) -> None:
+    server = start_httpd(
+        *lines("user=daemon group=daemon socket-timeout=1"),
+        environment=preload(tmp_path, SLUICE_FAIL_STEP=step),
+    )
+    assert server.get("/").status == 504
+    assert server.log_lines(f"Daemon process 'd' serves nothing: {said}")
+    assert not list(server.out.glob("ready-*")), "the application was loaded"
+
+
+def test_a_process_that_dies_at_once_again_and_again_is_made_at_a_slow_pace(
+    start_httpd: StartHttpd,
+) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess doomed",
+        "WSGIImportScript ${APPS}/dies_at_import.py process-group=doomed application-group=one",
+        *lines(""),
+    )
+    server.wait_for_log("Daemon process 'doomed' ends again and again as soon as it begins")
+    seconds = 4.0
+    before = len(server.log_lines("Daemon process 'doomed' (pid"))
+    tally = send_for(server.port, [Request("/")], seconds)
+    ended = len(server.log_lines("Daemon process 'doomed' (pid")) - before
+    assert 1 <= ended <= seconds + 1
+    assert not tally.failures
+    assert tally.of_class(2) == tally.responses > 50
+    assert len(server.log_lines("again and again")) == 1, "it is said more than once"
+
+
+# Scripts that change
+
+
+def test_a_script_that_keeps_changing_under_load_fails_no_request(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("processes=2"), threads=8)
+    script = server.apps / "survival_app.py"
+    changes = scaled(6, 200)
+    with Clients(server.port, 4) as clients:
+        for number in range(changes):
+            time.sleep(0.4)
+            moment = time.time() - 1000 + number
+            os.utime(script, (moment, moment))
+        time.sleep(0.5)
+    fates = clients.fates
+    figure(f"{changes} changes of the script", whole=fates.whole, failures=fates.failures)
+    assert not fates.wrong, fates.wrong[:3]
+    assert fates.failures == 0
+    assert fates.whole > 50
+    assert len(list(server.out.glob("ready-*"))) > changes, "processes were not replaced"
+
+
+def test_modules_are_found_where_python_path_says(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d python-path=${OUT}/first:${OUT}/second",
+        "WSGIScriptAlias / ${APPS}/path_app.py process-group=d",
+    )
+    # The directories and what is in them may come after the process.
+    for name in ("second", "first"):
+        (server.out / name).mkdir()
+        (server.out / name / "sluice_found.py").write_text(f"where = {name!r}\n")
+        (server.out / name).chmod(0o755)
+    assert server.get("/").text == "first"
