@@ -8,7 +8,8 @@ DESTDIR       ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev catch2
-test_packages  := $(build_packages) influxdb wrk relacy-dev spin prometheus-cpp-dev valgrind clang
+test_packages  := $(build_packages) influxdb prometheus wrk relacy-dev spin prometheus-cpp-dev valgrind clang libboost-dev \
+                  libcpp-httplib-dev $(if $(shell command -v npm),,nodejs npm)
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) clang clang-format clang-tidy
 
@@ -47,7 +48,7 @@ demo: build
 	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so $(DEMO_ARGS)
 
 test: need-test compile-release compile-asan compile-tsan compile-models compile-modules \
-      build/venv/test.stamp build/venvs
+      build/venv/test.stamp build/venvs build/node/statsd.stamp
 	@tests/tools/suites.sh
 
 test-long: export SLUICE_LONG = 1
@@ -110,6 +111,15 @@ build/venvs: tests/requirements.txt build/pythons build/embeddable
 	  $$venv/bin/python -m pip install --quiet -c $< pytest pytest-timeout && \
 	  echo $$venv >>$@ || exit 1; \
 	done
+
+# The daemon that StatsD packets are sent to. It needs nothing compiled.
+build/node/statsd.stamp: tests/encoders/package.json | need-test
+	@echo 'sluice: build/node: npm installs statsd'
+	@mkdir -p build/node
+	@cp $< build/node/
+	@npm install --prefix build/node --ignore-scripts --no-audit --no-fund --omit=optional >build/npm.log 2>&1 || \
+	  { tail -n 20 build/npm.log >&2; exit 1; }
+	@touch $@
 
 # CMake notices changes of its own files; a new configuration is due when what it is told changes.
 

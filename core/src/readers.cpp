@@ -158,6 +158,10 @@ void Recorder::Readers::finish(Pending& pending, const Resources& now) const noe
   window.sample_period =
       pending.stepped ? static_cast<double>(window.elapsed_ns) / 1e9 : window.stop_time - window.start_time;
   window.threads_started = ledger_.slots_met();
+  const detail::Spill& spill = memory_.header().spill;
+  if (spill.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
+  window.active_requests = spill.in_flight();
+  for (const SlotWindow& slot : window.slots) window.active_requests += slot.in_flight ? 1 : 0;
   window.resources = now;
   window.cpu_user_us = now.cpu_user_us - pending.start_resources.cpu_user_us;
   window.cpu_system_us = now.cpu_system_us - pending.start_resources.cpu_system_us;
@@ -181,10 +185,14 @@ absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
   return absl::OkStatus();
 }
 
-/// The spill's requests are listed with the slot that was the last in use when they were first listed, and stay there.
+/// The spill's requests are listed with the slot that was the last in use when they were first listed, and stay there;
+/// with the first if none ever was in use.
 void Recorder::Readers::list_spilled(ProcessTotals& totals) noexcept {
-  if (totals.threads.empty()) return;
   const std::uint64_t spilled = memory_.header().spill.lifetime_count();
+  if (totals.threads.empty()) {
+    if (spilled == 0) return;
+    totals.threads.push_back({.thread_id = 1, .request_count = 0});
+  }
   spilled_[totals.threads.back().thread_id - 1] += spilled - spilled_listed_;
   spilled_listed_ = spilled;
   for (ThreadTotals& thread : totals.threads) thread.request_count += spilled_[thread.thread_id - 1];

@@ -79,6 +79,18 @@ void Window::merge_counts(const Window& later) noexcept {
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].merge(later.slots[i]);
 }
 
+void Window::append(const Window& next) noexcept {
+  merge_counts(next);
+  stop_time = next.stop_time;
+  sample_period += next.sample_period;
+  elapsed_ns += next.elapsed_ns;
+  threads_started = next.threads_started;
+  active_requests = next.active_requests;
+  resources = next.resources;
+  cpu_user_us += next.cpu_user_us;
+  cpu_system_us += next.cpu_system_us;
+}
+
 void Window::clear_counts() noexcept {
   phases.fill(PhaseWindow{});
   request_count = 0;

@@ -47,7 +47,7 @@ run update
 # shellcheck disable=SC2086  # one word a package
 run install -y --no-install-recommends $missing
 
-for service in apache2 influxdb; do
+for service in apache2 influxdb prometheus; do
   case " $missing " in
     *" $service "*)
       update-rc.d "$service" disable >/dev/null 2>&1 || true

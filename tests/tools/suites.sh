@@ -36,7 +36,6 @@ daemon_tests=$(
   for name in edges environ errors events hostile input method metrics phases response start_response validate; do
     echo "tests/apache/test_$name.py"
   done)
-suite "telemetry" "$python" -m pytest tests/telemetry
 suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not embedded" $daemon_tests
 
 # The module once more with other interpreters: some of its tests, or all when there is time.
@@ -56,6 +55,8 @@ others() {
 }
 for version in $(cut -d' ' -f1 build/embeddable); do others "$version"; done
 
+suite "telemetry" "$python" -m pytest tests/telemetry
+suite "encoders" "$python" -m pytest tests/encoders
 suite "examples" "$python" -m pytest tests/examples
 
 printf '\n%d passed, 0 failed\n' "$passed"

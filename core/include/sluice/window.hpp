@@ -60,11 +60,12 @@ struct Window {
   std::uint64_t output_bytes = 0;
   std::uint64_t output_writes = 0;
 
-  std::vector<SlotWindow> slots;    ///< As many as the recorder has threads at most.
-  std::size_t threads_started = 0;  ///< Slots ever used; at most slots.size().
-  Resources resources;              ///< At the window's end.
-  std::uint64_t cpu_user_us = 0;    ///< CPU time of the process in the window.
-  std::uint64_t cpu_system_us = 0;  ///< CPU time of the process in the window.
+  std::vector<SlotWindow> slots;      ///< As many as the recorder has threads at most.
+  std::size_t threads_started = 0;    ///< Slots ever used; at most slots.size().
+  std::uint64_t active_requests = 0;  ///< In flight when the window was closed, those without a slot included.
+  Resources resources;                ///< At the window's end.
+  std::uint64_t cpu_user_us = 0;      ///< CPU time of the process in the window.
+  std::uint64_t cpu_system_us = 0;    ///< CPU time of the process in the window.
 
   [[nodiscard]] const PhaseWindow& operator[](Phase phase) const noexcept { return phases[index(phase)]; }
   [[nodiscard]] PhaseWindow& operator[](Phase phase) noexcept { return phases[index(phase)]; }
@@ -83,6 +84,8 @@ struct Window {
 
   /// Adds the counts of a window that follows this one. Times and resources are left to the caller.
   void merge_counts(const Window& later) noexcept;
+  /// Makes this the window over both, given the one that follows.
+  void append(const Window& next) noexcept;
   /// Zeroes the counts, keeps the number of slots.
   void clear_counts() noexcept;
 };

@@ -1,0 +1,156 @@
+#include "encode/catalogue.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+
+namespace sluice::encode {
+namespace {
+
+constexpr Family kRequests = {"requests", Kind::kCounter, "", "{request}", "Requests completed."};
+constexpr Family kDuration = {"request.duration", Kind::kHistogram, "seconds", "s", "Duration of requests."};
+constexpr Family kPhase = {"phase.duration", Kind::kHistogram, "seconds", "s", "Duration of a phase of requests."};
+constexpr Family kBusy = {"busy", Kind::kCounter, "seconds", "s", "Time that worker threads spent inside requests."};
+constexpr Family kCpu = {"request.cpu", Kind::kCounter, "seconds", "s", "CPU time of completed requests."};
+constexpr Family kWaits = {"gil.waits", Kind::kCounter, "", "{wait}", "Waits for the lock of an interpreter."};
+constexpr Family kInput = {"input", Kind::kCounter, "bytes", "By", "Bytes read of request bodies."};
+constexpr Family kReads = {"input.reads", Kind::kCounter, "", "{read}", "Reads of request bodies."};
+constexpr Family kOutput = {"output", Kind::kCounter, "bytes", "By", "Bytes written of responses."};
+constexpr Family kWrites = {"output.writes", Kind::kCounter, "", "{write}", "Writes of responses."};
+constexpr Family kActive = {"active_requests", Kind::kGauge, "", "{request}", "Requests in flight."};
+constexpr Family kThreads = {"threads", Kind::kGauge, "", "{thread}", "Worker slots that have been used."};
+constexpr Family kLimit = {"threads.limit", Kind::kGauge, "", "{thread}", "Worker slots."};
+constexpr Family kOfThread = {"thread.requests", Kind::kCounter, "", "{request}", "Requests completed by a thread."};
+constexpr Family kProcessCpu = {"process.cpu", Kind::kCounter,    "seconds", "s", "CPU time of the process.",
+                                "process_cpu", "process.cpu.time"};
+constexpr Family kMemory = {
+    "process.memory",          Kind::kGauge,          "bytes", "By", "Resident memory of the process.",
+    "process_resident_memory", "process.memory.usage"};
+
+constexpr unsigned kUs = 6;
+constexpr unsigned kNs = 9;
+constexpr std::array<std::string_view, 5> kClasses = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+void single(Visitor& to, const Family& family, const Span& span, const Amount& amount) {
+  to.begin(family, span);
+  to.point({}, amount);
+  to.end();
+}
+
+void visit_phases(const Window& window, const Span& span, PhaseSet phases, Visitor& to) {
+  if (phases.has(Phase::kRequest)) {
+    to.begin(kDuration, span);
+    to.histogram({}, Phase::kRequest, window[Phase::kRequest]);
+    to.end();
+  }
+  bool begun = false;
+  for (std::size_t i = 0; i < phases_of(window.mode); ++i) {
+    const auto phase = static_cast<Phase>(i);
+    if (phase == Phase::kRequest || !phases.has(phase)) continue;
+    if (!begun) to.begin(kPhase, span);
+    begun = true;
+    to.histogram({"phase", short_name(phase)}, phase, window[phase]);
+  }
+  if (begun) to.end();
+}
+
+void visit_window(const Window& window, PhaseSet phases, Visitor& to) {
+  const Span span{window.start_time, window.stop_time};
+  std::uint64_t busy_ns = 0;
+  std::uint64_t cpu_ns = 0;
+  for (const SlotWindow& slot : window.slots) {
+    busy_ns += slot.busy_ns;
+    cpu_ns += slot.cpu_ns;
+  }
+  to.begin(kRequests, span);
+  for (std::size_t i = 0; i < kClasses.size(); ++i) to.point({"status_class", kClasses[i]}, {window.status_classes[i]});
+  to.end();
+  visit_phases(window, span, phases, to);
+  single(to, kBusy, span, {busy_ns, kNs});
+  single(to, kCpu, span, {cpu_ns, kNs});
+  if (phases.has(Phase::kGilWait)) single(to, kWaits, span, {window.gil_wait_count});
+  single(to, kInput, span, {window.input_bytes});
+  single(to, kReads, span, {window.input_reads});
+  single(to, kOutput, span, {window.output_bytes});
+  single(to, kWrites, span, {window.output_writes});
+  single(to, kThreads, span, {window.threads_started});
+  single(to, kLimit, span, {window.slots.size()});
+}
+
+void visit_totals(const ProcessTotals& totals, bool alone, Visitor& to) {
+  const Span span{totals.restart_time, totals.current_time};
+  if (alone) {
+    single(to, kRequests, span, {totals.request_count});
+    single(to, kBusy, span, {totals.request_busy_ns, kNs});
+  }
+  to.begin(kOfThread, span);
+  for (const ThreadTotals& thread : totals.threads) {
+    std::array<char, 20> id{};
+    const auto end = std::to_chars(id.begin(), id.end(), thread.thread_id).ptr;
+    to.point({"thread", {id.data(), static_cast<std::size_t>(end - id.data())}}, {thread.request_count});
+  }
+  to.end();
+}
+
+}  // namespace
+
+double Amount::as_double() const noexcept {
+  double unit = 1.0;
+  for (unsigned i = 0; i < decimals; ++i) unit *= 10.0;
+  return static_cast<double>(value) / unit;
+}
+
+Buckets merged(const PhaseWindow& phase, const Histograms& how) noexcept {
+  const std::size_t stride = how.resolution == Resolution::kOctaves ? Grid::kQuarters : 1;
+  constexpr std::size_t kLast = Grid::kBuckets - 1;
+  Buckets buckets;
+  for (std::size_t i = 0; i < kLast; ++i) {
+    buckets.counts[buckets.size] += phase.buckets[i];
+    if ((i + 1) % stride != 0) continue;
+    buckets.upper_us[buckets.size++] = Grid::lower_bound_us(i + 1) - (how.bounds == Bounds::kExact ? 1 : 0);
+  }
+  buckets.counts[buckets.size] = phase.buckets[kLast];
+  return buckets;
+}
+
+std::string_view short_name(Phase phase) noexcept {
+  const std::string_view name = kPhaseNames[index(phase)];
+  return name.substr(0, name.size() - std::string_view("_time").size());
+}
+
+void visit(const Source& source, PhaseSet phases, Visitor& visitor) {
+  if (source.window != nullptr) visit_window(*source.window, phases, visitor);
+  if (source.totals != nullptr) visit_totals(*source.totals, source.window == nullptr, visitor);
+  if (source.window == nullptr && source.totals == nullptr) return;
+  const Resources& used = source.totals != nullptr ? source.totals->resources : source.window->resources;
+  const std::uint64_t active =
+      source.totals != nullptr ? source.totals->active_requests : source.window->active_requests;
+  const Span span = source.totals != nullptr ? Span{source.totals->restart_time, source.totals->current_time}
+                                             : Span{source.window->start_time, source.window->stop_time};
+  single(visitor, kActive, span, {active});
+  // A sum since the process began: not of a window. So it has no beginning that would be known here.
+  single(visitor, kProcessCpu, {0.0, span.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
+  single(visitor, kMemory, span, {used.memory_rss});
+}
+
+double stop_time(const Source& source) noexcept {
+  if (source.window != nullptr) return source.window->stop_time;
+  return source.totals != nullptr ? source.totals->current_time : 0.0;
+}
+
+std::uint64_t epoch_ns(double seconds) noexcept {
+  if (!(seconds > 0.0)) return 0;
+  // Whole seconds apart, so that the product does not lose what the sum of both has.
+  const double whole = std::floor(seconds);
+  return static_cast<std::uint64_t>(whole) * 1'000'000'000 +
+         static_cast<std::uint64_t>(std::llround((seconds - whole) * 1e9));
+}
+
+void put_name(Sink& sink, std::string_view name, bool first) noexcept {
+  for (const char byte : name) {
+    sink.put(name_character(byte, first));
+    first = false;
+  }
+}
+
+}  // namespace sluice::encode

@@ -1,0 +1,116 @@
+// The metrics that a window and the lifetime totals make, named once for all formats. visit() calls a format with each
+// family in order, and each family's points together.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include "encode/sink.hpp"
+#include "sluice/encode/encode.hpp"
+#include "sluice/grid.hpp"
+
+namespace sluice::encode {
+
+enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
+
+struct Family {
+  std::string_view name;  ///< Parts are separated by dots.
+  Kind kind;
+  std::string_view unit;       ///< As Prometheus has it: `seconds`, `bytes`; empty: a number of things.
+  std::string_view otlp_unit;  ///< In UCUM.
+  std::string_view help;
+  std::string_view prometheus = {};  ///< A name of its own, without a prefix.
+  std::string_view otlp = {};        ///< A name of its own, without a prefix.
+};
+
+/// amount / 10^decimals.
+struct Amount {
+  std::uint64_t value;
+  unsigned decimals = 0;
+
+  [[nodiscard]] double as_double() const noexcept;
+};
+
+/// What tells the points of a family apart; no name: there is one point.
+struct Key {
+  std::string_view name = {};
+  std::string_view value = {};
+};
+
+/// Since when a family counts, and when it was read: seconds since the Unix epoch.
+struct Span {
+  double start;
+  double stop;
+};
+
+/// A histogram over the bounds that were asked for. The last of `counts` has no bound.
+struct Buckets {
+  static constexpr std::size_t kMost = Grid::kBuckets;
+
+  std::size_t size = 0;
+  std::array<std::uint64_t, kMost> upper_us{};
+  std::array<std::uint64_t, kMost> counts{};
+};
+
+[[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how) noexcept;
+
+/// Of the waits of requests only single ones have extremes, which are not those of the histogram.
+[[nodiscard]] constexpr bool has_extremes(Phase phase) noexcept { return phase != Phase::kGilWait; }
+
+/// `request_time` without what all phases have in common.
+[[nodiscard]] std::string_view short_name(Phase phase) noexcept;
+
+class Visitor {
+ public:
+  virtual void begin(const Family& family, const Span& span) = 0;
+  virtual void point(const Key& key, const Amount& amount) = 0;
+  virtual void histogram(const Key& key, Phase phase, const PhaseWindow& window) = 0;
+  virtual void end() = 0;
+
+ protected:
+  ~Visitor() = default;
+};
+
+void visit(const Source& source, PhaseSet phases, Visitor& visitor);
+
+/// When the source was read.
+[[nodiscard]] double stop_time(const Source& source) noexcept;
+
+/// Nanoseconds since the Unix epoch. 0 for what is before it.
+[[nodiscard]] std::uint64_t epoch_ns(double seconds) noexcept;
+
+/// What a character of a label's name becomes; names of Prometheus have the narrowest rule.
+[[nodiscard]] constexpr char name_character(char byte, bool first) noexcept {
+  const bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_';
+  return letter || (!first && byte >= '0' && byte <= '9') ? byte : '_';
+}
+
+/// A name with everything but letters, digits and underscores replaced.
+void put_name(Sink& sink, std::string_view name, bool first = true) noexcept;
+
+/// Whether the label at `i` is to be written: it has a name, none of the encoder's, that did not come before. `as` says
+/// what a character of a name becomes.
+template <class As>
+[[nodiscard]] bool written(const Labels& labels, std::size_t i, As&& as) noexcept {
+  const auto same = [&](std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      if (as(a[k], k == 0) != as(b[k], k == 0)) return false;
+    }
+    return true;
+  };
+  const std::string_view name = labels[i].name;
+  if (name.empty()) return false;
+  for (const std::string_view own : {"le", "phase", "status_class", "thread", "quantile"}) {
+    if (same(name, own)) return false;
+  }
+  for (std::size_t k = 0; k < i; ++k) {
+    if (same(name, labels[k].name)) return false;
+  }
+  return true;
+}
+
+}  // namespace sluice::encode

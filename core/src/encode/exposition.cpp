@@ -1,0 +1,151 @@
+#include "sluice/encode/exposition.hpp"
+
+#include <utility>
+
+#include "encode/catalogue.hpp"
+#include "encode/sink.hpp"
+
+namespace sluice::encode {
+namespace {
+
+std::string_view escape(char byte) noexcept {
+  switch (byte) {
+    case '\\':
+      return "\\\\";
+    case '"':
+      return "\\\"";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return " ";  // neither format has a word for it, and some readers take it for the end of a line
+    default:
+      return {};
+  }
+}
+
+class Exposition final : public Visitor {
+ public:
+  Exposition(const ExpositionOptions& options, Sink& sink) : options_(options), sink_(sink) {}
+
+  void begin(const Family& family, const Span& span) override {
+    family_ = &family;
+    span_ = span;
+    const bool on_family = !open_metrics();  // the older format names a counter's family like its sample
+    comment("# TYPE ", on_family);
+    sink_.put(family.kind == Kind::kCounter ? "counter\n" : family.kind == Kind::kGauge ? "gauge\n" : "histogram\n");
+    if (open_metrics() && !family.unit.empty()) {
+      comment("# UNIT ", on_family);
+      sink_.put(family.unit);
+      sink_.put('\n');
+    }
+    comment("# HELP ", on_family);
+    sink_.put(family.help);
+    sink_.put('\n');
+  }
+
+  void point(const Key& key, const Amount& amount) override {
+    sample(family_->kind == Kind::kCounter ? "_total" : "", key);
+    put_decimal(sink_, amount.value, amount.decimals);
+    sink_.put('\n');
+    if (family_->kind == Kind::kCounter) created(key);
+  }
+
+  void histogram(const Key& key, Phase, const PhaseWindow& window) override {
+    const Buckets buckets = merged(window, options_.histograms);
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i <= buckets.size; ++i) {
+      count += buckets.counts[i];
+      sample("_bucket", key, i < buckets.size ? buckets.upper_us.data() + i : nullptr, true);
+      put_integer(sink_, count);
+      sink_.put('\n');
+    }
+    sample("_sum", key);
+    put_decimal(sink_, window.total_us, 6);
+    sink_.put('\n');
+    sample("_count", key);
+    put_integer(sink_, count);
+    sink_.put('\n');
+    created(key);
+  }
+
+  void end() override {}
+
+ private:
+  [[nodiscard]] bool open_metrics() const { return options_.format == Format::kOpenMetrics; }
+
+  void name() {
+    if (!family_->prometheus.empty()) {
+      sink_.put(family_->prometheus);
+    } else {
+      put_name(sink_, options_.prefix);
+      if (!options_.prefix.empty()) sink_.put('_');
+      put_name(sink_, family_->name, options_.prefix.empty());
+    }
+    if (family_->unit.empty()) return;
+    sink_.put('_');
+    sink_.put(family_->unit);
+  }
+
+  void comment(std::string_view what, bool with_total) {
+    sink_.put(what);
+    name();
+    if (with_total && family_->kind == Kind::kCounter) sink_.put("_total");
+    sink_.put(' ');
+  }
+
+  void label(std::string_view key, std::string_view value, char& before) {
+    sink_.put(std::exchange(before, ','));
+    put_name(sink_, key);
+    sink_.put("=\"");
+    put_escaped(sink_, value, escape);
+    sink_.put('"');
+  }
+
+  void sample(std::string_view suffix, const Key& key, const std::uint64_t* upper_us = nullptr, bool bucket = false) {
+    name();
+    sink_.put(suffix);
+    char before = '{';
+    for (std::size_t i = 0; i < options_.labels.size(); ++i) {
+      if (written(options_.labels, i, name_character)) label(options_.labels[i].name, options_.labels[i].value, before);
+    }
+    if (!key.name.empty()) label(key.name, key.value, before);
+    if (bucket) {
+      sink_.put(std::exchange(before, ','));
+      sink_.put("le=\"");
+      if (upper_us != nullptr) put_decimal(sink_, *upper_us, 6, true);
+      if (upper_us == nullptr) sink_.put("+Inf");
+      sink_.put('"');
+    }
+    if (before == ',') sink_.put('}');
+    sink_.put(' ');
+  }
+
+  void created(const Key& key) {
+    if (!open_metrics() || !(span_.start > 0.0)) return;
+    sample("_created", key);
+    put_double(sink_, span_.start);
+    sink_.put('\n');
+  }
+
+  const ExpositionOptions& options_;
+  Sink& sink_;
+  const Family* family_ = nullptr;
+  Span span_{};
+};
+
+}  // namespace
+
+Encoded exposition(const Source& source, const ExpositionOptions& options, std::span<char> out) noexcept {
+  Sink sink(out);
+  Exposition exposition(options, sink);
+  visit(source, options.histograms.phases, exposition);
+  if (options.format == Format::kOpenMetrics) sink.put("# EOF\n");
+  return sink.done();
+}
+
+std::string_view content_type(Format format) noexcept {
+  return format == Format::kOpenMetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                        : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+}  // namespace sluice::encode

@@ -1,0 +1,181 @@
+#include "sluice/encode/influx.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "encode/catalogue.hpp"
+#include "encode/sink.hpp"
+
+namespace sluice::encode {
+namespace {
+
+constexpr char same_character(char byte, bool) noexcept { return byte; }
+
+/// In names and values of tags and in names of fields. A backslash cannot be escaped, and hides what follows it.
+std::string_view escape(char byte) noexcept {
+  switch (byte) {
+    case ',':
+      return "\\,";
+    case '=':
+      return "\\=";
+    case ' ':
+    case '\n':
+    case '\r':
+    case '\t':
+    case '\0':
+      return "\\ ";
+    case '\\':
+      return "/";
+    default:
+      return {};
+  }
+}
+
+/// In the name of a measurement, where an equals sign stands for itself.
+std::string_view escape_measurement(char byte) noexcept {
+  if (byte == '=') return {};
+  if (byte == '#') return "_";  // at the beginning of a line it makes a comment of it
+  return escape(byte);
+}
+
+class Influx final : public Visitor {
+ public:
+  Influx(const InfluxOptions& options, std::uint64_t time_ns, Sink& sink)
+      : options_(options), time_ns_(time_ns), sink_(sink) {}
+
+  /// Numbers without a key are fields of the line that is under way; the others make lines of their own.
+  void begin(const Family& family, const Span&) override { family_ = &family; }
+
+  void point(const Key& key, const Amount& amount) override {
+    if (key.name == "thread") {
+      finish_line();
+      start_line("_thread", key);
+      field("requests");
+    } else {
+      if (!counting_) {
+        finish_line();
+        start_line("", {});
+      }
+      counting_ = true;
+      field(family_->name);
+      if (!key.value.empty()) {
+        sink_.put('_');
+        sink_.put(key.value);
+      }
+      if (amount.decimals != 0) sink_.put("_seconds");
+    }
+    sink_.put('=');
+    if (amount.decimals != 0) return put_decimal(sink_, amount.value, amount.decimals, true);
+    integer(amount.value);
+  }
+
+  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
+    finish_line();
+    start_line("_phase", {"phase", key.name.empty() ? short_name(phase) : key.value});
+    const Buckets buckets = merged(window, options_.histograms);
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i <= buckets.size; ++i) count += buckets.counts[i];
+    field("count=");
+    integer(count);
+    field("sum=");
+    put_decimal(sink_, window.total_us, 6, true);
+    if (has_extremes(phase) && window.observed()) {
+      field("min=");
+      put_decimal(sink_, window.smallest_us, 6, true);
+      field("max=");
+      put_decimal(sink_, window.largest_us, 6, true);
+    }
+    std::uint64_t up_to = 0;
+    for (std::size_t i = 0; i <= buckets.size; ++i) {
+      up_to += buckets.counts[i];
+      comma();
+      if (i < buckets.size) put_decimal(sink_, buckets.upper_us[i], 6, true);
+      if (i == buckets.size) sink_.put("+Inf");
+      sink_.put('=');
+      integer(up_to);
+    }
+    finish_line();
+  }
+
+  void end() override {}
+
+  void finish_line() {
+    if (!open_) return;
+    sink_.put(' ');
+    put_integer(sink_, time_ns_);
+    sink_.put('\n');
+    open_ = counting_ = false;
+  }
+
+ private:
+  void start_line(std::string_view suffix, const Key& own) {
+    put_escaped(sink_, options_.measurement, escape_measurement);
+    sink_.put(suffix);
+    put_tags(own);
+    sink_.put(' ');
+    open_ = first_field_ = true;
+  }
+
+  /// Sorted by name, as the database likes them best, in as many passes as there are tags.
+  void put_tags(const Key& own) {
+    std::string_view before;
+    bool own_written = own.name.empty();
+    for (;;) {
+      const Label* least = nullptr;
+      for (std::size_t i = 0; i < options_.tags.size(); ++i) {
+        const Label& tag = options_.tags[i];
+        if (tag.value.empty() || tag.name == "time" || !written(options_.tags, i, same_character)) continue;
+        if (tag.name > before && (least == nullptr || tag.name < least->name)) least = &tag;
+      }
+      if (!own_written && (least == nullptr || own.name < least->name)) {
+        tag(own.name, own.value);
+        own_written = true;
+      }
+      if (least == nullptr) return;
+      tag(least->name, least->value);
+      before = least->name;
+    }
+  }
+
+  void tag(std::string_view name, std::string_view value) {
+    sink_.put(',');
+    put_escaped(sink_, name, escape);
+    sink_.put('=');
+    put_escaped(sink_, value, escape);
+  }
+
+  void comma() {
+    if (!first_field_) sink_.put(',');
+    first_field_ = false;
+  }
+
+  void field(std::string_view name) {
+    comma();
+    for (const char byte : name) sink_.put(byte == '.' ? '_' : byte);
+  }
+
+  void integer(std::uint64_t value) {
+    put_integer(sink_, std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max()));
+    sink_.put('i');
+  }
+
+  const InfluxOptions& options_;
+  const std::uint64_t time_ns_;
+  Sink& sink_;
+  const Family* family_ = nullptr;
+  bool open_ = false;
+  bool counting_ = false;  ///< The open line is one of counts.
+  bool first_field_ = false;
+};
+
+}  // namespace
+
+Encoded influx(const Source& source, const InfluxOptions& options, std::span<char> out) noexcept {
+  Sink sink(out);
+  Influx influx(options, epoch_ns(stop_time(source)), sink);
+  visit(source, options.histograms.phases, influx);
+  influx.finish_line();
+  return sink.done();
+}
+
+}  // namespace sluice::encode

@@ -1,0 +1,42 @@
+// What both encodings of OTLP say of a family.
+#pragma once
+
+#include "encode/catalogue.hpp"
+#include "sluice/encode/otlp.hpp"
+
+namespace sluice::encode {
+
+inline constexpr std::string_view kScope = "sluice";
+
+constexpr char attribute_character(char byte, bool) noexcept { return byte; }
+
+/// A gauge of the catalogue is what OpenTelemetry calls an UpDownCounter, if it is a sum of things that come and go.
+constexpr bool monotonic(const Family& family) noexcept { return family.kind == Kind::kCounter; }
+
+/// What a process has used since it began is in no window, and what comes and goes is not either.
+constexpr Temporality temporality_of(const Family& family, const Key& key, const OtlpOptions& options) noexcept {
+  const bool of_window = family.kind != Kind::kGauge && family.otlp.empty() && key.name != "thread";
+  return of_window ? options.temporality : Temporality::kCumulative;
+}
+
+/// Without a window the counts are of a whole life.
+[[nodiscard]] inline OtlpOptions effective(const Source& source, OtlpOptions options) noexcept {
+  if (source.window == nullptr) options.temporality = Temporality::kCumulative;
+  return options;
+}
+
+inline void put_metric_name(Sink& sink, const Family& family, std::string_view prefix) noexcept {
+  if (!family.otlp.empty()) return sink.put(family.otlp);
+  for_each_character(prefix, [&](std::string_view character) {
+    const bool plain = character.size() == 1 && static_cast<unsigned char>(character[0]) > ' ' && character[0] != '"' &&
+                       character[0] != '\\';
+    sink.put(plain ? character : "_");
+  });
+  if (!prefix.empty()) sink.put('.');
+  sink.put(family.name);
+}
+
+void otlp_json(const Source& source, const OtlpOptions& options, Sink& sink);
+void otlp_protobuf(const Source& source, const OtlpOptions& options, Sink& sink);
+
+}  // namespace sluice::encode

@@ -1,0 +1,158 @@
+// The JSON of OTLP: names in lowerCamelCase, enumerations as numbers, integers of 64 bits as strings.
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "encode/otlp.hpp"
+
+namespace sluice::encode {
+namespace {
+
+constexpr std::array<char, 16> kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+
+class Json final : public Visitor {
+ public:
+  Json(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink) {}
+
+  void begin(const Family& family, const Span& span) override {
+    family_ = &family;
+    span_ = span;
+    sink_.put(first_metric_ ? "{\"name\":\"" : ",{\"name\":\"");
+    first_metric_ = false;
+    put_metric_name(sink_, family, options_.prefix);
+    sink_.put("\",\"description\":");
+    text(family.help);
+    sink_.put(",\"unit\":");
+    text(family.otlp_unit);
+    sink_.put(family.kind == Kind::kHistogram ? ",\"histogram\":{\"dataPoints\":[" : ",\"sum\":{\"dataPoints\":[");
+    first_point_ = true;
+    last_ = {};
+  }
+
+  void point(const Key& key, const Amount& amount) override {
+    start_point(key);
+    if (amount.decimals != 0) {
+      sink_.put(",\"asDouble\":");
+      put_decimal(sink_, amount.value, amount.decimals, true);
+    } else {
+      sink_.put(",\"asInt\":");
+      quoted(std::min<std::uint64_t>(amount.value, std::numeric_limits<std::int64_t>::max()));
+    }
+    sink_.put('}');
+  }
+
+  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
+    const Buckets buckets = merged(window, options_.histograms);
+    start_point(key);
+    std::uint64_t count = 0;
+    sink_.put(",\"bucketCounts\":[");
+    for (std::size_t i = 0; i <= buckets.size; ++i) {
+      if (i != 0) sink_.put(',');
+      quoted(buckets.counts[i]);
+      count += buckets.counts[i];
+    }
+    sink_.put("],\"explicitBounds\":[");
+    for (std::size_t i = 0; i < buckets.size; ++i) {
+      if (i != 0) sink_.put(',');
+      put_decimal(sink_, buckets.upper_us[i], 6, true);
+    }
+    sink_.put("],\"count\":");
+    quoted(count);
+    sink_.put(",\"sum\":");
+    put_decimal(sink_, window.total_us, 6, true);
+    if (has_extremes(phase) && window.observed()) {
+      sink_.put(",\"min\":");
+      put_decimal(sink_, window.smallest_us, 6, true);
+      sink_.put(",\"max\":");
+      put_decimal(sink_, window.largest_us, 6, true);
+    }
+    sink_.put('}');
+  }
+
+  void end() override {
+    sink_.put("],\"aggregationTemporality\":");
+    put_integer(sink_, static_cast<std::uint64_t>(temporality_of(*family_, last_, options_)));
+    if (family_->kind != Kind::kHistogram)
+      sink_.put(monotonic(*family_) ? ",\"isMonotonic\":true" : ",\"isMonotonic\":false");
+    sink_.put("}}");
+  }
+
+  void attributes(const Labels& labels, const Key& key) {
+    sink_.put('[');
+    bool first = true;
+    const auto attribute = [&](std::string_view name, std::string_view value) {
+      if (!std::exchange(first, false)) sink_.put(',');
+      sink_.put("{\"key\":");
+      text(name);
+      sink_.put(",\"value\":{\"stringValue\":");
+      text(value);
+      sink_.put("}}");
+    };
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (written(labels, i, attribute_character)) attribute(labels[i].name, labels[i].value);
+    }
+    if (!key.name.empty()) attribute(key.name, key.value);
+    sink_.put(']');
+  }
+
+ private:
+  void start_point(const Key& key) {
+    last_ = key;
+    sink_.put(std::exchange(first_point_, false) ? "{\"attributes\":" : ",{\"attributes\":");
+    attributes(options_.attributes, key);
+    if (span_.start > 0.0) {
+      sink_.put(",\"startTimeUnixNano\":");
+      quoted(epoch_ns(span_.start));
+    }
+    sink_.put(",\"timeUnixNano\":");
+    quoted(epoch_ns(span_.stop));
+  }
+
+  void quoted(std::uint64_t value) {
+    sink_.put('"');
+    put_integer(sink_, value);
+    sink_.put('"');
+  }
+
+  void text(std::string_view value) {
+    sink_.put('"');
+    for_each_character(value, [&](std::string_view character) {
+      const auto byte = static_cast<unsigned char>(character[0]);
+      if (character == "\"" || character == "\\") {
+        sink_.put('\\');
+        sink_.put(character);
+      } else if (byte < ' ') {
+        sink_.put("\\u00");
+        sink_.put(kHex[byte >> 4U]);
+        sink_.put(kHex[byte & 0xFU]);
+      } else {
+        sink_.put(character);
+      }
+    });
+    sink_.put('"');
+  }
+
+  const OtlpOptions& options_;
+  Sink& sink_;
+  const Family* family_ = nullptr;
+  Span span_{};
+  Key last_;
+  bool first_metric_ = true;
+  bool first_point_ = true;
+};
+
+}  // namespace
+
+void otlp_json(const Source& source, const OtlpOptions& options, Sink& sink) {
+  Json json(options, sink);
+  sink.put("{\"resourceMetrics\":[{\"resource\":{\"attributes\":");
+  json.attributes(options.resource, {});
+  sink.put("},\"scopeMetrics\":[{\"scope\":{\"name\":\"");
+  sink.put(kScope);
+  sink.put("\"},\"metrics\":[");
+  visit(source, options.histograms.phases, json);
+  sink.put("]}]}]}");
+}
+
+}  // namespace sluice::encode

@@ -1,0 +1,195 @@
+// The wire format of protobuf, as far as OTLP's metrics need it. The length of a message is written before its content
+// is known: it takes four bytes in any case, which a varint may, and is put in afterwards.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+
+#include "encode/otlp.hpp"
+
+namespace sluice::encode {
+namespace {
+
+// Numbers of the fields in opentelemetry/proto/{collector/metrics,metrics,resource,common}/v1.
+namespace field {
+constexpr unsigned kRequestResourceMetrics = 1;
+constexpr unsigned kResource = 1, kScopeMetrics = 2;                                  // ResourceMetrics
+constexpr unsigned kResourceAttributes = 1;                                           // Resource
+constexpr unsigned kScope = 1, kMetrics = 2;                                          // ScopeMetrics
+constexpr unsigned kScopeName = 1;                                                    // InstrumentationScope
+constexpr unsigned kName = 1, kDescription = 2, kUnit = 3, kSum = 7, kHistogram = 9;  // Metric
+constexpr unsigned kDataPoints = 1, kTemporality = 2, kMonotonic = 3;                 // Sum, Histogram
+constexpr unsigned kStart = 2, kTime = 3;                                             // both kinds of point
+constexpr unsigned kAsDouble = 4, kAsInt = 6, kNumberAttributes = 7;                  // NumberDataPoint
+constexpr unsigned kCount = 4, kTotal = 5, kBucketCounts = 6, kExplicitBounds = 7;    // HistogramDataPoint
+constexpr unsigned kHistogramAttributes = 9, kMin = 11, kMax = 12;
+constexpr unsigned kKey = 1, kValue = 2;  // KeyValue
+constexpr unsigned kStringValue = 1;      // AnyValue
+}  // namespace field
+
+enum Wire : unsigned { kVarint = 0, kFixed64 = 1, kBytes = 2 };
+
+class Writer {
+ public:
+  explicit Writer(Sink& sink) : sink_(sink) {}
+
+  void varint(unsigned number, std::uint64_t value) {
+    tag(number, kVarint);
+    raw_varint(value);
+  }
+
+  void fixed64(unsigned number, std::uint64_t value) {
+    tag(number, kFixed64);
+    raw_fixed64(value);
+  }
+
+  void real(unsigned number, double value) { fixed64(number, std::bit_cast<std::uint64_t>(value)); }
+
+  void raw_fixed64(std::uint64_t value) {
+    for (unsigned i = 0; i < 8; ++i) sink_.put(static_cast<char>(value >> (8 * i) & 0xFFU));
+  }
+
+  /// Begins a message, a text or packed numbers, which close() ends.
+  std::size_t open(unsigned number) {
+    tag(number, kBytes);
+    const std::size_t at = sink_.size();
+    for (unsigned i = 0; i < kLengthBytes; ++i) sink_.put('\0');
+    return at;
+  }
+
+  void close(std::size_t at) {
+    const std::size_t length = sink_.size() - at - kLengthBytes;
+    for (unsigned i = 0; i < kLengthBytes; ++i) {
+      const unsigned more = i + 1 < kLengthBytes ? 0x80U : 0U;
+      sink_.patch(at + i, static_cast<char>((length >> (7 * i) & 0x7FU) | more));
+    }
+  }
+
+  template <class Content>
+  void nested(unsigned number, Content&& content) {
+    const std::size_t at = open(number);
+    content();
+    close(at);
+  }
+
+  void text(unsigned number, std::string_view value) {
+    nested(number, [&] { for_each_character(value, [&](std::string_view character) { sink_.put(character); }); });
+  }
+
+ private:
+  static constexpr unsigned kLengthBytes = 4;
+
+  void tag(unsigned number, Wire wire) { raw_varint(number << 3U | wire); }
+
+  void raw_varint(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7U) sink_.put(static_cast<char>((value & 0x7FU) | 0x80U));
+    sink_.put(static_cast<char>(value));
+  }
+
+  Sink& sink_;
+};
+
+void put_attributes(Writer& writer, unsigned number, const Labels& labels, const Key& key) {
+  const auto attribute = [&](std::string_view name, std::string_view value) {
+    writer.nested(number, [&] {
+      writer.text(field::kKey, name);
+      writer.nested(field::kValue, [&] { writer.text(field::kStringValue, value); });
+    });
+  };
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (written(labels, i, attribute_character)) attribute(labels[i].name, labels[i].value);
+  }
+  if (!key.name.empty()) attribute(key.name, key.value);
+}
+
+double seconds(std::uint64_t us) noexcept { return Amount{us, 6}.as_double(); }
+
+class Protobuf final : public Visitor {
+ public:
+  Protobuf(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink), writer_(sink) {}
+
+  void begin(const Family& family, const Span& span) override {
+    family_ = &family;
+    span_ = span;
+    last_ = {};
+    metric_at_ = writer_.open(field::kMetrics);
+    writer_.nested(field::kName, [&] { put_metric_name(sink_, family, options_.prefix); });
+    writer_.text(field::kDescription, family.help);
+    writer_.text(field::kUnit, family.otlp_unit);
+    data_at_ = writer_.open(family.kind == Kind::kHistogram ? field::kHistogram : field::kSum);
+  }
+
+  void point(const Key& key, const Amount& amount) override {
+    last_ = key;
+    writer_.nested(field::kDataPoints, [&] {
+      put_attributes(writer_, field::kNumberAttributes, options_.attributes, key);
+      times();
+      if (amount.decimals != 0) return writer_.real(field::kAsDouble, amount.as_double());
+      writer_.fixed64(field::kAsInt, std::min<std::uint64_t>(amount.value, std::numeric_limits<std::int64_t>::max()));
+    });
+  }
+
+  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
+    last_ = key;
+    const Buckets buckets = merged(window, options_.histograms);
+    writer_.nested(field::kDataPoints, [&] {
+      put_attributes(writer_, field::kHistogramAttributes, options_.attributes, key);
+      times();
+      std::uint64_t count = 0;
+      writer_.nested(field::kBucketCounts, [&] {
+        for (std::size_t i = 0; i <= buckets.size; ++i) {
+          writer_.raw_fixed64(buckets.counts[i]);
+          count += buckets.counts[i];
+        }
+      });
+      writer_.nested(field::kExplicitBounds, [&] {
+        for (std::size_t i = 0; i < buckets.size; ++i) {
+          writer_.raw_fixed64(std::bit_cast<std::uint64_t>(seconds(buckets.upper_us[i])));
+        }
+      });
+      writer_.fixed64(field::kCount, count);
+      writer_.real(field::kTotal, seconds(window.total_us));
+      if (!has_extremes(phase) || !window.observed()) return;
+      writer_.real(field::kMin, seconds(window.smallest_us));
+      writer_.real(field::kMax, seconds(window.largest_us));
+    });
+  }
+
+  void end() override {
+    writer_.varint(field::kTemporality, static_cast<std::uint64_t>(temporality_of(*family_, last_, options_)));
+    if (family_->kind != Kind::kHistogram && monotonic(*family_)) writer_.varint(field::kMonotonic, 1);
+    writer_.close(data_at_);
+    writer_.close(metric_at_);
+  }
+
+ private:
+  void times() {
+    if (span_.start > 0.0) writer_.fixed64(field::kStart, epoch_ns(span_.start));
+    writer_.fixed64(field::kTime, epoch_ns(span_.stop));
+  }
+
+  const OtlpOptions& options_;
+  Sink& sink_;
+  Writer writer_;
+  const Family* family_ = nullptr;
+  Span span_{};
+  Key last_;
+  std::size_t metric_at_ = 0;
+  std::size_t data_at_ = 0;
+};
+
+}  // namespace
+
+void otlp_protobuf(const Source& source, const OtlpOptions& options, Sink& sink) {
+  Writer writer(sink);
+  Protobuf metrics(options, sink);
+  writer.nested(field::kRequestResourceMetrics, [&] {
+    writer.nested(field::kResource, [&] { put_attributes(writer, field::kResourceAttributes, options.resource, {}); });
+    writer.nested(field::kScopeMetrics, [&] {
+      writer.nested(field::kScope, [&] { writer.text(field::kScopeName, kScope); });
+      visit(source, options.histograms.phases, metrics);
+    });
+  });
+}
+
+}  // namespace sluice::encode

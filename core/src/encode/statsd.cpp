@@ -1,0 +1,200 @@
+#include "sluice/encode/statsd.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "encode/catalogue.hpp"
+#include "encode/sink.hpp"
+
+namespace sluice::encode {
+namespace {
+
+/// In tags and names: what separates their parts, and what is no printable ASCII in a name, becomes an underscore.
+std::string_view escape(char byte) noexcept {
+  const bool separates = byte == ',' || byte == '|' || byte == '#' || byte == ':' || byte == ';' || byte == '@';
+  return separates || static_cast<unsigned char>(byte) < ' ' ? "_" : std::string_view();
+}
+
+constexpr char tag_character(char byte, bool) noexcept { return byte; }
+
+/// The values that stand for a phase's requests, each with how many it stands for.
+struct Samples {
+  static constexpr std::size_t kMost = Grid::kBuckets + 2;
+
+  struct Sample {
+    std::uint64_t us;
+    std::uint64_t count;
+  };
+
+  void add(std::uint64_t us, std::uint64_t count) noexcept {
+    if (count != 0) values[size++] = {us, count};
+  }
+
+  std::size_t size = 0;
+  std::array<Sample, kMost> values{};
+};
+
+Samples samples_of(Phase phase, const PhaseWindow& window) noexcept {
+  std::array<std::uint64_t, Grid::kBuckets> left = window.buckets;
+  Samples samples;
+  const bool extremes = has_extremes(phase) && window.observed();
+  std::uint64_t least = 0;
+  std::uint64_t most = std::max(window.total_us, Grid::kLongestUs);
+  if (extremes) {
+    least = window.smallest_us;
+    most = window.largest_us;
+    for (const std::uint64_t us : {least, most}) {
+      std::uint64_t& in_bucket = left[Grid::bucket_of(us)];
+      if (in_bucket == 0) continue;  // there was one request only
+      samples.add(us, 1);
+      --in_bucket;
+    }
+  }
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    const std::uint64_t lower = Grid::lower_bound_us(i);
+    const bool last = i + 1 == left.size();
+    const std::uint64_t middle = last ? lower : lower + (Grid::lower_bound_us(i + 1) - lower) / 2;
+    samples.add(std::clamp(middle, least, most), left[i]);
+  }
+  return samples;
+}
+
+class Statsd final : public Visitor {
+ public:
+  Statsd(const StatsdOptions& options, std::span<char> packet, absl::FunctionRef<void(std::string_view)> send)
+      : options_(options),
+        packet_(packet.first(std::min(packet.size(), kStatsdPacketBytes))),
+        sink_(packet_),
+        send_(send) {}
+
+  void begin(const Family& family, const Span&) override { family_ = &family; }
+
+  void point(const Key& key, const Amount& amount) override {
+    if (key.name == "thread" || family_->otlp == "process.cpu.time") return;  // these are sums of a whole life
+    if (family_->kind == Kind::kCounter && amount.value == 0) return;
+    line(key, [&] {
+      sink_.put(':');
+      // Durations in milliseconds, as those of timers.
+      put_decimal(sink_, amount.value, amount.decimals >= 3 ? amount.decimals - 3 : 0);
+      sink_.put(family_->kind == Kind::kGauge ? "|g" : "|c");
+    });
+  }
+
+  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
+    const Samples samples = samples_of(phase, window);
+    std::uint64_t rates = 0;
+    for (std::size_t i = 0; i < samples.size; ++i) rates |= samples.values[i].count;
+    for (unsigned bit = 0; bit < 64; ++bit) {
+      if ((rates >> bit & 1U) == 0) continue;
+      for (std::size_t i = 0; i < samples.size;) i = sample_line(key, samples, i, bit);
+    }
+  }
+
+  void end() override {}
+
+  void flush() {
+    if (packet_size_ == 0) return;
+    send_({packet_.data(), packet_size_});
+    ++sent_.packets;
+    packet_size_ = 0;
+    sink_.shrink(0);
+  }
+
+  [[nodiscard]] const StatsdSent& sent() const { return sent_; }
+
+ private:
+  /// A line of samples of one rate, from the one at `from` on; DogStatsD takes several. Gives the one to go on with.
+  std::size_t sample_line(const Key& key, const Samples& samples, std::size_t from, unsigned bit) {
+    const auto has = [&](std::size_t i) { return (samples.values[i].count >> bit & 1U) != 0; };
+    while (from < samples.size && !has(from)) ++from;
+    if (from == samples.size) return from;
+    const bool several = options_.dialect == StatsdDialect::kDogStatsd;
+    constexpr std::size_t kValues = 16;
+    std::size_t to = from;
+    line(key, [&] {
+      std::size_t values = 0;
+      for (to = from; to < samples.size && values < (several ? kValues : 1); ++to) {
+        if (!has(to)) continue;
+        ++values;
+        sink_.put(':');
+        put_decimal(sink_, samples.values[to].us, 3);
+      }
+      sink_.put(several ? "|d" : "|ms");
+      if (bit == 0) return;
+      sink_.put("|@");
+      put_double(sink_, std::ldexp(1.0, -static_cast<int>(bit)));
+    });
+    return to;
+  }
+
+  /// Writes a line; again at the beginning of the next packet if it does not fit in this.
+  template <class Rest>
+  void line(const Key& key, Rest&& rest) {
+    write_line(key, rest);
+    if (!sink_.fits() && packet_size_ != 0) {
+      flush();
+      write_line(key, rest);
+    }
+    if (sink_.fits()) {
+      packet_size_ = sink_.size();
+    } else {
+      ++sent_.lines_left_out;
+      sink_.shrink(packet_size_);
+    }
+  }
+
+  template <class Rest>
+  void write_line(const Key& key, Rest& rest) {
+    start_line(key);
+    rest();
+    if (options_.dialect == StatsdDialect::kDogStatsd) put_tags(key);
+  }
+
+  void start_line(const Key& key) {
+    if (packet_size_ != 0) sink_.put('\n');
+    put_escaped(sink_, options_.prefix, [](char byte) { return byte == ' ' || byte == '/' ? "_" : escape(byte); });
+    if (!options_.prefix.empty()) sink_.put('.');
+    sink_.put(family_->name);
+    if (family_->kind == Kind::kCounter && family_->unit == "seconds") sink_.put("_ms");
+    if (options_.dialect == StatsdDialect::kDogStatsd || key.name.empty()) return;
+    sink_.put('.');
+    sink_.put(key.value);
+  }
+
+  void put_tags(const Key& key) {
+    char before = '#';
+    const auto tag = [&](std::string_view name, std::string_view value) {
+      if (before == '#') sink_.put('|');
+      sink_.put(std::exchange(before, ','));
+      put_escaped(sink_, name, escape);
+      sink_.put(':');
+      put_escaped(sink_, value, escape);
+    };
+    for (std::size_t i = 0; i < options_.tags.size(); ++i) {
+      if (written(options_.tags, i, tag_character)) tag(options_.tags[i].name, options_.tags[i].value);
+    }
+    if (!key.name.empty()) tag(key.name, key.value);
+  }
+
+  const StatsdOptions& options_;
+  std::span<char> packet_;
+  Sink sink_;
+  absl::FunctionRef<void(std::string_view)> send_;
+  const Family* family_ = nullptr;
+  std::size_t packet_size_ = 0;  ///< Up to the end of the last whole line.
+  StatsdSent sent_;
+};
+
+}  // namespace
+
+StatsdSent statsd(const Source& source, const StatsdOptions& options, std::span<char> packet,
+                  absl::FunctionRef<void(std::string_view)> send) {
+  Statsd statsd(options, packet, send);
+  visit(source, options.phases, statsd);
+  statsd.flush();
+  return statsd.sent();
+}
+
+}  // namespace sluice::encode

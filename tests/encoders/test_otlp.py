@@ -1,0 +1,70 @@
+"""The published definitions of OTLP decode both encodings, to what was recorded."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.json_format import Parse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
+
+from .conftest import BOUNDS_US, HOSTILE, Request, at_most, classes, encode
+
+ENCODINGS = ["otlp-json", "otlp-protobuf"]
+DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+
+
+def decoded(form: str, body: bytes) -> ExportMetricsServiceRequest:
+    if form == "otlp-json":
+        return Parse(body.decode(), ExportMetricsServiceRequest())
+    request = ExportMetricsServiceRequest()
+    assert request.ParseFromString(body) == len(body)
+    return request
+
+
+def metrics_of(request: ExportMetricsServiceRequest) -> dict:
+    (resource,) = request.resource_metrics
+    (scope,) = resource.scope_metrics
+    found = {metric.name: metric for metric in scope.metrics}
+    assert len(found) == len(scope.metrics)
+    return found
+
+
+@pytest.mark.parametrize("form", ENCODINGS)
+@pytest.mark.parametrize("options", [["-delta"], ["-cumulative"]])
+def test_every_value_is_what_was_recorded(form: str, options: list[str], requests: list[Request]) -> None:
+    metrics = metrics_of(decoded(form, encode(form, requests, *options)))
+    temporality = DELTA if options == ["-delta"] else CUMULATIVE
+    served = metrics["http.server.requests"].sum
+    assert served.aggregation_temporality == temporality and served.is_monotonic
+    assert {each.attributes[0].value.string_value: each.as_int for each in served.data_points} == classes(requests)
+    duration = metrics["http.server.request.duration"]
+    assert duration.unit == "s" and duration.histogram.aggregation_temporality == temporality
+    (point,) = duration.histogram.data_points
+    assert list(point.explicit_bounds) == [(bound - 1) / 1e6 for bound in BOUNDS_US]
+    counts = list(point.bucket_counts)
+    assert len(counts) == len(BOUNDS_US) + 1 and sum(counts) == point.count == len(requests)
+    for i, bound in enumerate(BOUNDS_US):
+        assert sum(counts[: i + 1]) == at_most(requests, "request", bound - 1)
+    durations = [request["request"] for request in requests]
+    assert point.sum == sum(durations) / 1e6
+    assert (point.min, point.max) == (min(durations) / 1e6, max(durations) / 1e6)
+    assert 0 < point.start_time_unix_nano < point.time_unix_nano
+    active = metrics["http.server.active_requests"].sum
+    assert not active.is_monotonic and active.aggregation_temporality == CUMULATIVE
+    assert metrics["http.server.input"].sum.data_points[0].as_int == sum(each["input_bytes"] for each in requests)
+
+
+@pytest.mark.parametrize("form", ENCODINGS)
+def test_hostile_attributes_come_back_as_they_were(form: str) -> None:
+    request = decoded(form, encode(form, [{"status": 200}], labels=HOSTILE))
+    expected = {name: value for name, value in HOSTILE.items() if name != "le"} | {"broken": "\ufffd\ufffd"}
+    given = {each.key: each.value.string_value for each in request.resource_metrics[0].resource.attributes}
+    assert given == expected
+    for point in metrics_of(request)["http.server.request.duration"].histogram.data_points:
+        assert {each.key: each.value.string_value for each in point.attributes} == expected
+
+
+def test_an_empty_window_has_no_extremes() -> None:
+    (point,) = metrics_of(decoded("otlp-protobuf", encode("otlp-protobuf", [])))["http.server.request.duration"].histogram.data_points
+    assert point.count == 0 and point.sum == 0 and not point.HasField("min") and not point.HasField("max")
