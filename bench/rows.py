@@ -83,7 +83,7 @@ GROWTH_ROWS = [
     *(Row(f"locked_by_threads_{n}", "locked_by_threads", "cpu_time", threads=n, parallel=n > 1) for n in THREADS),
 ]
 
-CALLS = ["request_metrics", "process_metrics"]
+CALLS = ["request_metrics", "process_metrics", "server_metrics"]
 
 SERVER_ROWS = [
     ServerRow("static_rps", "1/s"),

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "bindings/schema.hpp"
+#include "bindings/server_dict.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -36,9 +37,15 @@ Docstrings make() {
                                         "`threads` lists the worker threads\n"
                                         "that have started, each a dict of thread_id (from 1) and request_count.\n\n",
                                         process_rows())),
-      .server_metrics =
+      .server_metrics = keep(
           "server_metrics()\n--\n\n"
-          "Return a dict of the server's scoreboard, or None where it is not available or not allowed.",
+          "Return a dict of the server's scoreboard: what each process and worker of the server does now, whatever it\n"
+          "serves. Return None where there is no scoreboard, as outside a server, and where the configuration does "
+          "not\n"
+          "allow it. Needs no start_recording_metrics(). Times are 0.0 where nothing has happened yet; text is what "
+          "the\n"
+          "server keeps of it, decoded as Latin-1.\n\n" +
+          describe_server()),
       .slow_requests = keep(with_keys(
           "slow_requests()\n--\n\n"
           "Return a list of dicts of the requests that have lasted as long as WSGISlowRequests says: each that has\n"

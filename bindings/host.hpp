@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bindings/recording.hpp"
+#include "bindings/scoreboard.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::bindings {
@@ -36,6 +37,9 @@ class Host {
 
   /// Another consumer takes the metrics of this process: the accessors of the module give None.
   [[nodiscard]] virtual bool external_reporter() const noexcept = 0;
+
+  /// The server's scoreboard; null where there is none, and where the configuration does not allow it.
+  [[nodiscard]] virtual const Scoreboard* scoreboard() const noexcept { return nullptr; }
 
   /// The name of the process group; empty for a server's own processes.
   [[nodiscard]] virtual std::string process_group() const = 0;

@@ -8,6 +8,7 @@
 
 #include "bindings/docstrings.hpp"
 #include "bindings/schema.hpp"
+#include "bindings/server_dict.hpp"
 #include "bindings/traceback.hpp"
 
 namespace sluice::bindings {
@@ -18,6 +19,7 @@ struct State {
   DictMaker request_dict{request_rows()};
   DictMaker process_dict{process_rows()};
   DictMaker slow_request_dict{slow_request_rows()};
+  ServerDictMaker server_dict;
   Subscribers event_subscribers;
   Subscribers shutdown_subscribers;
   Subscribers signal_subscribers;
@@ -98,8 +100,11 @@ PyObject* slow_requests(PyObject* module, PyObject*) {
 }
 
 PyObject* server_metrics(PyObject* module, PyObject*) {
-  if (state_of(module) == nullptr) return nullptr;
-  Py_RETURN_NONE;  // no host of this version gives access to a scoreboard
+  const State* const state = state_of(module);
+  if (state == nullptr) return nullptr;
+  const Scoreboard* const scoreboard = state->host->scoreboard();
+  if (scoreboard == nullptr) Py_RETURN_NONE;
+  return state->server_dict.make(*scoreboard).release().ptr();
 }
 
 PyObject* subscribe_events(PyObject* module, PyObject* callback) {
@@ -128,7 +133,7 @@ bool make_state(PyObject* module, State& state) {
   state.request_timeout = steal(
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   return state.request_timeout && state.request_dict.intern_keys() && state.process_dict.intern_keys() &&
-         state.slow_request_dict.intern_keys() && state.event_subscribers.create() &&
+         state.slow_request_dict.intern_keys() && state.server_dict.prepare() && state.event_subscribers.create() &&
          state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }

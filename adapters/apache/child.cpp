@@ -11,6 +11,7 @@
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/python_options.hpp"
+#include "adapters/apache/scoreboard.hpp"
 #include "adapters/wsgi/reporter.hpp"
 #include "adapters/wsgi/watchdog.hpp"
 
@@ -58,6 +59,10 @@ EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity)
       server_(server),
       capacity_(capacity),
       external_reporter_(telemetry_settings().configured()) {}
+
+const bindings::Scoreboard* EmbeddedHost::scoreboard() const noexcept {
+  return process_config().server_metrics == 1 ? apache::scoreboard() : nullptr;
+}
 
 void EmbeddedHost::log(bindings::LogLevel level, std::string_view line) const noexcept {
   ap_log_error(APLOG_MARK, apache_level(level), 0, server_, "%.*s", static_cast<int>(line.size()), line.data());

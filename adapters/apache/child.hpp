@@ -30,6 +30,7 @@ class EmbeddedHost final : public bindings::Host {
   EmbeddedHost(server_rec* server, const Capacity& capacity);
 
   [[nodiscard]] bool external_reporter() const noexcept override { return external_reporter_; }
+  [[nodiscard]] const bindings::Scoreboard* scoreboard() const noexcept override;
   [[nodiscard]] std::string process_group() const override { return {}; }
   [[nodiscard]] long maximum_processes() const noexcept override { return capacity_.processes; }
   [[nodiscard]] long threads_per_process() const noexcept override { return capacity_.threads; }

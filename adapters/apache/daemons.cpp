@@ -26,6 +26,7 @@
 #include "adapters/apache/daemon_sockets.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/python_options.hpp"
+#include "adapters/apache/scoreboard.hpp"
 #include "adapters/daemon/process.hpp"
 #include "adapters/daemon/pulse.hpp"
 #include "sluice/clock.hpp"
@@ -128,6 +129,7 @@ daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* 
       .listener = retained->sockets.descriptor_of(group.group.name),
       .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
       .pulse = pulse,
+      .scoreboard = group.group.server_metrics ? scoreboard : nullptr,
       .facts = {.multithread = group.group.threads > 1,
                 .multiprocess = group.group.processes_given,
                 .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},

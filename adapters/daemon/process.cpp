@@ -40,6 +40,9 @@ class DaemonHost final : public bindings::Host {
         options_(options) {}
 
   [[nodiscard]] bool external_reporter() const noexcept override { return options_.telemetry.configured(); }
+  [[nodiscard]] const bindings::Scoreboard* scoreboard() const noexcept override {
+    return options_.scoreboard == nullptr ? nullptr : options_.scoreboard();
+  }
   [[nodiscard]] std::string process_group() const override { return options_.group.name; }
   [[nodiscard]] bool delivers_signals() const noexcept override { return options_.group.serves(); }
   [[nodiscard]] long maximum_processes() const noexcept override { return options_.group.processes; }

@@ -29,6 +29,8 @@ struct ProcessOptions {
   int listener = -1;       ///< -1 for a service process.
   uid_t server_user = 0;   ///< The user of the server's workers.
   Pulse* pulse = nullptr;  ///< What the parent looks at; null: nobody does.
+  /// Finds the server's scoreboard; null where the group may not see it.
+  const bindings::Scoreboard* (*scoreboard)() noexcept = nullptr;
   wsgi::ServerFacts facts;
   wsgi::Runtime::Options python;
   std::vector<ImportedScript> imports;
