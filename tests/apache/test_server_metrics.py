@@ -165,9 +165,9 @@ def test_letters_and_totals_agree_with_mod_status(
         # mod_status leaves out the places of processes that there may not be.
         ours, others = everybody[: len(theirs)], everybody[len(theirs) :]
         assert set(others) <= {"."}
-        # Each request is itself in its own picture, and one may see how the other ends.
+        # Each request is itself in its own picture, and the one before may be ending in it.
         apart = [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]]
-        assert len(apart) <= 2, (ours, theirs)
+        assert len(apart) <= 3, (ours, theirs)
         assert all(set(pair) <= set("W_C.KR") for pair in apart), (ours, theirs)
         assert "W" in ours
         assert "W" in theirs
