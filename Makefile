@@ -10,6 +10,7 @@ build_packages := build-essential g++ cmake ninja-build pkg-config python3 pytho
                   apache2 apache2-dev libabsl-dev catch2
 test_packages  := $(build_packages) influxdb prometheus wrk relacy-dev spin prometheus-cpp-dev valgrind clang libboost-dev \
                   libcpp-httplib-dev $(if $(shell command -v npm),,nodejs npm)
+long_packages  := $(test_packages) chromium
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) clang clang-format clang-tidy
 
@@ -24,7 +25,7 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo build test test-long bench install clean lint force \
-        need-build need-test need-bench need-lint compile-modules $(presets:%=compile-%)
+        need-build need-test need-long need-bench need-lint compile-modules $(presets:%=compile-%)
 
 help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics'
@@ -51,6 +52,7 @@ test: need-test compile-release compile-asan compile-tsan compile-models compile
       build/venv/test.stamp build/venvs build/node/statsd.stamp
 	@tests/tools/suites.sh
 
+test-long: need-long
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: test
@@ -74,6 +76,7 @@ clean:
 
 need-build: ; @tests/tools/need.sh 'make build' $(build_packages)
 need-test:  ; @tests/tools/need.sh 'make test' $(test_packages)
+need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
 need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
 need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)
 

@@ -6,13 +6,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from apache.config import MODE, module_under_test
 from apache.httpd import Httpd, started
 
-from .ingester import Feed, Ingester, runtime_directory
+from .ingester import Feed, Ingester
 
 APPS = Path(__file__).with_name("apps")
 SERVICE = "WSGITelemetryService unix:{path} interval=0.5"
@@ -39,22 +40,24 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def socket_path() -> Iterator[Path]:
-    """Where the service is to be; nobody is there yet."""
-    directory = runtime_directory(Path(tempfile.mkdtemp(prefix="sluice-telemetry-")))
-    yield directory / "t.sock"
-    shutil.rmtree(directory)
+    """Where a service is to be that the test itself plays or starts."""
+    with _directory() as directory:
+        yield directory / "t.sock"
 
 
-@pytest.fixture
-def ingester(socket_path: Path) -> Iterator[Ingester]:
-    ingester = Ingester(socket_path)
-    ingester.start()
-    yield ingester
-    ingester.stop()
+@pytest.fixture(scope="session")
+def ingester() -> Iterator[Ingester]:
+    """The service for all tests that leave it alone."""
+    with _directory() as directory:
+        ingester = Ingester(directory / "t.sock")
+        ingester.start()
+        yield ingester
+        ingester.stop()
 
 
 @pytest.fixture
 def feed(ingester: Ingester) -> Iterator[Feed]:
+    """What it is told by processes that it does not know yet."""
     feed = Feed(ingester)
     yield feed
     feed.close()
@@ -67,15 +70,17 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=["embedded", "daemon"] if os.environ.get("SLUICE_LONG") else ["daemon"])
-def fault_mode(request: pytest.FixtureRequest) -> str:
+def either_mode(request: pytest.FixtureRequest) -> str:
     """The same for what takes its time, and does not depend on the mode."""
     return str(request.param)
 
 
 @pytest.fixture
-def serve(socket_path: Path) -> Iterator[Serve]:
+def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Starts an Apache that serves the application in a mode and reports; in the end none has crashed."""
     assert MODE == "embedded", "this suite chooses the mode itself"
+    shared = "ingester" in request.fixturenames
+    path = request.getfixturevalue("ingester").path if shared else request.getfixturevalue("socket_path")
     servers: list[Httpd] = []
 
     def start(
@@ -89,7 +94,7 @@ def serve(socket_path: Path) -> Iterator[Serve]:
         daemons = [f"WSGIDaemonProcess tests {daemon}", "WSGIRestrictEmbedded On"]
         server = Httpd(
             [
-                service.format(path=socket_path),
+                service.format(path=path),
                 *(daemons if mode == "daemon" else []),
                 "WSGIScriptAlias / ${APPS}/telemetry_app.py"
                 f" process-group={group} application-group=%{{GLOBAL}}",
@@ -97,9 +102,9 @@ def serve(socket_path: Path) -> Iterator[Serve]:
             ],
             **options,  # type: ignore[arg-type]
         )
-        for path in APPS.iterdir():
-            if path.is_file():
-                shutil.copy(path, server.apps)
+        for file in APPS.iterdir():
+            if file.is_file():
+                shutil.copy(file, server.apps)
         servers.append(server)
         server.start()
         return server
@@ -112,3 +117,12 @@ def serve(socket_path: Path) -> Iterator[Serve]:
         started.remove(server)
         server.discard()
     assert not crashes, "\n".join(crashes)
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """One in which Apache's unprivileged processes find a socket."""
+    directory = Path(tempfile.mkdtemp(prefix="sluice-telemetry-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -88,9 +87,10 @@ class Ingester:
 
 
 class Feed:
-    """Collects what the WebSocket tells from the time of its making on, the state so far included."""
+    """Collects what the WebSocket tells from now on, of all processes or of those that are new by now."""
 
-    def __init__(self, ingester: Ingester) -> None:
+    def __init__(self, ingester: Ingester, *, of_all: bool = False) -> None:
+        self._known = set() if of_all else {each["pid"] for each in ingester.state()["processes"]}
         self._url = f"{ingester.url}ws"
         self._records: list[Record] = []
         self._ready = threading.Event()
@@ -130,19 +130,7 @@ class Feed:
             pass
 
     def _take(self, record: Record) -> None:
-        if record["type"] == "snapshot":
-            for process in record["processes"]:
-                self._records += process["samples"]
-            for entry in record["slow_requests"]:
-                self._records.append(entry | {"type": "slow_request"})
-            for event in record["lifecycle_events"]:
-                self._records.append({"type": "lifecycle", "event": event})
-            self._ready.set()
-        else:
+        self._ready.set()  # the first message is the state so far
+        told = record.get("event") or record.get("entry") or record
+        if record["type"] != "snapshot" and told["pid"] not in self._known:
             self._records.append(record)
-
-
-def runtime_directory(path: Path) -> Path:
-    """A directory in which Apache's unprivileged processes find a socket."""
-    os.chmod(path, 0o755)
-    return path

@@ -22,16 +22,16 @@ BACK = "Telemetry goes out"
 
 
 def test_an_absent_ingester_is_one_line_and_what_comes_later_is_complete(
-    serve: Serve, socket_path: Path, fault_mode: str
+    serve: Serve, socket_path: Path, either_mode: str
 ) -> None:
-    server = serve(fault_mode)
+    server = serve(either_mode)
     assert send_number(server.port, [Request("/")], 20).responses == 20
-    time.sleep(4 * TICK_SECONDS)
+    time.sleep(2 * TICK_SECONDS)
     assert len(server.log_lines(LOST)) == 1
     assert "nobody receives it" in server.log_lines(LOST)[0]
     ingester = Ingester(socket_path)
     ingester.start()
-    feed = Feed(ingester)
+    feed = Feed(ingester, of_all=True)
     try:
         server.wait_for_log(BACK)
         before = feed.total("request_count")
@@ -45,15 +45,17 @@ def test_an_absent_ingester_is_one_line_and_what_comes_later_is_complete(
 
 
 def test_an_ingester_that_is_killed_and_comes_back_is_found_again(
-    serve: Serve, ingester: Ingester, fault_mode: str
+    serve: Serve, socket_path: Path, either_mode: str
 ) -> None:
-    server = serve(fault_mode)
+    ingester = Ingester(socket_path)
+    ingester.start()
+    server = serve(either_mode)
     server.get("/")
     wait_until(lambda: ingester.state()["processes"], "a process")
     ingester.stop(signal.SIGKILL)
     server.wait_for_log(LOST)
     ingester.start()
-    feed = Feed(ingester)
+    feed = Feed(ingester, of_all=True)
     try:
         server.wait_for_log(BACK)
         before = feed.total("request_count")
@@ -61,15 +63,16 @@ def test_an_ingester_that_is_killed_and_comes_back_is_found_again(
         wait_until(lambda: feed.total("request_count") >= before + 200, "the samples")
     finally:
         feed.close()
+        ingester.stop()
     assert len(server.log_lines(LOST)) == 1
 
 
 def test_a_receiver_that_never_reads_holds_nobody_up(
-    serve: Serve, socket_path: Path, fault_mode: str
+    serve: Serve, socket_path: Path, either_mode: str
 ) -> None:
     receiver = Receiver(socket_path)
-    server = serve(fault_mode, "WSGISlowRequests 0")
-    sent = send_for(server.port, [Request("/")], 8 * TICK_SECONDS)
+    server = serve(either_mode, "WSGISlowRequests 0")
+    sent = send_for(server.port, [Request("/")], 4 * TICK_SECONDS)
     assert not sent.failures and sent.responses > 0
     assert "does not keep up" in server.wait_for_log(LOST)
     begun = time.monotonic()
@@ -92,7 +95,7 @@ def test_a_slow_receiver_is_one_line_too(serve: Serve, socket_path: Path) -> Non
     reader = threading.Thread(target=read_seldom)
     reader.start()
     try:
-        sent = send_for(server.port, [Request("/")], 8 * TICK_SECONDS)
+        sent = send_for(server.port, [Request("/")], 6 * TICK_SECONDS)
     finally:
         over.set()
         reader.join()
@@ -106,7 +109,7 @@ def test_a_socket_that_may_not_be_written_to_is_one_line(serve: Serve, socket_pa
     receiver = Receiver(socket_path, mode=0o600)
     server = serve("embedded")
     assert "Permission denied" in server.wait_for_log(LOST)
-    time.sleep(3 * TICK_SECONDS)
+    time.sleep(2 * TICK_SECONDS)
     assert server.get("/").status == 200
     assert len(server.log_lines(LOST)) == 1
     os.chmod(socket_path, 0o666)
@@ -120,19 +123,18 @@ def test_a_socket_that_may_not_be_written_to_is_one_line(serve: Serve, socket_pa
     [
         ("/" + "x" * 200, "File name too long"),
         ("/dev/null", "nobody receives it"),
-        ("/nowhere/at/all", "nobody receives it"),
     ],
 )
 def test_a_path_that_cannot_be_a_socket_is_one_line(serve: Serve, path: str, why: str) -> None:
     server = serve("embedded", service=f"WSGITelemetryService unix:{path} interval=0.5")
     assert why in server.wait_for_log(LOST)
-    time.sleep(3 * TICK_SECONDS)
+    time.sleep(2 * TICK_SECONDS)
     own = server.get("/own").json()
     assert own["request_metrics"] is None
     assert len(server.log_lines(LOST)) == 1
 
 
-def test_a_child_that_the_application_forks_sends_nothing(serve: Serve, ingester: Ingester, feed: Feed) -> None:
+def test_a_child_that_the_application_forks_sends_nothing(serve: Serve, feed: Feed) -> None:
     server = serve("embedded")
     server.get("/?fork=1")
     wait_until(lambda: len(feed.samples()) >= 3, "samples")

@@ -43,7 +43,7 @@ def test_no_request_is_missing_after_a_graceful_restart(
     server.get("/")
     loaded: list[int] = []
     load = threading.Thread(
-        target=lambda: loaded.append(send_for(server.port, [Request("/")], 2.5).responses)
+        target=lambda: loaded.append(send_for(server.port, [Request("/")], 1.5).responses)
     )
     load.start()
     fetch(server.port, "/")
@@ -59,7 +59,7 @@ def test_no_request_is_missing_after_a_graceful_restart(
 
 
 def test_a_request_that_is_cut_off_is_in_the_summary(serve: Serve, feed: Feed) -> None:
-    server = serve("daemon")
+    server = serve("daemon", daemon="threads=4 shutdown-timeout=1")
     server.get("/")
     (pid,) = {sample["pid"] for sample in wait_for_samples(feed)}
     client = server.raw()
