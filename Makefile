@@ -4,6 +4,7 @@ PYTHON        ?= /usr/bin/python3
 EXTRA_PYTHONS ?= python3.12 python3.13 $(foreach v,3.12 3.13,$(wildcard $(PYENV_ROOT)/versions/*/bin/python$v))
 PREFIX        ?= /usr/local
 DEMO_ARGS     ?=
+TELEMETRY     ?=
 DESTDIR       ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
@@ -28,7 +29,8 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
         need-build need-test need-long need-bench need-lint compile-modules $(presets:%=compile-%)
 
 help:
-	@echo 'make demo       serve a Python application through Apache and watch its metrics'
+	@echo 'make demo       serve a Python application through Apache and watch its metrics;'
+	@echo '                with TELEMETRY=1 in the pages of a telemetry service'
 	@echo 'make build      build the Apache module, the Python package and the C++ package'
 	@echo 'make test       build with and without sanitizers, and run every test suite'
 	@echo 'make test-long  the same with longer runs under load'
@@ -41,12 +43,13 @@ help:
 	@echo 'packages under build/) and says so. Variables, with the values they have now:'
 	@echo '  PYTHON=$(PYTHON)  the interpreter that the module embeds'
 	@echo '  EXTRA_PYTHONS="$(EXTRA_PYTHONS)"  others to build for and test with, where they work'
-	@echo '  PREFIX=$(PREFIX)  DESTDIR=$(DESTDIR)  DEMO_ARGS=$(DEMO_ARGS)'
+	@echo '  PREFIX=$(PREFIX)  DESTDIR=$(DESTDIR)  DEMO_ARGS=$(DEMO_ARGS)  TELEMETRY=$(TELEMETRY)'
 
 build: need-build compile-release
 
-demo: build
-	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so $(DEMO_ARGS)
+demo: build $(if $(TELEMETRY),build/venv/test.stamp)
+	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so \
+	  $(if $(TELEMETRY),--telemetry build/venv/bin/mod_wsgi-telemetry) $(DEMO_ARGS)
 
 test: need-test compile-release compile-asan compile-tsan compile-models compile-modules \
       build/venv/test.stamp build/venvs build/node/statsd.stamp

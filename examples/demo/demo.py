@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from server import LOAD_AGENT, DemoError, Server
+from telemetry import Samples, Service
 from windows import Windows
 
 HERE = Path(__file__).resolve().parent
@@ -88,6 +89,12 @@ def parse_arguments() -> argparse.Namespace:
         "--seconds", type=seconds, metavar="N", help="end after N seconds (default: at Ctrl-C)"
     )
     parser.add_argument(
+        "--telemetry",
+        type=Path,
+        metavar="COMMAND",
+        help="report to a telemetry service, started with this mod_wsgi-telemetry",
+    )
+    parser.add_argument(
         "--port", type=port, default=0, metavar="N", help="loopback port (default: any free one)"
     )
     return parser.parse_args()
@@ -127,13 +134,36 @@ def summarise(windows: Windows, load: Load, others: int) -> bool:
 
 
 def demonstrate(arguments: argparse.Namespace, directory: Path, stop: threading.Event) -> None:
-    server = Server(directory, arguments.module, arguments.port)
-    windows = Windows(server.windows)
+    service = Service(arguments.telemetry, directory) if arguments.telemetry else None
+    server = Server(directory, arguments.module, arguments.port, service and service.socket)
+    windows = Samples(service) if service else Windows(server.windows)
+    try:
+        if service:
+            directory.chmod(0o755)
+            service.start()
+        summary = serve(server, windows, service, arguments, stop)
+    finally:
+        if service:
+            service.stop()
+    if not summary:
+        raise DemoError(f"the counts differ; Apache's error log says:\n{server.log().rstrip()}")
+
+
+def serve(
+    server: Server,
+    windows: Windows,
+    service: Service | None,
+    arguments: argparse.Namespace,
+    stop: threading.Event,
+) -> bool:
+    """Serves until the end; whether the counts agree."""
     duration = arguments.seconds or float("inf")
     load_seconds = min(duration, LOAD_SECONDS)
     try:
         server.start(SITE)
         print(f"Apache serves {server.url} (port {server.port}, for this machine only).")
+        if service:
+            print(f"The telemetry service shows what it is told at {service.url}")
         print(f"Load for {load_seconds:g} s; Ctrl-C ends at any time.", flush=True)
         load = Load(server.port, load_seconds)
         try:
@@ -143,9 +173,10 @@ def demonstrate(arguments: argparse.Namespace, directory: Path, stop: threading.
             load.kill()
     finally:
         server.stop()
+    if service:
+        service.await_the_last()
     windows.show_new()
-    if not summarise(windows, load, server.requests_of_others()):
-        raise DemoError(f"the counts differ; Apache's error log says:\n{server.log().rstrip()}")
+    return summarise(windows, load, server.requests_of_others())
 
 
 def main() -> None:

@@ -47,6 +47,13 @@ WSGIImportScript "{directory}/site/reporter.py" process-group=%{{GLOBAL}} applic
 <Directory "{directory}/site">
     Require all granted
 </Directory>
+{telemetry}
+"""
+
+
+TELEMETRY = """\
+WSGITelemetryService "unix:{socket}"
+WSGISlowRequests 0.25
 """
 
 
@@ -66,7 +73,9 @@ def free_port(wanted: int) -> int:
 
 
 class Server:
-    def __init__(self, directory: Path, module: Path, port: int) -> None:
+    def __init__(
+        self, directory: Path, module: Path, port: int, telemetry: Path | None = None
+    ) -> None:
         if not Path(APACHE).exists():
             raise DemoError(f"{APACHE} is missing: install Debian's package apache2")
         if not module.is_file():
@@ -76,6 +85,7 @@ class Server:
         self._directory = directory
         self._module = module.resolve()
         self.port = free_port(port)
+        self._telemetry = telemetry
         self.windows = directory / "windows"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -147,6 +157,7 @@ class Server:
             module=self._module,
             threads=WORKER_THREADS,
             load_agent=LOAD_AGENT,
+            telemetry=TELEMETRY.format(socket=self._telemetry) if self._telemetry else "",
         )
         (self._directory / "apache.conf").write_text(text, encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """Windows as the reporter wrote them: read as they come, shown as a line each, and added up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,13 +45,15 @@ class Windows:
     _tail: str = field(default="")
 
     def show_new(self) -> None:
-        for line in self._new_lines():
-            window = parse(line)
+        for window in self._new_windows():
             if self.count % LINES_PER_HEADING == 0:
                 print(HEADING)
             print(render(window), flush=True)
             self.count += 1
             self.requests += int(window["request_count"])
+
+    def _new_windows(self) -> Iterable[Window]:
+        return [parse(line) for line in self._new_lines()]
 
     def _new_lines(self) -> list[str]:
         with self.path.open(encoding="utf-8") as file:

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from apache.config import PROJECT, module_under_test
 
 DEMO = PROJECT / "examples/demo"
 PYTHON = "/usr/bin/python3"
+TELEMETRY = Path(sys.executable).with_name("mod_wsgi-telemetry")
 URL = re.compile(r"http://127\.0\.0\.1:(\d+)/")
 WINDOW = re.compile(r"^ +[\d.]+ +\d+ .*MiB$")
 ANSWERS = re.compile(r"^Answers: (\d+) to the load, (\d+) to others, (\d+) in all\.$")
@@ -114,6 +116,19 @@ def test_it_ends_by_itself_after_the_seconds_it_was_given() -> None:
     assert demo.finish() == 0
     answers, others, requests = demo.summary()
     assert requests == answers + others
+
+
+def test_with_a_telemetry_service_its_samples_add_up_to_the_answers() -> None:
+    demo = start("--seconds=3", f"--telemetry={TELEMETRY}")
+    assert demo.finish() == 0
+    (line,) = [line for line in demo.lines if "telemetry service" in line]
+    assert URL.search(line)
+    answers, others, requests = demo.summary()
+    assert answers > 0 and requests == answers + others
+
+
+def test_a_missing_telemetry_service_is_one_line() -> None:
+    assert "pip install mod_wsgi-telemetry" in failure("--telemetry=/nonexistent/telemetry")
 
 
 def test_a_missing_module_is_one_line() -> None:

@@ -23,7 +23,7 @@ LOAD_SECONDS = 25.0
 SHOWN_AFTER_SECONDS = 12.0
 SHOW_COMPLETED_TOO = """
 const filter = document.getElementById("slow_state_filter");
-filter.value = "all";
+filter.value = "both";
 filter.dispatchEvent(new Event("change"));
 """
 
