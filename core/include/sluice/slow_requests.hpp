@@ -62,7 +62,7 @@ class SlowRequests {
   /// The last slow requests of a slot that are kept for readers.
   static constexpr std::size_t kKept = 16;
 
-  /// Throws std::bad_alloc. Memory of a slot, some 16 KiB, is committed as it is used.
+  /// Throws std::bad_alloc. Memory of a slot, some 20 KiB, is committed as it is used.
   SlowRequests(std::size_t threads, std::uint64_t threshold_us, const Clock& clock);
   SlowRequests(const SlowRequests&) = delete;
   SlowRequests& operator=(const SlowRequests&) = delete;
