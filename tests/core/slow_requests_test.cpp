@@ -157,7 +157,7 @@ TEST_CASE("slow requests: a forked child begins with none") {
 }
 
 TEST_CASE("slow requests: copies that are read while they are written are whole, and each is seen once") {
-  constexpr int kRequests = 30'000;
+  constexpr int kRequests = 400'000;
   SlowRequests requests(2, 0, sluice::system_clock());
   SlowReader reader(requests);
   std::atomic<int> running{2};
