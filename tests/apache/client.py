@@ -103,6 +103,12 @@ class RawClient:
             self.received += data
         return self.received
 
+    def read_some(self, size: int) -> None:
+        """So many bytes more, or what there is until the end."""
+        wanted = len(self.received) + size
+        while len(self.received) < wanted and (data := self._socket.recv(65536)):
+            self.received += data
+
     def read_to_end(self) -> bytes:
         """All bytes of the connection; a reset counts as its end."""
         try:

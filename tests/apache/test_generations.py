@@ -1,0 +1,101 @@
+"""Restart after restart under load: nobody notices the graceful ones, and the parent does not grow."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from .bodies import Clients
+from .httpd import Httpd, StartHttpd
+from .process import memory_kib, open_files, wait_until
+from .scale import LONG_TIMEOUT_SECONDS, figure, scaled
+
+GROWTH_KIB_PER_RESTART = 2
+GROWTH_KIB_AT_ALL = 512
+"""What the allocator may take more, whatever their number."""
+
+pytestmark = pytest.mark.timeout(LONG_TIMEOUT_SECONDS)
+
+
+def start(start_httpd: StartHttpd, mode: str, **options: object) -> Httpd:
+    group = "d" if mode == "daemon" else "%{GLOBAL}"
+    return start_httpd(
+        "WSGIDaemonProcess d processes=2 threads=4",
+        f"WSGIScriptAlias / ${{APPS}}/survival_app.py process-group={group} "
+        "application-group=%{GLOBAL}",
+        "KeepAliveTimeout 2",
+        processes=2,
+        **options,
+    )
+
+
+def generations(server: Httpd) -> int:
+    return len(server.log_lines("resuming normal operations"))
+
+
+def restart_under_load(server: Httpd, number: int, gracefully: bool) -> list[tuple[int, int]]:
+    """Restarts so often; returns memory and open files of the parent after each."""
+    seen = []
+    for _ in range(number):
+        before = generations(server)
+        time.sleep(0.3)
+        if gracefully:
+            server.graceful()
+        else:
+            server.restart()
+        wait_until(lambda: generations(server) > before, "the next generation")
+        seen.append((memory_kib(server.pid), open_files(server.pid)))
+    return seen
+
+
+@pytest.mark.parametrize("mode", ["embedded", "daemon"])
+@pytest.mark.parametrize("keep_alive", [True, False], ids=["kept", "closed"])
+def test_graceful_restarts_fail_no_request(
+    start_httpd: StartHttpd, mode: str, keep_alive: bool
+) -> None:
+    server = start(start_httpd, mode)
+    number = scaled(6, 100)
+    with Clients(server.port, 4, keep_alive=keep_alive) as clients:
+        seen = restart_under_load(server, number, gracefully=True)
+    fates = clients.fates
+    settled = seen[len(seen) // 2 - 1]
+    figure(
+        f"{number} graceful restarts, {mode}, connections {'kept' if keep_alive else 'closed'}",
+        whole=fates.whole,
+        failures=fates.failures,
+        parent_kib=f"{seen[0][0]}, {settled[0]}, {seen[-1][0]}",
+        parent_files=f"{seen[0][1]}, {seen[-1][1]}",
+        longest_request_seconds=f"{fates.longest_seconds:.2f}",
+    )
+    assert not fates.wrong, fates.wrong[:3]
+    assert fates.failures == 0
+    assert fates.whole > 3 * number
+    grown = seen[-1][0] - settled[0]
+    assert grown <= GROWTH_KIB_AT_ALL + GROWTH_KIB_PER_RESTART * number
+    assert seen[-1][1] <= seen[0][1], "descriptors are left behind"
+    if mode == "daemon":
+        assert len(list(server.layout.root.glob("wsgi.*.sock"))) == 1
+    else:
+        assert fates.longest_seconds < 10.0
+
+
+@pytest.mark.parametrize("mode", ["embedded", "daemon"])
+def test_hard_restarts_fail_only_what_is_in_flight(start_httpd: StartHttpd, mode: str) -> None:
+    # Prefork, as the threaded servers at times crash by themselves when they are told to end while they serve.
+    server = start(start_httpd, mode, mpm="prefork")
+    number = scaled(2, 20)
+    with Clients(server.port, 2, keep_alive=False) as clients:
+        restart_under_load(server, number, gracefully=False)
+        time.sleep(0.5)
+    fates = clients.fates
+    figure(
+        f"{number} hard restarts, {mode}",
+        whole=fates.whole,
+        failures=fates.failures,
+        longest_request_seconds=f"{fates.longest_seconds:.2f}",
+    )
+    assert not fates.wrong, fates.wrong[:3]
+    assert fates.failures <= 2 * number
+    assert fates.whole > 3 * number
+    assert server.get("/").status == 200
