@@ -3,9 +3,11 @@
 #include <grp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -14,6 +16,22 @@ namespace {
 
 absl::Status failed(const char* call) {
   return absl::PermissionDeniedError(absl::StrCat(call, " failed: ", std::strerror(errno)));
+}
+
+/// No supplementary group is left but those of the user.
+bool groups_dropped(const Group& group) {
+  std::vector<gid_t> allowed = {group.gid};
+  if (group.user != nullptr) {
+    int count = 0;
+    ::getgrouplist(group.user, group.gid, nullptr, &count);  // tells how many there are
+    allowed.resize(static_cast<std::size_t>(std::max(count, 1)));
+    if (::getgrouplist(group.user, group.gid, allowed.data(), &count) < 0) return false;
+  }
+  const int held_count = ::getgroups(0, nullptr);
+  std::vector<gid_t> held(static_cast<std::size_t>(std::max(held_count, 0)));
+  if (held_count < 0 || ::getgroups(held_count, held.data()) != held_count) return false;
+  return std::all_of(held.begin(), held.end(),
+                     [&](gid_t each) { return std::find(allowed.begin(), allowed.end(), each) != allowed.end(); });
 }
 
 bool dropped(const Group& group) {
@@ -26,6 +44,7 @@ bool dropped(const Group& group) {
   for (const gid_t gid : gids) {
     if (gid != group.gid) return false;
   }
+  if (!groups_dropped(group)) return false;
   // What was given up for good cannot be taken back.
   return ::setuid(0) != 0 && ::geteuid() == group.uid;
 }

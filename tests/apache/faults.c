@@ -1,7 +1,8 @@
 // Preloaded into a server: has single calls of the system fail, as the environment says.
 //   SLUICE_FAIL_FORK=path   fork() fails with EAGAIN while there is such a file
 //   SLUICE_FAIL_STEP=name   that step of becoming another user fails with EPERM in daemon processes, which, unlike the
-//                           server's own, use the calls for all ids; `verification` has setresuid() do nothing at all
+//                           server's own, use the calls for all ids; `verification` has setresuid() do nothing at all,
+//                           `leftovers` leaves root's group
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,8 +13,8 @@
 
 static int in_daemon_process;
 
-static int is_step(const char *name) {
-  const char *step = getenv("SLUICE_FAIL_STEP");
+static int is_step(const char* name) {
+  const char* step = getenv("SLUICE_FAIL_STEP");
   return step != NULL && strcmp(step, name) == 0;
 }
 
@@ -23,7 +24,7 @@ static int fail(void) {
 }
 
 pid_t fork(void) {
-  const char *path = getenv("SLUICE_FAIL_FORK");
+  const char* path = getenv("SLUICE_FAIL_FORK");
   if (path != NULL && access(path, F_OK) == 0) {
     errno = EAGAIN;
     return -1;
@@ -32,10 +33,12 @@ pid_t fork(void) {
   return next();
 }
 
-int setgroups(size_t size, const gid_t *list) {
+int setgroups(size_t size, const gid_t* list) {
   if (size == 0) in_daemon_process = 1;
   if (size == 0 && is_step("setgroups")) return fail();
-  int (*next)(size_t, const gid_t *) = dlsym(RTLD_NEXT, "setgroups");
+  int (*next)(size_t, const gid_t*) = dlsym(RTLD_NEXT, "setgroups");
+  const gid_t root = 0;
+  if (size == 0 && is_step("leftovers")) return next(1, &root);
   return next(size, list);
 }
 
@@ -45,9 +48,10 @@ int setresgid(gid_t real, gid_t effective, gid_t saved) {
   return next(real, effective, saved);
 }
 
-int initgroups(const char *user, gid_t group) {
+int initgroups(const char* user, gid_t group) {
   if (in_daemon_process && is_step("initgroups")) return fail();
-  int (*next)(const char *, gid_t) = dlsym(RTLD_NEXT, "initgroups");
+  if (in_daemon_process && is_step("leftovers")) return 0;
+  int (*next)(const char*, gid_t) = dlsym(RTLD_NEXT, "initgroups");
   return next(user, group);
 }
 

@@ -101,7 +101,7 @@ def test_clients_that_go_away_free_the_workers_and_are_counted(
 def test_clients_that_send_a_byte_a_second_keep_nobody_else_waiting(
     start_httpd: StartHttpd, mode: str
 ) -> None:
-    slow, seconds = scaled(20, 200), float(scaled(2, 20))
+    slow, seconds = scaled(20, 200), float(scaled(1, 20))
     server = start(start_httpd, mode, slow + 16)
     alone = send_for(server.port, [Request("/")], seconds, clients=4)
     stopping = threading.Event()

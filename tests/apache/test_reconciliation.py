@@ -64,7 +64,8 @@ def check_windows(server: Httpd, mode: str) -> int:
     """Every identity in every window and reading of the totals, of every process; returns how many windows."""
     windows = 0
     for report in read_reports(server.out):
-        window = process = None
+        window: Entry | None = None
+        process: Entry | None = None
         violated: list[str] = []
         for entry in report.entries():
             violated += incoherent(entry["window"], window, mode)
@@ -73,7 +74,7 @@ def check_windows(server: Httpd, mode: str) -> int:
             windows += 1
         assert not violated, violated[:3]
         assert entry["last"], f"{report.path.name} lacks the line of the end"
-        assert process["request_count"] == total([report], "request_count")
+        assert process and process["request_count"] == total([report], "request_count")
     return windows
 
 
