@@ -45,6 +45,9 @@ def restart_under_load(server: Httpd, number: int, gracefully: bool) -> list[tup
         else:
             server.restart()
         wait_until(lambda: generations(server) > before, "the next generation")
+        if gracefully:
+            # Restarts that come faster than processes begin would leave nobody to serve.
+            assert server.get("/").status == 200
         seen.append((memory_kib(server.pid), open_files(server.pid)))
     return seen
 
