@@ -55,6 +55,33 @@ Docstrings make() {
           "The\n"
           "list is empty without the directive. Takes nothing from any other reader.\n\n",
           slow_request_rows())),
+      .metrics_reader =
+          "metrics_reader(name=None)\n--\n\n"
+          "Return a MetricsReader: one more consumer of windows. Each request is in one window of each reader, whole,\n"
+          "and none takes anything from another or from request_metrics(). Its first window begins now, or with\n"
+          "start_recording_metrics() if that comes later. `name` is for the reader's own use. Raise TypeError if it "
+          "is\n"
+          "neither a str nor None.",
+      .metrics_reader_type =
+          "A consumer of windows, made by metrics_reader(). A context manager, which closes it. One that is dropped\n"
+          "is closed.",
+      .reader_read =
+          "read($self, /)\n--\n\n"
+          "Return what request_metrics() returns, of the window since this reader's last read(). Return None where\n"
+          "request_metrics() does. Raise ValueError if the reader is closed, RuntimeError as request_metrics() does.",
+      .reader_close =
+          "close($self, /)\n--\n\n"
+          "Give the reader back: what it has not read is gone. Further calls do nothing.",
+      .quantile =
+          "quantile(window, phase, q)\n--\n\n"
+          "Return bounds (lower, upper) of the q-quantile of a phase in a window, in whole microseconds, both "
+          "included:\n"
+          "of the shortest duration that at least q of the requests do not exceed. They are the ends of a bucket, or\n"
+          "the window's minimum and maximum where those are tighter. `phase` is a key such as 'request_time', or "
+          "short\n"
+          "'request'. Return None if the window has no such durations. Raise ValueError for a q that is not from 0 to "
+          "1,\n"
+          "an unknown phase, and a dict that is no window; TypeError for arguments of other types.",
       .subscribe_events =
           "subscribe_events(callback, /)\n--\n\n"
           "Call callback(name, **event) for every event of this interpreter, after those that subscribed before. A "

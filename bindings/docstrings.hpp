@@ -10,6 +10,11 @@ struct Docstrings {
   const char* process_metrics;
   const char* server_metrics;
   const char* slow_requests;
+  const char* metrics_reader;
+  const char* metrics_reader_type;
+  const char* reader_read;
+  const char* reader_close;
+  const char* quantile;
   const char* subscribe_events;
   const char* subscribe_shutdown;
   const char* subscribe_signals;

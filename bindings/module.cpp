@@ -7,6 +7,7 @@
 #include <new>
 
 #include "bindings/docstrings.hpp"
+#include "bindings/metrics_reader.hpp"
 #include "bindings/schema.hpp"
 #include "bindings/server_dict.hpp"
 #include "bindings/traceback.hpp"
@@ -24,6 +25,7 @@ struct State {
   Subscribers shutdown_subscribers;
   Subscribers signal_subscribers;
   Object request_timeout;
+  Object metrics_reader_type;
 };
 
 /// What CPython gives a module to keep: zeroed bytes, in which the exec slot makes the state.
@@ -65,14 +67,24 @@ PyObject* request_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   if (!accessible(*state)) Py_RETURN_NONE;
-  Window window;
-  absl::Status status;
-  if (!without_gil([&] { status = state->host->recording().drain(window); })) return nullptr;
-  if (!status.ok()) {
-    PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
+  return window_dict(state->request_dict, [&](Window& window) { return state->host->recording().drain(window); });
+}
+
+PyObject* metrics_reader(PyObject* module, PyObject* args, PyObject* kwargs) {
+  static const char* const kNames[] = {"name", nullptr};
+  PyObject* name = Py_None;
+  State* const state = state_of(module);
+  if (state == nullptr ||
+      PyArg_ParseTupleAndKeywords(args, kwargs, "|O:metrics_reader", const_cast<char**>(kNames), &name) == 0) {
     return nullptr;
   }
-  return state->request_dict.make({.pid = ::getpid(), .window = &window}).release().ptr();
+  return make_metrics_reader(state->metrics_reader_type.ptr(), module, *state->host, state->request_dict, name);
+}
+
+/// How C sees a function with keyword arguments in a table of functions.
+template <PyCFunctionWithKeywords function>
+PyCFunction with_keywords() {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 PyObject* process_metrics(PyObject* module, PyObject*) {
@@ -132,9 +144,10 @@ PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
 bool make_state(PyObject* module, State& state) {
   state.request_timeout = steal(
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
-  return state.request_timeout && state.request_dict.intern_keys() && state.process_dict.intern_keys() &&
-         state.slow_request_dict.intern_keys() && state.server_dict.prepare() && state.event_subscribers.create() &&
-         state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
+  state.metrics_reader_type = make_metrics_reader_type();
+  return state.request_timeout && state.metrics_reader_type && state.request_dict.intern_keys() &&
+         state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.prepare() &&
+         state.event_subscribers.create() && state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }
 
@@ -148,6 +161,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
   const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
   if (place == nullptr || place->made == nullptr) return 0;
   Py_VISIT(place->made->request_timeout.ptr());
+  Py_VISIT(place->made->metrics_reader_type.ptr());
   if (const int stop = place->made->event_subscribers.traverse(visit, arg)) return stop;
   if (const int stop = place->made->signal_subscribers.traverse(visit, arg)) return stop;
   return place->made->shutdown_subscribers.traverse(visit, arg);
@@ -169,10 +183,12 @@ void free_state(void* module) {
 }
 
 PyModuleDef& definition() {
-  static std::array<PyMethodDef, 9> methods = {{
+  static std::array<PyMethodDef, 11> methods = {{
       {"start_recording_metrics", start_recording_metrics, METH_NOARGS, docstrings().start_recording_metrics},
       {"request_metrics", request_metrics, METH_NOARGS, docstrings().request_metrics},
       {"process_metrics", process_metrics, METH_NOARGS, docstrings().process_metrics},
+      {"metrics_reader", with_keywords<metrics_reader>(), METH_VARARGS | METH_KEYWORDS, docstrings().metrics_reader},
+      {"quantile", with_keywords<quantile_of>(), METH_VARARGS | METH_KEYWORDS, docstrings().quantile},
       {"server_metrics", server_metrics, METH_NOARGS, docstrings().server_metrics},
       {"slow_requests", slow_requests, METH_NOARGS, docstrings().slow_requests},
       {"subscribe_events", subscribe_events, METH_O, docstrings().subscribe_events},

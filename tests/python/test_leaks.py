@@ -54,6 +54,17 @@ def test_the_measurement_sees_a_leak() -> None:
     assert resident > 0
 
 
+def test_a_reader_that_is_closed_or_dropped_leaves_nothing_behind() -> None:
+    host = recording_host()
+
+    def use() -> None:
+        with host.mod_wsgi.metrics_reader("a") as reader:
+            reader.read()
+        host.mod_wsgi.metrics_reader()
+
+    assert_nothing_grows(use)
+
+
 @pytest.mark.parametrize(
     "name", ["request_metrics", "process_metrics", "server_metrics", "start_recording_metrics"]
 )

@@ -1,0 +1,175 @@
+#include "bindings/metrics_reader.hpp"
+
+#include <unistd.h>
+
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "bindings/docstrings.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+/// What CPython allocates, zeroed. The consumer is null while the reader is made, and once it is closed.
+struct Instance {
+  PyObject ob_base;
+  PyObject* module;
+  PyObject* name;
+  Host* host;
+  const DictMaker* dict;
+  Recording::Consumer* consumer;
+  Py_ssize_t reading;  ///< Calls of read() that are under way; the last one frees the consumer of a closed reader.
+  bool closed;
+};
+
+Instance& of(PyObject* self) { return *reinterpret_cast<Instance*>(self); }
+
+/// Frees the consumer without the lock of the interpreter: it may have to wait for a drain.
+void free_consumer(Instance& reader) {
+  Recording::Consumer* const consumer = std::exchange(reader.consumer, nullptr);
+  if (consumer == nullptr) return;
+  Py_BEGIN_ALLOW_THREADS delete consumer;
+  Py_END_ALLOW_THREADS
+}
+
+PyObject* read(PyObject* self, PyObject*) {
+  Instance& reader = of(self);
+  if (reader.closed) {
+    PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
+    return nullptr;
+  }
+  std::shared_ptr<Reader> windows;
+  bool enough_memory = true;
+  ++reader.reading;
+  Py_BEGIN_ALLOW_THREADS try { windows = reader.consumer->reader(); } catch (const std::bad_alloc&) {
+    enough_memory = false;
+  }
+  Py_END_ALLOW_THREADS PyObject* result = nullptr;
+  if (!enough_memory) {
+    PyErr_NoMemory();
+  } else if (!windows || reader.host->external_reporter()) {
+    result = borrow(Py_None).release().ptr();
+  } else {
+    result = window_dict(*reader.dict, [&](Window& window) { return windows->drain(window); });
+  }
+  windows.reset();
+  if (--reader.reading == 0 && reader.closed) free_consumer(reader);
+  return result;
+}
+
+PyObject* close(PyObject* self, PyObject*) {
+  Instance& reader = of(self);
+  reader.closed = true;
+  if (reader.reading == 0) free_consumer(reader);
+  Py_RETURN_NONE;
+}
+
+PyObject* enter(PyObject* self, PyObject*) {
+  if (of(self).closed) {
+    PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
+    return nullptr;
+  }
+  return borrow(self).release().ptr();
+}
+
+PyObject* leave(PyObject* self, PyObject*) { return close(self, nullptr); }
+
+PyObject* get_name(PyObject* self, void*) { return borrow(of(self).name).release().ptr(); }
+PyObject* get_closed(PyObject* self, void*) { return PyBool_FromLong(of(self).closed ? 1 : 0); }
+
+PyObject* repr(PyObject* self) {
+  const Instance& reader = of(self);
+  return PyUnicode_FromFormat("<mod_wsgi.MetricsReader name=%R%s>", reader.name, reader.closed ? " closed" : "");
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(of(self).module);
+  Py_VISIT(of(self).name);
+  return 0;
+}
+
+int clear(PyObject* self) {
+  Py_CLEAR(of(self).module);
+  return 0;
+}
+
+void deallocate(PyObject* self) {
+  PyTypeObject* const type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  free_consumer(of(self));
+  Py_CLEAR(of(self).module);
+  Py_CLEAR(of(self).name);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+}  // namespace
+
+PyObject* window_dict(const DictMaker& dict, absl::FunctionRef<absl::Status(Window&)> drain) {
+  Window window;
+  absl::Status status;
+  bool enough_memory = true;
+  Py_BEGIN_ALLOW_THREADS try { status = drain(window); } catch (const std::bad_alloc&) {
+    enough_memory = false;
+  }
+  Py_END_ALLOW_THREADS if (!enough_memory) return PyErr_NoMemory();
+  if (!status.ok()) {
+    PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
+    return nullptr;
+  }
+  return dict.make({.pid = ::getpid(), .window = &window}).release().ptr();
+}
+
+Object make_metrics_reader_type() {
+  static PyMethodDef methods[] = {
+      {"read", read, METH_NOARGS, docstrings().reader_read},
+      {"close", close, METH_NOARGS, docstrings().reader_close},
+      {"__enter__", enter, METH_NOARGS, "Return the reader."},
+      {"__exit__", leave, METH_VARARGS, "Close the reader."},
+      {nullptr, nullptr, 0, nullptr},
+  };
+  static PyGetSetDef attributes[] = {
+      {"name", get_name, nullptr, "The name that it was made with, or None.", nullptr},
+      {"closed", get_closed, nullptr, "True once it was closed.", nullptr},
+      {nullptr, nullptr, nullptr, nullptr, nullptr},
+  };
+  PyType_Slot slots[] = {
+      {Py_tp_doc, const_cast<char*>(docstrings().metrics_reader_type)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(clear)},
+      {Py_tp_repr, reinterpret_cast<void*>(repr)},
+      {Py_tp_methods, methods},
+      {Py_tp_getset, attributes},
+      {0, nullptr},
+  };
+  PyType_Spec spec = {"mod_wsgi.MetricsReader", sizeof(Instance), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  return steal(PyType_FromSpec(&spec));
+}
+
+PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictMaker& dict, PyObject* name) {
+  if (name != Py_None && PyUnicode_Check(name) == 0) {
+    PyErr_Format(PyExc_TypeError, "name must be a str or None, not %.100s", Py_TYPE(name)->tp_name);
+    return nullptr;
+  }
+  Object self = steal(reinterpret_cast<PyTypeObject*>(type)->tp_alloc(reinterpret_cast<PyTypeObject*>(type), 0));
+  if (!self) return nullptr;
+  Instance& reader = of(self.ptr());
+  reader.module = borrow(module).release().ptr();
+  reader.name = borrow(name).release().ptr();
+  reader.host = &host;
+  reader.dict = &dict;
+  Recording::Consumer* made = nullptr;
+  Py_BEGIN_ALLOW_THREADS try { made = new Recording::Consumer(host.recording()); } catch (const std::bad_alloc&) {
+    made = nullptr;
+  }
+  Py_END_ALLOW_THREADS reader.consumer = made;
+  if (made == nullptr) return PyErr_NoMemory();
+  return self.release().ptr();
+}
+
+}  // namespace sluice::bindings

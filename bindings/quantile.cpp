@@ -1,0 +1,126 @@
+// quantile() of the module: reads a window back out of its dict.
+#include "sluice/quantile.hpp"
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "bindings/metrics_reader.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+/// Null with an exception set.
+PyObject* item(PyObject* dict, std::string_view phase, const char* ending) {
+  const std::string key = std::string(phase) + ending;
+  const Object name = steal(PyUnicode_FromStringAndSize(key.data(), static_cast<Py_ssize_t>(key.size())));
+  if (!name) return nullptr;
+  PyObject* const found = PyDict_GetItemWithError(dict, name.ptr());
+  if (found == nullptr && PyErr_Occurred() == nullptr) {
+    PyErr_Format(PyExc_ValueError, "the window has no '%s'", key.c_str());
+  }
+  return found;
+}
+
+/// A count or a duration. Nothing with an exception set.
+std::optional<std::uint64_t> whole(PyObject* value, const char* what) {
+  if (PyLong_Check(value) != 0) {
+    const unsigned long long number = PyLong_AsUnsignedLongLong(value);
+    if (PyErr_Occurred() == nullptr) return number;
+    PyErr_Clear();
+  }
+  PyErr_Format(PyExc_ValueError, "the %s of the window are not whole numbers from 0", what);
+  return std::nullopt;
+}
+
+bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
+  PyObject* const list = item(dict, name, "_buckets");
+  if (list == nullptr) return false;
+  if (PyList_Check(list) == 0 || PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(phase.buckets.size())) {
+    PyErr_Format(PyExc_ValueError, "the buckets of the window are not a list of %zu", phase.buckets.size());
+    return false;
+  }
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < phase.buckets.size(); ++i) {
+    const auto count = whole(PyList_GET_ITEM(list, static_cast<Py_ssize_t>(i)), "buckets");
+    if (!count) return false;
+    if (*count > std::numeric_limits<std::uint64_t>::max() - sum) {
+      PyErr_SetString(PyExc_ValueError, "the buckets of the window are too large");
+      return false;
+    }
+    sum += *count;
+    phase.buckets[i] = *count;
+  }
+  return true;
+}
+
+bool set_extremes(PyObject* dict, std::string_view name, PhaseWindow& phase) {
+  PyObject* const smallest = item(dict, name, "_min_us");
+  PyObject* const largest = smallest == nullptr ? nullptr : item(dict, name, "_max_us");
+  if (largest == nullptr) return false;
+  if (smallest == Py_None || largest == Py_None) return true;
+  const auto least = whole(smallest, "extremes");
+  const auto most = least ? whole(largest, "extremes") : std::nullopt;
+  if (!most) return false;
+  phase.smallest_us = *least;
+  phase.largest_us = *most;
+  return true;
+}
+
+/// The dict has the mean only. Rounded up, so that it is no less than what was summed.
+bool set_total(PyObject* dict, std::string_view name, PhaseWindow& phase) {
+  PyObject* const mean = item(dict, name, "");
+  if (mean == nullptr) return false;
+  if (mean == Py_None) return true;
+  const double seconds = PyFloat_AsDouble(mean);
+  if (seconds == -1.0 && PyErr_Occurred() != nullptr) return false;
+  double count = 0.0;
+  for (const std::uint64_t each : phase.buckets) count += static_cast<double>(each);
+  const double total_us = std::ceil(seconds * count * 1e6 * (1.0 + 1e-15));
+  phase.total_us = total_us >= 0.0 && total_us < 1.8e19 ? static_cast<std::uint64_t>(total_us) : UINT64_MAX;
+  return true;
+}
+
+std::optional<Phase> phase_named(std::string_view name) {
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    const std::string_view full = kPhaseNames[i];
+    if (name == full || name == full.substr(0, full.size() - std::string_view("_time").size())) {
+      return static_cast<Phase>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+PyObject* quantile_of(PyObject*, PyObject* args, PyObject* kwargs) {
+  static const char* const kNames[] = {"window", "phase", "q", nullptr};
+  PyObject* dict = nullptr;
+  const char* name = nullptr;
+  double q = 0.0;
+  if (PyArg_ParseTupleAndKeywords(args, kwargs, "O!sd:quantile", const_cast<char**>(kNames), &PyDict_Type, &dict, &name,
+                                  &q) == 0) {
+    return nullptr;
+  }
+  const std::optional<Phase> phase = phase_named(name);
+  if (!phase) {
+    PyErr_Format(PyExc_ValueError, "there is no phase named '%s'", name);
+    return nullptr;
+  }
+  if (!(q >= 0.0 && q <= 1.0)) {
+    PyErr_SetString(PyExc_ValueError, "q must be from 0 to 1");
+    return nullptr;
+  }
+  Window window;
+  window.mode = Mode::kDaemon;  // in embedded mode the phases that are missing have no requests
+  const std::string_view key = kPhaseNames[index(*phase)];
+  PhaseWindow& read = window[*phase];
+  if (!set_buckets(dict, key, read) || !set_extremes(dict, key, read) || !set_total(dict, key, read)) return nullptr;
+  const std::optional<QuantileBounds> bounds = quantile(window, *phase, q);
+  if (!bounds) Py_RETURN_NONE;
+  return Py_BuildValue("(KK)", static_cast<unsigned long long>(bounds->lower_us),
+                       static_cast<unsigned long long>(bounds->upper_us));
+}
+
+}  // namespace sluice::bindings
