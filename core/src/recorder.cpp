@@ -129,6 +129,11 @@ Worker Recorder::attach() {
   return worker_at(options_.threads, owned);
 }
 
+Worker Recorder::attach_shared() {
+  if (memory_->needs_recovery()) recover_from_fork();
+  return worker_at(options_.threads, detail::owned_by(next_number()));
+}
+
 absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
   if (memory_->needs_recovery()) recover_from_fork();
   if (slot >= options_.threads) return absl::OutOfRangeError("there is no such worker slot");

@@ -165,6 +165,11 @@ class Recorder {
   /// The slot that the caller names, from 0. OutOfRange, or AlreadyExists if a worker has it. Lock-free.
   [[nodiscard]] absl::StatusOr<Worker> attach(std::size_t slot);
 
+  /// A worker for requests that belong to no thread: any number of threads may use it at the same time, any number of
+  /// its requests may be in flight, and each may be finished by another thread than the one that began it. All is
+  /// counted in the spill: lock-free, with atomic additions; the lists by slot show it with the last slot in use.
+  [[nodiscard]] Worker attach_shared();
+
   /// A new reader whose first window begins now. Blocks as a drain does. Throws std::bad_alloc.
   [[nodiscard]] Reader add_reader();
 

@@ -1,0 +1,36 @@
+// The lines that docs/library.md shows, compiled and run.
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "sluice/cumulative.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/quantile.hpp"
+#include "sluice/recorder.hpp"
+
+TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bounds") {
+  sluice::Recorder recorder({.threads = 8});
+  sluice::CumulativeReader scraped(recorder.add_reader());
+
+  sluice::Worker worker = recorder.attach();
+  sluice::Request request = worker.begin();
+  request.finish({.status = 200, .request_us = 1700});
+
+  sluice::Window window;
+  std::string body;
+  const std::string accept = "application/openmetrics-text";
+  if (!scraped.read(window).ok()) return;
+  const sluice::encode::Format format = sluice::encode::negotiate(accept);
+  sluice::encode::fill(body, [&](std::span<char> out) {
+    return sluice::encode::exposition({.window = &window}, {.format = format}, out);
+  });
+  CHECK(body.find("http_server_requests_total{status_class=\"2xx\"} 1\n") != std::string::npos);
+
+  auto bounds = sluice::quantile(window, sluice::Phase::kRequest, 0.99);
+  REQUIRE(bounds);
+  CHECK(bounds->lower_us == 1700);
+
+  sluice::Worker shared = recorder.attach_shared();
+  sluice::Request detached = shared.begin();
+  detached.finish({.status = 200, .request_us = 900});
+  CHECK(recorder.totals().request_count == 2);
+}
