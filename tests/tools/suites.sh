@@ -57,6 +57,7 @@ for version in $(cut -d' ' -f1 build/embeddable); do others "$version"; done
 
 suite "telemetry" "$python" -m pytest tests/telemetry
 suite "encoders" "$python" -m pytest tests/encoders
+suite "package" "$python" -m pytest tests/package
 suite "examples" "$python" -m pytest tests/examples
 
 printf '\n%d passed, 0 failed\n' "$passed"

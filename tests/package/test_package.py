@@ -1,0 +1,81 @@
+"""The package is found and linked in each way that the documentation names, and each header stands by itself."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+BUILD = Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
+HEADERS = sorted(path.relative_to(ROOT / "core/include") for path in (ROOT / "core/include/sluice").rglob("*.hpp"))
+STRICT = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+PROJECT = """
+cmake_minimum_required(VERSION 3.25)
+project(consumer CXX)
+{how}
+add_executable(consumer consumer.cpp)
+target_link_libraries(consumer PRIVATE sluice::core)
+"""
+
+
+def run(*command: object, cwd: Path | None = None) -> str:
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installed tree that has been moved since."""
+    first = tmp_path_factory.mktemp("installed")
+    run("cmake", "--install", BUILD, "--prefix", first / "usr")
+    shutil.move(first / "usr", first / "moved")
+    return first / "moved"
+
+
+def build(root: Path, how: str, *options: str) -> None:
+    shutil.copy(HERE / "consumer.cpp", root)
+    (root / "CMakeLists.txt").write_text(PROJECT.format(how=how))
+    run("cmake", "-G", "Ninja", "-S", root, "-B", root / "build", *options)
+    run("cmake", "--build", root / "build", "-j", 2)
+    run(root / "build/consumer")
+
+
+def test_find_package_with_a_version(tmp_path: Path, installed: Path) -> None:
+    build(tmp_path, "find_package(sluice 0.1 REQUIRED)", f"-DCMAKE_PREFIX_PATH={installed}")
+
+
+def test_find_package_refuses_another_version(tmp_path: Path, installed: Path) -> None:
+    with pytest.raises(AssertionError, match="compatible"):
+        build(tmp_path, "find_package(sluice 7.0 REQUIRED)", f"-DCMAKE_PREFIX_PATH={installed}")
+
+
+def test_add_subdirectory_builds_the_core_alone(tmp_path: Path) -> None:
+    build(tmp_path, f"add_subdirectory({ROOT} sluice)")
+    assert not list((tmp_path / "build").rglob("*.so"))
+
+
+def test_pkg_config(tmp_path: Path, installed: Path) -> None:
+    (folder,) = {path.parent for path in installed.rglob("sluice.pc")}
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(folder)}
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "sluice"], env=environment, capture_output=True,
+                           text=True, check=True).stdout
+    run("g++", "-std=c++20", HERE / "consumer.cpp", "-o", tmp_path / "consumer", *shlex.split(flags))
+    run(tmp_path / "consumer")
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_every_header_compiles_alone(compiler: str, tmp_path: Path) -> None:
+    assert len(HEADERS) > 15
+    sources = []
+    for header in HEADERS:
+        source = tmp_path / (str(header).replace("/", "_") + ".cpp")
+        source.write_text(f'#include "{header}"\n')
+        sources.append(source)
+    run(compiler, *STRICT, "-I", ROOT / "core/include", *sources)
