@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import run
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-BUILD = Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
 HEADERS = sorted(path.relative_to(ROOT / "core/include") for path in (ROOT / "core/include/sluice").rglob("*.hpp"))
 STRICT = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 PROJECT = """
@@ -22,21 +23,6 @@ project(consumer CXX)
 add_executable(consumer consumer.cpp)
 target_link_libraries(consumer PRIVATE sluice::core)
 """
-
-
-def run(*command: object, cwd: Path | None = None) -> str:
-    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installed tree that has been moved since."""
-    first = tmp_path_factory.mktemp("installed")
-    run("cmake", "--install", BUILD, "--prefix", first / "usr")
-    shutil.move(first / "usr", first / "moved")
-    return first / "moved"
 
 
 def build(root: Path, how: str, *options: str) -> None:

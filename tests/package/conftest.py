@@ -1,0 +1,28 @@
+"""The package as it is installed, for those who use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILD = Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
+
+
+def run(*command: object, cwd: Path | None = None) -> str:
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installed tree that has been moved since."""
+    first = tmp_path_factory.mktemp("installed")
+    run("cmake", "--install", BUILD, "--prefix", first / "usr")
+    shutil.move(first / "usr", first / "moved")
+    return first / "moved"
