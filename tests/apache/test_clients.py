@@ -142,7 +142,7 @@ def test_clients_that_send_a_byte_a_second_keep_nobody_else_waiting(
 @pytest.mark.parametrize("mode", ["embedded", "daemon"])
 def test_many_threads_at_work_in_python_stall_nobody(start_httpd: StartHttpd, mode: str) -> None:
     server = start(start_httpd, mode, 32)
-    seconds = float(scaled(3, 150))
+    seconds = float(scaled(2, 150))
     end = time.monotonic() + seconds
     durations: list[float] = []
     whole = Tally()

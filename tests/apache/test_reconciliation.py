@@ -117,7 +117,7 @@ def test_they_agree_while_processes_of_both_kinds_come_and_go(
     rounds = scaled(2, 20)
     for _ in range(rounds):
         tally = send_number(
-            server.port, requests, scaled(300, 2500), clients=CLIENTS, keep_alive=False
+            server.port, requests, scaled(250, 2500), clients=CLIENTS, keep_alive=False
         )
         answered += tally.of_class(2)
         failed += len(tally.failures)

@@ -176,7 +176,7 @@ def test_processes_that_stood_still_with_the_whole_server_are_left_alone(
             time.sleep(pause)
             for pid in everybody:
                 os.kill(pid, signal.SIGCONT)
-            time.sleep(4.5)
+            time.sleep(3.5)
     assert ready(server) == before
     assert not server.log_lines("no sign of life")
 
