@@ -88,6 +88,11 @@ CALLS = ["request_metrics", "process_metrics", "server_metrics"]
 SERVER_ROWS = [
     ServerRow("static_rps", "1/s"),
     *(ServerRow(f"{server}{mode}_rps", "1/s") for mode in ("embedded", "daemon") for server in ("", "reference_")),
+    *(
+        ServerRow(f"{server}daemon_{way}_rps", "1/s")
+        for way in ("download", "upload")
+        for server in ("", "reference_")
+    ),
     ServerRow("static_rps_1c", "1/s"),
     *(ServerRow(f"{server}embedded_rps_1c", "1/s") for server in ("", "reference_")),
     ServerRow("recording_on_rps", "1/s"),
@@ -123,6 +128,10 @@ SERVER_RATIOS = [
     Ratio("embedded_rps_over_reference_1c", "embedded_rps_1c", "reference_embedded_rps_1c"),
     Ratio("embedded_rps_over_static", "embedded_rps", "static_rps"),
     Ratio("daemon_rps_over_reference", "daemon_rps", "reference_daemon_rps", ">=", 1.6),
+    *(
+        Ratio(f"daemon_{way}_over_reference", f"daemon_{way}_rps", f"reference_daemon_{way}_rps", ">=", 1.0)
+        for way in ("download", "upload")  # of 1 MiB
+    ),
     Ratio("recording_on_over_off_rps", "recording_on_rps", "recording_off_rps", ">=", 0.99),
     *(Ratio(f"{call}_over_reference", call, f"reference_{call}", "<=", 0.6) for call in CALLS),
     *(Ratio(f"{call}_busy_over_reference", f"{call}_busy", f"reference_{call}_busy") for call in CALLS),

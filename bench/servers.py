@@ -41,6 +41,8 @@ import mod_wsgi
 if {recording}:
     mod_wsgi.start_recording_metrics()
 
+MIB = bytes(1 << 20)
+
 
 def median_us(call, number):
     """Of a call, the median time of so many."""
@@ -57,6 +59,10 @@ def application(environ, start_response):
     _, place, *names = environ["PATH_INFO"].split("/") + [""]
     if place in ("call", "calls"):
         body = str(median_us(getattr(mod_wsgi, names[0]), 1 if place == "call" else 200)).encode()
+    elif place == "download":
+        body = MIB
+    elif place == "upload":
+        body = str(len(environ["wsgi.input"].read())).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 '''
@@ -114,18 +120,27 @@ class Load:
     server: Server
     path: str = "/app"
     connections: int = CONNECTIONS
+    script: str = ""  # for wrk
 
+
+UPLOAD = 'wrk.method = "POST"; wrk.body = string.rep("x", 1048576)'
 
 OURS = Server()
 THEIRS = Server(reference=True)
+OUR_DAEMON = Server(daemon=True)
+THEIR_DAEMON = Server(reference=True, daemon=True)
 
 # A round does all of these, each round in the other direction.
 LOADS = [
     Load("static_rps", OURS, "/static.txt"),
     Load("embedded_rps", OURS),
     Load("reference_embedded_rps", THEIRS),
-    Load("daemon_rps", Server(daemon=True)),
-    Load("reference_daemon_rps", Server(reference=True, daemon=True)),
+    Load("daemon_rps", OUR_DAEMON),
+    Load("reference_daemon_rps", THEIR_DAEMON),
+    Load("daemon_download_rps", OUR_DAEMON, "/app/download"),
+    Load("reference_daemon_download_rps", THEIR_DAEMON, "/app/download"),
+    Load("daemon_upload_rps", OUR_DAEMON, "/app/upload", script=UPLOAD),
+    Load("reference_daemon_upload_rps", THEIR_DAEMON, "/app/upload", script=UPLOAD),
     *3 * [Load("recording_on_rps", OURS), Load("recording_off_rps", Server(recording=False))],  # nearly the same
     Load("static_rps_1c", OURS, "/static.txt", connections=1),
     Load("embedded_rps_1c", OURS, connections=1),
@@ -196,9 +211,14 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], root: Path) -> None:
             time.sleep(0.1)
 
 
-def requests_per_second(url: str, connections: int, seconds: int) -> float:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def requests_per_second(url: str, load: Load, seconds: int) -> float:
+    command = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", url]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if load.script:
+            script.write(load.script)
+            script.flush()
+            command += ["--script", script.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     if "Non-2xx" in done.stdout:
         raise ServerError(f"{url} answers with errors")
     found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
@@ -249,7 +269,7 @@ def measure(build: Path, rounds: int, seconds: int) -> dict[str, list[float]]:
             direction = -1 if turn % 2 else 1
             for load in LOADS[::direction]:
                 url = f"http://{addresses[load.server]}{load.path}"
-                of_row.setdefault(load.row, []).append(requests_per_second(url, load.connections, seconds))
+                of_row.setdefault(load.row, []).append(requests_per_second(url, load, seconds))
             for call in CALLS:
                 for name, server in [("", OURS), ("reference_", THEIRS)][::direction]:
                     of_row.setdefault(f"{name}{call}", []).append(call_us(addresses[server], call))
