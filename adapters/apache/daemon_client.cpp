@@ -248,8 +248,9 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   std::string body;
   add_arrived_body(exchange, head, body);
   head.queued_ns = monotonic_ns();
-  const std::string packed = daemon::pack(head);
   for (int tries = 0; tries < kTriesMax; ++tries) {
+    head.tries = static_cast<std::uint32_t>(tries) + 1;
+    const std::string packed = daemon::pack(head);
     const int descriptor = connect_to(group);
     if (descriptor < 0) {
       ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, request, "Unable to connect to daemon process '%s' on '%s'",

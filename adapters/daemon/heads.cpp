@@ -20,6 +20,7 @@ std::string pack(const RequestHead& head) {
   Packer packer;
   packer.add(head.accepted_ns)
       .add(head.queued_ns)
+      .add(std::uint64_t{head.tries})
       .add(static_cast<std::uint64_t>(head.script_mtime_us))
       .add(flags)
       .add(head.application_group)
@@ -36,6 +37,7 @@ bool unpack(std::string_view packed, RequestHead& head) {
   Unpacker unpacker(packed);
   head.accepted_ns = unpacker.number();
   head.queued_ns = unpacker.number();
+  head.tries = static_cast<std::uint32_t>(unpacker.number());
   head.script_mtime_us = static_cast<std::int64_t>(unpacker.number());
   const std::uint64_t flags = unpacker.number();
   head.script_reloading = (flags & kReloading) != 0;

@@ -15,6 +15,7 @@ namespace sluice::daemon {
 struct RequestHead {
   std::uint64_t accepted_ns = 0;  ///< On the monotonic clock, which all processes share.
   std::uint64_t queued_ns = 0;
+  std::uint32_t tries = 0;  ///< Connections that it took, this one included.
   std::string_view application_group;
   std::string_view callable;
   std::string_view script;

@@ -239,6 +239,7 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
       .accepted_ns = head.accepted_ns,
       .queued_ns = head.queued_ns,
       .dispatched_ns = dispatched_ns,
+      .daemon_tries = head.tries,
       .server_pid = server_pid};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, assignment, facts_);
   if (outcome == wsgi::Outcome::kResponded) {

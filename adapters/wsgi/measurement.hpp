@@ -19,7 +19,8 @@ struct Measurement {
   Completion done{.status = 0};
   std::uint64_t input_ns = 0;
   std::uint64_t output_ns = 0;
-  SlowRequests* slow = nullptr;  ///< Where others can see how far the request is; null: nobody looks.
+  std::uint32_t daemon_tries = 0;  ///< Connections to daemon processes that it took; 0 in embedded mode.
+  SlowRequests* slow = nullptr;    ///< Where others can see how far the request is; null: nobody looks.
   std::size_t slot = 0;
 
   void mark_entered() noexcept {

@@ -113,8 +113,9 @@ Object RequestEvents::started(const Object& application, PyObject* environ) {
   Event event;
   add_identity(event, call_);
   add_times(event, call_);
-  event.add("daemon_connects", std::uint64_t{0})
-      .add("daemon_restarts", std::uint64_t{0})
+  const std::uint64_t tries = call_.measurement.daemon_tries;
+  event.add("daemon_connects", tries)
+      .add("daemon_restarts", tries == 0 ? 0 : tries - 1)  // who sends a request elsewhere ends
       .add("application_object", application)
       .add("callable_object", std::string_view(call_.callable))
       .add("request_environ", environ)

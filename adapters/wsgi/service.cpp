@@ -67,6 +67,7 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
   measurement.marks.accepted_ns = assignment.accepted_ns;
   measurement.marks.queued_ns = assignment.queued_ns;
   measurement.marks.dispatched_ns = assignment.dispatched_ns;
+  measurement.daemon_tries = assignment.daemon_tries;
   Recorder& recorder = runtime.host().recorder();
   SlowCapture capture(recorder, request, thread.worker().slot(), measurement);
   capture.begin(exchange, assignment, facts);

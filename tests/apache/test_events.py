@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Any
 
 import pytest
 
+from .config import MODE
 from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
@@ -69,6 +72,23 @@ def test_a_request_starts_with_its_environ_and_application(server: Httpd) -> Non
     assert started["callable_object"] == "application"
     assert started["request_data"] == "dict"
     assert started["thread_id"] >= 1
+    assert started["daemon_connects"] == (1 if MODE == "daemon" else 0)
+    assert started["daemon_restarts"] == 0
+
+
+@pytest.mark.embedded
+def test_a_request_that_its_daemon_process_sent_on_tells_so(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d threads=2",
+        "WSGIScriptAlias / ${APPS}/events_app.py process-group=d application-group=%{GLOBAL}",
+    )
+    server.get("/before")
+    late = time.time() + 5
+    os.utime(server.apps / "events_app.py", (late, late))
+    server.get("/after")
+    starts = [event for name, event in events(server) if name == "request_started"]
+    assert starts[0]["path"] == "/after", "the process is the same"
+    assert starts[0]["daemon_connects"] == starts[0]["daemon_restarts"] + 1 >= 2
 
 
 def test_a_response_starts_with_its_status_and_headers(server: Httpd) -> None:
