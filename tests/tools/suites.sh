@@ -40,7 +40,7 @@ suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not e
 
 # The module once more with other interpreters: some of its tests, or all when there is time.
 others() {
-  embedded="tests/apache/test_own_gil.py tests/apache/test_interpreters.py"
+  embedded="tests/apache/test_own_gil.py"
   daemon="tests/apache/test_own_gil.py -k at_once"
   if [ -n "${SLUICE_LONG:-}" ]; then
     embedded="tests/apache --ignore tests/apache/test_frameworks.py"
