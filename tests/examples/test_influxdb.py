@@ -159,11 +159,14 @@ def send(server: Httpd, count: int) -> None:
 
 
 def counted(database: Influxd, name: str) -> int:
-    """What throughput and period of all points, of whatever process, add up to."""
+    """What throughput and period of all points, of whatever process, add up to. One that is being written may be seen
+    without its values.
+    """
     return sum(
         round(point["request_throughput"] * point["sample_period"])
         for series in database.series(name, MEASUREMENT)
         for point in series.points
+        if point["request_throughput"] is not None and point["sample_period"] is not None
     )
 
 

@@ -16,8 +16,9 @@ suite() {
 }
 
 # The core under each build. Sanitizers stop at the first report, so a report is a failure.
-for preset in release asan tsan; do
-  suite "core, $preset build" ctest --preset "$preset" --output-on-failure --no-tests=error
+suite "core, release build" ctest --preset release --output-on-failure --no-tests=error
+for preset in asan tsan; do
+  suite "core, $preset build" ctest --preset "$preset" -j 2 --output-on-failure --no-tests=error
 done
 
 suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error
@@ -30,13 +31,15 @@ for venv in build/venv $(cat build/venvs); do
   suite "bindings and harness, $("$venv/bin/python" --version)" "$venv/bin/python" -m pytest tests/python
 done
 suite "bench" "$python" -m pytest tests/bench
-suite "apache" "$python" -m pytest tests/apache
+# Servers mostly wait: two at a time, but where load is what is tested.
+at_once=$([ -n "${SLUICE_LONG:-}" ] || echo "-n 2 --dist loadscope")
+suite "apache" "$python" -m pytest $at_once tests/apache
 # Those that say nothing of a mode.
 daemon_tests=$(
   for name in edges environ errors events hostile input method metrics phases response start_response validate; do
     echo "tests/apache/test_$name.py"
   done)
-suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest -m "not embedded" $daemon_tests
+suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $at_once -m "not embedded" $daemon_tests
 
 # The module once more with other interpreters: some of its tests, or all when there is time.
 others() {
