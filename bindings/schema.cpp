@@ -1,5 +1,7 @@
 #include "bindings/schema.hpp"
 
+#include <algorithm>
+
 namespace sluice::bindings {
 namespace {
 
@@ -93,32 +95,35 @@ std::string describe(std::span<const Row> rows) {
 }
 
 bool DictMaker::intern_keys() {
-  keys_.clear();
+  clear();
   keys_.reserve(rows_.size());
+  sources_.clear();
+  empty_ = steal(PyDict_New());
+  if (!empty_) return false;
   for (const Row& row : rows_) {
     PyObject* key = PyUnicode_FromStringAndSize(row.key.data(), static_cast<Py_ssize_t>(row.key.size()));
     if (key == nullptr) return false;
     PyUnicode_InternInPlace(&key);
     keys_.push_back(steal(key));
+    const std::string_view source = row.alias_of.empty() ? row.key : row.alias_of;
+    const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const Row& each) { return each.key == source; });
+    sources_.push_back(static_cast<std::size_t>(found - rows_.begin()));
+    if (PyDict_SetItem(empty_.ptr(), key, Py_None) < 0) return false;
   }
   return true;
 }
 
-Object DictMaker::value_of(const Row& row, const Sample& sample, PyObject* dict) const {
-  if (!row.alias_of.empty()) {
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      if (rows_[i].key == row.alias_of) return borrow(PyDict_GetItemWithError(dict, keys_[i].ptr()));
-    }
-  }
-  if (is_none(row, sample)) return borrow(Py_None);
-  return steal(row.make(sample));
+Object DictMaker::value_of(std::size_t row, const Sample& sample, PyObject* dict) const {
+  if (sources_[row] != row) return borrow(PyDict_GetItemWithError(dict, keys_[sources_[row]].ptr()));
+  if (is_none(rows_[row], sample)) return borrow(Py_None);
+  return steal(rows_[row].make(sample));
 }
 
 Object DictMaker::make(const Sample& sample) const {
-  Object dict = steal(PyDict_New());
+  Object dict = steal(PyDict_Copy(empty_.ptr()));
   if (!dict) return dict;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
-    const Object value = value_of(rows_[i], sample, dict.ptr());
+    const Object value = value_of(i, sample, dict.ptr());
     if (!value || PyDict_SetItem(dict.ptr(), keys_[i].ptr(), value.ptr()) < 0) return {};
   }
   return dict;

@@ -65,16 +65,21 @@ class DictMaker {
 
   /// False with an exception set.
   [[nodiscard]] bool intern_keys();
-  void clear() noexcept { keys_.clear(); }
+  void clear() noexcept {
+    keys_.clear();
+    empty_ = {};
+  }
 
   /// A new dict; null with an exception set.
   [[nodiscard]] Object make(const Sample& sample) const;
 
  private:
-  [[nodiscard]] Object value_of(const Row& row, const Sample& sample, PyObject* dict) const;
+  [[nodiscard]] Object value_of(std::size_t row, const Sample& sample, PyObject* dict) const;
 
   std::span<const Row> rows_;
   std::vector<Object> keys_;
+  std::vector<std::size_t> sources_;  ///< By row, of which row it has its value: itself, or the one it is an alias of.
+  Object empty_;                      ///< All keys with None: a copy has its size from the start.
 };
 
 }  // namespace sluice::bindings
