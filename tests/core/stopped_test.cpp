@@ -224,16 +224,20 @@ TEST_CASE("stopped: with a writer held inside a record, drains return, others ar
     }
     const std::uint64_t at_least = writer.recorded() + 1;
     writer.go();
-    // A drain may meet the writer inside another record, stopped by the kernel: what counts is not how often one
-    // looks, but how much the writer does meanwhile without being seen.
-    do {
-      const bool enough = writer.served() > at_least + 100'000;
+    // A drain may meet the writer inside another record, stopped by the kernel, and then leaves more to the next; which
+    // has it if the writer has gone on in between. So what counts is not how often one looks, but after how many of its
+    // moves. One that is made during a drain may come too late for it.
+    constexpr int kMoves = 5;
+    std::uint64_t served = writer.served();
+    for (int moves = 0; seen < at_least && moves < kMoves;) {
       if (!reader.drain(window).ok()) break;
       seen += window.slots[1].completed;
       audit.add(window);
-      if (enough) break;
+      const std::uint64_t now = writer.served();
+      moves += now > served + 1 ? 1 : 0;
+      served = now;
       std::this_thread::yield();
-    } while (seen < at_least);
+    }
     missing += seen < at_least ? 1 : 0;
   }
   Tally all = writer.join();
