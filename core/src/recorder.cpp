@@ -162,6 +162,15 @@ void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, st
   detail::record<detail::SymmetricFence>(*slot_, *epoch_, *held_, start_ns, now_ns, done, phases_);
 }
 
+void Request::cancel_at(const Worker& worker) const noexcept {
+  if (spill_id_ != 0) {
+    if (worker.spill_->id() == spill_id_) worker.spill_->cancel();
+  } else if (worker.slot_->start_ns.load(std::memory_order_relaxed) ==
+             start_ns_) {  // own store, unless a fork wiped it
+    worker.slot_->cancel();
+  }
+}
+
 void Worker::abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept {
   Request(this, start_ns, spill_id).finish(Completion{.status = 0});
 }

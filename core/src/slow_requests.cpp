@@ -128,6 +128,12 @@ void SlowRequests::leave(std::size_t slot, std::uint64_t left_ns) noexcept {
   memory_->slot(slot).active.put(kWordAt<offsetof(Copy, left_ns)>, left_ns);
 }
 
+void SlowRequests::cancel(std::size_t slot) noexcept {
+  Box& box = memory_->slot(slot).active;
+  const Copy none{};
+  box.store(none, sizeof none.accepted_ns, box.own_sequence() + 2);
+}
+
 std::size_t SlowRequests::count_active() const noexcept {
   std::size_t count = 0;
   for (std::size_t i = 0; i < memory_->size; ++i) {
@@ -157,8 +163,7 @@ void SlowRequests::finish(std::size_t slot, const Completion& done, const Thread
     mine.kept[number % kKept].store(copy, bytes, 2 * number + 2);
     mine.completed.store(number + 1, std::memory_order_release);  // [H1]
   }
-  const Copy none{};
-  mine.active.store(none, sizeof none.accepted_ns, mine.active.own_sequence() + 2);
+  cancel(slot);
 }
 
 SlowReader::SlowReader(SlowRequests& requests) : requests_(requests), next_(requests.memory_->size) {

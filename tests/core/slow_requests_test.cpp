@@ -67,6 +67,17 @@ TEST_CASE("slow requests: what lasts as long as the threshold is recorded, once 
   }
 }
 
+TEST_CASE("slow requests: one that is given up is seen no more") {
+  Rig rig;
+  rig.requests.begin(0, {}, texts("/left"), 7);
+  rig.clock.advance_us(2 * kSecondUs);
+  CHECK(rig.reader.drain().size() == 1);
+  rig.requests.cancel(0);
+  CHECK(rig.reader.drain().empty());
+  rig.serve(0, kSecondUs, "/next");
+  CHECK(rig.reader.drain().size() == 1);
+}
+
 TEST_CASE("slow requests: a reader sees what completes after it was made") {
   Rig rig;
   rig.serve(0, kSecondUs, "/before");

@@ -52,6 +52,13 @@ class Request {
   /// The same with the instant given: monotonic nanoseconds of the recorder's clock.
   void finish(const Completion& done, std::uint64_t now_ns) noexcept;
 
+  /// Gives the request up without a record, as one that somebody else is to serve. Windows that ended meanwhile keep
+  /// its part of their busy time, and the slot's next request is given that much less. Later calls do nothing.
+  /// Wait-free; lock-free for a request that has no slot of its own.
+  void cancel() noexcept {
+    if (worker_ != nullptr) cancel_at(*std::exchange(worker_, nullptr));
+  }
+
   [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
   /// In the worker's slot, and not in the spill.
   [[nodiscard]] bool in_slot() const noexcept { return spill_id_ == 0; }
@@ -61,6 +68,7 @@ class Request {
   Request(Worker* worker, std::uint64_t start_ns, std::uint32_t spill_id) noexcept
       : worker_(worker), start_ns_(start_ns), spill_id_(spill_id) {}
   void abandon() noexcept;
+  [[gnu::cold]] void cancel_at(const Worker& worker) const noexcept;
 
   Worker* worker_;
   std::uint64_t start_ns_;

@@ -77,6 +77,8 @@ class SlowRequests {
   void begin(std::size_t slot, const Marks& marks, const RequestTexts& texts, std::uint64_t server_pid) noexcept;
   void enter(std::size_t slot, std::uint64_t entered_ns) noexcept;
   void leave(std::size_t slot, std::uint64_t left_ns) noexcept;
+  /// It is given up: no reader sees it any more.
+  void cancel(std::size_t slot) noexcept;
   /// It lasted until `now_ns`, or as long as `done` says if that is longer. `done` has the phases to be shown.
   void finish(std::size_t slot, const Completion& done, const ThreadCpu& cpu, std::uint64_t now_ns) noexcept;
 

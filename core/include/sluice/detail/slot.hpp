@@ -62,6 +62,8 @@ struct alignas(2 * kLine) Slot {
   EpochBank<Cells> banks[2];
 
   void begin(std::uint64_t now_ns) noexcept { start_ns.store(now_ns, std::memory_order_release); }  // [B1]
+  /// The request in flight is not to be recorded. Idle from now on.
+  void cancel() noexcept { begin(0); }
 };
 
 static_assert(sizeof(Slot<AtomicCells>) <= kSlotBytesMax);

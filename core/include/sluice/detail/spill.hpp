@@ -44,6 +44,9 @@ class BasicSpill {
   /// Any thread. Lock-free.
   void begin() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }  // a count; orders nothing
 
+  /// Any thread. Lock-free. Ends what begin() began, without a record.
+  void cancel() noexcept { in_flight_.fetch_sub(1, std::memory_order_relaxed); }  // a count; orders nothing
+
   /// Any thread. Lock-free.
   void record(std::uint64_t duration_ns, const Completion& done, std::size_t phases) noexcept {
     const std::int64_t ticket = entered_.fetch_add(1, std::memory_order_acq_rel);  // [P1]
