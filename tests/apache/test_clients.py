@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -145,6 +146,7 @@ def test_many_threads_at_work_in_python_stall_nobody(start_httpd: StartHttpd, mo
     seconds = float(scaled(2, 150))
     end = time.monotonic() + seconds
     durations: list[float] = []
+    ends: list[float] = []
     whole = Tally()
     lock = threading.Lock()
 
@@ -154,9 +156,11 @@ def test_many_threads_at_work_in_python_stall_nobody(start_httpd: StartHttpd, mo
         while time.monotonic() < end:
             begun = time.monotonic()
             tally.merge(send_number(server.port, [Request("/?work=1")], 1, clients=1))
-            own.append(time.monotonic() - begun)
+            ended = time.monotonic()
+            own.append((ended - begun, ended))
         with lock:
-            durations.extend(own)
+            durations.extend(duration for duration, _ in own)
+            ends.extend(ended for _, ended in own)
             whole.merge(tally)
 
     threads = [threading.Thread(target=run) for _ in range(32)]
@@ -165,12 +169,14 @@ def test_many_threads_at_work_in_python_stall_nobody(start_httpd: StartHttpd, mo
     for thread in threads:
         thread.join()
     durations.sort()
+    ends.sort()
     figure(
         f"32 threads at work for {seconds:.0f} s, {mode}",
         requests=len(durations),
         p50_ms=round(1000 * durations[len(durations) // 2]),
         p99_ms=round(1000 * durations[len(durations) * 99 // 100]),
         longest_ms=round(1000 * durations[-1]),
+        longest_without_an_answer_ms=round(1000 * max(b - a for a, b in itertools.pairwise(ends))),
     )
     assert not whole.failures, whole.failures[:3]
     assert whole.of_class(2) == len(durations)
