@@ -245,6 +245,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
       [&](std::string_view key, std::string_view value) { head.variables.emplace_back(key, value); });
   const std::string client = std::string(request->useragent_ip) + ":" + std::to_string(request->useragent_addr->port);
   head.client = client;
+  exchange.merge_repeated_fields();
   std::string body;
   add_arrived_body(exchange, head, body);
   head.queued_ns = monotonic_ns();

@@ -130,6 +130,8 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
       ap_set_content_length(request_, std::strtoll(value.c_str(), nullptr, 10));  // has been checked
     } else if (wsgi::same_name(name, "WWW-Authenticate")) {
       apr_table_add(request_->err_headers_out, name.c_str(), value.c_str());
+    } else if (merges_ && !wsgi::same_name(name, "Set-Cookie")) {
+      apr_table_merge(request_->headers_out, name.c_str(), value.c_str());
     } else {
       apr_table_add(request_->headers_out, name.c_str(), value.c_str());
     }

@@ -27,6 +27,10 @@ class ApacheExchange final : public wsgi::Exchange {
   void break_off() override;
   void log(bindings::LogLevel level, std::string_view line) const noexcept override;
 
+  /// Response fields of the same name go out as one, their values separated by commas, as mod_wsgi sends what comes
+  /// from its daemon processes; not those of which each is a value of its own (`Set-Cookie`, `WWW-Authenticate`).
+  void merge_repeated_fields() noexcept { merges_ = true; }
+
   /// The HTTP status that an error while reading the body stands for; 0 if there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
@@ -40,6 +44,7 @@ class ApacheExchange final : public wsgi::Exchange {
   request_rec* request_;
   apr_bucket_brigade* brigade_ = nullptr;  ///< For output; empty between calls.
   int input_error_ = 0;
+  bool merges_ = false;
   bool answered_ = false;  ///< A filter of the server has answered a bad request body by itself.
 };
 

@@ -225,6 +225,19 @@ def test_headers_of_one_name_are_all_kept(server: Httpd) -> None:
     assert response.header("X-Twice") == "one, two"
 
 
+def test_headers_of_one_name_come_from_a_daemon_process_as_one(
+    start_httpd: StartHttpd,
+) -> None:
+    """As from mod_wsgi's; those of which each is a value of its own stay apart."""
+    server = start_httpd(
+        "WSGIDaemonProcess d", "WSGIScriptAlias / ${APPS}/start_response_app.py process-group=d"
+    )
+    twice = [[name, value] for name in ("X-Twice", "Set-Cookie") for value in ("one", "two")]
+    response = given(server, headers=[PLAIN, *twice])
+    assert response.header_values("X-Twice") == ["one, two"]
+    assert response.header_values("Set-Cookie") == ["one", "two"]
+
+
 def test_a_challenge_reaches_the_client(server: Httpd) -> None:
     challenge = 'Basic realm="test"'
     response = given(server, "401 Unauthorized", [PLAIN, ["WWW-Authenticate", challenge]])
