@@ -224,6 +224,13 @@ void add_arrived_body(ApacheExchange& exchange, daemon::RequestHead& head, std::
   head.body = body;
 }
 
+/// When the script was changed last: a process that was made meanwhile may have loaded a newer one.
+std::int64_t modified_us(request_rec* request) {
+  apr_finfo_t found;
+  const apr_status_t status = apr_stat(&found, request->filename, APR_FINFO_MTIME, request->pool);
+  return status == APR_SUCCESS ? found.mtime : request->finfo.mtime;
+}
+
 }  // namespace
 
 int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
@@ -234,7 +241,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
                            .callable = assignment.callable,
                            .script = assignment.script.path,
                            .script_mtime_us = assignment.script.mtime_us,
-                           .script_reloading = assignment.script.reloading,
+                           .script_reloading = wsgi::Scripts::reloads(assignment.script.on_change),
                            .https = exchange.https(),
                            .head_only = request->header_only != 0,
                            .id = exchange.id(),
@@ -251,6 +258,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   head.queued_ns = monotonic_ns();
   for (int tries = 0; tries < kTriesMax; ++tries) {
     head.tries = static_cast<std::uint32_t>(tries) + 1;
+    if (tries > 0) head.script_mtime_us = modified_us(request);
     const std::string packed = daemon::pack(head);
     const int descriptor = connect_to(group);
     if (descriptor < 0) {

@@ -110,7 +110,8 @@ wsgi::Assignment assign(request_rec* request, const AliasNotes& notes, const Dir
           .callable = either(either(notes.callable, config.callable), kDefaultCallable),
           .script = {.path = request->filename,
                      .mtime_us = request->finfo.mtime,
-                     .reloading = config.script_reloading != 0},
+                     .on_change = config.script_reloading != 0 ? wsgi::Scripts::OnChange::kReload
+                                                               : wsgi::Scripts::OnChange::kServe},
           .accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())};
 }
 
@@ -140,7 +141,8 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
   apr_table_set(variables, "mod_wsgi.process_group", process_group.c_str());
   apr_table_set(variables, "mod_wsgi.application_group", assignment.application_group.c_str());
   apr_table_set(variables, "mod_wsgi.callable_object", assignment.callable.c_str());
-  apr_table_setn(variables, "mod_wsgi.script_reloading", assignment.script.reloading ? "1" : "0");
+  apr_table_setn(variables, "mod_wsgi.script_reloading",
+                 wsgi::Scripts::reloads(assignment.script.on_change) ? "1" : "0");
   if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
 }
 
@@ -153,6 +155,7 @@ int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
     case wsgi::Outcome::kMissing:
       return HTTP_NOT_FOUND;
     case wsgi::Outcome::kFailed:
+    case wsgi::Outcome::kOutdated:  // not here: scripts are loaded again
       break;
   }
   return exchange.input_error() != 0 ? exchange.input_error() : HTTP_INTERNAL_SERVER_ERROR;

@@ -23,6 +23,9 @@ namespace {
 constexpr std::uint32_t kHeadMax = 64U << 20;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
+/// A module that wants a new process every time is not asked again for the same request from then on.
+constexpr std::uint32_t kTriesToAsk = 3;
+
 constexpr std::uint64_t kNotFound = 404;
 constexpr std::uint64_t kInternalServerError = 500;
 constexpr std::uint64_t kServiceUnavailable = 503;
@@ -39,6 +42,15 @@ void answer(Channel& channel, std::uint64_t status) {
 void refuse_for_now(Channel& channel) {
   const FrameHeader frame = {static_cast<std::uint32_t>(FrameType::kRetry), 0};
   static_cast<void>(channel.send({bytes_of(frame)}));
+}
+
+/// A new process takes a script that has changed.
+wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {
+  using enum wsgi::Scripts::OnChange;
+  return {.path = std::string(head.script),
+          .mtime_us = head.script_mtime_us,
+          .on_change = head.script_reloading ? kLeave : kServe,
+          .ask_module = head.tries <= kTriesToAsk};
 }
 
 std::uint64_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
@@ -202,6 +214,8 @@ void Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
     log(LogLevel::kError, "A request of the server cannot be understood.");
     return answer(channel, kInternalServerError);
   }
+  // Accepted while the process began to end: as well served by the next.
+  if (outdated_.load(std::memory_order_relaxed) || lifetime_.closing()) return refuse_for_now(channel);
   const int limit = place_.group.queue_timeout;
   if (limit > 0 && dispatched_ns > head.queued_ns &&
       dispatched_ns - head.queued_ns > static_cast<std::uint64_t>(limit) * kSecond) {
@@ -209,41 +223,30 @@ void Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
         absl::StrCat("Queue timeout expired for a request to daemon process '", place_.group.name, "'."));
     return answer(channel, kServiceUnavailable);
   }
-  if (changed(head)) {
-    lifetime_.stop(Lifetime::Stop::kClose, "script_reload");
-    return refuse_for_now(channel);
-  }
   serve_request(channel, head, dispatched_ns, server_pid, thread);
-}
-
-/// A script that has changed since it was first served from here makes a new process necessary.
-bool Workers::changed(const RequestHead& head) {
-  if (!head.script_reloading) return false;
-  const std::lock_guard lock(scripts_mutex_);
-  const auto [found, first] = scripts_.try_emplace(std::string(head.script), head.script_mtime_us);
-  if (first || found->second == head.script_mtime_us) return false;
-  if (!lifetime_.closing()) {
-    log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
-                                      place_.group.name, "' is restarted."));
-  }
-  return true;
 }
 
 void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns, pid_t server_pid,
                             wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
-  const wsgi::Assignment assignment{
-      .application_group = std::string(head.application_group),
-      .callable = std::string(head.callable),
-      .script = {.path = std::string(head.script), .mtime_us = head.script_mtime_us, .reloading = false},
-      .accepted_ns = head.accepted_ns,
-      .queued_ns = head.queued_ns,
-      .dispatched_ns = dispatched_ns,
-      .daemon_tries = head.tries,
-      .server_pid = server_pid};
+  const wsgi::Assignment assignment{.application_group = std::string(head.application_group),
+                                    .callable = std::string(head.callable),
+                                    .script = wanted_script(head),
+                                    .accepted_ns = head.accepted_ns,
+                                    .queued_ns = head.queued_ns,
+                                    .dispatched_ns = dispatched_ns,
+                                    .daemon_tries = head.tries,
+                                    .server_pid = server_pid};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, assignment, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
     lifetime_.started();
+  } else if (outcome == wsgi::Outcome::kOutdated) {
+    if (!outdated_.exchange(true, std::memory_order_relaxed)) {
+      log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
+                                        place_.group.name, "' is restarted."));
+    }
+    lifetime_.stop(Lifetime::Stop::kClose, "script_reload");
+    refuse_for_now(channel);
   } else {
     answer(channel, status_of(outcome, exchange));
   }

@@ -6,11 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/heads.hpp"
@@ -64,7 +62,6 @@ class Workers final : public Load {
                      wsgi::ThreadContext& thread);
   /// The process id of the other side; 0, logged, if it may not be served.
   [[nodiscard]] pid_t prepared(int socket) const;
-  [[nodiscard]] bool changed(const RequestHead& head);
   [[nodiscard]] const Worker* oldest() const noexcept;
   void log(bindings::LogLevel level, const std::string& line) const noexcept;
 
@@ -76,8 +73,7 @@ class Workers final : public Load {
   std::atomic<int> active_{0};
   std::atomic<std::uint64_t> last_active_ns_;
   std::atomic<int> served_{0};
-  std::mutex scripts_mutex_;
-  absl::flat_hash_map<std::string, std::int64_t> scripts_;  ///< When those that are loaded had been changed.
+  std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
 };
 
 }  // namespace sluice::daemon

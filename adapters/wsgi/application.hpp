@@ -20,6 +20,7 @@ enum class Outcome : std::uint8_t {
   kFailed,     ///< Nothing was sent: answer with an error.
   kTimedOut,   ///< Nothing was sent: the request was given up.
   kMissing,    ///< The script has no such application.
+  kOutdated,   ///< The script wants to be loaded again, by another process: nothing was done, and nothing is recorded.
 };
 
 struct Call {

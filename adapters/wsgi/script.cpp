@@ -1,5 +1,7 @@
 #include "adapters/wsgi/script.hpp"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "bindings/traceback.hpp"
 
@@ -72,24 +74,25 @@ bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine lo
 /// again by deleting it. Asking it may let other threads run, who may load the script again meanwhile.
 Object Scripts::current(const Script& script, const Wanted& wanted, LogLine log) const {
   const Object module = script.module;
-  if (!module || !wanted.reloading) return module;
+  if (!module || wanted.on_change == OnChange::kServe) return module;
   const Object modified = names_.in_module(module.ptr(), kModified);
   if (!modified || PyLong_AsLongLong(modified.ptr()) != wanted.mtime_us) {
     PyErr_Clear();
     return {};
   }
-  return wants_reload(module.ptr(), wanted.path, log) ? Object() : module;
+  return wanted.ask_module && wants_reload(module.ptr(), wanted.path, log) ? Object() : module;
 }
 
-Object Scripts::load(const Wanted& wanted, LogLine log) {
+Scripts::Loaded Scripts::load(const Wanted& wanted, LogLine log) {
   Script& script = script_at(wanted.path);
   const std::uint64_t loads_seen = script.loads;
-  if (Object module = current(script, wanted, log)) return module;
+  if (Object module = current(script, wanted, log)) return {.module = std::move(module)};
+  if (script.module && wanted.on_change == OnChange::kLeave) return {.module = {}, .outdated = true};
   PyThreadState* const unlocked = PyEval_SaveThread();
   const std::lock_guard loading(script.loading);
   PyEval_RestoreThread(unlocked);
   const bool loaded_meanwhile = script.module && script.loads != loads_seen;
-  return loaded_meanwhile ? script.module : import(script, wanted, log);
+  return {.module = loaded_meanwhile ? script.module : import(script, wanted, log)};
 }
 
 Object Scripts::import(Script& script, const Wanted& wanted, LogLine log) {

@@ -22,18 +22,33 @@ using LogLine = absl::FunctionRef<void(bindings::LogLevel level, std::string_vie
 /// All members are called with the lock of the interpreter held.
 class Scripts {
  public:
+  /// What to do if the file's time is another than when it was loaded, or if the module itself wants to be loaded
+  /// again.
+  enum class OnChange : std::uint8_t {
+    kServe,   ///< Nothing.
+    kReload,  ///< Load it again.
+    kLeave,   ///< Leave the request to another process.
+  };
+
   struct Wanted {
     std::string path;
     std::int64_t mtime_us = 0;  ///< Of the file now.
-    bool reloading = true;      ///< Load again if the file's time is another than when it was loaded.
+    OnChange on_change = OnChange::kReload;
+    bool ask_module = true;  ///< Whether it wants to be loaded again.
+  };
+
+  [[nodiscard]] static constexpr bool reloads(OnChange on_change) noexcept { return on_change != OnChange::kServe; }
+
+  struct Loaded {
+    bindings::Object module;  ///< Null after an error, which has been logged, and for what is outdated.
+    bool outdated = false;    ///< With kLeave: it has changed.
   };
 
   Scripts(std::string application_group, Names& names)
       : application_group_(std::move(application_group)), names_(names) {}
 
-  /// The module of a script; null after an error, which has been logged. Threads that want a script which another is
-  /// loading wait for it, without the lock.
-  [[nodiscard]] bindings::Object load(const Wanted& wanted, LogLine log);
+  /// The module of a script. Threads that want a script which another is loading wait for it, without the lock.
+  [[nodiscard]] Loaded load(const Wanted& wanted, LogLine log);
 
   void clear() noexcept { scripts_.clear(); }
 

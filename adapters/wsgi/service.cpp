@@ -28,9 +28,10 @@ class Entered {
 Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadContext& thread, Exchange& exchange,
                          const Assignment& assignment, const ServerFacts& facts, Measurement& measurement, Tail& tail) {
   const Entered entered(state, measurement);
-  const bindings::Object module = interpreter.scripts().load(
+  const Scripts::Loaded script = interpreter.scripts().load(
       assignment.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
-  if (!module) return Outcome::kFailed;
+  if (script.outdated) return Outcome::kOutdated;
+  if (!script.module) return Outcome::kFailed;
   const Call call{.interpreter = interpreter,
                   .exchange = exchange,
                   .facts = facts,
@@ -39,7 +40,7 @@ Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadC
                   .thread_id = thread.worker().slot() + 1,
                   .measurement = measurement,
                   .tail = tail};
-  return run_application(module.ptr(), call);
+  return run_application(script.module.ptr(), call);
 }
 
 Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
@@ -75,6 +76,11 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
   {
     const ThreadContext::Serving serving(thread, exchange);
     outcome = run(runtime, thread, exchange, assignment, facts, measurement);
+  }
+  if (outcome == Outcome::kOutdated) {
+    capture.cancel();
+    request.cancel();
+    return outcome;
   }
   Completion& done = measurement.done;
   done.cpu_ns = thread_cpu_ns() - cpu_start_ns;

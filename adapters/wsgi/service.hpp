@@ -23,7 +23,7 @@ struct Assignment {
   long server_pid = 0;              ///< The process that accepted it; 0: this one.
 };
 
-/// Serves one request on the calling thread and records it.
+/// Serves one request on the calling thread and records it, unless the outcome is that somebody else is to serve it.
 [[nodiscard]] Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
                             const ServerFacts& facts);
 

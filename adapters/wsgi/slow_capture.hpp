@@ -34,6 +34,13 @@ class SlowCapture {
     }
   }
 
+  /// The request is given up.
+  void cancel() const noexcept {
+    if (measurement_.slow != nullptr) [[unlikely]] {
+      measurement_.slow->cancel(measurement_.slot);
+    }
+  }
+
  private:
   [[gnu::cold]] void describe(const Exchange& exchange, const Assignment& assignment, const ServerFacts& facts);
   [[gnu::cold]] void conclude() const noexcept;
