@@ -33,7 +33,28 @@ class WholeMicroseconds {
   void clear() noexcept {}
 };
 
-/// The arithmetic of the reference: sums of seconds as floating point, buckets by frexp(), 32-bit counts.
+/// A quarter of an octave from 1/128 ms on: its first bucket, and the bound inside it, which is the last of that.
+struct Cell {
+  std::size_t first;
+  double inclusive_ms;
+};
+
+inline constexpr double kFirstMs = 1.0 / 128.0;
+inline constexpr double kLastMs = 65536.0;
+
+inline constexpr auto kCells = [] {
+  std::array<Cell, 23 * std::size_t{4}> cells{};
+  const auto from_us = [](std::size_t cell) { return (1000 * ((4 + cell % 4) << cell / 4) + 511) / 512; };
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const std::size_t bucket = Grid::bucket_of(from_us(i));
+    const std::uint64_t next_us = Grid::lower_bound_us(bucket + 1);
+    cells[i] = {bucket, next_us < from_us(i + 1) ? static_cast<double>(next_us - 1) / 1000.0 : kLastMs};
+  }
+  return cells;
+}();
+
+/// The arithmetic of the reference: sums of seconds as floating point, buckets by frexp(), 32-bit counts. The buckets
+/// are those of the recorder, of which the reference has 65.
 class Seconds {
  public:
   void add(const Completion& done, Window& window) noexcept {
@@ -80,11 +101,12 @@ class Seconds {
 
     /// Sums of seconds carry rounding, so that a duration on a boundary may fall on either side.
     static std::size_t bucket_of(double ms) noexcept {
-      if (ms < 1.0) return 0;
-      if (ms >= 65536.0) return Grid::kBuckets - 1;
+      if (ms < kFirstMs) return 0;
+      if (ms >= kLastMs) return Grid::kBuckets - 1;
       int exponent = 0;
       const double quarter = (2.0 * std::frexp(ms, &exponent) - 1.0) * 4.0;
-      return static_cast<std::size_t>(exponent - 1) * Grid::kQuarters + std::min<std::size_t>(std::size_t(quarter), 3);
+      const auto cell = static_cast<std::size_t>(exponent + 6) * 4 + std::min<std::size_t>(std::size_t(quarter), 3);
+      return kCells[cell].first + (ms > kCells[cell].inclusive_ms ? 1 : 0);
     }
   };
 

@@ -11,6 +11,9 @@
 namespace sluice::bindings {
 namespace {
 
+/// What a list of buckets has. Where in an entry its requests were, it does not tell.
+constexpr const View& kEntries = views::kQuarters;
+
 /// Null with an exception set.
 PyObject* item(PyObject* dict, std::string_view phase, const char* ending) {
   const std::string key = std::string(phase) + ending;
@@ -37,12 +40,12 @@ std::optional<std::uint64_t> whole(PyObject* value, const char* what) {
 bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
   PyObject* const list = item(dict, name, "_buckets");
   if (list == nullptr) return false;
-  if (PyList_Check(list) == 0 || PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(phase.buckets.size())) {
-    PyErr_Format(PyExc_ValueError, "the buckets of the window are not a list of %zu", phase.buckets.size());
+  if (PyList_Check(list) == 0 || PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(kEntries.size())) {
+    PyErr_Format(PyExc_ValueError, "the buckets of the window are not a list of %zu", kEntries.size());
     return false;
   }
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < phase.buckets.size(); ++i) {
+  for (std::size_t i = 0; i < kEntries.size(); ++i) {
     const auto count = whole(PyList_GET_ITEM(list, static_cast<Py_ssize_t>(i)), "buckets");
     if (!count) return false;
     if (*count > std::numeric_limits<std::uint64_t>::max() - sum) {
@@ -50,7 +53,7 @@ bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
       return false;
     }
     sum += *count;
-    phase.buckets[i] = *count;
+    phase.buckets[kEntries.first(i)] = *count;
   }
   return true;
 }
@@ -117,7 +120,7 @@ PyObject* quantile_of(PyObject*, PyObject* args, PyObject* kwargs) {
   const std::string_view key = kPhaseNames[index(*phase)];
   PhaseWindow& read = window[*phase];
   if (!set_buckets(dict, key, read) || !set_extremes(dict, key, read) || !set_total(dict, key, read)) return nullptr;
-  const std::optional<QuantileBounds> bounds = quantile(window, *phase, q);
+  const std::optional<QuantileBounds> bounds = quantile(window, *phase, q, kEntries);
   if (!bounds) Py_RETURN_NONE;
   return Py_BuildValue("(KK)", static_cast<unsigned long long>(bounds->lower_us),
                        static_cast<unsigned long long>(bounds->upper_us));

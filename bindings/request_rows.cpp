@@ -3,6 +3,7 @@
 
 #include "bindings/makers.hpp"
 #include "bindings/schema.hpp"
+#include "sluice/view.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -52,7 +53,7 @@ PyObject* largest(const Sample& sample) {
 template <Phase kPhase>
 PyObject* buckets(const Sample& sample) {
   const auto& counts = (*sample.window)[kPhase].buckets;
-  return number_list(counts.size(), [&](std::size_t i) { return counts[i]; });
+  return number_list(views::kQuarters.size(), [&](std::size_t i) { return views::kQuarters.count(counts, i); });
 }
 
 template <std::size_t kClass>

@@ -5,8 +5,6 @@
 #include <limits>
 #include <numeric>
 
-#include "sluice/grid.hpp"
-
 namespace sluice {
 namespace {
 
@@ -22,29 +20,30 @@ Extremes extremes_of(const PhaseWindow& durations, Phase phase) noexcept {
   return {{durations.smallest_us, durations.largest_us}, true};
 }
 
-/// What the buckets and the extremes say of the request that is `rank`-th by duration, from 1.
-QuantileBounds bounds_of(const PhaseWindow& durations, const Extremes& all, std::uint64_t rank,
-                         std::uint64_t count) noexcept {
-  if (all.exact && rank == 1) return {all.us.lower_us, all.us.lower_us};
-  if (all.exact && rank == count) return {all.us.upper_us, all.us.upper_us};
-  std::size_t bucket = 0;
-  for (std::uint64_t up_to = durations.buckets[0]; up_to < rank; up_to += durations.buckets[bucket]) ++bucket;
-  const bool last = bucket + 1 == durations.buckets.size();
-  const std::uint64_t upper = last ? all.us.upper_us : Grid::lower_bound_us(bucket + 1) - 1;
-  return {std::max(Grid::lower_bound_us(bucket), all.us.lower_us), std::min(upper, all.us.upper_us)};
+/// What the entry of the request that is `rank`-th by duration, from 1, and the extremes say of it.
+QuantileBounds bounds_of(const PhaseWindow& durations, const View& view, const Extremes& all,
+                         std::uint64_t rank) noexcept {
+  std::size_t entry = 0;
+  std::uint64_t up_to = view.count(durations.buckets, 0);
+  while (up_to < rank) up_to += view.count(durations.buckets, ++entry);
+  const bool last = entry + 1 == view.size();
+  const std::uint64_t upper = last ? all.us.upper_us : view.lower_bound_us(entry + 1) - 1;
+  return {std::max(view.lower_bound_us(entry), all.us.lower_us), std::min(upper, all.us.upper_us)};
 }
 
 }  // namespace
 
-std::optional<QuantileBounds> quantile(const Window& window, Phase phase, double q) noexcept {
+std::optional<QuantileBounds> quantile(const Window& window, Phase phase, double q, const View& view) noexcept {
   if (!(q >= 0.0 && q <= 1.0) || index(phase) >= phases_of(window.mode)) return std::nullopt;
   const PhaseWindow& durations = window[phase];
   const std::uint64_t count = std::accumulate(durations.buckets.begin(), durations.buckets.end(), std::uint64_t{0});
   if (count == 0) return std::nullopt;
   const Extremes all = extremes_of(durations, phase);
-  const auto bounds = [&](double rank) {
-    return bounds_of(durations, all, std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(rank)), 1, count),
-                     count);
+  const auto bounds = [&](double real_rank) {
+    const auto rank = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(real_rank)), 1, count);
+    if (all.exact && rank == 1) return QuantileBounds{all.us.lower_us, all.us.lower_us};
+    if (all.exact && rank == count) return QuantileBounds{all.us.upper_us, all.us.upper_us};
+    return bounds_of(durations, view, all, rank);
   };
   const double rank = q * static_cast<double>(count);
   const double least = rank * (1.0 - 2.0 * std::numeric_limits<double>::epsilon());

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <string>
 
+#include "definition.hpp"
 #include "sluice/completion.hpp"
 #include "sluice/window.hpp"
 
@@ -46,7 +47,7 @@ struct Counts {
     const auto us = durations_us(done);
     for (std::size_t p = 0; p < (mode == Mode::kDaemon ? 8U : 6U); ++p) {
       total_us[p] += us[p] * times;
-      buckets[p][lower_bound(us[p])] += times;
+      buckets[p][lower_bound_by_definition(us[p])] += times;
       if (p != 5) extremes(p, us[p], us[p]);
     }
     if (done.gil_waits.count > 0) {
@@ -121,15 +122,6 @@ struct Counts {
   }
 
  private:
-  /// The bound of the bucket by its definition: octaves of milliseconds, split into quarters.
-  static std::uint64_t lower_bound(std::uint64_t us) {
-    if (us < 1250) return 0;  // entry 0 is the first quarter of the first octave as well
-    std::uint64_t octave = 1000;
-    while (octave < 65'536'000 && us >= 2 * octave) octave *= 2;
-    if (octave == 65'536'000) return octave;
-    return octave + (us - octave) / (octave / 4) * (octave / 4);
-  }
-
   void extremes(std::size_t phase, std::uint64_t smallest, std::uint64_t largest) {
     smallest_us[phase] = std::min(smallest_us[phase], smallest);
     largest_us[phase] = std::max(largest_us[phase], largest);

@@ -1,11 +1,13 @@
 // The lines that docs/library.md shows, compiled and run.
 #include <catch2/catch.hpp>
+#include <cstdint>
 #include <string>
 
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
 #include "sluice/quantile.hpp"
 #include "sluice/recorder.hpp"
+#include "sluice/view.hpp"
 
 TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bounds") {
   sluice::Recorder recorder({.threads = 8});
@@ -14,6 +16,7 @@ TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bo
   sluice::Worker worker = recorder.attach();
   sluice::Request request = worker.begin();
   request.finish({.status = 200, .request_us = 1700});
+  worker.begin().finish({.status = 200, .request_us = 100});
 
   sluice::Window window;
   std::string body;
@@ -23,14 +26,17 @@ TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bo
   sluice::encode::fill(body, [&](std::span<char> out) {
     return sluice::encode::exposition({.window = &window}, {.format = format}, out);
   });
-  CHECK(body.find("http_server_requests_total{status_class=\"2xx\"} 1\n") != std::string::npos);
+  CHECK(body.find("http_server_requests_total{status_class=\"2xx\"} 2\n") != std::string::npos);
 
   auto bounds = sluice::quantile(window, sluice::Phase::kRequest, 0.99);
   REQUIRE(bounds);
   CHECK(bounds->lower_us == 1700);
 
+  std::uint64_t fast = sluice::views::kOctaves.count(window[sluice::Phase::kRequest].buckets, 4);
+  CHECK(fast == 1);
+
   sluice::Worker shared = recorder.attach_shared();
   sluice::Request detached = shared.begin();
   detached.finish({.status = 200, .request_us = 900});
-  CHECK(recorder.totals().request_count == 2);
+  CHECK(recorder.totals().request_count == 3);
 }

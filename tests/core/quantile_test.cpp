@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "random.hpp"
@@ -36,6 +37,32 @@ TEST_CASE("quantile: what was recorded lies within the bounds, and no bound is b
       CHECK(bounds->upper_us <= values.back());
     }
   }
+}
+
+TEST_CASE("quantile: bounds are those of a bucket of the grid, or of an entry of the view that is asked for") {
+  Recorder recorder({.threads = 1});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  for (const std::uint64_t us : {1U, 100U, 110U, 24'500U, 27'000U, 90'000'000U}) {
+    worker.begin().finish({.request_us = us});
+  }
+  const absl::StatusOr<Window> window = reader.drain();
+  REQUIRE(window.ok());
+  const auto bounds = [&](double rank, const View& view) {
+    const auto found = quantile(*window, Phase::kRequest, rank / 6, view);
+    REQUIRE(found);
+    return std::pair(found->lower_us, found->upper_us);
+  };
+  CHECK(bounds(2, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(63, 124));
+  CHECK(bounds(4, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(24'000, 25'000));
+  CHECK(bounds(5, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(25'001, 27'999));
+  CHECK(bounds(2, views::kQuarters) == std::pair<std::uint64_t, std::uint64_t>(1, 1'249));
+  CHECK(bounds(4, views::kQuarters) == std::pair<std::uint64_t, std::uint64_t>(24'000, 27'999));
+  CHECK(bounds(5, views::kConventions) == std::pair<std::uint64_t, std::uint64_t>(25'001, 50'000));
+  CHECK(bounds(6, views::kConventions) == std::pair<std::uint64_t, std::uint64_t>(90'000'000, 90'000'000));
+  const auto unasked = quantile(*window, Phase::kRequest, 2.0 / 6);
+  REQUIRE(unasked);
+  CHECK(unasked->upper_us == 124);
 }
 
 TEST_CASE("quantile: there is none of nothing, of a phase that does not exist, and beyond 0 and 1") {

@@ -128,10 +128,19 @@ void statsd_packets(const Source& source, const Arguments& arguments) {
   std::cerr << sent.lines_left_out << '\n';
 }
 
+Resolution resolution(const Arguments& arguments) {
+  if (!arguments.has("resolution")) return Histograms().resolution;
+  const std::map<std::string, Resolution> named = {{"quarters", Resolution::kQuarters},
+                                                   {"octaves", Resolution::kOctaves},
+                                                   {"conventions", Resolution::kConventions},
+                                                   {"all", Resolution::kAll}};
+  return named.at(arguments.options.at("resolution"));
+}
+
 std::string encoded(const Source& source, const Arguments& arguments) {
   const Histograms histograms{.phases = arguments.has("request") ? PhaseSet(Phase::kRequest) : PhaseSet::all(),
                               .bounds = arguments.has("round") ? Bounds::kRound : Bounds::kExact,
-                              .resolution = arguments.has("octaves") ? Resolution::kOctaves : Resolution::kQuarters};
+                              .resolution = resolution(arguments)};
   const std::string& format = arguments.format;
   return checked([&](std::span<char> out) {
     if (format == "prometheus" || format == "openmetrics") {

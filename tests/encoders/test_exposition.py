@@ -17,7 +17,7 @@ from apache.httpd import free_port
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from .conftest import BOUNDS_US, HOSTILE, Request, at_most, classes, encode
+from .conftest import AT_MOST_US, BOUNDS_US, CONVENTIONS_S, HOSTILE, Request, at_most, classes, encode
 
 PARSERS = {"openmetrics": open_metrics, "prometheus": prometheus}
 PREFERENCES = [
@@ -75,14 +75,34 @@ def test_round_bounds_miss_just_those_on_them(form: str, requests: list[Request]
         assert found[key] == at_most(requests, "request", bound - 1)
 
 
+def by_bound(found: dict[tuple[str, ...], float]) -> dict[float, float]:
+    name = "http_server_request_duration_seconds_bucket"
+    return {float(key[1]): count for key, count in found.items() if key[0] == name and key[1] != "+Inf"}
+
+
 @pytest.mark.parametrize("form", PARSERS)
-def test_octaves_are_an_exact_merge(form: str, requests: list[Request]) -> None:
-    found = samples(form, encode(form, requests, "-octaves"))
-    bounds = [float(key[1]) for key in found if key[0] == "http_server_request_duration_seconds_bucket"][:-1]
-    assert len(bounds) == 16
-    for bound in bounds:
-        key = ("http_server_request_duration_seconds_bucket", repr(bound))
-        assert found[key] == at_most(requests, "request", round(bound * 1e6))
+@pytest.mark.parametrize("resolution", AT_MOST_US)
+def test_every_resolution_is_an_exact_merge(resolution: str, form: str, requests: list[Request]) -> None:
+    found = by_bound(samples(form, encode(form, requests, f"-resolution={resolution}")))
+    assert list(found) == [bound / 1e6 for bound in AT_MOST_US[resolution]]
+    for bound, count in found.items():
+        assert count == at_most(requests, "request", round(bound * 1e6))
+
+
+@pytest.mark.parametrize("form", PARSERS)
+def test_a_request_of_100_us_is_between_62_and_125_us(form: str) -> None:
+    found = by_bound(samples(form, encode(form, [{"status": 200, "request": 100}], "-resolution=octaves")))
+    assert (found[0.000062], found[0.000124]) == (0, 1)
+
+
+@pytest.mark.parametrize("form", PARSERS)
+def test_round_bounds_of_the_conventions_miss_nothing_and_none_comes_twice(form: str, requests: list[Request]) -> None:
+    for resolution in ("conventions", "all"):
+        found = by_bound(samples(form, encode(form, requests, "-round", f"-resolution={resolution}")))
+        assert list(found) == sorted(found)
+        for bound in CONVENTIONS_S:
+            assert found[bound] == at_most(requests, "request", round(bound * 1e6))
+    assert len(found) == len(AT_MOST_US["all"]) - 2  # 5 and 10 ms are also bounds that count what is shorter
 
 
 @pytest.mark.parametrize("form", PARSERS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, HistogramDataPoint
 
-from .conftest import BOUNDS_US, HOSTILE, Request, at_most, classes, encode
+from .conftest import AT_MOST_US, CONVENTIONS_S, HOSTILE, Request, at_most, classes, encode
 
 ENCODINGS = ["otlp-json", "otlp-protobuf"]
 DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
@@ -41,11 +41,9 @@ def test_every_value_is_what_was_recorded(form: str, options: list[str], request
     duration = metrics["http.server.request.duration"]
     assert duration.unit == "s" and duration.histogram.aggregation_temporality == temporality
     (point,) = duration.histogram.data_points
-    assert list(point.explicit_bounds) == [(bound - 1) / 1e6 for bound in BOUNDS_US]
-    counts = list(point.bucket_counts)
-    assert len(counts) == len(BOUNDS_US) + 1 and sum(counts) == point.count == len(requests)
-    for i, bound in enumerate(BOUNDS_US):
-        assert sum(counts[: i + 1]) == at_most(requests, "request", bound - 1)
+    assert list(point.explicit_bounds) == CONVENTIONS_S
+    assert point.count == len(requests)
+    check_counts(point, requests, "request")
     durations = [request["request"] for request in requests]
     assert point.sum == sum(durations) / 1e6
     assert (point.min, point.max) == (min(durations) / 1e6, max(durations) / 1e6)
@@ -53,6 +51,41 @@ def test_every_value_is_what_was_recorded(form: str, options: list[str], request
     active = metrics["http.server.active_requests"].sum
     assert not active.is_monotonic and active.aggregation_temporality == CUMULATIVE
     assert metrics["http.server.input"].sum.data_points[0].as_int == sum(each["input_bytes"] for each in requests)
+
+
+def check_counts(point: HistogramDataPoint, requests: list[Request], phase: str) -> None:
+    counts = list(point.bucket_counts)
+    assert len(counts) == len(point.explicit_bounds) + 1 and sum(counts) == len(requests)
+    for i, bound in enumerate(point.explicit_bounds):
+        assert sum(counts[: i + 1]) == at_most(requests, phase, round(bound * 1e6))
+
+
+@pytest.mark.parametrize("form", ENCODINGS)
+def test_phases_that_the_conventions_do_not_know_keep_their_quarters(form: str, requests: list[Request]) -> None:
+    points = metrics_of(decoded(form, encode(form, requests)))["http.server.phase.duration"].histogram.data_points
+    of_phase = {point.attributes[0].value.string_value: point for point in points}
+    for phase in ("application", "server"):
+        assert list(of_phase[phase].explicit_bounds) == [bound / 1e6 for bound in AT_MOST_US["quarters"]]
+        check_counts(of_phase[phase], requests, phase)
+
+
+@pytest.mark.parametrize("form", ENCODINGS)
+@pytest.mark.parametrize("resolution", AT_MOST_US)
+def test_every_resolution_that_is_asked_for_is_an_exact_merge(
+    resolution: str, form: str, requests: list[Request]
+) -> None:
+    metrics = metrics_of(decoded(form, encode(form, requests, f"-resolution={resolution}")))
+    (point,) = metrics["http.server.request.duration"].histogram.data_points
+    assert list(point.explicit_bounds) == [bound / 1e6 for bound in AT_MOST_US[resolution]]
+    check_counts(point, requests, "request")
+
+
+@pytest.mark.parametrize("form", ENCODINGS)
+def test_the_bounds_of_the_conventions_are_round_and_exact_at_once(form: str, requests: list[Request]) -> None:
+    assert at_most(requests, "request", 5000) > at_most(requests, "request", 4999)
+    (point,) = metrics_of(decoded(form, encode(form, requests, "-round")))["http.server.request.duration"].histogram.data_points
+    assert list(point.explicit_bounds) == CONVENTIONS_S
+    check_counts(point, requests, "request")
 
 
 @pytest.mark.parametrize("form", ENCODINGS)

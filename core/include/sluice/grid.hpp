@@ -1,40 +1,120 @@
-// The bucket boundaries of every histogram: 16 octaves from 1 ms to 65536 ms, each split into four equal parts, and one
-// bucket for what is longer. What is shorter than 1 ms falls in the first. Intervals are [lower, upper): a duration on
-// a boundary belongs to the upper one. All arithmetic is on integers.
+// The bucket boundaries of every histogram. One recording feeds every view (view.hpp), as the grid holds the bounds of
+// all of them:
+//
+//   octaves below 1 ms    1/128 ms, 1/64 ms, ..., 1/2 ms, 1 ms
+//   quarters of octaves   1.25 ms, 1.5 ms, 1.75 ms, 2 ms, 2.5 ms, ..., 65536 ms
+//   conventions           5 ms, 10 ms, 25 ms, ..., 10 s, which OpenTelemetry advises for http.server.request.duration
+//
+// Buckets are [lower, upper) over whole microseconds: a duration on a bound belongs to the upper one. The bounds of
+// OpenTelemetry are inclusive and count a duration on them below, so that these are kept one microsecond higher. All
+// arithmetic is on integers.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
 namespace sluice {
 
-struct Grid {
-  static constexpr std::size_t kBuckets = 65;
-  static constexpr std::uint32_t kQuarters = 4;
-  /// A quarter of the first octave. Every boundary is a multiple of it.
-  static constexpr std::uint32_t kQuarterUs = 250;
-  static constexpr std::uint64_t kShortestUs = kQuarterUs * kQuarters;
-  static constexpr std::uint64_t kLongestUs = kShortestUs << ((kBuckets - 1) / kQuarters);
+/// The bounds in microseconds, each the smallest duration of a bucket.
+namespace bounds {
 
-  /// The bucket of a duration. Wait-free, without a branch: what lies beyond either end is moved to it.
+inline constexpr std::size_t kQuartersOfOctave = 4;
+
+/// Rounded up to whole microseconds, as durations are whole.
+inline constexpr auto kUpToMillisecond = [] {
+  std::array<std::uint64_t, 8> bounds{};
+  for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = (1000 + (128U >> i) - 1) / (128U >> i);
+  return bounds;
+}();
+
+inline constexpr auto kQuarters = [] {
+  std::array<std::uint64_t, 16 * kQuartersOfOctave> bounds{};
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    const std::size_t quarters = i + 1;
+    bounds[i] = (std::uint64_t{250} << quarters / kQuartersOfOctave) * (4 + quarters % kQuartersOfOctave);
+  }
+  return bounds;
+}();
+
+/// Semantic conventions of OpenTelemetry, metric http.server.request.duration.
+inline constexpr auto kConventions = [] {
+  std::array<std::uint64_t, 14> bounds{5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000};
+  for (std::uint64_t& bound : bounds) bound = bound * 1000 + 1;
+  return bounds;
+}();
+
+inline constexpr auto kAll = [] {
+  std::array<std::uint64_t, kUpToMillisecond.size() + kQuarters.size() + kConventions.size()> bounds{};
+  auto end = std::copy(kUpToMillisecond.begin(), kUpToMillisecond.end(), bounds.begin());
+  end = std::copy(kQuarters.begin(), kQuarters.end(), end);
+  std::copy(kConventions.begin(), kConventions.end(), end);
+  std::sort(bounds.begin(), bounds.end());
+  return bounds;
+}();
+
+static_assert(std::adjacent_find(kAll.begin(), kAll.end()) == kAll.end());
+
+}  // namespace bounds
+
+namespace detail {
+
+/// Durations are scaled by 128/125, so that 1 ms is 1024, and the three leading bits tell the cell: which quarter of
+/// which octave. The scale has 26 binary places. It is too large by less than 2^-26, which for the longest comes to
+/// less than a microsecond: too little to take the last duration of a cell to the next. Cells below 1 ms, which begin
+/// between two whole microseconds, have durations for which it is nothing.
+inline constexpr unsigned kScaleBits = 26;
+inline constexpr std::uint64_t kScale = (std::uint64_t{128} << kScaleBits) / 125 + 1;
+/// What is shorter than this is in the same bucket, the first, and its cell is one of that.
+inline constexpr std::uint64_t kShortest = std::uint64_t{4} << kScaleBits;
+inline constexpr std::size_t kFirstCell = 4 * std::size_t{kScaleBits} + 4;
+inline constexpr std::size_t kCells = 97;
+
+/// What a cell adds to a duration: its first bucket above 32 bits, and below them what carries into those at the one
+/// bound that may lie inside. No longer duration than the last bound is added.
+inline constexpr auto kCellWords = [] {
+  std::array<std::uint64_t, kCells> words{};
+  const auto bound_at = [](std::size_t cell) {
+    const std::uint64_t scaled = std::uint64_t{4 + cell % 4} << cell / 4;
+    return (scaled * 125 + 127) / 128;
+  };
+  for (std::size_t cell = 0; cell < words.size(); ++cell) {
+    const auto* const next = std::upper_bound(bounds::kAll.begin(), bounds::kAll.end(), bound_at(cell));
+    words[cell] = static_cast<std::uint64_t>(next - bounds::kAll.begin()) << 32;
+    if (next != bounds::kAll.end() && *next < bound_at(cell + 1)) words[cell] += (std::uint64_t{1} << 32) - *next;
+  }
+  return words;
+}();
+
+}  // namespace detail
+
+struct Grid {
+  static constexpr std::size_t kBuckets = bounds::kAll.size() + 1;
+  static constexpr std::uint64_t kLongestUs = bounds::kAll.back();
+
+  /// The bucket of a duration. Wait-free, without a branch: what is longer than the last bound is moved to it.
   static constexpr std::size_t bucket_of(std::uint64_t us) noexcept {
-    const auto within = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(us, kShortestUs, kLongestUs));
-    const std::uint32_t quarters = within / kQuarterUs;
-    const auto octave = static_cast<std::uint32_t>(std::bit_width(quarters)) - 3;
-    return kQuarters * octave + (quarters >> octave) - kQuarters;
+    const std::uint64_t within = std::min(us, kLongestUs);
+    const std::uint64_t scaled = within * detail::kScale | detail::kShortest;
+    const auto behind = static_cast<unsigned>(std::bit_width(scaled)) - 3;  // bits behind the three leading ones
+    const std::size_t cell = std::size_t{4} * behind + (scaled >> behind) - detail::kFirstCell;
+    return (detail::kCellWords[cell] + within) >> 32;
   }
 
-  /// The smallest duration of a bucket; 0 for the first, which also takes everything below 1 ms.
+  /// The smallest duration of a bucket; 0 for the first.
   static constexpr std::uint64_t lower_bound_us(std::size_t bucket) noexcept {
-    if (bucket == 0) return 0;
-    return (std::uint64_t{kQuarterUs} << (bucket / kQuarters)) * (kQuarters + bucket % kQuarters);
+    return bucket == 0 ? 0 : bounds::kAll[bucket - 1];
   }
 };
 
-static_assert(Grid::bucket_of(999) == 0 && Grid::bucket_of(1249) == 0 && Grid::bucket_of(1250) == 1);
-static_assert(Grid::bucket_of(65'535'999) == 63 && Grid::bucket_of(65'536'000) == 64);
-static_assert(Grid::lower_bound_us(64) == 65'536'000);
+static_assert([] {
+  for (std::size_t bucket = 1; bucket < Grid::kBuckets; ++bucket) {
+    const std::uint64_t bound = Grid::lower_bound_us(bucket);
+    if (Grid::bucket_of(bound) != bucket || Grid::bucket_of(bound - 1) != bucket - 1) return false;
+  }
+  return Grid::bucket_of(0) == 0 && Grid::bucket_of(UINT64_MAX) == Grid::kBuckets - 1;
+}());
 
 }  // namespace sluice

@@ -1,5 +1,6 @@
 #include "encode/catalogue.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -92,6 +93,26 @@ void visit_totals(const ProcessTotals& totals, bool alone, Visitor& to) {
   to.end();
 }
 
+const View& view_of(Resolution resolution) noexcept {
+  switch (resolution) {
+    case Resolution::kOctaves:
+      return views::kOctaves;
+    case Resolution::kConventions:
+      return views::kConventions;
+    case Resolution::kAll:
+      return views::kAll;
+    default:
+      return views::kQuarters;
+  }
+}
+
+/// What is written for a bound of the grid. The conventions' are inclusive, as those of the formats are.
+std::uint64_t written_bound_us(std::uint64_t bound_us, Bounds how) noexcept {
+  const auto& inclusive = bounds::kConventions;
+  return how == Bounds::kExact || std::binary_search(inclusive.begin(), inclusive.end(), bound_us) ? bound_us - 1
+                                                                                                   : bound_us;
+}
+
 }  // namespace
 
 double Amount::as_double() const noexcept {
@@ -100,16 +121,21 @@ double Amount::as_double() const noexcept {
   return static_cast<double>(value) / unit;
 }
 
-Buckets merged(const PhaseWindow& phase, const Histograms& how) noexcept {
-  const std::size_t stride = how.resolution == Resolution::kOctaves ? Grid::kQuarters : 1;
-  constexpr std::size_t kLast = Grid::kBuckets - 1;
+Buckets merged(const PhaseWindow& phase, const Histograms& how, Resolution by_format) noexcept {
+  const View& view = view_of(how.resolution == Resolution::kByFormat ? by_format : how.resolution);
   Buckets buckets;
-  for (std::size_t i = 0; i < kLast; ++i) {
-    buckets.counts[buckets.size] += phase.buckets[i];
-    if ((i + 1) % stride != 0) continue;
-    buckets.upper_us[buckets.size++] = Grid::lower_bound_us(i + 1) - (how.bounds == Bounds::kExact ? 1 : 0);
+  for (std::size_t entry = 0; entry + 1 < view.size(); ++entry) {
+    const std::uint64_t count = view.count(phase.buckets, entry);
+    const std::uint64_t upper_us = written_bound_us(view.lower_bound_us(entry + 1), how.bounds);
+    // Rounded, 5 ms and 10 ms are the names of two bounds each. The later has counted whatever took just as long.
+    if (buckets.size != 0 && buckets.upper_us[buckets.size - 1] == upper_us) {
+      buckets.counts[buckets.size - 1] += count;
+      continue;
+    }
+    buckets.counts[buckets.size] = count;
+    buckets.upper_us[buckets.size++] = upper_us;
   }
-  buckets.counts[buckets.size] = phase.buckets[kLast];
+  buckets.counts[buckets.size] = view.count(phase.buckets, view.size() - 1);
   return buckets;
 }
 

@@ -11,6 +11,7 @@
 #include "encode/sink.hpp"
 #include "sluice/encode/encode.hpp"
 #include "sluice/grid.hpp"
+#include "sluice/view.hpp"
 
 namespace sluice::encode {
 
@@ -55,7 +56,9 @@ struct Buckets {
   std::array<std::uint64_t, kMost> counts{};
 };
 
-[[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how) noexcept;
+/// `by_format`: what Resolution::kByFormat is here.
+[[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how,
+                             Resolution by_format = Resolution::kQuarters) noexcept;
 
 /// Of the waits of requests only single ones have extremes, which are not those of the histogram.
 [[nodiscard]] constexpr bool has_extremes(Phase phase) noexcept { return phase != Phase::kGilWait; }

@@ -25,6 +25,13 @@ constexpr Temporality temporality_of(const Family& family, const Key& key, const
   return options;
 }
 
+/// The duration of requests has the bounds that the conventions advise for it.
+[[nodiscard]] inline Buckets merged_for_otlp(Phase phase, const PhaseWindow& window,
+                                             const OtlpOptions& options) noexcept {
+  return merged(window, options.histograms,
+                phase == Phase::kRequest ? Resolution::kConventions : Resolution::kQuarters);
+}
+
 inline void put_metric_name(Sink& sink, const Family& family, std::string_view prefix) noexcept {
   if (!family.otlp.empty()) return sink.put(family.otlp);
   for_each_character(prefix, [&](std::string_view character) {

@@ -43,7 +43,7 @@ class Json final : public Visitor {
   }
 
   void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
-    const Buckets buckets = merged(window, options_.histograms);
+    const Buckets buckets = merged_for_otlp(phase, window, options_);
     start_point(key);
     std::uint64_t count = 0;
     sink_.put(",\"bucketCounts\":[");

@@ -131,7 +131,7 @@ class Protobuf final : public Visitor {
 
   void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
     last_ = key;
-    const Buckets buckets = merged(window, options_.histograms);
+    const Buckets buckets = merged_for_otlp(phase, window, options_);
     writer_.nested(field::kDataPoints, [&] {
       put_attributes(writer_, field::kHistogramAttributes, options_.attributes, key);
       times();

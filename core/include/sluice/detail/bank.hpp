@@ -20,8 +20,8 @@ constexpr std::size_t status_class(int status) noexcept {
 }
 
 /// Counter is one of the counters of policy.hpp. A minimum is kept as the largest complement, so that 0 is "none" for
-/// both extremes and one operation serves both.
-template <class Counter>
+/// both extremes and one operation serves both. Layout is the grid of the histograms.
+template <class Counter, class Layout = Grid>
 struct Bank {
   Counter status[kStatusClasses];
   Counter cpu_ns;
@@ -34,7 +34,7 @@ struct Bank {
   Counter total_us[kPhases];
   Counter largest_us[kPhases];
   Counter smallest_complement_us[kPhases];
-  Counter buckets[kPhases][Grid::kBuckets];
+  Counter buckets[kPhases][Layout::kBuckets];
 
   /// Adds one request. `phases` is 6 or 8. Wait-free for single-writer counters. A leaf of its own: inlined, its
   /// additions and the caller's addresses compete for the registers, and a record takes a fifth longer.
@@ -74,7 +74,7 @@ struct Bank {
 
   void observe_phase(std::size_t phase, std::uint64_t us) noexcept {
     total_us[phase].add(us);
-    buckets[phase][Grid::bucket_of(us)].add(1);
+    buckets[phase][Layout::bucket_of(us)].add(1);
     if (phase != index(Phase::kGilWait)) extremes(phase, us, us);
   }
 

@@ -41,7 +41,7 @@ constexpr std::uint32_t owned_by(std::uint32_t claim) noexcept {
 
 constexpr SlotState slot_state(std::uint32_t word) noexcept { return static_cast<SlotState>(word & kSlotStateMask); }
 
-template <class Cells>
+template <class Cells, class Layout = Grid>
 struct EpochBank {
   using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
 
@@ -49,17 +49,17 @@ struct EpochBank {
   Atomic64 first_start_ns;  ///< When the first request that was recorded in the epoch of `tag` had begun.
   Atomic64 count;           ///< Requests; grows only. Atomic: lifetime totals read it without a cut.
   Atomic64 busy_ns;         ///< Their durations; grows only. Atomic for the same reason.
-  Bank<typename Cells::Counter> sums;
+  Bank<typename Cells::Counter, Layout> sums;
 };
 
-template <class Cells>
+template <class Cells, class Layout = Grid>
 struct alignas(2 * kLine) Slot {
   using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
 
   Atomic64 sequence;                                     ///< Odd while a record is being written.
   Atomic64 start_ns;                                     ///< When the request in flight began; 0: idle.
   typename Cells::template Atomic<std::uint32_t> state;  ///< A SlotState and the number of the claim.
-  EpochBank<Cells> banks[2];
+  EpochBank<Cells, Layout> banks[2];
 
   void begin(std::uint64_t now_ns) noexcept { start_ns.store(now_ns, std::memory_order_release); }  // [B1]
   /// The request in flight is not to be recorded. Idle from now on.
@@ -84,8 +84,9 @@ struct Held {
 
 /// The first record of a slot in an epoch. Keeps the extremes that a deferred cut has not taken yet; those of an epoch
 /// before the first deferred one have been taken.
-template <class Cells>
-void open_epoch(EpochBank<Cells>& bank, std::uint64_t epoch, std::uint64_t start_ns, const Held<Cells>& held) noexcept {
+template <class Cells, class Layout>
+void open_epoch(EpochBank<Cells, Layout>& bank, std::uint64_t epoch, std::uint64_t start_ns,
+                const Held<Cells>& held) noexcept {
   const std::uint64_t held_tag = held.banks[epoch & 1].load(std::memory_order_relaxed);     // [W4]
   const bool taken = held_tag == 0 || bank.tag.load(std::memory_order_relaxed) < held_tag;  // own store
   if (taken) bank.sums.clear_extremes();
@@ -95,17 +96,17 @@ void open_epoch(EpochBank<Cells>& bank, std::uint64_t epoch, std::uint64_t start
 
 /// Records one whole request of the slot's own thread. Wait-free: a bounded number of plain loads and stores. Inlined
 /// into its two callers, whose arguments are then in registers.
-template <class Fence, class Cells>
-[[gnu::always_inline]] inline void record(Slot<Cells>& slot, const Epoch<Cells>& epoch, const Held<Cells>& held,
+template <class Fence, class Cells, class Layout>
+[[gnu::always_inline]] inline void record(Slot<Cells, Layout>& slot, const Epoch<Cells>& epoch, const Held<Cells>& held,
                                           std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done,
                                           std::size_t phases) noexcept {
   const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);  // own store
   slot.sequence.store(sequence + 1, std::memory_order_release);                  // [W1]
   Fence::light();                                                                // [W2]
   const std::uint64_t now = epoch.value.load(std::memory_order_acquire);         // [W3]
-  EpochBank<Cells>& bank = slot.banks[now & 1];
+  EpochBank<Cells, Layout>& bank = slot.banks[now & 1];
   if (bank.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
-    open_epoch<Cells>(bank, now, start_ns, held);
+    open_epoch(bank, now, start_ns, held);
   }
   const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
   bank.sums.add(done, duration_ns, phases);

@@ -44,14 +44,17 @@ enum class Bounds : std::uint8_t {
   /// that were recorded with at most this duration.
   kExact,
   /// The upper bound itself. Rounder, and the name of the bound in other systems; requests that were recorded with just
-  /// this duration are counted one bucket too high.
+  /// this duration are counted one bucket too high. The bounds of the conventions are round and exact in either case.
   kRound,
 };
 
-/// How finely a histogram is written. Either is an exact merge of what was recorded.
+/// Which bounds a histogram is written with. Each is an exact merge of what was recorded; see view.hpp.
 enum class Resolution : std::uint8_t {
-  kQuarters,  ///< All bounds: 1.25 ms, 1.5 ms, ..., 65.536 s.
-  kOctaves,   ///< Every fourth: 2 ms, 4 ms, ..., 65.536 s.
+  kByFormat,     ///< kConventions for the duration of requests in OTLP, kQuarters for everything else.
+  kQuarters,     ///< 64 bounds: 1.25 ms, 1.5 ms, ..., 65.536 s.
+  kOctaves,      ///< 24 bounds: 8 us, 16 us, 32 us, 63 us, 125 us, 250 us, 500 us, 1 ms, 2 ms, ..., 65.536 s.
+  kConventions,  ///< 14 bounds: 5 ms, 10 ms, 25 ms, ..., 10 s, as OpenTelemetry advises.
+  kAll,          ///< All of these.
 };
 
 /// The phases whose durations are written.
@@ -78,7 +81,7 @@ class PhaseSet {
 struct Histograms {
   PhaseSet phases = PhaseSet::all();
   Bounds bounds = Bounds::kExact;
-  Resolution resolution = Resolution::kQuarters;
+  Resolution resolution = Resolution::kByFormat;
 };
 
 /// What became of an encoding. The buffer holds all of it, or nothing of use.

@@ -2,8 +2,8 @@
 //
 // A histogram is sent as a sampled distribution: the middle of each bucket, in milliseconds, as often as it holds
 // requests, by sample rates that are powers of two, so that the receiver's number of requests is exact and a million
-// requests are some twenty samples a bucket at most. The shortest and the longest are sent as they are. From 1.25
-// to 65536 ms a sample is off by at most an eighth of the duration.
+// requests are some twenty samples a bucket at most. The shortest and the longest are sent as they are. From 1 ms
+// to 65536 ms a sample is off by at most an eighth of the duration, from 8 us to 1 ms by at most a half.
 #pragma once
 
 #include <cstddef>
