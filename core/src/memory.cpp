@@ -10,23 +10,31 @@ constexpr std::size_t aligned(std::size_t bytes) noexcept {
   return (bytes + kUnit - 1) / kUnit * kUnit;
 }
 
-}  // namespace
+constexpr std::size_t kHeldOffset = aligned(sizeof(RecorderHeader));
 
-Recorder::Memory::Memory(std::size_t count)
-    : threads(count),
-      mapping(aligned(sizeof(Header)) + aligned(count * sizeof(detail::Held<Cells>)) +
-              count * sizeof(detail::Slot<Cells>)) {
-  header().alive.store(kAlive, std::memory_order_relaxed);  // nobody else knows it yet
+constexpr std::size_t slots_offset(std::size_t threads) noexcept {
+  return kHeldOffset + aligned(threads * sizeof(detail::Held<Cells>));
 }
 
-detail::SlotArray<Cells> Recorder::Memory::array() const noexcept {
-  auto* const held = static_cast<std::byte*>(mapping.data()) + aligned(sizeof(Header));
-  auto* const slots = held + aligned(threads * sizeof(detail::Held<Cells>));
-  return {.epoch = &header().epoch,
-          .high_water = &header().high_water,
-          .held = reinterpret_cast<detail::Held<Cells>*>(held),
-          .slots = reinterpret_cast<detail::Slot<Cells>*>(slots),
+}  // namespace
+
+detail::SlotArray<Cells> slots_in(void* memory, std::size_t threads) noexcept {
+  auto* const base = static_cast<std::byte*>(memory);
+  auto& header = *static_cast<RecorderHeader*>(memory);
+  return {.epoch = &header.epoch,
+          .high_water = &header.high_water,
+          .held = reinterpret_cast<detail::Held<Cells>*>(base + kHeldOffset),
+          .slots = reinterpret_cast<detail::Slot<Cells>*>(base + slots_offset(threads)),
           .size = threads};
+}
+
+std::size_t Recorder::memory_bytes(std::size_t threads) noexcept {
+  return os::whole_pages(slots_offset(threads) + threads * sizeof(detail::Slot<Cells>));
+}
+
+Recorder::Memory::Memory(const Options& options)
+    : threads(options.threads), mapping(memory_bytes(options.threads), options.memory) {
+  header().alive.store(kAlive, std::memory_order_relaxed);  // nobody else knows it yet
 }
 
 }  // namespace sluice

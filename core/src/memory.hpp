@@ -1,5 +1,5 @@
-// What workers write, in one mapping: the epoch, the spill, and the slots. After a fork the child finds it zeroed,
-// which is its empty state, but for the word `alive` that then has to be set again.
+// What workers write, in one piece of memory: the epoch, the spill, and the slots. After a fork the child finds it
+// zeroed, which is its empty state, but for the word `alive` that then has to be set again.
 #pragma once
 
 #include <atomic>
@@ -13,25 +13,31 @@
 
 namespace sluice {
 
-struct Recorder::Memory {
+/// What stands at the beginning of a recorder's memory.
+struct RecorderHeader {
   using Cells = detail::ProductionCells;
 
+  std::atomic<std::uint32_t> alive;
+  Cells::Atomic<std::uint32_t> high_water;
+  detail::Epoch<Cells> epoch;
+  alignas(2 * detail::kLine) detail::Spill spill;
+};
+
+/// Where the parts of a recorder's memory lie, for so many worker slots. Any process that maps it may ask.
+[[nodiscard]] detail::SlotArray<detail::ProductionCells> slots_in(void* memory, std::size_t threads) noexcept;
+
+struct Recorder::Memory {
   enum : std::uint32_t { kWiped = 0, kAlive = 1, kRecovering = 2 };
 
-  struct Header {
-    std::atomic<std::uint32_t> alive;
-    Cells::Atomic<std::uint32_t> high_water;
-    detail::Epoch<Cells> epoch;
-    alignas(2 * detail::kLine) detail::Spill spill;
-  };
-
-  explicit Memory(std::size_t threads);
+  explicit Memory(const Options& options);
 
   [[nodiscard]] bool needs_recovery() const noexcept {
     return header().alive.load(std::memory_order_acquire) != kAlive || mapping.inherited();  // [F4]
   }
-  [[nodiscard]] Header& header() const noexcept { return *static_cast<Header*>(mapping.data()); }
-  [[nodiscard]] detail::SlotArray<Cells> array() const noexcept;
+  [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
+  [[nodiscard]] detail::SlotArray<detail::ProductionCells> array() const noexcept {
+    return slots_in(mapping.data(), threads);
+  }
 
   std::size_t threads;
   os::Mapping mapping;

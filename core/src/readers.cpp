@@ -138,17 +138,21 @@ void Recorder::Readers::take_spill(Patience& patience) {
 /// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of
 /// the window; more of it cannot be shown in one entry.
 void Recorder::Readers::take_spill_bank(SpillBank& bank) {
-  if (const std::uint64_t count = bank.count.get(); count != 0) {
+  detail::Spill& spill = memory_.header().spill;
+  detail::BankBaseline& seen = spill_seen_[spill.index_of(bank)];
+  if (bank.count.get() != seen.count) {
     SlotWindow& slot = scratch_.slots[last_used_slot()];
-    detail::BankBaseline nothing;
-    detail::take_sums(bank.sums, nothing, scratch_, slot);
+    std::uint64_t count = 0;
+    std::uint64_t busy_ns = 0;
+    detail::take_growth(bank.count, seen.count, count);
+    detail::take_growth(bank.busy_ns, seen.busy_ns, busy_ns);
+    detail::take_sums(bank.sums, seen, scratch_, slot);
     scratch_.request_count += count;
     slot.completed += count;
     const std::uint64_t period_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
-    slot.busy_ns += std::min(bank.busy_ns.get(), period_ns - slot.busy_ns);
-    bank.clear();
+    slot.busy_ns += std::min(busy_ns, period_ns - slot.busy_ns);
   }
-  memory_.header().spill.taken();
+  spill.taken();
 }
 
 void Recorder::Readers::finish(Pending& pending, const Resources& now) const noexcept {

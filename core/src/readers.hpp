@@ -57,6 +57,7 @@ class Recorder::Readers {
   Timeline::Instant instant_;  ///< Of the last cut.
   const double restart_time_;
   detail::Ledger<detail::ProductionCells> ledger_;
+  detail::BankBaseline spill_seen_[2];
   Window scratch_;            ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.
   std::vector<Pending> pending_;

@@ -1,12 +1,10 @@
 // A forked child finds its recorder empty; its parent's goes on as if nothing had been. The child reports by its exit
 // code.
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +14,7 @@
 #include "audit.hpp"
 #include "manual_clock.hpp"
 #include "members.hpp"
+#include "shared_memory.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
 
@@ -24,23 +23,17 @@ using namespace sluice::test;
 
 namespace {
 
-/// What `body` gives in a forked child: 0, or the number of the first thing that was wrong.
-int in_child(const std::function<int()>& body) {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::alarm(60);  // a child that hangs dies
-    int code = 99;
-    try {
-      code = body();
-    } catch (...) {
-    }
-    ::_exit(code);
+/// Where a recorder of so many threads may be: in memory of its own, and in memory that other processes share.
+class Place {
+ public:
+  explicit Place(std::size_t threads) {
+    if (GENERATE(false, true)) shared_.emplace(Recorder::memory_bytes(threads));
   }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+  [[nodiscard]] std::span<std::byte> memory() const { return shared_ ? shared_->span() : std::span<std::byte>(); }
+
+ private:
+  std::optional<SharedMemory> shared_;
+};
 
 /// A reader of the parent's and one of the child's own see the child's requests and none of the parent's.
 int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
@@ -63,8 +56,9 @@ int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
 }  // namespace
 
 TEST_CASE("fork: the child's recorder is empty, and neither sees the other's requests") {
+  const Place place(4);
   const bool allow_membarrier = GENERATE(true, false);
-  Recorder recorder({.threads = 4, .allow_membarrier = allow_membarrier});
+  Recorder recorder({.threads = 4, .allow_membarrier = allow_membarrier, .memory = place.memory()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   worker.begin().finish({});
@@ -75,7 +69,8 @@ TEST_CASE("fork: the child's recorder is empty, and neither sees the other's req
 }
 
 TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in both") {
-  Recorder recorder({.threads = 1});
+  const Place place(1);
+  Recorder recorder({.threads = 1, .memory = place.memory()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   Worker spilling = recorder.attach();
@@ -101,7 +96,8 @@ TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in
 }
 
 TEST_CASE("fork: a slot that another took in the child is not written by its old worker") {
-  Recorder recorder({.threads = 2});
+  const Place place(2);
+  Recorder recorder({.threads = 2, .memory = place.memory()});
   Reader reader = recorder.add_reader();
   std::optional<Worker> old = recorder.attach();
   Request before = old->begin();
@@ -139,7 +135,8 @@ TEST_CASE("fork: readers of the parent and of the child are not confused") {
 }
 
 TEST_CASE("fork: the child of a child begins empty, too") {
-  Recorder recorder({.threads = 2});
+  const Place place(2);
+  Recorder recorder({.threads = 2, .memory = place.memory()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   worker.begin().finish({});
@@ -172,7 +169,8 @@ TEST_CASE("fork: numbers that come round in the child name its spill all the sam
 }
 
 TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
-  auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2});
+  const Place place(2);
+  auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2, .memory = place.memory()});
   auto reader = std::make_unique<Reader>(recorder->add_reader());
   auto worker = std::make_unique<Worker>(recorder->attach());
   CHECK(in_child([&] {
@@ -185,11 +183,12 @@ TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
 
 TEST_CASE("fork: at any instant, under writers and a reader that drains, the child is empty and the parent exact") {
   const bool allow_membarrier = GENERATE(true, false);
+  const Place place(7);
   const std::uint64_t from = seed();
   CAPTURE(from, allow_membarrier);
   const Mix mix(from, Mode::kEmbedded);
   constexpr std::size_t kWriters = 8;
-  Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier});
+  Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier, .memory = place.memory()});
   Reader reader = recorder.add_reader();
   Reader second = recorder.add_reader();
   std::atomic<bool> stop{false};

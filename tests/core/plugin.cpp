@@ -23,7 +23,11 @@ thread_local Counted counted;
 }  // namespace
 #endif
 
-PLUGIN_EXPORT void* plugin_new_recorder(std::size_t threads) { return new Recorder({.threads = threads}); }
+/// In the memory given; null: in its own.
+PLUGIN_EXPORT void* plugin_new_recorder(std::size_t threads, std::byte* memory) {
+  const std::size_t bytes = memory != nullptr ? Recorder::memory_bytes(threads) : 0;
+  return new Recorder({.threads = threads, .memory = {memory, bytes}});
+}
 
 PLUGIN_EXPORT void plugin_delete_recorder(void* recorder) { delete static_cast<Recorder*>(recorder); }
 

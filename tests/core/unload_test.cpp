@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "shared_memory.hpp"
+#include "sluice/recorder.hpp"
 #include "sluice/resources.hpp"
 #include "stress.hpp"
 
@@ -42,7 +44,7 @@ class Plugin {
   Plugin& operator=(const Plugin&) = delete;
   ~Plugin() { ::dlclose(handle_); }
 
-  void* (*new_recorder)(std::size_t) = nullptr;
+  void* (*new_recorder)(std::size_t, std::byte*) = nullptr;
   void (*delete_recorder)(void*) = nullptr;
   void* (*attach)(void*) = nullptr;
   void (*detach)(void*) = nullptr;
@@ -139,10 +141,11 @@ class Users {
   std::vector<std::thread> threads_;
 };
 
-/// One generation: loaded, used, unloaded. False if a request was lost or doubled.
-bool load_and_use(const char* path, Users& users) {
+/// One generation: loaded, used, unloaded. False if a request was lost or doubled. The recorder is in the memory given,
+/// or in its own.
+bool load_and_use(const char* path, Users& users, std::byte* memory = nullptr) {
   const Plugin plugin(path);
-  void* const recorder = plugin.new_recorder(Users::kThreads);
+  void* const recorder = plugin.new_recorder(Users::kThreads, memory);
   void* const reader = plugin.new_reader(recorder);
   constexpr std::uint64_t kServed = Users::kThreads * Users::kRequests;
   const std::uint64_t seen = users.use(plugin, recorder, reader);
@@ -180,6 +183,16 @@ TEST_CASE("unload: an object with the core in it leaves nothing behind, used by 
 #if !SLUICE_THREAD_SANITIZER && !SLUICE_ADDRESS_SANITIZER  // those keep memory for themselves
   CHECK(grown <= 1 << 20);
 #endif
+}
+
+TEST_CASE("unload: a process forks as before when an object that recorded in given memory is gone") {
+  Users users;
+  for (int cycle = 0; cycle < 3; ++cycle) {
+    const SharedMemory memory(Recorder::memory_bytes(Users::kThreads));
+    REQUIRE(load_and_use(SLUICE_TEST_PLUGIN, users, memory.span().data()));
+    REQUIRE(!loaded(SLUICE_TEST_PLUGIN));
+    CHECK(in_child([] { return 7; }) == 7);
+  }
 }
 
 TEST_CASE("unload: an object that stays loaded is noticed") {

@@ -201,8 +201,8 @@ class RelacyCounter {
   std::uint64_t value_ = 0;
 };
 
-/// A counter that many threads add to, and a reader reads and clears while it has it to itself: neither may race with
-/// an addition. Additions do not race with one another.
+/// A counter that many threads add to, and a reader reads while it has it to itself, which may not race with an
+/// addition. Additions do not race with one another.
 class RelacySharedCounter {
  public:
   static constexpr int kThreads = 4;
@@ -211,10 +211,6 @@ class RelacySharedCounter {
    public:
     Watch() { value_.store(0, rl::mo_relaxed, RL_INFO); }
 
-    void clear() {
-      for (Mark& mark : marks_) mark.value(RL_INFO).store(0);
-      value_.store(0, rl::mo_relaxed, RL_INFO);
-    }
     [[nodiscard]] std::uint64_t get() {
       for (Mark& mark : marks_) static_cast<void>(mark.value(RL_INFO).load());
       return value_.load(rl::mo_relaxed, RL_INFO);
@@ -232,11 +228,6 @@ class RelacySharedCounter {
     rl::atomic<std::uint64_t> value_;
   };
 
-  /// Also what clears a bank: there is then something in this place that is watched.
-  RelacySharedCounter() noexcept {
-    if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) watch->clear();
-  }
-
   [[nodiscard]] std::uint64_t get() const noexcept {
     Watch* const watch = Watched<Watch>::find(this);
     return watch != nullptr ? watch->get() : value_;
@@ -249,8 +240,9 @@ class RelacySharedCounter {
       value_ += amount;
     }
   }
-  /// Scenarios watch none that is raised.
+  /// Scenarios watch none that is raised or set.
   void raise(std::uint64_t value) noexcept { value_ = std::max(value_, value); }
+  void set(std::uint64_t value) noexcept { value_ = value; }
 
  private:
   std::uint64_t value_ = 0;

@@ -50,12 +50,11 @@ struct Spill : Suite<Spill<kWriters, MayWait>, kWriters + 1> {
   }
 
   void take(typename Phaser::Bank& bank) {
-    if (const std::uint64_t count = bank.count.get(); count != 0) {
-      detail::BankBaseline nothing;
-      detail::take_sums(bank.sums, nothing, window, window.slots[0]);
-      window.request_count += count;
-      window.slots[0].busy_ns += bank.busy_ns.get();
-      bank.clear();
+    detail::BankBaseline& known = taken[spill->index_of(bank)];
+    if (bank.count.get() != known.count) {
+      detail::take_growth(bank.count, known.count, window.request_count);
+      detail::take_growth(bank.busy_ns, known.busy_ns, window.slots[0].busy_ns);
+      detail::take_sums(bank.sums, known, window, window.slots[0]);
     }
     spill->taken();
   }
@@ -83,6 +82,7 @@ struct Spill : Suite<Spill<kWriters, MayWait>, kWriters + 1> {
 
   std::unique_ptr<Phaser> spill;
   Watched<Counter::Watch> watched;
+  detail::BankBaseline taken[2];
   Window window;
   std::uint64_t served = 0;
   Requests seen = 0;

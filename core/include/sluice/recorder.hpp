@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -149,7 +150,8 @@ class Reader {
   std::uint64_t id_;
 };
 
-/// One process's metrics. After fork() the child's recorder is empty and its parent's untouched, and both go on.
+/// One process's metrics. After fork() the child's recorder is empty and its parent's untouched, and both go on; so it
+/// is where the memory is given, too. A child that is made by the bare system call must then not use it.
 class Recorder {
  public:
   struct Options {
@@ -159,9 +161,16 @@ class Recorder {
     bool allow_membarrier = true;  ///< False: writers pay a full fence a record, as on kernels without membarrier.
     MeasurePhases measure_phases = set_spans;          ///< What hosts make of the marks of each request.
     std::optional<std::uint64_t> slow_threshold_us{};  ///< Requests that last as long are kept; none: no request is.
+    /// Where workers record: whole zeroed pages, memory_bytes(threads) of them at least, that outlive the recorder and
+    /// may be shared with processes that read them. What was counted stays in them. Empty: memory of its own.
+    std::span<std::byte> memory{};
   };
 
-  /// Throws std::invalid_argument for no threads, std::bad_alloc when memory for the slots cannot be reserved.
+  /// The memory for so many worker slots, in whole pages.
+  [[nodiscard]] static std::size_t memory_bytes(std::size_t threads) noexcept;
+
+  /// Throws std::invalid_argument for no threads and for memory that will not do, std::bad_alloc when memory for the
+  /// slots cannot be reserved.
   explicit Recorder(Options options);
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;

@@ -4,27 +4,59 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
 #include <ctime>
 #include <new>
+#include <stdexcept>
 
 namespace sluice::os {
 
-Mapping::Mapping(std::size_t bytes)
-    : size_(bytes),
-      data_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
-      owner_(::getpid()) {
-  if (data_ == MAP_FAILED) throw std::bad_alloc();
-  wiped_on_fork_ = ::madvise(data_, size_, MADV_WIPEONFORK) == 0;
+namespace {
+
+void* map_own(std::size_t bytes) {
+  void* const data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) throw std::bad_alloc();
+  return data;
 }
 
-Mapping::~Mapping() { ::munmap(data_, size_); }
+void* checked(std::span<std::byte> given, std::size_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(given.data());
+  if (given.size() < bytes) throw std::invalid_argument("the memory given to a recorder is too small");
+  if (whole_pages(address) != address || whole_pages(given.size()) != given.size()) {
+    throw std::invalid_argument("the memory given to a recorder is not of whole pages");
+  }
+  return given.data();
+}
+
+}  // namespace
+
+Mapping::Mapping(std::size_t bytes, std::span<std::byte> given)
+    : size_(given.empty() ? bytes : given.size()),
+      data_(given.empty() ? map_own(bytes) : checked(given, bytes)),
+      owner_(::getpid()) {
+  if (given.empty()) {
+    wiped_on_fork_ = ::madvise(data_, size_, MADV_WIPEONFORK) == 0;
+  } else {
+    given_.emplace(data_, size_);
+    wiped_on_fork_ = true;
+  }
+}
+
+Mapping::~Mapping() {
+  if (!given_) ::munmap(data_, size_);
+}
 
 bool Mapping::inherited() const noexcept { return !wiped_on_fork_ && ::getpid() != owner_; }
 
 void Mapping::adopt() noexcept {
   std::memset(data_, 0, size_);
   owner_ = ::getpid();
+}
+
+std::size_t whole_pages(std::size_t bytes) noexcept {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
 }
 
 void yield() noexcept { ::sched_yield(); }

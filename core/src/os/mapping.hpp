@@ -1,17 +1,23 @@
-// Zeroed memory of a process's own that a forked child finds zeroed again.
+// Zeroed memory that a process records in and that a forked child finds zeroed again: of its own, or given by whoever
+// shares it with other processes.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstddef>
+#include <optional>
+#include <span>
+
+#include "os/fork_wipe.hpp"
 
 namespace sluice::os {
 
 /// Pages are committed when they are first written.
 class Mapping {
  public:
-  /// Throws std::bad_alloc.
-  explicit Mapping(std::size_t bytes);
+  /// Of its own, or the first `bytes` of what is given: zeroed whole pages that outlive it. Throws std::bad_alloc, and
+  /// std::invalid_argument for memory that is too small or not of whole pages.
+  explicit Mapping(std::size_t bytes, std::span<std::byte> given = {});
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
@@ -30,7 +36,11 @@ class Mapping {
   void* data_;
   bool wiped_on_fork_ = false;
   pid_t owner_;
+  std::optional<ForkWipe> given_;  ///< None: the mapping is its own.
 };
+
+/// Rounded up to whole pages.
+[[nodiscard]] std::size_t whole_pages(std::size_t bytes) noexcept;
 
 /// Gives the processor to another thread.
 void yield() noexcept;

@@ -1,10 +1,10 @@
 // The spill: where requests go that have no slot of their own, because more threads came than the recorder was made for
 // or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added to
 // atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_`
-// names the bank.
+// names the bank. As in a slot, counts of a bank only grow, and a reader takes the growth; extremes begin anew.
 //
 //   Order map
-//     [P1] record     RMW   entered  acq_rel  pairs with [P2]: the bank that the sign names was cleared before
+//     [P1] record     RMW   entered  acq_rel  pairs with [P2]: the bank that the sign names was taken before
 //     [P2] flip       RMW   entered  acq_rel  pairs with [P1]: all who entered the old bank are counted
 //     [P3] record     RMW   left     release  pairs with [P4]: who sees it sees all that was added
 //     [P4] quiescent  load  left     acquire  pairs with [P3]
@@ -13,7 +13,6 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
-#include <memory>
 
 #include "sluice/detail/bank.hpp"
 #include "sluice/detail/policy.hpp"
@@ -26,9 +25,6 @@ struct BasicSpillBank {
   Counter count;
   Counter busy_ns;
   Bank<Counter> sums;
-
-  /// For a reader that has the bank to itself.
-  void clear() noexcept { std::construct_at(this); }
 };
 
 /// All-zero bytes are its empty state, in which it has no id yet.
@@ -55,8 +51,6 @@ class BasicSpill {
     bank.count.add(1);
     bank.busy_ns.add(duration_ns);
     in_flight_.fetch_sub(1, std::memory_order_relaxed);
-    lifetime_count_.add(1);
-    lifetime_busy_ns_.add(duration_ns);
     left_[ticket < 0 ? 1 : 0].fetch_add(1, std::memory_order_release);  // [P3] pairs with [P4]
   }
 
@@ -71,18 +65,27 @@ class BasicSpill {
     closing_bank_ = odd ? 1 : 0;
   }
 
-  /// One reader at a time. The flipped bank once every writer has left it, for the caller to read and clear; or null.
+  /// One reader at a time. The flipped bank once every writer has left it, for the caller to take; or null.
   [[nodiscard]] Bank* quiescent() noexcept {
     if (!closing_ || left_[closing_bank_].load(std::memory_order_acquire) != closing_ticket_) return nullptr;  // [P4]
     return &banks_[closing_bank_];
   }
 
-  /// The bank that quiescent() gave has been read and cleared.
-  void taken() noexcept { closing_ = false; }
+  /// The growth of the bank that quiescent() gave has been read.
+  void taken() noexcept {
+    banks_[closing_bank_].sums.clear_extremes();
+    closing_ = false;
+  }
 
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t lifetime_count() const noexcept { return lifetime_count_.get(); }
-  [[nodiscard]] std::uint64_t lifetime_busy_ns() const noexcept { return lifetime_busy_ns_.get(); }
+  [[nodiscard]] std::uint64_t lifetime_count() const noexcept { return banks_[0].count.get() + banks_[1].count.get(); }
+  [[nodiscard]] std::uint64_t lifetime_busy_ns() const noexcept {
+    return banks_[0].busy_ns.get() + banks_[1].busy_ns.get();
+  }
+  /// Both together hold all that was ever recorded. Any process.
+  [[nodiscard]] const Bank (&banks() const noexcept)[2] { return banks_; }
+  /// Which of them a bank is.
+  [[nodiscard]] std::size_t index_of(const Bank& bank) const noexcept { return &bank == &banks_[0] ? 0 : 1; }
 
  private:
   template <class T>
@@ -92,8 +95,6 @@ class BasicSpill {
   Atomic<std::int64_t> entered_{};
   Atomic<std::int64_t> left_[2]{};
   Atomic<std::uint64_t> in_flight_{};
-  Counter lifetime_count_;
-  Counter lifetime_busy_ns_;
   // The reader's own.
   std::int64_t closing_ticket_ = 0;
   std::uint32_t closing_bank_ = 0;
