@@ -1,0 +1,82 @@
+#include "os/processes.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <string_view>
+
+namespace sluice::os {
+namespace {
+
+constexpr std::uint64_t kUsPerSecond = 1'000'000;
+
+/// Fields of /proc/PID/stat, from 1, as proc(5) counts them.
+constexpr int kStateField = 3;
+constexpr int kUserField = 14;
+constexpr int kWaitedSystemField = 17;
+constexpr int kResidentField = 24;
+
+/// The file's text; empty if it cannot be read.
+std::string_view read_stat(pid_t pid, std::array<char, 1024>& text) noexcept {
+  std::array<char, 32> path{};
+  constexpr std::string_view kBegin = "/proc/";
+  constexpr std::string_view kEnd = "/stat";
+  char* to = path.data();
+  for (const char each : kBegin) *to++ = each;
+  to = std::to_chars(to, path.data() + path.size(), pid).ptr;
+  for (const char each : kEnd) *to++ = each;
+  const int file = ::open(path.data(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};
+  const ssize_t length = ::read(file, text.data(), text.size());
+  ::close(file);
+  return {text.data(), length > 0 ? static_cast<std::size_t>(length) : 0};
+}
+
+/// What follows the name, which is in parentheses and may hold anything, begins with the field of the state.
+ProcessUsage parsed(std::string_view text) noexcept {
+  static const auto tick_us = kUsPerSecond / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  ProcessUsage usage;
+  text.remove_prefix(std::min(text.rfind(')') + 2, text.size()));
+  for (int field = kStateField; field <= kResidentField && !text.empty(); ++field) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + end, value);
+    if (field >= kUserField && field <= kWaitedSystemField) usage.cpu_us += value * tick_us;
+    if (field == kResidentField) usage.resident_bytes = value * page;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return usage;
+}
+
+std::uint64_t microseconds(const timeval& time) noexcept {
+  return static_cast<std::uint64_t>(time.tv_sec) * kUsPerSecond + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+}  // namespace
+
+std::optional<ProcessUsage> usage_of(pid_t pid) noexcept {
+  std::array<char, 1024> text;
+  const std::string_view found = read_stat(pid, text);
+  if (!found.empty()) return parsed(found);
+  if (process_exists(pid)) return ProcessUsage();
+  return std::nullopt;
+}
+
+pid_t own_pid() noexcept { return ::getpid(); }
+
+bool process_exists(pid_t pid) noexcept { return ::kill(pid, 0) == 0 || errno == EPERM; }
+
+std::uint64_t ended_children_cpu_us() noexcept {
+  rusage usage{};
+  ::getrusage(RUSAGE_CHILDREN, &usage);  // cannot fail for these arguments
+  return microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+}
+
+}  // namespace sluice::os

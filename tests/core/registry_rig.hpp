@@ -1,0 +1,118 @@
+// A registry whose processes are children of the test. What they have to tell one another lies in shared memory.
+#pragma once
+
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <bit>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "registry_region.hpp"
+#include "shared_memory.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/registry.hpp"
+
+namespace sluice::test {
+
+/// All zeros at first; each test gives them a meaning.
+struct Signals {
+  std::atomic<std::uint64_t> words[16];
+
+  void wait_for(std::size_t i, std::uint64_t value) const {
+    while (words[i].load() < value) ::usleep(200);
+  }
+};
+
+class RegistryRig {
+ public:
+  explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U) : registry(*book) {
+    REQUIRE(registry.open(bytes));
+    signals = new (shared_.span().data()) Signals;
+  }
+  RegistryRig(const RegistryRig&) = delete;
+  RegistryRig& operator=(const RegistryRig&) = delete;
+  ~RegistryRig() { ::munmap(book->region, book->bytes); }
+
+  /// A process of the group with a place of its own. `body` gets its memory.
+  pid_t start(std::uint32_t group, std::size_t threads, const std::function<int(std::span<std::byte>)>& body) {
+    const int place = registry.reserve(group, threads);
+    const pid_t pid = start_child([&] { return body(registry.keep_only(place)); });
+    registry.started(place, pid);
+    return pid;
+  }
+
+  /// A process of the group that serves so many requests, says so in `signals`, and stays until it is killed.
+  pid_t start_serving(std::uint32_t group, std::uint64_t requests, Completion done = {}) {
+    const std::uint64_t before = signals->words[kReady].load();
+    const pid_t pid = start(group, 2, [=, this](std::span<std::byte> memory) {
+      Recorder recorder({.threads = 2, .mode = Mode::kDaemon, .memory = memory});
+      Worker worker = recorder.attach();
+      for (std::uint64_t i = 0; i < requests; ++i) worker.begin().finish(done);
+      signals->words[kReady].fetch_add(1);
+      for (;;) ::pause();
+      return 0;
+    });
+    signals->wait_for(kReady, before + 1);
+    return pid;
+  }
+
+  /// Kills a process and waits until it has ended, but not for it: it is still to be seen in /proc.
+  static void kill(pid_t pid) {
+    ::kill(pid, SIGKILL);
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+  }
+
+  void reap(pid_t pid) {
+    REQUIRE(::waitpid(pid, nullptr, 0) == pid);
+    registry.ended(pid);
+  }
+
+  [[nodiscard]] ServerReading read() const {
+    absl::StatusOr<ServerReading> reading = registry.read();
+    REQUIRE(reading.ok());
+    return *std::move(reading);
+  }
+
+  static constexpr std::size_t kReady = 15;
+
+  std::unique_ptr<Registry::Book> book = std::make_unique<Registry::Book>();
+  Registry registry;
+  Signals* signals = nullptr;
+
+ private:
+  SharedMemory shared_{4096};
+};
+
+/// The first count that is lower than before; -1: none is.
+inline int first_lower(const GroupCounts& before, const GroupCounts& after) {
+  const auto old = std::bit_cast<GroupCounts::Words>(before);
+  const auto now = std::bit_cast<GroupCounts::Words>(after);
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    if (now[i] < old[i]) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+/// What does not add up in counts that were read whole; empty: nothing.
+inline std::string broken_sum(const GroupCounts& counts, std::size_t phases) {
+  std::uint64_t classes = 0;
+  for (const std::uint64_t each : counts.status_classes) classes += each;
+  if (classes != counts.request_count) return "classes";
+  for (std::size_t p = 0; p < phases; ++p) {
+    std::uint64_t count = 0;
+    for (const std::uint64_t each : counts.phases[p].buckets) count += each;
+    if (count != counts.request_count) return "buckets of phase " + std::to_string(p);
+  }
+  return {};
+}
+
+}  // namespace sluice::test

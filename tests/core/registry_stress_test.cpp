@@ -1,0 +1,120 @@
+// Processes that record, are killed inside their records, folded, and replaced, while another process reads without a
+// pause: nothing that it reads ever goes down, and at the end nothing is lost or doubled.
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <vector>
+
+#include "random.hpp"
+#include "registry_rig.hpp"
+#include "stress.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+constexpr std::size_t kThreads = 2;
+constexpr std::size_t kProcesses = 3;
+
+enum Word : std::size_t { kStop, kLower, kReadings, kFailed };
+
+/// Reads until it is told to stop; counts readings in which something went down.
+int scrape(RegistryRig& rig) {
+  Signals& signals = *rig.signals;
+  GroupCounts last;
+  std::uint64_t starts = 0;
+  while (signals.words[kStop].load() == 0) {
+    const absl::StatusOr<ServerReading> reading = rig.registry.read();
+    if (!reading.ok()) {
+      signals.words[kFailed].fetch_add(1);
+      continue;
+    }
+    const GroupReading& total = reading->total;
+    if (first_lower(last, total.counts) >= 0 || total.process_starts < starts) signals.words[kLower].fetch_add(1);
+    last = total.counts;
+    starts = total.process_starts;
+    signals.words[kReadings].fetch_add(1);
+  }
+  return 0;
+}
+
+/// Records on two threads, each counting in shared memory what it has completed, until it is killed.
+int record(std::span<std::byte> memory, std::atomic<std::uint64_t>* completed, std::uint64_t from) {
+  Recorder recorder({.threads = kThreads, .mode = Mode::kDaemon, .memory = memory});
+  const Mix mix(from, Mode::kDaemon);
+  const auto work = [&](std::size_t number) {
+    Worker worker = recorder.attach();
+    Tally tally(from + number);
+    for (;;) {
+      worker.begin().finish(mix[tally.next()]);
+      completed[number].fetch_add(1, std::memory_order_relaxed);
+    }
+  };
+  std::thread other([&] { work(1); });
+  work(0);
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("registry stress: processes that are killed inside records and replaced, under a reader without a pause") {
+  const std::uint64_t from = seed();
+  CAPTURE(from);
+  RegistryRig rig;
+  const SharedMemory counters(4096);
+  auto* const completed = reinterpret_cast<std::atomic<std::uint64_t>*>(counters.span().data());
+  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const pid_t reader = start_child([&] {
+    ::alarm(600);
+    return scrape(rig);
+  });
+  std::vector<pid_t> processes(kProcesses);
+  const auto completed_by = [&](std::size_t i) {
+    return completed[kThreads * i].load() + completed[kThreads * i + 1].load();
+  };
+  const auto start = [&](std::size_t i, std::uint64_t salt) {
+    processes[i] = rig.start(group, kThreads, [&, i, salt](std::span<std::byte> memory) {
+      return record(memory, completed + kThreads * i, from + salt);
+    });
+  };
+  for (std::size_t i = 0; i < kProcesses; ++i) start(i, i);
+
+  Random random(from);
+  const std::uint64_t kills = tier(300, 20'000);
+  for (std::uint64_t kill = 0; kill < kills; ++kill) {
+    ::usleep(static_cast<useconds_t>(random() % 4'000));
+    const std::size_t victim = random() % kProcesses;
+    RegistryRig::kill(processes[victim]);
+    rig.reap(processes[victim]);
+    start(victim, kill);
+  }
+  for (std::size_t i = 0; i < kProcesses; ++i) {
+    RegistryRig::kill(processes[i]);
+    rig.reap(processes[i]);
+  }
+  rig.signals->words[kStop].store(1);
+  CHECK(wait_for(reader) == 0);
+
+  std::uint64_t served = 0;
+  for (std::size_t i = 0; i < kProcesses; ++i) served += completed_by(i);
+  const GroupReading end = rig.read().total;
+  const std::uint64_t extra = end.counts.request_count - served;
+  std::printf("registry: %llu kills, %llu requests, %llu readings, %llu given up, %llu recorded and not yet counted\n",
+              static_cast<unsigned long long>(kills), static_cast<unsigned long long>(served),
+              static_cast<unsigned long long>(rig.signals->words[kReadings].load()),
+              static_cast<unsigned long long>(rig.signals->words[kFailed].load()),
+              static_cast<unsigned long long>(extra));
+  CHECK(rig.signals->words[kLower].load() == 0);
+  CHECK(rig.signals->words[kFailed].load() == 0);
+  CHECK(rig.signals->words[kReadings].load() > kills / 4);
+  CHECK(end.process_starts == kills + kProcesses);
+  CHECK(end.processes == 0);
+  CHECK(end.counts.request_count >= served);
+  CHECK(extra <= kThreads * (kills + kProcesses));
+  // A record that was cut short may be in one sum and not yet in another: at most one for each thread that was killed.
+  std::uint64_t classes = 0;
+  for (const std::uint64_t each : end.counts.status_classes) classes += each;
+  CHECK(classes - end.counts.request_count <= kThreads * (kills + kProcesses));
+  CHECK(RegistryTable::in(rig.book->region).places_used.load() <= kProcesses);
+}
