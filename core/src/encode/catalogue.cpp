@@ -5,32 +5,10 @@
 #include <cmath>
 #include <cstddef>
 
+#include "encode/families.hpp"
+
 namespace sluice::encode {
 namespace {
-
-constexpr Family kRequests = {"requests", Kind::kCounter, "", "{request}", "Requests completed."};
-constexpr Family kDuration = {"request.duration", Kind::kHistogram, "seconds", "s", "Duration of requests."};
-constexpr Family kPhase = {"phase.duration", Kind::kHistogram, "seconds", "s", "Duration of a phase of requests."};
-constexpr Family kBusy = {"busy", Kind::kCounter, "seconds", "s", "Time that worker threads spent inside requests."};
-constexpr Family kCpu = {"request.cpu", Kind::kCounter, "seconds", "s", "CPU time of completed requests."};
-constexpr Family kWaits = {"gil.waits", Kind::kCounter, "", "{wait}", "Waits for the lock of an interpreter."};
-constexpr Family kInput = {"input", Kind::kCounter, "bytes", "By", "Bytes read of request bodies."};
-constexpr Family kReads = {"input.reads", Kind::kCounter, "", "{read}", "Reads of request bodies."};
-constexpr Family kOutput = {"output", Kind::kCounter, "bytes", "By", "Bytes written of responses."};
-constexpr Family kWrites = {"output.writes", Kind::kCounter, "", "{write}", "Writes of responses."};
-constexpr Family kActive = {"active_requests", Kind::kGauge, "", "{request}", "Requests in flight."};
-constexpr Family kThreads = {"threads", Kind::kGauge, "", "{thread}", "Worker slots that have been used."};
-constexpr Family kLimit = {"threads.limit", Kind::kGauge, "", "{thread}", "Worker slots."};
-constexpr Family kOfThread = {"thread.requests", Kind::kCounter, "", "{request}", "Requests completed by a thread."};
-constexpr Family kProcessCpu = {"process.cpu", Kind::kCounter,    "seconds", "s", "CPU time of the process.",
-                                "process_cpu", "process.cpu.time"};
-constexpr Family kMemory = {
-    "process.memory",          Kind::kGauge,          "bytes", "By", "Resident memory of the process.",
-    "process_resident_memory", "process.memory.usage"};
-
-constexpr unsigned kUs = 6;
-constexpr unsigned kNs = 9;
-constexpr std::array<std::string_view, 5> kClasses = {"1xx", "2xx", "3xx", "4xx", "5xx"};
 
 void single(Visitor& to, const Family& family, const Span& span, const Amount& amount) {
   to.begin(family, span);

@@ -39,6 +39,7 @@ struct Amount {
 struct Key {
   std::string_view name = {};
   std::string_view value = {};
+  Label of = {};  ///< Whose the point is, where a family has those of several; no name: it has not.
 };
 
 /// Since when a family counts, and when it was read: seconds since the Unix epoch.

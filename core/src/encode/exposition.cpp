@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "encode/catalogue.hpp"
+#include "encode/server_catalogue.hpp"
 #include "encode/sink.hpp"
+#include "sluice/encode/server.hpp"
 
 namespace sluice::encode {
 namespace {
@@ -108,6 +110,7 @@ class Exposition final : public Visitor {
     for (std::size_t i = 0; i < options_.labels.size(); ++i) {
       if (written(options_.labels, i, name_character)) label(options_.labels[i].name, options_.labels[i].value, before);
     }
+    if (!key.of.name.empty()) label(key.of.name, key.of.value, before);
     if (!key.name.empty()) label(key.name, key.value, before);
     if (bucket) {
       sink_.put(std::exchange(before, ','));
@@ -140,6 +143,19 @@ Encoded exposition(const Source& source, const ExpositionOptions& options, std::
   Exposition exposition(options, sink);
   visit(source, options.histograms.phases, exposition);
   if (options.format == Format::kOpenMetrics) sink.put("# EOF\n");
+  return sink.done();
+}
+
+Encoded server_exposition(const ServerReading& reading, Format format, std::span<char> out) noexcept {
+  Sink sink(out);
+  const Histograms histograms{.resolution = Resolution::kOctaves};
+  ExpositionOptions options{.format = format, .prefix = "sluice", .histograms = histograms};
+  Exposition by_group(options, sink);
+  visit(reading.groups, true, by_group);
+  options.prefix = "sluice_server";
+  Exposition in_total(options, sink);
+  visit(std::span(&reading.total, 1), false, in_total);
+  if (format == Format::kOpenMetrics) sink.put("# EOF\n");
   return sink.done();
 }
 

@@ -1,6 +1,5 @@
 // The JSON of OTLP: names in lowerCamelCase, enumerations as numbers, integers of 64 bits as strings.
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <utility>
 
@@ -8,8 +7,6 @@
 
 namespace sluice::encode {
 namespace {
-
-constexpr std::array<char, 16> kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
 
 class Json final : public Visitor {
  public:
@@ -22,9 +19,9 @@ class Json final : public Visitor {
     first_metric_ = false;
     put_metric_name(sink_, family, options_.prefix);
     sink_.put("\",\"description\":");
-    text(family.help);
+    put_json_text(sink_, family.help);
     sink_.put(",\"unit\":");
-    text(family.otlp_unit);
+    put_json_text(sink_, family.otlp_unit);
     sink_.put(family.kind == Kind::kHistogram ? ",\"histogram\":{\"dataPoints\":[" : ",\"sum\":{\"dataPoints\":[");
     first_point_ = true;
     last_ = {};
@@ -84,9 +81,9 @@ class Json final : public Visitor {
     const auto attribute = [&](std::string_view name, std::string_view value) {
       if (!std::exchange(first, false)) sink_.put(',');
       sink_.put("{\"key\":");
-      text(name);
+      put_json_text(sink_, name);
       sink_.put(",\"value\":{\"stringValue\":");
-      text(value);
+      put_json_text(sink_, value);
       sink_.put("}}");
     };
     for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -112,24 +109,6 @@ class Json final : public Visitor {
   void quoted(std::uint64_t value) {
     sink_.put('"');
     put_integer(sink_, value);
-    sink_.put('"');
-  }
-
-  void text(std::string_view value) {
-    sink_.put('"');
-    for_each_character(value, [&](std::string_view character) {
-      const auto byte = static_cast<unsigned char>(character[0]);
-      if (character == "\"" || character == "\\") {
-        sink_.put('\\');
-        sink_.put(character);
-      } else if (byte < ' ') {
-        sink_.put("\\u00");
-        sink_.put(kHex[byte >> 4U]);
-        sink_.put(kHex[byte & 0xFU]);
-      } else {
-        sink_.put(character);
-      }
-    });
     sink_.put('"');
   }
 

@@ -6,6 +6,7 @@
 namespace sluice::encode {
 namespace {
 
+constexpr std::array<char, 16> kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 /// The length of a well-formed character at the beginning (Unicode, table 3-7), or 0.
@@ -62,6 +63,24 @@ std::string_view next_character(std::string_view& rest) noexcept {
   const std::string_view character = length != 0 ? rest.substr(0, length) : kReplacement;
   rest.remove_prefix(length != 0 ? length : 1);
   return character;
+}
+
+void put_json_text(Sink& sink, std::string_view text) noexcept {
+  sink.put('"');
+  for_each_character(text, [&sink](std::string_view character) {
+    const auto byte = static_cast<unsigned char>(character[0]);
+    if (character == "\"" || character == "\\") {
+      sink.put('\\');
+      sink.put(character);
+    } else if (byte < ' ') {
+      sink.put("\\u00");
+      sink.put(kHex[byte >> 4U]);
+      sink.put(kHex[byte & 0xFU]);
+    } else {
+      sink.put(character);
+    }
+  });
+  sink.put('"');
 }
 
 }  // namespace sluice::encode

@@ -65,4 +65,7 @@ void put_escaped(Sink& sink, std::string_view text, Replace&& replace) {
   });
 }
 
+/// A string of JSON, its quotes included.
+void put_json_text(Sink& sink, std::string_view text) noexcept;
+
 }  // namespace sluice::encode

@@ -1,0 +1,96 @@
+#include <utility>
+
+#include "encode/server_catalogue.hpp"
+#include "sluice/encode/server.hpp"
+
+namespace sluice::encode {
+namespace {
+
+/// The families of one reading as members of an object.
+class Members final : public Visitor {
+ public:
+  explicit Members(Sink& sink) : sink_(sink) {}
+
+  void begin(const Family& family, const Span&) override {
+    sink_.put(",\"");
+    put_name(sink_, family.name);
+    if (!family.unit.empty()) {
+      sink_.put('_');
+      sink_.put(family.unit);
+    }
+    sink_.put("\":");
+    keyed_ = false;
+  }
+
+  void point(const Key& key, const Amount& amount) override {
+    member(key);
+    put_decimal(sink_, amount.value, amount.decimals);
+  }
+
+  void histogram(const Key& key, Phase, const PhaseWindow& window) override {
+    member(key);
+    const Buckets buckets = merged(window, {.resolution = Resolution::kOctaves});
+    std::uint64_t count = 0;
+    sink_.put("{\"buckets\":{");
+    for (std::size_t i = 0; i <= buckets.size; ++i) {
+      count += buckets.counts[i];
+      if (i != 0) sink_.put(',');
+      sink_.put('"');
+      if (i < buckets.size) put_decimal(sink_, buckets.upper_us[i], 6, true);
+      if (i == buckets.size) sink_.put("+Inf");
+      sink_.put("\":");
+      put_integer(sink_, count);
+    }
+    sink_.put("},\"count\":");
+    put_integer(sink_, count);
+    sink_.put(",\"sum\":");
+    put_decimal(sink_, window.total_us, 6);
+    sink_.put('}');
+  }
+
+  void end() override {
+    if (keyed_) sink_.put('}');
+  }
+
+ private:
+  void member(const Key& key) {
+    if (key.name.empty()) return;
+    sink_.put(std::exchange(keyed_, true) ? ',' : '{');
+    put_json_text(sink_, key.value);
+    sink_.put(':');
+  }
+
+  Sink& sink_;
+  bool keyed_ = false;
+};
+
+void put_reading(Sink& sink, const GroupReading& reading, bool named) {
+  sink.put("{\"mode\":\"");
+  sink.put(reading.mode == Mode::kDaemon ? "daemon" : "embedded");
+  sink.put('"');
+  if (named) {
+    sink.put(",\"process_group\":");
+    put_json_text(sink, reading.name);
+  }
+  Members members(sink);
+  visit(std::span(&reading, 1), false, members);
+  sink.put('}');
+}
+
+}  // namespace
+
+Encoded server_json(const ServerReading& reading, std::span<char> out) noexcept {
+  Sink sink(out);
+  sink.put("{\"groups\":[");
+  bool first = true;
+  for (const GroupReading& group : reading.groups) {
+    if (!std::exchange(first, false)) sink.put(',');
+    put_reading(sink, group, true);
+  }
+  sink.put("],\"total\":");
+  put_reading(sink, reading.total, false);
+  sink.put("}\n");
+  return sink.done();
+}
+
+}  // namespace sluice::encode
