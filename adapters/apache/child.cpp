@@ -10,6 +10,7 @@
 #include "adapters/apache/daemons.hpp"
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
+#include "adapters/apache/places.hpp"
 #include "adapters/apache/python_options.hpp"
 #include "adapters/apache/scoreboard.hpp"
 #include "adapters/wsgi/reporter.hpp"
@@ -51,11 +52,12 @@ Capacity Capacity::of_server() {
           .threaded = ask_mpm(AP_MPMQ_IS_THREADED) != AP_MPMQ_NOT_SUPPORTED};
 }
 
-EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity)
+EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity, std::span<std::byte> memory)
     : bindings::Host({.threads = static_cast<std::size_t>(capacity.threads),
                       .mode = Mode::kEmbedded,
                       .measure_phases = telemetry_settings().configured() ? set_stages : set_spans,
-                      .slow_threshold_us = slow_threshold_us()}),
+                      .slow_threshold_us = slow_threshold_us(),
+                      .memory = memory}),
       server_(server),
       capacity_(capacity),
       external_reporter_(telemetry_settings().configured()) {}
@@ -68,9 +70,9 @@ void EmbeddedHost::log(bindings::LogLevel level, std::string_view line) const no
   ap_log_error(APLOG_MARK, apache_level(level), 0, server_, "%.*s", static_cast<int>(line.size()), line.data());
 }
 
-Child::Child(apr_pool_t* pool, server_rec* server)
+Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
     : capacity_(Capacity::of_server()),
-      host_(server, capacity_),
+      host_(server, capacity_, memory),
       runtime_(python_options(nullptr, nullptr), host_),
       main_thread_(host_.recorder()),
       facts_{.multithread = capacity_.threads > 1,
@@ -113,11 +115,12 @@ Child* child() noexcept { return this_child; }
 
 void start_child(apr_pool_t* pool, server_rec* server) {
   forget_daemons();
-  const bool threaded = Capacity::of_server().threaded;
-  if (!threaded) DeferredSignals::install();
+  const Capacity capacity = Capacity::of_server();
+  const std::span<std::byte> memory = claim_place(static_cast<std::size_t>(capacity.threads));
+  if (!capacity.threaded) DeferredSignals::install();
   const DeferredSignals::Scope whole_start(-1);
   try {
-    this_child = new Child(pool, server);
+    this_child = new Child(pool, server, memory);
     // Before the pools of what the application may still use.
     apr_pool_pre_cleanup_register(pool, this_child, stop_child);
   } catch (const std::exception& error) {

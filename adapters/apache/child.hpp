@@ -1,7 +1,9 @@
 // One serving process of Apache: its recorder, its Python, and the threads that serve requests in it.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,7 +29,7 @@ struct Capacity {
 /// The host of embedded mode.
 class EmbeddedHost final : public bindings::Host {
  public:
-  EmbeddedHost(server_rec* server, const Capacity& capacity);
+  EmbeddedHost(server_rec* server, const Capacity& capacity, std::span<std::byte> memory);
 
   [[nodiscard]] bool external_reporter() const noexcept override { return external_reporter_; }
   [[nodiscard]] const bindings::Scoreboard* scoreboard() const noexcept override;
@@ -46,8 +48,9 @@ class EmbeddedHost final : public bindings::Host {
 class Child {
  public:
   /// Starts Python and loads the scripts that are to be loaded at start. On the main thread of a new process. Errors
-  /// are logged; requests are then answered with them.
-  Child(apr_pool_t* pool, server_rec* server);
+  /// are logged; requests are then answered with them. `memory` is where requests are recorded; empty: where nobody
+  /// else reads it.
+  Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 

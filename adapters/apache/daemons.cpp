@@ -17,6 +17,7 @@
 #include <fstream>
 #include <iterator>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,7 @@
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/daemon_sockets.hpp"
 #include "adapters/apache/exchange.hpp"
+#include "adapters/apache/places.hpp"
 #include "adapters/apache/python_options.hpp"
 #include "adapters/apache/scoreboard.hpp"
 #include "adapters/daemon/process.hpp"
@@ -71,6 +73,7 @@ struct Daemon {
   apr_proc_t process;
   bool running;
   int place;       ///< Among the retained processes; -1: there was none left.
+  int recording;   ///< The place in which it records.
   int early_ends;  ///< In a row.
   std::uint64_t started_ns;
 };
@@ -123,12 +126,13 @@ void reset_signals() noexcept {
   for (const int each : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(each, SIG_IGN);
 }
 
-daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* pulse) {
+daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* pulse, std::span<std::byte> memory) {
   daemon::ProcessOptions options{
       .group = group.group,
       .listener = retained->sockets.descriptor_of(group.group.name),
       .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
       .pulse = pulse,
+      .memory = memory,
       .scoreboard = group.group.server_metrics ? scoreboard : nullptr,
       .facts = {.multithread = group.group.threads > 1,
                 .multiprocess = group.group.processes_given,
@@ -156,10 +160,11 @@ daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* 
   const DaemonGroup& group = *each.group;
   reset_signals();
   ap_close_listeners();
+  const std::span<std::byte> memory = enter_place(each.recording);
   if (each.early_ends >= kEarlyEnds) ::sleep(kPauseSeconds);
   try {
     if (group.group.display_name != nullptr) name_process(group.group.display_name, group.group.name);
-    daemon::run_process(process_options(group, pulse_of(each)));
+    daemon::run_process(process_options(group, pulse_of(each), memory));
   } catch (const std::exception& error) {
     ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "Daemon process '%s' cannot go on: %s", group.group.name,
                  error.what());
@@ -177,14 +182,17 @@ void start(Daemon& each) {
   each.started_ns = monotonic_ns();
   each.place = free_place();
   if (daemon::Pulse* const pulse = pulse_of(each)) new (pulse) daemon::Pulse;
+  each.recording = reserve_place(group);
   const apr_status_t status = apr_proc_fork(&each.process, configuration);
   if (status == APR_INCHILD) become_daemon(each);
   each.running = status == APR_INPARENT;
   if (!each.running) {
     ap_log_error(APLOG_MARK, APLOG_ALERT, status, main_server, "No process can be made for daemon process group '%s'",
                  group.name);
+    daemon_not_started(each.recording);
     return;
   }
+  daemon_started(each.recording, each.process.pid);
   apr_proc_other_child_register(&each.process, maintain, &each, nullptr, configuration);
   if (Retained::Process* const process = process_at(each.place)) {
     *process = {{}, each.process.pid, false, group.deadlock_timeout, {}};
@@ -225,6 +233,7 @@ void maintain(int reason, void* data, apr_wait_t status) noexcept {
     case APR_OC_REASON_LOST:
       apr_proc_other_child_unregister(&each);
       each.running = false;
+      process_ended(each.process.pid);
       log_end(each, status);
       count_early_end(each);
       if (Retained::Process* const process = process_at(each.place)) process->pid = 0;
@@ -275,6 +284,7 @@ void forget_elder(int reason, void* data, apr_wait_t) noexcept {
   if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST) return;
   apr_proc_other_child_unregister(data);
   const pid_t pid = static_cast<apr_proc_t*>(data)->pid;
+  process_ended(pid);
   for (Retained::Process& each : retained->processes) {
     if (each.elder && each.pid == pid) each = {};
   }
@@ -303,6 +313,7 @@ void end_all(const std::vector<pid_t>& pids, std::uint64_t allowed_ns) noexcept 
       }
       ::usleep(5'000);
     }
+    process_ended(pid);
   }
 }
 
@@ -387,7 +398,7 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
       group.socket = apr_pstrdup(pool, path);
     }
     for (int number = 1; number <= group.group.processes; ++number) {
-      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {}, false, -1, 0, 0};
+      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {}, false, -1, Registry::kNoPlace, 0, 0};
     }
   }
   retained->sockets.close_unused();

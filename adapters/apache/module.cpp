@@ -6,8 +6,11 @@
 #include "adapters/apache/daemons.hpp"
 #include "adapters/apache/directives.hpp"
 #include "adapters/apache/handler.hpp"
+#include "adapters/apache/metrics_handler.hpp"
 #include "adapters/apache/paths.hpp"
+#include "adapters/apache/places.hpp"
 #include "adapters/apache/server.hpp"
+#include "adapters/apache/status_section.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -29,12 +32,17 @@ void register_hooks(apr_pool_t*) {
   ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_check_config(check_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(name_in_server_header, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_post_config(prepare_places, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(prepare_daemons, nullptr, nullptr, APR_HOOK_LAST);
   ap_hook_pre_mpm(start_daemons, nullptr, nullptr, APR_HOOK_LAST);
   ap_hook_monitor(look_after_daemons, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_monitor(look_after_places, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_child_status(note_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_child_init(start_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_request, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_handler(handle_metrics, nullptr, nullptr, APR_HOOK_MIDDLE);
+  add_status_section();
 }
 
 }  // namespace

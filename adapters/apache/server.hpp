@@ -22,5 +22,6 @@ APLOG_USE_MODULE(wsgi);
 namespace sluice::apache {
 
 inline constexpr const char* kHandlerName = "wsgi-script";
+inline constexpr const char* kMetricsHandlerName = "sluice-metrics";
 
 }  // namespace sluice::apache

@@ -36,7 +36,8 @@ class DaemonHost final : public bindings::Host {
       : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.group.threads, 1)),
                         .mode = Mode::kDaemon,
                         .measure_phases = options.telemetry.configured() ? set_stages : set_spans,
-                        .slow_threshold_us = options.slow_threshold_us}),
+                        .slow_threshold_us = options.slow_threshold_us,
+                        .memory = options.memory}),
         options_(options) {}
 
   [[nodiscard]] bool external_reporter() const noexcept override { return options_.telemetry.configured(); }

@@ -3,8 +3,10 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,9 +28,10 @@ struct ImportedScript {
 
 struct ProcessOptions {
   const Group& group;
-  int listener = -1;       ///< -1 for a service process.
-  uid_t server_user = 0;   ///< The user of the server's workers.
-  Pulse* pulse = nullptr;  ///< What the parent looks at; null: nobody does.
+  int listener = -1;            ///< -1 for a service process.
+  uid_t server_user = 0;        ///< The user of the server's workers.
+  Pulse* pulse = nullptr;       ///< What the parent looks at; null: nobody does.
+  std::span<std::byte> memory;  ///< Where requests are recorded; empty: nobody else reads it.
   /// Finds the server's scoreboard; null where the group may not see it.
   const bindings::Scoreboard* (*scoreboard)() noexcept = nullptr;
   wsgi::ServerFacts facts;

@@ -1,0 +1,114 @@
+#include "adapters/apache/metrics_handler.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "adapters/apache/places.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/encode/server.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr const char* kRetrySeconds = "1";
+
+int refuse(request_rec* request, int status, const char* why) {
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s is not served: %s", request->uri, why);
+  return status;
+}
+
+/// Whether a `Require` of a <Location> that the request is in lets it through.
+///
+/// That the request got here says little: where no `Require` applies the server lets everybody through, and one that is
+/// meant for files, as for the document root, would apply here, too. So the question is put once more, with nothing in
+/// force but the sections for its URL: is there a `Require` among them, and is it met?
+bool allowed(const request_rec* request) {
+  request_rec asked = *request;
+  asked.per_dir_config = asked.server->lookup_defaults;
+  if (ap_location_walk(&asked) != OK || ap_some_auth_required(&asked) == 0) return false;
+  const int without_user = ap_run_access_checker_ex(&asked);
+  if (without_user != DECLINED) return without_user == OK;
+  return asked.user != nullptr && ap_run_auth_checker(&asked) == OK;
+}
+
+enum class Answer { kNegotiated, kPrometheus, kOpenMetrics, kJson };
+
+/// What the query asks for; none: something that does not exist.
+std::optional<Answer> asked_for(const char* query) {
+  constexpr std::string_view kName = "format=";
+  Answer answer = Answer::kNegotiated;
+  std::string_view rest = query != nullptr ? query : "";
+  while (!rest.empty()) {
+    const std::string_view item = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(item.size() + 1, rest.size()));
+    if (!item.starts_with(kName)) continue;
+    const std::string_view value = item.substr(kName.size());
+    if (value == "json") {
+      answer = Answer::kJson;
+    } else if (value == "openmetrics") {
+      answer = Answer::kOpenMetrics;
+    } else if (value == "prometheus") {
+      answer = Answer::kPrometheus;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return answer;
+}
+
+encode::Format text_format(const request_rec* request, Answer answer) {
+  if (answer == Answer::kOpenMetrics) return encode::Format::kOpenMetrics;
+  if (answer == Answer::kPrometheus) return encode::Format::kPrometheus;
+  apr_table_mergen(request->headers_out, "Vary", "Accept");
+  const char* const accept = apr_table_get(request->headers_in, "Accept");
+  return encode::negotiate(accept != nullptr ? accept : "");
+}
+
+int respond(request_rec* request, Answer answer, const ServerReading& reading) {
+  std::string body;
+  if (answer == Answer::kJson) {
+    ap_set_content_type(request, "application/json");
+    encode::fill(body, [&](std::span<char> out) { return encode::server_json(reading, out); });
+  } else {
+    const encode::Format format = text_format(request, answer);
+    ap_set_content_type(request, apr_pstrdup(request->pool, encode::content_type(format).data()));
+    encode::fill(body, [&](std::span<char> out) { return encode::server_exposition(reading, format, out); });
+  }
+  apr_table_setn(request->headers_out, "Cache-Control", "no-store");
+  ap_set_content_length(request, static_cast<apr_off_t>(body.size()));
+  if (request->header_only == 0) ap_rwrite(body.data(), static_cast<int>(body.size()), request);
+  return OK;
+}
+
+int serve(request_rec* request) {
+  if (request->method_number != M_GET) {  // HEAD is one of those
+    ap_allow_standard_methods(request, REPLACE_ALLOW, M_GET, -1);
+    return HTTP_METHOD_NOT_ALLOWED;
+  }
+  if (!allowed(request)) return refuse(request, HTTP_FORBIDDEN, "no Require of a <Location> allows it");
+  const std::optional<Answer> answer = asked_for(request->args);
+  if (!answer) return refuse(request, HTTP_BAD_REQUEST, "there is no such format");
+  const absl::StatusOr<ServerReading> reading = read_places();
+  if (!reading.ok()) {
+    apr_table_setn(request->err_headers_out, "Retry-After", kRetrySeconds);
+    const std::string why(reading.status().message());
+    return refuse(request, HTTP_SERVICE_UNAVAILABLE, why.c_str());
+  }
+  return respond(request, *answer, *reading);
+}
+
+}  // namespace
+
+int handle_metrics(request_rec* request) noexcept {
+  if (request->handler == nullptr || std::string_view(request->handler) != kMetricsHandlerName) return DECLINED;
+  try {
+    return serve(request);
+  } catch (const std::exception& error) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, error.what());
+  }
+}
+
+}  // namespace sluice::apache
