@@ -68,6 +68,8 @@ CORE_ROWS = [
     Row("drain_64_busy", "drain_busy", "real_time"),
     Row("memcpy_64", "copy_busy", "real_time"),
     Row("drain_64_idle", "drain_idle", "real_time"),
+    Row("scrape_64_processes_of_25", "scrape", "real_time"),
+    Row("read_64_processes_of_25", "read_registry", "real_time"),
 ]
 
 SLOTS = [4**power for power in range(6)]

@@ -17,6 +17,7 @@ REPORT = Path(__file__).parents[2] / "bench" / "report.py"
 ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "locked_seconds": 120.0, "lock_by_slot": 30.0}
 ONE_THREAD |= {"atomics": 60.0, "prometheus_cpp": 240.0, "record_tail": 0.0, "locked_tail": 0.0}
 ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
+ONE_THREAD |= {"scrape": 2_000_000.0, "read_registry": 1_500_000.0}
 TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0, "locked_seconds": 150.0, "lock_by_slot": 16.0}
 TWO_THREADS |= {"atomics": 280.0, "prometheus_cpp": 900.0}
 TAILS = {"record_tail": 500.0, "locked_tail": 4_000.0}
@@ -97,6 +98,7 @@ def test_the_report_has_its_form_and_its_medians(tmp_path: Path, out: Path) -> N
         "record_p9999_locked_over_ours": pytest.approx(8.0),
         "drain_64_over_memcpy": pytest.approx(5.0),
     }
+    assert values["scrape_64_processes_of_25"] == 2_000_000.0
     assert values["drain_by_slots_16"] == 16.0
     assert values["drain_by_requests_100000"] == 100_000.0
     assert values["record_by_threads_8"] == 64.0

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from apache.httpd import free_port
+from apache.prometheus import scraping
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
@@ -171,33 +168,3 @@ def serving(requests: list[Request], accepted: list[str]) -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@contextmanager
-def scraping(target: int, root: Path) -> Iterator:
-    """A private Prometheus; gives a function that asks it once it has scraped."""
-    port = free_port()
-    (root / "prometheus.yml").write_text(
-        f"global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: t, static_configs: [{{targets: ['127.0.0.1:{target}']}}]}}]\n"
-    )
-    with open(root / "log", "wb") as log:
-        process = subprocess.Popen(["prometheus", f"--config.file={root}/prometheus.yml", f"--storage.tsdb.path={root}/data",
-                                    f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-
-    def query(name: str) -> list:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                with urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={name}", timeout=5) as reply:
-                    if found := json.load(reply)["data"]["result"]:
-                        return found
-            except OSError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError((root / "log").read_text())
-
-    try:
-        yield query
-    finally:
-        process.terminate()
-        process.wait(30)

@@ -1,0 +1,90 @@
+// A whole scrape: all that the processes of a server have counted, read from the memory that they share and written as
+// text. 64 processes of 25 threads each, of which every one has served in both banks of its slot.
+#include <benchmark/benchmark.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/workload.hpp"
+#include "sluice/encode/server.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/registry.hpp"
+
+namespace sluice::bench {
+namespace {
+
+constexpr std::size_t kProcesses = 64;
+constexpr std::size_t kThreads = 25;
+constexpr std::size_t kRequestsPerSlot = 8;
+constexpr std::size_t kRegionBytes = std::size_t{256} << 20U;
+
+/// Recorders of this process in the places of as many others, each with this process's entry in /proc.
+class Server {
+ public:
+  Server() : registry_(*book_) {
+    if (!registry_.open(kRegionBytes)) return;
+    const std::uint32_t group = registry_.group("group", Mode::kDaemon).index;
+    const Workload requests;
+    for (std::size_t i = 0; i < kProcesses; ++i) {
+      const int place = registry_.reserve(group, kThreads);
+      registry_.started(place, ::getpid());
+      recorders_.push_back(std::make_unique<Recorder>(
+          Recorder::Options{.threads = kThreads, .mode = Mode::kDaemon, .memory = registry_.memory_of(place)}));
+      serve(*recorders_.back(), requests);
+    }
+  }
+
+  [[nodiscard]] absl::StatusOr<ServerReading> read() const { return registry_.read(); }
+
+ private:
+  static void serve(Recorder& recorder, const Workload& requests) {
+    Reader reader = recorder.add_reader();
+    std::vector<Worker> workers;
+    for (std::size_t i = 0; i < kThreads; ++i) workers.push_back(recorder.attach());
+    std::size_t n = 0;
+    for (int bank = 0; bank < 2; ++bank) {
+      for (Worker& worker : workers) {
+        for (std::size_t i = 0; i < kRequestsPerSlot; ++i) worker.begin().finish(requests[n++]);
+      }
+      static_cast<void>(reader.drain());
+    }
+  }
+
+  std::unique_ptr<Registry::Book> book_ = std::make_unique<Registry::Book>();
+  Registry registry_;
+  std::vector<std::unique_ptr<Recorder>> recorders_;
+};
+
+void scrape(benchmark::State& state) {
+  const Server server;
+  std::string text;
+  for (auto _ : state) {
+    const absl::StatusOr<ServerReading> reading = server.read();
+    if (!reading.ok() || reading->total.counts.request_count != kProcesses * kThreads * 2 * kRequestsPerSlot) {
+      state.SkipWithError("not all that was served is in the reading");
+      return;
+    }
+    encode::fill(text, [&](std::span<char> out) {
+      return encode::server_exposition(*reading, encode::Format::kOpenMetrics, out);
+    });
+    benchmark::DoNotOptimize(text.data());
+  }
+}
+
+/// The reading alone.
+void read_registry(benchmark::State& state) {
+  const Server server;
+  for (auto _ : state) {
+    const absl::StatusOr<ServerReading> reading = server.read();
+    benchmark::DoNotOptimize(reading.ok());
+  }
+}
+
+BENCHMARK(scrape)->Unit(benchmark::kNanosecond);
+BENCHMARK(read_registry)->Unit(benchmark::kNanosecond);
+
+}  // namespace
+}  // namespace sluice::bench
