@@ -118,7 +118,7 @@ int Registry::reserve(std::uint32_t group, std::size_t threads) noexcept {
   RegistryTable& table = RegistryTable::in(book_.region);
   RegistryPlace& shared = table.places[place];
   shared.pid.store(0, std::memory_order_relaxed);
-  static_cast<void>(shared.tenancy.claim<RegistryFence>(kParent));
+  static_cast<void>(shared.tenancy.claim(kParent));
   shared.tenancy.live(table.last_life.fetch_add(1, std::memory_order_relaxed) + 1);
   return place;
 }
@@ -207,7 +207,7 @@ std::span<std::byte> Registry::claim(std::uint32_t group, std::size_t threads) n
     if (!run.taken || !run.offered || run.group != group || run.threads < threads) continue;
     RegistryPlace& shared = table.places[i];
     const std::int32_t self = os::own_pid();
-    if (!shared.tenancy.claim<RegistryFence>(static_cast<std::uint32_t>(self))) continue;
+    if (!shared.tenancy.claim(static_cast<std::uint32_t>(self))) continue;
     shared.pid.store(self, std::memory_order_relaxed);
     shared.threads.store(static_cast<std::uint32_t>(threads), std::memory_order_relaxed);
     shared.tenancy.live(table.last_life.fetch_add(1, std::memory_order_relaxed) + 1);

@@ -104,6 +104,37 @@ TEST_CASE("registry: a request in flight has an age, and dies with its process")
   CHECK(after.counts.request_count == 1);
 }
 
+TEST_CASE("registry: requests inside others are counted, also when their process has ended") {
+  RegistryRig rig;
+  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
+    Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
+    Reader reader = recorder.add_reader();
+    Worker worker = recorder.attach();
+    Request outer = worker.begin();
+    for (int i = 0; i < 3; ++i) {
+      worker.begin().finish({.status = 302, .request_us = 2'000});
+      if (!reader.drain().ok()) return 1;
+    }
+    outer.finish({});
+    rig.signals->words[0].store(1);
+    for (;;) ::pause();
+    return 0;
+  });
+  rig.signals->wait_for(0, 1);
+  for (const bool ended : {false, true}) {
+    CAPTURE(ended);
+    const GroupCounts counts = rig.read().total.counts;
+    CHECK(counts.request_count == 4);
+    CHECK(counts.status_classes[2] == 3);
+    CHECK(counts.phases[index(Phase::kRequest)].total_us == 6'000);
+    CHECK(broken_sum(counts, kPhases).empty());
+    if (ended) break;
+    RegistryRig::kill(pid);
+    rig.reap(pid);
+  }
+}
+
 TEST_CASE("registry: the CPU time of a killed process is what the system counted, and never goes down") {
   RegistryRig rig;
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
@@ -173,7 +204,7 @@ TEST_CASE("registry: a process that was killed as it took its place gives it bac
   const std::uint32_t group = rig.registry.group("g", Mode::kEmbedded).index;
   rig.registry.offer(group, 1, 1, 1);
   RegistryPlace& place = RegistryTable::in(rig.book->region).places[0];
-  CHECK(in_child([&] { return place.tenancy.claim<RegistryFence>(static_cast<std::uint32_t>(::getpid())) ? 0 : 1; }) == 0);
+  CHECK(in_child([&] { return place.tenancy.claim(static_cast<std::uint32_t>(::getpid())) ? 0 : 1; }) == 0);
   CHECK(rig.read().total.processes == 0);  // it was never to be read
   rig.registry.sweep();
   CHECK(in_child([&] { return rig.registry.claim(group, 1).empty() ? 1 : 0; }) == 0);

@@ -28,7 +28,7 @@ struct Fold : Suite<Fold<kReused>, kReused ? 3 : 2> {
     RelacyAtomic<std::uint64_t> word;  ///< What it has counted.
 
     bool begin(std::uint32_t process) {
-      if (!tenancy.claim<Fence>(process)) return false;
+      if (!tenancy.claim(process)) return false;
       of.store(process, std::memory_order_relaxed);
       tenancy.live(process);
       return true;

@@ -3,16 +3,14 @@
 // read. Neither waits for the other, and no process that counts takes part.
 //
 //   Order map (the argument is in docs/memory-model.md, "Processes")
-//     [G0] claim  fence                    pairs with [G7]: who sees anything of the new owner's in the place sees that
-//                                          the version has changed
 //     [G1] fold   store version  release   pairs with [G5]: who sees the version sees the totals that it names
-//     [G2] fold   fence                    pairs with [G7]: who sees anything later, in the place or in the other copy,
-//                                          sees that the version has changed
+//     [G2] fold   fence                    pairs with [G7]: who sees anything that comes after it, in the place or in
+//                                          the other copy, sees that the version has changed
 //     [G3] fold   store owner    release   pairs with [G4]: the next process finds the place cleared
 //     [G4] claim  CAS   owner    acquire   pairs with [G3]
 //     [G5] read   load  version  acquire   pairs with [G1]
 //     [G6] read   load  life     acquire   pairs with [G9]: what is known of a process belongs to its life
-//     [G7] read   fence                    pairs with [G2] and [G0]
+//     [G7] read   fence                    pairs with [G2]
 //     [G8] read   load  version  relaxed   ordered by [G7]
 //     [G9] live   store life     release   pairs with [G6]
 #pragma once
@@ -33,14 +31,9 @@ struct Tenancy {
   typename Cells::template Atomic<std::uint64_t> life;   ///< A number that never comes again; 0: not to be read.
 
   /// Takes the place for this process. False if another was quicker. Lock-free.
-  template <class Fence>
   [[nodiscard]] bool claim(std::uint32_t who) noexcept {
     std::uint32_t nobody = 0;
-    if (!owner.compare_exchange_strong(nobody, who, std::memory_order_acquire, std::memory_order_relaxed)) {  // [G4]
-      return false;
-    }
-    Fence::light();  // [G0]
-    return true;
+    return owner.compare_exchange_strong(nobody, who, std::memory_order_acquire, std::memory_order_relaxed);  // [G4]
   }
 
   /// What the owner counts is to be read from now on. Before it counts.
