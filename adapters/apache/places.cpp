@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "sluice/recorder.hpp"
+
 namespace sluice::apache {
 namespace {
 
@@ -25,15 +27,17 @@ Registry::Book& retained_book() {
   return *static_cast<Registry::Book*>(book);
 }
 
-/// Twice as many as there may be at a time, since those of a generation that ends are still there when the next begins.
-/// As many again get a place without memory.
+/// Twice as many as there may be at a time, since those of a generation that ends are still there when the next begins;
+/// as many again get a place without memory. Half of everything is left to daemon processes.
 void offer_places() {
-  int processes = 1;
-  int threads = 1;
-  ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &processes);
-  ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &threads);
-  const auto most = static_cast<std::size_t>(std::max(processes, 1));
-  registry->offer(server_group, static_cast<std::size_t>(std::max(threads, 1)), 3 * most, 2 * most);
+  int limit = 1;
+  int thread_limit = 1;
+  ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &limit);
+  ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &thread_limit);
+  const auto processes = static_cast<std::size_t>(std::max(limit, 1));
+  const auto threads = static_cast<std::size_t>(std::max(thread_limit, 1));
+  const std::size_t room = kMostBytes / 2 / Recorder::memory_bytes(threads);
+  registry->offer(server_group, threads, std::min(3 * processes, Registry::kPlaces / 2), std::min(2 * processes, room));
 }
 
 bool in_parent() noexcept { return registry && ::getpid() == parent; }

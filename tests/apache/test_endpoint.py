@@ -13,7 +13,10 @@ import time
 
 import pytest
 
+pytest.importorskip("prometheus_client")
+
 from .client import fetch
+from .config import PROJECT
 from .endpoint import (
     CLASSES,
     ENDPOINT,
@@ -74,6 +77,13 @@ def test_only_a_require_of_its_location_lets_anybody_in(
     assert server.get("/metrics").status == status
     said = server.log_lines("/metrics is not served: no Require of a <Location> allows it")
     assert bool(said) == (lines == [])
+
+
+def test_the_configuration_in_the_document_works(start_httpd: StartHttpd) -> None:
+    text = (PROJECT / "docs/endpoint.md").read_text()
+    example = text.partition("```apache\n")[2].partition("```")[0]
+    server = start_httpd(*DAEMON, example, modules=MODULES)
+    assert server.get("/metrics").status == 200
 
 
 def test_a_handler_set_for_files_serves_nothing(start_httpd: StartHttpd) -> None:

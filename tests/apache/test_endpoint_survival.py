@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("prometheus_client")
+
 from .endpoint import CLASSES, ENDPOINT, MODULES, SERVER_GROUP, Watcher, read, settled
 from .httpd import Httpd, StartHttpd
 from .load import Request, Tally, send_for, send_number
