@@ -30,7 +30,7 @@ ALLOWED = {
     "adapters/wsgi": WSGI,
     "adapters/apache": WSGI | {"adapters/apache", "adapters/daemon", "httpd", "apr"},
     "adapters/daemon": WSGI | {"adapters/daemon"},
-    "examples": BINDINGS | WSGI | {"httplib"},
+    "examples": BINDINGS | WSGI | {"examples", "httplib", "boost"},
 }
 ROOMS = sorted([*ALLOWED, "bench", "tests"], key=len, reverse=True)
 
@@ -48,6 +48,7 @@ LIBRARIES = [  # the first pattern that matches the name in an #include decides
     ("apr", r"ap[ru](_\w+)?\.h"),
     ("httpd", r"(httpd|scoreboard|mpm_common|unixd|(http|ap|mod|util)_\w+)\.h"),
     ("httplib", r"httplib\.h"),
+    ("boost", r"boost/"),
     ("std", r"[a-z_0-9]+$"),
     ("os", r"\w+\.h|(sys|linux|asm|net|netinet|arpa|sanitizer)/"),
 ]
@@ -58,6 +59,7 @@ PACKAGES = [  # the same for the name of a target that no CMake file of the tree
     ("httpd", r".*(httpd|apache|apxs)"),
     ("apr", r".*\bapr"),
     ("httplib", r"PkgConfig::HTTPLIB"),
+    ("boost", r"Boost::"),
 ]
 COMMAND = re.compile(r"^[ \t]*(\w+)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)", re.MULTILINE)
 

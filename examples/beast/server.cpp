@@ -1,0 +1,222 @@
+// server PORT: a server on Boost.Beast that records its requests and serves them to Prometheus under /metrics. One
+// io_context is run by a pool of threads, which `POST /threads/N` makes larger or smaller. A connection is a coroutine
+// that goes on on whichever thread is free, and a request is a variable in it: begun on one thread, ended on another,
+// with any number of them under way. So the worker is a shared one, and threads come and go without the recorder's
+// knowledge. SIGTERM ends it once the requests under way are answered.
+#include <utility>  // which Boost 1.74 uses without including it
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "pool.hpp"
+#include "sluice/cumulative.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/recorder.hpp"
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using namespace std::chrono_literals;
+using Asked = http::request<http::string_body>;
+using Answer = http::response<http::string_body>;
+using Stream = std::shared_ptr<beast::tcp_stream>;
+
+constexpr auto kPatience = 30s;
+constexpr std::size_t kThreads = 4;
+constexpr std::size_t kMostThreads = 64;
+
+std::optional<std::size_t> number(std::string_view text, std::size_t most) {
+  std::size_t value = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), value);
+  const bool whole = error == std::errc() && end == text.end();
+  return whole && value >= 1 && value <= most ? std::optional(value) : std::nullopt;
+}
+
+class Server {
+ public:
+  /// Throws boost::system::system_error when the port cannot be had.
+  explicit Server(std::uint16_t port) : acceptor_(strand_, {asio::ip::address_v4::loopback(), port}) {}
+
+  void run() {
+    signals_.async_wait([this](beast::error_code, int) { stop(); });
+    asio::co_spawn(strand_, accept(), asio::detached);
+    pool_.resize(kThreads);
+    pool_.join();
+  }
+
+ private:
+  /// A connection, for as long as it is served.
+  class Open {
+   public:
+    Open(Server& server, const Stream& stream) : server_(server), stream_(stream) {
+      const std::lock_guard lock(server_.mutex_);
+      server_.streams_.insert(stream_);
+    }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+    ~Open() {
+      const std::lock_guard lock(server_.mutex_);
+      server_.streams_.erase(stream_);
+    }
+
+   private:
+    Server& server_;
+    const Stream& stream_;
+  };
+
+  asio::awaitable<void> accept() {
+    while (acceptor_.is_open()) {
+      beast::error_code error;
+      auto stream = std::make_shared<beast::tcp_stream>(asio::make_strand(context_));
+      co_await acceptor_.async_accept(stream->socket(), asio::redirect_error(asio::use_awaitable, error));
+      if (!error && acceptor_.is_open()) {
+        asio::co_spawn(stream->get_executor(), serve(stream), asio::detached);
+      } else if (acceptor_.is_open()) {  // such as too many open files: some will be closed
+        co_await asio::steady_timer(strand_, 100ms).async_wait(asio::use_awaitable);
+      }
+    }
+  }
+
+  asio::awaitable<void> serve(Stream stream) {
+    beast::error_code error;
+    beast::flat_buffer buffer;
+    const Open open(*this, stream);
+    for (bool again = true; again && !stopping_;) {
+      Asked asked;
+      stream->expires_after(kPatience);
+      co_await http::async_read(*stream, buffer, asked, asio::redirect_error(asio::use_awaitable, error));
+      if (error) break;
+      std::optional<sluice::Request> request;  // one whose answer cannot be sent counts as failed
+      if (asked.target() != "/metrics") request.emplace(worker_.begin());
+      Answer answer = co_await handle(asked);
+      again = asked.keep_alive() && !stopping_;
+      answer.keep_alive(again);
+      answer.prepare_payload();
+      const std::uint64_t answered_ns = sluice::monotonic_ns();
+      stream->expires_after(kPatience);
+      co_await http::async_write(*stream, answer, asio::redirect_error(asio::use_awaitable, error));
+      if (error) break;
+      if (request) finish(*request, answered_ns, answer);
+    }
+  }
+
+  asio::awaitable<Answer> handle(const Asked& asked) {
+    const std::string_view target(asked.target().data(), asked.target().size());
+    Answer answer(http::status::ok, asked.version());
+    answer.set(http::field::content_type, "text/plain");
+    const bool get = asked.method() == http::verb::get;
+    if (get && target == "/hello") {
+      answer.body() = "Hello World!";
+    } else if (get && target == "/slow") {  // holds no thread meanwhile
+      co_await asio::steady_timer(co_await asio::this_coro::executor, 200ms).async_wait(asio::use_awaitable);
+      answer.body() = "Hello at last!";
+    } else if (get && target == "/metrics") {
+      expose(asked, answer);
+    } else if (const auto threads = threads_wanted(asked.method(), target)) {
+      pool_.resize(*threads);
+    } else {
+      answer.result(http::status::not_found);
+    }
+    co_return answer;
+  }
+
+  static std::optional<std::size_t> threads_wanted(http::verb method, std::string_view target) {
+    constexpr std::string_view kPath = "/threads/";
+    if (method != http::verb::post || !target.starts_with(kPath)) return std::nullopt;
+    return number(target.substr(kPath.size()), kMostThreads);
+  }
+
+  void expose(const Asked& asked, Answer& answer) {
+    sluice::Window window;
+    if (!scraped_.read(window).ok()) {
+      answer.result(http::status::service_unavailable);
+      return;
+    }
+    const auto accept = asked[http::field::accept];
+    const auto format = sluice::encode::negotiate({accept.data(), accept.size()});
+    sluice::encode::fill(answer.body(), [&](std::span<char> out) {
+      return sluice::encode::exposition({.window = &window}, {.format = format}, out);
+    });
+    answer.set(http::field::content_type, std::string(sluice::encode::content_type(format)));
+  }
+
+  static void finish(sluice::Request& request, std::uint64_t answered_ns, const Answer& answer) {
+    const std::uint64_t now_ns = sluice::monotonic_ns();
+    request.finish({.status = static_cast<int>(answer.result_int()),
+                    .application_us = (answered_ns - request.start_ns()) / 1000,
+                    .request_us = (now_ns - request.start_ns()) / 1000,
+                    .output_write_us = (now_ns - answered_ns) / 1000,
+                    .output_bytes = answer.body().size()},
+                   now_ns);
+  }
+
+  /// On the acceptor's strand. A connection that waits for a request sees the end of its input.
+  void stop() {
+    stopping_ = true;
+    acceptor_.close();
+    const std::lock_guard lock(mutex_);
+    for (const Stream& stream : streams_) {
+      asio::post(stream->get_executor(), [stream] {
+        beast::error_code gone;
+        stream->socket().shutdown(tcp::socket::shutdown_receive, gone);
+      });
+    }
+  }
+
+  sluice::Recorder recorder_{{.threads = 1}};  // no thread has a slot, and one is the least
+  sluice::Worker worker_ = recorder_.attach_shared();
+  sluice::CumulativeReader scraped_{recorder_.add_reader()};
+
+  asio::io_context context_;
+  asio::strand<asio::io_context::executor_type> strand_ = asio::make_strand(context_);
+  asio::signal_set signals_{strand_, SIGTERM, SIGINT};
+  tcp::acceptor acceptor_;
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::set<Stream> streams_;
+  Pool pool_{context_};
+};
+
+}  // namespace
+
+int main(int count, char** values) {
+  const auto port = number(count == 2 ? values[1] : "", 65535);
+  if (!port) {
+    std::cerr << "server: one argument is needed, a port from 1 to 65535\n";
+    return 2;
+  }
+  try {
+    Server(static_cast<std::uint16_t>(*port)).run();
+  } catch (const std::exception& error) {
+    std::cerr << "server: port " << *port << " cannot be served: " << error.what() << '\n';
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
