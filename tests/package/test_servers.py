@@ -75,10 +75,11 @@ def test_requests_go_on_while_threads_come_and_go(built: Callable[[str], Path]) 
 
         with ThreadPoolExecutor(LOADERS + 1) as pool:
             resizer = pool.submit(resize)
-            loaders = [pool.submit(load_kept_open, port) for _ in range(LOADERS)]
-            for loader in loaders:
-                loader.result()
-            over.set()
+            try:
+                for loader in [pool.submit(load_kept_open, port) for _ in range(LOADERS)]:
+                    loader.result()
+            finally:
+                over.set()
             resizer.result()
         slow = 3 * 17
         with ThreadPoolExecutor(slow) as pool:  # more at a time than threads
