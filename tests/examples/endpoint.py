@@ -69,7 +69,7 @@ def _prefixes() -> dict[str, list[tuple[Labels, tuple[str, ...]]]]:
 def _counter(lines: list[str], name: str, points: list[tuple[Labels, float]]) -> None:
     lines.append(f"# TYPE {name} counter")
     for labels, value in points:
-        lines += [_sample(f"{name}_total", labels, value), _sample(f"{name}_created", labels, 1e9)]
+        lines.append(_sample(f"{name}_total", labels, value))
 
 
 def _histogram(lines: list[str], name: str, scrape: int, points: list[Labels]) -> None:
@@ -79,7 +79,6 @@ def _histogram(lines: list[str], name: str, scrape: int, points: list[Labels]) -
             lines.append(_sample(f"{name}_bucket", {**labels, "le": str(bound)}, scrape * (index + 1)))
         lines.append(_sample(f"{name}_sum", labels, 0.1 * scrape))
         lines.append(_sample(f"{name}_count", labels, scrape * (len(BOUNDS) + 1)))
-        lines.append(_sample(f"{name}_created", labels, 1e9))
 
 
 def _sample(name: str, labels: Labels, value: float) -> str:
