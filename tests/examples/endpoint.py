@@ -1,4 +1,4 @@
-"""What `SetHandler sluice-metrics` gives, made up: every family with its labels, counters rising from scrape to scrape."""
+"""What `SetHandler sluice-metrics` gives, made up: each family with its labels, counters rising with each scrape."""
 
 from __future__ import annotations
 

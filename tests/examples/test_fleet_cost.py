@@ -16,7 +16,11 @@ from .endpoint import DAEMON, EMBEDDED, serving
 from .prometheus import EXAMPLE, Prometheus, as_in_the_example
 
 DOCUMENT = (PROJECT / "docs/fleet.md").read_text()
-ROWS = {EMBEDDED: "a group of Apache's own processes", DAEMON: "a group of daemon processes", "": "totals of the server"}
+ROWS = {
+    EMBEDDED: "a group of Apache's own processes",
+    DAEMON: "a group of daemon processes",
+    "": "totals of the server",
+}
 HOST = "such a host"
 SECONDS_OF_A_DAY = 86_400
 
@@ -53,7 +57,8 @@ def test_a_scrape_is_what_the_host_of_the_document_gives(prometheus: Prometheus)
 
 def test_the_table_of_hosts_follows_from_the_series_of_one(prometheus: Prometheus) -> None:
     _, kept = row(HOST)
-    rows = re.findall(r"^\| ([\d,]+) hosts? \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) to ([\d.]+) GB \|$", DOCUMENT, re.MULTILINE)
+    cells_of = r"^\| ([\d,]+) hosts? \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) to ([\d.]+) GB \|$"
+    rows = re.findall(cells_of, DOCUMENT, re.MULTILINE)
     assert [cells[0] for cells in rows] == ["1", "100", "1,000", "10,000"]
     for hosts, series, rate, least, most in rows:
         expected = int(hosts.replace(",", "")) * kept

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 from apache.client import HOST, fetch, read_response
-from apache.httpd import free_port
-from apache.process import wait_until
+from apache.process import free_port, wait_until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from .conftest import ROOT, run
@@ -34,8 +33,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Callable
     def build(name: str) -> Path:
         if name not in done:
             folder = tmp_path_factory.mktemp(name)
-            run("cmake", "-G", "Ninja", "-S", ROOT / "examples" / name, "-B", folder, f"-DCMAKE_PREFIX_PATH={installed}",
-                "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Werror")
+            options = [f"-DCMAKE_PREFIX_PATH={installed}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Werror"]
+            run("cmake", "-G", "Ninja", "-S", ROOT / "examples" / name, "-B", folder, *options)
             run("cmake", "--build", folder)
             done[name] = folder / "server"
         return done[name]
