@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 from apache.config import PROJECT
 from apache.process import wait_until
+from apache.prometheus import Prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from .endpoint import EMBEDDED, serving
-from .prometheus import Prometheus, as_in_the_example
+from .prometheus import as_in_the_example
 
 DASHBOARDS = sorted((PROJECT / "examples/grafana").glob("*.json"))
 PANELS = {"row", "stat", "timeseries", "heatmap", "bargauge"}

@@ -11,9 +11,10 @@ import pytest
 from apache.client import fetch
 from apache.config import PROJECT
 from apache.process import wait_until
+from apache.prometheus import Prometheus
 
 from .endpoint import DAEMON, EMBEDDED, serving
-from .prometheus import EXAMPLE, Prometheus, as_in_the_example
+from .prometheus import EXAMPLE, as_in_the_example
 
 DOCUMENT = (PROJECT / "docs/fleet.md").read_text()
 ROWS = {
