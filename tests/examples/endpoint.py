@@ -15,7 +15,7 @@ EMBEDDED_PHASES = ("server", "application", "input_read", "output_write", "gil_w
 DAEMON_PHASES = (*EMBEDDED_PHASES, "queue", "daemon")
 GROUPS = {EMBEDDED: EMBEDDED_PHASES, DAEMON: DAEMON_PHASES}
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
-BOUNDS = [(-(-1000 * 2**octave // 128) - 1) / 1e6 for octave in range(24)]
+BOUNDS = [f"{(-(-1000 * 2**octave // 128) - 1) / 1e6:.6f}" for octave in range(24)]
 COUNTERS = {
     "busy_seconds": 3.5,
     "request_cpu_seconds": 1.5,
@@ -76,7 +76,7 @@ def _histogram(lines: list[str], name: str, scrape: int, points: list[Labels]) -
     lines.append(f"# TYPE {name} histogram")
     for labels in points:
         for index, bound in enumerate([*BOUNDS, "+Inf"]):
-            lines.append(_sample(f"{name}_bucket", {**labels, "le": str(bound)}, scrape * (index + 1)))
+            lines.append(_sample(f"{name}_bucket", {**labels, "le": bound}, scrape * (index + 1)))
         lines.append(_sample(f"{name}_sum", labels, 0.1 * scrape))
         lines.append(_sample(f"{name}_count", labels, scrape * (len(BOUNDS) + 1)))
 
