@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
 
 #include "sluice/grid.hpp"
@@ -35,7 +34,10 @@ class View {
   /// How many durations fall into an entry.
   [[nodiscard]] constexpr std::uint64_t count(const std::array<std::uint64_t, Grid::kBuckets>& buckets,
                                               std::size_t entry) const noexcept {
-    return std::accumulate(buckets.begin() + first(entry), buckets.begin() + first(entry + 1), std::uint64_t{0});
+    std::size_t bucket = first(entry);
+    std::uint64_t sum = buckets[bucket];  // most have one
+    for (const std::size_t end = first(entry + 1); ++bucket < end;) sum += buckets[bucket];
+    return sum;
   }
 
  private:
