@@ -59,7 +59,7 @@ void add_whole_slot(const Slot& slot, std::size_t phases, GroupCounts& to) noexc
     const std::uint64_t before = slot.sequence.load(std::memory_order_acquire);
     if (tries > 0) whole = {};
     add_slot(slot, phases, whole);
-    std::atomic_thread_fence(std::memory_order_acquire);
+    RegistryFence::light();
     const bool same = slot.sequence.load(std::memory_order_relaxed) == before;
     if (same && before % 2 == 0) break;
   }
