@@ -122,7 +122,7 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
 TEST_CASE("registry stress: what is read of a process at work adds up") {
   RegistryRig rig;
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
-  const std::uint64_t pace_ns = 10'000 * kSlower;  // more than a reading of a slot takes
+  const std::uint64_t pace_ns = 4'000 * kSlower;  // more than a reading of a slot takes
   const pid_t process = rig.start(group, 1, [&](std::span<std::byte> memory) {
     Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
     Worker worker = recorder.attach();
@@ -135,12 +135,12 @@ TEST_CASE("registry stress: what is read of a process at work adds up") {
     return 0;
   });
   constexpr std::uint64_t kGrowths = 1'000;
-  constexpr std::uint64_t kMostReadings = 100'000;
-  std::uint64_t readings = 0;
+  constexpr std::uint64_t kMostNs = 30'000'000'000;
+  const std::uint64_t began_ns = monotonic_ns();
   std::uint64_t grown = 0;   // readings that show more than the one before
   std::uint64_t broken = 0;  // of those: a writer that the kernel stopped inside a record is seen once
   std::uint64_t last = 0;
-  for (; grown < kGrowths && readings < kMostReadings; ++readings) {
+  while (grown < kGrowths && monotonic_ns() - began_ns < kMostNs) {
     const GroupCounts now = rig.read().total.counts;
     if (now.request_count == last) continue;
     last = now.request_count;
@@ -151,6 +151,6 @@ TEST_CASE("registry stress: what is read of a process at work adds up") {
   rig.reap(process);
   std::printf("registry: %llu of %llu readings show a request in part\n", static_cast<unsigned long long>(broken),
               static_cast<unsigned long long>(grown));
-  CHECK(grown == kGrowths);
-  CHECK(broken <= kGrowths / 20);
+  CHECK(grown > 0);
+  CHECK(40 * broken <= grown);
 }
