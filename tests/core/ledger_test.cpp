@@ -132,6 +132,11 @@ class Bench {
   }
 
   void check_slot(std::size_t slot) {
+    const SlotWindow& now = window_.slots[slot];
+    if (now.busy_ns > window_.elapsed_ns) complain("busy for longer than the window");
+    if (now.in_flight && now.busy_ns < std::min(now.current_elapsed_ns, window_.elapsed_ns)) {
+      complain("in a request, but not busy");
+    }
     shown_ns_[slot] += window_.slots[slot].busy_ns;
     last_[slot] = window_.slots[slot];
   }
@@ -351,13 +356,18 @@ TEST_CASE("ledger: a request whose record is stopped counts as in flight") {
 
 TEST_CASE("ledger: a busy account gives every window its part and no more") {
   detail::BusyAccount account;
-  CHECK(account.settle(30, 100) == 30);
-  CHECK(account.settle(30, 100) == 0);
-  CHECK(account.settle(25, 100) == 0);     // a request that turned out shorter
-  CHECK(account.settle(180, 100) == 100);  // more than fits: the rest follows
-  CHECK(account.settle(180, 100) == 50);
-  CHECK(account.settle(180, 0) == 0);
+  CHECK(account.settle(30, 0, 100) == 30);
+  CHECK(account.settle(30, 0, 100) == 0);
+  CHECK(account.settle(25, 0, 100) == 0);     // a request that turned out shorter
+  CHECK(account.settle(180, 0, 100) == 100);  // more than fits: the rest follows
+  CHECK(account.settle(180, 0, 100) == 50);
+  CHECK(account.settle(180, 0, 0) == 0);
   CHECK(account.credited_ns == 180);
+  CHECK(account.settle(180, 70, 100) == 70);
+  CHECK(account.settle(180, 90, 100) == 90);  // in flight: another request, the one before is not known yet
+  CHECK(account.settle(270, 900, 100) == 100);
+  CHECK(account.settle(360, 0, 100) == 0);  // known now, and given before
+  CHECK(account.settle(450, 0, 100) == 10);
 }
 
 TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all zero") {

@@ -62,7 +62,7 @@ class Ledger {
       if (!views_[i]) continue;
       if (quiesce(array_.slots[i], *views_[i], may_wait)) {
         take(i, closing_ & 1, out);
-        settle(i, out.slots[i]);
+        settle(i, in_flight_since(array_.slots[i]), out.slots[i]);
       } else {
         defer(i, out.slots[i]);
       }
@@ -157,20 +157,19 @@ class Ledger {
     return start_ns <= cut_ns_ ? start_ns : 0;
   }
 
-  void settle(std::size_t i, SlotWindow& slot) noexcept {
+  /// Lists what was in flight at the cut, and gives the window its busy time.
+  void settle(std::size_t i, std::uint64_t since_ns, SlotWindow& slot) noexcept {
     SlotView& view = *views_[i];
-    const std::uint64_t since_ns = in_flight_since(array_.slots[i]);
     slot.in_flight = since_ns != 0;
     slot.current_elapsed_ns = slot.in_flight ? cut_ns_ - since_ns : 0;
-    slot.busy_ns += view.busy.settle(view.completed_busy_ns + slot.current_elapsed_ns, cut_ns_ - previous_ns_);
+    slot.busy_ns += view.busy.settle(view.completed_busy_ns, slot.current_elapsed_ns, cut_ns_ - previous_ns_);
   }
 
-  /// The writer was stopped inside its record, so its bank cannot be read: the request counts as still in flight, and
-  /// the next cut that reads the bank gets its busy time with it.
+  /// The writer was stopped inside its record, so its bank cannot be read: the request counts as still in flight. Busy
+  /// time of others in the bank comes with the cut that reads it.
   void defer(std::size_t i, SlotWindow& slot) noexcept {
     const std::uint64_t since_ns = array_.slots[i].start_ns.load(std::memory_order_acquire);  // [R4]
-    slot.in_flight = since_ns != 0 && since_ns <= cut_ns_;
-    slot.current_elapsed_ns = slot.in_flight ? cut_ns_ - since_ns : 0;
+    settle(i, since_ns <= cut_ns_ ? since_ns : 0, slot);
   }
 
   SlotArray<Cells> array_;

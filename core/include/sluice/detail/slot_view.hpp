@@ -64,17 +64,19 @@ void take_sums(const Bank<Counter>& bank, BankBaseline& seen, Window& window, Sl
   }
 }
 
-/// Busy time of a slot as a running account: `target_ns` is all that its requests had used up to a cut, `credited_ns`
-/// what windows have been given. A window gets the difference, at most its own length; a remainder goes to the next. So
-/// parts add up to the whole and none exceeds its window, whatever the clocks of writer and reader say to one another.
+/// Busy time of a slot as a running account: what its requests are known to have used up to a cut, against what windows
+/// have been given. A window gets the difference, at most its own length; a remainder goes to the next. So parts add up
+/// to the whole and none exceeds its window, whatever the clocks of writer and reader say to one another. The request
+/// in flight at the cut gives its part of the window in any case; what the account is then ahead, later ones get less.
 struct BusyAccount {
   std::uint64_t credited_ns = 0;
 
-  std::uint64_t settle(std::uint64_t target_ns, std::uint64_t period_ns) noexcept {
-    if (target_ns <= credited_ns) return 0;
-    const std::uint64_t part = std::min(target_ns - credited_ns, period_ns);
-    credited_ns += part;
-    return part;
+  std::uint64_t settle(std::uint64_t completed_ns, std::uint64_t elapsed_ns, std::uint64_t period_ns) noexcept {
+    const std::uint64_t used_ns = completed_ns + elapsed_ns;
+    const std::uint64_t owed_ns = used_ns > credited_ns ? used_ns - credited_ns : 0;
+    const std::uint64_t part_ns = std::min(std::max(owed_ns, elapsed_ns), period_ns);
+    credited_ns += part_ns;
+    return part_ns;
   }
 };
 
