@@ -66,15 +66,17 @@ struct Bank {
   }
 
  private:
-  /// The phases from kFirst on. Unrolled, so that every counter has a fixed place.
+  /// The phases from kFirst on. Unrolled, so that every counter has a fixed place. All buckets are found before the
+  /// first is counted: a look into the grid's table would wait for where the store before it goes.
   template <std::size_t kFirst = 0, std::size_t... kOffset>
-  void observe(const std::uint64_t (&us)[kPhases], std::index_sequence<kOffset...>) noexcept {
-    (observe_phase(kFirst + kOffset, us[kFirst + kOffset]), ...);
+  [[gnu::always_inline]] void observe(const std::uint64_t (&us)[kPhases], std::index_sequence<kOffset...>) noexcept {
+    const std::size_t found[] = {Layout::bucket_of(us[kFirst + kOffset])...};
+    (observe_phase(kFirst + kOffset, us[kFirst + kOffset], found[kOffset]), ...);
   }
 
-  void observe_phase(std::size_t phase, std::uint64_t us) noexcept {
+  void observe_phase(std::size_t phase, std::uint64_t us, std::size_t bucket) noexcept {
     total_us[phase].add(us);
-    buckets[phase][Layout::bucket_of(us)].add(1);
+    buckets[phase][bucket].add(1);
     if (phase != index(Phase::kGilWait)) extremes(phase, us, us);
   }
 
