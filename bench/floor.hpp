@@ -18,10 +18,12 @@ inline void add(const Completion& done, Window& window) noexcept {
                                      done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
                                      done.queue_us,      done.daemon_us};
   const std::size_t phases = phases_of(window.mode);
+  std::size_t found[kPhases] = {};  // before the first is counted, as Bank has it
+  for (std::size_t p = 0; p < phases; ++p) found[p] = Grid::bucket_of(us[p]);
   for (std::size_t p = 0; p < phases; ++p) {
     PhaseWindow& phase = window.phases[p];
     phase.total_us += us[p];
-    ++phase.buckets[Grid::bucket_of(us[p])];
+    ++phase.buckets[found[p]];
     if (p == index(Phase::kGilWait)) continue;
     phase.smallest_us = std::min(phase.smallest_us, us[p]);
     phase.largest_us = std::max(phase.largest_us, us[p]);

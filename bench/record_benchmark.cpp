@@ -5,13 +5,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "bench/atomic_baseline.hpp"
+#include "bench/coarse_grid.hpp"
 #include "bench/floor.hpp"
 #include "bench/lock_by_slot_baseline.hpp"
 #include "bench/locked_baseline.hpp"
 #include "bench/prometheus_peer.hpp"
 #include "bench/workload.hpp"
+#include "sluice/detail/slot.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::bench {
@@ -42,6 +45,24 @@ void record(benchmark::State& state) {
     request.finish(done, stop_ns);
   });
 }
+
+/// What `record` comes to, in a slot of its own that is laid out by a grid.
+template <class Layout>
+void record_in(benchmark::State& state) {
+  using Cells = detail::ProductionCells;
+  const auto slot = std::make_unique<detail::Slot<Cells, Layout>>();
+  const detail::Epoch<Cells> epoch{};
+  const detail::Held<Cells> held{};
+  repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    slot->begin(start_ns);
+    benchmark::ClobberMemory();  // as if a request were in between
+    detail::record<detail::AsymmetricFence>(*slot, epoch, held, start_ns, stop_ns, done, kPhases);
+  });
+}
+
+void record_fine_grid(benchmark::State& state) { record_in<Grid>(state); }
+
+void record_coarse_grid(benchmark::State& state) { record_in<CoarseGrid>(state); }
 
 void floor(benchmark::State& state) {
   Floor floor(Mode::kDaemon);
@@ -93,6 +114,8 @@ void prometheus_cpp(benchmark::State& state) {
 }
 
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(record_fine_grid)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(record_coarse_grid)->ThreadRange(1, 1)->UseRealTime();
 BENCHMARK(floor)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked_seconds)->ThreadRange(1, 2)->UseRealTime();

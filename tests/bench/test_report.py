@@ -16,6 +16,7 @@ REPORT = Path(__file__).parents[2] / "bench" / "report.py"
 
 ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "locked_seconds": 120.0, "lock_by_slot": 30.0}
 ONE_THREAD |= {"atomics": 60.0, "prometheus_cpp": 240.0, "record_tail": 0.0, "locked_tail": 0.0}
+ONE_THREAD |= {"record_fine_grid": 22.0, "record_coarse_grid": 20.0}
 ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
 ONE_THREAD |= {"scrape": 2_000_000.0, "read_registry": 1_500_000.0}
 TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0, "locked_seconds": 150.0, "lock_by_slot": 16.0}
@@ -83,6 +84,7 @@ def test_the_report_has_its_form_and_its_medians(tmp_path: Path, out: Path) -> N
     assert values["record_2t_cpu"] == 22.0
     assert written["ratios"] == {
         "record_over_floor_1t": pytest.approx(1.25),
+        "finer_grid_over_coarse": pytest.approx(1.1),
         "locked_over_record_1t": pytest.approx(4.5),
         "locked_over_record_2t": pytest.approx(10.0),
         "locked_seconds_over_record_1t": pytest.approx(6.0),
