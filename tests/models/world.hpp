@@ -35,6 +35,7 @@ struct Served {
   std::uint64_t stop_ns = 0;
   std::uint64_t begun_at = 0;     ///< The start is stored.
   std::uint64_t recorded_at = 0;  ///< The record is done.
+  std::uint64_t ahead_ns = 0;     ///< What it was shown to be busy beyond its end.
 };
 
 /// Which requests a consumer has seen, one bit each.
@@ -152,10 +153,14 @@ class World {
       if (requests_[n].recorded_at != 0) require((seen_ & bit(n)) != 0, "a request in no window");
     }
     std::uint64_t served_ns[kSlots] = {};
-    for (std::size_t n = 0; n < served_; ++n) served_ns[requests_[n].slot] += duration(n);
+    std::uint64_t ahead_ns[kSlots] = {};
+    for (std::size_t n = 0; n < served_; ++n) {
+      served_ns[requests_[n].slot] += duration(n);
+      ahead_ns[requests_[n].slot] += requests_[n].ahead_ns;
+    }
     for (std::size_t i = 0; i < kSlots; ++i) {
       require(shown_ns_[i] >= served_ns[i], "busy time is missing");
-      require(shown_ns_[i] <= served_ns[i] + ahead_ns_[i], "busy time twice");
+      require(shown_ns_[i] <= served_ns[i] + ahead_ns[i], "busy time twice");
     }
   }
 
@@ -244,15 +249,16 @@ class World {
   }
 
   /// At most one request of a slot spans a cut: begun by then, and in no window yet. It must be seen in flight if its
-  /// start was stored before the fence that makes it visible. Then its part of the window is what the account says.
+  /// start was stored before the fence that makes it visible. Its part of the window is what the account says, and
+  /// never less than what the window has of it.
   void check_busy(std::size_t i, Requests inside, bool strict) {
     const SlotWindow& slot = window_.slots[i];
     const std::uint64_t cut_ns = ledger_.cut_ns();
     const std::uint64_t period_ns = cut_ns - ledger_.previous_cut_ns();
     require(slot.busy_ns <= period_ns, "busy for longer than the window");
-    const Served* spans = nullptr;
+    Served* spans = nullptr;
     for (std::size_t n = 0; n < served_; ++n) {
-      const Served& request = requests_[n];
+      Served& request = requests_[n];
       if (request.slot != i) continue;
       if ((inside & bit(n)) != 0) completed_ns_[i] += duration(n);
       if (request.start_ns != 0 && request.start_ns <= cut_ns && (seen_ & bit(n)) == 0) {
@@ -261,18 +267,17 @@ class World {
       }
     }
     if (slot.in_flight) require(spans != nullptr, "a request in flight that is not");
+    const std::uint64_t elapsed_ns = slot.in_flight ? cut_ns - spans->start_ns : 0;
+    require(slot.busy_ns >= std::min(elapsed_ns, period_ns), "in a request, but not busy");
     if (strict) {
       if (Fence::kAsymmetric && spans != nullptr && spans->begun_at != 0 && spans->begun_at < fence_at) {
         require(slot.in_flight, "a request in flight that is not seen");
       }
-      const std::uint64_t target_ns = completed_ns_[i] + (slot.in_flight ? cut_ns - spans->start_ns : 0);
-      const std::uint64_t part_ns =
-          target_ns > shown_ns_[i] ? std::min(target_ns - shown_ns_[i], period_ns) : std::uint64_t{0};
-      require(slot.busy_ns == part_ns, "the busy time of a slot");
+      const std::uint64_t target_ns = completed_ns_[i] + elapsed_ns;
+      const std::uint64_t owed_ns = target_ns > shown_ns_[i] ? target_ns - shown_ns_[i] : 0;
+      require(slot.busy_ns == std::min(std::max(owed_ns, elapsed_ns), period_ns), "the busy time of a slot");
     }
-    if (slot.in_flight && spans->stop_ns != 0 && spans->stop_ns < cut_ns) {
-      ahead_ns_[i] = std::max(ahead_ns_[i], cut_ns - spans->stop_ns);
-    }
+    if (slot.in_flight && spans->stop_ns != 0 && spans->stop_ns < cut_ns) spans->ahead_ns = cut_ns - spans->stop_ns;
     shown_ns_[i] += slot.busy_ns;
   }
 
@@ -288,7 +293,6 @@ class World {
   Requests seen_ = 0;
   std::uint64_t completed_ns_[kSlots] = {};
   std::uint64_t shown_ns_[kSlots] = {};
-  std::uint64_t ahead_ns_[kSlots] = {};
   std::uint64_t before_cut_from_ = 0;
   std::uint64_t cut_from_ = 0;
   std::uint64_t cut_to_ = 0;
