@@ -6,8 +6,7 @@
 //   conventions           5 ms, 10 ms, 25 ms, ..., 10 s, which OpenTelemetry advises for http.server.request.duration
 //
 // Buckets are [lower, upper) over whole microseconds: a duration on a bound belongs to the upper one. The bounds of
-// OpenTelemetry are inclusive and count a duration on them below, so that these are kept one microsecond higher. All
-// arithmetic is on integers.
+// OpenTelemetry are inclusive and count a duration on them below, so that these are kept one microsecond higher.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace sluice {
 
@@ -61,29 +61,41 @@ static_assert(std::adjacent_find(kAll.begin(), kAll.end()) == kAll.end());
 
 namespace detail {
 
-/// Durations are scaled by 128/125, so that 1 ms is 1024, and the three leading bits tell the cell: which quarter of
-/// which octave. The scale has 26 binary places. It is too large by less than 2^-26, which for the longest comes to
-/// less than a microsecond: too little to take the last duration of a cell to the next. Cells below 1 ms, which begin
-/// between two whole microseconds, have durations for which it is nothing.
-inline constexpr unsigned kScaleBits = 26;
-inline constexpr std::uint64_t kScale = (std::uint64_t{128} << kScaleBits) / 125 + 1;
-/// What is shorter than this is in the same bucket, the first, and its cell is one of that.
-inline constexpr std::uint64_t kShortest = std::uint64_t{4} << kScaleBits;
-inline constexpr std::size_t kFirstCell = 4 * std::size_t{kScaleBits} + 4;
-inline constexpr std::size_t kCells = 97;
+/// A cell is a quarter of an octave of the durations, scaled by 128/125 so that 1 ms is 1024: then the floating-point
+/// number of a duration tells its cell by the bits from the second of its mantissa up. No instruction that counts
+/// leading zeros is needed, which is a slow one where a program has to run on any x86-64.
+///
+/// An eighth of a microsecond is added to each duration. That leaves none that is 0, and none so close to a bound that
+/// rounding could take it over: a bound is whole, or at least a quarter above the whole microsecond before it.
+inline constexpr double kScale = 128.0 / 125;
+inline constexpr unsigned kCellShift = std::numeric_limits<double>::digits - 1 - 2;
+
+static_assert(std::numeric_limits<double>::is_iec559 && sizeof(double) == sizeof(std::uint64_t));
+
+/// Of a duration up to the last bound. Neighbouring cells have neighbouring numbers.
+constexpr std::uint64_t cell_number(std::uint64_t us) noexcept {
+  const double scaled = static_cast<double>(static_cast<std::int64_t>(8 * us + 1)) * (kScale / 8);
+  return std::bit_cast<std::uint64_t>(scaled) >> kCellShift;
+}
+
+inline constexpr std::uint64_t kFirstCell = cell_number(0);
+inline constexpr std::size_t kCells = cell_number(bounds::kAll.back()) - kFirstCell + 1;
 
 /// What a cell adds to a duration: its first bucket above 32 bits, and below them what carries into those at the one
 /// bound that may lie inside. No longer duration than the last bound is added.
 inline constexpr auto kCellWords = [] {
   std::array<std::uint64_t, kCells> words{};
-  const auto bound_at = [](std::size_t cell) {
-    const std::uint64_t scaled = std::uint64_t{4 + cell % 4} << cell / 4;
-    return (scaled * 125 + 127) / 128;
+  const auto shortest_of = [](std::uint64_t number) {
+    auto us = static_cast<std::uint64_t>(std::bit_cast<double>(number << kCellShift) / kScale);
+    while (cell_number(us) < number) ++us;
+    return us;
   };
   for (std::size_t cell = 0; cell < words.size(); ++cell) {
-    const auto* const next = std::upper_bound(bounds::kAll.begin(), bounds::kAll.end(), bound_at(cell));
+    const auto* const next = std::upper_bound(bounds::kAll.begin(), bounds::kAll.end(), shortest_of(kFirstCell + cell));
     words[cell] = static_cast<std::uint64_t>(next - bounds::kAll.begin()) << 32;
-    if (next != bounds::kAll.end() && *next < bound_at(cell + 1)) words[cell] += (std::uint64_t{1} << 32) - *next;
+    if (next != bounds::kAll.end() && *next < shortest_of(kFirstCell + cell + 1)) {
+      words[cell] += (std::uint64_t{1} << 32) - *next;
+    }
   }
   return words;
 }();
@@ -97,10 +109,7 @@ struct Grid {
   /// The bucket of a duration. Wait-free, without a branch: what is longer than the last bound is moved to it.
   static constexpr std::size_t bucket_of(std::uint64_t us) noexcept {
     const std::uint64_t within = std::min(us, kLongestUs);
-    const std::uint64_t scaled = within * detail::kScale | detail::kShortest;
-    const auto behind = static_cast<unsigned>(std::bit_width(scaled)) - 3;  // bits behind the three leading ones
-    const std::size_t cell = std::size_t{4} * behind + (scaled >> behind) - detail::kFirstCell;
-    return (detail::kCellWords[cell] + within) >> 32;
+    return (detail::kCellWords[detail::cell_number(within) - detail::kFirstCell] + within) >> 32;
   }
 
   /// The smallest duration of a bucket; 0 for the first.
