@@ -74,6 +74,24 @@ void bound_waits(int descriptor, const daemon::Group& group) {
   ::setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 }
 
+struct Arrived {
+  std::size_t size = 0;
+  bool whole = false;  ///< That was the end of the body.
+};
+
+/// Reads what has arrived. What an error is comes out when more is asked for.
+Arrived add_arrived(ApacheExchange& exchange, absl::Span<char> into) {
+  Arrived arrived;
+  while (arrived.size < into.size()) {
+    const absl::StatusOr<std::size_t> more = exchange.read_arrived(into.subspan(arrived.size));
+    if (!more.ok()) break;
+    arrived.whole = *more == 0;
+    if (arrived.whole) break;
+    arrived.size += *more;
+  }
+  return arrived;
+}
+
 /// One request on one connection.
 class Dialogue {
  public:
@@ -119,18 +137,32 @@ class Dialogue {
   }
 
   absl::Status pass_body(const FrameHeader& frame) {
-    std::uint64_t wanted = 0;
-    if (frame.size != sizeof wanted) return absl::DataLossError("not a number");
-    if (absl::Status status = channel_.read({reinterpret_cast<char*>(&wanted), sizeof wanted}); !status.ok())
-      return status;
-    piece_.resize(std::min<std::uint64_t>(wanted, daemon::kPiece));
-    const absl::StatusOr<std::size_t> size = exchange_.read(absl::MakeSpan(piece_));
-    if (size.ok()) {
-      const FrameHeader body = frame_of(FrameType::kBody, *size);
-      return channel_.send({daemon::bytes_of(body), view_of(piece_, *size)});
+    const absl::StatusOr<std::string> packed = channel_.read(frame.size);
+    if (!packed.ok()) return packed.status();
+    daemon::Unpacker unpacker(*packed);
+    const std::uint64_t least = unpacker.number();
+    const std::uint64_t most = unpacker.number();
+    if (!unpacker.whole() || !unpacker.at_end() || most < least) return absl::DataLossError("not two numbers");
+    std::uint64_t sent = 0;
+    bool ended = false;
+    while (!ended && sent < least) {
+      piece_.resize(std::min<std::uint64_t>(most - sent, daemon::kPiece));
+      const absl::StatusOr<std::size_t> size = exchange_.read(absl::MakeSpan(piece_), 1);
+      if (!size.ok()) return pass_error(size.status());
+      ended = *size == 0;
+      const std::size_t more = ended ? 0 : add_arrived(exchange_, absl::MakeSpan(piece_).subspan(*size)).size;
+      const FrameHeader body = frame_of(FrameType::kBody, *size + more);
+      if (absl::Status status = channel_.send({daemon::bytes_of(body), view_of(piece_, *size + more)}); !status.ok()) {
+        return status;
+      }
+      sent += *size + more;
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status pass_error(const absl::Status& status) {
     daemon::Packer packer;
-    const absl::string_view why = size.status().message();
+    const absl::string_view why = status.message();
     packer.add(static_cast<std::uint64_t>(exchange_.input_error())).add(std::string_view(why.data(), why.size()));
     const FrameHeader error = frame_of(FrameType::kBodyError, packer.packed().size());
     return channel_.send({daemon::bytes_of(error), packer.packed()});
@@ -212,15 +244,9 @@ void add_arrived_body(ApacheExchange& exchange, daemon::RequestHead& head, std::
   head.has_body = exchange.has_body();
   if (!head.has_body) return;
   body.resize(daemon::kPiece);
-  std::size_t size = 0;
-  while (size < body.size()) {
-    const absl::StatusOr<std::size_t> more = exchange.read_arrived(absl::MakeSpan(body).subspan(size));
-    if (!more.ok()) break;  // what an error is comes out when the daemon asks for more
-    head.body_whole = *more == 0;
-    if (head.body_whole) break;
-    size += *more;
-  }
-  body.resize(size);
+  const Arrived arrived = add_arrived(exchange, absl::MakeSpan(body));
+  head.body_whole = arrived.whole;
+  body.resize(arrived.size);
   head.body = body;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "adapters/wsgi/headers.hpp"
 
 namespace sluice::apache {
@@ -63,7 +64,7 @@ bool ApacheExchange::has_body() const {
 }
 
 apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size) {
-  apr_bucket_brigade* const buckets = apr_brigade_create(request_->pool, request_->connection->bucket_alloc);
+  apr_bucket_brigade* const buckets = made(input_);
   apr_status_t status = APR_SUCCESS;
   bool ended = false;
   size = 0;
@@ -80,7 +81,6 @@ apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char
     size = flat;
     apr_brigade_cleanup(buckets);
   }
-  apr_brigade_destroy(buckets);
   return status;
 }
 
@@ -96,10 +96,21 @@ absl::Status ApacheExchange::read_error(apr_status_t status) {
   return absl::DataLossError(error_text(status));
 }
 
-absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into) {
+std::uint64_t ApacheExchange::declared_length() const {
+  const char* const field = apr_table_get(request_->headers_in, "Content-Length");
+  std::uint64_t length = 0;
+  return field != nullptr && absl::SimpleAtoi(field, &length) ? length : 0;
+}
+
+absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into, std::size_t least) {
   std::size_t size = 0;
-  const apr_status_t status = read_some(APR_BLOCK_READ, into, size);
-  if (status != APR_SUCCESS) return read_error(status);
+  while (size < least) {
+    std::size_t more = 0;
+    const apr_status_t status = read_some(APR_BLOCK_READ, into.subspan(size), more);
+    if (status != APR_SUCCESS) return read_error(status);
+    if (more == 0) break;
+    size += more;
+  }
   return size;
 }
 
@@ -144,9 +155,9 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   return absl::OkStatus();
 }
 
-apr_bucket_brigade* ApacheExchange::brigade() {
-  if (brigade_ == nullptr) brigade_ = apr_brigade_create(request_->pool, request_->connection->bucket_alloc);
-  return brigade_;
+apr_bucket_brigade* ApacheExchange::made(apr_bucket_brigade*& brigade) {
+  if (brigade == nullptr) brigade = apr_brigade_create(request_->pool, request_->connection->bucket_alloc);
+  return brigade;
 }
 
 absl::Status ApacheExchange::pass(ap_filter_t* filters, apr_bucket_brigade* buckets) {
@@ -157,7 +168,7 @@ absl::Status ApacheExchange::pass(ap_filter_t* filters, apr_bucket_brigade* buck
 }
 
 absl::Status ApacheExchange::flush() {
-  apr_bucket_brigade* const buckets = brigade();
+  apr_bucket_brigade* const buckets = made(output_);
   APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
   return pass(request_->connection->output_filters, buckets);
 }
@@ -165,7 +176,7 @@ absl::Status ApacheExchange::flush() {
 absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bool last) {
   if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
-  apr_bucket_brigade* const buckets = brigade();
+  apr_bucket_brigade* const buckets = made(output_);
   for (const std::string_view block : blocks) {
     APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_transient_create(block.data(), block.size(), alloc));
   }
@@ -189,7 +200,7 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
   apr_status_t status = apr_os_file_put(&borrowed, &raw, APR_FOPEN_READ, request_->pool);
   if (status == APR_SUCCESS) status = apr_file_dup(&file, borrowed, request_->pool);
   if (status != APR_SUCCESS) return absl::InternalError(error_text(status));
-  apr_bucket_brigade* const buckets = brigade();
+  apr_bucket_brigade* const buckets = made(output_);
   apr_brigade_insert_file(buckets, file, static_cast<apr_off_t>(offset), static_cast<apr_off_t>(length),
                           request_->pool);
   for (apr_bucket* each = APR_BRIGADE_FIRST(buckets); each != APR_BRIGADE_SENTINEL(buckets);
@@ -203,7 +214,7 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
 void ApacheExchange::break_off() {
   if (request_->header_only != 0 || request_->connection->aborted || answered_) return;
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
-  apr_bucket_brigade* const buckets = brigade();
+  apr_bucket_brigade* const buckets = made(output_);
   request_->connection->keepalive = AP_CONN_CLOSE;
   // The chunk filter leaves out the last chunk when it sees this error, so that the client can tell.
   APR_BRIGADE_INSERT_TAIL(buckets, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, request_->pool, alloc));

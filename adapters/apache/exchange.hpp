@@ -18,7 +18,8 @@ class ApacheExchange final : public wsgi::Exchange {
     return request_->log_id != nullptr ? request_->log_id : std::string_view();
   }
   [[nodiscard]] bool has_body() const override;
-  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into) override;
+  [[nodiscard]] std::uint64_t declared_length() const override;
+  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into, std::size_t least) override;
   [[nodiscard]] absl::StatusOr<std::size_t> read_arrived(absl::Span<char> into) override;
   [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
@@ -37,12 +38,13 @@ class ApacheExchange final : public wsgi::Exchange {
  private:
   [[nodiscard]] apr_status_t read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size);
   [[nodiscard]] absl::Status read_error(apr_status_t status);
-  [[nodiscard]] apr_bucket_brigade* brigade();
+  [[nodiscard]] apr_bucket_brigade* made(apr_bucket_brigade*& brigade);
   [[nodiscard]] absl::Status pass(ap_filter_t* filters, apr_bucket_brigade* buckets);
   [[nodiscard]] absl::Status flush();
 
   request_rec* request_;
-  apr_bucket_brigade* brigade_ = nullptr;  ///< For output; empty between calls.
+  apr_bucket_brigade* input_ = nullptr;  ///< Empty between calls, as the other.
+  apr_bucket_brigade* output_ = nullptr;
   int input_error_ = 0;
   bool merges_ = false;
   bool answered_ = false;  ///< A filter of the server has answered a bad request body by itself.

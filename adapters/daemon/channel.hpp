@@ -22,7 +22,8 @@ enum class FrameType : std::uint32_t {
   kBody = 2,       ///< Of the request; empty at its end.
   kBodyError = 3,  ///< The body cannot be had whole; the payload says why.
   // Of the daemon.
-  kWant = 16,    ///< As much of the body as the number in the payload, please.
+  kWant =
+      16,  ///< Of the body at least the first number in the payload, and at most the second, in any number of frames.
   kHead = 17,    ///< Of the response, see response_head.hpp.
   kData = 18,    ///< Of the response.
   kEnd = 19,     ///< The response is whole.
@@ -37,7 +38,7 @@ struct FrameHeader {
 };
 
 inline constexpr std::uint32_t kPayloadMax = 1U << 30;
-/// What a worker reads of a body in one go.
+/// What a worker of the server reads of a body in one go.
 inline constexpr std::uint32_t kPiece = 64 * 1024;
 
 /// One end of a connection. Not thread-safe. Every wait for the other end is bounded by the timeout of the socket.

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace sluice::daemon {
@@ -34,11 +35,28 @@ absl::StatusOr<std::size_t> SocketExchange::read_arrived(absl::Span<char> into) 
   return size;
 }
 
-absl::StatusOr<std::size_t> SocketExchange::read(absl::Span<char> into) {
-  absl::StatusOr<std::size_t> size = read_arrived(into);
-  if (!absl::IsUnavailable(size.status())) return size;
-  size = read_frame(into);
-  return size.ok() ? size : lost(size.status());
+std::uint64_t SocketExchange::declared_length() const {
+  for (const auto& [key, value] : head_.variables) {
+    std::uint64_t length = 0;
+    if (key == "CONTENT_LENGTH") return absl::SimpleAtoi({value.data(), value.size()}, &length) ? length : 0;
+  }
+  return 0;
+}
+
+absl::StatusOr<std::size_t> SocketExchange::read(absl::Span<char> into, std::size_t least) {
+  std::size_t size = 0;
+  if (const absl::StatusOr<std::size_t> arrived = read_arrived(into); arrived.ok()) {
+    size = *arrived;
+    if (size >= least || head_.body_whole) return size;
+  }
+  if (absl::Status asked = ask(least - size, into.size() - size); !asked.ok()) return lost(asked);
+  while (size < least) {
+    const absl::StatusOr<std::size_t> more = read_frame(into.subspan(size));
+    if (!more.ok()) return lost(more.status());
+    if (*more == 0) break;
+    size += *more;
+  }
+  return size;
 }
 
 absl::Status SocketExchange::lost(const absl::Status& status) {
@@ -48,11 +66,14 @@ absl::Status SocketExchange::lost(const absl::Status& status) {
   return absl::DataLossError(status.message());
 }
 
+absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {
+  Packer packer;
+  packer.add(least).add(most);
+  const FrameHeader want = header(FrameType::kWant, packer.packed().size());
+  return channel_.send({bytes_of(want), packer.packed()});
+}
+
 absl::StatusOr<std::size_t> SocketExchange::read_frame(absl::Span<char> into) {
-  const std::uint64_t wanted = std::min<std::uint64_t>(into.size(), kPiece);
-  const FrameHeader want = header(FrameType::kWant, sizeof wanted);
-  const std::string_view number(reinterpret_cast<const char*>(&wanted), sizeof wanted);
-  if (absl::Status sent = channel_.send({bytes_of(want), number}); !sent.ok()) return sent;
   const absl::StatusOr<FrameHeader> frame = channel_.next();
   if (!frame.ok()) return frame.status();
   if (frame->type == static_cast<std::uint32_t>(FrameType::kBodyError)) {
@@ -63,7 +84,7 @@ absl::StatusOr<std::size_t> SocketExchange::read_frame(absl::Span<char> into) {
     const std::string_view why = unpacker.text();
     return absl::DataLossError({why.data(), why.size()});
   }
-  if (frame->type != static_cast<std::uint32_t>(FrameType::kBody) || frame->size > wanted) {
+  if (frame->type != static_cast<std::uint32_t>(FrameType::kBody) || frame->size > into.size()) {
     return absl::DataLossError("the server sent something else than the body");
   }
   if (absl::Status status = channel_.read(into.subspan(0, frame->size)); !status.ok()) return status;

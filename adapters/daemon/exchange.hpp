@@ -22,7 +22,8 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] bool https() const override { return head_.https; }
   [[nodiscard]] std::string_view id() const override { return head_.id; }
   [[nodiscard]] bool has_body() const override { return head_.has_body; }
-  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into) override;
+  [[nodiscard]] std::uint64_t declared_length() const override;
+  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into, std::size_t least) override;
   [[nodiscard]] absl::StatusOr<std::size_t> read_arrived(absl::Span<char> into) override;
   [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
@@ -36,6 +37,7 @@ class SocketExchange final : public wsgi::Exchange {
 
  private:
   [[nodiscard]] absl::Status lost(const absl::Status& status);
+  [[nodiscard]] absl::Status ask(std::uint64_t least, std::uint64_t most);
   [[nodiscard]] absl::StatusOr<std::size_t> read_frame(absl::Span<char> into);
 
   Channel& channel_;

@@ -44,12 +44,15 @@ class Exchange {
   /// The request has a body, declared by length or chunked.
   [[nodiscard]] virtual bool has_body() const = 0;
 
-  /// Reads some of the body, at least a byte unless it has ended; 0 at its end. Blocks. An error is final: the body
-  /// cannot be had whole.
-  [[nodiscard]] virtual absl::StatusOr<std::size_t> read(absl::Span<char> into) = 0;
+  /// What the request says of the length of its body, not checked; 0 if it says nothing.
+  [[nodiscard]] virtual std::uint64_t declared_length() const = 0;
 
-  /// The same of what has arrived already: Unavailable if that is nothing, or cannot be told. Does not block. May be
-  /// called with the lock held.
+  /// Reads on until there are at least `least` bytes of the body, not 0; fewer only at its end. Blocks. An error is
+  /// final: the body cannot be had whole.
+  [[nodiscard]] virtual absl::StatusOr<std::size_t> read(absl::Span<char> into, std::size_t least) = 0;
+
+  /// Reads some of what has arrived already, 0 at the end of the body: Unavailable if that is nothing, or cannot be
+  /// told. Does not block. May be called with the lock held.
   [[nodiscard]] virtual absl::StatusOr<std::size_t> read_arrived(absl::Span<char> into) = 0;
 
   /// Whether a response of this status has a body on the wire: not to a HEAD request, and not 204 or 304.

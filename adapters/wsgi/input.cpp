@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "bindings/type.hpp"
 
@@ -17,6 +19,8 @@ using bindings::steal;
 namespace {
 
 constexpr std::size_t kChunk = 32 * 1024;
+/// What is set aside at first for a long read: a request that promises more has to send it.
+constexpr std::size_t kFirst = 4 * 1024 * 1024;
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 
 struct InputObject {
@@ -27,9 +31,15 @@ struct InputObject {
 
 InputObject* cast(PyObject* self) { return reinterpret_cast<InputObject*>(self); }
 
-/// Runs one read, without the lock unless what it wants is at hand. Null with an exception set.
-template <class AtHand, class Read>
-PyObject* run(PyObject* self, const char* name, AtHand&& at_hand, Read&& read) {
+/// Null, with the exception set that an error stands for.
+PyObject* raise(const absl::Status& status) {
+  PyObject* const type = absl::IsResourceExhausted(status) ? PyExc_MemoryError : PyExc_OSError;
+  return PyErr_Format(type, "request data read error: %s", std::string(status.message()).c_str());
+}
+
+/// Runs `read(input, measurement)`, which gives an object, as the only read of the moment. Null with an exception set.
+template <class Read>
+PyObject* run(PyObject* self, const char* name, Read&& read) {
   InputObject& object = *cast(self);
   if (object.input == nullptr) {
     return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input after request completed", name);
@@ -38,24 +48,77 @@ PyObject* run(PyObject* self, const char* name, AtHand&& at_hand, Read&& read) {
     return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input while another thread reads it", name);
   }
   object.reading = true;
-  absl::StatusOr<std::string> data;
+  absl::StatusOr<Object> found;
   try {
-    std::optional<WithoutGil> unlocked;
-    if (!at_hand(*object.input)) unlocked.emplace(*object.measurement);
-    data = read(*object.input);
+    found = read(*object.input, *object.measurement);
   } catch (const std::exception&) {
-    data = absl::ResourceExhaustedError("there is not enough memory");
+    found = absl::ResourceExhaustedError("there is not enough memory");
   }
   object.reading = false;
-  if (data.ok()) return PyBytes_FromStringAndSize(data->data(), static_cast<Py_ssize_t>(data->size()));
-  PyObject* const type = absl::IsResourceExhausted(data.status()) ? PyExc_MemoryError : PyExc_OSError;
-  return PyErr_Format(type, "request data read error: %s", std::string(data.status().message()).c_str());
+  return found.ok() ? found->release().ptr() : raise(found.status());
+}
+
+/// A bytes object that is filled in place, and can grow. With the lock, but for what is written to it.
+class Bytes {
+ public:
+  Bytes() = default;
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() { Py_XDECREF(bytes_); }
+
+  /// False with an exception set, and then nothing is left.
+  [[nodiscard]] bool resize(std::size_t size) {
+    if (bytes_ == nullptr) {
+      bytes_ = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
+    } else if (size != this->size()) {
+      _PyBytes_Resize(&bytes_, static_cast<Py_ssize_t>(size));
+    }
+    return bytes_ != nullptr;
+  }
+  [[nodiscard]] absl::Span<char> from(std::size_t start) {
+    return absl::MakeSpan(PyBytes_AS_STRING(bytes_), size()).subspan(start);
+  }
+  [[nodiscard]] Object take() { return steal(std::exchange(bytes_, nullptr)); }
+
+ private:
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(PyBytes_GET_SIZE(bytes_)); }
+
+  PyObject* bytes_ = nullptr;
+};
+
+absl::StatusOr<Object> read_bytes(InputBuffer& input, Measurement& measurement, std::size_t limit) {
+  Bytes bytes;
+  std::size_t size = 0;
+  while (size < limit) {
+    const bool at_hand = input.at_hand(limit - size);
+    const std::size_t room = input.expected(limit - size, size);
+    if (room == 0) break;
+    if (!bytes.resize(size + room)) return Object();
+    std::optional<WithoutGil> unlocked;
+    if (!at_hand) unlocked.emplace(measurement);
+    const absl::StatusOr<std::size_t> more = input.read(bytes.from(size));
+    if (!more.ok()) return more.status();
+    size += *more;
+    if (*more < room) break;
+  }
+  if (!bytes.resize(size)) return Object();
+  return bytes.take();
+}
+
+absl::StatusOr<Object> read_line(InputBuffer& input, Measurement& measurement, std::size_t limit) {
+  absl::StatusOr<std::string> line;
+  {
+    std::optional<WithoutGil> unlocked;
+    if (!input.line_at_hand(limit)) unlocked.emplace(measurement);
+    line = input.read_line(limit);
+  }
+  if (!line.ok()) return line.status();
+  return steal(PyBytes_FromStringAndSize(line->data(), static_cast<Py_ssize_t>(line->size())));
 }
 
 PyObject* run_line(PyObject* self, const char* name, std::size_t limit) {
-  return run(
-      self, name, [limit](InputBuffer& input) { return input.line_at_hand(limit); },
-      [limit](InputBuffer& input) { return input.read_line(limit); });
+  return run(self, name,
+             [limit](InputBuffer& input, Measurement& measurement) { return read_line(input, measurement, limit); });
 }
 
 /// -1, None and nothing mean no limit. False with an exception set.
@@ -73,9 +136,8 @@ bool parse_limit(PyObject* args, const char* format, std::size_t& limit) {
 PyObject* input_read(PyObject* self, PyObject* args) {
   std::size_t limit = 0;
   if (!parse_limit(args, "|O:read", limit)) return nullptr;
-  return run(
-      self, "read", [limit](InputBuffer& input) { return input.at_hand(limit); },
-      [limit](InputBuffer& input) { return input.read(limit); });
+  return run(self, "read",
+             [limit](InputBuffer& input, Measurement& measurement) { return read_bytes(input, measurement, limit); });
 }
 
 PyObject* input_readline(PyObject* self, PyObject* args) {
@@ -119,7 +181,19 @@ PyMethodDef methods[] = {
 }  // namespace
 
 template <class Read>
-bool InputBuffer::read_once(Read&& read) {
+absl::StatusOr<std::size_t> InputBuffer::read_once(Read&& read) {
+  const std::uint64_t start_ns = monotonic_ns();
+  const absl::StatusOr<std::size_t> size = read();
+  measurement_.input_ns += monotonic_ns() - start_ns;
+  if (absl::IsUnavailable(size.status())) return size;
+  ++measurement_.done.input_reads;
+  if (!size.ok()) broken_ = size.status();
+  measurement_.done.input_bytes += size.value_or(0);
+  return size;
+}
+
+template <class Read>
+bool InputBuffer::buffer_once(Read&& read) {
   if (!broken_.ok() || ended_) return false;
   if (taken_ == buffer_.size()) {
     buffer_.clear();
@@ -127,23 +201,14 @@ bool InputBuffer::read_once(Read&& read) {
   }
   const std::size_t old_size = buffer_.size();
   buffer_.resize(old_size + kChunk);
-  const std::uint64_t start_ns = monotonic_ns();
-  const absl::StatusOr<std::size_t> size = read(absl::MakeSpan(buffer_).subspan(old_size));
-  measurement_.input_ns += monotonic_ns() - start_ns;
+  const absl::StatusOr<std::size_t> size = read_once([&] { return read(absl::MakeSpan(buffer_).subspan(old_size)); });
   buffer_.resize(old_size + size.value_or(0));
-  if (absl::IsUnavailable(size.status())) return false;
-  ++measurement_.done.input_reads;
-  if (!size.ok()) {
-    broken_ = size.status();
-    return false;
-  }
-  measurement_.done.input_bytes += *size;
-  ended_ = *size == 0;
-  return true;
+  ended_ = size.ok() && *size == 0;
+  return size.ok();
 }
 
 absl::Status InputBuffer::fill() {
-  read_once([this](absl::Span<char> into) { return exchange_.read(into); });
+  buffer_once([this](absl::Span<char> into) { return exchange_.read(into, 1); });
   return broken_;
 }
 
@@ -152,7 +217,7 @@ template <class Enough>
 bool InputBuffer::arrived(Enough&& enough) {
   while (!enough()) {
     if (buffered() >= kChunk) return false;
-    if (!read_once([this](absl::Span<char> into) { return exchange_.read_arrived(into); })) return !broken_.ok();
+    if (!buffer_once([this](absl::Span<char> into) { return exchange_.read_arrived(into); })) return !broken_.ok();
   }
   return true;
 }
@@ -165,26 +230,48 @@ bool InputBuffer::line_at_hand(std::size_t limit) {
   return arrived([&] { return ended_ || buffered() >= limit || buffer_.find('\n', taken_) != std::string::npos; });
 }
 
-std::string InputBuffer::take(std::size_t size) {
-  std::string data = buffer_.substr(taken_, size);
-  taken_ += data.size();
+std::size_t InputBuffer::expected(std::size_t limit, std::size_t already) const {
+  if (ended_ || buffered() >= limit) return std::min(limit, buffered());
+  const std::uint64_t declared = exchange_.declared_length();
+  const std::uint64_t received = measurement_.done.input_bytes;
+  if (declared <= received) return std::min(limit, std::max(kChunk, already));
+  return std::min<std::uint64_t>({limit, buffered() + (declared - received) + 1, std::max(kFirst, already)});
+}
+
+std::size_t InputBuffer::take(absl::Span<char> into) {
+  const std::size_t size = std::min(into.size(), buffered());
+  std::memcpy(into.data(), buffer_.data() + taken_, size);
+  taken_ += size;
   if (taken_ > kChunk) {
     buffer_.erase(0, taken_);
     taken_ = 0;
   }
-  return data;
+  return size;
 }
 
-absl::StatusOr<std::string> InputBuffer::read(std::size_t limit) {
-  std::string data;
-  while (data.size() < limit) {
-    if (taken_ == buffer_.size()) {
+absl::StatusOr<std::size_t> InputBuffer::read(absl::Span<char> into) {
+  std::size_t size = take(into);
+  while (size < into.size()) {
+    const absl::Span<char> rest = into.subspan(size);
+    if (!broken_.ok()) return broken_;
+    if (ended_) break;
+    if (rest.size() >= kChunk) {
+      const absl::StatusOr<std::size_t> more = read_once([&] { return exchange_.read(rest, rest.size()); });
+      if (!more.ok()) return more;
+      ended_ = *more < rest.size();
+      size += *more;
+    } else {
       if (absl::Status status = fill(); !status.ok()) return status;
-      if (taken_ == buffer_.size()) break;
+      size += take(rest);
     }
-    data += take(std::min(limit - data.size(), buffer_.size() - taken_));
   }
-  return data;
+  return size;
+}
+
+std::string InputBuffer::take_line(std::size_t size) {
+  std::string line(size, '\0');
+  take(absl::MakeSpan(line));
+  return line;
 }
 
 absl::StatusOr<std::string> InputBuffer::read_line(std::size_t limit) {
@@ -192,8 +279,8 @@ absl::StatusOr<std::string> InputBuffer::read_line(std::size_t limit) {
   while (true) {
     const std::size_t available = buffer_.size() - taken_;
     const std::size_t end = buffer_.find('\n', taken_ + searched);
-    if (end != std::string::npos) return take(std::min(end + 1 - taken_, limit));
-    if (available >= limit || ended_) return take(std::min(available, limit));
+    if (end != std::string::npos) return take_line(std::min(end + 1 - taken_, limit));
+    if (available >= limit || ended_) return take_line(std::min(available, limit));
     searched = available;
     if (absl::Status status = fill(); !status.ok()) return status;
   }

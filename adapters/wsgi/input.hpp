@@ -23,21 +23,29 @@ class InputBuffer {
   [[nodiscard]] bool at_hand(std::size_t limit);
   [[nodiscard]] bool line_at_hand(std::size_t limit);
 
-  /// Up to `limit` bytes, fewer only at the end. Without the lock, unless they are at hand.
-  [[nodiscard]] absl::StatusOr<std::string> read(std::size_t limit);
+  /// How much room to make for a read of up to `limit` bytes more, when there are so many already: what is at hand if
+  /// that is all, or what was declared and a byte more, which shows the end. 0 at the end.
+  [[nodiscard]] std::size_t expected(std::size_t limit, std::size_t already) const;
+
+  /// As much as there is room for, fewer only at the end. Without the lock, unless that much is at hand.
+  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into);
 
   /// Up to and with the next line end, at most `limit` bytes. Without the lock, unless they are at hand.
   [[nodiscard]] absl::StatusOr<std::string> read_line(std::size_t limit);
 
  private:
-  /// Reads once more. False if that would wait, or if there is no more.
+  /// One counted read, by a function without arguments.
   template <class Read>
-  bool read_once(Read&& read);
+  absl::StatusOr<std::size_t> read_once(Read&& read);
+  /// The same into the buffer. False if it would wait, or if there is no more.
+  template <class Read>
+  bool buffer_once(Read&& read);
   template <class Enough>
   [[nodiscard]] bool arrived(Enough&& enough);
   [[nodiscard]] absl::Status fill();
   [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - taken_; }
-  [[nodiscard]] std::string take(std::size_t size);
+  std::size_t take(absl::Span<char> into);
+  [[nodiscard]] std::string take_line(std::size_t size);
 
   Exchange& exchange_;
   Measurement& measurement_;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,8 @@ from .client import DEADLINE_SECONDS, HOST, read_response, request_head, status_
 from .httpd import Httpd, StartHttpd
 
 LIMIT = 1000
-SIZES = [0, 1, 8191, 8192, 8193, 65535, 65536, 65537, 1024 * 1024]
+MIB = 1024 * 1024
+SIZES = [0, 1, 8191, 8192, 8193, 32767, 32768, 65535, 65536, 65537, MIB, 4 * MIB, 9 * MIB + 1]
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +80,30 @@ def test_the_reading_methods_divide_the_body_as_asked(
     assert calls(server, sent, *names) == results
 
 
+@pytest.mark.parametrize("transfer", ["whole", "chunked"])
+@pytest.mark.parametrize("seed", range(4))
+def test_reads_of_any_length_follow_one_another_as_on_a_file(server: Httpd, seed: int, transfer: str) -> None:
+    chance = random.Random(seed)
+    body = bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz", k=400_000))
+    for _ in range(60):  # a line is 6 KiB, more or less
+        at = chance.randrange(len(body))
+        body = body[:at] + b"\n" + body[at + 1 :]
+    names = []
+    expected = []
+    file = io.BytesIO(body)
+    for _ in range(40):
+        name = chance.choice(["read", "readline"])
+        size = chance.choice([1, 100, 5_000, 32_768, 40_000, 70_000])
+        names.append(f"{name}:{size}")
+        expected.append(getattr(file, name)(size).decode())
+    names.append("read")
+    expected.append(file.read().decode())
+    sent = body if transfer == "whole" else chunks(body, 9_000)
+    assert calls(server, sent, *names) == expected
+
+
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("block", [-1, 8192, 100_000])
+@pytest.mark.parametrize("block", [-1, 8192, 32_768, 100_000])
 def test_a_body_arrives_byte_for_byte(server: Httpd, size: int, block: int) -> None:
     body = random_bytes(size)
     expected = f"{size} {hashlib.sha256(body).hexdigest()}"
