@@ -112,9 +112,9 @@ build/venvs: tests/requirements.txt build/pythons build/embeddable
 	  venv=build/venv-$$version; \
 	  embeddable=$$(sed -n "s/^$$version //p" build/embeddable); \
 	  python=$${embeddable:-$$python}; \
-	  echo "sluice: $$venv: pip installs pytest pytest-timeout"; \
+	  echo "sluice: $$venv: pip installs pytest pytest-timeout pytest-xdist"; \
 	  $$python -m venv --clear $$venv && \
-	  $$venv/bin/python -m pip install --quiet -c $< pytest pytest-timeout && \
+	  $$venv/bin/python -m pip install --quiet -c $< pytest pytest-timeout pytest-xdist && \
 	  echo $$venv >>$@ || exit 1; \
 	done
 

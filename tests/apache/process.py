@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .client import HOST
-
 
 NOT_CLOSED = ("01", "04", "05", "08")
 """TCP's ESTABLISHED, FIN_WAIT1, FIN_WAIT2 and CLOSE_WAIT."""
@@ -27,9 +29,25 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that was not given before, nor to another process of the same run: what asks there is answered by whom it
+    means."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    """Below those that the kernel gives to clients, a range for each process of pytest-xdist."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = 2000
+    first = 10_000 + size * (worker % 10)
+    start = first + random.randrange(size)  # another run at the same time begins elsewhere
+    return itertools.cycle([*range(start, first + size), *range(first, start)])
+
+
+_ports = _ports_of_this_process()
 
 
 def open_connections(port: int) -> int:

@@ -173,8 +173,9 @@ def test_letters_and_totals_agree_with_mod_status(
         assert "W" in theirs
     accesses = [sum(worker["access_count"] for worker in workers_of(each)) for each in (first, second)]
     served = [sum(worker["bytes_served"] for worker in workers_of(each)) for each in (first, second)]
-    assert accesses[0] <= int(status["Total Accesses"]) <= accesses[1]
-    assert accesses[1] - accesses[0] == 2  # its own request, and that of mod_status
+    assert 20 <= accesses[0] <= int(status["Total Accesses"]) <= accesses[1]
+    # Each is counted once its answer has been sent: its own request, that of mod_status, the one before.
+    assert accesses[1] - accesses[0] <= 3
     assert served[0] // 1024 <= int(status["Total kBytes"]) <= served[1] // 1024
     slow.wait()
 

@@ -21,7 +21,8 @@ BOUNDARIES = boundaries_us()
 def seeds() -> list[int]:
     if "SLUICE_SEED" in os.environ:
         return [int(os.environ["SLUICE_SEED"])]
-    base = random.SystemRandom().randrange(2**32)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")  # the processes of one run take the same
+    base = random.Random(run).randrange(2**32)
     return [base + number for number in range(int(os.environ.get("SLUICE_SCHEDULES", "60")))]
 
 

@@ -7,7 +7,7 @@ passed=0
 suite() {
   title=$1
   shift
-  printf '\n==== %s\n' "$title"
+  printf '\n==== %s, from %s\n' "$title" "$(date +%T)"
   if ! "$@"; then
     printf '\nfailed: %s\n%d passed, 1 failed\n' "$title" "$passed"
     exit 1
@@ -16,8 +16,7 @@ suite() {
 }
 
 # The core under each build. Sanitizers stop at the first report, so a report is a failure.
-suite "core, release build" ctest --preset release --output-on-failure --no-tests=error
-for preset in asan tsan; do
+for preset in release asan tsan; do
   suite "core, $preset build" ctest --preset "$preset" -j 2 --output-on-failure --no-tests=error
 done
 
@@ -28,11 +27,11 @@ export PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1
 python=build/venv/bin/python
 suite "rooms" "$python" -m pytest tests/rooms
 for venv in build/venv $(cat build/venvs); do
-  suite "bindings and harness, $("$venv/bin/python" --version)" "$venv/bin/python" -m pytest tests/python
+  suite "bindings and harness, $("$venv/bin/python" --version)" "$venv/bin/python" -m pytest -n 2 tests/python
 done
 suite "bench" "$python" -m pytest tests/bench
-# Servers mostly wait: two at a time, but where load is what is tested.
-at_once=$([ -n "${SLUICE_LONG:-}" ] || echo "-n 2 --dist loadscope")
+# Servers mostly wait: three at a time, but where load is what is tested.
+at_once=$([ -n "${SLUICE_LONG:-}" ] || echo "-n 3 --dist loadscope")
 suite "apache" "$python" -m pytest $at_once tests/apache
 # Those that say nothing of a mode.
 daemon_tests=$(
