@@ -29,7 +29,7 @@ suite "rooms" "$python" -m pytest tests/rooms
 for venv in build/venv $(cat build/venvs); do
   suite "bindings and harness, $("$venv/bin/python" --version)" "$venv/bin/python" -m pytest -n 2 tests/python
 done
-suite "bench" "$python" -m pytest tests/bench
+suite "bench" "$python" -m pytest -n 2 --dist loadscope tests/bench
 # Servers mostly wait: three at a time, but where load is what is tested.
 at_once=$([ -n "${SLUICE_LONG:-}" ] || echo "-n 3 --dist loadscope")
 suite "apache" "$python" -m pytest $at_once tests/apache
@@ -59,7 +59,7 @@ for version in $(cut -d' ' -f1 build/embeddable); do others "$version"; done
 
 suite "telemetry" "$python" -m pytest tests/telemetry
 suite "encoders" "$python" -m pytest tests/encoders
-suite "package" "$python" -m pytest tests/package
+suite "package" "$python" -m pytest -n 2 tests/package
 suite "examples" "$python" -m pytest tests/examples
 
 printf '\n%d passed, 0 failed\n' "$passed"
