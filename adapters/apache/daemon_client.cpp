@@ -79,7 +79,7 @@ struct Arrived {
   bool whole = false;  ///< That was the end of the body.
 };
 
-/// Reads what has arrived. What an error is comes out when more is asked for.
+/// Reads what has arrived. An error comes out again when more is asked for.
 Arrived add_arrived(ApacheExchange& exchange, absl::Span<char> into) {
   Arrived arrived;
   while (arrived.size < into.size()) {
@@ -113,7 +113,7 @@ class Dialogue {
   absl::Status take(const FrameHeader& frame) {
     switch (static_cast<FrameType>(frame.type)) {
       case FrameType::kWant:
-        return pass_body(frame);
+        return unless_gone(pass_body(frame));
       case FrameType::kHead:
         return take_head(frame);
       case FrameType::kData:
@@ -151,10 +151,9 @@ class Dialogue {
       if (!size.ok()) return pass_error(size.status());
       ended = *size == 0;
       const std::size_t more = ended ? 0 : add_arrived(exchange_, absl::MakeSpan(piece_).subspan(*size)).size;
-      const FrameHeader body = frame_of(FrameType::kBody, *size + more);
-      if (absl::Status status = channel_.send({daemon::bytes_of(body), view_of(piece_, *size + more)}); !status.ok()) {
-        return status;
-      }
+      // It says nothing while it waits for the body: it has given up, and what it says instead comes next.
+      if (channel_.readable()) return absl::OkStatus();
+      if (absl::Status status = reply(FrameType::kBody, view_of(piece_, *size + more)); !status.ok()) return status;
       sent += *size + more;
     }
     return absl::OkStatus();
@@ -164,8 +163,17 @@ class Dialogue {
     daemon::Packer packer;
     const absl::string_view why = status.message();
     packer.add(static_cast<std::uint64_t>(exchange_.input_error())).add(std::string_view(why.data(), why.size()));
-    const FrameHeader error = frame_of(FrameType::kBodyError, packer.packed().size());
-    return channel_.send({daemon::bytes_of(error), packer.packed()});
+    return reply(FrameType::kBodyError, packer.packed());
+  }
+
+  absl::Status reply(FrameType type, std::string_view payload) {
+    const FrameHeader frame = frame_of(type, payload.size());
+    return channel_.send({daemon::bytes_of(frame), payload});
+  }
+
+  /// What the daemon said before it went is there still.
+  static absl::Status unless_gone(const absl::Status& status) {
+    return absl::IsCancelled(status) ? absl::OkStatus() : status;
   }
 
   absl::Status take_head(const FrameHeader& frame) {

@@ -4,6 +4,7 @@
 #include <http_connection.h>
 #include <util_filter.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <string>
@@ -16,6 +17,11 @@ namespace sluice::apache {
 using bindings::LogLevel;
 
 namespace {
+
+/// What filters are asked for in one go.
+constexpr std::size_t kBrigade = 64 * 1024;
+/// How often in a row they may give nothing.
+constexpr int kEmptyMax = 100;
 
 std::string error_text(apr_status_t status) {
   std::array<char, 256> text;
@@ -65,35 +71,40 @@ bool ApacheExchange::has_body() const {
 
 apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size) {
   apr_bucket_brigade* const buckets = made(input_);
+  const auto wanted = static_cast<apr_off_t>(std::min(into.size(), kBrigade));
   apr_status_t status = APR_SUCCESS;
-  bool ended = false;
   size = 0;
   // A brigade without data that is no end can come from a filter that needs more.
-  while (status == APR_SUCCESS && size == 0 && !ended) {
-    status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, blocking,
-                            static_cast<apr_off_t>(into.size()));
-    if (status != APR_SUCCESS) break;
-    if (APR_BRIGADE_EMPTY(buckets)) status = blocking == APR_BLOCK_READ ? APR_EOF : APR_EAGAIN;
-    ended = !APR_BRIGADE_EMPTY(buckets) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(buckets));
-    apr_size_t flat = into.size();
-    const apr_status_t flattened = apr_brigade_flatten(buckets, into.data(), &flat);
-    if (flattened != APR_SUCCESS) status = flattened;
-    size = flat;
+  for (int rounds = 0; status == APR_SUCCESS && size == 0 && !input_ended_; ++rounds) {
+    status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, blocking, wanted);
+    if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(buckets)) {
+      if (blocking != APR_BLOCK_READ) status = APR_EAGAIN;
+      if (rounds == kEmptyMax) status = APR_EOF;
+    }
+    if (status == APR_SUCCESS) {
+      input_ended_ = !APR_BRIGADE_EMPTY(buckets) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(buckets));
+      size = into.size();
+      status = apr_brigade_flatten(buckets, into.data(), &size);
+    }
     apr_brigade_cleanup(buckets);
   }
   return status;
 }
 
+/// Kept: a filter that has failed may tell of an end when it is asked again.
 absl::Status ApacheExchange::read_error(apr_status_t status) {
   if (status == AP_FILTER_ERROR) {
     answered_ = true;
-    return absl::DataLossError("the request body is malformed or too large");
+    return input_broken_ = absl::DataLossError("the request body is malformed or too large");
   }
   input_error_ = ap_map_http_request_error(status, HTTP_BAD_REQUEST);
-  if (is_disconnect(status) || request_->connection->aborted)
-    return absl::DataLossError("the client closed the connection");
-  if (input_error_ == HTTP_REQUEST_ENTITY_TOO_LARGE) return absl::DataLossError("the request body is too large");
-  return absl::DataLossError(error_text(status));
+  if (is_disconnect(status) || request_->connection->aborted) {
+    return input_broken_ = absl::DataLossError("the client closed the connection");
+  }
+  if (input_error_ == HTTP_REQUEST_ENTITY_TOO_LARGE) {
+    return input_broken_ = absl::DataLossError("the request body is too large");
+  }
+  return input_broken_ = absl::DataLossError(error_text(status));
 }
 
 std::uint64_t ApacheExchange::declared_length() const {
@@ -103,11 +114,16 @@ std::uint64_t ApacheExchange::declared_length() const {
 }
 
 absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into, std::size_t least) {
+  if (!input_broken_.ok()) return input_broken_;
   std::size_t size = 0;
   while (size < least) {
     std::size_t more = 0;
     const apr_status_t status = read_some(APR_BLOCK_READ, into.subspan(size), more);
-    if (status != APR_SUCCESS) return read_error(status);
+    if (status != APR_SUCCESS) {
+      absl::Status error = read_error(status);
+      if (size != 0) break;
+      return error;
+    }
     if (more == 0) break;
     size += more;
   }
@@ -118,6 +134,7 @@ absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into, std::siz
 /// client that waits to be asked for its body has sent none.
 absl::StatusOr<std::size_t> ApacheExchange::read_arrived(absl::Span<char> into) {
   const absl::Status nothing = absl::UnavailableError("");
+  if (!input_broken_.ok()) return input_broken_;
   if (request_->input_filters != request_->proto_input_filters || request_->expecting_100 != 0) return nothing;
   std::size_t size = 0;
   const apr_status_t status = read_some(APR_NONBLOCK_READ, into, size);

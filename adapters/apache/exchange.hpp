@@ -45,6 +45,8 @@ class ApacheExchange final : public wsgi::Exchange {
   request_rec* request_;
   apr_bucket_brigade* input_ = nullptr;  ///< Empty between calls, as the other.
   apr_bucket_brigade* output_ = nullptr;
+  absl::Status input_broken_;
+  bool input_ended_ = false;
   int input_error_ = 0;
   bool merges_ = false;
   bool answered_ = false;  ///< A filter of the server has answered a bad request body by itself.

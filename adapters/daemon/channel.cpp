@@ -1,5 +1,6 @@
 #include "adapters/daemon/channel.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -76,6 +77,11 @@ absl::StatusOr<FrameHeader> Channel::next() {
   if (absl::Status status = read({reinterpret_cast<char*>(&header), sizeof header}); !status.ok()) return status;
   if (header.size > kPayloadMax) return absl::DataLossError("a frame is too long");
   return header;
+}
+
+bool Channel::readable() const noexcept {
+  pollfd socket = {.fd = socket_, .events = POLLIN, .revents = 0};
+  return buffered() != 0 || ::poll(&socket, 1, 0) > 0;
 }
 
 bool Channel::take_if(FrameType type) {

@@ -60,6 +60,9 @@ class Channel {
   /// it is no frame. Blocks.
   [[nodiscard]] absl::StatusOr<FrameHeader> next();
 
+  /// Something has arrived, or the end of the connection.
+  [[nodiscard]] bool readable() const noexcept;
+
   /// The next frame, if it has arrived already and has no payload, is this one: then it is taken.
   [[nodiscard]] bool take_if(FrameType type);
 

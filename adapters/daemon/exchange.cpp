@@ -49,21 +49,23 @@ absl::StatusOr<std::size_t> SocketExchange::read(absl::Span<char> into, std::siz
     size = *arrived;
     if (size >= least || head_.body_whole) return size;
   }
-  if (absl::Status asked = ask(least - size, into.size() - size); !asked.ok()) return lost(asked);
-  while (size < least) {
+  if (input_broken_.ok() && !ended_) lost(ask(least - size, into.size() - size));
+  while (size < least && input_broken_.ok() && !ended_) {
     const absl::StatusOr<std::size_t> more = read_frame(into.subspan(size));
-    if (!more.ok()) return lost(more.status());
-    if (*more == 0) break;
-    size += *more;
+    lost(more.status());
+    ended_ = more.ok() && *more == 0;
+    size += more.value_or(0);
   }
+  if (size == 0 && !input_broken_.ok()) return input_broken_;
   return size;
 }
 
-absl::Status SocketExchange::lost(const absl::Status& status) {
+void SocketExchange::lost(const absl::Status& status) {
+  if (status.ok()) return;
   if (input_error_ == 0) input_error_ = kBadRequest;
   gone_ = gone_ || absl::IsCancelled(status);
-  if (absl::IsCancelled(status)) return absl::DataLossError("the client closed the connection");
-  return absl::DataLossError(status.message());
+  const bool closed = absl::IsCancelled(status);
+  input_broken_ = absl::DataLossError(closed ? "the client closed the connection" : status.message());
 }
 
 absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {

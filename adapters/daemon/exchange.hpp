@@ -36,7 +36,7 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
  private:
-  [[nodiscard]] absl::Status lost(const absl::Status& status);
+  void lost(const absl::Status& status);
   [[nodiscard]] absl::Status ask(std::uint64_t least, std::uint64_t most);
   [[nodiscard]] absl::StatusOr<std::size_t> read_frame(absl::Span<char> into);
 
@@ -45,6 +45,8 @@ class SocketExchange final : public wsgi::Exchange {
   const bindings::Host& host_;
   std::string_view arrived_;  ///< Of the body, and not read yet.
   std::string pending_;       ///< The head of the response, until there is something to send.
+  absl::Status input_broken_;
+  bool ended_ = false;  ///< The body, as the server says.
   int input_error_ = 0;
   bool gone_ = false;
 };

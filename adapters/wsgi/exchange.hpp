@@ -47,8 +47,9 @@ class Exchange {
   /// What the request says of the length of its body, not checked; 0 if it says nothing.
   [[nodiscard]] virtual std::uint64_t declared_length() const = 0;
 
-  /// Reads on until there are at least `least` bytes of the body, not 0; fewer only at its end. Blocks. An error is
-  /// final: the body cannot be had whole.
+  /// Reads on until there are at least `least` bytes of the body, not 0, or its end or an error; 0 only at the end.
+  /// Blocks. An error that comes after some bytes is that of the next call. Errors are final: the body cannot be had
+  /// whole, and each further call says so.
   [[nodiscard]] virtual absl::StatusOr<std::size_t> read(absl::Span<char> into, std::size_t least) = 0;
 
   /// Reads some of what has arrived already, 0 at the end of the body: Unavailable if that is nothing, or cannot be

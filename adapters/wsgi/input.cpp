@@ -52,6 +52,7 @@ PyObject* run(PyObject* self, const char* name, Read&& read) {
   try {
     found = read(*object.input, *object.measurement);
   } catch (const std::exception&) {
+    object.input->give_up();
     found = absl::ResourceExhaustedError("there is not enough memory");
   }
   object.reading = false;
@@ -93,7 +94,10 @@ absl::StatusOr<Object> read_bytes(InputBuffer& input, Measurement& measurement, 
     const bool at_hand = input.at_hand(limit - size);
     const std::size_t room = input.expected(limit - size, size);
     if (room == 0) break;
-    if (!bytes.resize(size + room)) return Object();
+    if (!bytes.resize(size + room)) {
+      input.give_up();
+      return Object();
+    }
     std::optional<WithoutGil> unlocked;
     if (!at_hand) unlocked.emplace(measurement);
     const absl::StatusOr<std::size_t> more = input.read(bytes.from(size));
@@ -235,7 +239,9 @@ std::size_t InputBuffer::expected(std::size_t limit, std::size_t already) const 
   const std::uint64_t declared = exchange_.declared_length();
   const std::uint64_t received = measurement_.done.input_bytes;
   if (declared <= received) return std::min(limit, std::max(kChunk, already));
-  return std::min<std::uint64_t>({limit, buffered() + (declared - received) + 1, std::max(kFirst, already)});
+  const std::size_t most = std::min(limit, std::max(kFirst, already));
+  const std::uint64_t to_come = declared - received;
+  return to_come < most ? std::min<std::uint64_t>(most, buffered() + to_come + 1) : most;
 }
 
 std::size_t InputBuffer::take(absl::Span<char> into) {
@@ -258,7 +264,7 @@ absl::StatusOr<std::size_t> InputBuffer::read(absl::Span<char> into) {
     if (rest.size() >= kChunk) {
       const absl::StatusOr<std::size_t> more = read_once([&] { return exchange_.read(rest, rest.size()); });
       if (!more.ok()) return more;
-      ended_ = *more < rest.size();
+      ended_ = *more == 0;
       size += *more;
     } else {
       if (absl::Status status = fill(); !status.ok()) return status;

@@ -30,6 +30,9 @@ class InputBuffer {
   /// As much as there is room for, fewer only at the end. Without the lock, unless that much is at hand.
   [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into);
 
+  /// What was read may be lost, for want of memory: from now on there is nothing but an error.
+  void give_up() { broken_ = absl::ResourceExhaustedError("there was not enough memory before"); }
+
   /// Up to and with the next line end, at most `limit` bytes. Without the lock, unless they are at hand.
   [[nodiscard]] absl::StatusOr<std::string> read_line(std::size_t limit);
 

@@ -212,6 +212,19 @@ def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(server: Httpd) ->
         assert client.read_to_end().endswith(b"body")
 
 
+def test_what_an_application_says_that_waits_no_longer_for_its_body_is_heard(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d socket-timeout=1",
+        "WSGIScriptAlias / ${APPS}/input_app.py process-group=d",
+    )
+    body = b"x" * 4_000_000
+    with server.raw() as client:
+        client.send(request_head("POST", "/log-failure?read", f"Content-Length: {len(body)}") + body[:100_000])
+        assert "OSError" in server.wait_for_log("reading with read gave ")
+        client.send(body[100_000:])
+        assert client.read_until(b"done").startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_response_that_its_process_did_not_finish_is_broken(server: Httpd) -> None:
     with server.raw() as client:
         client.send(request_head("GET", "/die-in-the-body", "Connection: close"))

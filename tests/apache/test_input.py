@@ -14,6 +14,7 @@ import pytest
 
 from .client import DEADLINE_SECONDS, HOST, read_response, request_head, status_of
 from .httpd import Httpd, StartHttpd
+from .process import wait_until
 
 LIMIT = 1000
 MIB = 1024 * 1024
@@ -157,6 +158,28 @@ def test_a_chunked_body_that_ends_early_raises_os_error(server: Httpd) -> None:
         client.finish_sending()
         line = server.wait_for_log("reading with read:7 gave ")
     assert "OSError" in line
+
+
+@pytest.mark.parametrize("how", ["read", "read:4", "read:40000", "readline"])
+@pytest.mark.parametrize(
+    ("where", "body", "status"),
+    [
+        ("", b"5\r\nhello\r\nZZ\r\n", 400),
+        ("/limited", b"384\r\n" + b"z" * 900 + b"\r\n384\r\n" + b"z" * 900 + b"\r\n0\r\n\r\n", 413),
+    ],
+)
+def test_a_body_that_goes_wrong_never_looks_whole(
+    server: Httpd, where: str, body: bytes, status: int, how: str
+) -> None:
+    before = len(server.log_lines(f"reading with {how} twice gave "))
+    with server.raw() as client:
+        client.send(request_head("POST", f"{where}/log-failure-twice?{how}", "Transfer-Encoding: chunked") + body)
+        client.finish_sending()
+        raw = client.read_to_end()
+    assert status_of(raw) == status
+    wait_until(lambda: len(server.log_lines(f"reading with {how} twice gave ")) > before, "the line of the log")
+    line = server.log_lines(f"reading with {how} twice gave ")[-1]
+    assert "OSError" in line.rpartition(" then ")[2], line
 
 
 def test_a_client_that_waits_for_permission_to_send_gets_it(server: Httpd) -> None:

@@ -48,6 +48,17 @@ def log_failure(environ):
     return b"done"
 
 
+def log_failure_twice(environ):
+    """Reads until what is read is empty or wrong, and once more; the last two are told to the error log."""
+    how = environ["QUERY_STRING"]
+    stream = environ["wsgi.input"]
+    result = perform(stream, how)
+    while result and "OSError" not in result:
+        result = perform(stream, how)
+    environ["wsgi.errors"].write(f"reading with {how} twice gave {result!r} then {perform(stream, how)!r}\n")
+    return b"done"
+
+
 def ignore(environ):
     return b"ignored"
 
@@ -68,6 +79,7 @@ ROUTES = {
     "/calls": calls,
     "/digest": digest,
     "/log-failure": log_failure,
+    "/log-failure-twice": log_failure_twice,
     "/ignore": ignore,
     "/keep": keep,
     "/use-kept": use_kept,
