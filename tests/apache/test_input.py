@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.client
 import io
@@ -180,6 +181,17 @@ def test_a_body_that_goes_wrong_never_looks_whole(
     wait_until(lambda: len(server.log_lines(f"reading with {how} twice gave ")) > before, "the line of the log")
     line = server.log_lines(f"reading with {how} twice gave ")[-1]
     assert "OSError" in line.rpartition(" then ")[2], line
+
+
+@pytest.mark.parametrize("transfer", ["whole", "chunked"])
+@pytest.mark.parametrize("block", [-1, 8192, 100_000])
+def test_a_body_that_a_filter_inflates_arrives_whole(start_httpd: StartHttpd, block: int, transfer: str) -> None:
+    server = start_httpd("WSGIScriptAlias / ${APPS}/input_app.py", "SetInputFilter DEFLATE", modules=["deflate"])
+    body = random_bytes(MIB) + b"a" * 6 * MIB
+    packed = gzip.compress(body)
+    sent = packed if transfer == "whole" else chunks(packed, 7_000)
+    reply = server.post(f"/digest?{block}", sent, headers={"Content-Encoding": "gzip"})
+    assert reply.text == f"{len(body)} {hashlib.sha256(body).hexdigest()}"
 
 
 def test_a_client_that_waits_for_permission_to_send_gets_it(server: Httpd) -> None:
