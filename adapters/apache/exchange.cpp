@@ -21,7 +21,7 @@ namespace {
 /// What filters are asked for in one go.
 constexpr std::size_t kBrigade = 64 * 1024;
 /// How often in a row they may give nothing.
-constexpr int kEmptyMax = 100;
+constexpr int kEmptyMax = 10'000;
 
 std::string error_text(apr_status_t status) {
   std::array<char, 256> text;

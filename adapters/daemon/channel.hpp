@@ -22,8 +22,7 @@ enum class FrameType : std::uint32_t {
   kBody = 2,       ///< Of the request; empty at its end.
   kBodyError = 3,  ///< The body cannot be had whole; the payload says why.
   // Of the daemon.
-  kWant =
-      16,  ///< Of the body at least the first number in the payload, and at most the second, in any number of frames.
+  kWant = 16,    ///< Of the body at least so much and at most so much, two numbers, in any number of frames.
   kHead = 17,    ///< Of the response, see response_head.hpp.
   kData = 18,    ///< Of the response.
   kEnd = 19,     ///< The response is whole.

@@ -63,8 +63,8 @@ absl::StatusOr<std::size_t> SocketExchange::read(absl::Span<char> into, std::siz
 void SocketExchange::lost(const absl::Status& status) {
   if (status.ok()) return;
   if (input_error_ == 0) input_error_ = kBadRequest;
-  gone_ = gone_ || absl::IsCancelled(status);
   const bool closed = absl::IsCancelled(status);
+  gone_ = gone_ || closed;
   input_broken_ = absl::DataLossError(closed ? "the client closed the connection" : status.message());
 }
 

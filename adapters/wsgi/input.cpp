@@ -51,6 +51,7 @@ PyObject* run(PyObject* self, const char* name, Read&& read) {
   absl::StatusOr<Object> found;
   try {
     found = read(*object.input, *object.measurement);
+    if (found.ok() && !*found) object.input->give_up();
   } catch (const std::exception&) {
     object.input->give_up();
     found = absl::ResourceExhaustedError("there is not enough memory");
@@ -94,10 +95,7 @@ absl::StatusOr<Object> read_bytes(InputBuffer& input, Measurement& measurement, 
     const bool at_hand = input.at_hand(limit - size);
     const std::size_t room = input.expected(limit - size, size);
     if (room == 0) break;
-    if (!bytes.resize(size + room)) {
-      input.give_up();
-      return Object();
-    }
+    if (!bytes.resize(size + room)) return Object();
     std::optional<WithoutGil> unlocked;
     if (!at_hand) unlocked.emplace(measurement);
     const absl::StatusOr<std::size_t> more = input.read(bytes.from(size));

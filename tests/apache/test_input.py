@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import io
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -192,6 +193,17 @@ def test_a_body_that_a_filter_inflates_arrives_whole(start_httpd: StartHttpd, bl
     sent = packed if transfer == "whole" else chunks(packed, 7_000)
     reply = server.post(f"/digest?{block}", sent, headers={"Content-Encoding": "gzip"})
     assert reply.text == f"{len(body)} {hashlib.sha256(body).hexdigest()}"
+
+
+def test_a_filter_that_has_nothing_to_give_yet_is_asked_again(start_httpd: StartHttpd) -> None:
+    server = start_httpd("WSGIScriptAlias / ${APPS}/input_app.py", "SetInputFilter DEFLATE", modules=["deflate"])
+    packed = gzip.compress(random_bytes(1000))
+    head = request_head("POST", "/digest?-1", f"Content-Length: {len(packed)}", "Content-Encoding: gzip")
+    with server.raw() as client:
+        for part in (head + packed[:12], packed[12:14], packed[14:]):  # the head of the format has ten bytes
+            client.send(part)
+            time.sleep(0.2)
+        client.read_until(f"1000 {hashlib.sha256(random_bytes(1000)).hexdigest()}".encode())
 
 
 def test_a_client_that_waits_for_permission_to_send_gets_it(server: Httpd) -> None:

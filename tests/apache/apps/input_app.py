@@ -34,7 +34,10 @@ def digest(environ):
     block = int(environ["QUERY_STRING"])
     seen = hashlib.sha256()
     length = 0
+    last = False
     while data := stream.read(block):
+        assert not last, "there was less than was asked for, and more came"
+        last = len(data) != block
         seen.update(data)
         length += len(data)
     return f"{length} {seen.hexdigest()}".encode("ascii")
