@@ -1,80 +1,71 @@
-// The floor: what it costs to keep the same numbers in a program that has one thread and no reader.
-// Plain additions to a plain struct; nothing that records requests can cost less than about this.
+// The floor: what it costs to keep the same numbers in a program that has one thread and no reader. The recorder's own
+// additions to plain memory; nothing that records requests can cost less than about this.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "sluice/completion.hpp"
 #include "sluice/detail/bank.hpp"
+#include "sluice/detail/policy.hpp"
+#include "sluice/detail/slot_view.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::bench {
 
-/// Adds one request to the counts of a window, its slot's share apart.
-inline void add(const Completion& done, Window& window) noexcept {
-  const std::uint64_t us[kPhases] = {done.server_us,     done.application_us,  done.request_us,
-                                     done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
-                                     done.queue_us,      done.daemon_us};
-  const std::size_t phases = phases_of(window.mode);
-  std::size_t found[kPhases] = {};  // before the first is counted, as Bank has it
-  for (std::size_t p = 0; p < phases; ++p) found[p] = Grid::bucket_of(us[p]);
-  for (std::size_t p = 0; p < phases; ++p) {
-    PhaseWindow& phase = window.phases[p];
-    phase.total_us += us[p];
-    ++phase.buckets[found[p]];
-    if (p == index(Phase::kGilWait)) continue;
-    phase.smallest_us = std::min(phase.smallest_us, us[p]);
-    phase.largest_us = std::max(phase.largest_us, us[p]);
+/// Counts of one thread, or of several that take turns. Not thread-safe.
+class PlainCounts {
+ public:
+  void add(const Completion& done, std::uint64_t duration_ns, Mode mode) noexcept {
+    ++count_;
+    sums_.add(done, duration_ns, phases_of(mode));
   }
-  if (done.gil_waits.count != 0) {
-    PhaseWindow& waits = window[Phase::kGilWait];
-    waits.smallest_us = std::min(waits.smallest_us, done.gil_waits.min_ns / 1000);
-    waits.largest_us = std::max(waits.largest_us, done.gil_waits.max_ns / 1000);
-    window.gil_wait_count += done.gil_waits.count;
-  }
-  ++window.request_count;
-  ++window.status_classes[detail::status_class(done.status)];
-  window.input_bytes += done.input_bytes;
-  window.input_reads += done.input_reads;
-  window.output_bytes += done.output_bytes;
-  window.output_writes += done.output_writes;
-}
 
-/// Adds one request to its slot's share, of its duration the part that lies in the window.
-inline void add(const Completion& done, std::uint64_t duration_ns, std::uint64_t busy_ns, SlotWindow& slot) noexcept {
-  ++slot.completed;
-  slot.busy_ns += busy_ns;
-  slot.cpu_ns += done.cpu_ns;
-  slot.max_duration_ns = std::max(slot.max_duration_ns, duration_ns);
-}
+  /// Moves the counts to a window that has none yet, and what is kept by slot to its slot's share.
+  void move_to(Window& window, SlotWindow& slot) noexcept {
+    window.request_count += count_;
+    slot.completed += count_;
+    count_ = 0;
+    detail::take_sums(sums_, seen_, window, slot);
+    sums_.clear_extremes();
+  }
+
+ private:
+  std::uint64_t count_ = 0;
+  detail::Bank<detail::RelaxedCounter> sums_;
+  detail::BankBaseline seen_;
+};
 
 /// One slot's requests in one window that never ends. Not thread-safe.
 class Floor {
  public:
-  explicit Floor(Mode mode) { window_.mode = mode; }
+  explicit Floor(Mode mode) : mode_(mode) {}
 
   void begin(std::uint64_t now_ns) noexcept { start_ns_ = now_ns; }
 
   void finish(const Completion& done, std::uint64_t now_ns) noexcept {
     const std::uint64_t duration_ns = now_ns > start_ns_ ? now_ns - start_ns_ : 0;
-    add(done, window_);
-    add(done, duration_ns, duration_ns, slot_);
+    counts_.add(done, duration_ns, mode_);
+    busy_ns_ += duration_ns;
     start_ns_ = 0;
   }
 
   /// Counts only; times and resources are left out.
   [[nodiscard]] Window window() const {
-    Window window = window_;
-    window.slots = {slot_};
+    Window window;
+    window.mode = mode_;
+    SlotWindow& slot = window.slots.emplace_back();
+    PlainCounts counts = counts_;
+    counts.move_to(window, slot);
+    slot.busy_ns = busy_ns_;
     return window;
   }
 
  private:
   std::uint64_t start_ns_ = 0;  ///< Of the request in flight; 0: idle.
-  SlotWindow slot_;
-  Window window_;
+  std::uint64_t busy_ns_ = 0;
+  PlainCounts counts_;
+  Mode mode_;
 };
 
 }  // namespace sluice::bench

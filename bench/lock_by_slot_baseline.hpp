@@ -19,9 +19,7 @@ namespace sluice::bench {
 /// Thread-safe, as long as each slot is used by one thread at a time. A drain blocks.
 class LockBySlotRecorder {
  public:
-  LockBySlotRecorder(std::size_t slots, Mode mode) : slots_(slots), listed_(slots) {
-    for (Slot& slot : slots_) slot.counts.mode = mode;
-  }
+  LockBySlotRecorder(std::size_t slots, Mode mode) : slots_(slots), listed_(slots), mode_(mode) {}
 
   void begin(std::size_t index, std::uint64_t now_ns) noexcept {
     Slot& slot = slots_[index];
@@ -32,14 +30,14 @@ class LockBySlotRecorder {
   void finish(std::size_t index, const Completion& done, std::uint64_t now_ns) noexcept {
     Slot& slot = slots_[index];
     const std::lock_guard lock(slot.mutex);
-    add(done, slot.counts);
-    add(done, now_ns - slot.start_ns, now_ns - slot.busy_since_ns, slot.own);
+    slot.counts.add(done, now_ns - slot.start_ns, mode_);
+    slot.busy_ns += now_ns - slot.busy_since_ns;
     slot.start_ns = 0;
   }
 
   /// The counts since the last drain. One caller at a time.
   void drain(std::uint64_t now_ns, Window& window) {
-    window.mode = slots_.front().counts.mode;
+    window.mode = mode_;
     window.slots.clear();
     window.clear_counts();
     for (std::size_t i = 0; i < slots_.size(); ++i) take(slots_[i], now_ns, listed_[i], window);
@@ -51,26 +49,27 @@ class LockBySlotRecorder {
     std::mutex mutex;
     std::uint64_t start_ns = 0;  ///< 0: idle.
     std::uint64_t busy_since_ns = 0;
-    SlotWindow own;
-    Window counts;  ///< Without slots.
+    std::uint64_t busy_ns = 0;
+    PlainCounts counts;
   };
 
   static void take(Slot& slot, std::uint64_t now_ns, SlotWindow& listed, Window& window) {
+    listed = {};
     const std::lock_guard lock(slot.mutex);
     if (slot.start_ns != 0) {
-      slot.own.in_flight = true;
-      slot.own.current_elapsed_ns = now_ns - slot.start_ns;
-      slot.own.busy_ns += now_ns - slot.busy_since_ns;
+      listed.in_flight = true;
+      listed.current_elapsed_ns = now_ns - slot.start_ns;
+      slot.busy_ns += now_ns - slot.busy_since_ns;
       slot.busy_since_ns = now_ns;
     }
-    listed = slot.own;
-    slot.own = {};
-    window.merge_counts(slot.counts);
-    slot.counts.clear_counts();
+    listed.busy_ns = slot.busy_ns;
+    slot.busy_ns = 0;
+    slot.counts.move_to(window, listed);
   }
 
   std::vector<Slot> slots_;
   std::vector<SlotWindow> listed_;
+  Mode mode_;
 };
 
 }  // namespace sluice::bench

@@ -25,12 +25,17 @@
 
 namespace sluice::bench {
 
-/// The arithmetic of the recorder: whole microseconds.
+/// The arithmetic of the recorder.
 class WholeMicroseconds {
  public:
-  void add(const Completion& done, Window& window) noexcept { bench::add(done, window); }
-  void publish(Window& /*window*/) const noexcept {}
-  void clear() noexcept {}
+  void add(const Completion& done, const Window& window) noexcept { counts_.add(done, 0, window.mode); }
+  void move_to(Window& window) noexcept {
+    SlotWindow of_all;  // kept by slot beside it
+    counts_.move_to(window, of_all);
+  }
+
+ private:
+  PlainCounts counts_;
 };
 
 /// A quarter of an octave from 1/128 ms on: its first bucket, and the bound inside it, which is the last of that.
@@ -72,7 +77,7 @@ class Seconds {
     window.output_writes += done.output_writes;
   }
 
-  void publish(Window& window) const {
+  void move_to(Window& window) {
     for (std::size_t p = 0; p < kPhases; ++p) {
       PhaseWindow& phase = window.phases[p];
       phase.total_us = static_cast<std::uint64_t>(std::llround(phases_[p].total * 1e6));
@@ -80,9 +85,8 @@ class Seconds {
       phase.largest_us = phases_[p].largest_us;
       std::copy(phases_[p].buckets.begin(), phases_[p].buckets.end(), phase.buckets.begin());
     }
+    phases_ = {};
   }
-
-  void clear() noexcept { phases_ = {}; }
 
  private:
   struct Phase {
@@ -198,11 +202,10 @@ class BasicLockedRecorder {
       slot.busy_ns += span_ns(slots_[i].busy_since_ns, now_ns);
       slots_[i].busy_since_ns = now_ns;
     }
-    sums_.publish(window_);
+    sums_.move_to(window_);
     window = window_;
     window.elapsed_ns = now_ns - cut_ns_;
     window_.clear_counts();
-    sums_.clear();
     cut_ns_ = now_ns;
   }
 

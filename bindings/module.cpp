@@ -7,6 +7,7 @@
 #include <new>
 
 #include "bindings/docstrings.hpp"
+#include "bindings/makers.hpp"
 #include "bindings/metrics_reader.hpp"
 #include "bindings/schema.hpp"
 #include "bindings/server_dict.hpp"
@@ -102,13 +103,8 @@ PyObject* slow_requests(PyObject* module, PyObject*) {
   if (state == nullptr) return nullptr;
   std::vector<SlowRequest> slow;
   if (!without_gil([&] { slow = state->host->take_slow_requests(); })) return nullptr;
-  Object list = steal(PyList_New(static_cast<Py_ssize_t>(slow.size())));
-  for (std::size_t i = 0; list && i < slow.size(); ++i) {
-    Object dict = state->slow_request_dict.make({.slow = &slow[i]});
-    if (!dict) return nullptr;
-    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), dict.release().ptr());
-  }
-  return list.release().ptr();
+  return list_of(slow.size(),
+                 [&](std::size_t i) { return state->slow_request_dict.make({.slow = &slow[i]}).release().ptr(); });
 }
 
 PyObject* server_metrics(PyObject* module, PyObject*) {

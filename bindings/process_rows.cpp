@@ -27,26 +27,21 @@ PyObject* cpu_time(const Sample& sample) {
 PyObject* memory_rss(const Sample& sample) { return number(sample.totals->resources.memory_rss); }
 PyObject* memory_max_rss(const Sample& sample) { return number(sample.totals->resources.memory_max_rss); }
 
-PyObject* thread_dict(const ThreadTotals& thread) {
-  const Object thread_id = steal(number(std::uint64_t{thread.thread_id}));
-  const Object count = steal(number(thread.request_count));
-  Object dict = steal(PyDict_New());
-  if (!thread_id || !count || !dict || PyDict_SetItemString(dict.ptr(), "thread_id", thread_id.ptr()) < 0 ||
-      PyDict_SetItemString(dict.ptr(), "request_count", count.ptr()) < 0) {
-    return nullptr;
-  }
-  return dict.release().ptr();
-}
-
 PyObject* threads(const Sample& sample) {
+  const Object thread_id_key = steal(PyUnicode_InternFromString("thread_id"));
+  const Object count_key = steal(PyUnicode_InternFromString("request_count"));
+  if (!thread_id_key || !count_key) return nullptr;
   const auto& all = sample.totals->threads;
-  Object list = steal(PyList_New(static_cast<Py_ssize_t>(all.size())));
-  for (std::size_t i = 0; list && i < all.size(); ++i) {
-    PyObject* const dict = thread_dict(all[i]);
-    if (dict == nullptr) return nullptr;
-    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), dict);
-  }
-  return list.release().ptr();
+  return list_of(all.size(), [&](std::size_t i) -> PyObject* {
+    const Object thread_id = steal(number(std::uint64_t{all[i].thread_id}));
+    const Object count = steal(number(all[i].request_count));
+    Object dict = steal(PyDict_New());
+    if (!thread_id || !count || !dict || PyDict_SetItem(dict.ptr(), thread_id_key.ptr(), thread_id.ptr()) < 0 ||
+        PyDict_SetItem(dict.ptr(), count_key.ptr(), count.ptr()) < 0) {
+      return nullptr;
+    }
+    return dict.release().ptr();
+  });
 }
 
 constexpr auto kRows = std::to_array<Row>({

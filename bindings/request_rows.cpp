@@ -26,13 +26,13 @@ PyObject* derived(const Sample& sample) {
 template <std::uint64_t SlotWindow::*Field>
 PyObject* slot_counts(const Sample& sample) {
   const auto& slots = sample.window->slots;
-  return number_list(slots.size(), [&](std::size_t i) { return slots[i].*Field; });
+  return count_list(slots.size(), [&](std::size_t i) { return slots[i].*Field; });
 }
 
 template <std::uint64_t SlotWindow::*Field>
 PyObject* slot_seconds(const Sample& sample) {
   const auto& slots = sample.window->slots;
-  return number_list(slots.size(), [&](std::size_t i) { return seconds_of_ns(slots[i].*Field); });
+  return list_of(slots.size(), [&](std::size_t i) { return number(seconds_of_ns(slots[i].*Field)); });
 }
 
 template <Phase kPhase>
@@ -53,7 +53,7 @@ PyObject* largest(const Sample& sample) {
 template <Phase kPhase>
 PyObject* buckets(const Sample& sample) {
   const auto& counts = (*sample.window)[kPhase].buckets;
-  return number_list(views::kQuarters.size(), [&](std::size_t i) { return views::kQuarters.count(counts, i); });
+  return count_list(views::kQuarters.size(), [&](std::size_t i) { return views::kQuarters.count(counts, i); });
 }
 
 template <std::size_t kClass>

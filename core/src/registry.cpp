@@ -28,8 +28,9 @@ std::uint64_t Registry::layout() noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t each :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistryPlace), sizeof(RecorderHeader), sizeof(Book),
-        sizeof(detail::Slot<detail::ProductionCells>), sizeof(GroupCounts), kGroups, kPlaces, Grid::kBuckets, kPhases,
-        Recorder::memory_bytes(1), Recorder::memory_bytes(100)}) {
+        sizeof(detail::Slot<detail::ProductionCells>), alignof(detail::EpochBank<detail::ProductionCells>),
+        sizeof(GroupCounts), kGroups, kPlaces, Grid::kBuckets, kPhases, Recorder::memory_bytes(1),
+        Recorder::memory_bytes(100)}) {
     hash = mixed(hash, each);
   }
   return hash;

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "bench/atomic_baseline.hpp"
-#include "bench/coarse_grid.hpp"
 #include "bench/floor.hpp"
 #include "bench/lock_by_slot_baseline.hpp"
 #include "bench/locked_baseline.hpp"
@@ -172,18 +171,6 @@ TEMPLATE_TEST_CASE("baseline: a locked recorder gives the windows that the recor
   Window last;
   locked.drain(clock.monotonic_ns(), last);
   CHECK(last.resources.memory_rss > 0);
-}
-
-TEST_CASE("baseline: the coarse grid has the entries that the grid's quarters have") {
-  Random random(seed());
-  std::vector<std::uint64_t> durations(100'000);
-  for (std::uint64_t& us : durations) us = any_size(random, 62);
-  for (const std::uint64_t bound : bounds::kAll) durations.insert(durations.end(), {bound - 1, bound, bound + 1});
-  const std::vector<std::uint64_t> quarters = quarters_by_definition();
-  for (const std::uint64_t us : durations) {
-    const std::size_t entry = entry_by_definition(quarters, us);
-    if (bench::CoarseGrid::bucket_of(us) != entry) FAIL(us << " is in entry " << bench::CoarseGrid::bucket_of(us));
-  }
 }
 
 TEST_CASE("baseline: the integral of busy time of a locked recorder is the sum of its requests' durations") {

@@ -42,24 +42,53 @@ TEST_CASE("grid: the ends take everything beyond them") {
   CHECK(Grid::bucket_of(UINT64_MAX) == Grid::kBuckets - 1);
 }
 
-TEST_CASE("grid: up to a second, every duration is where the definition has it") {
-  for (std::uint64_t us = 0; us <= 1'000'000; ++us) {
-    const std::size_t expected = entry_by_definition(kBounds, us);
-    if (Grid::bucket_of(us) != expected) {
-      FAIL("bucket of " << us << ": " << Grid::bucket_of(us) << ", expected " << expected);
-    }
+namespace {
+
+/// What a duration is counted as beside others, as a record looks it up: where it belongs?
+template <class Layout>
+bool is_found(const std::vector<std::uint64_t>& bounds, std::uint64_t us, std::uint64_t beside_us) {
+  const std::size_t expected = entry_by_definition(bounds, us);
+  if (Layout::bucket_of(us) != expected) return false;
+  if ((us | beside_us) >= detail::kFindableUs) return true;
+  const detail::Two low = Layout::buckets_of(detail::Two{us, beside_us});
+  const detail::Two high = Layout::buckets_of(detail::Two{beside_us, us});
+  return low[0] >> 32 == expected && high[1] >> 32 == expected;
+}
+
+template <class Layout>
+void is_found_at_any_size(const std::vector<std::uint64_t>& bounds) {
+  Random random(seed());
+  for (int i = 0; i < 1'000'000; ++i) {
+    const std::uint64_t us = random() >> (random() % 64);
+    if (!is_found<Layout>(bounds, us, any_size(random, 32))) FAIL("a duration of " << us);
   }
 }
 
-TEST_CASE("grid: a duration of any size is where the definition has it") {
-  const std::uint64_t from = seed();
-  CAPTURE(from);
-  Random random(from);
-  for (int i = 0; i < 1'000'000; ++i) {
-    const std::uint64_t us = random() >> (random() % 64);
-    const std::size_t expected = entry_by_definition(kBounds, us);
-    if (Grid::bucket_of(us) != expected) {
-      FAIL("bucket of " << us << ": " << Grid::bucket_of(us) << ", expected " << expected);
+}  // namespace
+
+TEST_CASE("grid: up to a second, every duration is where the definition has it") {
+  for (std::uint64_t us = 0; us <= 1'000'000; ++us) {
+    if (!is_found<Grid>(kBounds, us, 1'000'000 - us)) FAIL("a duration of " << us);
+  }
+}
+
+TEST_CASE("grid: around the ends of cells, every duration is where the definition has it") {
+  std::uint64_t us = 0;
+  for (std::uint64_t cell = detail::kFirstCell + 1; cell < detail::kFirstCell + detail::kCells; ++cell) {
+    for (std::uint64_t step = detail::kFindableUs / 2; step > 0; step /= 2) {
+      if (us + step < detail::kFindableUs && detail::cell_number(us + step) < cell) us += step;
+    }
+    for (std::uint64_t near = std::max<std::uint64_t>(us, 4) - 4; near < us + 4; ++near) {
+      if (!is_found<Grid>(kBounds, near, us)) FAIL("a duration of " << near);
     }
   }
+  CHECK(us > detail::kFindableUs / 2);
+}
+
+TEST_CASE("grid: a duration of any size is where the definition has it") { is_found_at_any_size<Grid>(kBounds); }
+
+TEST_CASE("grid: bounds may be chosen") {
+  using Quarters = GridOf<bounds::kQuarters>;
+  STATIC_REQUIRE(Quarters::is_sound());
+  is_found_at_any_size<Quarters>(quarters_by_definition());
 }

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "sluice/detail/two.hpp"
+
 namespace sluice {
 
 /// The bounds in microseconds, each the smallest duration of a bucket.
@@ -61,39 +63,56 @@ static_assert(std::adjacent_find(kAll.begin(), kAll.end()) == kAll.end());
 
 namespace detail {
 
-/// A cell is a quarter of an octave of the durations, scaled by 128/125 so that 1 ms is 1024: then the floating-point
-/// number of a duration tells its cell by the bits from the second of its mantissa up. No instruction that counts
-/// leading zeros is needed, which is a slow one where a program has to run on any x86-64.
+/// A cell is a quarter of an octave of the durations plus one, scaled by 128/125 so that 1 ms is 1024: then the
+/// floating-point number of a duration tells its cell by the bits from the second of its mantissa up. No instruction
+/// that counts leading zeros is needed, which is a slow one where a program has to run on any x86-64, and two durations
+/// are found at once.
 ///
-/// An eighth of a microsecond is added to each duration. That leaves none that is 0, and none so close to a bound that
-/// rounding could take it over: a bound is whole, or at least a quarter above the whole microsecond before it.
-inline constexpr double kScale = 128.0 / 125;
+/// One is added so that none is 0. The scale is a billionth too small, so that the duration before a bound, with its
+/// one, stays in the cell before; the bound itself is far enough above.
+inline constexpr double kScale = 128.0 / 125 * (1 - 1e-9);
 inline constexpr unsigned kCellShift = std::numeric_limits<double>::digits - 1 - 2;
 
 static_assert(std::numeric_limits<double>::is_iec559 && sizeof(double) == sizeof(std::uint64_t));
 
-/// Of a duration up to the last bound. Neighbouring cells have neighbouring numbers.
+/// Durations from here on are not found by their cell.
+inline constexpr std::uint64_t kFindableUs = std::uint64_t{1} << 32;
+
+/// In a floating-point number of this size the mantissa's lowest bits are a whole number.
+inline constexpr double kWhole = static_cast<double>(std::uint64_t{1} << 52);
+
+/// Of a duration below kFindableUs, or of two. Neighbouring cells have neighbouring numbers.
 constexpr std::uint64_t cell_number(std::uint64_t us) noexcept {
-  const double scaled = static_cast<double>(static_cast<std::int64_t>(8 * us + 1)) * (kScale / 8);
-  return std::bit_cast<std::uint64_t>(scaled) >> kCellShift;
+  const auto whole = std::bit_cast<double>(std::bit_cast<std::uint64_t>(kWhole) | us);
+  return std::bit_cast<std::uint64_t>((whole - (kWhole - 1)) * kScale) >> kCellShift;
+}
+
+[[gnu::always_inline]] inline Two cell_numbers(Two us) noexcept {
+  using TwoDoubles = double __attribute__((vector_size(16)));
+  const auto whole = std::bit_cast<TwoDoubles>(std::bit_cast<std::uint64_t>(kWhole) | us);
+  return std::bit_cast<Two>((whole - (kWhole - 1)) * kScale) >> kCellShift;
 }
 
 inline constexpr std::uint64_t kFirstCell = cell_number(0);
-inline constexpr std::size_t kCells = cell_number(bounds::kAll.back()) - kFirstCell + 1;
+inline constexpr std::size_t kCells = cell_number(kFindableUs - 1) - kFirstCell + 1;
+
+static_assert(kFirstCell + kCells <= std::size_t{1} << 16);
 
 /// What a cell adds to a duration: its first bucket above 32 bits, and below them what carries into those at the one
-/// bound that may lie inside. No longer duration than the last bound is added.
+/// bound that may lie inside.
+template <const auto& kBounds>
 inline constexpr auto kCellWords = [] {
-  std::array<std::uint64_t, kCells> words{};
   const auto shortest_of = [](std::uint64_t number) {
-    auto us = static_cast<std::uint64_t>(std::bit_cast<double>(number << kCellShift) / kScale);
-    while (cell_number(us) < number) ++us;
+    const double scaled = std::bit_cast<double>(number << kCellShift) / kScale;
+    auto us = static_cast<std::uint64_t>(std::max(scaled, 2.0)) - 2;
+    while (us < kFindableUs && cell_number(us) < number) ++us;
     return us;
   };
+  std::array<std::uint64_t, kCells> words{};
   for (std::size_t cell = 0; cell < words.size(); ++cell) {
-    const auto* const next = std::upper_bound(bounds::kAll.begin(), bounds::kAll.end(), shortest_of(kFirstCell + cell));
-    words[cell] = static_cast<std::uint64_t>(next - bounds::kAll.begin()) << 32;
-    if (next != bounds::kAll.end() && *next < shortest_of(kFirstCell + cell + 1)) {
+    const auto* const next = std::upper_bound(kBounds.begin(), kBounds.end(), shortest_of(kFirstCell + cell));
+    words[cell] = static_cast<std::uint64_t>(next - kBounds.begin()) << 32;
+    if (next != kBounds.end() && *next < shortest_of(kFirstCell + cell + 1)) {
       words[cell] += (std::uint64_t{1} << 32) - *next;
     }
   }
@@ -102,28 +121,43 @@ inline constexpr auto kCellWords = [] {
 
 }  // namespace detail
 
-struct Grid {
-  static constexpr std::size_t kBuckets = bounds::kAll.size() + 1;
-  static constexpr std::uint64_t kLongestUs = bounds::kAll.back();
+/// The buckets between sorted bounds, of which no two lie in one cell.
+template <const auto& kBounds>
+struct GridOf {
+  static constexpr std::size_t kBuckets = kBounds.size() + 1;
+  static constexpr std::uint64_t kLongestUs = kBounds.back();
+  static_assert(kLongestUs < detail::kFindableUs && kBuckets <= std::size_t{1} << 16);
 
   /// The bucket of a duration. Wait-free, without a branch: what is longer than the last bound is moved to it.
   static constexpr std::size_t bucket_of(std::uint64_t us) noexcept {
     const std::uint64_t within = std::min(us, kLongestUs);
-    return (detail::kCellWords[detail::cell_number(within) - detail::kFirstCell] + within) >> 32;
+    return (detail::kCellWords<kBounds>[detail::cell_number(within) - detail::kFirstCell] + within) >> 32;
+  }
+
+  /// Of two durations, both below detail::kFindableUs: their buckets, each in the upper half of its number.
+  [[gnu::always_inline]] static detail::Two buckets_of(detail::Two us) noexcept {
+    const detail::Two numbers = detail::cell_numbers(us);
+    return us + detail::Two{detail::kCellWords<kBounds>[detail::bits16<0>(numbers) - detail::kFirstCell],
+                            detail::kCellWords<kBounds>[detail::bits16<1>(numbers) - detail::kFirstCell]};
   }
 
   /// The smallest duration of a bucket; 0 for the first.
   static constexpr std::uint64_t lower_bound_us(std::size_t bucket) noexcept {
-    return bucket == 0 ? 0 : bounds::kAll[bucket - 1];
+    return bucket == 0 ? 0 : kBounds[bucket - 1];
+  }
+
+  /// True if every bucket begins where it should.
+  static constexpr bool is_sound() noexcept {
+    for (std::size_t bucket = 1; bucket < kBuckets; ++bucket) {
+      const std::uint64_t bound = lower_bound_us(bucket);
+      if (bucket_of(bound) != bucket || bucket_of(bound - 1) != bucket - 1) return false;
+    }
+    return bucket_of(0) == 0 && bucket_of(UINT64_MAX) == kBuckets - 1;
   }
 };
 
-static_assert([] {
-  for (std::size_t bucket = 1; bucket < Grid::kBuckets; ++bucket) {
-    const std::uint64_t bound = Grid::lower_bound_us(bucket);
-    if (Grid::bucket_of(bound) != bucket || Grid::bucket_of(bound - 1) != bucket - 1) return false;
-  }
-  return Grid::bucket_of(0) == 0 && Grid::bucket_of(UINT64_MAX) == Grid::kBuckets - 1;
-}());
+using Grid = GridOf<bounds::kAll>;
+
+static_assert(Grid::is_sound());
 
 }  // namespace sluice

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "sluice/completion.hpp"
+#include "sluice/detail/policy.hpp"
+#include "sluice/detail/two.hpp"
 #include "sluice/grid.hpp"
 #include "sluice/phase.hpp"
 
@@ -16,7 +18,8 @@ inline constexpr std::size_t kStatusClasses = 5;
 
 /// 0 for 1xx to 4 for 5xx; whatever is no HTTP status counts as 5xx.
 constexpr std::size_t status_class(int status) noexcept {
-  return status >= 100 && status < 600 ? static_cast<std::size_t>(status / 100 - 1) : kStatusClasses - 1;
+  const unsigned from_100 = static_cast<unsigned>(status) - 100;
+  return from_100 < 100 * kStatusClasses ? from_100 / 100 : kStatusClasses - 1;
 }
 
 /// Counter is one of the counters of policy.hpp. A minimum is kept as the largest complement, so that 0 is "none" for
@@ -31,21 +34,29 @@ struct Bank {
   Counter input_reads;
   Counter output_bytes;
   Counter output_writes;
-  Counter total_us[kPhases];
+  alignas(sizeof(Two)) Counter total_us[kPhases];
   Counter largest_us[kPhases];
   Counter smallest_complement_us[kPhases];
   Counter buckets[kPhases][Layout::kBuckets];
 
   /// Adds one request. `phases` is 6 or 8. Wait-free for single-writer counters. A leaf of its own: inlined, its
-  /// additions and the caller's addresses compete for the registers, and a record takes a fifth longer.
+  /// additions and the caller's addresses compete for the registers.
+  ///
+  /// Buckets are found first and counted last. A counter whose place is not known yet holds up what comes behind it.
   [[gnu::noinline]] void add(const Completion& done, std::uint64_t duration_ns, std::size_t phases) noexcept {
-    const std::uint64_t us[kPhases] = {done.server_us,     done.application_us,  done.request_us,
-                                       done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
-                                       done.queue_us,      done.daemon_us};
-    observe(us, std::make_index_sequence<kEmbeddedPhases>());
-    if (phases == kPhases) observe<kEmbeddedPhases>(us, std::make_index_sequence<kPhases - kEmbeddedPhases>());
+    const Two us[kPairs] = {two(done.server_us, done.application_us), two(done.request_us, done.input_read_us),
+                            two(done.output_write_us, done.gil_waits.total_ns / 1000),
+                            two(done.queue_us, done.daemon_us)};
+    Two found[kPairs];
+    find(us, found, std::make_index_sequence<kPairs>());
+    add_totals(us, kEmbeddedPairs);
+    extremes(Phase::kServer, done.server_us);
+    extremes(Phase::kApplication, done.application_us);
+    extremes(Phase::kRequest, done.request_us);
+    extremes(Phase::kInputRead, done.input_read_us);
+    extremes(Phase::kOutputWrite, done.output_write_us);
     if (done.gil_waits.count != 0) {
-      extremes(index(Phase::kGilWait), done.gil_waits.min_ns / 1000, done.gil_waits.max_ns / 1000);
+      extremes(Phase::kGilWait, done.gil_waits.min_ns / 1000, done.gil_waits.max_ns / 1000);
       gil_wait_count.add(done.gil_waits.count);
     }
     status[status_class(done.status)].add(1);
@@ -55,6 +66,13 @@ struct Bank {
     input_reads.add(done.input_reads);
     output_bytes.add(done.output_bytes);
     output_writes.add(done.output_writes);
+    count(found, kEmbeddedPairs);
+    if (phases == kPhases) {
+      add_totals(us, kDaemonPairs);
+      extremes(Phase::kQueue, done.queue_us);
+      extremes(Phase::kDaemon, done.daemon_us);
+      count(found, kDaemonPairs);
+    }
   }
 
   void clear_extremes() noexcept {
@@ -66,23 +84,41 @@ struct Bank {
   }
 
  private:
-  /// The phases from kFirst on. Unrolled, so that every counter has a fixed place. All buckets are found before the
-  /// first is counted: a look into the grid's table would wait for where the store before it goes.
-  template <std::size_t kFirst = 0, std::size_t... kOffset>
-  [[gnu::always_inline]] void observe(const std::uint64_t (&us)[kPhases], std::index_sequence<kOffset...>) noexcept {
-    const std::size_t found[] = {Layout::bucket_of(us[kFirst + kOffset])...};
-    (observe_phase(kFirst + kOffset, us[kFirst + kOffset], found[kOffset]), ...);
+  /// Phases are taken two and two, in their order.
+  static constexpr std::size_t kPairs = kPhases / 2;
+  static_assert(kPhases == 8 && kEmbeddedPhases == 6 && index(Phase::kGilWait) == 5);
+  static constexpr std::index_sequence<0, 1, 2> kEmbeddedPairs{};
+  static constexpr std::index_sequence<3> kDaemonPairs{};
+
+  /// The bucket of each phase, in the upper half of its number.
+  template <std::size_t... kPair>
+  [[gnu::always_inline]] static void find(const Two (&us)[kPairs], Two (&found)[kPairs],
+                                          std::index_sequence<kPair...>) noexcept {
+    const Two any = (us[kPair] | ...);
+    if ((any[0] | any[1]) < kFindableUs) [[likely]] {
+      ((found[kPair] = Layout::buckets_of(us[kPair])), ...);
+    } else {
+      ((found[kPair] = Two{Layout::bucket_of(us[kPair][0]), Layout::bucket_of(us[kPair][1])} << 32), ...);
+    }
   }
 
-  void observe_phase(std::size_t phase, std::uint64_t us, std::size_t bucket) noexcept {
-    total_us[phase].add(us);
-    buckets[phase][bucket].add(1);
-    if (phase != index(Phase::kGilWait)) extremes(phase, us, us);
+  template <std::size_t... kPair>
+  [[gnu::always_inline]] void add_totals(const Two (&us)[kPairs], std::index_sequence<kPair...>) noexcept {
+    (add_two(&total_us[2 * kPair], us[kPair]), ...);
   }
 
-  void extremes(std::size_t phase, std::uint64_t smallest, std::uint64_t largest) noexcept {
-    largest_us[phase].raise(largest);
-    smallest_complement_us[phase].raise(~smallest);
+  template <std::size_t... kPair>
+  [[gnu::always_inline]] void count(const Two (&found)[kPairs], std::index_sequence<kPair...>) noexcept {
+    ((buckets[2 * kPair][bits16<0, 32>(found[kPair])].add(1),
+      buckets[2 * kPair + 1][bits16<1, 32>(found[kPair])].add(1)),
+     ...);
+  }
+
+  void extremes(Phase phase, std::uint64_t us) noexcept { extremes(phase, us, us); }
+
+  void extremes(Phase phase, std::uint64_t smallest, std::uint64_t largest) noexcept {
+    largest_us[index(phase)].raise(largest);
+    smallest_complement_us[index(phase)].raise(~smallest);
   }
 };
 

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "sluice/detail/two.hpp"
+
 // 1 in a build for ThreadSanitizer: GCC says so by a macro, clang by a feature.
 #if defined(__SANITIZE_THREAD__)
 #define SLUICE_THREAD_SANITIZER 1
@@ -28,8 +30,8 @@ namespace sluice::detail {
 
 /// A counter that one thread writes and others read. `add` is a plain load and store, never a locked instruction.
 /// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see ledger.hpp. Plain
-/// integers would do as well, and are slower: a compiler then adds neighbours as one vector, and the next record stalls
-/// on loading half of what was stored.
+/// integers would do as well, and are slower: a compiler then adds some neighbours as one vector and their halves
+/// elsewhere, and a load waits for stores that it covers in part.
 class RelaxedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return cell().load(std::memory_order_relaxed); }
@@ -46,7 +48,7 @@ class RelaxedCounter {
 #endif
   }
   void raise(std::uint64_t value) noexcept {
-    if (get() < value) set(value);
+    if (value_ < value) set(value);  // own store
   }
 
  private:
@@ -88,6 +90,20 @@ class SharedCounter {
  private:
   std::atomic<std::uint64_t> value_{0};
 };
+
+/// Adds to two neighbours, of which the first is aligned for two.
+template <class Counter>
+void add_two(Counter* counters, Two amounts) noexcept {
+  counters[0].add(amounts[0]);
+  counters[1].add(amounts[1]);
+}
+
+/// One load and one store. To others each half of them is whole: both are aligned, and no machine parts 64 bits.
+inline void add_two(RelaxedCounter* counters, Two amounts) noexcept {
+  using Cells [[gnu::may_alias]] = Two;
+  auto* const cells = reinterpret_cast<volatile Cells*>(counters);
+  *cells = *cells + amounts;
+}
 
 struct AtomicCells {
   template <class T>

@@ -42,7 +42,7 @@ constexpr std::uint32_t owned_by(std::uint32_t claim) noexcept {
 constexpr SlotState slot_state(std::uint32_t word) noexcept { return static_cast<SlotState>(word & kSlotStateMask); }
 
 template <class Cells, class Layout = Grid>
-struct EpochBank {
+struct alignas(kLine) EpochBank {
   using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
 
   Atomic64 tag;             ///< 1 + the epoch of the last record; 0: never used.
