@@ -52,10 +52,11 @@ void record_in(benchmark::State& state) {
   const auto slot = std::make_unique<detail::Slot<Cells, Layout>>();
   const detail::Epoch<Cells> epoch{};
   const detail::Held<Cells> held{};
+  const detail::Place<Cells, Layout> place{.slot = slot.get(), .epoch = &epoch, .held = &held, .phases = kPhases};
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     slot->begin(start_ns);
     benchmark::ClobberMemory();  // as if a request were in between
-    detail::record<detail::AsymmetricFence>(*slot, epoch, held, start_ns, stop_ns, done, kPhases);
+    detail::record<detail::AsymmetricFence>(place, start_ns, stop_ns, done);
   });
 }
 

@@ -105,16 +105,16 @@ Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
   const auto array = memory_->array();
   Worker worker;
   worker.recorder_ = this;
-  worker.epoch_ = array.epoch;
+  worker.place_.epoch = array.epoch;
   worker.spill_ = &memory_->header().spill;
   worker.clock_ = options_.clock;
-  worker.phases_ = phases_of(options_.mode);
+  worker.place_.phases = phases_of(options_.mode);
   worker.asymmetric_ = asymmetric_;
   worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
   if (slot < options_.threads) {
-    worker.slot_ = &array.slots[slot];
-    worker.held_ = &array.held[slot];
+    worker.place_.slot = &array.slots[slot];
+    worker.place_.held = &array.held[slot];
     worker.slot_index_ = slot;
   }
   return worker;
@@ -145,9 +145,9 @@ absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
 /// After a fork the slot is empty in the child. The worker takes it again, unless another was quicker.
 std::uint32_t Worker::begin_elsewhere(std::uint64_t now_ns) noexcept {
   const bool wiped =
-      slot_ != nullptr && slot_->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
+      place_.slot != nullptr && place_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
   if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_spilled();
-  slot_->begin(now_ns);
+  place_.slot->begin(now_ns);
   return 0;
 }
 
@@ -155,19 +155,19 @@ void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, st
                               std::uint32_t spill_id) const noexcept {
   if (spill_id != 0) {
     if (spill_->id() != spill_id) return;  // begun before a fork: the parent's
-    spill_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, phases_);
+    spill_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, place_.phases);
     return;
   }
-  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
-  detail::record<detail::SymmetricFence>(*slot_, *epoch_, *held_, start_ns, now_ns, done, phases_);
+  if (place_.slot->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::SymmetricFence>(place_, start_ns, now_ns, done);
 }
 
 void Request::cancel_at(const Worker& worker) const noexcept {
   if (spill_id_ != 0) {
     if (worker.spill_->id() == spill_id_) worker.spill_->cancel();
-  } else if (worker.slot_->start_ns.load(std::memory_order_relaxed) ==
+  } else if (worker.place_.slot->start_ns.load(std::memory_order_relaxed) ==
              start_ns_) {  // own store, unless a fork wiped it
-    worker.slot_->cancel();
+    worker.place_.slot->cancel();
   }
 }
 
@@ -190,18 +190,15 @@ void Recorder::remove_reader(std::uint64_t id) noexcept {
 ProcessTotals Recorder::totals() { return readers().totals(); }
 
 Worker::~Worker() {
-  if (recorder_ != nullptr && slot_ != nullptr) recorder_->release(slot_index_, owned_);
+  if (recorder_ != nullptr && place_.slot != nullptr) recorder_->release(slot_index_, owned_);
 }
 
 void Worker::swap(Worker& other) noexcept {
   std::swap(recorder_, other.recorder_);
-  std::swap(slot_, other.slot_);
-  std::swap(epoch_, other.epoch_);
-  std::swap(held_, other.held_);
+  std::swap(place_, other.place_);
   std::swap(spill_, other.spill_);
   std::swap(clock_, other.clock_);
   std::swap(slot_index_, other.slot_index_);
-  std::swap(phases_, other.phases_);
   std::swap(owned_, other.owned_);
   std::swap(asymmetric_, other.asymmetric_);
 }

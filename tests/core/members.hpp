@@ -15,11 +15,11 @@ struct Member {
   friend typename Tag::Member member(Tag) { return kMember; }
 };
 
-struct WorkerSlot {
-  using Member = detail::Slot<detail::ProductionCells>* Worker::*;
-  friend Member member(WorkerSlot);
+struct WorkerPlace {
+  using Member = detail::Place<detail::ProductionCells> Worker::*;
+  friend Member member(WorkerPlace);
 };
-template struct Member<WorkerSlot, &Worker::slot_>;
+template struct Member<WorkerPlace, &Worker::place_>;
 
 struct NextNumber {
   using Member = std::atomic<std::uint32_t> Recorder::*;
@@ -28,7 +28,9 @@ struct NextNumber {
 template struct Member<NextNumber, &Recorder::next_number_>;
 
 /// The slot that a worker has; null if it has none.
-inline detail::Slot<detail::ProductionCells>* slot_of(const Worker& worker) { return worker.*member(WorkerSlot()); }
+inline detail::Slot<detail::ProductionCells>* slot_of(const Worker& worker) {
+  return (worker.*member(WorkerPlace())).slot;
+}
 
 /// The number that the next claim, reader or spill of a recorder gets.
 inline std::atomic<std::uint32_t>& next_number(Recorder& recorder) { return recorder.*member(NextNumber()); }

@@ -35,7 +35,9 @@ class Rig {
 
   template <class Fence>
   void record(std::size_t i, std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done) {
-    detail::record<Fence>(slots_[i], epoch_, held_[i], start_ns, stop_ns, done, phases_of(mode_));
+    const detail::Place<Cells> place{
+        .slot = &slots_[i], .epoch = &epoch_, .held = &held_[i], .phases = phases_of(mode_)};
+    detail::record<Fence>(place, start_ns, stop_ns, done);
   }
 
   [[nodiscard]] Window empty_window() const {

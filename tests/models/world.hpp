@@ -113,8 +113,9 @@ class World {
   void finish(std::size_t n) {
     Served& request = requests_[n];
     request.stop_ns = tick();
-    detail::record<Fence>(slots_[request.slot], epoch_, held_[request.slot], request.start_ns, request.stop_ns,
-                          request.done, kEmbeddedPhases);
+    const detail::Place<Cells> place{
+        .slot = &slots_[request.slot], .epoch = &epoch_, .held = &held_[request.slot], .phases = kEmbeddedPhases};
+    detail::record<Fence>(place, request.start_ns, request.stop_ns, request.done);
     request.recorded_at = tick();
   }
 

@@ -98,7 +98,7 @@ class Worker {
 
   /// The slot, from 0. Requests of a worker without a slot are listed with the last.
   [[nodiscard]] std::size_t slot() const noexcept { return slot_index_; }
-  [[nodiscard]] bool has_slot() const noexcept { return slot_ != nullptr; }
+  [[nodiscard]] bool has_slot() const noexcept { return place_.slot != nullptr; }
 
  private:
   friend class Recorder;
@@ -114,13 +114,10 @@ class Worker {
   [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept;
 
   Recorder* recorder_ = nullptr;
-  detail::Slot<detail::ProductionCells>* slot_ = nullptr;  ///< Null: everything goes to the spill.
-  const detail::Epoch<detail::ProductionCells>* epoch_ = nullptr;
-  const detail::Held<detail::ProductionCells>* held_ = nullptr;
+  detail::Place<detail::ProductionCells> place_;  ///< Without a slot: everything goes to the spill.
   detail::Spill* spill_ = nullptr;
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;
-  std::size_t phases_ = 0;
   std::uint32_t owned_ = 0;  ///< The state of the slot while it is this worker's.
   bool asymmetric_ = false;
 };
@@ -230,10 +227,10 @@ class Recorder {
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
 inline Request Worker::begin(std::uint64_t now_ns) noexcept {
-  if (slot_ != nullptr &&
-      slot_->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
-      slot_->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
-    slot_->begin(now_ns);
+  if (place_.slot != nullptr &&
+      place_.slot->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
+      place_.slot->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
+    place_.slot->begin(now_ns);
     return {this, now_ns, 0};
   }
   return {this, now_ns, begin_elsewhere(now_ns)};
@@ -251,9 +248,8 @@ inline void Request::finish(const Completion& done) noexcept {
     worker.finish_elsewhere(done, start_ns_, now_ns, spill_id_);
     return;
   }
-  if (worker.slot_->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
-  detail::record<detail::AsymmetricFence>(*worker.slot_, *worker.epoch_, *worker.held_, start_ns_, now_ns, done,
-                                          worker.phases_);
+  if (worker.place_.slot->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
+  detail::record<detail::AsymmetricFence>(worker.place_, start_ns_, now_ns, done);
 }
 
 inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, spill_id_); }

@@ -94,22 +94,31 @@ void open_epoch(EpochBank<Cells, Layout>& bank, std::uint64_t epoch, std::uint64
   bank.tag.store(epoch + 1, std::memory_order_release);            // [W5]
 }
 
+/// Where one thread records. What it refers to is not owned.
+template <class Cells, class Layout = Grid>
+struct Place {
+  Slot<Cells, Layout>* slot = nullptr;
+  const Epoch<Cells>* epoch = nullptr;
+  const Held<Cells>* held = nullptr;  ///< Of the slot.
+  std::size_t phases = 0;             ///< 6 or 8.
+};
+
 /// Records one whole request of the slot's own thread. Wait-free: a bounded number of plain loads and stores. Inlined
 /// into its two callers, whose arguments are then in registers.
 template <class Fence, class Cells, class Layout>
-[[gnu::always_inline]] inline void record(Slot<Cells, Layout>& slot, const Epoch<Cells>& epoch, const Held<Cells>& held,
-                                          std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done,
-                                          std::size_t phases) noexcept {
+[[gnu::always_inline]] inline void record(const Place<Cells, Layout>& place, std::uint64_t start_ns,
+                                          std::uint64_t stop_ns, const Completion& done) noexcept {
+  Slot<Cells, Layout>& slot = *place.slot;
   const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);  // own store
   slot.sequence.store(sequence + 1, std::memory_order_release);                  // [W1]
   Fence::light();                                                                // [W2]
-  const std::uint64_t now = epoch.value.load(std::memory_order_acquire);         // [W3]
+  const std::uint64_t now = place.epoch->value.load(std::memory_order_acquire);  // [W3]
   EpochBank<Cells, Layout>& bank = slot.banks[now & 1];
   if (bank.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
-    open_epoch(bank, now, start_ns, held);
+    open_epoch(bank, now, start_ns, *place.held);
   }
   const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
-  bank.sums.add(done, duration_ns, phases);
+  bank.sums.add(done, duration_ns, place.phases);
   bank.count.store(bank.count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // ordered by [W7]
   slot.start_ns.store(0, std::memory_order_release);                                            // [W6]
   const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);                   // own store
