@@ -41,7 +41,7 @@ TEST_CASE("exit: a process ends quietly at any instant, however it ends, while t
   CAPTURE(from);
   Random random(from);
   std::map<int, std::uint64_t> statuses;
-  const std::uint64_t runs = (long_run() ? 1'000 : 200) / (kSlower > 1 ? 4 : 1);
+  const std::uint64_t runs = tier(200, 1'000);
   for (std::uint64_t run = 0; run < runs; ++run) {
     const char* const way = run % 3 == 0 ? "exit" : run % 3 == 1 ? "quick_exit" : "return";
     ++statuses[ended(way, random() % 4'000, false)];

@@ -30,7 +30,7 @@ namespace sluice::test {
 #endif
 
 #if SLUICE_THREAD_SANITIZER
-inline constexpr std::uint64_t kSlower = 10;
+inline constexpr std::uint64_t kSlower = 20;
 #elif SLUICE_ADDRESS_SANITIZER
 inline constexpr std::uint64_t kSlower = 3;
 #elif !defined(__OPTIMIZE__)

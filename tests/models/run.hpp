@@ -70,14 +70,19 @@ inline bool long_run() { return std::getenv("SLUICE_LONG") != nullptr; }
 /// The scenarios of one program.
 class Run {
  public:
-  Run(int argc, char** argv) : wanted_(argv + 1, argv + argc) {}
+  /// `NAME...`: the scenarios with one of those in their names; `--but NAME...`: the others.
+  Run(int argc, char** argv) : named_(argv + 1, argv + argc) {
+    others_ = !named_.empty() && named_.front() == "--but";
+    if (others_) named_.erase(named_.begin());
+  }
 
   template <class Scenario, class Search>
-  void explore(const std::string& name, Load wanted, Search search) {
+  void explore(const std::string& name, Load asked, Search search) {
     const std::string title = name + ", " + search.name();
     const auto part = [&title](const std::string& each) { return title.find(each) != std::string::npos; };
-    if (failures_ != 0 || (!wanted_.empty() && std::none_of(wanted_.begin(), wanted_.end(), part))) return;
-    load = wanted;
+    const bool wanted = named_.empty() || std::any_of(named_.begin(), named_.end(), part) != others_;
+    if (failures_ != 0 || !wanted) return;
+    load = asked;
     rl::test_params params;
     search.set(params);
     params.execution_depth_limit = 10'000;
@@ -112,7 +117,8 @@ class Run {
   }
 
  private:
-  std::vector<std::string> wanted_;
+  std::vector<std::string> named_;
+  bool others_;
   int count_ = 0;
   int failures_ = 0;
   unsigned long long executions_ = 0;
