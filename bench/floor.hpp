@@ -1,5 +1,6 @@
 // The floor: what it costs to keep the same numbers in a program that has one thread and no reader. The recorder's own
-// additions to plain memory; nothing that records requests can cost less than about this.
+// additions without what goes on between threads; written the plain way, field by field, they take longer than a
+// record.
 #pragma once
 
 #include <cstddef>
@@ -21,19 +22,36 @@ class PlainCounts {
     sums_.add(done, duration_ns, phases_of(mode));
   }
 
-  /// Moves the counts to a window that has none yet, and what is kept by slot to its slot's share.
-  void move_to(Window& window, SlotWindow& slot) noexcept {
+  /// Adds the counts to a window, and what is kept by slot to its slot's share.
+  void add_to(Window& window, SlotWindow& slot) const noexcept {
     window.request_count += count_;
     slot.completed += count_;
-    count_ = 0;
-    detail::take_sums(sums_, seen_, window, slot);
-    sums_.clear_extremes();
+    detail::BankBaseline nothing;
+    detail::take_sums(sums_, nothing, window, slot);
   }
 
  private:
   std::uint64_t count_ = 0;
   detail::Bank<detail::RelaxedCounter> sums_;
-  detail::BankBaseline seen_;
+};
+
+/// Two of them that change places, so that one is read while the other is added to.
+class SwappedCounts {
+ public:
+  void add(const Completion& done, std::uint64_t duration_ns, Mode mode) noexcept {
+    counts_[now_].add(done, duration_ns, mode);
+  }
+  /// All that a lock has to be held for in a drain.
+  void swap() noexcept { now_ ^= 1; }
+  /// What was added up to the last swap. One caller at a time, before the next swap.
+  void move_to(Window& window, SlotWindow& slot) noexcept {
+    counts_[now_ ^ 1].add_to(window, slot);
+    counts_[now_ ^ 1] = {};
+  }
+
+ private:
+  PlainCounts counts_[2];
+  std::size_t now_ = 0;
 };
 
 /// One slot's requests in one window that never ends. Not thread-safe.
@@ -55,8 +73,7 @@ class Floor {
     Window window;
     window.mode = mode_;
     SlotWindow& slot = window.slots.emplace_back();
-    PlainCounts counts = counts_;
-    counts.move_to(window, slot);
+    counts_.add_to(window, slot);
     slot.busy_ns = busy_ns_;
     return window;
   }

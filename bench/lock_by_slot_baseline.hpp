@@ -50,11 +50,16 @@ class LockBySlotRecorder {
     std::uint64_t start_ns = 0;  ///< 0: idle.
     std::uint64_t busy_since_ns = 0;
     std::uint64_t busy_ns = 0;
-    PlainCounts counts;
+    SwappedCounts counts;
   };
 
   static void take(Slot& slot, std::uint64_t now_ns, SlotWindow& listed, Window& window) {
     listed = {};
+    cut(slot, now_ns, listed);
+    slot.counts.move_to(window, listed);
+  }
+
+  static void cut(Slot& slot, std::uint64_t now_ns, SlotWindow& listed) {
     const std::lock_guard lock(slot.mutex);
     if (slot.start_ns != 0) {
       listed.in_flight = true;
@@ -64,7 +69,7 @@ class LockBySlotRecorder {
     }
     listed.busy_ns = slot.busy_ns;
     slot.busy_ns = 0;
-    slot.counts.move_to(window, listed);
+    slot.counts.swap();
   }
 
   std::vector<Slot> slots_;

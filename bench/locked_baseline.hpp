@@ -29,13 +29,14 @@ namespace sluice::bench {
 class WholeMicroseconds {
  public:
   void add(const Completion& done, const Window& window) noexcept { counts_.add(done, 0, window.mode); }
+  void swap() noexcept { counts_.swap(); }
   void move_to(Window& window) noexcept {
     SlotWindow of_all;  // kept by slot beside it
     counts_.move_to(window, of_all);
   }
 
  private:
-  PlainCounts counts_;
+  SwappedCounts counts_;
 };
 
 /// A quarter of an octave from 1/128 ms on: its first bucket, and the bound inside it, which is the last of that.
@@ -67,7 +68,7 @@ class Seconds {
                                        done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
                                        done.queue_us,      done.daemon_us};
     const std::size_t phases = phases_of(window.mode);
-    for (std::size_t p = 0; p < phases; ++p) phases_[p].add(us[p]);
+    for (std::size_t p = 0; p < phases; ++p) phases_[now_][p].add(us[p]);
     ++window.request_count;
     ++window.status_classes[detail::status_class(done.status)];
     window.gil_wait_count += done.gil_waits.count;
@@ -77,15 +78,18 @@ class Seconds {
     window.output_writes += done.output_writes;
   }
 
+  void swap() noexcept { now_ ^= 1; }
+
   void move_to(Window& window) {
+    auto& closed = phases_[now_ ^ 1];
     for (std::size_t p = 0; p < kPhases; ++p) {
       PhaseWindow& phase = window.phases[p];
-      phase.total_us = static_cast<std::uint64_t>(std::llround(phases_[p].total * 1e6));
-      phase.smallest_us = phases_[p].smallest_us;
-      phase.largest_us = phases_[p].largest_us;
-      std::copy(phases_[p].buckets.begin(), phases_[p].buckets.end(), phase.buckets.begin());
+      phase.total_us = static_cast<std::uint64_t>(std::llround(closed[p].total * 1e6));
+      phase.smallest_us = closed[p].smallest_us;
+      phase.largest_us = closed[p].largest_us;
+      std::copy(closed[p].buckets.begin(), closed[p].buckets.end(), phase.buckets.begin());
     }
-    phases_ = {};
+    closed = {};
   }
 
  private:
@@ -114,10 +118,11 @@ class Seconds {
     }
   };
 
-  std::array<Phase, kPhases> phases_{};
+  std::array<Phase, kPhases> phases_[2];
+  std::size_t now_ = 0;
 };
 
-/// Thread-safe, as long as each slot is used by one thread at a time. Everything blocks.
+/// Thread-safe, as long as each slot is used by one thread at a time. Everything blocks. One drain at a time.
 template <class Arithmetic>
 class BasicLockedRecorder {
  public:
@@ -145,10 +150,11 @@ class BasicLockedRecorder {
     leave(slot, done, now_ns);
   }
 
-  /// The window since the last drain, without wall-clock times and CPU times. Readings of the process are taken
-  /// outside the lock, as the recorder keeps them away from its writers.
+  /// The window since the last drain, without wall-clock times and CPU times. Readings of the process and of the sums
+  /// are taken outside the lock, as the recorder keeps them away from its writers.
   void drain(std::uint64_t now_ns, Window& window) {
-    take(now_ns, window);
+    cut(now_ns, window);
+    sums_.move_to(window);
     window.resources = probe_.read();
   }
 
@@ -191,7 +197,7 @@ class BasicLockedRecorder {
     ++total_;
   }
 
-  void take(std::uint64_t now_ns, Window& window) {
+  void cut(std::uint64_t now_ns, Window& window) {
     const std::lock_guard lock(mutex_);
     integrate(now_ns);
     for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -202,7 +208,7 @@ class BasicLockedRecorder {
       slot.busy_ns += span_ns(slots_[i].busy_since_ns, now_ns);
       slots_[i].busy_since_ns = now_ns;
     }
-    sums_.move_to(window_);
+    sums_.swap();
     window = window_;
     window.elapsed_ns = now_ns - cut_ns_;
     window_.clear_counts();

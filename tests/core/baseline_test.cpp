@@ -60,6 +60,7 @@ TEST_CASE("baseline: the floor counts a random sequence of requests as the recor
   Worker worker = recorder.attach();
   bench::Floor floor(mode);
   const std::uint64_t start_ns = clock.monotonic_ns();
+  Counts expected;
   for (int i = 0; i < 1'000; ++i) {
     Request request = worker.begin();
     floor.begin(clock.monotonic_ns());
@@ -67,9 +68,11 @@ TEST_CASE("baseline: the floor counts a random sequence of requests as the recor
     const Completion done = any_completion(random, mode);
     request.finish(done);
     floor.finish(done, clock.monotonic_ns());
+    expected.add(done, mode);
   }
   Window window = floor.window();
   window.elapsed_ns = clock.monotonic_ns() - start_ns;
+  CHECK(expected.difference(Counts::of(window)) == "");
   CHECK(difference(drained(reader), window) == "");
 }
 

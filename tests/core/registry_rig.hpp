@@ -92,12 +92,12 @@ class RegistryRig {
   SharedMemory shared_{4096};
 };
 
-/// The first count that is lower than before; -1: none is.
+/// The first count that is lower than before, as far as one can tell of numbers that begin anew at 2^64; -1: none is.
 inline int first_lower(const GroupCounts& before, const GroupCounts& after) {
   const auto old = std::bit_cast<GroupCounts::Words>(before);
   const auto now = std::bit_cast<GroupCounts::Words>(after);
   for (std::size_t i = 0; i < old.size(); ++i) {
-    if (now[i] < old[i]) return static_cast<int>(i);
+    if (now[i] - old[i] > UINT64_MAX / 2) return static_cast<int>(i);
   }
   return -1;
 }

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kThreads = 2;
 constexpr std::size_t kProcesses = 3;
 
-enum Word : std::size_t { kStop, kLower, kReadings, kFailed, kPaceNs };
+enum Word : std::size_t { kStop, kLower, kReadings, kFailed, kPaceNs, kLowerAt, kLowerFrom, kLowerTo };
 
 /// Reads until it is told to stop; counts readings in which something went down.
 int scrape(RegistryRig& rig) {
@@ -32,7 +32,14 @@ int scrape(RegistryRig& rig) {
       continue;
     }
     const GroupReading& total = reading->total;
-    if (first_lower(last, total.counts) >= 0 || total.process_starts < starts) signals.words[kLower].fetch_add(1);
+    const int lower = first_lower(last, total.counts);
+    if (lower >= 0 || total.process_starts < starts) signals.words[kLower].fetch_add(1);
+    if (lower >= 0) {
+      const auto at = static_cast<std::size_t>(lower);
+      signals.words[kLowerAt] = at;
+      signals.words[kLowerFrom] = std::bit_cast<GroupCounts::Words>(last)[at];
+      signals.words[kLowerTo] = std::bit_cast<GroupCounts::Words>(total.counts)[at];
+    }
     last = total.counts;
     starts = total.process_starts;
     signals.words[kReadings].fetch_add(1);
@@ -125,6 +132,8 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
               static_cast<unsigned long long>(rig.signals->words[kReadings].load()),
               static_cast<unsigned long long>(rig.signals->words[kFailed].load()),
               static_cast<unsigned long long>(extra));
+  CAPTURE(rig.signals->words[kLowerAt].load(), rig.signals->words[kLowerFrom].load(),
+          rig.signals->words[kLowerTo].load());
   CHECK(rig.signals->words[kLower].load() == 0);
   CHECK(rig.signals->words[kFailed].load() == 0);
   CHECK(rig.signals->words[kReadings].load() > kills / 4);

@@ -1,15 +1,20 @@
 #include "sluice/resources.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstdint>
 #include <cstring>
+#include <optional>
 
 #include "allocations.hpp"
 #include "manual_clock.hpp"
+#include "os/processes.hpp"
 #include "sluice/recorder.hpp"
 
 using namespace sluice;
+using namespace sluice::test;
 
 TEST_CASE("resources: the peak is never below what is resident") {
   ResourceProbe probe;
@@ -46,14 +51,14 @@ TEST_CASE("resources: CPU time grows with work, in microseconds, and never goes 
 
 TEST_CASE("resources: reading them allocates nothing") {
   ResourceProbe probe;
-  const std::uint64_t before = test::allocations();
+  const std::uint64_t before = allocations();
   for (int i = 0; i < 100; ++i) static_cast<void>(probe.read());
-  const std::uint64_t after = test::allocations();
+  const std::uint64_t after = allocations();
   CHECK(after == before);
 }
 
 TEST_CASE("recorder: recording allocates nothing, nor does a drain into a window used before") {
-  test::ManualClock clock;
+  ManualClock clock;
   Recorder recorder({.threads = 2, .clock = &clock});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
@@ -61,7 +66,7 @@ TEST_CASE("recorder: recording allocates nothing, nor does a drain into a window
   worker.begin().finish({});
   REQUIRE(reader.drain(window).ok());
   REQUIRE(reader.drain(window).ok());
-  const std::uint64_t before = test::allocations();
+  const std::uint64_t before = allocations();
   bool drained = true;
   for (int i = 0; i < 100; ++i) {
     worker.begin().finish({.request_us = 10});
@@ -71,7 +76,16 @@ TEST_CASE("recorder: recording allocates nothing, nor does a drain into a window
     }
     drained = drained && reader.drain(window).ok();
   }
-  const std::uint64_t after = test::allocations();
+  const std::uint64_t after = allocations();
   CHECK(after == before);
   CHECK(drained);
+}
+
+TEST_CASE("resources: a process that is shown while it is forgotten is gone, and has not used nothing") {
+  const std::optional<os::ProcessUsage> used = os::usage_in(
+      "10497 (a) (b) c) Z 10483 10497 10483 0 -1 4228108 26 0 0 0 7 3 2 1 20 0 1 0 6062993 4096 5 0 0 0 0 0 0 0 0 0 0");
+  REQUIRE(used);
+  CHECK(used->cpu_us == 13 * 1'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+  CHECK(used->resident_bytes == 5 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+  CHECK_FALSE(os::usage_in("10497 (a) (b) c) X 0 -1 -1 0 -1 4227148 26 0 0 0 0 0 0 0 20 0 0 0 6062993 0 0 0 0 0 0 0"));
 }

@@ -142,10 +142,10 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="builds at a time (2)")
     parser.add_argument("--why", action="store_true", help="print the last lines of what each killer said")
     arguments = parser.parse_args()
-    mutants = chosen([Mutant.read(entry) for entry in tomllib.loads((HERE / "mutants.toml").read_text())["mutant"]],
-                     arguments)
-    for mutant in mutants:
+    table = [Mutant.read(entry) for entry in tomllib.loads((HERE / "mutants.toml").read_text())["mutant"]]
+    for mutant in table:
         mutant.applied((ROOT / mutant.file).read_text())  # all of them can be made
+    mutants = chosen(table, arguments)
     if arguments.list:
         for mutant in mutants:
             print(f"{mutant.name}  [{mutant.kind}, {' '.join(mutant.killer)}]")

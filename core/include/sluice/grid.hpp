@@ -81,13 +81,20 @@ inline constexpr std::uint64_t kFindableUs = std::uint64_t{1} << 32;
 /// In a floating-point number of this size the mantissa's lowest bits are a whole number.
 inline constexpr double kWhole = static_cast<double>(std::uint64_t{1} << 52);
 
-/// Of a duration below kFindableUs, or of two. Neighbouring cells have neighbouring numbers.
+/// Of a duration below kFindableUs, or of two. Neighbouring cells have neighbouring numbers. In a program that is
+/// compiled for fast arithmetic, too: what is added here is to stay in its place.
 constexpr std::uint64_t cell_number(std::uint64_t us) noexcept {
+#if defined(__clang__)
+#pragma clang fp reassociate(off)
+#endif
   const auto whole = std::bit_cast<double>(std::bit_cast<std::uint64_t>(kWhole) | us);
   return std::bit_cast<std::uint64_t>((whole - (kWhole - 1)) * kScale) >> kCellShift;
 }
 
 [[gnu::always_inline]] inline Two cell_numbers(Two us) noexcept {
+#if defined(__clang__)
+#pragma clang fp reassociate(off)
+#endif
   using TwoDoubles = double __attribute__((vector_size(16)));
   const auto whole = std::bit_cast<TwoDoubles>(std::bit_cast<std::uint64_t>(kWhole) | us);
   return std::bit_cast<Two>((whole - (kWhole - 1)) * kScale) >> kCellShift;

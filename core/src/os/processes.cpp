@@ -20,6 +20,7 @@ constexpr std::uint64_t kUsPerSecond = 1'000'000;
 constexpr int kStateField = 3;
 constexpr int kUserField = 14;
 constexpr int kWaitedSystemField = 17;
+constexpr int kThreadsField = 20;
 constexpr int kResidentField = 24;
 
 /// The file's text; empty if it cannot be read.
@@ -38,8 +39,14 @@ std::string_view read_stat(pid_t pid, std::array<char, 1024>& text) noexcept {
   return {text.data(), length > 0 ? static_cast<std::size_t>(length) : 0};
 }
 
-/// What follows the name, which is in parentheses and may hold anything, begins with the field of the state.
-ProcessUsage parsed(std::string_view text) noexcept {
+std::uint64_t microseconds(const timeval& time) noexcept {
+  return static_cast<std::uint64_t>(time.tv_sec) * kUsPerSecond + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+}  // namespace
+
+// What follows the name, which is in parentheses and may hold anything, begins with the field of the state.
+std::optional<ProcessUsage> usage_in(std::string_view text) noexcept {
   static const auto tick_us = kUsPerSecond / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
   static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   ProcessUsage usage;
@@ -49,22 +56,17 @@ ProcessUsage parsed(std::string_view text) noexcept {
     std::uint64_t value = 0;
     std::from_chars(text.data(), text.data() + end, value);
     if (field >= kUserField && field <= kWaitedSystemField) usage.cpu_us += value * tick_us;
+    if (field == kThreadsField && value == 0) return std::nullopt;
     if (field == kResidentField) usage.resident_bytes = value * page;
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return usage;
 }
 
-std::uint64_t microseconds(const timeval& time) noexcept {
-  return static_cast<std::uint64_t>(time.tv_sec) * kUsPerSecond + static_cast<std::uint64_t>(time.tv_usec);
-}
-
-}  // namespace
-
 std::optional<ProcessUsage> usage_of(pid_t pid) noexcept {
   std::array<char, 1024> text;
   const std::string_view found = read_stat(pid, text);
-  if (!found.empty()) return parsed(found);
+  if (!found.empty()) return usage_in(found);
   if (process_exists(pid)) return ProcessUsage();
   return std::nullopt;
 }

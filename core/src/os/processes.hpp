@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace sluice::os {
 
@@ -15,6 +16,10 @@ struct ProcessUsage {
 
 /// From /proc; none if there is no such process. Zeros where the system shows it to its owner only, or not at all.
 [[nodiscard]] std::optional<ProcessUsage> usage_of(pid_t pid) noexcept;
+
+/// The same from the text of /proc/PID/stat. A process that has been waited for and is just being forgotten may still
+/// be shown, without threads and with all else 0: there is no such process any more.
+[[nodiscard]] std::optional<ProcessUsage> usage_in(std::string_view text) noexcept;
 
 [[nodiscard]] pid_t own_pid() noexcept;
 

@@ -98,12 +98,15 @@ void add_two(Counter* counters, Two amounts) noexcept {
   counters[1].add(amounts[1]);
 }
 
-/// One load and one store. To others each half of them is whole: both are aligned, and no machine parts 64 bits.
+#if __SIZEOF_POINTER__ == 8
+/// One load and one store. To others each half of them is whole: both are aligned, and no machine of 64 bits parts a
+/// word.
 inline void add_two(RelaxedCounter* counters, Two amounts) noexcept {
   using Cells [[gnu::may_alias]] = Two;
   auto* const cells = reinterpret_cast<volatile Cells*>(counters);
   *cells = *cells + amounts;
 }
+#endif
 
 struct AtomicCells {
   template <class T>

@@ -9,8 +9,8 @@ namespace sluice::detail {
 
 using Two = std::uint64_t __attribute__((vector_size(16)));
 
-/// Read one by one: hosts have stored them one by one just before, and one load of both would wait until both stores
-/// are through to the cache.
+/// Read one by one on x86-64: hosts have stored them one by one just before, and one load of both would wait until both
+/// stores are through to the cache.
 [[gnu::always_inline]] inline Two two(const std::uint64_t& first, const std::uint64_t& second) noexcept {
 #if defined(__x86_64__)
   using Half [[gnu::may_alias]] = double;  // what an instruction loads into a half
