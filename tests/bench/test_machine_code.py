@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from . import compiled, machine_code
 
 COMPILERS = ("g++", "clang++")
 LEVELS = ("-O2", "-O3")
+FAST = ("-O2 -ffast-math", "-Ofast -march=native")
+"""How a host may be compiled that counts on no order of floating-point operations."""
 OUTSIDE = ("sluice::Worker::begin_elsewhere", "sluice::Worker::finish_elsewhere", "sluice::Worker::abandon")
 """What the path leaves to others: spilled requests, forks, kernels without membarrier, dropped requests."""
 LEAVES = ("sluice::detail::Bank", "sluice::detail::open_epoch")
@@ -98,3 +101,11 @@ def test_a_path_without_a_fault_passes(text_of: TextOf, made_by: tuple[str, str]
 
 def test_a_path_that_is_not_there_is_a_fault(text_of: TextOf, made_by: tuple[str, str]) -> None:
     assert machine_code.faults(text_of("wrong.cpp", made_by), "nothing") == ["there is no function nothing"]
+
+
+@pytest.mark.parametrize("command", COMPILERS)
+@pytest.mark.parametrize("flags", FAST)
+def test_the_grid_is_right_in_programs_compiled_for_fast_arithmetic(command: str, flags: str, tmp_path: Path) -> None:
+    out = tmp_path / "grid"
+    compiled.run([command, *compiled.STANDARD, *flags.split(), compiled.PROBES / "grid.cpp", "-o", out])
+    assert compiled.run([out]).split() == []
