@@ -21,18 +21,19 @@ constexpr std::size_t kThreads = 25;
 constexpr std::size_t kRequestsPerSlot = 8;
 constexpr std::size_t kRegionBytes = std::size_t{256} << 20U;
 
-/// Recorders of this process in the places of as many others, each with this process's entry in /proc.
+/// Recorders of this process in the regions of as many others, each with this process's entry in /proc.
 class Server {
  public:
-  Server() : registry_(*book_) {
+  Server() : registry_(*state_) {
     if (!registry_.open(kRegionBytes)) return;
+    registry_.pre_allocate({{kThreads, kProcesses}});
     const std::uint32_t group = registry_.group("group", Mode::kDaemon).index;
     const Workload requests;
     for (std::size_t i = 0; i < kProcesses; ++i) {
-      const int place = registry_.reserve(group, kThreads);
-      registry_.started(place, ::getpid());
+      const int slot = registry_.reserve(group, kThreads);
+      registry_.started(slot, ::getpid());
       recorders_.push_back(std::make_unique<Recorder>(
-          Recorder::Options{.threads = kThreads, .mode = Mode::kDaemon, .memory = registry_.memory_of(place)}));
+          Recorder::Options{.threads = kThreads, .mode = Mode::kDaemon, .memory = registry_.memory_of(slot)}));
       serve(*recorders_.back(), requests);
     }
   }
@@ -53,7 +54,7 @@ class Server {
     }
   }
 
-  std::unique_ptr<Registry::Book> book_ = std::make_unique<Registry::Book>();
+  std::unique_ptr<Registry::ParentState> state_ = std::make_unique<Registry::ParentState>();
   Registry registry_;
   std::vector<std::unique_ptr<Recorder>> recorders_;
 };

@@ -10,7 +10,7 @@
 #include "adapters/apache/daemons.hpp"
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
-#include "adapters/apache/places.hpp"
+#include "adapters/apache/process_registry.hpp"
 #include "adapters/apache/python_options.hpp"
 #include "adapters/apache/scoreboard.hpp"
 #include "adapters/wsgi/reporter.hpp"
@@ -116,7 +116,7 @@ Child* child() noexcept { return this_child; }
 void start_child(apr_pool_t* pool, server_rec* server) {
   forget_daemons();
   const Capacity capacity = Capacity::of_server();
-  const std::span<std::byte> memory = claim_place(static_cast<std::size_t>(capacity.threads));
+  const std::span<std::byte> memory = enter_child();
   if (!capacity.threaded) DeferredSignals::install();
   const DeferredSignals::Scope whole_start(-1);
   try {

@@ -26,7 +26,7 @@
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/daemon_sockets.hpp"
 #include "adapters/apache/exchange.hpp"
-#include "adapters/apache/places.hpp"
+#include "adapters/apache/process_registry.hpp"
 #include "adapters/apache/python_options.hpp"
 #include "adapters/apache/scoreboard.hpp"
 #include "adapters/daemon/process.hpp"
@@ -160,7 +160,7 @@ daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* 
   const DaemonGroup& group = *each.group;
   reset_signals();
   ap_close_listeners();
-  const std::span<std::byte> memory = enter_place(each.recording);
+  const std::span<std::byte> memory = isolate_daemon(each.recording);
   if (each.early_ends >= kEarlyEnds) ::sleep(kPauseSeconds);
   try {
     if (group.group.display_name != nullptr) name_process(group.group.display_name, group.group.name);
@@ -182,7 +182,7 @@ void start(Daemon& each) {
   each.started_ns = monotonic_ns();
   each.place = free_place();
   if (daemon::Pulse* const pulse = pulse_of(each)) new (pulse) daemon::Pulse;
-  each.recording = reserve_place(group);
+  each.recording = reserve_slot(group);
   const apr_status_t status = apr_proc_fork(&each.process, configuration);
   if (status == APR_INCHILD) become_daemon(each);
   each.running = status == APR_INPARENT;
@@ -398,7 +398,7 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
       group.socket = apr_pstrdup(pool, path);
     }
     for (int number = 1; number <= group.group.processes; ++number) {
-      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {}, false, -1, Registry::kNoPlace, 0, 0};
+      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {}, false, -1, Registry::kNoSlot, 0, 0};
     }
   }
   retained->sockets.close_unused();

@@ -8,7 +8,7 @@
 #include "adapters/apache/handler.hpp"
 #include "adapters/apache/metrics_handler.hpp"
 #include "adapters/apache/paths.hpp"
-#include "adapters/apache/places.hpp"
+#include "adapters/apache/process_registry.hpp"
 #include "adapters/apache/server.hpp"
 #include "adapters/apache/status_section.hpp"
 
@@ -32,11 +32,11 @@ void register_hooks(apr_pool_t*) {
   ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_check_config(check_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(name_in_server_header, nullptr, nullptr, APR_HOOK_MIDDLE);
-  ap_hook_post_config(prepare_places, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_post_config(prepare_registry, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(prepare_daemons, nullptr, nullptr, APR_HOOK_LAST);
   ap_hook_pre_mpm(start_daemons, nullptr, nullptr, APR_HOOK_LAST);
   ap_hook_monitor(look_after_daemons, nullptr, nullptr, APR_HOOK_MIDDLE);
-  ap_hook_monitor(look_after_places, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_monitor(maintain_registry, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_child_status(note_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_child_init(start_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "adapters/apache/places.hpp"
+#include "adapters/apache/process_registry.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -82,7 +82,7 @@ void print_table(request_rec* request, const ServerReading& reading) {
 
 int print_section(request_rec* request, int flags) noexcept {
   try {
-    const absl::StatusOr<ServerReading> reading = read_places();
+    const absl::StatusOr<ServerReading> reading = read_registry();
     if (!reading.ok()) return DECLINED;
     if ((flags & AP_STATUS_SHORT) != 0) {
       print_lines(request, *reading);

@@ -1,9 +1,13 @@
-// What processes have counted, read from their recorders' memory by another process.
+// What processes have counted, read from their regions by another process.
 //
 // A living process goes on while it is read. A slot's sequence is read before and after its counters: even and the same
-// means that they are those of whole requests, as far as the hardware keeps stores in order (x86 does). What is not
-// whole is read again, a few times, and then taken as it is. Each counter only grows, so that none is ever seen to go
-// down.
+// means that they are those of whole requests, as far as the hardware keeps stores in order (x86 does). A slot that is
+// not whole is read again, a few times, and then taken as it is. Each counter only grows, so that none is ever seen to
+// go down.
+//
+// A process can write anything into its region. So no counter is taken for more than a process of its age can have
+// counted, and sums stay at their largest value instead of beginning anew: wrong numbers of one process are in its
+// group's figures, and in no other.
 #include <algorithm>
 
 #include "registry_region.hpp"
@@ -13,52 +17,81 @@ namespace {
 
 constexpr int kTries = 16;
 
+/// The most that one slot can have counted.
+struct Bounds {
+  /// Bytes, and microseconds of phases, for each nanosecond of the process's life. A phase may have begun long before
+  /// the process did: in the server's queue.
+  static constexpr std::uint64_t kPerNs = 64;
+  /// Threads that may share the counters of requests without a slot.
+  static constexpr std::uint64_t kSharing = 1024;
+
+  std::uint64_t events;  ///< At most one a nanosecond. Nanoseconds spent, too.
+  std::uint64_t amounts;
+
+  static constexpr std::uint64_t product(std::uint64_t a, std::uint64_t b) noexcept {
+    return a > UINT64_MAX / b ? UINT64_MAX : a * b;
+  }
+  [[nodiscard]] static constexpr Bounds of_slot(std::uint64_t age_ns) noexcept {
+    return {age_ns, product(age_ns, kPerNs)};
+  }
+  [[nodiscard]] constexpr Bounds of_shared() const noexcept {
+    return {product(events, kSharing), product(amounts, kSharing)};
+  }
+};
+
+void add(std::uint64_t& sum, std::uint64_t counted, std::uint64_t most) noexcept {
+  sum = saturated_sum(sum, std::min(counted, most));
+}
+
 /// Adds a bank's counters as they are now.
 template <class Counter>
-void add_sums(const detail::Bank<Counter>& bank, std::size_t phases, GroupCounts& to) noexcept {
-  for (std::size_t i = 0; i < to.status_classes.size(); ++i) to.status_classes[i] += bank.status[i].get();
-  to.request_cpu_ns += bank.cpu_ns.get();
-  to.gil_wait_count += bank.gil_wait_count.get();
-  to.input_bytes += bank.input_bytes.get();
-  to.input_reads += bank.input_reads.get();
-  to.output_bytes += bank.output_bytes.get();
-  to.output_writes += bank.output_writes.get();
+void add_sums(const detail::Bank<Counter>& bank, std::size_t phases, const Bounds& most, GroupCounts& to) noexcept {
+  for (std::size_t i = 0; i < to.status_classes.size(); ++i) {
+    add(to.status_classes[i], bank.status[i].get(), most.events);
+  }
+  add(to.request_cpu_ns, bank.cpu_ns.get(), most.events);
+  add(to.gil_wait_count, bank.gil_wait_count.get(), most.events);
+  add(to.input_bytes, bank.input_bytes.get(), most.amounts);
+  add(to.input_reads, bank.input_reads.get(), most.events);
+  add(to.output_bytes, bank.output_bytes.get(), most.amounts);
+  add(to.output_writes, bank.output_writes.get(), most.events);
   for (std::size_t p = 0; p < phases; ++p) {
     PhaseCounts& phase = to.phases[p];
-    phase.total_us += bank.total_us[p].get();
-    for (std::size_t i = 0; i < Grid::kBuckets; ++i) phase.buckets[i] += bank.buckets[p][i].get();
+    add(phase.total_us, bank.total_us[p].get(), most.amounts);
+    for (std::size_t i = 0; i < Grid::kBuckets; ++i) add(phase.buckets[i], bank.buckets[p][i].get(), most.events);
   }
 }
 
 template <class Slot>
-void add_slot(const Slot& slot, std::size_t phases, GroupCounts& to) noexcept {
+void add_slot(const Slot& slot, std::size_t phases, const Bounds& most, GroupCounts& to) noexcept {
   for (const auto& bank : slot.banks) {
     const std::uint64_t count = bank.count.load(std::memory_order_relaxed);  // grows only
     if (count == 0 && bank.tag.load(std::memory_order_relaxed) == 0) continue;
-    to.request_count += count;
-    to.busy_ns += bank.busy_ns.load(std::memory_order_relaxed);  // grows only
-    add_sums(bank.sums, phases, to);
+    add(to.request_count, count, most.events);
+    add(to.busy_ns, bank.busy_ns.load(std::memory_order_relaxed), most.events);  // grows only
+    add_sums(bank.sums, phases, most, to);
   }
 }
 
 /// Requests without a slot are added counter by counter: of one that is being added some counters may be missing.
-void add_spill(const detail::Spill& spill, GroupCounts& to) noexcept {
+void add_spill(const detail::Spill& spill, const Bounds& slot_most, GroupCounts& to) noexcept {
   if (spill.lifetime_count() == 0) return;
+  const Bounds most = slot_most.of_shared();
   for (const detail::SpillBank& bank : spill.banks()) {
-    to.request_count += bank.count.get();
-    to.busy_ns += bank.busy_ns.get();
-    add_sums(bank.sums, kPhases, to);
+    add(to.request_count, bank.count.get(), most.events);
+    add(to.busy_ns, bank.busy_ns.get(), most.events);
+    add_sums(bank.sums, kPhases, most, to);
   }
 }
 
 template <class Slot>
-void add_whole_slot(const Slot& slot, std::size_t phases, GroupCounts& to) noexcept {
+void add_whole_slot(const Slot& slot, std::size_t phases, const Bounds& most, GroupCounts& to) noexcept {
   if (slot.sequence.load(std::memory_order_relaxed) == 0) return;  // no record has begun
   GroupCounts whole;
   for (int tries = 0; tries < kTries; ++tries) {
     const std::uint64_t before = slot.sequence.load(std::memory_order_acquire);
     if (tries > 0) whole = {};
-    add_slot(slot, phases, whole);
+    add_slot(slot, phases, most, whole);
     RegistryFence::light();
     const bool same = slot.sequence.load(std::memory_order_relaxed) == before;
     if (same && before % 2 == 0) break;
@@ -66,18 +99,30 @@ void add_whole_slot(const Slot& slot, std::size_t phases, GroupCounts& to) noexc
   to.add(whole);
 }
 
-}  // namespace
-
-void add_ended(void* memory, std::size_t threads, GroupCounts& counts) noexcept {
-  const auto array = slots_in(memory, threads);
-  for (std::size_t i = 0; i < threads; ++i) {
-    if (array.slots[i].sequence.load(std::memory_order_relaxed) != 0) add_slot(array.slots[i], kPhases, counts);
-  }
-  add_spill(static_cast<const RecorderHeader*>(memory)->spill, counts);
+/// The arrays of a region, which are only read through what this returns.
+detail::SlotArray<detail::ProductionCells> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
+  return slots_in(const_cast<std::byte*>(region), threads);
 }
 
-void add_living(void* memory, std::size_t threads, std::uint64_t now_ns, GroupReading& reading) noexcept {
-  const auto array = slots_in(memory, threads);
+const detail::Spill& spill_in(const std::byte* region) noexcept {
+  return reinterpret_cast<const RecorderHeader*>(region)->spill;
+}
+
+}  // namespace
+
+void add_ended(const std::byte* region, std::size_t threads, std::uint64_t age_ns, GroupCounts& counts) noexcept {
+  const auto array = slots_to_read(region, threads);
+  const Bounds most = Bounds::of_slot(age_ns);
+  for (std::size_t i = 0; i < threads; ++i) {
+    if (array.slots[i].sequence.load(std::memory_order_relaxed) != 0) add_slot(array.slots[i], kPhases, most, counts);
+  }
+  add_spill(spill_in(region), most, counts);
+}
+
+void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_ns, std::uint64_t age_ns,
+                GroupReading& reading) noexcept {
+  const auto array = slots_to_read(region, threads);
+  const Bounds most = Bounds::of_slot(age_ns);
   const auto used = std::min<std::size_t>(array.high_water->load(std::memory_order_relaxed), threads);
   for (std::size_t i = 0; i < used; ++i) {
     const auto& slot = array.slots[i];
@@ -85,14 +130,14 @@ void add_living(void* memory, std::size_t threads, std::uint64_t now_ns, GroupRe
     const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);
     if (start_ns != 0) {
       ++reading.active_requests;
-      const std::uint64_t age_ns = now_ns > start_ns ? now_ns - start_ns : 0;
-      reading.longest_request_ns = std::max(reading.longest_request_ns, age_ns);
+      const std::uint64_t request_ns = now_ns > start_ns ? now_ns - start_ns : 0;
+      reading.longest_request_ns = std::max(reading.longest_request_ns, request_ns);
     }
-    add_whole_slot(slot, phases_of(reading.mode), reading.counts);
+    add_whole_slot(slot, phases_of(reading.mode), most, reading.counts);
   }
-  const detail::Spill& spill = static_cast<const RecorderHeader*>(memory)->spill;
-  reading.active_requests += spill.in_flight();
-  add_spill(spill, reading.counts);
+  const detail::Spill& spill = spill_in(region);
+  add(reading.active_requests, spill.in_flight(), Bounds::kSharing);
+  add_spill(spill, most, reading.counts);
 }
 
 }  // namespace sluice

@@ -14,7 +14,11 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "os/mapping.hpp"
+#include "os/shared_region.hpp"
 #include "registry_region.hpp"
 #include "shared_memory.hpp"
 #include "sluice/recorder.hpp"
@@ -33,19 +37,26 @@ struct Signals {
 
 class RegistryRig {
  public:
-  explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U) : registry(*book) {
+  /// Room for so many bytes of regions, and regions for the processes of the tests, made before any of these is forked.
+  explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U, std::vector<Registry::Demand> demands = {{2, 8}})
+      : registry(*state) {
     REQUIRE(registry.open(bytes));
+    registry.pre_allocate(std::move(demands));
     signals = new (shared_.span().data()) Signals;
   }
   RegistryRig(const RegistryRig&) = delete;
   RegistryRig& operator=(const RegistryRig&) = delete;
-  ~RegistryRig() { ::munmap(book->region, book->bytes); }
+  ~RegistryRig() {
+    for (std::uint32_t i = 0; i < state->slots_used; ++i) os::unmap({state->slots[i].writable, state->slots[i].bytes});
+    os::unmap({reinterpret_cast<std::byte*>(state->table), os::whole_pages(sizeof(RegistryTable))});
+    static_cast<void>(registry.isolate_to(Registry::kNoSlot));
+  }
 
-  /// A process of the group with a place of its own. `body` gets its memory.
+  /// A process of the group with a slot of its own. `body` gets its memory.
   pid_t start(std::uint32_t group, std::size_t threads, const std::function<int(std::span<std::byte>)>& body) {
-    const int place = registry.reserve(group, threads);
-    const pid_t pid = start_child([&] { return body(registry.keep_only(place)); });
-    registry.started(place, pid);
+    const int slot = registry.reserve(group, threads);
+    const pid_t pid = start_child([&] { return body(registry.isolate_to(slot)); });
+    registry.started(slot, pid);
     return pid;
   }
 
@@ -84,7 +95,7 @@ class RegistryRig {
 
   static constexpr std::size_t kReady = 15;
 
-  std::unique_ptr<Registry::Book> book = std::make_unique<Registry::Book>();
+  std::unique_ptr<Registry::ParentState> state = std::make_unique<Registry::ParentState>();
   Registry registry;
   Signals* signals = nullptr;
 

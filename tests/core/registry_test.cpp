@@ -47,7 +47,7 @@ TEST_CASE("registry: what living processes count is read by group and in total")
   }
 }
 
-TEST_CASE("registry: what a killed process had counted is its group's, once, and its place is used again") {
+TEST_CASE("registry: what a killed process had counted is its group's, once, and its slot is used again") {
   RegistryRig rig;
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
   std::uint64_t served = 0;
@@ -58,22 +58,22 @@ TEST_CASE("registry: what a killed process had counted is its group's, once, and
     RegistryRig::kill(pid);
     const ServerReading dead = rig.read();
     rig.reap(pid);
-    const ServerReading folded = rig.read();
+    const ServerReading retired = rig.read();
     rig.registry.ended(pid);
-    rig.registry.sweep();
+    rig.registry.reap_missing();
     const ServerReading again = rig.read();
-    for (const ServerReading* each : {&alive, &dead, &folded, &again}) {
+    for (const ServerReading* each : {&alive, &dead, &retired, &again}) {
       CHECK(each->total.counts.request_count == served);
       CHECK(broken_sum(each->total.counts, kPhases).empty());
       CHECK(each->total.process_starts == i);
     }
     CHECK(first_lower(alive.total.counts, dead.total.counts) == -1);
-    CHECK(first_lower(dead.total.counts, folded.total.counts) == -1);
+    CHECK(first_lower(dead.total.counts, retired.total.counts) == -1);
     CHECK(dead.total.processes == 1);
-    CHECK(folded.total.processes == 0);
-    CHECK(folded.total.threads == 0);
+    CHECK(retired.total.processes == 0);
+    CHECK(retired.total.threads == 0);
   }
-  CHECK(RegistryTable::in(rig.book->region).places_used.load() == 1);
+  CHECK(rig.state->view->slots_used.load() == 1);
 }
 
 TEST_CASE("registry: a request in flight has an age, and dies with its process") {
@@ -154,7 +154,7 @@ TEST_CASE("registry: the CPU time of a killed process is what the system counted
   RegistryRig::kill(pid);
   const std::uint64_t dead = rig.read().total.counts.process_cpu_us;
   rig.reap(pid);
-  const std::uint64_t folded = rig.read().total.counts.process_cpu_us;
+  const std::uint64_t retired = rig.read().total.counts.process_cpu_us;
   rusage after{};
   ::getrusage(RUSAGE_CHILDREN, &after);
   const auto us = [](const rusage& usage) {
@@ -163,93 +163,94 @@ TEST_CASE("registry: the CPU time of a killed process is what the system counted
   };
   CHECK_FALSE(lower);
   CHECK(dead >= seen);
-  CHECK(folded >= dead);
-  CHECK(folded == us(after) - us(before));
+  CHECK(retired >= dead);
+  CHECK(retired == us(after) - us(before));
 }
 
-TEST_CASE("registry: processes claim the places offered, and those that find none are counted as unlisted") {
-  RegistryRig rig;
+TEST_CASE(
+    "registry: a process that finds no region is counted as unlisted, and one that comes later uses a region again") {
+  RegistryRig rig(std::size_t{64} << 20U, {{2, 2}});
+  rig.registry.pre_allocate({{2, 2}});  // the same once more, as at a restart
   const std::uint32_t group = rig.registry.group("g", Mode::kEmbedded).index;
-  rig.registry.offer(group, 2, 3, 2);
-  rig.registry.offer(group, 2, 3, 2);  // the same once more, as at a restart
   std::vector<pid_t> pids;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 3; ++i) {
+    const int slot = rig.registry.reserve(group, 2);
     pids.push_back(start_child([&] {
-      const std::span<std::byte> memory = rig.registry.claim(group, 2);
-      if (!memory.empty() && !rig.registry.write_only(memory)) return 1;
-      Recorder recorder({.threads = 2, .memory = memory});
+      Recorder recorder({.threads = 2, .memory = rig.registry.enter(slot)});
       recorder.attach().begin().finish({});
       rig.signals->words[0].fetch_add(1);
       for (;;) ::pause();
       return 0;
     }));
-    rig.registry.count_start(group);
+    rig.registry.started(slot, pids.back());
   }
-  rig.signals->wait_for(0, 4);
+  rig.signals->wait_for(0, 3);
   const GroupReading reading = rig.read().total;
-  CHECK(reading.processes == 3);  // there is no place at all for the fourth
+  CHECK(reading.processes == 3);
   CHECK(reading.unlisted_processes == 1);
   CHECK(reading.counts.request_count == 2);
-  CHECK(reading.process_starts == 4);
+  CHECK(reading.process_starts == 3);
   for (const pid_t pid : pids) {
     RegistryRig::kill(pid);
     rig.reap(pid);
   }
   CHECK(rig.read().total.counts.request_count == 2);
-  CHECK(in_child([&] { return rig.registry.claim(group, 2).empty() ? 1 : 0; }) == 0);
+  CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve(group, 2)).empty());
 }
 
-TEST_CASE("registry: a process that was killed as it took its place gives it back") {
+TEST_CASE("registry: a reserved slot is nobody's until its process has started, and can be given back") {
   RegistryRig rig;
   const std::uint32_t group = rig.registry.group("g", Mode::kEmbedded).index;
-  rig.registry.offer(group, 1, 1, 1);
-  RegistryPlace& place = RegistryTable::in(rig.book->region).places[0];
-  CHECK(in_child([&] { return place.tenancy.claim(static_cast<std::uint32_t>(::getpid())) ? 0 : 1; }) == 0);
-  CHECK(rig.read().total.processes == 0);  // it was never to be read
-  rig.registry.sweep();
-  CHECK(in_child([&] { return rig.registry.claim(group, 1).empty() ? 1 : 0; }) == 0);
+  const int first = rig.registry.reserve(group, 2);
+  CHECK(rig.registry.reserve(group, 2) != first);
+  CHECK(rig.read().total.processes == 0);
+  rig.registry.cancel_reserved();
+  CHECK(rig.registry.reserve(group, 2) == first);
+  rig.registry.cancel(first);
+  CHECK(rig.registry.reserve(group, 2) == first);
 }
 
-TEST_CASE("registry: where there is no room, a process records elsewhere and is counted as unlisted") {
-  RegistryRig rig(std::size_t{16} << 20U);
+TEST_CASE("registry: regions are made for all demands together, and no more than fit") {
+  RegistryRig rig(Recorder::memory_bytes(50) * 4, {{1, 2}, {50, 3}});
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
-  std::vector<int> places;
-  std::size_t with_memory = 0;
-  for (int i = 0; i < 40; ++i) {
-    places.push_back(rig.registry.reserve(group, 50));
-    REQUIRE(places.back() != Registry::kNoPlace);
-    with_memory += rig.registry.memory_of(places.back()).empty() ? 0 : 1;
+  std::size_t large = 0;
+  std::size_t all = 0;
+  for (std::uint32_t i = 0; i < rig.state->slots_used; ++i) {
+    all += 1;
+    large += rig.state->slots[i].bytes >= Recorder::memory_bytes(50) ? 1 : 0;
   }
-  CHECK(with_memory > 10);
-  CHECK(with_memory < 40);
-  CHECK(rig.read().total.unlisted_processes == 40 - with_memory);
-  rig.registry.cancel(places[3]);
-  CHECK(!rig.registry.memory_of(rig.registry.reserve(group, 50)).empty());  // what was given back is given again
+  CHECK(large == 3);
+  CHECK(all == 5);
+  const int small = rig.registry.reserve(group, 1);
+  CHECK(rig.registry.memory_of(small).size() == Recorder::memory_bytes(1));  // the smallest that is large enough
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve(group, 50)).empty());
   CHECK(rig.registry.memory_of(rig.registry.reserve(group, 50)).empty());
+  rig.registry.pre_allocate({{50, 40}});
+  CHECK(rig.state->allocated_bytes <= rig.state->most_bytes);
 }
 
-TEST_CASE("registry: places do not overlap, whatever is given back and taken") {
-  RegistryRig rig;
+TEST_CASE("registry: a process that was forked before a region was made does not answer without it") {
+  RegistryRig rig(std::size_t{64} << 20U, {{2, 1}});
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
-  std::vector<int> places;
-  for (std::size_t i = 0; i < 200; ++i) {
-    if (i % 3 == 2) {
-      rig.registry.cancel(places[i / 2 % places.size()]);
-      places.erase(places.begin() + static_cast<std::ptrdiff_t>(i / 2 % places.size()));
-    }
-    places.push_back(rig.registry.reserve(group, 1 + i * 7 % 20));
-  }
-  std::size_t overlaps = 0;
-  for (const int a : places) {
-    const auto one = rig.registry.memory_of(a);
-    REQUIRE(one.size() >= Recorder::memory_bytes(1));
-    overlaps += one.data() < rig.book->region + sizeof(RegistryTable) ? 1 : 0;
-    for (const int b : places) {
-      const auto other = rig.registry.memory_of(b);
-      overlaps += a != b && one.data() < other.data() + other.size() && other.data() < one.data() + one.size() ? 1 : 0;
-    }
-  }
-  CHECK(overlaps == 0);
+  const int slot = rig.registry.reserve(group, 2);
+  const pid_t reader = start_child([&] {
+    static_cast<void>(rig.registry.enter(slot));
+    rig.signals->wait_for(0, 1);
+    if (rig.registry.read().status().code() != absl::StatusCode::kUnavailable) return 1;
+    rig.signals->words[1].store(1);
+    rig.signals->wait_for(0, 2);
+    return rig.registry.read().ok() ? 0 : 2;
+  });
+  rig.registry.started(slot, reader);
+  rig.registry.pre_allocate({{2, 2}});
+  const pid_t late = rig.start_serving(group, 3);
+  CHECK(rig.read().total.counts.request_count == 3);
+  rig.signals->words[0].store(1);
+  rig.signals->wait_for(1, 1);
+  RegistryRig::kill(late);
+  rig.reap(late);
+  rig.signals->words[0].store(2);
+  CHECK(wait_for(reader) == 0);
 }
 
 TEST_CASE("registry: groups beyond the most there may be share the last one") {
@@ -268,39 +269,11 @@ TEST_CASE("registry: groups beyond the most there may be share the last one") {
 TEST_CASE("registry: memory of another layout is not used") {
   RegistryRig rig;
   CHECK(rig.registry.open(1 << 24));
-  RegistryTable::in(rig.book->region).layout ^= 1;
+  rig.state->table->layout ^= 1;
   CHECK_FALSE(rig.registry.open(1 << 24));
 }
 
-TEST_CASE("registry: a process with a place reaches no other, and one that reads writes no other") {
-  RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
-  std::byte* const table = rig.book->region;
-  const pid_t first = rig.start_serving(group, 1);
-  std::byte* const foreign = rig.registry.memory_of(0).data();
-  std::byte* const behind = table + rig.book->bytes - 1;
-  for (std::byte* const forbidden : {table, foreign, behind}) {
-    const pid_t pid = rig.start(group, 1, [=](std::span<std::byte> memory) {
-      memory[0] = std::byte{1};
-      ::signal(SIGSEGV, SIG_DFL);
-      return static_cast<int>(*static_cast<volatile std::byte*>(forbidden));
-    });
-    CHECK(wait_for(pid) == 128 + SIGSEGV);
-    rig.registry.ended(pid);
-    CHECK(in_child([&] {
-            const std::span<std::byte> own = rig.registry.memory_of(1);
-            if (!rig.registry.write_only(own)) return 1;
-            if (!rig.registry.read().ok()) return 2;
-            ::signal(SIGSEGV, SIG_DFL);
-            *static_cast<volatile std::byte*>(forbidden) = std::byte{1};
-            return 3;
-          }) == 128 + SIGSEGV);
-  }
-  RegistryRig::kill(first);
-  rig.reap(first);
-}
-
-TEST_CASE("registry: what a forked application counts is not in its parent's place") {
+TEST_CASE("registry: what a forked application counts is not in its parent's region") {
   RegistryRig rig;
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
   const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
@@ -338,6 +311,6 @@ TEST_CASE("registry: a reading beside an end that nobody looks at is given up") 
   RegistryRig::kill(pid);
   REQUIRE(::waitpid(pid, nullptr, 0) == pid);
   CHECK(rig.registry.read().status().code() == absl::StatusCode::kUnavailable);
-  rig.registry.sweep();
+  rig.registry.reap_missing();
   CHECK(rig.read().total.counts.request_count == 6);
 }

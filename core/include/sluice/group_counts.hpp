@@ -12,6 +12,12 @@
 
 namespace sluice {
 
+/// The sum, or the largest number where that is too large: a sum that began anew at 0 would have gone down.
+constexpr std::uint64_t saturated_sum(std::uint64_t a, std::uint64_t b) noexcept {
+  const std::uint64_t sum = a + b;
+  return sum | -static_cast<std::uint64_t>(sum < a);
+}
+
 struct PhaseCounts {
   std::uint64_t total_us = 0;
   std::array<std::uint64_t, Grid::kBuckets> buckets{};
@@ -33,6 +39,7 @@ struct GroupCounts {
   static constexpr std::size_t kWords = 14 + kPhases * (1 + Grid::kBuckets);
   using Words = std::array<std::uint64_t, kWords>;
 
+  /// Adds each counter by saturated_sum().
   void add(const GroupCounts& other) noexcept;
 };
 
@@ -41,7 +48,7 @@ static_assert(sizeof(GroupCounts) == sizeof(GroupCounts::Words));
 inline void GroupCounts::add(const GroupCounts& other) noexcept {
   auto words = std::bit_cast<Words>(*this);
   const auto added = std::bit_cast<Words>(other);
-  for (std::size_t i = 0; i < kWords; ++i) words[i] += added[i];
+  for (std::size_t i = 0; i < kWords; ++i) words[i] = saturated_sum(words[i], added[i]);
   *this = std::bit_cast<GroupCounts>(words);
 }
 

@@ -1,14 +1,17 @@
-// The processes of a server, in memory that they share: where each records, and what those have counted that ended. Any
-// process reads totals by group that never go down, whichever processes are killed and replaced.
+// The processes of a server, each recording in memory that it shares with the others: any process reads totals by group
+// that never go down, whichever processes are killed and replaced.
 //
-//   parent     Registry registry(book); registry.open(bytes);
-//              const int place = registry.reserve(registry.group("web", Mode::kDaemon), 25);
-//              fork(), then registry.started(place, pid), and when it was waited for, registry.ended(pid)
-//   child      sluice::Recorder recorder({.threads = 25, .memory = registry.keep_only(place)});
-//   any other  absl::StatusOr<ServerReading> reading = registry.read();
+//   parent     Registry registry(state); registry.open(bytes); registry.pre_allocate(demands);
+//              const int slot = registry.reserve(registry.group("web", Mode::kDaemon), 25);
+//              fork(), then registry.started(slot, pid), and when it was waited for, registry.ended(pid)
+//   child      sluice::Recorder recorder({.threads = 25, .memory = registry.isolate_to(slot)});
+//   or         the same with registry.enter(slot), in a process that is to read() what all have counted
 //
-// One process, the parent, decides on one thread who records where, and adds what an ended process had counted to its
-// group's totals. The others write their own places alone. The argument is in docs/memory-model.md, "Processes".
+// No process has to trust another of its own kind. The parent decides on one thread who records where; its bookkeeping
+// lies in its private memory, and nothing that another process can write is used for more than to be added up, within
+// bounds. A process can write its own region and no other: regions are separate memory files, writable mappings are not
+// inherited, and what a process may read it maps from a descriptor that was opened for reading, so that the kernel
+// never lets it become writable. The argument for readings is in docs/memory-model.md, "Processes".
 #pragma once
 
 #include <cstddef>
@@ -24,16 +27,18 @@
 
 namespace sluice {
 
-/// One process group, or all of them. `counts` never go down from one reading to the next, while processes end and
+struct RegistryTable;
+
+/// Counts of one process group, or of all. `counts` never go down from one reading to the next, while processes end and
 /// others begin; the rest is of the processes that live.
 struct GroupReading {
   std::string name;
   Mode mode = Mode::kEmbedded;
   GroupCounts counts = {};
-  std::uint64_t process_starts = 0;  ///< Never goes down.
+  std::uint64_t process_starts = 0;  ///< Number of processes ever started; never goes down.
   std::uint64_t processes = 0;
-  std::uint64_t unlisted_processes = 0;  ///< Of `processes`: their requests are not in here.
-  std::uint64_t threads = 0;             ///< Worker slots that have been used.
+  std::uint64_t unlisted_processes = 0;  ///< Number of `processes` whose requests are not in here.
+  std::uint64_t threads = 0;             ///< Number of worker slots that have been used.
   std::uint64_t threads_limit = 0;
   std::uint64_t active_requests = 0;
   std::uint64_t longest_request_ns = 0;  ///< Age of the request that has been in flight for longest; 0: there is none.
@@ -47,98 +52,122 @@ struct ServerReading {
   GroupReading total;
 };
 
-/// A handle: all it knows is in the book and in the memory that the processes share. Needs no end.
+/// A handle to the parent's state, or to the copy of it that a forked process has. Needs no end.
 class Registry {
  public:
   static constexpr std::size_t kGroups = 256;
-  static constexpr std::size_t kPlaces = 8192;
+  static constexpr std::size_t kSlots = 8192;
   static constexpr std::size_t kNameBytes = 128;
-  static constexpr int kNoPlace = -1;
+  static constexpr int kNoSlot = -1;
 
-  /// What the parent alone knows, where no other process can write it: plain memory that it keeps for as long as it
-  /// lives, all zeros at first.
-  struct Book {
-    struct Run {
-      std::uint64_t offset;
-      std::uint64_t bytes;  ///< 0: no memory, the process records elsewhere.
-      std::uint32_t group;
-      std::uint32_t threads;
-      std::int32_t pid;  ///< 0: not known, or claimed by a process itself.
-      bool taken;
-      bool offered;  ///< To processes that claim it themselves, again and again.
+  /// The parent's bookkeeping: plain private memory that it keeps for as long as it lives, all zeros at first. A forked
+  /// process has a copy, which it uses to find the mappings that it inherited.
+  struct ParentState {
+    enum class Use : std::uint8_t { kFree, kReserved, kRunning };
+
+    struct Group {
+      char name[kNameBytes];
+      Mode mode;
     };
 
-    std::byte* region;
-    std::uint64_t bytes;
-    std::uint64_t ended_cpu_us;  ///< Of the children whose end has been looked at.
-    Run runs[kPlaces];
+    /// A slot of the registry: where one process records.
+    struct Allocation {
+      std::byte* writable;        ///< Null: the slot has no memory, and its process is not listed.
+      const std::byte* readable;  ///< The same pages, for whoever reads.
+      std::uint64_t bytes;
+      std::uint32_t group;
+      std::uint32_t threads;
+      std::int32_t pid;
+      Use use;
+    };
+
+    RegistryTable* table;       ///< What the parent publishes to readers; null: the registry is not open.
+    const RegistryTable* view;  ///< The same pages, as readers map them.
+    std::uint64_t most_bytes;
+    std::uint64_t allocated_bytes;
+    std::uint64_t last_incarnation;
+    std::uint64_t ended_cpu_us;  ///< CPU time of the children whose end has been looked at.
+    std::uint32_t groups_used;
+    std::uint32_t slots_used;
+    Group groups[kGroups];
+    Allocation slots[kSlots];
   };
 
-  explicit Registry(Book& book) noexcept : book_(book) {}
+  explicit Registry(ParentState& state) noexcept : state_(state) {}
 
-  /// Differs between versions of this library that cannot use the same memory or the same book.
+  /// A number that differs between versions of this library that cannot use the same memory or the same state.
   [[nodiscard]] static std::uint64_t layout() noexcept;
 
   // The parent, on one thread.
 
-  /// Maps the memory, unless there is some. At most so many bytes, less if the system refuses; false if it has none.
-  /// Only what is used is committed.
+  /// Makes what readers map, unless it is there. Regions will take at most `most_bytes` of address space in all; only
+  /// pages that are used are committed. False if the system has no memory to share.
   bool open(std::size_t most_bytes) noexcept;
 
   struct Group {
     std::uint32_t index;
-    bool shared;  ///< There are too many: this one stands for all that came later.
+    bool shared;  ///< There are too many groups: this one stands for all that came later.
   };
   /// The group of this name, which is kept for ever.
   [[nodiscard]] Group group(std::string_view name, Mode mode) noexcept;
 
-  /// A place for a process that is about to be forked, with memory for so many worker slots if there is room. kNoPlace
-  /// if there are too many processes.
+  /// How many processes may record at one time, each with so many worker threads.
+  struct Demand {
+    std::size_t threads;
+    std::size_t processes;
+  };
+  /// Makes regions until there are enough for all demands together. A process that is forked before this call cannot
+  /// read regions that it makes, so make them before the first fork. Less than was asked for if there is no room.
+  void pre_allocate(std::vector<Demand> demands) noexcept;
+
+  /// A slot for a process that is about to be forked, which then inherits its region. The slot has memory if a region
+  /// for so many worker threads is free. kNoSlot if there are too many processes.
   [[nodiscard]] int reserve(std::uint32_t group, std::size_t threads) noexcept;
-  void started(int place, std::int32_t pid) noexcept;
-  void cancel(int place) noexcept;
+  /// The process of a reserved slot has been forked: from now on it is read, and nobody else inherits its region.
+  void started(int slot, std::int32_t pid) noexcept;
+  /// No process takes the reserved slot.
+  void cancel(int slot) noexcept;
+  /// The same for every slot that is reserved and has no process.
+  void cancel_reserved() noexcept;
 
-  /// Places for processes that claim them with claim(): so many, `with_memory` of them with memory.
-  void offer(std::uint32_t group, std::size_t threads, std::size_t places, std::size_t with_memory) noexcept;
-  /// A process of the group has started that claims its place itself.
-  void count_start(std::uint32_t group) noexcept;
-
-  /// After a child has been waited for: what it had counted is its group's from now on. Any child.
+  /// After a child has been waited for, any child: what it had counted is its group's from now on.
   void ended(std::int32_t pid) noexcept;
   /// The same for all processes that do not exist any more.
-  void sweep() noexcept;
-  /// What children have used that have ended by now is nobody's. After all ends have been looked at.
+  void reap_missing() noexcept;
+  /// CPU time of children that have ended by now belongs to no group. After all ends have been looked at.
   void forget_other_children() noexcept;
 
-  // A process with a place. Each gives the memory to record in; empty: it has to use its own.
+  // A forked process with a slot. Both give the memory to record in; empty: the process has to use its own. The process
+  // has to call one of them before it runs code that it does not trust.
 
-  /// Takes one of the places offered.
-  [[nodiscard]] std::span<std::byte> claim(std::uint32_t group, std::size_t threads) noexcept;
-  [[nodiscard]] std::span<std::byte> memory_of(int place) const noexcept;
-  /// Makes everything else in the shared memory unreachable for this process: then nothing else can be asked here.
-  [[nodiscard]] std::span<std::byte> keep_only(int place) noexcept;
-  /// Makes everything else in the shared memory read-only for this process.
-  [[nodiscard]] bool write_only(std::span<std::byte> own) noexcept;
+  /// Unmaps everything else that the registry shares: afterwards the registry is closed for this process.
+  [[nodiscard]] std::span<std::byte> isolate_to(int slot) noexcept;
+  /// Keeps what can be read, and nothing else that can be written.
+  [[nodiscard]] std::span<std::byte> enter(int slot) noexcept;
 
-  // Any process that maps the memory.
+  /// The region of a slot: in the parent, and in the process that it was reserved for.
+  [[nodiscard]] std::span<std::byte> memory_of(int slot) const noexcept;
 
-  /// Takes no lock, and waits for none: a process that ends meanwhile has it read a group again. Unavailable when that
-  /// happens again and again. Throws std::bad_alloc.
+  // The parent, or a process that has entered.
+
+  /// What all processes have counted. Takes no lock, and waits for none: a process that ends meanwhile has it read a
+  /// group again. Unavailable when that happens again and again, and when a process records in a region that was made
+  /// after the caller was forked. Throws std::bad_alloc.
   [[nodiscard]] absl::StatusOr<ServerReading> read() const;
 
  private:
-  [[nodiscard]] bool is_open() const noexcept { return book_.region != nullptr; }
-  [[nodiscard]] std::span<std::byte> region() const noexcept { return {book_.region, book_.bytes}; }
-  [[nodiscard]] std::span<std::byte> memory_at(std::uint64_t offset, std::uint64_t bytes) const noexcept {
-    return bytes != 0 ? region().subspan(offset, bytes) : std::span<std::byte>();
-  }
-  [[nodiscard]] int free_run() const noexcept;
-  [[nodiscard]] std::uint64_t room_for(std::uint64_t bytes) const noexcept;
-  int take_run(std::uint32_t group, std::size_t threads, bool with_memory) noexcept;
-  [[nodiscard]] std::int32_t pid_at(std::size_t place) const noexcept;
-  void fold(std::size_t place) noexcept;
+  using Allocation = ParentState::Allocation;
 
-  Book& book_;
+  [[nodiscard]] bool is_open() const noexcept { return state_.view != nullptr; }
+  [[nodiscard]] std::span<Allocation> used_slots() const noexcept { return {state_.slots, state_.slots_used}; }
+  [[nodiscard]] int add_slot() noexcept;
+  bool allocate(std::uint64_t bytes) noexcept;
+  [[nodiscard]] int free_slot(std::uint64_t bytes) const noexcept;
+  [[nodiscard]] int free_slot_without_memory() noexcept;
+  void retire(std::size_t slot) noexcept;
+  void drop_writable_but(const Allocation* own) noexcept;
+
+  ParentState& state_;
 };
 
 }  // namespace sluice

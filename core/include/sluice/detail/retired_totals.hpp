@@ -1,0 +1,96 @@
+// Totals of a group's ended processes, read together with what the living ones have counted: each count exactly once,
+// whichever process is retired meanwhile. One process, the parent, publishes and retires the others; any number of
+// processes read. Neither waits for the other, and no process that counts takes part.
+//
+//   Order map (the argument is in docs/memory-model.md, "Processes")
+//     [G1] retire   store version      release   pairs with [G3]: who sees the version sees the totals that it names
+//     [G2] retire   fence                        pairs with [G5]: who sees anything that comes after it, in the region
+//                                                or in the other copy, sees that the version has changed
+//     [G3] read     load  version      acquire   pairs with [G1]
+//     [G4] read     load  incarnation  acquire   pairs with [G7]: what is known of a process belongs to its incarnation
+//     [G5] read     fence                        pairs with [G2]
+//     [G6] read     load  version      relaxed   ordered by [G5]
+//     [G7] publish  store incarnation  release   pairs with [G4]
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/detail/policy.hpp"
+
+namespace sluice::detail {
+
+/// Names the process that records in a region, for its readers. Written by the parent alone. All-zero bytes are a
+/// region without a process.
+template <class Cells>
+struct Occupancy {
+  typename Cells::template Atomic<std::uint64_t>
+      incarnation;  ///< A number that is never used again; 0: not to be read.
+
+  /// Has readers add up the region from now on. `number` is not 0. Wait-free.
+  void publish(std::uint64_t number) noexcept { incarnation.store(number, std::memory_order_release); }  // [G7]
+};
+
+/// The totals, in two copies of which the version names the current one. All-zero bytes are those of no process.
+template <class Cells, std::size_t kWords>
+struct RetiredTotals {
+  using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
+  using Sums = std::array<std::uint64_t, kWords>;
+
+  struct Copy {
+    Atomic64 last_incarnation;  ///< The process that was added to it last.
+    Atomic64 words[kWords];
+  };
+
+  Atomic64 version;
+  Copy copies[2];
+
+  static constexpr std::size_t copy_of(std::uint64_t version) noexcept { return version & 1; }
+
+  /// The totals as they are. The parent alone, which is their only writer.
+  [[nodiscard]] Sums current() const noexcept {
+    const Copy& copy = copies[copy_of(version.load(std::memory_order_relaxed))];  // own store
+    Sums sums;
+    for (std::size_t i = 0; i < kWords; ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // own store
+    return sums;
+  }
+
+  /// Replaces the totals by `sums`, which are those before and what an ended process had counted, has `clear()` clear
+  /// its region, and marks the region free. The parent alone, on one thread. Wait-free.
+  template <class Fence, class Clear>
+  void retire(Occupancy<Cells>& ended, const Sums& sums, Clear&& clear) noexcept {
+    const std::uint64_t now = version.load(std::memory_order_relaxed);  // own store
+    Copy& next = copies[copy_of(now + 1)];
+    for (std::size_t i = 0; i < kWords; ++i) {
+      next.words[i].store(sums[i], std::memory_order_relaxed);  // published by [G1]
+    }
+    const std::uint64_t incarnation = ended.incarnation.load(std::memory_order_relaxed);  // own store
+    next.last_incarnation.store(incarnation, std::memory_order_relaxed);                  // published by [G1]
+    version.store(now + 1, std::memory_order_release);                                    // [G1]
+    Fence::light();                                                                       // [G2]
+    clear();
+    ended.incarnation.store(0, std::memory_order_relaxed);  // after [G2]
+  }
+
+  /// Sets `sums` to the totals of the ended, and has `add_living(sums, incarnation_of)` add those of the living:
+  /// `incarnation_of(occupancy)` is 0 where no process records whose counts are not among the first. False if a process
+  /// was retired meanwhile, or `add_living` said so: the sums are then of no use. Wait-free.
+  template <class Fence, class AddLiving>
+  [[nodiscard]] bool read(Sums& sums, AddLiving&& add_living) const noexcept {
+    const std::uint64_t now = version.load(std::memory_order_acquire);  // [G3]
+    const Copy& copy = copies[copy_of(now)];
+    for (std::size_t i = 0; i < kWords; ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // seen with [G3]
+    const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);               // seen with [G3]
+    const auto incarnation_of = [retired](const Occupancy<Cells>& occupancy) noexcept {
+      const std::uint64_t incarnation = occupancy.incarnation.load(std::memory_order_acquire);  // [G4]
+      return incarnation != retired ? incarnation : 0;
+    };
+    if (!add_living(sums, incarnation_of)) return false;
+    Fence::light();                                         // [G5]
+    return version.load(std::memory_order_relaxed) == now;  // [G6]
+  }
+};
+
+}  // namespace sluice::detail

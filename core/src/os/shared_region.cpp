@@ -1,0 +1,95 @@
+#include "os/shared_region.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+namespace sluice::os {
+namespace {
+
+/// The flag of Linux 6.3 for a file that is never executable; some systems refuse a memory file without it.
+constexpr unsigned kNoExec = 0x0008U;
+
+/// A descriptor that is closed at the end of its scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) noexcept : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+
+  [[nodiscard]] int get() const noexcept { return number_; }
+  [[nodiscard]] bool valid() const noexcept { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+int make_memory_file() noexcept {
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const int created = ::memfd_create("sluice", kFlags | kNoExec);
+  return created >= 0 || errno != EINVAL ? created : ::memfd_create("sluice", kFlags);
+}
+
+/// Nobody can cut the file short, which would kill those who read it, or extend it.
+bool seal_size(int file) noexcept { return ::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0; }
+
+/// Opens the same file once more: the access mode of a descriptor bounds what its mappings may ever become.
+int open_for_reading(int file) noexcept {
+  constexpr std::string_view kFolder = "/proc/self/fd/";
+  std::array<char, 32> path{};
+  std::memcpy(path.data(), kFolder.data(), kFolder.size());
+  std::to_chars(path.data() + kFolder.size(), path.data() + path.size() - 1, file);
+  return ::open(path.data(), O_RDONLY | O_CLOEXEC);
+}
+
+void* map(int file, std::size_t bytes, int protection) noexcept {
+  void* const data = ::mmap(nullptr, bytes, protection, MAP_SHARED | MAP_NORESERVE, file, 0);
+  return data != MAP_FAILED ? data : nullptr;
+}
+
+bool advise(std::span<std::byte> pages, int advice) noexcept {
+  return pages.empty() || ::madvise(pages.data(), pages.size(), advice) == 0;
+}
+
+}  // namespace
+
+std::optional<SharedRegion> make_shared_region(std::size_t bytes) noexcept {
+  const Descriptor file(make_memory_file());
+  if (!file.valid() || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0 || !seal_size(file.get())) return {};
+  const Descriptor read_only(open_for_reading(file.get()));
+  if (!read_only.valid()) return {};
+  SharedRegion region;
+  if (void* const data = map(file.get(), bytes, PROT_READ | PROT_WRITE)) {
+    region.writable = {static_cast<std::byte*>(data), bytes};
+  }
+  if (const void* const data = map(read_only.get(), bytes, PROT_READ)) {
+    region.readable = {static_cast<const std::byte*>(data), bytes};
+  }
+  if (!region.writable.empty() && !region.readable.empty() && keep_from_children(region.writable)) return region;
+  unmap(region.writable);
+  unmap(region.readable);
+  return {};
+}
+
+bool pass_to_children(std::span<std::byte> writable) noexcept { return advise(writable, MADV_DOFORK); }
+
+bool keep_from_children(std::span<std::byte> writable) noexcept { return advise(writable, MADV_DONTFORK); }
+
+void clear_shared(std::span<std::byte> writable) noexcept {
+  if (!advise(writable, MADV_REMOVE)) std::memset(writable.data(), 0, writable.size());
+}
+
+bool unmap(std::span<const std::byte> pages) noexcept {
+  return pages.empty() || ::munmap(const_cast<std::byte*>(pages.data()), pages.size()) == 0;
+}
+
+}  // namespace sluice::os

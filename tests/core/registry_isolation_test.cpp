@@ -1,0 +1,175 @@
+// A process with a slot against the others: what it can reach, and what its numbers can do to the figures of others.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "registry_rig.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+/// Ends by SIGSEGV, SIGBUS or with 3, after a byte was read from an address, and written to it if asked.
+int touch(const std::byte* address, bool write) {
+  for (const int each : {SIGSEGV, SIGBUS}) ::signal(each, SIG_DFL);
+  auto* const at = const_cast<volatile std::byte*>(address);
+  const std::byte seen = *at;
+  if (write) *at = seen;
+  return 3;
+}
+
+/// Whether the process holds a descriptor of a memory file of the registry.
+bool holds_memory_file() {
+  char target[256];
+  for (int i = 0; i < 256; ++i) {
+    const std::string path = "/proc/self/fd/" + std::to_string(i);
+    const ssize_t size = ::readlink(path.c_str(), target, sizeof target - 1);
+    if (size > 0 && std::string(target, static_cast<std::size_t>(size)).find("memfd:") != std::string::npos)
+      return true;
+  }
+  return false;
+}
+
+std::size_t writable_regions() {
+  std::ifstream maps("/proc/self/maps");
+  std::size_t count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    count += line.find("memfd:sluice") != std::string::npos && line.find("rw-s") != std::string::npos ? 1 : 0;
+  }
+  return count;
+}
+
+/// Every way to have more of a region than the parent gave, each of which must fail. 0, or the number of the one that
+/// did not.
+int escape(std::span<std::byte> own, const std::byte* readable) {
+  auto* const page = const_cast<std::byte*>(readable);
+  if (::mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0) return 10;
+  if (::mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == 0) return 11;
+  if (::madvise(page, 4096, MADV_REMOVE) == 0) return 12;
+  // Growing a mapping reaches what follows in its file: here, nothing.
+  void* const grown = ::mremap(own.data(), own.size(), own.size() + 4096, MREMAP_MAYMOVE);
+  if (grown != MAP_FAILED) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(touch(static_cast<std::byte*>(grown) + own.size(), true));
+    if (wait_for(child) == 3) return 13;
+  }
+  if (holds_memory_file()) return 14;
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("registry isolation: a process maps its own region alone, or may read the others and write none") {
+  RegistryRig rig;
+  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const pid_t neighbour = rig.start_serving(group, 1);
+  const int next = rig.registry.reserve(group, 2);  // inherited by whoever is forked, as it waits for its process
+  const auto* const table = reinterpret_cast<const std::byte*>(rig.state->view);
+  const auto* const written_table = reinterpret_cast<const std::byte*>(rig.state->table);
+  const auto& foreign = rig.state->slots[0];
+  const std::byte* const reserved = rig.state->slots[next].writable;
+  const auto isolated = [&](const std::function<int(std::span<std::byte>)>& body) {
+    const pid_t pid = rig.start(group, 2, body);
+    const int code = wait_for(pid);
+    rig.registry.ended(pid);
+    return code;
+  };
+  for (const std::byte* const forbidden :
+       {table, written_table, foreign.readable, static_cast<const std::byte*>(foreign.writable), reserved}) {
+    CHECK(isolated([=](std::span<std::byte> own) {
+            own[0] = std::byte{1};
+            return touch(forbidden, false);
+          }) == 128 + SIGSEGV);
+  }
+  CHECK(isolated([](std::span<std::byte>) { return static_cast<int>(writable_regions()); }) == 1);
+
+  const auto entered = [&](const std::function<int(std::span<std::byte>)>& body) {
+    const int slot = rig.registry.reserve(group, 2);
+    const pid_t pid = start_child([&] { return body(rig.registry.enter(slot)); });
+    rig.registry.started(slot, pid);
+    const int code = wait_for(pid);
+    rig.registry.ended(pid);
+    return code;
+  };
+  for (const std::byte* const forbidden : {table, foreign.readable}) {
+    CHECK(entered([=](std::span<std::byte>) { return touch(forbidden, false); }) == 3);
+    CHECK(entered([=](std::span<std::byte>) { return touch(forbidden, true); }) == 128 + SIGSEGV);
+    CHECK(entered([=](std::span<std::byte> own) { return escape(own, forbidden); }) == 0);
+  }
+  for (const std::byte* const forbidden : {written_table, static_cast<const std::byte*>(foreign.writable), reserved}) {
+    CHECK(entered([=](std::span<std::byte>) { return touch(forbidden, false); }) == 128 + SIGSEGV);
+  }
+  CHECK(entered([](std::span<std::byte>) { return static_cast<int>(writable_regions()); }) == 1);
+  CHECK(entered([&](std::span<std::byte>) { return rig.registry.read().ok() ? 0 : 1; }) == 0);
+  // A process that was forked for something else entirely inherits what is reserved at that moment, and no more.
+  CHECK(in_child([] { return static_cast<int>(writable_regions()); }) == 1);
+  RegistryRig::kill(neighbour);
+  rig.reap(neighbour);
+}
+
+TEST_CASE("registry isolation: whatever a process writes, the figures of others are theirs and nothing goes down") {
+  for (const int fill : {0x00, 0x01, 0x2C, 0x7F, 0x80, 0xFF}) {
+    CAPTURE(fill);
+    RegistryRig rig;
+    const std::uint32_t honest = rig.registry.group("honest", Mode::kDaemon).index;
+    const std::uint32_t hostile = rig.registry.group("hostile", Mode::kDaemon).index;
+    const pid_t served = rig.start_serving(honest, 5, {.request_us = 1'000});
+    const pid_t attacker = rig.start(hostile, 2, [&](std::span<std::byte> own) {
+      std::memset(own.data(), fill, own.size());
+      rig.signals->words[0].store(1);
+      for (;;) ::pause();
+      return 0;
+    });
+    rig.signals->wait_for(0, 1);
+    GroupCounts last;
+    for (const bool ended : {false, true}) {
+      const ServerReading reading = rig.read();
+      const GroupReading& own = reading.groups[honest];
+      CHECK(own.counts.request_count == 5);
+      CHECK(own.counts.phases[index(Phase::kRequest)].total_us == 5'000);
+      CHECK(own.processes == 1);
+      CHECK(own.active_requests == 0);
+      CHECK(broken_sum(own.counts, kPhases).empty());
+      // What the attacker claims is bounded by what a process can do in its time, so the total has room for others.
+      const auto words = std::bit_cast<GroupCounts::Words>(reading.total.counts);
+      for (const std::uint64_t word : words) CHECK(word < std::numeric_limits<std::uint64_t>::max() / 1024);
+      CHECK(reading.total.counts.request_count >= 5);
+      CHECK(first_lower(last, own.counts) == -1);
+      last = own.counts;
+      if (ended) break;
+      RegistryRig::kill(attacker);
+      rig.reap(attacker);
+    }
+    // The attacker's region is clean for whoever comes next.
+    const pid_t next = rig.start_serving(honest, 2);
+    CHECK(rig.read().groups[honest].counts.request_count == 7);
+    for (const pid_t each : {served, next}) {
+      RegistryRig::kill(each);
+      rig.reap(each);
+    }
+    CHECK(rig.read().groups[honest].counts.request_count == 7);
+  }
+}
+
+TEST_CASE("registry isolation: sums stay at their largest value") {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  CHECK(saturated_sum(kMost - 1, 1) == kMost);
+  CHECK(saturated_sum(kMost, 1) == kMost);
+  CHECK(saturated_sum(kMost, kMost) == kMost);
+  CHECK(saturated_sum(2, 3) == 5);
+  GroupCounts counts;
+  counts.request_count = kMost - 2;
+  counts.phases[1].buckets[3] = 7;
+  counts.add(counts);
+  CHECK(counts.request_count == kMost);
+  CHECK(counts.phases[1].buckets[3] == 14);
+}

@@ -1,0 +1,128 @@
+// Processes that end while a reader looks: what each counted is in the reading once, whether it is still in the region,
+// already in the totals, or the region is another process's by now.
+#include "run.hpp"
+#include "world.hpp"
+// The code under test comes after Relacy's cells.
+#include "sluice/detail/retired_totals.hpp"
+
+namespace sluice::models {
+namespace {
+
+/// Counts are told apart by their weight, and a count that is read twice by its digit in base 4.
+constexpr std::uint64_t weight(int count) { return std::uint64_t{1} << (2 * count); }
+
+constexpr bool has(std::uint64_t sum, int count) { return (sum >> (2 * count) & 3) == 1; }
+
+enum Count : int { kLongAgo, kBefore, kLate, kOther, kNext, kCounts };
+
+/// One process has ended before and one lives when the threads start. The parent's thread is also that of the processes
+/// whose end it looks at: it has waited for them, so what they did happens before what it does. The process that uses a
+/// region again runs on a thread of its own, from its fork on; the parent publishes it after that.
+template <bool kReused>
+struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
+  using Fence = RelacySymmetricFence;
+  using Totals = detail::RetiredTotals<RelacyCells, 1>;
+
+  struct Region {
+    detail::Occupancy<RelacyCells> occupancy;
+    RelacyAtomic<std::uint32_t> of;    ///< What is known of the process: here its own number.
+    RelacyAtomic<std::uint64_t> word;  ///< What it has counted.
+
+    void publish(std::uint32_t process) {
+      of.store(process, std::memory_order_relaxed);
+      occupancy.publish(process);
+    }
+    void count(int which) {
+      word.store(word.load(std::memory_order_relaxed) + weight(which), std::memory_order_relaxed);
+    }
+  };
+
+  void before() {
+    totals = std::make_unique<Totals>();
+    forked = std::make_unique<RelacyAtomic<std::uint32_t>>();
+    for (auto& region : regions) region = std::make_unique<Region>();
+    regions[0]->publish(1);
+    regions[0]->count(kLongAgo);
+    retire(*regions[0]);
+    regions[0]->publish(2);
+    regions[0]->count(kBefore);
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      if (load.records > 0) regions[0]->count(kLate);
+      retire(*regions[0]);
+      if (kReused) {
+        forked->store(1, std::memory_order_release);
+        regions[0]->publish(4);
+      }
+      if (load.records < 2) return;
+      regions[1]->publish(3);
+      regions[1]->count(kOther);
+      retire(*regions[1]);
+    } else if (index == 1) {
+      for (int i = 0; i < load.cuts; ++i) read();
+    } else if (forked->load(std::memory_order_acquire) != 0) {
+      regions[0]->count(kNext);
+    }
+  }
+
+  void after() {
+    alone = true;
+    const std::uint64_t before = seen;
+    read();
+    require((before & ~seen) == 0, "a count that was seen is gone at the end");
+    for (int count = kLongAgo; count <= (load.records < 2 ? kBefore : kOther); ++count) {
+      require(has(seen, count), "a count is missing at the end");
+    }
+  }
+
+  void retire(Region& region) {
+    typename Totals::Sums sums = totals->current();
+    sums[0] += region.word.load(std::memory_order_relaxed);
+    totals->template retire<Fence>(region.occupancy, sums, [&] { region.word.store(0, std::memory_order_relaxed); });
+  }
+
+  void read() {
+    typename Totals::Sums sums;
+    bool known = true;
+    const bool coherent =
+        totals->template read<Fence>(sums, [&](typename Totals::Sums& to, const auto& incarnation_of) {
+          for (const auto& region : regions) {
+            const std::uint64_t incarnation = incarnation_of(region->occupancy);
+            if (incarnation == 0) continue;
+            known = known && region->of.load(std::memory_order_relaxed) == incarnation;
+            to[0] += region->word.load(std::memory_order_relaxed);
+          }
+          return true;
+        });
+    if (!coherent) return;
+    require(known, "what is known of a process is not of it");
+    for (int count = 0; count < kCounts; ++count) require((sums[0] >> (2 * count) & 3) <= 1, "a count twice");
+    require(sums[0] < weight(kCounts), "a count that never was");
+    require(has(sums[0], kLongAgo) && has(sums[0], kBefore), "a count is missing");
+    require((seen & ~sums[0]) == 0, "a count that was seen is gone");
+    seen = sums[0];
+  }
+
+  std::unique_ptr<Totals> totals;
+  std::array<std::unique_ptr<Region>, 2> regions;
+  std::unique_ptr<RelacyAtomic<std::uint32_t>> forked;
+  std::uint64_t seen = 0;
+};
+
+}  // namespace
+}  // namespace sluice::models
+
+int main(int argc, char** argv) {
+  using namespace sluice::models;
+  Run run(argc, argv);
+  run.explore<Retire<false>>("retire: 1 end, 1 reading", {.records = 0, .cuts = 1}, EverySchedule());
+  run.explore<Retire<true>>("retire: 1 end, 1 reuse, 1 reading", {.records = 0, .cuts = 1}, Preemptions{4});
+  run.explore<Retire<true>>("retire: 1 late count, 1 end, 1 reuse, 2 readings", {.records = 1, .cuts = 2}, Preemptions{3});
+  run.explore<Retire<false>>("retire: 2 ends, 1 reading", {.records = 2, .cuts = 1}, Preemptions{3});
+  const unsigned schedules = long_run() ? 2'000'000 : 50'000;
+  run.explore<Retire<true>>("retire: 2 ends, 1 reuse, 3 readings", {.records = 2, .cuts = 3}, RandomSchedules{schedules});
+  return run.end();
+}
