@@ -20,6 +20,8 @@ namespace sluice::apache {
 namespace {
 
 constinit Child* this_child = nullptr;
+/// Where this process records; empty: in memory of its own.
+constinit std::span<std::byte> recording_memory;
 
 /// How long an application may take to end. The server's parent kills a process that takes about as long.
 constexpr int kShutdownSeconds = 10;
@@ -113,14 +115,17 @@ wsgi::ThreadContext& Child::thread_of(request_rec* request) {
 
 Child* child() noexcept { return this_child; }
 
+void isolate_child(apr_pool_t*, server_rec*) {
+  leave_daemons_to_parent();
+  recording_memory = enter_child();
+}
+
 void start_child(apr_pool_t* pool, server_rec* server) {
-  forget_daemons();
   const Capacity capacity = Capacity::of_server();
-  const std::span<std::byte> memory = enter_child();
   if (!capacity.threaded) DeferredSignals::install();
   const DeferredSignals::Scope whole_start(-1);
   try {
-    this_child = new Child(pool, server, memory);
+    this_child = new Child(pool, server, recording_memory);
     // Before the pools of what the application may still use.
     apr_pool_pre_cleanup_register(pool, this_child, stop_child);
   } catch (const std::exception& error) {

@@ -80,6 +80,9 @@ class Child {
 /// The child of this process; null in the parent, and before the hook child_init.
 [[nodiscard]] Child* child() noexcept;
 
+/// The hook child_init, before all other modules: gives up what the process inherited and does not need.
+void isolate_child(apr_pool_t* pool, server_rec* server);
+
 /// The hook child_init.
 void start_child(apr_pool_t* pool, server_rec* server);
 

@@ -1,5 +1,6 @@
 #include "adapters/apache/daemon_sockets.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,6 +90,35 @@ void DaemonSockets::close_all() noexcept {
 int DaemonSockets::descriptor_of(const char* group) const noexcept {
   const Socket* const found = const_cast<DaemonSockets*>(this)->find(group);
   return found != nullptr ? found->descriptor : -1;
+}
+
+void DaemonSockets::replace_if_shut_down(const daemon::Group& group, server_rec* server) {
+  Socket* const socket = find(group.name);
+  if (socket == nullptr) return;
+  pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
+  if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
+  const int descriptor = listen_at(socket->path, group.listen_backlog);
+  if (descriptor < 0) {
+    ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
+                 "A process of daemon process group '%s' has shut down the group's socket '%s', and it cannot be made "
+                 "anew: the group answers nobody until the server is restarted",
+                 group.name, socket->path);
+    return;
+  }
+  ::close(socket->descriptor);
+  socket->descriptor = descriptor;
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+               "A process of daemon process group '%s' has shut down the group's socket '%s', which has been made anew",
+               group.name, socket->path);
+}
+
+void DaemonSockets::keep_only(const char* group) noexcept {
+  for (int i = count_; i-- > 0;) {
+    if (group != nullptr && std::strcmp(sockets_[i].group, group) == 0) continue;
+    ::close(sockets_[i].descriptor);
+    sockets_[i] = sockets_[--count_];
+    ::explicit_bzero(&sockets_[count_], sizeof(Socket));
+  }
 }
 
 DaemonSockets::Socket* DaemonSockets::find(const char* group) noexcept {

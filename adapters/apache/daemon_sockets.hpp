@@ -26,6 +26,13 @@ class DaemonSockets {
   /// -1 if the group has no socket.
   [[nodiscard]] int descriptor_of(const char* group) const noexcept;
 
+  /// Makes the group's socket anew, at the same path, if a process of the group has shut it down: nobody could connect
+  /// to it any more. An error is logged.
+  void replace_if_shut_down(const daemon::Group& group, server_rec* server);
+
+  /// In a forked process: closes the sockets of all groups but this one; null: of all groups. Removes nothing.
+  void keep_only(const char* group) noexcept;
+
  private:
   static constexpr int kSockets = 128;
 

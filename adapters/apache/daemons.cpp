@@ -1,6 +1,5 @@
 #include "adapters/apache/daemons.hpp"
 
-#include <ap_listen.h>
 #include <ap_mpm.h>
 #include <apr_thread_proc.h>
 #include <mpm_common.h>
@@ -13,30 +12,21 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <exception>
-#include <fstream>
 #include <iterator>
-#include <new>
-#include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "adapters/apache/config.hpp"
+#include "adapters/apache/daemon_process.hpp"
 #include "adapters/apache/daemon_sockets.hpp"
-#include "adapters/apache/exchange.hpp"
 #include "adapters/apache/process_registry.hpp"
-#include "adapters/apache/python_options.hpp"
-#include "adapters/apache/scoreboard.hpp"
-#include "adapters/daemon/process.hpp"
-#include "adapters/daemon/pulse.hpp"
+#include "adapters/daemon/heartbeat.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::apache {
 namespace {
 
-constexpr const char* kRetainedKey = "sluice-daemons";
 constexpr int kReplaced = 1;  ///< With SIGUSR1: a new process has taken the place of this one.
 /// Processes that end as soon as they begin must not keep the machine busy: from so many on they begin with a pause.
 constexpr int kEarlyEnds = 2;
@@ -51,20 +41,23 @@ constexpr std::uint64_t kLookMostNs = 20 * kSecond;
 struct Retained {
   static constexpr int kProcesses = 2048;
 
-  /// A daemon process that lives, of this configuration or an earlier one. It has the pulse of the same index.
+  /// A daemon process that lives, of this configuration or an earlier one.
   struct Process {
     char group[64];
-    pid_t pid;   ///< 0: a free place.
+    pid_t pid;   ///< 0: a free entry.
     bool elder;  ///< Of an earlier configuration: it finishes what it has.
     int deadlock_timeout;
-    daemon::PulseWatch watch;
+    daemon::Heartbeat* heartbeat;  ///< Null: there was no memory for it.
+    daemon::StallDetector stall;
   };
 
   DaemonSockets sockets;
   Process processes[kProcesses];
-  daemon::Pulse* pulses;  ///< Null: there was no memory for them.
   std::uint64_t looked_ns;
 };
+
+/// Differs between versions of this module that cannot use the same memory.
+std::string retained_key() { return "sluice-daemons-" SLUICE_VERSION "-" + std::to_string(sizeof(Retained)); }
 
 /// One daemon process, and the one that takes its place.
 struct Daemon {
@@ -72,10 +65,11 @@ struct Daemon {
   int number;
   apr_proc_t process;
   bool running;
-  int place;       ///< Among the retained processes; -1: there was none left.
-  int recording;   ///< The place in which it records.
-  int early_ends;  ///< In a row.
+  int entry;       ///< Index of its entry among the retained processes; -1: there was none left.
+  int slot;        ///< The slot of the registry in which it records.
+  int early_ends;  ///< Number of early ends in a row.
   std::uint64_t started_ns;
+  daemon::Heartbeat* heartbeat;
 };
 
 constinit Retained* retained = nullptr;
@@ -89,87 +83,22 @@ constinit bool leaving = false;
 std::size_t count_daemons() { return daemons != nullptr ? static_cast<std::size_t>(daemons->nelts) : 0; }
 Daemon& daemon_at(std::size_t i) { return reinterpret_cast<Daemon*>(daemons->elts)[i]; }
 
-// The places of living processes.
+// The entries of living processes.
 
-/// Null for a process without a place.
-Retained::Process* process_at(int place) noexcept { return place >= 0 ? &retained->processes[place] : nullptr; }
-
-daemon::Pulse* pulse_of(const Daemon& each) noexcept {
-  return each.place >= 0 && retained->pulses != nullptr ? &retained->pulses[each.place] : nullptr;
+/// Null for a process without an entry.
+Retained::Process* entry_of(const Daemon& daemon) noexcept {
+  return daemon.entry >= 0 ? &retained->processes[daemon.entry] : nullptr;
 }
 
-int free_place() noexcept {
+int free_entry() noexcept {
   const auto* const found = std::find_if(std::begin(retained->processes), std::end(retained->processes),
                                          [](const Retained::Process& each) { return each.pid == 0; });
   return found != std::end(retained->processes) ? static_cast<int>(found - retained->processes) : -1;
 }
 
-// The new process.
-
-/// Overwrites the arguments of the process, which `ps` shows. They lie in one piece, which the first begins.
-void name_process(const char* display_name, const char* group) {
-  const std::string name =
-      std::string_view(display_name) == "%{GROUP}" ? "(wsgi:" + std::string(group) + ")" : display_name;
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  const std::string arguments((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  auto* const begin = const_cast<char*>(main_server->process->argv[0]);
-  if (arguments.size() < 2 || arguments.c_str() != std::string_view(begin)) return;
-  const std::size_t room = arguments.size() - 1;
-  std::memset(begin, '\0', room);
-  std::memcpy(begin, name.data(), std::min(name.size(), room));
-}
-
-void reset_signals() noexcept {
-  for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGALRM})
-    ::signal(each, SIG_DFL);
-  // The application's, once it asks for them; until then they must not end the process.
-  for (const int each : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(each, SIG_IGN);
-}
-
-daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* pulse, std::span<std::byte> memory) {
-  daemon::ProcessOptions options{
-      .group = group.group,
-      .listener = retained->sockets.descriptor_of(group.group.name),
-      .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
-      .pulse = pulse,
-      .memory = memory,
-      .scoreboard = group.group.server_metrics ? scoreboard : nullptr,
-      .facts = {.multithread = group.group.threads > 1,
-                .multiprocess = group.group.processes_given,
-                .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
-      .python = python_options(group.group.python_home, group.group.python_path),
-      .imports = {},
-      .telemetry = telemetry_settings(),
-      .identity = telemetry_identity(),
-      .slow_threshold_us = slow_threshold_us(),
-      .log = [](bindings::LogLevel level, std::string_view line) {
-        ap_log_error(APLOG_MARK, apache_level(level), 0, main_server, "%.*s", static_cast<int>(line.size()),
-                     line.data());
-      }};
-  set_server_version(options.facts);
-  const apr_array_header_t* const imports = process_config().imports;
-  for (int i = 0; i < imports->nelts; ++i) {
-    const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
-    if (std::strcmp(script.process_group, group.group.name) != 0) continue;
-    options.imports.push_back({script.application_group, script.path});
-  }
-  return options;
-}
-
-[[noreturn]] void become_daemon(const Daemon& each) noexcept {
-  const DaemonGroup& group = *each.group;
-  reset_signals();
-  ap_close_listeners();
-  const std::span<std::byte> memory = isolate_daemon(each.recording);
-  if (each.early_ends >= kEarlyEnds) ::sleep(kPauseSeconds);
-  try {
-    if (group.group.display_name != nullptr) name_process(group.group.display_name, group.group.name);
-    daemon::run_process(process_options(group, pulse_of(each), memory));
-  } catch (const std::exception& error) {
-    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "Daemon process '%s' cannot go on: %s", group.group.name,
-                 error.what());
-  }
-  ::_exit(1);
+void clear(Retained::Process& process) noexcept {
+  daemon::unmap_heartbeat(process.heartbeat);
+  process = {};
 }
 
 // Supervision.
@@ -179,23 +108,34 @@ void maintain(int reason, void* data, apr_wait_t status) noexcept;
 /// A process that cannot be made now is made later, see look_after_daemons().
 void start(Daemon& each) {
   const daemon::Group& group = each.group->group;
+  retained->sockets.replace_if_shut_down(group, main_server);
   each.started_ns = monotonic_ns();
-  each.place = free_place();
-  if (daemon::Pulse* const pulse = pulse_of(each)) new (pulse) daemon::Pulse;
-  each.recording = reserve_slot(group);
+  each.entry = free_entry();
+  each.heartbeat = daemon::map_heartbeat();
+  each.slot = reserve_slot(group);
   const apr_status_t status = apr_proc_fork(&each.process, configuration);
-  if (status == APR_INCHILD) become_daemon(each);
+  if (status == APR_INCHILD) {
+    become_daemon({.group = *each.group,
+                   .server = main_server,
+                   .parent = parent,
+                   .sockets = retained->sockets,
+                   .heartbeat = each.heartbeat,
+                   .slot = each.slot,
+                   .pause_seconds = each.early_ends >= kEarlyEnds ? kPauseSeconds : 0});
+  }
   each.running = status == APR_INPARENT;
   if (!each.running) {
     ap_log_error(APLOG_MARK, APLOG_ALERT, status, main_server, "No process can be made for daemon process group '%s'",
                  group.name);
-    daemon_not_started(each.recording);
+    daemon_not_started(each.slot);
+    daemon::unmap_heartbeat(std::exchange(each.heartbeat, nullptr));
     return;
   }
-  daemon_started(each.recording, each.process.pid);
+  daemon::keep_from_later_children(each.heartbeat);
+  daemon_started(each.slot, each.process.pid);
   apr_proc_other_child_register(&each.process, maintain, &each, nullptr, configuration);
-  if (Retained::Process* const process = process_at(each.place)) {
-    *process = {{}, each.process.pid, false, group.deadlock_timeout, {}};
+  if (Retained::Process* const process = entry_of(each)) {
+    *process = {{}, each.process.pid, false, group.deadlock_timeout, each.heartbeat, {}};
     std::strncpy(process->group, group.name, sizeof process->group - 1);
   }
 }
@@ -212,8 +152,7 @@ void log_end(const Daemon& each, apr_wait_t status) {
 
 /// Whether a process ended before it was of any use.
 bool ended_early(const Daemon& each) noexcept {
-  const daemon::Pulse* const pulse = pulse_of(each);
-  if (pulse != nullptr && pulse->served.load(std::memory_order_relaxed)) return false;
+  if (each.heartbeat != nullptr && each.heartbeat->served.load(std::memory_order_relaxed)) return false;
   const std::uint64_t pause_ns = each.early_ends >= kEarlyEnds ? kPauseSeconds * kSecond : 0;
   return monotonic_ns() - each.started_ns < kSecond + pause_ns;
 }
@@ -226,6 +165,12 @@ void count_early_end(Daemon& each) noexcept {
                each.group->group.name);
 }
 
+/// Gives up what the parent kept for a process that has ended.
+void forget(Daemon& each) noexcept {
+  daemon::unmap_heartbeat(std::exchange(each.heartbeat, nullptr));
+  if (Retained::Process* const process = entry_of(each)) *process = {};
+}
+
 void maintain(int reason, void* data, apr_wait_t status) noexcept {
   auto& each = *static_cast<Daemon*>(data);
   switch (reason) {
@@ -236,7 +181,7 @@ void maintain(int reason, void* data, apr_wait_t status) noexcept {
       process_ended(each.process.pid);
       log_end(each, status);
       count_early_end(each);
-      if (Retained::Process* const process = process_at(each.place)) process->pid = 0;
+      forget(each);
       if (!leaving) start(each);
       break;
     case APR_OC_REASON_RESTART:
@@ -252,14 +197,13 @@ void maintain(int reason, void* data, apr_wait_t status) noexcept {
 void end_silent_processes() {
   const std::uint64_t now_ns = monotonic_ns();
   const std::uint64_t elapsed_ns = now_ns - retained->looked_ns;
-  if (retained->pulses == nullptr || elapsed_ns < kLookLeastNs) return;
+  if (elapsed_ns < kLookLeastNs) return;
   retained->looked_ns = now_ns;
-  for (int i = 0; i < Retained::kProcesses; ++i) {
-    Retained::Process& each = retained->processes[i];
-    if (each.pid == 0 || each.deadlock_timeout == 0) continue;
+  for (Retained::Process& each : retained->processes) {
+    if (each.pid == 0 || each.deadlock_timeout == 0 || each.heartbeat == nullptr) continue;
     const std::uint64_t limit_ns = static_cast<std::uint64_t>(each.deadlock_timeout) * kSecond;
-    const std::uint64_t beats = retained->pulses[i].beats.load(std::memory_order_relaxed);
-    if (!each.watch.silent(beats, elapsed_ns, kLookMostNs, limit_ns)) continue;
+    const std::uint64_t beats = each.heartbeat->beats.load(std::memory_order_relaxed);
+    if (!each.stall.stalled(beats, elapsed_ns, kLookMostNs, limit_ns)) continue;
     ap_log_error(
         APLOG_MARK, APLOG_ERR, 0, main_server,
         "Daemon process '%s' (pid %d) does not run any more: no sign of life for its deadlock timeout of %d s. "
@@ -286,7 +230,7 @@ void forget_elder(int reason, void* data, apr_wait_t) noexcept {
   const pid_t pid = static_cast<apr_proc_t*>(data)->pid;
   process_ended(pid);
   for (Retained::Process& each : retained->processes) {
-    if (each.elder && each.pid == pid) each = {};
+    if (each.elder && each.pid == pid) clear(each);
   }
 }
 
@@ -335,7 +279,7 @@ apr_status_t end_generation(void*) noexcept {
     Daemon& each = daemon_at(i);
     if (!each.running) continue;
     apr_proc_other_child_unregister(&each);
-    Retained::Process* const process = process_at(each.place);
+    Retained::Process* const process = entry_of(each);
     if (graceful && process != nullptr) {
       ::sigqueue(each.process.pid, SIGUSR1, {.sival_int = kReplaced});
       process->elder = true;
@@ -349,7 +293,7 @@ apr_status_t end_generation(void*) noexcept {
     for (const Retained::Process& each : retained->processes) {
       if (each.elder) ending.push_back(each.pid);
     }
-    std::fill(std::begin(retained->processes), std::end(retained->processes), Retained::Process{});
+    std::for_each(std::begin(retained->processes), std::end(retained->processes), clear);
     end_all(ending, allowed_ns);
   }
   if (server_ends()) retained->sockets.close_all();
@@ -381,11 +325,9 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
   // The first reading of the configuration is a rehearsal.
   if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) return OK;
   parent = ::getpid();
-  retained = static_cast<Retained*>(ap_retained_data_get(kRetainedKey));
-  if (retained == nullptr) {
-    retained = static_cast<Retained*>(ap_retained_data_create(kRetainedKey, sizeof(Retained)));
-    retained->pulses = daemon::map_pulses(Retained::kProcesses);
-  }
+  const std::string key = retained_key();
+  retained = static_cast<Retained*>(ap_retained_data_get(key.c_str()));
+  if (retained == nullptr) retained = static_cast<Retained*>(ap_retained_data_create(key.c_str(), sizeof(Retained)));
   retained->sockets.begin_use();
   daemons = apr_array_make(pool, 8, sizeof(Daemon));
   const apr_array_header_t* const groups = process_config().daemons;
@@ -398,7 +340,8 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
       group.socket = apr_pstrdup(pool, path);
     }
     for (int number = 1; number <= group.group.processes; ++number) {
-      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {}, false, -1, Registry::kNoSlot, 0, 0};
+      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {},     false, -1, Registry::kNoSlot,
+                                                        0,      0,      nullptr};
     }
   }
   retained->sockets.close_unused();
@@ -422,6 +365,9 @@ int look_after_daemons(apr_pool_t*, server_rec*) {
   return OK;
 }
 
-void forget_daemons() noexcept { notice_deaths(false); }
+void leave_daemons_to_parent() noexcept {
+  notice_deaths(false);
+  if (retained != nullptr && ::getpid() != parent) retained->sockets.keep_only(nullptr);
+}
 
 }  // namespace sluice::apache

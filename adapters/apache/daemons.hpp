@@ -19,7 +19,8 @@ int start_daemons(apr_pool_t* pool, ap_scoreboard_e scoreboard);
 /// and kills those that do not run any more.
 int look_after_daemons(apr_pool_t* pool, server_rec* server);
 
-/// For the hook child_init: what the parent set up to notice deaths is not for its children.
-void forget_daemons() noexcept;
+/// For the hook child_init: gives up in a child what the parent needs for daemon processes, its handler of SIGCHLD and
+/// the groups' listening sockets.
+void leave_daemons_to_parent() noexcept;
 
 }  // namespace sluice::apache

@@ -38,6 +38,7 @@ void register_hooks(apr_pool_t*) {
   ap_hook_monitor(look_after_daemons, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_monitor(maintain_registry, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_child_status(note_child, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_child_init(isolate_child, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
   ap_hook_child_init(start_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_request, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -37,8 +37,8 @@ std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(co
 
 }  // namespace
 
-Lifetime::Lifetime(const Group& group, const bindings::Host& host, Pulse* pulse) noexcept
-    : group_(group), host_(host), pulse_(pulse), parent_(::getppid()), started_ns_(monotonic_ns()) {}
+Lifetime::Lifetime(const Group& group, const bindings::Host& host, Heartbeat* heartbeat) noexcept
+    : group_(group), host_(host), heartbeat_(heartbeat), parent_(::getppid()), started_ns_(monotonic_ns()) {}
 
 void Lifetime::block_signals() noexcept {
   const sigset_t signals = watched_signals();
@@ -90,7 +90,7 @@ void Lifetime::take_signal(int signal, int value) noexcept {
 bool Lifetime::python_stuck(const Prober* prober, std::uint64_t now_ns) noexcept {
   const std::uint64_t elapsed_ns = now_ns - std::exchange(looked_ns_, now_ns);
   if (prober == nullptr || group_.deadlock_timeout == 0) return false;
-  return python_.silent(prober->seen_ns(), elapsed_ns, kTickMostNs, seconds(group_.deadlock_timeout));
+  return python_.stalled(prober->seen_ns(), elapsed_ns, kTickMostNs, seconds(group_.deadlock_timeout));
 }
 
 void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
@@ -141,7 +141,7 @@ void Lifetime::watch(const Load& load) noexcept {
   watcher_.store(::pthread_self(), std::memory_order_release);
   const sigset_t signals = watched_signals();
   while (true) {
-    if (pulse_ != nullptr) pulse_->beat();
+    if (heartbeat_ != nullptr) heartbeat_->beat();
     siginfo_t info{};
     const bool stopping = how_.load(std::memory_order_acquire) >= 0;
     const int signal = ::sigtimedwait(&signals, &info, stopping ? &kShortTick : &kTick);
@@ -162,7 +162,7 @@ void Lifetime::watch(const Load& load) noexcept {
 void Lifetime::started() noexcept {
   if (started_.load(std::memory_order_relaxed)) return;  // so that requests write no memory that others share
   started_.store(true, std::memory_order_relaxed);
-  if (pulse_ != nullptr) pulse_->served.store(true, std::memory_order_relaxed);
+  if (heartbeat_ != nullptr) heartbeat_->served.store(true, std::memory_order_relaxed);
 }
 
 void Lifetime::wait_for_closing() noexcept { closing_.wait(false, std::memory_order_acquire); }

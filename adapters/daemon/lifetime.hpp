@@ -13,8 +13,8 @@
 #include <string>
 
 #include "adapters/daemon/group.hpp"
+#include "adapters/daemon/heartbeat.hpp"
 #include "adapters/daemon/prober.hpp"
-#include "adapters/daemon/pulse.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "bindings/host.hpp"
 
@@ -43,8 +43,8 @@ class Lifetime {
     kEnd,    ///< The same within the shutdown timeout.
   };
 
-  /// The pulse may be null: then nobody looks.
-  Lifetime(const Group& group, const bindings::Host& host, Pulse* pulse) noexcept;
+  /// The heartbeat may be null: then nobody looks.
+  Lifetime(const Group& group, const bindings::Host& host, Heartbeat* heartbeat) noexcept;
 
   /// Blocks the signals that watch() waits for. Before any thread is made.
   static void block_signals() noexcept;
@@ -87,7 +87,7 @@ class Lifetime {
 
   const Group& group_;
   const bindings::Host& host_;
-  Pulse* const pulse_;
+  Heartbeat* const heartbeat_;
   const int parent_;
   const std::uint64_t started_ns_;
   std::atomic<const char*> reason_{""};  ///< Literals.
@@ -98,7 +98,7 @@ class Lifetime {
   std::atomic<pthread_t> watcher_{};
   std::atomic<Prober*> prober_{nullptr};
   std::atomic<telemetry::Reporter*> reporter_{nullptr};
-  PulseWatch python_{};  ///< Of watch().
+  StallDetector python_{};  ///< Of watch().
   std::uint64_t looked_ns_ = 0;
 };
 

@@ -61,11 +61,19 @@ class DaemonHost final : public bindings::Host {
   ::_exit(1);
 }
 
-absl::Status set_up_surroundings(const Group& group) {
+/// Without the server there is nothing to serve. The kernel forgets this when ids change, so it is asked afterwards.
+absl::Status end_with_parent(pid_t parent) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
+    return absl::PermissionDeniedError(absl::StrCat("prctl(PR_SET_PDEATHSIG) failed: ", std::strerror(errno)));
+  }
+  if (::getppid() != parent) return absl::CancelledError("the server has ended");
+  return absl::OkStatus();
+}
+
+absl::Status set_up_surroundings(const Group& group, pid_t parent) {
   if (group.umask >= 0) ::umask(static_cast<mode_t>(group.umask));
   if (absl::Status status = drop_privileges(group); !status.ok()) return status;
-  // Without the server there is nothing to serve. The kernel forgets this when ids change.
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (absl::Status status = end_with_parent(parent); !status.ok()) return status;
   if (group.home != nullptr) {
     if (::chdir(group.home) != 0) {
       return absl::NotFoundError(absl::StrCat("its home '", group.home, "' cannot be entered: ", std::strerror(errno)));
@@ -101,11 +109,11 @@ telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Hos
 void run_process(const ProcessOptions& options) {
   Lifetime::block_signals();
   if (options.group.serves()) SignalDispatcher::block_signals();
-  if (absl::Status status = set_up_surroundings(options.group); !status.ok()) fail(options, status);
+  if (absl::Status status = set_up_surroundings(options.group, options.parent); !status.ok()) fail(options, status);
 
   // None of these is ever destroyed: threads that do not end with the process may use them to the last.
   auto& host = *new DaemonHost(options);
-  auto& lifetime = *new Lifetime(options.group, host, options.pulse);
+  auto& lifetime = *new Lifetime(options.group, host, options.heartbeat);
   auto& runtime = *new wsgi::Runtime(options.python, host);
   auto& main_thread = *new wsgi::ThreadContext(host.recorder());
   auto& workers =

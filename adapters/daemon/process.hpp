@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "adapters/daemon/group.hpp"
-#include "adapters/daemon/pulse.hpp"
+#include "adapters/daemon/heartbeat.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"
@@ -28,10 +28,11 @@ struct ImportedScript {
 
 struct ProcessOptions {
   const Group& group;
-  int listener = -1;            ///< -1 for a service process.
-  uid_t server_user = 0;        ///< The user of the server's workers.
-  Pulse* pulse = nullptr;       ///< What the parent looks at; null: nobody does.
-  std::span<std::byte> memory;  ///< Where requests are recorded; empty: nobody else reads it.
+  int listener = -1;               ///< -1 for a service process.
+  pid_t parent = 0;                ///< The server's parent process.
+  uid_t server_user = 0;           ///< The user of the server's workers.
+  Heartbeat* heartbeat = nullptr;  ///< The parent looks at it; null: nobody does.
+  std::span<std::byte> memory;     ///< Where requests are recorded; empty: nobody else reads it.
   /// Finds the server's scoreboard; null where the group may not see it.
   const bindings::Scoreboard* (*scoreboard)() noexcept = nullptr;
   wsgi::ServerFacts facts;

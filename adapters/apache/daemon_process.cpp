@@ -1,0 +1,136 @@
+#include "adapters/apache/daemon_process.hpp"
+
+#include <apr_portable.h>
+#include <scoreboard.h>
+#include <signal.h>
+#include <syslog.h>
+#include <unistd.h>
+#include <unixd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "adapters/apache/exchange.hpp"
+#include "adapters/apache/process_registry.hpp"
+#include "adapters/apache/python_options.hpp"
+#include "adapters/apache/scoreboard.hpp"
+#include "adapters/daemon/isolation.hpp"
+#include "adapters/daemon/process.hpp"
+
+namespace sluice::apache {
+namespace {
+
+/// Overwrites the arguments of the process, which `ps` shows. They lie in one piece, which the first begins.
+void name_process(const server_rec* server, const char* display_name, const char* group) {
+  const std::string name =
+      std::string_view(display_name) == "%{GROUP}" ? "(wsgi:" + std::string(group) + ")" : display_name;
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  const std::string arguments((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  auto* const begin = const_cast<char*>(server->process->argv[0]);
+  if (arguments.size() < 2 || arguments.c_str() != std::string_view(begin)) return;
+  const std::size_t room = arguments.size() - 1;
+  std::memset(begin, '\0', room);
+  std::memcpy(begin, name.data(), std::min(name.size(), room));
+}
+
+void reset_signals() noexcept {
+  for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGALRM})
+    ::signal(each, SIG_DFL);
+  // The application's, once it asks for them; until then they must not end the process.
+  for (const int each : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(each, SIG_IGN);
+}
+
+daemon::ProcessOptions process_options(const DaemonFork& fork, std::span<std::byte> memory) {
+  const DaemonGroup& group = fork.group;
+  daemon::ProcessOptions options{
+      .group = group.group,
+      .listener = fork.sockets.descriptor_of(group.group.name),
+      .parent = fork.parent,
+      .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
+      .heartbeat = fork.heartbeat,
+      .memory = memory,
+      .scoreboard = group.group.server_metrics ? scoreboard : nullptr,
+      .facts = {.multithread = group.group.threads > 1,
+                .multiprocess = group.group.processes_given,
+                .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
+      .python = python_options(group.group.python_home, group.group.python_path),
+      .imports = {},
+      .telemetry = telemetry_settings(),
+      .identity = telemetry_identity(),
+      .slow_threshold_us = slow_threshold_us(),
+      .log = [server = fork.server](bindings::LogLevel level, std::string_view line) {
+        ap_log_error(APLOG_MARK, apache_level(level), 0, server, "%.*s", static_cast<int>(line.size()), line.data());
+      }};
+  set_server_version(options.facts);
+  const apr_array_header_t* const imports = process_config().imports;
+  for (int i = 0; i < imports->nelts; ++i) {
+    const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
+    if (std::strcmp(script.process_group, group.group.name) != 0) continue;
+    options.imports.push_back({script.application_group, script.path});
+  }
+  return options;
+}
+
+int log_descriptor(const server_rec* server) noexcept {
+  apr_os_file_t descriptor = -1;
+  const bool known = server->error_log != nullptr && apr_os_file_get(&descriptor, server->error_log) == APR_SUCCESS;
+  return known ? descriptor : -1;
+}
+
+/// The scoreboard is shared memory that all processes of the server can write. A group that may see it reads it.
+bool keep_scoreboard(const daemon::Group& group, server_rec* server) {
+  if (!group.server_metrics || ap_get_scoreboard_global() == nullptr) return false;
+  const absl::Status status = daemon::make_read_only(ap_get_scoreboard_global());
+  if (status.ok()) return true;
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+               "server_metrics() gives None in a process of daemon process group '%s', because the scoreboard cannot "
+               "be made read-only for it: %s. This needs /proc and a parent with the capability CAP_SYS_ADMIN or "
+               "CAP_CHECKPOINT_RESTORE",
+               group.name, std::string(status.message()).c_str());
+  return false;
+}
+
+/// Leaves the process with the descriptors and the shared memory that it needs, and no other. Throws std::exception.
+void isolate(const DaemonFork& fork, daemon::ProcessOptions& options) {
+  if (!keep_scoreboard(fork.group.group, fork.server)) {
+    options.scoreboard = nullptr;
+    ap_scoreboard_image = nullptr;
+  }
+  const void* const kept[] = {options.memory.data(), options.heartbeat};
+  if (const absl::Status status = daemon::unmap_shared_but(kept); !status.ok()) {
+    throw std::runtime_error(std::string(status.message()));
+  }
+  fork.sockets.keep_only(fork.group.group.name);
+  ::closelog();  // whoever logs to syslog opens it again
+  daemon::close_descriptors_but(
+      {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(fork.server), options.listener});
+}
+
+}  // namespace
+
+void become_daemon(const DaemonFork& fork) noexcept {
+  const daemon::Group& group = fork.group.group;
+  reset_signals();
+  const std::span<std::byte> memory = isolate_daemon(fork.slot);
+  try {
+    daemon::ProcessOptions options = process_options(fork, memory);
+    isolate(fork, options);
+    ::sleep(fork.pause_seconds);
+    if (group.display_name != nullptr) name_process(fork.server, group.display_name, group.name);
+    daemon::run_process(options);
+  } catch (const std::exception& error) {
+    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, fork.server,
+                 "Daemon process '%s' ends, because it could not be set up: %s. The server starts another", group.name,
+                 error.what());
+  }
+  ::_exit(1);
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,26 @@
+// A daemon process from its fork to the moment when nothing of the server is left in it that it does not need.
+#pragma once
+
+#include <sys/types.h>
+
+#include "adapters/apache/config.hpp"
+#include "adapters/apache/daemon_sockets.hpp"
+#include "adapters/daemon/heartbeat.hpp"
+
+namespace sluice::apache {
+
+/// What the parent decided before the fork.
+struct DaemonFork {
+  const DaemonGroup& group;
+  server_rec* server;
+  pid_t parent;
+  DaemonSockets& sockets;        ///< Of all groups.
+  daemon::Heartbeat* heartbeat;  ///< Null: there was no memory for it.
+  int slot;                      ///< The slot of the registry in which it records.
+  unsigned pause_seconds;        ///< How long it waits before it starts.
+};
+
+/// Turns a forked copy of the parent into a daemon process. On an error, which is logged, the process ends.
+[[noreturn]] void become_daemon(const DaemonFork& fork) noexcept;
+
+}  // namespace sluice::apache

@@ -1,0 +1,128 @@
+#include "adapters/daemon/isolation.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace sluice::daemon {
+namespace {
+
+/// Closes the numbers from `first` to `last`, both included. Before Linux 5.9, and under a filter of system calls, one
+/// by one, as far as the limit of this process allows numbers.
+void close_range_of(int first, int last) noexcept {
+  if (first > last) return;
+  if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const auto most = static_cast<int>(std::min<rlim_t>(limit.rlim_max, 1 << 20));
+  for (int each = first; each <= std::min(last, most); ++each) ::close(each);
+}
+
+struct Line {
+  Mapping mapping;
+  bool shared_for_writing;
+};
+
+/// "begin-end permissions offset ...", numbers in hexadecimal. False if it is anything else.
+bool parse(std::string_view text, Line& line) {
+  const std::vector<absl::string_view> fields =
+      absl::StrSplit(absl::string_view(text.data(), text.size()), absl::MaxSplits(' ', 3));
+  if (fields.size() < 3 || fields[1].size() != 4) return false;
+  const std::pair<absl::string_view, absl::string_view> range = absl::StrSplit(fields[0], absl::MaxSplits('-', 1));
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint64_t offset = 0;
+  if (!absl::SimpleHexAtoi(range.first, &begin) || !absl::SimpleHexAtoi(range.second, &end) ||
+      !absl::SimpleHexAtoi(fields[2], &offset)) {
+    return false;
+  }
+  line = {{reinterpret_cast<std::byte*>(begin), reinterpret_cast<std::byte*>(end), offset},
+          fields[1][1] == 'w' && fields[1][3] == 's'};
+  return true;
+}
+
+absl::Status each_mapping(absl::FunctionRef<void(const Line&)> visit) {
+  std::ifstream file("/proc/self/maps");
+  std::string text;
+  std::size_t count = 0;
+  for (Line line{}; std::getline(file, text); ++count) {
+    if (!parse(text, line)) return absl::UnavailableError("/proc/self/maps cannot be understood");
+    visit(line);
+  }
+  return count != 0 ? absl::OkStatus() : absl::UnavailableError("/proc/self/maps cannot be read");
+}
+
+absl::Status failed(const char* call) { return absl::InternalError(absl::StrCat(call, ": ", std::strerror(errno))); }
+
+}  // namespace
+
+void close_descriptors_but(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  int next = 0;
+  for (const int each : kept) {
+    if (each < next) continue;
+    close_range_of(next, each - 1);
+    next = each + 1;
+  }
+  close_range_of(next, INT_MAX);
+}
+
+absl::StatusOr<Mapping> find_mapping(const void* address) {
+  Mapping found;
+  const absl::Status status = each_mapping([&](const Line& line) {
+    if (line.mapping.begin <= address && address < line.mapping.end) found = line.mapping;
+  });
+  if (!status.ok()) return status;
+  if (found.begin == nullptr) return absl::NotFoundError("there is no such mapping");
+  return found;
+}
+
+absl::Status unmap_shared_but(std::span<const void* const> kept) {
+  std::vector<Mapping> dropped;
+  const absl::Status status = each_mapping([&](const Line& line) {
+    if (line.shared_for_writing && std::find(kept.begin(), kept.end(), line.mapping.begin) == kept.end()) {
+      dropped.push_back(line.mapping);
+    }
+  });
+  if (!status.ok()) return status;
+  for (const Mapping& each : dropped) {
+    if (::munmap(each.begin, static_cast<std::size_t>(each.end - each.begin)) != 0) return failed("munmap()");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status make_read_only(const void* address) {
+  const absl::StatusOr<Mapping> found = find_mapping(address);
+  if (!found.ok()) return found.status();
+  const std::string path =
+      absl::StrCat("/proc/self/map_files/", absl::Hex(reinterpret_cast<std::uintptr_t>(found->begin)), "-",
+                   absl::Hex(reinterpret_cast<std::uintptr_t>(found->end)));
+  const auto size = static_cast<std::size_t>(found->end - found->begin);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && ::geteuid() != 0) {
+    return ::mprotect(found->begin, size, PROT_READ) == 0 ? absl::OkStatus() : failed("mprotect()");
+  }
+  if (file < 0) return failed("open() of a file of /proc/self/map_files");
+  void* const mapped =
+      ::mmap(found->begin, size, PROT_READ, MAP_SHARED | MAP_FIXED, file, static_cast<off_t>(found->file_offset));
+  const absl::Status status = mapped != MAP_FAILED ? absl::OkStatus() : failed("mmap()");
+  ::close(file);
+  return status;
+}
+
+}  // namespace sluice::daemon
