@@ -48,37 +48,26 @@ def by_class(tally: Tally) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the memory that a server's processes share, as one of them maps it."""
+    """A mapping of a memory file of the registry, as one process has it."""
 
     span: str
     mode: str
     inode: str
 
-    @property
-    def size(self) -> int:
-        begin, end = (int(each, 16) for each in self.span.split("-"))
-        return end - begin
 
-
-def nameless_parts(pid: int) -> list[Part]:
-    """What a process shares with others without a file."""
+def registry_parts(pid: int) -> list[Part]:
     lines = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
-    return [Part(line[0], line[1], line[4]) for line in lines if line[5:6] == ["/dev/zero"]]
+    return [Part(line[0], line[1], line[4]) for line in lines if line[5:6] == ["/memfd:sluice"]]
 
 
-def region_of(server: Httpd) -> Part:
-    """By far the largest: Apache and this module have smaller ones beside it."""
-    return max(nameless_parts(server.pid), key=lambda part: part.size)
-
-
-def shared_parts(server: Httpd, pid: int) -> list[Part]:
-    inode = region_of(server).inode
-    return [part for part in nameless_parts(pid) if part.inode == inode]
+def writable(pid: int) -> list[Part]:
+    return [part for part in registry_parts(pid) if "w" in part.mode]
 
 
 def committed_kib(server: Httpd) -> int:
     """Of the shared memory, whoever committed it."""
-    return Path(f"/proc/{server.pid}/map_files/{region_of(server).span}").stat().st_blocks // 2
+    spans = {part.inode: part.span for part in registry_parts(server.pid)}.values()
+    return sum(Path(f"/proc/{server.pid}/map_files/{span}").stat().st_blocks // 2 for span in spans)
 
 
 def test_kills_in_idle_moments_leave_every_count_exact(start_httpd: StartHttpd) -> None:
@@ -218,7 +207,7 @@ def test_memory_is_bounded_over_restarts(start_httpd: StartHttpd) -> None:
     after = committed_kib(server)
     figure("memory shared, KiB", before=before, after=after)
     assert 0 < before
-    assert after <= before + 100  # some twenty places came and went, of 20 KiB and more
+    assert after <= before + 100  # some twenty regions came and went, of 20 KiB and more
     assert read(server).of("unlisted_processes") == 0
 
 
@@ -234,15 +223,14 @@ def test_processes_reach_what_is_theirs_alone(start_httpd: StartHttpd) -> None:
     everybody = set(server.children())
     enclosed = {*daemons(server), *named_processes(list(everybody), "(wsgi:other)")}
     assert len(enclosed) == 3
-    whole = region_of(server).size
     for pid in enclosed:
-        (part,) = shared_parts(server, pid)
-        assert part.size < whole / 100
+        assert [part.mode for part in registry_parts(pid)] == ["rw-s"]
+    files = {part.inode for part in registry_parts(server.pid)}
     for pid in everybody - enclosed:
-        parts = shared_parts(server, pid)
-        (own,) = [part for part in parts if "w" in part.mode]
-        assert sum(part.size for part in parts) == whole
-        assert own.size < whole / 100
+        assert len(writable(pid)) == 1
+        assert {part.inode for part in registry_parts(pid)} == files
+    own = [writable(pid)[0].inode for pid in everybody]
+    assert len(set(own)) == len(everybody)
 
 
 def test_prometheus_counts_what_the_client_counts_while_processes_are_killed(

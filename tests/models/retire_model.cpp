@@ -120,9 +120,11 @@ int main(int argc, char** argv) {
   Run run(argc, argv);
   run.explore<Retire<false>>("retire: 1 end, 1 reading", {.records = 0, .cuts = 1}, EverySchedule());
   run.explore<Retire<true>>("retire: 1 end, 1 reuse, 1 reading", {.records = 0, .cuts = 1}, Preemptions{4});
-  run.explore<Retire<true>>("retire: 1 late count, 1 end, 1 reuse, 2 readings", {.records = 1, .cuts = 2}, Preemptions{3});
+  run.explore<Retire<true>>("retire: 1 late count, 1 end, 1 reuse, 2 readings", {.records = 1, .cuts = 2},
+                            Preemptions{3});
   run.explore<Retire<false>>("retire: 2 ends, 1 reading", {.records = 2, .cuts = 1}, Preemptions{3});
   const unsigned schedules = long_run() ? 2'000'000 : 50'000;
-  run.explore<Retire<true>>("retire: 2 ends, 1 reuse, 3 readings", {.records = 2, .cuts = 3}, RandomSchedules{schedules});
+  run.explore<Retire<true>>("retire: 2 ends, 1 reuse, 3 readings", {.records = 2, .cuts = 3},
+                            RandomSchedules{schedules});
   return run.end();
 }
