@@ -1,5 +1,6 @@
 #include "adapters/apache/daemon_sockets.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +16,34 @@
 namespace sluice::apache {
 namespace {
 
+/// Whether only root can put something else in the place of a socket in this directory.
+bool directory_is_safe(const std::string& path) {
+  if (::geteuid() != 0) return true;  // a server without root has one user only
+  struct stat found {};
+  if (::stat(path.substr(0, path.rfind('/') + 1).c_str(), &found) != 0) return true;  // which bind() will say
+  if (found.st_uid != 0) return false;
+  return (found.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (found.st_mode & S_ISVTX) != 0;
+}
+
+/// Gives a socket that was just made to the user of the server's workers. Where others can write to the directory, the
+/// path may name something of theirs by now: only a socket of root's with a single name changes its owner.
+bool give_to_server_user(const char* path) {
+  if (::geteuid() != 0) return true;
+  const int file = ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) return false;
+  struct stat found {};
+  bool given = ::fstat(file, &found) == 0;
+  if (given && (!S_ISSOCK(found.st_mode) || found.st_uid != 0 || found.st_nlink != 1)) {
+    errno = EPERM;
+    given = false;
+  }
+  given = given && ::fchownat(file, "", ap_unixd_config.user_id, static_cast<gid_t>(-1), AT_EMPTY_PATH) == 0;
+  const int error = errno;
+  ::close(file);
+  errno = error;
+  return given;
+}
+
 /// A listening socket at a new path, which only the user of the server's workers may connect to. -1, with errno set.
 int listen_at(const char* path, int backlog) {
   sockaddr_un address{};
@@ -26,9 +55,7 @@ int listen_at(const char* path, int backlog) {
   const mode_t before = ::umask(0177);
   const int bound = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   ::umask(before);
-  // Where others may write to the directory, what has just been made may be a link of theirs by now.
-  const bool owned =
-      bound == 0 && (::geteuid() != 0 || ::lchown(path, ap_unixd_config.user_id, static_cast<gid_t>(-1)) == 0);
+  const bool owned = bound == 0 && give_to_server_user(path);
   if (owned && ::listen(descriptor, backlog) == 0) return descriptor;
   const int error = errno;
   ::close(descriptor);
@@ -61,6 +88,14 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
                  "Daemon process group '%s' can have no socket at '%s': there are too many, or a name is too long",
                  group.name, path.c_str());
     return nullptr;
+  }
+  if (!directory_is_safe(path)) {
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING, 0, server,
+        "Users other than root can write to the directory of the socket '%s', and so put a socket of their own "
+        "in its place and receive the requests of daemon process group '%s': name a directory of root's with "
+        "WSGISocketPrefix",
+        path.c_str(), group.name);
   }
   const int descriptor = listen_at(path.c_str(), group.listen_backlog);
   if (descriptor < 0) {

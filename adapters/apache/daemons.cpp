@@ -103,6 +103,17 @@ void clear(Retained::Process& process) noexcept {
 
 // Supervision.
 
+/// Whether a process is a child of this one that has not been waited for. A number that is not may be that of any
+/// process by now, and must not be signalled.
+bool is_child(pid_t pid) noexcept {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+void signal_child(pid_t pid, int signal, int value = 0) noexcept {
+  if (is_child(pid)) ::sigqueue(pid, signal, {.sival_int = value});
+}
+
 void maintain(int reason, void* data, apr_wait_t status) noexcept;
 
 /// A process that cannot be made now is made later, see look_after_daemons().
@@ -209,7 +220,7 @@ void end_silent_processes() {
         "Daemon process '%s' (pid %d) does not run any more: no sign of life for its deadlock timeout of %d s. "
         "It is killed",
         each.group, each.pid, each.deadlock_timeout);
-    ::kill(each.pid, SIGKILL);
+    signal_child(each.pid, SIGKILL);
   }
 }
 
@@ -246,12 +257,12 @@ void adopt_elders() {
 
 /// Ends processes and waits for them, as long as they are allowed to take and a little longer.
 void end_all(const std::vector<pid_t>& pids, std::uint64_t allowed_ns) noexcept {
-  for (const pid_t pid : pids) ::kill(pid, SIGTERM);
+  for (const pid_t pid : pids) signal_child(pid, SIGTERM);
   const std::uint64_t deadline_ns = monotonic_ns() + allowed_ns + kSecond;
   for (const pid_t pid : pids) {
     while (::waitpid(pid, nullptr, WNOHANG) == 0) {
       if (monotonic_ns() >= deadline_ns) {
-        ::kill(pid, SIGKILL);
+        signal_child(pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
         break;
       }
@@ -281,7 +292,7 @@ apr_status_t end_generation(void*) noexcept {
     apr_proc_other_child_unregister(&each);
     Retained::Process* const process = entry_of(each);
     if (graceful && process != nullptr) {
-      ::sigqueue(each.process.pid, SIGUSR1, {.sival_int = kReplaced});
+      signal_child(each.process.pid, SIGUSR1, kReplaced);
       process->elder = true;
     } else {
       ending.push_back(each.process.pid);
