@@ -1,0 +1,71 @@
+"""The listening sockets of process groups: where they may be, whose they are, and what follows when a process of the
+group shuts its own down."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from .httpd import StartHttpd
+from .process import wait_until
+
+GROUP = "WSGIDaemonProcess d threads=2 display-name=%{GROUP}"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
+
+SHUT_DOWN = """
+import os, socket
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/shut":
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                found = socket.socket(fileno=os.dup(int(name)))
+                if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+def sockets_in(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if stat.S_ISSOCK(path.stat().st_mode)]
+
+
+@needs_root
+@pytest.mark.parametrize(("mode", "owner", "safe"), [(0o755, 0, True), (0o1777, 0, True), (0o777, 0, False), (0o755, 1, False)])
+def test_a_directory_that_others_can_write_is_warned_of(
+    start_httpd: StartHttpd, tmp_path: Path, mode: int, owner: int, safe: bool
+) -> None:
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    folder = tmp_path / "sockets"
+    folder.mkdir()
+    os.chown(folder, owner, -1)
+    folder.chmod(mode)
+    server = start_httpd(
+        GROUP,
+        f"WSGISocketPrefix {folder}/s",
+        "WSGIScriptAlias / ${APPS}/hello.py process-group=d application-group=%{GLOBAL}",
+    )
+    assert server.get("/").status == 200
+    assert bool(server.log_lines("put a socket of their own")) == (not safe)
+    (socket,) = sockets_in(folder)
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    assert socket.stat().st_uid != 0
+
+
+def test_a_listener_that_was_shut_down_is_made_anew(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        GROUP,
+        "WSGIScriptAlias / ${APPS}/shut_app.py process-group=d application-group=%{GLOBAL}",
+    )
+    (server.apps / "shut_app.py").write_text(SHUT_DOWN)
+    assert server.get("/").status == 200
+    server.get("/shut")
+    server.wait_for_log("which has been made anew")
+    wait_until(lambda: server.get("/").status == 200, "the group to answer again")
