@@ -10,7 +10,7 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
-#include "adapters/wsgi/headers.hpp"
+#include "adapters/wsgi/head_rules.hpp"
 
 namespace sluice::apache {
 
