@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <syslog.h>
 #include <unistd.h>
-#include <unixd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -52,8 +51,8 @@ daemon::ProcessOptions process_options(const DaemonFork& fork, std::span<std::by
   daemon::ProcessOptions options{
       .group = group.group,
       .listener = fork.sockets.descriptor_of(group.group.name),
+      .keys = group.keys != nullptr ? *group.keys : daemon::KeyRing{},
       .parent = fork.parent,
-      .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
       .heartbeat = fork.heartbeat,
       .memory = memory,
       .scoreboard = group.group.server_metrics ? scoreboard : nullptr,

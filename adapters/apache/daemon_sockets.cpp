@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "adapters/apache/config.hpp"
 
@@ -80,6 +81,11 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
   if (Socket* const known = find(group.name)) {
     ::listen(known->descriptor, group.listen_backlog);  // changes the backlog
     known->used = true;
+    if (!known->keys.add_generation()) {
+      ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
+                   "No key can be drawn for daemon process group '%s', which keeps the one of the last configuration",
+                   group.name);
+    }
     return known->path;
   }
   const std::string path = path_of(++made_, pool);
@@ -109,6 +115,13 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
   std::strcpy(made.path, path.c_str());
   made.descriptor = descriptor;
   made.used = true;
+  // Drawn in its place, so that no copy stays in memory that processes of other groups inherit.
+  if (!made.keys.add_generation()) {
+    ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
+                 "No key can be drawn for daemon process group '%s', so the server does not start", group.name);
+    close(made);
+    return nullptr;
+  }
   return made.path;
 }
 
@@ -149,11 +162,23 @@ void DaemonSockets::replace_if_shut_down(const daemon::Group& group, server_rec*
 
 void DaemonSockets::keep_only(const char* group) noexcept {
   for (int i = count_; i-- > 0;) {
-    if (group != nullptr && std::strcmp(sockets_[i].group, group) == 0) continue;
-    ::close(sockets_[i].descriptor);
-    sockets_[i] = sockets_[--count_];
-    ::explicit_bzero(&sockets_[count_], sizeof(Socket));
+    if (std::strcmp(sockets_[i].group, group) != 0) forget(sockets_[i]);
   }
+}
+
+void DaemonSockets::close_descriptors() noexcept {
+  for (int i = 0; i < count_; ++i) ::close(std::exchange(sockets_[i].descriptor, -1));
+}
+
+void DaemonSockets::forget(Socket& socket) noexcept {
+  ::close(socket.descriptor);
+  socket = sockets_[--count_];
+  ::explicit_bzero(&sockets_[count_], sizeof(Socket));
+}
+
+const daemon::KeyRing* DaemonSockets::keys_of(const char* group) const noexcept {
+  const Socket* const found = const_cast<DaemonSockets*>(this)->find(group);
+  return found != nullptr ? &found->keys : nullptr;
 }
 
 DaemonSockets::Socket* DaemonSockets::find(const char* group) noexcept {
@@ -164,9 +189,8 @@ DaemonSockets::Socket* DaemonSockets::find(const char* group) noexcept {
 }
 
 void DaemonSockets::close(Socket& socket) noexcept {
-  ::close(socket.descriptor);
   ::unlink(socket.path);
-  socket = sockets_[--count_];
+  forget(socket);
 }
 
 }  // namespace sluice::apache

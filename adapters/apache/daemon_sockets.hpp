@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "adapters/apache/server.hpp"
+#include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/group.hpp"
 
 namespace sluice::apache {
@@ -16,7 +17,8 @@ class DaemonSockets {
   /// A new configuration begins to say what it uses.
   void begin_use() noexcept;
 
-  /// The path of the group's socket, which is made if there is none. Null after an error, which has been logged.
+  /// The path of the group's socket, which is made if there is none. Draws a key of the group for this configuration.
+  /// Null after an error, which has been logged.
   [[nodiscard]] const char* use(const daemon::Group& group, apr_pool_t* pool, server_rec* server);
 
   /// Closes and removes what the new configuration has not asked for.
@@ -30,8 +32,14 @@ class DaemonSockets {
   /// to it any more. An error is logged.
   void replace_if_shut_down(const daemon::Group& group, server_rec* server);
 
-  /// In a forked process: closes the sockets of all groups but this one; null: of all groups. Removes nothing.
+  /// In a process of the group: closes the sockets of all other groups, and forgets their keys. Removes no file.
   void keep_only(const char* group) noexcept;
+
+  /// In a process of the server that is to connect to the sockets: closes them all, and keeps the rest.
+  void close_descriptors() noexcept;
+
+  /// The keys of the group, at an address that holds until the next close_unused(); null if the group has no socket.
+  [[nodiscard]] const daemon::KeyRing* keys_of(const char* group) const noexcept;
 
  private:
   static constexpr int kSockets = 128;
@@ -40,10 +48,14 @@ class DaemonSockets {
     char group[64];
     char path[sizeof(sockaddr_un::sun_path)];
     int descriptor;
+    daemon::KeyRing keys;
     bool used;  ///< By the configuration that was read last.
   };
 
   [[nodiscard]] Socket* find(const char* group) noexcept;
+  /// Closes a socket and takes it out of the table, where nothing of it stays.
+  void forget(Socket& socket) noexcept;
+  /// The same, and removes its file.
   void close(Socket& socket) noexcept;
 
   Socket sockets_[kSockets];

@@ -356,6 +356,10 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
     }
   }
   retained->sockets.close_unused();
+  for (int i = 0; i < groups->nelts; ++i) {
+    auto& group = reinterpret_cast<DaemonGroup*>(groups->elts)[i];
+    group.keys = retained->sockets.keys_of(group.group.name);
+  }
   apr_pool_pre_cleanup_register(pool, nullptr, end_generation);
   adopt_elders();
   if (ap_scoreboard_image != nullptr) start_all();
@@ -378,7 +382,7 @@ int look_after_daemons(apr_pool_t*, server_rec*) {
 
 void leave_daemons_to_parent() noexcept {
   notice_deaths(false);
-  if (retained != nullptr && ::getpid() != parent) retained->sockets.keep_only(nullptr);
+  if (retained != nullptr && ::getpid() != parent) retained->sockets.close_descriptors();
 }
 
 }  // namespace sluice::apache

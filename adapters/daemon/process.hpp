@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 #include "adapters/telemetry/reporter.hpp"
@@ -29,8 +30,8 @@ struct ImportedScript {
 struct ProcessOptions {
   const Group& group;
   int listener = -1;               ///< -1 for a service process.
+  KeyRing keys{};                  ///< Authenticates the requests of the server's workers.
   pid_t parent = 0;                ///< The server's parent process.
-  uid_t server_user = 0;           ///< The user of the server's workers.
   Heartbeat* heartbeat = nullptr;  ///< The parent looks at it; null: nobody does.
   std::span<std::byte> memory;     ///< Where requests are recorded; empty: nobody else reads it.
   /// Finds the server's scoreboard; null where the group may not see it.
