@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,6 +75,14 @@ class Exchange {
 
   /// One line for the error log, tagged with the request. May be called with the lock held.
   virtual void log(bindings::LogLevel level, std::string_view line) const noexcept = 0;
+
+  /// Held by the thread that reads or sends, because an application may do both at a time on several threads and no
+  /// server's connection allows that. It is not waited for with the lock of an interpreter held, and no Python code
+  /// runs while it is held.
+  [[nodiscard]] std::mutex& turn() noexcept { return turn_; }
+
+ private:
+  std::mutex turn_;
 };
 
 }  // namespace sluice::wsgi
