@@ -146,6 +146,7 @@ daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* 
         ap_log_error(APLOG_MARK, apache_level(level), 0, main_server, "%.*s", static_cast<int>(line.size()),
                      line.data());
       }};
+  options.python.script_owner = script_owner(group.group);
   set_server_version(options.facts);
   const apr_array_header_t* const imports = process_config().imports;
   for (int i = 0; i < imports->nelts; ++i) {

@@ -33,6 +33,13 @@ wsgi::Runtime::Options python_options(const char* home, const char* path) {
           .own_gil = config.own_gil != 0};
 }
 
+wsgi::ScriptOwnerRule script_owner(const daemon::Group& group) {
+  wsgi::ScriptOwnerRule rule;
+  if (group.script_user != nullptr) rule.user = group.script_uid;
+  if (group.script_group != nullptr) rule.group = group.script_gid;
+  return rule;
+}
+
 void set_server_version(wsgi::ServerFacts& facts) {
   ap_version_t version;
   ap_get_server_revision(&version);

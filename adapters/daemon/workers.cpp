@@ -26,6 +26,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 /// A module that wants a new process every time is not asked again for the same request from then on.
 constexpr std::uint32_t kTriesToAsk = 3;
 
+constexpr std::uint64_t kForbidden = 403;
 constexpr std::uint64_t kNotFound = 404;
 constexpr std::uint64_t kInternalServerError = 500;
 constexpr std::uint64_t kServiceUnavailable = 503;
@@ -56,6 +57,8 @@ wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {
 std::uint64_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
   if (outcome == wsgi::Outcome::kTimedOut) return kGatewayTimeout;
   if (outcome == wsgi::Outcome::kMissing) return kNotFound;
+  if (outcome == wsgi::Outcome::kForbidden) return kForbidden;
+  if (outcome == wsgi::Outcome::kUnavailable) return kServiceUnavailable;
   const int input_error = exchange.input_error();
   return input_error != 0 ? static_cast<std::uint64_t>(input_error) : kInternalServerError;
 }
@@ -144,6 +147,7 @@ void* Workers::run(void* worker) noexcept {
 void Workers::serve_all(Worker& worker) {
   wsgi::ThreadContext thread(runtime_.host().recorder());
   while (!lifetime_.closing()) {
+    wsgi::ForkedCopy::end_if_this();
     const int socket = accept();
     if (socket < 0) continue;
     const std::uint64_t now_ns = monotonic_ns();

@@ -90,30 +90,33 @@ absl::Status Runtime::initialize() {
 }
 
 absl::Status Runtime::start(ThreadContext& thread) {
+  ForkedCopy::mark_original(host_);
   if (absl::Status status = initialize(); !status.ok()) {
     host_.log(LogLevel::kError, absl::StrCat("Python could not be started: ", status.message(), "."));
     return status;
   }
   thread.adopt(PyThreadState_Get());
-  main_ = Interpreter::furnish({.name = "", .python_path = options_.python_path}, host_);
+  main_ = Interpreter::furnish({.name = "", .python_path = options_.python_path, .script_owner = options_.script_owner},
+                               host_);
+  ForkedCopy::end_if_this();
   PyEval_SaveThread();
   if (!main_) return absl::InternalError("the main interpreter could not be set up");
   running_.store(true, std::memory_order_release);
   return absl::OkStatus();
 }
 
-Interpreter* Runtime::interpreter(const std::string& name, ThreadContext& thread) {
+absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string&, ThreadContext& thread) {
   if (name.empty()) return main_.get();
   if (Interpreter* const known = thread.known_interpreter(name)) return known;
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<Interpreter>& found = others_[name];
-  if (!found) found = make_sub_interpreter(name, thread);
-  if (!found) {
-    others_.erase(name);
-    return nullptr;
+  auto found = others_.find(name);
+  if (found == others_.end()) {
+    std::unique_ptr<Interpreter> made = make_sub_interpreter(name, thread);
+    if (!made) return absl::InternalError("no interpreter could be made");
+    found = others_.emplace(name, std::move(made)).first;
   }
-  thread.remember(*found);
-  return found.get();
+  thread.remember(*found->second);
+  return found->second.get();
 }
 
 std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& name, ThreadContext& thread) {
@@ -129,7 +132,9 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
   }
   host_.log(LogLevel::kInfo, absl::StrCat("Python interpreter made for application group '", name, "'",
                                           options_.own_gil ? ", with its own GIL." : "."));
-  std::unique_ptr<Interpreter> made = Interpreter::furnish({.name = name, .python_path = options_.python_path}, host_);
+  std::unique_ptr<Interpreter> made = Interpreter::furnish(
+      {.name = name, .python_path = options_.python_path, .script_owner = options_.script_owner}, host_);
+  ForkedCopy::end_if_this();
   if (made) {
     PyEval_SaveThread();
     return made;
@@ -141,8 +146,8 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
 }
 
 void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread) {
-  Interpreter* const target = interpreter(application_group, thread);
-  PyThreadState* const state = target != nullptr ? thread.state_in(target->state()) : nullptr;
+  const absl::StatusOr<Interpreter*> target = interpreter(application_group, path, thread);
+  PyThreadState* const state = target.ok() && *target != nullptr ? thread.state_in((*target)->state()) : nullptr;
   if (state == nullptr) {
     host_.log(LogLevel::kError, absl::StrCat("WSGI script '", path, "' could not be loaded into application group '",
                                              application_group, "'."));
@@ -150,7 +155,7 @@ void Runtime::import_script(const std::string& application_group, const std::str
   }
   const WithGil locked(state);
   const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
-  static_cast<void>(target->scripts().load({.path = path, .mtime_us = mtime_us(path)}, log));
+  static_cast<void>((*target)->scripts().load({.path = path, .mtime_us = mtime_us(path)}, log));
 }
 
 /// The main one last.
@@ -182,6 +187,7 @@ std::vector<std::string> Runtime::stack_of(unsigned long thread_id, ThreadContex
 }
 
 void Runtime::stop(const std::string& reason, ThreadContext& thread) {
+  ForkedCopy::end_if_this();
   if (!running()) return;
   const std::vector<Interpreter*> all = all_interpreters();
   // Every interpreter is told before any is ended.
@@ -226,7 +232,9 @@ void Runtime::finalize() {
     PyThreadState_Swap(main_->owner());
   }
   main_->clear();
-  if (Py_FinalizeEx() < 0) host_.log(LogLevel::kWarning, "Python could not flush its standard streams at the end.");
+  const int finalized = Py_FinalizeEx();
+  ForkedCopy::end_if_this();
+  if (finalized < 0) host_.log(LogLevel::kWarning, "Python could not flush its standard streams at the end.");
 }
 
 }  // namespace sluice::wsgi

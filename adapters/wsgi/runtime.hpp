@@ -11,6 +11,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "adapters/wsgi/forked_copy.hpp"
 #include "adapters/wsgi/interpreter.hpp"
 #include "adapters/wsgi/thread.hpp"
 #include "bindings/host.hpp"
@@ -25,6 +27,7 @@ class Runtime {
     std::vector<std::string> python_path;  ///< In front of sys.path of every interpreter.
     int optimize = 0;                      ///< As -O given so many times.
     bool own_gil = false;                  ///< Each sub-interpreter has a lock of its own. From Python 3.12 on.
+    ScriptOwnerRule script_owner = {};     ///< Who must own the scripts that are loaded.
   };
 
   /// Whether this version of Python can give a sub-interpreter a lock of its own.
@@ -47,9 +50,16 @@ class Runtime {
   /// True between start() and the end of stop().
   [[nodiscard]] bool running() const noexcept { return running_.load(std::memory_order_acquire); }
 
-  /// The interpreter of an application group, made if need be. Null after an error, which has been logged. Without any
-  /// interpreter's lock. A thread takes a lock for a group only the first time; it waits then for whoever makes one.
-  [[nodiscard]] Interpreter* interpreter(const std::string& name, ThreadContext& thread);
+  /// The main interpreter. Null before start() and after an error of it.
+  [[nodiscard]] Interpreter* main_interpreter() noexcept { return main_.get(); }
+
+  /// The interpreter of an application group for a script, made if need be. An error has been logged. ResourceExhausted
+  /// once there are as many as the limit: then only groups that the configuration names, and the first group of each
+  /// script, have one made. Clients can choose neither, so they cannot keep a script from being served, and the number
+  /// stays bounded by the limit, the configuration and the script files. Without any interpreter's lock. A thread takes
+  /// a lock for a group only the first time; it waits then for whoever makes one.
+  [[nodiscard]] absl::StatusOr<Interpreter*> interpreter(const std::string& name, const std::string& script,
+                                                         ThreadContext& thread);
 
   /// Loads a script into an application group, outside any request. Errors are logged.
   void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread);
@@ -85,7 +95,11 @@ class WithGil {
   explicit WithGil(PyThreadState* state) noexcept { PyEval_RestoreThread(state); }
   WithGil(const WithGil&) = delete;
   WithGil& operator=(const WithGil&) = delete;
-  ~WithGil() { PyEval_SaveThread(); }
+  /// Ends a copy of the process that code of the application has made: see ForkedCopy.
+  ~WithGil() {
+    ForkedCopy::end_if_this();
+    PyEval_SaveThread();
+  }
 };
 
 }  // namespace sluice::wsgi
