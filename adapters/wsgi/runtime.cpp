@@ -64,6 +64,9 @@ PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
 #endif
 }
 
+/// As much of a group's name as a log line shows, since clients may choose it.
+constexpr std::size_t kNameInLog = 200;
+
 bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
 
 std::int64_t mtime_us(const std::string& path) {
@@ -105,14 +108,37 @@ absl::Status Runtime::start(ThreadContext& thread) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string&, ThreadContext& thread) {
+bool Runtime::may_make(const std::string& name, const std::string& script) const {
+  if (others_.size() < options_.interpreter_limit || !scripts_.contains(script)) return true;
+  const std::vector<std::string>& named = options_.application_groups;
+  return std::find(named.begin(), named.end(), name) != named.end();
+}
+
+void Runtime::log_refusal(const std::string& name) noexcept {
+  const std::uint64_t refused = refusals_.count();
+  if (refused == 0) return;
+  host_.log(
+      LogLevel::kError,
+      absl::StrCat("Application group '", name.substr(0, kNameInLog), "' gets no Python interpreter: this process has ",
+                   options_.interpreter_limit, ", as many as WSGIInterpreterLimit allows. ", refused,
+                   " requests have got 503 for it since the last such line. Name application groups that clients "
+                   "cannot choose, or raise the limit."));
+}
+
+absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string& script,
+                                                  ThreadContext& thread) {
   if (name.empty()) return main_.get();
   if (Interpreter* const known = thread.known_interpreter(name)) return known;
   const std::lock_guard lock(mutex_);
   auto found = others_.find(name);
   if (found == others_.end()) {
+    if (!may_make(name, script)) {
+      log_refusal(name);
+      return absl::ResourceExhaustedError("as many interpreters as there may be");
+    }
     std::unique_ptr<Interpreter> made = make_sub_interpreter(name, thread);
     if (!made) return absl::InternalError("no interpreter could be made");
+    scripts_.insert(script);
     found = others_.emplace(name, std::move(made)).first;
   }
   thread.remember(*found->second);
