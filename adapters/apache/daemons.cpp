@@ -25,6 +25,7 @@
 
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/daemon_sockets.hpp"
+#include "adapters/apache/error_log.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/places.hpp"
 #include "adapters/apache/python_options.hpp"
@@ -143,6 +144,7 @@ daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* 
       .identity = telemetry_identity(),
       .slow_threshold_us = slow_threshold_us(),
       .log = [](bindings::LogLevel level, std::string_view line) {
+        keep_error_log(main_server);
         ap_log_error(APLOG_MARK, apache_level(level), 0, main_server, "%.*s", static_cast<int>(line.size()),
                      line.data());
       }};
@@ -160,6 +162,7 @@ daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* 
 [[noreturn]] void become_daemon(const Daemon& each) noexcept {
   const DaemonGroup& group = *each.group;
   reset_signals();
+  remember_error_log(main_server);
   ap_close_listeners();
   const std::span<std::byte> memory = enter_place(each.recording);
   if (each.early_ends >= kEarlyEnds) ::sleep(kPauseSeconds);

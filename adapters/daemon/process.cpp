@@ -111,6 +111,7 @@ void run_process(const ProcessOptions& options) {
   auto& workers =
       *new Workers({.group = options.group, .listener = options.listener, .server_user = options.server_user}, runtime,
                    lifetime, options.facts);
+  if (options.group.serves()) lifetime.watch_listener(new ListenerCheck(options.listener));
   std::thread([&] { lifetime.watch(workers); }).detach();
 
   if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);

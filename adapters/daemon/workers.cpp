@@ -173,9 +173,14 @@ void Workers::serve_all(Worker& worker) {
 int Workers::accept() const noexcept {
   const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
-  if (errno != EINTR && errno != ECONNABORTED) {
-    // Out of descriptors or memory, most likely: those that are in use will come back.
-    log(LogLevel::kError, absl::StrCat("A daemon process cannot accept a connection: error ", errno, "."));
+  const int error = errno;
+  if (error != EINTR && error != ECONNABORTED) {
+    if (ListenerCheck::is_lost(error)) {
+      lifetime_.lose_listener("connections cannot be accepted from its descriptor");
+    } else {
+      // Out of descriptors or memory, most likely: those that are in use will come back.
+      log(LogLevel::kError, absl::StrCat("A daemon process cannot accept a connection: error ", error, "."));
+    }
     const timespec moment = {0, 100'000'000};
     ::nanosleep(&moment, nullptr);
   }
