@@ -36,7 +36,8 @@ void free_consumer(Instance& reader) {
 
 PyObject* read(PyObject* self, PyObject*) {
   Instance& reader = of(self);
-  if (reader.closed) {
+  // The garbage collector takes the module, in which `dict` lies, from a reader that it is about to free.
+  if (reader.closed || reader.module == nullptr) {
     PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
     return nullptr;
   }

@@ -37,9 +37,11 @@ struct StatePlace {
 
 StatePlace& place_of(PyObject* module) { return *static_cast<StatePlace*>(PyModule_GetState(module)); }
 
-/// Null with an exception set for a module that nobody bound.
+/// Null with an exception set for a module that nobody bound, or whose code nobody ran: an application can have
+/// `_imp.create_builtin()` make such modules.
 State* state_of(PyObject* module) {
-  State* const state = place_of(module).made;
+  const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
+  State* const state = place != nullptr ? place->made : nullptr;
   if (state != nullptr && state->host != nullptr) return state;
   PyErr_SetString(PyExc_RuntimeError, "this mod_wsgi module does not belong to a host");
   return nullptr;
@@ -228,7 +230,14 @@ PyObject* text(const std::string& value) {
 PyObject* init_module() { return PyModuleDef_Init(&definition()); }
 
 bool bind_module(PyObject* module, Host& host, const std::string& application_group) {
-  place_of(module).made->host = &host;
+  // An import gives what sys.modules has, which may be anything.
+  const bool is_ours = PyModule_Check(module) != 0 && PyModule_GetDef(module) == &definition();
+  const auto* const place = is_ours ? static_cast<StatePlace*>(PyModule_GetState(module)) : nullptr;
+  if (place == nullptr || place->made == nullptr) {
+    PyErr_SetString(PyExc_ImportError, "something else has taken the place of the module mod_wsgi in sys.modules");
+    return false;
+  }
+  place->made->host = &host;
   return add_attribute(module, "version",
                        Py_BuildValue("(iii)", kInterfaceVersion[0], kInterfaceVersion[1], kInterfaceVersion[2])) &&
          add_attribute(module, "process_group", text(host.process_group())) &&

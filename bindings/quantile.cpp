@@ -14,13 +14,14 @@ namespace {
 /// What a list of buckets has. Where in an entry its requests were, it does not tell.
 constexpr const View& kEntries = views::kQuarters;
 
-/// Null with an exception set.
-PyObject* item(PyObject* dict, std::string_view phase, const char* ending) {
+/// Owned, because keys of the caller's making may run code that takes the value out of the dict. Null with an exception
+/// set.
+Object item(PyObject* dict, std::string_view phase, const char* ending) {
   const std::string key = std::string(phase) + ending;
   const Object name = steal(PyUnicode_FromStringAndSize(key.data(), static_cast<Py_ssize_t>(key.size())));
-  if (!name) return nullptr;
-  PyObject* const found = PyDict_GetItemWithError(dict, name.ptr());
-  if (found == nullptr && PyErr_Occurred() == nullptr) {
+  if (!name) return {};
+  Object found = borrow(PyDict_GetItemWithError(dict, name.ptr()));
+  if (!found && PyErr_Occurred() == nullptr) {
     PyErr_Format(PyExc_ValueError, "the window has no '%s'", key.c_str());
   }
   return found;
@@ -38,15 +39,16 @@ std::optional<std::uint64_t> whole(PyObject* value, const char* what) {
 }
 
 bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
-  PyObject* const list = item(dict, name, "_buckets");
-  if (list == nullptr) return false;
-  if (PyList_Check(list) == 0 || PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(kEntries.size())) {
+  const Object list = item(dict, name, "_buckets");
+  if (!list) return false;
+  if (PyList_Check(list.ptr()) == 0 || PyList_GET_SIZE(list.ptr()) != static_cast<Py_ssize_t>(kEntries.size())) {
     PyErr_Format(PyExc_ValueError, "the buckets of the window are not a list of %zu", kEntries.size());
     return false;
   }
+  // No code of the application runs in this loop before it ends: whole() accepts objects of int alone.
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < kEntries.size(); ++i) {
-    const auto count = whole(PyList_GET_ITEM(list, static_cast<Py_ssize_t>(i)), "buckets");
+    const auto count = whole(PyList_GET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i)), "buckets");
     if (!count) return false;
     if (*count > std::numeric_limits<std::uint64_t>::max() - sum) {
       PyErr_SetString(PyExc_ValueError, "the buckets of the window are too large");
@@ -59,12 +61,12 @@ bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
 }
 
 bool set_extremes(PyObject* dict, std::string_view name, PhaseWindow& phase) {
-  PyObject* const smallest = item(dict, name, "_min_us");
-  PyObject* const largest = smallest == nullptr ? nullptr : item(dict, name, "_max_us");
-  if (largest == nullptr) return false;
-  if (smallest == Py_None || largest == Py_None) return true;
-  const auto least = whole(smallest, "extremes");
-  const auto most = least ? whole(largest, "extremes") : std::nullopt;
+  const Object smallest = item(dict, name, "_min_us");
+  const Object largest = smallest ? item(dict, name, "_max_us") : Object();
+  if (!largest) return false;
+  if (smallest.is_none() || largest.is_none()) return true;
+  const auto least = whole(smallest.ptr(), "extremes");
+  const auto most = least ? whole(largest.ptr(), "extremes") : std::nullopt;
   if (!most) return false;
   phase.smallest_us = *least;
   phase.largest_us = *most;
@@ -73,10 +75,10 @@ bool set_extremes(PyObject* dict, std::string_view name, PhaseWindow& phase) {
 
 /// The dict has the mean only. Rounded up, so that it is no less than what was summed.
 bool set_total(PyObject* dict, std::string_view name, PhaseWindow& phase) {
-  PyObject* const mean = item(dict, name, "");
-  if (mean == nullptr) return false;
-  if (mean == Py_None) return true;
-  const double seconds = PyFloat_AsDouble(mean);
+  const Object mean = item(dict, name, "");
+  if (!mean) return false;
+  if (mean.is_none()) return true;
+  const double seconds = PyFloat_AsDouble(mean.ptr());
   if (seconds == -1.0 && PyErr_Occurred() != nullptr) return false;
   double count = 0.0;
   for (const std::uint64_t each : phase.buckets) count += static_cast<double>(each);

@@ -9,10 +9,13 @@
 namespace sluice::bindings {
 namespace {
 
+// An application may have put anything in the place of the functions of `traceback`, and another thread may change the
+// list that one of them has returned. So every type is checked, and what is read from is owned.
+
 void append_lines(PyObject* text, std::vector<std::string>& lines) {
   // What the log's encoding cannot hold is escaped rather than lost.
   const Object bytes = steal(PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"));
-  if (!bytes) return;
+  if (!bytes || PyBytes_Check(bytes.ptr()) == 0) return PyErr_Clear();
   std::string_view rest(PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
   while (!rest.empty()) {
     const std::size_t end = rest.find('\n');
@@ -22,10 +25,13 @@ void append_lines(PyObject* text, std::vector<std::string>& lines) {
   }
 }
 
-void append_all(const Object& parts, std::vector<std::string>& lines) {
-  for (Py_ssize_t i = 0; parts && i < PyList_GET_SIZE(parts.ptr()); ++i) {
-    append_lines(PyList_GET_ITEM(parts.ptr(), i), lines);
+/// False if that is no list.
+bool append_all(const Object& parts, std::vector<std::string>& lines) {
+  if (!parts || PyList_Check(parts.ptr()) == 0) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts.ptr()); ++i) {
+    append_lines(borrow(PyList_GET_ITEM(parts.ptr(), i)).ptr(), lines);
   }
+  return true;
 }
 
 Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
@@ -62,7 +68,9 @@ std::vector<std::string> stack_of(unsigned long thread) {
   std::vector<std::string> lines;
   const Object frame = frame_of(thread);
   const Object module = frame ? steal(PyImport_ImportModule("traceback")) : Object();
-  if (module) append_all(steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame.ptr())), lines);
+  if (module) {
+    static_cast<void>(append_all(steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame.ptr())), lines));
+  }
   PyErr_Clear();
   return lines;
 }
@@ -77,11 +85,7 @@ std::vector<std::string> take_traceback() {
   const Object value = steal(raw[1]);
   const Object traceback = steal(raw[2]);
   const Object parts = formatted(type.ptr(), value.ptr(), traceback.ptr());
-  append_all(parts, lines);
-  if (!parts) {
-    PyErr_Clear();
-    lines.emplace_back("an exception whose traceback cannot be formatted");
-  }
+  if (!append_all(parts, lines)) lines.emplace_back("an exception whose traceback cannot be formatted");
   PyErr_Clear();
   return lines;
 }

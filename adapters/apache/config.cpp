@@ -4,6 +4,8 @@
 
 #include <new>
 
+#include "adapters/wsgi/runtime.hpp"
+
 namespace sluice::apache {
 namespace {
 
@@ -29,6 +31,8 @@ void reset_process_config(apr_pool_t* pool) {
   current.telemetry_interval = 1.0;
   current.slow_requests = -1.0;
   current.imports = apr_array_make(pool, 4, sizeof(Import));
+  current.application_groups = apr_array_make(pool, 8, sizeof(const char*));
+  current.interpreter_limit = static_cast<int>(wsgi::Runtime::Options::kInterpreterLimit);
   current.daemons = apr_array_make(pool, 4, sizeof(DaemonGroup));
 }
 

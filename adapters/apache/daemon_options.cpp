@@ -162,19 +162,17 @@ const char* DaemonOptions::set_server_metrics(const char* value) {
   return apr_pstrcat(pool_, "option 'server-metrics' must be On or Off, not '", value, "'", nullptr);
 }
 
-const char* DaemonOptions::check() const {
+const char* DaemonOptions::complete() {
   if (group_.home != nullptr && *group_.home != '/') {
     return apr_pstrcat(pool_, "option 'home' must be an absolute path, not '", group_.home, "'", nullptr);
   }
   if (group_.script_user != nullptr && group_.script_group != nullptr) {
     return "only one of 'script-user' and 'script-group' can be given";
   }
-  uid_t uid = 0;
-  gid_t gid = 0;
-  if (group_.script_user != nullptr && !find_user_id(group_.script_user, uid)) {
+  if (group_.script_user != nullptr && !find_user_id(group_.script_user, group_.script_uid)) {
     return apr_pstrcat(pool_, "there is no user '", group_.script_user, "'", nullptr);
   }
-  if (group_.script_group != nullptr && !find_group_id(group_.script_group, gid)) {
+  if (group_.script_group != nullptr && !find_group_id(group_.script_group, group_.script_gid)) {
     return apr_pstrcat(pool_, "there is no group '", group_.script_group, "'", nullptr);
   }
   return nullptr;

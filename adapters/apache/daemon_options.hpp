@@ -18,8 +18,8 @@ class DaemonOptions {
   /// Null, or what is wrong.
   [[nodiscard]] const char* set(const char* name, const char* value);
 
-  /// Null, or what is wrong with all of them together.
-  [[nodiscard]] const char* check() const;
+  /// Null, or what is wrong with all of them together. Finds the ids of the owners of scripts.
+  [[nodiscard]] const char* complete();
 
  private:
   [[nodiscard]] const char* set_number(const char* name, const char* value, bool& known);

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "adapters/apache/error_log.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/process_registry.hpp"
 #include "adapters/apache/python_options.hpp"
@@ -65,8 +66,10 @@ daemon::ProcessOptions process_options(const DaemonFork& fork, std::span<std::by
       .identity = telemetry_identity(),
       .slow_threshold_us = slow_threshold_us(),
       .log = [server = fork.server](bindings::LogLevel level, std::string_view line) {
+        keep_error_log(server);
         ap_log_error(APLOG_MARK, apache_level(level), 0, server, "%.*s", static_cast<int>(line.size()), line.data());
       }};
+  options.python.script_owner = script_owner(group.group);
   set_server_version(options.facts);
   const apr_array_header_t* const imports = process_config().imports;
   for (int i = 0; i < imports->nelts; ++i) {
@@ -117,6 +120,7 @@ void isolate(const DaemonFork& fork, daemon::ProcessOptions& options) {
 void become_daemon(const DaemonFork& fork) noexcept {
   const daemon::Group& group = fork.group.group;
   reset_signals();
+  remember_error_log(fork.server);
   const std::span<std::byte> memory = isolate_daemon(fork.slot);
   try {
     daemon::ProcessOptions options = process_options(fork, memory);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "absl/strings/numbers.h"
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/config_error.hpp"
 #include "adapters/apache/daemon_options.hpp"
@@ -48,6 +49,12 @@ const char* parse_switch(cmd_parms* cmd, const char* value, int& result) {
 const char* group_name(const char* value) { return std::strcmp(value, kGlobal) == 0 ? "" : value; }
 
 bool has_expansion(const char* value) { return std::strstr(value, "%{") != nullptr; }
+
+/// Remembers a group that the configuration names: no client can invent it.
+void note_application_group(const char* name) {
+  if (name == nullptr || *name == '\0' || has_expansion(name)) return;
+  *static_cast<const char**>(apr_array_push(process_config().application_groups)) = name;
+}
 
 const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alias) {
   const std::string_view name = option.name;
@@ -101,6 +108,7 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
     alias.pattern = ap_pregcomp(cmd->pool, alias.location, AP_REG_EXTENDED);
     if (alias.pattern == nullptr) return error(cmd, "'", alias.location, "' is not a regular expression");
   }
+  note_application_group(alias.application_group);
   *static_cast<Alias*>(apr_array_push(config_of(cmd->server).aliases)) = alias;
   import_alias(cmd->pool, alias);
   return nullptr;
@@ -128,12 +136,14 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
   for (const char* const group : {script.application_group, script.process_group}) {
     if (has_expansion(group)) return error(cmd, "'", group, "' has no value outside a request");
   }
+  note_application_group(script.application_group);
   *static_cast<Import*>(apr_array_push(process_config().imports)) = script;
   return nullptr;
 }
 
 const char* application_group(cmd_parms* cmd, void* config, const char* value) {
   if (*value == '\0') return error(cmd, "needs a name");
+  note_application_group(value);
   static_cast<DirectoryConfig*>(config)->application_group = value;
   return nullptr;
 }
@@ -173,7 +183,7 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
     if (const char* const wrong = next_option(cmd, line, option)) return wrong;
     if (const char* const wrong = options.set(option.name, option.value)) return error(cmd, wrong);
   }
-  if (const char* const wrong = options.check()) return error(cmd, wrong);
+  if (const char* const wrong = options.complete()) return error(cmd, wrong);
   *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {group, nullptr, nullptr};
   return nullptr;
 }
@@ -227,6 +237,17 @@ const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
                "%s has no effect: it requires Python 3.12 or later, and this module embeds an older one",
                cmd->cmd->name);
+  return nullptr;
+}
+
+const char* interpreter_limit(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  constexpr int kMost = 1'000'000;
+  int limit = 0;
+  if (!absl::SimpleAtoi(value, &limit) || limit < 1 || limit > kMost) {
+    return error(cmd, "must be a number from 1 to 1000000, not '", value, "'");
+  }
+  process_config().interpreter_limit = limit;
   return nullptr;
 }
 
@@ -307,6 +328,7 @@ const command_rec directives[] = {
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),
     one("WSGIPythonOptimize", python_optimize, kServer, "0, 1 or 2, as for python -O"),
+    one("WSGIInterpreterLimit", interpreter_limit, kServer, "Sub-interpreters that clients may cause in a process"),
     one("WSGIPerInterpreterGIL", per_interpreter_gil, kServer, "On or Off: a lock of its own for each sub-interpreter"),
     {}};
 

@@ -12,7 +12,6 @@
 #include "adapters/apache/child.hpp"
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/daemon_client.hpp"
-#include "adapters/apache/daemon_options.hpp"
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/paths.hpp"
@@ -49,17 +48,14 @@ int check_script(request_rec* request, bool aliased) {
   return OK;
 }
 
-/// OK, or the status of a request whose script belongs to somebody else than the process group wants.
+/// OK, or the status of a request whose script belongs to somebody else than the process group wants. An early answer:
+/// the daemon process looks at the file again that it opens.
 int check_owner(request_rec* request, const daemon::Group& group) {
-  uid_t user = 0;
-  gid_t owner_group = 0;
-  if (group.script_user != nullptr && (!find_user_id(group.script_user, user) ||
-                                       (request->finfo.valid & APR_FINFO_USER) == 0 || request->finfo.user != user)) {
+  const apr_finfo_t& file = request->finfo;
+  if (group.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != group.script_uid)) {
     return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the user whom script-user names");
   }
-  if (group.script_group != nullptr &&
-      (!find_group_id(group.script_group, owner_group) || (request->finfo.valid & APR_FINFO_GROUP) == 0 ||
-       request->finfo.group != owner_group)) {
+  if (group.script_group != nullptr && ((file.valid & APR_FINFO_GROUP) == 0 || file.group != group.script_gid)) {
     return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the group which script-group names");
   }
   return OK;
@@ -154,6 +150,10 @@ int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
       return HTTP_GATEWAY_TIME_OUT;
     case wsgi::Outcome::kMissing:
       return HTTP_NOT_FOUND;
+    case wsgi::Outcome::kForbidden:
+      return HTTP_FORBIDDEN;
+    case wsgi::Outcome::kUnavailable:
+      return HTTP_SERVICE_UNAVAILABLE;
     case wsgi::Outcome::kFailed:
     case wsgi::Outcome::kOutdated:  // not here: scripts are loaded again
       break;

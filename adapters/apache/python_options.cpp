@@ -26,11 +26,21 @@ std::vector<std::string> split_path(const char* path) {
 wsgi::Runtime::Options python_options(const char* home, const char* path) {
   const ProcessConfig& config = process_config();
   if (home == nullptr) home = config.python_home;
+  const auto* const groups = reinterpret_cast<const char* const*>(config.application_groups->elts);
   return {.program = SLUICE_PYTHON_PROGRAM,
           .home = home != nullptr ? home : "",
           .python_path = split_path(path != nullptr ? path : config.python_path),
           .optimize = config.optimize,
-          .own_gil = config.own_gil != 0};
+          .own_gil = config.own_gil != 0,
+          .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),
+          .application_groups = {groups, groups + config.application_groups->nelts}};
+}
+
+wsgi::ScriptOwnerRule script_owner(const daemon::Group& group) {
+  wsgi::ScriptOwnerRule rule;
+  if (group.script_user != nullptr) rule.user = group.script_uid;
+  if (group.script_group != nullptr) rule.group = group.script_gid;
+  return rule;
 }
 
 void set_server_version(wsgi::ServerFacts& facts) {

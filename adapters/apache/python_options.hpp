@@ -1,6 +1,7 @@
 // How Python is started in a process, from the directives.
 #pragma once
 
+#include "adapters/daemon/group.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"
 
@@ -8,6 +9,9 @@ namespace sluice::apache {
 
 /// What is null is taken from the directives for the whole server.
 [[nodiscard]] wsgi::Runtime::Options python_options(const char* home, const char* path);
+
+/// Who must own the scripts of a process group.
+[[nodiscard]] wsgi::ScriptOwnerRule script_owner(const daemon::Group& group);
 
 void set_server_version(wsgi::ServerFacts& facts);
 

@@ -16,6 +16,8 @@ struct Group {
 
   static constexpr uid_t kServerUser = static_cast<uid_t>(-1);
   static constexpr gid_t kServerGroup = static_cast<gid_t>(-1);
+  static constexpr uid_t kAnyUser = static_cast<uid_t>(-1);
+  static constexpr gid_t kAnyGroup = static_cast<gid_t>(-1);
 
   const char* user = nullptr;  ///< For initgroups(); null: no such user is known.
   uid_t uid = kServerUser;     ///< Until the server knows its own.
@@ -29,6 +31,8 @@ struct Group {
   const char* display_name = nullptr;
   const char* script_user = nullptr;
   const char* script_group = nullptr;
+  uid_t script_uid = kAnyUser;   ///< That of script_user.
+  gid_t script_gid = kAnyGroup;  ///< That of script_group.
 
   int listen_backlog = 100;
   int send_buffer_size = 0;

@@ -18,7 +18,8 @@ using bindings::LogLevel;
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr timespec kTick = {1, 0};
+/// Half a second, so that a process that has lost its listener is replaced within one.
+constexpr timespec kTick = {0, 500'000'000};
 /// After a longer pause between two ticks the process itself stood still.
 constexpr std::uint64_t kTickMostNs = 5 * kSecond / 2;
 constexpr timespec kShortTick = {0, 20'000'000};
@@ -61,6 +62,15 @@ void Lifetime::stop(Stop how, const char* reason) noexcept {
   look_again();
 }
 
+void Lifetime::lose_listener(const char* why) noexcept {
+  if (listener_lost_.exchange(true, std::memory_order_relaxed)) return;  // one line is enough
+  host_.log(
+      LogLevel::kError,
+      absl::StrCat("Daemon process '", group_.name, "' has lost its listening socket: ", why,
+                   ". It ends and is replaced. An application must not close descriptors that it has not opened."));
+  stop(Stop::kEnd, "listener_lost");
+}
+
 void Lifetime::look_again() noexcept {
   if (const pthread_t watcher = watcher_.load(std::memory_order_acquire); watcher != pthread_t{}) {
     ::pthread_kill(watcher, SIGWINCH);
@@ -98,6 +108,9 @@ void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
     return limit > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= seconds(limit);
   };
   if (::getppid() != parent_) stop(Stop::kClose, "shutdown_signal");
+  if (how_.load(std::memory_order_relaxed) < static_cast<int>(Stop::kClose) && listener_ != nullptr) {
+    if (const char* const why = listener_->why_lost()) lose_listener(why);
+  }
   if (how_.load(std::memory_order_relaxed) >= 0) return;
   Prober* const prober = prober_.load(std::memory_order_acquire);
   if (python_stuck(prober, now_ns)) {

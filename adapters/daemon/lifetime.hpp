@@ -14,6 +14,7 @@
 
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/heartbeat.hpp"
+#include "adapters/daemon/listener.hpp"
 #include "adapters/daemon/prober.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "bindings/host.hpp"
@@ -59,6 +60,12 @@ class Lifetime {
   /// From here on Python is watched, too. Null ends that.
   void watch_python(Prober* prober) noexcept { prober_.store(prober, std::memory_order_release); }
 
+  /// Has the listener looked at. Before watch(); null where there is none.
+  void watch_listener(const ListenerCheck* listener) noexcept { listener_ = listener; }
+
+  /// Asks for the end because no connection can be accepted any more, with one line in the log. Any thread.
+  void lose_listener(const char* why) noexcept;
+
   /// Is told of an end by force. May be null.
   void report_to(telemetry::Reporter* reporter) noexcept { reporter_.store(reporter, std::memory_order_release); }
 
@@ -88,6 +95,8 @@ class Lifetime {
   const Group& group_;
   const bindings::Host& host_;
   Heartbeat* const heartbeat_;
+  const ListenerCheck* listener_ = nullptr;
+  std::atomic<bool> listener_lost_{false};
   const int parent_;
   const std::uint64_t started_ns_;
   std::atomic<const char*> reason_{""};  ///< Literals.

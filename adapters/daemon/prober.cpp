@@ -38,7 +38,7 @@ unsigned long Prober::wait() {
 
 void Prober::run() {
   wsgi::ThreadContext thread(runtime_.host().recorder());
-  wsgi::Interpreter* const interpreter = runtime_.interpreter("", thread);
+  wsgi::Interpreter* const interpreter = runtime_.main_interpreter();
   PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
   while (state != nullptr) {
     const unsigned long wanted = wait();

@@ -118,6 +118,7 @@ void run_process(const ProcessOptions& options) {
   auto& main_thread = *new wsgi::ThreadContext(host.recorder());
   auto& workers = *new Workers({.group = options.group, .listener = options.listener, .keys = options.keys}, runtime,
                                lifetime, options.facts);
+  if (options.group.serves()) lifetime.watch_listener(new ListenerCheck(options.listener));
   std::thread([&] { lifetime.watch(workers); }).detach();
 
   if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);

@@ -27,6 +27,7 @@ std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(co
 /// A module that wants a new process every time is not asked again for the same request from then on.
 constexpr std::uint32_t kTriesToAsk = 3;
 
+constexpr std::uint32_t kForbidden = 403;
 constexpr std::uint32_t kNotFound = 404;
 constexpr std::uint32_t kInternalServerError = 500;
 constexpr std::uint32_t kServiceUnavailable = 503;
@@ -55,6 +56,8 @@ wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {
 std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
   if (outcome == wsgi::Outcome::kTimedOut) return kGatewayTimeout;
   if (outcome == wsgi::Outcome::kMissing) return kNotFound;
+  if (outcome == wsgi::Outcome::kForbidden) return kForbidden;
+  if (outcome == wsgi::Outcome::kUnavailable) return kServiceUnavailable;
   const int input_error = exchange.input_error();
   return input_error != 0 ? static_cast<std::uint32_t>(input_error) : kInternalServerError;
 }
@@ -145,6 +148,7 @@ void* Workers::run(void* worker) noexcept {
 void Workers::serve_all(Worker& worker) {
   wsgi::ThreadContext thread(runtime_.host().recorder());
   while (!lifetime_.closing()) {
+    wsgi::ForkedCopy::end_if_this();
     const int socket = accept();
     if (socket < 0) continue;
     const std::uint64_t now_ns = monotonic_ns();
@@ -170,9 +174,14 @@ void Workers::serve_all(Worker& worker) {
 int Workers::accept() const noexcept {
   const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
-  if (errno != EINTR && errno != ECONNABORTED) {
-    // Out of descriptors or memory, most likely: those that are in use will come back.
-    log(LogLevel::kError, absl::StrCat("A daemon process cannot accept a connection: error ", errno, "."));
+  const int error = errno;
+  if (error != EINTR && error != ECONNABORTED) {
+    if (ListenerCheck::is_lost(error)) {
+      lifetime_.lose_listener("connections cannot be accepted from its descriptor");
+    } else {
+      // Out of descriptors or memory, most likely: those that are in use will come back.
+      log(LogLevel::kError, absl::StrCat("A daemon process cannot accept a connection: error ", error, "."));
+    }
     const timespec moment = {0, 100'000'000};
     ::nanosleep(&moment, nullptr);
   }

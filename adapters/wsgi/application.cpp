@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/file_wrapper.hpp"
+#include "adapters/wsgi/forked_copy.hpp"
 #include "adapters/wsgi/input.hpp"
 #include "adapters/wsgi/request_events.hpp"
 #include "adapters/wsgi/response.hpp"
@@ -42,17 +43,19 @@ bool block_of(PyObject* item, std::string_view& block) {
   return true;
 }
 
-/// A list or tuple of bytes is the whole body at hand: it goes out in one piece. False if it is anything else.
-bool all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
-  if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result)) return false;
-  const Py_ssize_t size = PySequence_Fast_GET_SIZE(result);
-  for (Py_ssize_t i = 0; i < size; ++i) {
-    PyObject* const item = PySequence_Fast_GET_ITEM(result, i);
+/// A list or tuple of bytes is the whole body at hand: it goes out in one piece. Gives its items, which the result may
+/// lose to another thread while they are sent; null if it is anything else, and then no exception is set.
+Object all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
+  if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result)) return {};
+  Object items = steal(PySequence_Tuple(result));
+  if (!items) PyErr_Clear();
+  for (Py_ssize_t i = 0; items && i < PyTuple_GET_SIZE(items.ptr()); ++i) {
+    PyObject* const item = PyTuple_GET_ITEM(items.ptr(), i);
     std::string_view block;
-    if (PyBytes_Check(item) == 0 || !block_of(item, block)) return false;
+    if (PyBytes_Check(item) == 0 || !block_of(item, block)) return {};
     blocks.push_back(block);
   }
-  return true;
+  return items;
 }
 
 bool small(absl::Span<const std::string_view> blocks) {
@@ -93,13 +96,10 @@ void mark_left(const Call& call) { call.measurement.mark_left(); }
 /// gone.
 bool send_result(PyObject* result, Response& response, const RequestEvents& events, const Call& call) {
   std::vector<std::string_view> blocks;
-  if (all_blocks(result, blocks)) {
-    // A list has nothing to close and nothing to run: the application is done before the sending begins. The blocks
-    // live as long as the items, which the application might take out of its list meanwhile.
+  if (const Object items = all_blocks(result, blocks)) {
+    // A list has nothing to close and nothing to run: the application is done before the sending begins.
     mark_left(call);
-    if (!events.wanted() && small(blocks)) return response.leave(blocks);
-    const Object keep = steal(PySequence_Tuple(result));
-    return keep && response.send(blocks, true);
+    return !events.wanted() && small(blocks) ? response.leave(blocks) : response.send(blocks, true);
   }
   bool sent = false;
   if (const auto file = regular_file(result, call.interpreter.furniture().file_wrapper_type.ptr());
@@ -114,8 +114,11 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
   return sent;
 }
 
-/// What to do about an exception, or a response that fell short.
-Outcome fail(const Response& response, RequestEvents& events, const Call& call) {
+/// Decides what becomes of a request whose application raised. The response has ended, so that neither subscribers nor
+/// other threads change what is decided here.
+Outcome fail(Response& response, RequestEvents& events, const Call& call) {
+  ForkedCopy::end_if_this();
+  response.end();
   PyObject* const timeout = bindings::request_timeout_type(call.interpreter.furniture().module.ptr());
   const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
   if (timed_out) {
@@ -129,22 +132,23 @@ Outcome fail(const Response& response, RequestEvents& events, const Call& call) 
     log_exception(call);
   }
   if (response.head_sent()) {
-    call.exchange.break_off();
+    response.break_off();
     return Outcome::kResponded;
   }
   call.measurement.done.status = timed_out ? 504 : 500;
   return timed_out ? Outcome::kTimedOut : Outcome::kFailed;
 }
 
-Outcome finish(bool sent, const Response& response, RequestEvents& events, const Call& call) {
+Outcome finish(bool sent, Response& response, RequestEvents& events, const Call& call) {
   if (PyErr_Occurred() != nullptr) return fail(response, events, call);
+  response.end();
   if (!sent) {
     call.exchange.log(LogLevel::kDebug, "Client closed connection.");
     return Outcome::kResponded;
   }
-  if (!call.tail.left && response.short_of_promise()) {
+  if (!call.tail.left && response.incomplete()) {
     call.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
-    call.exchange.break_off();
+    response.break_off();
   }
   return Outcome::kResponded;
 }
@@ -202,6 +206,7 @@ Outcome run_application(PyObject* module, const Call& call) {
   const Object chosen = events.started(application, arguments.environ());
   const Object result =
       steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));
+  ForkedCopy::end_if_this();
   const bool sent = result && send_result(result.ptr(), response, events, call);
   if (!result) mark_left(call);
   const Outcome outcome = finish(sent, response, events, call);

@@ -16,11 +16,13 @@ namespace sluice::wsgi {
 
 /// How a request ended for the server that has to answer for it.
 enum class Outcome : std::uint8_t {
-  kResponded,  ///< A response went out, or its client is gone.
-  kFailed,     ///< Nothing was sent: answer with an error.
-  kTimedOut,   ///< Nothing was sent: the request was given up.
-  kMissing,    ///< The script has no such application.
-  kOutdated,   ///< The script wants to be loaded again, by another process: nothing was done, and nothing is recorded.
+  kResponded,    ///< A response went out, or its client is gone.
+  kFailed,       ///< Nothing was sent: answer with an error.
+  kTimedOut,     ///< Nothing was sent: the request was given up.
+  kMissing,      ///< The script has no such application.
+  kForbidden,    ///< The script is a file that the process must not run.
+  kUnavailable,  ///< The process has as many interpreters as it may have, and none for this request.
+  kOutdated,  ///< The script wants to be loaded again, by another process: nothing was done, and nothing is recorded.
 };
 
 struct Call {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -49,7 +50,8 @@ class Exchange {
   /// Whether a response of this status has a body on the wire: not to a HEAD request, and not 204 or 304.
   [[nodiscard]] virtual bool sends_body(int status) const = 0;
 
-  /// Takes the head of the response over, which keeps the rules of head_rules.hpp. Not sent before there is something to send. May be called with the lock held.
+  /// Takes the head of the response over, which keeps the rules of head_rules.hpp. Not sent before there is something
+  /// to send. May be called with the lock held.
   virtual absl::Status begin_response(const ResponseHead& head) = 0;
 
   /// Sends blocks of the body, and the head before the first. Returns once they were written out. With `last` the
@@ -64,6 +66,14 @@ class Exchange {
 
   /// One line for the error log, tagged with the request. May be called with the lock held.
   virtual void log(bindings::LogLevel level, std::string_view line) const noexcept = 0;
+
+  /// Held by the thread that reads or sends, because an application may do both at a time on several threads and no
+  /// server's connection allows that. It is not waited for with the lock of an interpreter held, and no Python code
+  /// runs while it is held.
+  [[nodiscard]] std::mutex& turn() noexcept { return turn_; }
+
+ private:
+  std::mutex turn_;
 };
 
 }  // namespace sluice::wsgi

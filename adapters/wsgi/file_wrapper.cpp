@@ -64,12 +64,12 @@ std::optional<RegularFile> regular_file_or_error(PyObject* response, PyObject* f
   if (reinterpret_cast<PyObject*>(Py_TYPE(response)) != file_wrapper_type) return std::nullopt;
   const Object file = steal(PyObject_GetAttrString(response, "filelike"));
   if (!file || !plain_file(file.ptr())) return std::nullopt;
-  const int descriptor = PyObject_AsFileDescriptor(file.ptr());
+  const std::optional<std::uint64_t> offset = position(file.ptr());
+  const int descriptor = offset ? PyObject_AsFileDescriptor(file.ptr()) : -1;
+  // The descriptor is looked at last: what ran before may have closed it, and opened something else under its number.
   struct stat found {};
   if (descriptor < 0 || ::fstat(descriptor, &found) != 0 || !S_ISREG(found.st_mode)) return std::nullopt;
   if (found.st_blocks == 0) return std::nullopt;  // a file that the kernel makes up while it is read, or an empty one
-  const std::optional<std::uint64_t> offset = position(file.ptr());
-  if (!offset) return std::nullopt;
   const auto size = static_cast<std::uint64_t>(found.st_size);
   return RegularFile{descriptor, *offset, size > *offset ? size - *offset : 0};
 }

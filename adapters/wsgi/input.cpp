@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "adapters/wsgi/forked_copy.hpp"
 #include "bindings/type.hpp"
 
 namespace sluice::wsgi {
@@ -47,13 +49,16 @@ PyObject* run(PyObject* self, const char* name, Read&& read) {
   if (object.reading) {
     return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input while another thread reads it", name);
   }
+  ForkedCopy::end_if_this();
+  // The buffer lives as long as `reading` says so, but the object forgets it when the request ends meanwhile.
+  InputBuffer& input = *object.input;
   object.reading = true;
   absl::StatusOr<Object> found;
   try {
-    found = read(*object.input, *object.measurement);
-    if (found.ok() && !*found) object.input->give_up();
+    found = read(input, *object.measurement);
+    if (found.ok() && !*found) input.give_up();
   } catch (const std::exception&) {
-    object.input->give_up();
+    input.give_up();
     found = absl::ResourceExhaustedError("there is not enough memory");
   }
   object.reading = false;
@@ -210,13 +215,17 @@ bool InputBuffer::buffer_once(Read&& read) {
 }
 
 absl::Status InputBuffer::fill() {
+  const std::lock_guard turn(exchange_.turn());
   buffer_once([this](absl::Span<char> into) { return exchange_.read(into, 1); });
   return broken_;
 }
 
-/// What arrives is taken up to a chunk: the rest comes without the lock.
+/// What arrives is taken up to a chunk: the rest comes without the lock. While another thread sends nothing is taken.
 template <class Enough>
 bool InputBuffer::arrived(Enough&& enough) {
+  if (enough()) return true;
+  const std::unique_lock turn(exchange_.turn(), std::try_to_lock);
+  if (!turn.owns_lock()) return false;
   while (!enough()) {
     if (buffered() >= kChunk) return false;
     if (!buffer_once([this](absl::Span<char> into) { return exchange_.read_arrived(into); })) return !broken_.ok();
@@ -260,6 +269,7 @@ absl::StatusOr<std::size_t> InputBuffer::read(absl::Span<char> into) {
     if (!broken_.ok()) return broken_;
     if (ended_) break;
     if (rest.size() >= kChunk) {
+      const std::lock_guard turn(exchange_.turn());
       const absl::StatusOr<std::size_t> more = read_once([&] { return exchange_.read(rest, rest.size()); });
       if (!more.ok()) return more;
       ended_ = *more == 0;

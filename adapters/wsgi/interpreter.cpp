@@ -46,14 +46,14 @@ bool set_sys(const char* name, const Object& value) { return value && PySys_SetO
 
 }  // namespace
 
-Interpreter::Interpreter(std::string name)
-    : name_(std::move(name)),
+Interpreter::Interpreter(const Options& options)
+    : name_(options.name),
       owner_(PyThreadState_Get()),
       state_(PyThreadState_GetInterpreter(owner_)),
-      scripts_(name_, furniture_.names) {}
+      scripts_(name_, options.script_owner, furniture_.names) {}
 
 std::unique_ptr<Interpreter> Interpreter::furnish(Options options, bindings::Host& host) {
-  std::unique_ptr<Interpreter> interpreter(new Interpreter(options.name));
+  std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
   if (interpreter->furnish_all(options, host)) return interpreter;
   log_exception(host, "The Python interpreter for application group '" + options.name + "' could not be set up.");
   interpreter->clear();

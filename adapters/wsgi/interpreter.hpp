@@ -33,6 +33,7 @@ class Interpreter {
   struct Options {
     std::string name;                      ///< Empty for the main interpreter.
     std::vector<std::string> python_path;  ///< In front of sys.path.
+    ScriptOwnerRule script_owner = {};     ///< Of the scripts that it loads.
   };
 
   /// Furnishes the interpreter whose state is current. False after an error, which has been logged.
@@ -63,7 +64,7 @@ class Interpreter {
   void clear() noexcept;
 
  private:
-  explicit Interpreter(std::string name);
+  explicit Interpreter(const Options& options);
   [[nodiscard]] bool furnish_all(const Options& options, bindings::Host& host);
 
   std::string name_;

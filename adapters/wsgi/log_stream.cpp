@@ -1,5 +1,6 @@
 #include "adapters/wsgi/log_stream.hpp"
 
+#include <new>
 #include <utility>
 
 #include "adapters/wsgi/thread.hpp"
@@ -49,10 +50,15 @@ PyObject* log_write(PyObject* self, PyObject* data) {
   Py_buffer bytes;
   if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) < 0) return nullptr;
   const std::string_view text(static_cast<const char*>(bytes.buf), static_cast<std::size_t>(bytes.len));
-  with_buffer(self, [&](LineBuffer& buffer, auto&& emit) { buffer.append(text, emit); });
-  PyObject* const written = PyLong_FromSsize_t(bytes.len);
+  bool enough_memory = true;
+  try {
+    with_buffer(self, [&](LineBuffer& buffer, auto&& emit) { buffer.append(text, emit); });
+  } catch (const std::bad_alloc&) {
+    enough_memory = false;  // Python's frames must not see an exception of C++
+  }
+  const Py_ssize_t size = bytes.len;
   PyBuffer_Release(&bytes);
-  return written;
+  return enough_memory ? PyLong_FromSsize_t(size) : PyErr_NoMemory();
 }
 
 PyObject* log_writelines(PyObject* self, PyObject* lines) {

@@ -95,9 +95,10 @@ Object Names::of(std::string_view text) {
 
 Object Names::in_module(PyObject* module, std::string_view name) {
   const Object key = of(name);
-  PyObject* const found = key ? PyDict_GetItemWithError(PyModule_GetDict(module), key.ptr()) : nullptr;
-  if (found == nullptr) PyErr_Clear();
-  return bindings::borrow(found);
+  const Object globals = key && PyModule_Check(module) != 0 ? bindings::borrow(PyModule_GetDict(module)) : Object();
+  Object found = globals ? bindings::borrow(PyDict_GetItemWithError(globals.ptr(), key.ptr())) : Object();
+  if (!found) PyErr_Clear();
+  return found;
 }
 
 bool Names::expect_variables() {
@@ -111,6 +112,14 @@ bool Names::expect_variables() {
   return true;
 }
 
+Object Names::kept(Name& name, std::string_view key, std::string_view value) {
+  if (!name.last_object || name.last_value != value) {
+    name.last_object = decoded(key, value);
+    name.last_value = value;
+  }
+  return name.last_object;
+}
+
 bool Names::set(PyObject* environ, std::string_view key, std::string_view value) {
   const auto found = names_.find(key_of(key));
   if (found == names_.end()) {
@@ -118,16 +127,12 @@ bool Names::set(PyObject* environ, std::string_view key, std::string_view value)
     const Object text = decoded(key, value);
     return name && text && PyDict_SetItem(environ, name.ptr(), text.ptr()) == 0;
   }
-  Name& name = found->second;
-  if (name.values == Values::kOfRequest) {
-    const Object text = decoded(key, value);
-    return text && PyDict_SetItem(environ, name.text.ptr(), text.ptr()) == 0;
-  }
-  if (!name.last_object || name.last_value != value) {
-    name.last_object = decoded(key, value);
-    name.last_value = value;
-  }
-  return name.last_object && PyDict_SetItem(environ, name.text.ptr(), name.last_object.ptr()) == 0;
+  // Owned before the dict is touched: a key that the application has got into it may run code when it is compared, and
+  // other requests change the table meanwhile.
+  const Object text_of_key = found->second.text;
+  const Object text =
+      found->second.values == Values::kOfRequest ? decoded(key, value) : kept(found->second, key, value);
+  return text && PyDict_SetItem(environ, text_of_key.ptr(), text.ptr()) == 0;
 }
 
 }  // namespace sluice::wsgi

@@ -41,6 +41,9 @@ class Names {
     bindings::Object last_object;
   };
 
+  /// The value of a variable of the server, made anew only if it differs from the last. Null with an exception set.
+  [[nodiscard]] static bindings::Object kept(Name& name, std::string_view key, std::string_view value);
+
   absl::flat_hash_map<std::string, Name> names_;
 };
 

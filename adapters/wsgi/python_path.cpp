@@ -17,14 +17,18 @@ bool add_directory(PyObject* site, const std::string& directory) {
   return path && steal(PyObject_CallMethod(site, "addsitedir", "O", path.ptr()));
 }
 
+/// sys.path, owned; an empty list if that is no list any more. Null with an exception set.
+Object search_path() {
+  Object path = bindings::borrow(PySys_GetObject("path"));
+  return path && PyList_Check(path.ptr()) != 0 ? path : steal(PyList_New(0));
+}
+
 }  // namespace
 
 bool prepend_python_path(const std::vector<std::string>& directories) {
   if (directories.empty()) return true;
   const Object site = steal(PyImport_ImportModule("site"));
-  PyObject* const path = PySys_GetObject("path");
-  if (!site || path == nullptr || PyList_Check(path) == 0) return false;
-  const Object before = steal(PyList_GetSlice(path, 0, PyList_GET_SIZE(path)));
+  const Object before = site ? steal(PySequence_Tuple(search_path().ptr())) : Object();
   if (!before) return false;
   for (const std::string& directory : directories) {
     if (!add_directory(site.ptr(), directory)) return false;
@@ -32,13 +36,17 @@ bool prepend_python_path(const std::vector<std::string>& directories) {
   Object front = steal(PyList_New(0));
   Object rest = steal(PyList_New(0));
   if (!front || !rest) return false;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(path); ++i) {
-    PyObject* const entry = PyList_GET_ITEM(path, i);
+  // Code in .pth files has run, which may have put another list, or anything, in the place of sys.path.
+  const Object path = search_path();
+  const Object entries = path ? steal(PySequence_Tuple(path.ptr())) : Object();
+  if (!entries) return false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(entries.ptr()); ++i) {
+    PyObject* const entry = PyTuple_GET_ITEM(entries.ptr(), i);
     const int known = PySequence_Contains(before.ptr(), entry);
     if (known < 0 || PyList_Append(known == 1 ? rest.ptr() : front.ptr(), entry) < 0) return false;
   }
   const Object all = steal(PySequence_Concat(front.ptr(), rest.ptr()));
-  return all && PyList_SetSlice(path, 0, PyList_GET_SIZE(path), all.ptr()) == 0;
+  return all && PyList_SetSlice(path.ptr(), 0, PyList_GET_SIZE(path.ptr()), all.ptr()) == 0;
 }
 
 }  // namespace sluice::wsgi

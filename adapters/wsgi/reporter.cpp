@@ -18,8 +18,8 @@ namespace {
 /// sys.getswitchinterval(); 0.0 if it cannot be had.
 double switch_interval() {
   double seconds = 0.0;
-  PyObject* const function = PySys_GetObject("getswitchinterval");
-  const Object value = function != nullptr ? steal(PyObject_CallNoArgs(function)) : Object();
+  const Object function = bindings::borrow(PySys_GetObject("getswitchinterval"));
+  const Object value = function ? steal(PyObject_CallNoArgs(function.ptr())) : Object();
   if (value) seconds = PyFloat_AsDouble(value.ptr());
   if (PyErr_Occurred() == nullptr) return seconds;
   PyErr_Clear();
@@ -32,7 +32,7 @@ telemetry::Reporter* start_reporter(const telemetry::Settings& settings, telemet
                                     bindings::Host& host, Runtime& runtime, ThreadContext& thread) {
   const std::string version = Py_GetVersion();
   identity.python_version = version.substr(0, version.find(' '));
-  if (Interpreter* const main = runtime.interpreter("", thread)) {
+  if (Interpreter* const main = runtime.main_interpreter()) {
     if (PyThreadState* const state = thread.state_in(main->state())) {
       const WithGil locked(state);
       identity.switch_interval = switch_interval();

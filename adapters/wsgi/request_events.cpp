@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "adapters/wsgi/forked_copy.hpp"
 #include "bindings/module.hpp"
 
 namespace sluice::wsgi {
@@ -35,10 +36,11 @@ class Event {
 
   void publish(const Call& call, const char* name) {
     if (dict_) bindings::publish_event(call.interpreter.furniture().module.ptr(), name, dict_.ptr());
+    ForkedCopy::end_if_this();
   }
 
-  [[nodiscard]] PyObject* get(const char* key) const {
-    return dict_ ? PyDict_GetItemString(dict_.ptr(), key) : nullptr;
+  [[nodiscard]] Object get(const char* key) const {
+    return dict_ ? bindings::borrow(PyDict_GetItemString(dict_.ptr(), key)) : Object();
   }
 
  private:
@@ -121,8 +123,8 @@ Object RequestEvents::started(const Object& application, PyObject* environ) {
       .add("request_environ", environ)
       .add("request_data", data())
       .publish(call_, "request_started");
-  PyObject* const chosen = event.get("application_object");
-  return chosen != nullptr ? bindings::borrow(chosen) : application;
+  const Object chosen = event.get("application_object");
+  return chosen ? chosen : application;
 }
 
 void RequestEvents::response_started(PyObject* status, PyObject* headers, PyObject* exc_info) {
@@ -141,7 +143,8 @@ void RequestEvents::exception() {
   PyObject* raw[3] = {};
   PyErr_Fetch(&raw[0], &raw[1], &raw[2]);
   PyErr_NormalizeException(&raw[0], &raw[1], &raw[2]);
-  if (raw[1] != nullptr && raw[2] != nullptr) PyException_SetTraceback(raw[1], raw[2]);
+  const bool has_traceback = raw[1] != nullptr && PyExceptionInstance_Check(raw[1]) && raw[2] != nullptr;
+  if (has_traceback) PyException_SetTraceback(raw[1], raw[2]);
   const auto or_none = [](PyObject* value) { return value != nullptr ? value : Py_None; };
   Event event;
   add_identity(event, call_);

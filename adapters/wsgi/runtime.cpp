@@ -64,6 +64,9 @@ PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
 #endif
 }
 
+/// As much of a group's name as a log line shows, since clients may choose it.
+constexpr std::size_t kNameInLog = 200;
+
 bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
 
 std::int64_t mtime_us(const std::string& path) {
@@ -90,30 +93,56 @@ absl::Status Runtime::initialize() {
 }
 
 absl::Status Runtime::start(ThreadContext& thread) {
+  ForkedCopy::mark_original(host_);
   if (absl::Status status = initialize(); !status.ok()) {
     host_.log(LogLevel::kError, absl::StrCat("Python could not be started: ", status.message(), "."));
     return status;
   }
   thread.adopt(PyThreadState_Get());
-  main_ = Interpreter::furnish({.name = "", .python_path = options_.python_path}, host_);
+  main_ = Interpreter::furnish({.name = "", .python_path = options_.python_path, .script_owner = options_.script_owner},
+                               host_);
+  ForkedCopy::end_if_this();
   PyEval_SaveThread();
   if (!main_) return absl::InternalError("the main interpreter could not be set up");
   running_.store(true, std::memory_order_release);
   return absl::OkStatus();
 }
 
-Interpreter* Runtime::interpreter(const std::string& name, ThreadContext& thread) {
+bool Runtime::may_make(const std::string& name, const std::string& script) const {
+  if (others_.size() < options_.interpreter_limit || !scripts_.contains(script)) return true;
+  const std::vector<std::string>& named = options_.application_groups;
+  return std::find(named.begin(), named.end(), name) != named.end();
+}
+
+void Runtime::log_refusal(const std::string& name) noexcept {
+  const std::uint64_t refused = refusals_.count();
+  if (refused == 0) return;
+  host_.log(
+      LogLevel::kError,
+      absl::StrCat("Application group '", name.substr(0, kNameInLog), "' gets no Python interpreter: this process has ",
+                   options_.interpreter_limit, ", as many as WSGIInterpreterLimit allows. ", refused,
+                   " requests have got 503 for it since the last such line. Name application groups that clients "
+                   "cannot choose, or raise the limit."));
+}
+
+absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string& script,
+                                                  ThreadContext& thread) {
   if (name.empty()) return main_.get();
   if (Interpreter* const known = thread.known_interpreter(name)) return known;
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<Interpreter>& found = others_[name];
-  if (!found) found = make_sub_interpreter(name, thread);
-  if (!found) {
-    others_.erase(name);
-    return nullptr;
+  auto found = others_.find(name);
+  if (found == others_.end()) {
+    if (!may_make(name, script)) {
+      log_refusal(name);
+      return absl::ResourceExhaustedError("as many interpreters as there may be");
+    }
+    std::unique_ptr<Interpreter> made = make_sub_interpreter(name, thread);
+    if (!made) return absl::InternalError("no interpreter could be made");
+    scripts_.insert(script);
+    found = others_.emplace(name, std::move(made)).first;
   }
-  thread.remember(*found);
-  return found.get();
+  thread.remember(*found->second);
+  return found->second.get();
 }
 
 std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& name, ThreadContext& thread) {
@@ -129,7 +158,9 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
   }
   host_.log(LogLevel::kInfo, absl::StrCat("Python interpreter made for application group '", name, "'",
                                           options_.own_gil ? ", with its own GIL." : "."));
-  std::unique_ptr<Interpreter> made = Interpreter::furnish({.name = name, .python_path = options_.python_path}, host_);
+  std::unique_ptr<Interpreter> made = Interpreter::furnish(
+      {.name = name, .python_path = options_.python_path, .script_owner = options_.script_owner}, host_);
+  ForkedCopy::end_if_this();
   if (made) {
     PyEval_SaveThread();
     return made;
@@ -141,8 +172,8 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
 }
 
 void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread) {
-  Interpreter* const target = interpreter(application_group, thread);
-  PyThreadState* const state = target != nullptr ? thread.state_in(target->state()) : nullptr;
+  const absl::StatusOr<Interpreter*> target = interpreter(application_group, path, thread);
+  PyThreadState* const state = target.ok() && *target != nullptr ? thread.state_in((*target)->state()) : nullptr;
   if (state == nullptr) {
     host_.log(LogLevel::kError, absl::StrCat("WSGI script '", path, "' could not be loaded into application group '",
                                              application_group, "'."));
@@ -150,7 +181,7 @@ void Runtime::import_script(const std::string& application_group, const std::str
   }
   const WithGil locked(state);
   const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
-  static_cast<void>(target->scripts().load({.path = path, .mtime_us = mtime_us(path)}, log));
+  static_cast<void>((*target)->scripts().load({.path = path, .mtime_us = mtime_us(path)}, log));
 }
 
 /// The main one last.
@@ -182,6 +213,7 @@ std::vector<std::string> Runtime::stack_of(unsigned long thread_id, ThreadContex
 }
 
 void Runtime::stop(const std::string& reason, ThreadContext& thread) {
+  ForkedCopy::end_if_this();
   if (!running()) return;
   const std::vector<Interpreter*> all = all_interpreters();
   // Every interpreter is told before any is ended.
@@ -226,7 +258,9 @@ void Runtime::finalize() {
     PyThreadState_Swap(main_->owner());
   }
   main_->clear();
-  if (Py_FinalizeEx() < 0) host_.log(LogLevel::kWarning, "Python could not flush its standard streams at the end.");
+  const int finalized = Py_FinalizeEx();
+  ForkedCopy::end_if_this();
+  if (finalized < 0) host_.log(LogLevel::kWarning, "Python could not flush its standard streams at the end.");
 }
 
 }  // namespace sluice::wsgi

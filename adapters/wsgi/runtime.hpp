@@ -10,8 +10,12 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "adapters/wsgi/forked_copy.hpp"
 #include "adapters/wsgi/interpreter.hpp"
+#include "adapters/wsgi/log_throttle.hpp"
 #include "adapters/wsgi/thread.hpp"
 #include "bindings/host.hpp"
 
@@ -25,13 +29,21 @@ class Runtime {
     std::vector<std::string> python_path;  ///< In front of sys.path of every interpreter.
     int optimize = 0;                      ///< As -O given so many times.
     bool own_gil = false;                  ///< Each sub-interpreter has a lock of its own. From Python 3.12 on.
+    ScriptOwnerRule script_owner = {};     ///< Who must own the scripts that are loaded.
+
+    static constexpr std::size_t kInterpreterLimit = 1024;
+    /// Sub-interpreters from which on no request has another one made, unless its group cannot be chosen by a client:
+    /// see interpreter().
+    std::size_t interpreter_limit = kInterpreterLimit;
+    std::vector<std::string> application_groups = {};  ///< Those that the configuration names.
   };
 
   /// Whether this version of Python can give a sub-interpreter a lock of its own.
   [[nodiscard]] static constexpr bool has_own_gil() noexcept { return PY_VERSION_HEX >= 0x030C0000; }
 
   /// `host` outlives the runtime.
-  Runtime(Options options, bindings::Host& host) : options_(std::move(options)), host_(host) {}
+  Runtime(Options options, bindings::Host& host)
+      : options_(std::move(options)), host_(host), refusals_(kRefusalPeriodNs) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -47,9 +59,16 @@ class Runtime {
   /// True between start() and the end of stop().
   [[nodiscard]] bool running() const noexcept { return running_.load(std::memory_order_acquire); }
 
-  /// The interpreter of an application group, made if need be. Null after an error, which has been logged. Without any
-  /// interpreter's lock. A thread takes a lock for a group only the first time; it waits then for whoever makes one.
-  [[nodiscard]] Interpreter* interpreter(const std::string& name, ThreadContext& thread);
+  /// The main interpreter. Null before start() and after an error of it.
+  [[nodiscard]] Interpreter* main_interpreter() noexcept { return main_.get(); }
+
+  /// The interpreter of an application group for a script, made if need be. An error has been logged. ResourceExhausted
+  /// once there are as many as the limit: then only groups that the configuration names, and the first group of each
+  /// script, have one made. Clients can choose neither, so they cannot keep a script from being served, and the number
+  /// stays bounded by the limit, the configuration and the script files. Without any interpreter's lock. A thread takes
+  /// a lock for a group only the first time; it waits then for whoever makes one.
+  [[nodiscard]] absl::StatusOr<Interpreter*> interpreter(const std::string& name, const std::string& script,
+                                                         ThreadContext& thread);
 
   /// Loads a script into an application group, outside any request. Errors are logged.
   void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread);
@@ -64,12 +83,16 @@ class Runtime {
   [[nodiscard]] bindings::Host& host() noexcept { return host_; }
 
  private:
+  static constexpr std::uint64_t kRefusalPeriodNs = 60'000'000'000;
+
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::vector<Interpreter*> all_interpreters();
   [[nodiscard]] bool finalizable(const std::vector<Interpreter*>& all);
   void finalize();
   void abandon() noexcept;
   [[nodiscard]] std::unique_ptr<Interpreter> make_sub_interpreter(const std::string& name, ThreadContext& thread);
+  [[nodiscard]] bool may_make(const std::string& name, const std::string& script) const;
+  void log_refusal(const std::string& name) noexcept;
 
   Options options_;
   bindings::Host& host_;
@@ -77,6 +100,8 @@ class Runtime {
   std::mutex mutex_;  ///< Guards the map. Never waited for with an interpreter's lock held.
   std::unique_ptr<Interpreter> main_;
   absl::flat_hash_map<std::string, std::unique_ptr<Interpreter>> others_;
+  absl::flat_hash_set<std::string> scripts_;  ///< Paths for which an interpreter has been made.
+  LogThrottle refusals_;
 };
 
 /// The lock of an interpreter for a scope, on a thread that serves requests.
@@ -85,7 +110,11 @@ class WithGil {
   explicit WithGil(PyThreadState* state) noexcept { PyEval_RestoreThread(state); }
   WithGil(const WithGil&) = delete;
   WithGil& operator=(const WithGil&) = delete;
-  ~WithGil() { PyEval_SaveThread(); }
+  /// Ends a copy of the process that code of the application has made: see ForkedCopy.
+  ~WithGil() {
+    ForkedCopy::end_if_this();
+    PyEval_SaveThread();
+  }
 };
 
 }  // namespace sluice::wsgi

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "adapters/wsgi/forked_copy.hpp"
 #include "bindings/traceback.hpp"
 
 namespace sluice::wsgi {
@@ -26,25 +27,6 @@ void log_traceback(LogLine log) {
   for (const std::string& line : bindings::take_traceback()) log(LogLevel::kError, line);
 }
 
-/// A file name as Python has it, whatever its bytes.
-Object file_name(const std::string& path) {
-  return steal(PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
-}
-
-Object compiled(PyObject* path) {
-  const Object io = steal(PyImport_ImportModule("io"));
-  if (!io) return {};
-  const Object file = steal(PyObject_CallMethod(io.ptr(), "open_code", "O", path));
-  if (!file) return {};
-  const Object source = steal(PyObject_CallMethod(file.ptr(), "read", nullptr));
-  if (!source) return {};
-  if (!steal(PyObject_CallMethod(file.ptr(), "close", nullptr))) PyErr_Clear();
-  const Object builtins = steal(PyImport_ImportModule("builtins"));
-  if (!builtins) return {};
-  // compile() of the bytes, so that an encoding declaration counts.
-  return steal(PyObject_CallMethod(builtins.ptr(), "compile", "OOsiO", source.ptr(), path, "exec", 0, Py_True));
-}
-
 }  // namespace
 
 Scripts::Script& Scripts::script_at(const std::string& path) {
@@ -63,6 +45,7 @@ bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine lo
   const Object name = file_name(path);
   const Object answer = name ? steal(PyObject_CallFunctionObjArgs(ask.ptr(), name.ptr(), nullptr)) : Object();
   const int yes = answer ? PyObject_IsTrue(answer.ptr()) : -1;
+  ForkedCopy::end_if_this();
   if (yes >= 0) return yes == 1;
   log(LogLevel::kError,
       absl::StrCat(bindings::exception_name(), " exception raised by reload_required() of WSGI script '", path, "'."));
@@ -92,36 +75,57 @@ Scripts::Loaded Scripts::load(const Wanted& wanted, LogLine log) {
   const std::lock_guard loading(script.loading);
   PyEval_RestoreThread(unlocked);
   const bool loaded_meanwhile = script.module && script.loads != loads_seen;
-  return {.module = loaded_meanwhile ? script.module : import(script, wanted, log)};
+  if (loaded_meanwhile) return {.module = script.module};
+  return import(script, wanted, log);
 }
 
-Object Scripts::import(Script& script, const Wanted& wanted, LogLine log) {
+/// Runs the code of a script in a new module. The script may put something else in the place of its module, which is
+/// refused: it has no globals to look the application up in.
+Object Scripts::execute(const Script& script, const Wanted& wanted, PyObject* code, LogLine log) const {
+  const Object path = file_name(wanted.path);
+  const Object name = path ? steal(PyUnicode_FromString(script.module_name.c_str())) : Object();
+  Object module = name ? steal(PyImport_ExecCodeModuleObject(name.ptr(), code, path.ptr(), nullptr)) : Object();
+  ForkedCopy::end_if_this();
+  if (module && PyModule_Check(module.ptr()) == 0) {
+    PyErr_Format(PyExc_TypeError,
+                 "the script has put an object of type %.200s in the place of its module in sys.modules",
+                 Py_TYPE(module.ptr())->tp_name);
+    module = {};
+  }
+  if (!module) {
+    log(LogLevel::kError,
+        absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", wanted.path, "' was loaded."));
+    log_traceback(log);
+  }
+  return module;
+}
+
+Scripts::Loaded Scripts::import(Script& script, const Wanted& wanted, LogLine log) {
   const bool again = static_cast<bool>(script.module);
   script.module = {};
   log(LogLevel::kInfo, absl::StrCat(again ? "Reloading" : "Loading", " WSGI script '", wanted.path,
                                     "' into application group '", application_group_, "'."));
   PyObject* const modules = PyImport_GetModuleDict();
   if (PyDict_DelItemString(modules, script.module_name.c_str()) < 0) PyErr_Clear();
-  const Object path = file_name(wanted.path);
-  const Object code = path ? compiled(path.ptr()) : Object();
-  if (!code) {
+  const ScriptCode compiled = compile_script(wanted.path, owner_);
+  if (!compiled.forbidden.empty()) {
+    log(LogLevel::kError,
+        absl::StrCat("WSGI script '", wanted.path, "' is not loaded: ", compiled.forbidden,
+                     ". Requests for it get 403 until the file is replaced or its owner is changed."));
+    return {.module = {}, .forbidden = true};
+  }
+  if (!compiled.code) {
     log(LogLevel::kError, absl::StrCat("Could not read or compile WSGI script '", wanted.path, "'."));
     log_traceback(log);
     return {};
   }
-  const Object name = steal(PyUnicode_FromString(script.module_name.c_str()));
-  Object module = name ? steal(PyImport_ExecCodeModuleObject(name.ptr(), code.ptr(), path.ptr(), nullptr)) : Object();
-  if (!module) {
-    log(LogLevel::kError,
-        absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", wanted.path, "' was loaded."));
-    log_traceback(log);
-    return {};
-  }
+  Object module = execute(script, wanted, compiled.code.ptr(), log);
+  if (!module) return {};
   const Object modified = steal(PyLong_FromLongLong(wanted.mtime_us));
   if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();
   script.module = module;
   ++script.loads;
-  return module;
+  return {.module = std::move(module)};
 }
 
 }  // namespace sluice::wsgi

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "adapters/wsgi/names.hpp"
+#include "adapters/wsgi/script_file.hpp"
 #include "bindings/host.hpp"
 #include "bindings/object.hpp"
 
@@ -42,10 +43,11 @@ class Scripts {
   struct Loaded {
     bindings::Object module;  ///< Null after an error, which has been logged, and for what is outdated.
     bool outdated = false;    ///< With kLeave: it has changed.
+    bool forbidden = false;   ///< The file is not one that the process may run.
   };
 
-  Scripts(std::string application_group, Names& names)
-      : application_group_(std::move(application_group)), names_(names) {}
+  Scripts(std::string application_group, ScriptOwnerRule owner, Names& names)
+      : application_group_(std::move(application_group)), owner_(owner), names_(names) {}
 
   /// The module of a script. Threads that want a script which another is loading wait for it, without the lock.
   [[nodiscard]] Loaded load(const Wanted& wanted, LogLine log);
@@ -63,9 +65,11 @@ class Scripts {
   [[nodiscard]] Script& script_at(const std::string& path);
   [[nodiscard]] bindings::Object current(const Script& script, const Wanted& wanted, LogLine log) const;
   [[nodiscard]] bool wants_reload(PyObject* module, const std::string& path, LogLine log) const;
-  [[nodiscard]] bindings::Object import(Script& script, const Wanted& wanted, LogLine log);
+  [[nodiscard]] Loaded import(Script& script, const Wanted& wanted, LogLine log);
+  [[nodiscard]] bindings::Object execute(const Script& script, const Wanted& wanted, PyObject* code, LogLine log) const;
 
   std::string application_group_;
+  ScriptOwnerRule owner_;
   Names& names_;
   absl::flat_hash_map<std::string, std::unique_ptr<Script>> scripts_;
 };

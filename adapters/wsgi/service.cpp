@@ -1,6 +1,7 @@
 #include "adapters/wsgi/service.hpp"
 
 #include "absl/strings/str_cat.h"
+#include "adapters/wsgi/forked_copy.hpp"
 #include "adapters/wsgi/slow_capture.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/marks.hpp"
@@ -21,7 +22,11 @@ class Entered {
   }
   Entered(const Entered&) = delete;
   Entered& operator=(const Entered&) = delete;
-  ~Entered() { PyEval_SaveThread(); }
+  /// A copy of the process that the application has made ends here at the latest: see ForkedCopy.
+  ~Entered() {
+    ForkedCopy::end_if_this();
+    PyEval_SaveThread();
+  }
 };
 
 /// Has the request served with the lock of its interpreter, and gives it up.
@@ -31,6 +36,7 @@ Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadC
   const Scripts::Loaded script = interpreter.scripts().load(
       assignment.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
   if (script.outdated) return Outcome::kOutdated;
+  if (script.forbidden) return Outcome::kForbidden;
   if (!script.module) return Outcome::kFailed;
   const Call call{.interpreter = interpreter,
                   .exchange = exchange,
@@ -45,7 +51,10 @@ Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadC
 
 Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
             const ServerFacts& facts, Measurement& measurement) {
-  Interpreter* const interpreter = runtime.interpreter(assignment.application_group, thread);
+  const absl::StatusOr<Interpreter*> found =
+      runtime.interpreter(assignment.application_group, assignment.script.path, thread);
+  if (absl::IsResourceExhausted(found.status())) return Outcome::kUnavailable;  // logged, once a minute
+  Interpreter* const interpreter = found.value_or(nullptr);
   PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
   if (state == nullptr) {
     exchange.log(LogLevel::kError, absl::StrCat("There is no Python interpreter for application group '",
@@ -83,6 +92,8 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
     return outcome;
   }
   Completion& done = measurement.done;
+  if (outcome == Outcome::kForbidden) done.status = 403;
+  if (outcome == Outcome::kUnavailable) done.status = 503;
   done.cpu_ns = thread_cpu_ns() - cpu_start_ns;
   done.input_read_us = measurement.input_ns / 1000;
   done.output_write_us = measurement.output_ns / 1000;

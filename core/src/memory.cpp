@@ -16,6 +16,11 @@ constexpr std::size_t slots_offset(std::size_t threads) noexcept {
   return kHeldOffset + aligned(threads * sizeof(detail::Held<Cells>));
 }
 
+/// How long a thread waits for another that recovers: about a second, where a recovery takes some microseconds.
+constexpr int kRecoveryYields = 200;
+constexpr int kRecoveryTurns = kRecoveryYields + 1000;
+constexpr long kRecoveryNapNs = 1'000'000;
+
 }  // namespace
 
 detail::SlotArray<Cells> slots_in(void* memory, std::size_t threads) noexcept {
@@ -35,6 +40,25 @@ std::size_t Recorder::memory_bytes(std::size_t threads) noexcept {
 Recorder::Memory::Memory(const Options& options)
     : threads(options.threads), mapping(memory_bytes(options.threads), options.memory) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // nobody else knows it yet
+}
+
+bool Recorder::Memory::begin_recovery() const noexcept {
+  std::atomic<std::uint32_t>& alive = header().alive;
+  std::uint32_t state = alive.load(std::memory_order_acquire);  // [F4]
+  for (int turn = 0; turn < kRecoveryTurns; ++turn) {
+    if (state == kAlive) return false;
+    if (state != kRecovering) {
+      if (alive.compare_exchange_weak(state, kRecovering, std::memory_order_acquire)) return true;  // [F4]
+      continue;
+    }
+    if (turn < kRecoveryYields) {
+      os::yield();
+    } else {
+      os::nap(kRecoveryNapNs);
+    }
+    state = alive.load(std::memory_order_acquire);  // [F4]
+  }
+  return true;
 }
 
 }  // namespace sluice

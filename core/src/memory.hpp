@@ -34,6 +34,10 @@ struct Recorder::Memory {
   [[nodiscard]] bool needs_recovery() const noexcept {
     return header().alive.load(std::memory_order_acquire) != kAlive || mapping.inherited();  // [F4]
   }
+  /// Makes the calling thread the one that recovers from a fork. False if another has done so, which is waited for.
+  /// Takes a bounded time: a word that stays as if a thread recovered, or that is none of those above, has been
+  /// overwritten by the process itself, and is taken over.
+  [[nodiscard]] bool begin_recovery() const noexcept;
   [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
   [[nodiscard]] detail::SlotArray<detail::ProductionCells> array() const noexcept {
     return slots_in(mapping.data(), threads);

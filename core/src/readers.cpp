@@ -121,7 +121,8 @@ bool Recorder::Readers::complete_cut() {
 }
 
 std::size_t Recorder::Readers::last_used_slot() const noexcept {
-  const std::uint32_t used = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
+  const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
+  const std::size_t used = std::min(claimed, options_.threads);
   return used == 0 ? 0 : used - 1;
 }
 
@@ -150,7 +151,7 @@ void Recorder::Readers::take_spill_bank(SpillBank& bank) {
     scratch_.request_count += count;
     slot.completed += count;
     const std::uint64_t period_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
-    slot.busy_ns += std::min(busy_ns, period_ns - slot.busy_ns);
+    slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
   }
   spill.taken();
 }
@@ -216,7 +217,8 @@ ProcessTotals Recorder::Readers::totals() {
   if (now.stepped) {
     for (Pending& each : pending_) each.stepped = true;
   }
-  const std::size_t used = array.high_water->load(std::memory_order_acquire);  // [S4]
+  const std::size_t claimed = array.high_water->load(std::memory_order_acquire);  // [S4]
+  const std::size_t used = std::min(claimed, array.size);
   totals.threads.reserve(used);
   for (std::size_t i = 0; i < used; ++i) {
     const auto& slot = array.slots[i];

@@ -3,7 +3,7 @@
 //   [F1] recover  store readers_    release   pairs with [F2]: readers are seen whole
 //   [F2] readers  load  readers_    acquire   pairs with [F1]
 //   [F3] recover  store alive       release   pairs with [F4]: the new readers and the spill's name are seen
-//   [F4] needs_recovery, recover    load, CAS alive  acquire  pairs with [F3]
+//   [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
 #include "sluice/recorder.hpp"
 
 #include <stdexcept>
@@ -63,13 +63,8 @@ Recorder::Readers& Recorder::readers() {
 /// the moment of the fork, and new ones begin with empty slots. Several threads may come here; one does it.
 void Recorder::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
+  if (!memory_->begin_recovery()) return;
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
-  std::uint32_t state = Memory::kWiped;
-  while (!alive.compare_exchange_weak(state, Memory::kRecovering, std::memory_order_acquire)) {  // [F4]
-    if (state == Memory::kAlive) return;
-    if (state == Memory::kRecovering) os::yield();
-    state = Memory::kWiped;
-  }
   try {
     readers_.store(new Readers(options_, asymmetric_, *memory_), std::memory_order_release);  // [F1]
   } catch (...) {

@@ -151,15 +151,15 @@ void SlowRequests::finish(std::size_t slot, const Completion& done, const Thread
   const std::uint64_t accepted_ns = mine.active.own_word(kWordAt<offsetof(Copy, accepted_ns)>);
   if (accepted_ns == 0) return;  // it began before a fork
   const std::uint64_t duration_us = std::max(us_since(accepted_ns, now_ns), done.request_us);
-  if (duration_us >= threshold_us_) {
-    Copy copy;
-    static_cast<void>(mine.active.load(copy));  // its own
+  Copy copy;
+  // Its own, and whole; what is not has been overwritten by the process itself, and is dropped.
+  if (duration_us >= threshold_us_ && mine.active.load(copy) != 0) {
     copy.duration_us = duration_us;
     copy.active_requests = count_active();
     copy.cpu = cpu;
     copy.done = done;
     const std::uint64_t number = mine.completed.load(std::memory_order_relaxed);  // own store
-    const std::size_t bytes = offsetof(Copy, text) + copy.lengths[kRequestTexts];
+    const std::size_t bytes = offsetof(Copy, text) + std::min<std::size_t>(copy.lengths[kRequestTexts], kTextBytes);
     mine.kept[number % kKept].store(copy, bytes, 2 * number + 2);
     mine.completed.store(number + 1, std::memory_order_release);  // [H1]
   }

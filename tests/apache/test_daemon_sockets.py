@@ -41,7 +41,7 @@ def sockets_in(folder: Path) -> list[Path]:
 def test_a_directory_that_others_can_write_is_warned_of(
     start_httpd: StartHttpd, tmp_path: Path, mode: int, owner: int, safe: bool
 ) -> None:
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o055)
     folder = tmp_path / "sockets"
     folder.mkdir()

@@ -65,6 +65,11 @@ REFUSED = [
     "WSGISlowRequests soon",
     "WSGISlowRequests nan",
     "WSGISlowRequests 1 2",
+    "WSGIInterpreterLimit",
+    "WSGIInterpreterLimit 0",
+    "WSGIInterpreterLimit -1",
+    "WSGIInterpreterLimit 1000001",
+    "WSGIInterpreterLimit many",
     "WSGIPerInterpreterGIL",
     "WSGIPerInterpreterGIL Maybe",
     "WSGIImportScript",
@@ -83,6 +88,7 @@ SERVER_ONLY = [
     f"WSGIImportScript {SCRIPT} {BOTH_GROUPS}",
     "WSGIServerMetrics On",
     "WSGIPerInterpreterGIL On",
+    "WSGIInterpreterLimit 5",
 ]
 
 WHOLE_SERVER_ONLY = [
@@ -93,6 +99,7 @@ WHOLE_SERVER_ONLY = [
     "WSGITelemetryOptions None",
     "WSGISlowRequests 1",
     "WSGIPerInterpreterGIL On",
+    "WSGIInterpreterLimit 5",
 ]
 
 ACCEPTED = [

@@ -10,7 +10,10 @@ import re
 from pathlib import Path
 
 TOP_LEVEL_FOLDERS = {"core", "adapters", "bindings", "bench", "tests", "examples", "docs"}
-TOP_LEVEL_FILES = {"CMakeLists.txt", "CMakePresets.json", "CMakeUserPresets.json", "README.md", "LICENSE", "Makefile"}
+TOP_LEVEL_FILES = {
+    *("CMakeLists.txt", "CMakePresets.json", "CMakeUserPresets.json", "Makefile", "pyproject.toml"),
+    *("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+}
 LONGEST_SOURCE = 500
 LONGEST_README = 40
 

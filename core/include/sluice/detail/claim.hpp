@@ -15,18 +15,25 @@
 
 namespace sluice::detail {
 
-/// Makes the slot that of the claim `owned`. False if somebody has it. Lock-free.
+/// An exchange fails as often as another thread changes the word, or for no reason on some processors. More failures
+/// than this mean that the memory is being overwritten by what does not keep to the protocol.
+inline constexpr int kClaimTries = 1000;
+
+/// Makes the slot that of the claim `owned`. False if somebody has it. Wait-free, with a bounded number of tries.
 template <class Cells>
 bool claim(const SlotArray<Cells>& array, std::size_t slot, std::uint32_t owned) noexcept {
   auto& state = array.slots[slot].state;
   std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
+  int tries = kClaimTries;
   while (slot_state(seen) != SlotState::kOwned) {
+    if (tries-- == 0) return false;
     if (!state.compare_exchange_weak(seen, owned, std::memory_order_acquire, std::memory_order_relaxed))
       continue;                                                              // [S1]
     std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
     const auto needed = static_cast<std::uint32_t>(slot + 1);
     while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
                                                                      std::memory_order_relaxed)) {
+      if (tries-- <= 0) break;  // no reader sees the slot then
     }
     return true;
   }

@@ -81,7 +81,8 @@ class Ledger {
   /// a writer claims before [W1], so whoever recorded in the epoch that was closed is seen here. Looked for any
   /// earlier, a slot claimed in between would be missed, and its extremes lost.
   std::size_t meet_slots() {
-    const std::size_t used = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
+    const std::size_t claimed = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
+    const std::size_t used = std::min(claimed, views_.size());                       // more is no number of ours
     for (std::size_t i = 0; met_ < used && i < used; ++i) {
       const std::uint32_t state = array_.slots[i].state.load(std::memory_order_relaxed);  // after [R2]
       if (views_[i] || slot_state(state) == SlotState::kUnused) continue;

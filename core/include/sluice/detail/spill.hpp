@@ -61,7 +61,7 @@ class BasicSpill {
     const std::int64_t base = odd ? 0 : std::numeric_limits<std::int64_t>::min();
     left_[odd ? 0 : 1].store(base, std::memory_order_relaxed);             // published by [P2]
     closing_ticket_ = entered_.exchange(base, std::memory_order_acq_rel);  // [P2] pairs with [P1]
-    closing_ = true;
+    closing_ = 1;
     closing_bank_ = odd ? 1 : 0;
   }
 
@@ -74,7 +74,7 @@ class BasicSpill {
   /// The growth of the bank that quiescent() gave has been read.
   void taken() noexcept {
     banks_[closing_bank_].sums.clear_extremes();
-    closing_ = false;
+    closing_ = 0;
   }
 
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
@@ -97,8 +97,9 @@ class BasicSpill {
   Atomic<std::uint64_t> in_flight_{};
   // The reader's own.
   std::int64_t closing_ticket_ = 0;
-  std::uint32_t closing_bank_ = 0;
-  bool closing_ = false;
+  // One bit each, so that no other value can be read from memory that somebody else has overwritten.
+  std::uint32_t closing_bank_ : 1 = 0;
+  std::uint32_t closing_ : 1 = 0;
   Bank banks_[2];
 };
 

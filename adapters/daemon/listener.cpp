@@ -1,0 +1,32 @@
+#include "adapters/daemon/listener.hpp"
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace sluice::daemon {
+
+ListenerCheck::ListenerCheck(int listener) noexcept : listener_(listener) {
+  struct stat socket {};
+  if (::fstat(listener_, &socket) != 0) return;
+  device_ = socket.st_dev;
+  inode_ = socket.st_ino;
+}
+
+const char* ListenerCheck::why_lost() const noexcept {
+  struct stat now {};
+  if (::fstat(listener_, &now) != 0) return "its descriptor has been closed";
+  if (!S_ISSOCK(now.st_mode) || now.st_dev != device_ || now.st_ino != inode_) {
+    return "its descriptor stands for something else";
+  }
+  pollfd state = {.fd = listener_, .events = POLLRDHUP, .revents = 0};
+  const bool gone = ::poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+  return gone ? "it has been shut down" : nullptr;
+}
+
+bool ListenerCheck::is_lost(int accept_error) noexcept {
+  return accept_error == EBADF || accept_error == ENOTSOCK || accept_error == EINVAL || accept_error == EOPNOTSUPP;
+}
+
+}  // namespace sluice::daemon

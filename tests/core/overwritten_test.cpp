@@ -1,0 +1,168 @@
+// A process that overwrites its own recording memory: what it counts is worthless then, but each call returns, none
+// touches memory beside the region, and what is recorded afterwards costs what it always does.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "memory.hpp"
+#include "os/mapping.hpp"
+#include "shared_memory.hpp"
+#include "sluice/quantile.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/view.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+constexpr std::size_t kThreads = 3;
+constexpr unsigned kSecondsMost = 30;
+constexpr auto kPatterns =
+    std::to_array<std::uint64_t>({0, 1, 2, 3, 5, 255, 300, 70'000, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000,
+                                  0x0000012C0000012C, ~std::uint64_t{0}});
+
+/// A region between two that nobody may touch.
+class GuardedRegion {
+ public:
+  explicit GuardedRegion(std::size_t bytes) : guard_(os::whole_pages(1) * 16), size_(bytes) {
+    void* const data = ::mmap(nullptr, size_ + 2 * guard_, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) throw std::bad_alloc();
+    data_ = static_cast<std::byte*>(data) + guard_;
+    if (::mprotect(data_, size_, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+  }
+  GuardedRegion(const GuardedRegion&) = delete;
+  GuardedRegion& operator=(const GuardedRegion&) = delete;
+  ~GuardedRegion() { ::munmap(data_ - guard_, size_ + 2 * guard_); }
+
+  [[nodiscard]] std::span<std::byte> span() const { return {data_, size_}; }
+  [[nodiscard]] std::size_t words() const { return size_ / sizeof(std::uint64_t); }
+
+  void put(std::size_t word, std::uint64_t value) const {
+    std::atomic_ref<std::uint64_t>(reinterpret_cast<std::uint64_t*>(data_)[word])
+        .store(value, std::memory_order_relaxed);
+  }
+  void put_half(std::size_t half, std::uint32_t value) const {
+    std::atomic_ref<std::uint32_t>(reinterpret_cast<std::uint32_t*>(data_)[half])
+        .store(value, std::memory_order_relaxed);
+  }
+
+ private:
+  std::size_t guard_;
+  std::size_t size_;
+  std::byte* data_ = nullptr;
+};
+
+/// Everything that a process does with its recorder.
+void use(Recorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
+  for (int i = 0; i < 3; ++i) worker.begin().finish({.application_us = 1500, .request_us = 1700});
+  Request outer = worker.begin();
+  worker.begin().finish({});
+  outer.cancel();
+  shared.begin().finish({.status = 503});
+  Request other = shared.begin();
+  other.cancel();
+  Window window;
+  if (reader.drain(window).ok()) {
+    static_cast<void>(quantile(window, Phase::kRequest, 0.5, views::kQuarters));
+    static_cast<void>(window.capacity_utilization());
+  }
+  static_cast<void>(recorder.totals());
+  const Worker fresh = recorder.attach();
+  const auto named = recorder.attach(1);
+  Reader added = recorder.add_reader();
+  static_cast<void>(added.drain());
+}
+
+/// Runs `body` in a child that dies if it takes too long.
+template <class Body>
+int within_time(Body&& body) {
+  return in_child([&] {
+    ::alarm(kSecondsMost);
+    body();
+    return 0;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("overwritten memory: each pattern over the whole region ends every call") {
+  const bool asymmetric = GENERATE(true, false);
+  for (const std::uint64_t pattern : kPatterns) {
+    INFO("pattern " << pattern << (asymmetric ? " asymmetric" : " symmetric"));
+    CHECK(within_time([&] {
+            const GuardedRegion region(Recorder::memory_bytes(kThreads));
+            Recorder recorder({.threads = kThreads, .allow_membarrier = asymmetric, .memory = region.span()});
+            Worker worker = recorder.attach();
+            Worker shared = recorder.attach_shared();
+            Reader reader = recorder.add_reader();
+            use(recorder, worker, shared, reader);
+            for (int round = 0; round < 3; ++round) {
+              for (std::size_t i = 0; i < region.words(); ++i) region.put(i, pattern);
+              use(recorder, worker, shared, reader);
+              use(recorder, worker, shared, reader);
+            }
+          }) == 0);
+  }
+}
+
+TEST_CASE("overwritten memory: one word of the header at a time") {
+  constexpr std::size_t kHalves = sizeof(RecorderHeader) / sizeof(std::uint32_t);
+  constexpr auto kValues = std::to_array<std::uint32_t>({2, 300, 70'000, 0xFFFFFFFF});
+  for (const std::uint32_t value : kValues) {
+    INFO("value " << value);
+    CHECK(within_time([&] {
+            const GuardedRegion region(Recorder::memory_bytes(kThreads));
+            Recorder recorder({.threads = kThreads, .memory = region.span()});
+            Worker worker = recorder.attach();
+            Worker shared = recorder.attach_shared();
+            Reader reader = recorder.add_reader();
+            // The buckets of the spill are many, and all alike.
+            for (std::size_t half = 0; half < kHalves; half += half < 256 ? 1 : 61) {
+              region.put_half(half, value);
+              use(recorder, worker, shared, reader);
+            }
+          }) == 0);
+  }
+}
+
+#if !SLUICE_THREAD_SANITIZER  // the reader's own words are plain, as only overwriting makes a race of them
+TEST_CASE("overwritten memory: writers and readers end while it happens") {
+  const std::uint64_t seed = GENERATE(1U, 2U, 3U);
+  INFO("seed " << seed);
+  CHECK(within_time([&] {
+          const GuardedRegion region(Recorder::memory_bytes(kThreads));
+          Recorder recorder({.threads = kThreads, .memory = region.span()});
+          std::atomic<bool> ending{false};
+          std::vector<std::thread> threads;
+          for (int i = 0; i < 3; ++i) {
+            threads.emplace_back([&] {
+              Worker worker = recorder.attach();
+              Worker shared = recorder.attach_shared();
+              Reader reader = recorder.add_reader();
+              while (!ending.load()) use(recorder, worker, shared, reader);
+            });
+          }
+          std::mt19937_64 random(seed);
+          for (int round = 0; round < 100; ++round) {
+            const std::uint64_t pattern = kPatterns[random() % kPatterns.size()];
+            for (int i = 0; i < 2000; ++i) {
+              const bool in_header = random() % 2 != 0;
+              const std::size_t word = random() % (in_header ? std::size_t{64} : region.words());
+              region.put(word, random() % 4 == 0 ? random() : pattern);
+            }
+          }
+          ending.store(true);
+          for (std::thread& thread : threads) thread.join();
+        }) == 0);
+}
+#endif
