@@ -125,7 +125,7 @@ inline constexpr FrameDefinition kFrames[] = {
 };
 
 /// The statuses that a daemon process sends with kFailed. Any other is a violation of the protocol.
-inline constexpr std::uint32_t kFailureStatuses[] = {400, 404, 408, 413, 500, 501, 503, 504};
+inline constexpr std::uint32_t kFailureStatuses[] = {400, 403, 404, 408, 413, 500, 501, 503, 504};
 [[nodiscard]] bool is_failure_status(std::uint32_t status) noexcept;
 
 struct FrameHeader {
