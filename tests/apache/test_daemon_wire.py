@@ -222,6 +222,18 @@ def test_a_request_that_the_server_did_not_sign_is_not_served(start_httpd: Start
     assert server.get("/d").status == 200
 
 
+def test_connections_that_are_refused_are_no_requests(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("maximum-requests=5"))
+    for _ in range(20):
+        with connect(server) as client:
+            client.sendall(request(server))
+            assert ends(client) == b""
+    assert not server.log_lines("Maximum requests reached")
+    for _ in range(5):
+        assert server.get("/d").status == 200
+    server.wait_for_log("Maximum requests reached")
+
+
 def test_a_request_of_a_newer_configuration_is_left_to_a_newer_process(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines())
     with connect(server) as client:
