@@ -82,7 +82,8 @@ Object compiled(const std::string& source, PyObject* path) {
     PyErr_SetString(PyExc_SyntaxError, "source code string cannot contain null bytes");
     return {};
   }
-  PyCompilerFlags flags = _PyCompilerFlags_INIT;
+  PyCompilerFlags flags{};
+  flags.cf_feature_version = PY_MINOR_VERSION;
   Object code = steal(Py_CompileStringObject(source.c_str(), path, Py_file_input, &flags, -1));
   if (!code || PyCode_Check(code.ptr()) != 0) return code;
   PyErr_SetString(PyExc_TypeError, "the compiler gave no code object");

@@ -35,7 +35,8 @@ at_once=$([ -n "${SLUICE_LONG:-}" ] || echo "-n 3 --dist loadscope")
 suite "apache" "$python" -m pytest $at_once tests/apache
 # Those that say nothing of a mode.
 daemon_tests=$(
-  for name in edges environ errors events hostile input method metrics phases response start_response validate; do
+  for name in edges environ errors events forked_copies hostile input interpreter_limit method metrics phases \
+              replaced_python response response_state start_response validate; do
     echo "tests/apache/test_$name.py"
   done)
 suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $at_once -m "not embedded" $daemon_tests
