@@ -188,7 +188,7 @@ int Workers::accept() noexcept {
   if (error != EINTR && error != ECONNABORTED) {
     if (ListenerCheck::is_lost(error)) {
       lifetime_.lose_listener("connections cannot be accepted from its descriptor");
-    } else if (const std::uint64_t count = accept_failures_.count(monotonic_ns()); count > 0) {
+    } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
       // Out of descriptors or memory, most likely: those that are in use will come back.
       log(LogLevel::kError,
           absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
@@ -210,7 +210,7 @@ void Workers::set_buffer_sizes(int socket) const noexcept {
 }
 
 void Workers::log_refusal(const char* why) {
-  const std::uint64_t count = refusals_.count(monotonic_ns());
+  const std::uint64_t count = refusals_.count();
   if (count == 0) return;
   log(LogLevel::kError,
       absl::StrCat("Daemon process '", place_.group.name, "' closed ", count, " connection(s) without an answer: ", why,

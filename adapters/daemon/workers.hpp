@@ -15,9 +15,9 @@
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/lifetime.hpp"
-#include "adapters/daemon/log_limit.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/environ.hpp"
+#include "adapters/wsgi/log_limit.hpp"
 #include "adapters/wsgi/runtime.hpp"
 #include "bindings/host.hpp"
 
@@ -84,8 +84,8 @@ class Workers final : public Load {
   std::atomic<int> active_{0};
   std::atomic<std::uint64_t> last_active_ns_;
   std::atomic<int> served_{0};
-  LogLimit refusals_;
-  LogLimit accept_failures_;
+  wsgi::LogLimit refusals_;
+  wsgi::LogLimit accept_failures_;
   std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
 };
 

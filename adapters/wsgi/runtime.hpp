@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "adapters/wsgi/forked_copy.hpp"
 #include "adapters/wsgi/interpreter.hpp"
-#include "adapters/wsgi/log_throttle.hpp"
+#include "adapters/wsgi/log_limit.hpp"
 #include "adapters/wsgi/thread.hpp"
 #include "bindings/host.hpp"
 
@@ -42,8 +42,7 @@ class Runtime {
   [[nodiscard]] static constexpr bool has_own_gil() noexcept { return PY_VERSION_HEX >= 0x030C0000; }
 
   /// `host` outlives the runtime.
-  Runtime(Options options, bindings::Host& host)
-      : options_(std::move(options)), host_(host), refusals_(kRefusalPeriodNs) {}
+  Runtime(Options options, bindings::Host& host) : options_(std::move(options)), host_(host) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -83,8 +82,6 @@ class Runtime {
   [[nodiscard]] bindings::Host& host() noexcept { return host_; }
 
  private:
-  static constexpr std::uint64_t kRefusalPeriodNs = 60'000'000'000;
-
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::vector<Interpreter*> all_interpreters();
   [[nodiscard]] bool finalizable(const std::vector<Interpreter*>& all);
@@ -101,7 +98,7 @@ class Runtime {
   std::unique_ptr<Interpreter> main_;
   absl::flat_hash_map<std::string, std::unique_ptr<Interpreter>> others_;
   absl::flat_hash_set<std::string> scripts_;  ///< Paths for which an interpreter has been made.
-  LogThrottle refusals_;
+  LogLimit refusals_;
 };
 
 /// The lock of an interpreter for a scope, on a thread that serves requests.

@@ -4,16 +4,18 @@
 #include <atomic>
 #include <cstdint>
 
-namespace sluice::daemon {
+#include "sluice/clock.hpp"
+
+namespace sluice::wsgi {
 
 /// Lets the first event be logged, and then one in each minute. Any thread; lock-free.
 class LogLimit {
  public:
   static constexpr std::uint64_t kIntervalNs = 60'000'000'000;
 
-  /// Counts an event at this time of monotonic_ns(). Returns how many events the line to be written stands for, this
-  /// one included; 0 when no line is due.
-  [[nodiscard]] std::uint64_t count(std::uint64_t now_ns) noexcept {
+  /// Counts an event. Returns how many events the line to be written stands for, this one included; 0 when no line is
+  /// due. One thread wins each line; its number may include events that came later, and no event is left out.
+  [[nodiscard]] std::uint64_t count(std::uint64_t now_ns = monotonic_ns()) noexcept {
     // Relaxed throughout: the count and the time publish no other memory.
     events_.fetch_add(1, std::memory_order_relaxed);
     std::uint64_t due_ns = due_ns_.load(std::memory_order_relaxed);
@@ -27,4 +29,4 @@ class LogLimit {
   std::atomic<std::uint64_t> due_ns_{0};
 };
 
-}  // namespace sluice::daemon
+}  // namespace sluice::wsgi
