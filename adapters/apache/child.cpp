@@ -13,6 +13,7 @@
 #include "adapters/apache/places.hpp"
 #include "adapters/apache/python_options.hpp"
 #include "adapters/apache/scoreboard.hpp"
+#include "adapters/daemon/deadlines.hpp"
 #include "adapters/wsgi/reporter.hpp"
 #include "adapters/wsgi/watchdog.hpp"
 
@@ -100,6 +101,7 @@ void Child::stop() {
     reporter_->stop(kShutdownReason);
   }
   runtime_.stop(kShutdownReason, main_thread_);
+  daemon::DeadlineWatcher::stop();  // its code is unloaded before the process ends
 }
 
 wsgi::ThreadContext& Child::thread_of(request_rec* request) {

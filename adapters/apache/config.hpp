@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "adapters/apache/server.hpp"
+#include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/group.hpp"
 #include "adapters/telemetry/reporter.hpp"
 
@@ -48,7 +49,8 @@ struct Import {
 /// A process group, and where its processes are met.
 struct DaemonGroup {
   daemon::Group group;
-  const char* socket;  ///< The path; null before the server has started, and for a service process.
+  const char* socket;           ///< The path; null before the server has started, and for a service process.
+  const daemon::KeyRing* keys;  ///< Authenticates requests; null where `socket` is.
 };
 
 enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCaptureUserAgent };

@@ -37,6 +37,7 @@ constexpr NumberOption kNumbers[] = {
     {"connect-timeout", &Group::connect_timeout, 0, kSecondsMax},
     {"queue-timeout", &Group::queue_timeout, 0, kSecondsMax},
     {"socket-timeout", &Group::socket_timeout, 0, kSecondsMax},
+    {"exchange-timeout", &Group::exchange_timeout, 1, kSecondsMax},
     {"request-timeout", &Group::request_timeout, 0, kSecondsMax},
     {"inactivity-timeout", &Group::inactivity_timeout, 0, kSecondsMax},
     {"startup-timeout", &Group::startup_timeout, 0, kSecondsMax},

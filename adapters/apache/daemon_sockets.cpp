@@ -52,6 +52,11 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
   if (Socket* const known = find(group.name)) {
     ::listen(known->descriptor, group.listen_backlog);  // changes the backlog
     known->used = true;
+    if (!known->keys.add_generation()) {
+      ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
+                   "No key can be drawn for daemon process group '%s', which keeps the one of the last configuration",
+                   group.name);
+    }
     return known->path;
   }
   const std::string path = path_of(++made_, pool);
@@ -59,6 +64,12 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
                  "Daemon process group '%s' can have no socket at '%s': there are too many, or a name is too long",
                  group.name, path.c_str());
+    return nullptr;
+  }
+  daemon::KeyRing keys{};
+  if (!keys.add_generation()) {
+    ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
+                 "No key can be drawn for daemon process group '%s', so the server does not start", group.name);
     return nullptr;
   }
   const int descriptor = listen_at(path.c_str(), group.listen_backlog);
@@ -72,6 +83,7 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
   std::strcpy(made.group, group.name);
   std::strcpy(made.path, path.c_str());
   made.descriptor = descriptor;
+  made.keys = keys;
   made.used = true;
   return made.path;
 }
@@ -89,6 +101,11 @@ void DaemonSockets::close_all() noexcept {
 int DaemonSockets::descriptor_of(const char* group) const noexcept {
   const Socket* const found = const_cast<DaemonSockets*>(this)->find(group);
   return found != nullptr ? found->descriptor : -1;
+}
+
+const daemon::KeyRing* DaemonSockets::keys_of(const char* group) const noexcept {
+  const Socket* const found = const_cast<DaemonSockets*>(this)->find(group);
+  return found != nullptr ? &found->keys : nullptr;
 }
 
 DaemonSockets::Socket* DaemonSockets::find(const char* group) noexcept {

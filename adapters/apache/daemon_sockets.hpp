@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "adapters/apache/server.hpp"
+#include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/group.hpp"
 
 namespace sluice::apache {
@@ -16,7 +17,8 @@ class DaemonSockets {
   /// A new configuration begins to say what it uses.
   void begin_use() noexcept;
 
-  /// The path of the group's socket, which is made if there is none. Null after an error, which has been logged.
+  /// The path of the group's socket, which is made if there is none. Draws a key of the group for this configuration.
+  /// Null after an error, which has been logged.
   [[nodiscard]] const char* use(const daemon::Group& group, apr_pool_t* pool, server_rec* server);
 
   /// Closes and removes what the new configuration has not asked for.
@@ -26,6 +28,9 @@ class DaemonSockets {
   /// -1 if the group has no socket.
   [[nodiscard]] int descriptor_of(const char* group) const noexcept;
 
+  /// The keys of the group, at an address that holds until the next close_unused(); null if the group has no socket.
+  [[nodiscard]] const daemon::KeyRing* keys_of(const char* group) const noexcept;
+
  private:
   static constexpr int kSockets = 128;
 
@@ -33,6 +38,7 @@ class DaemonSockets {
     char group[64];
     char path[sizeof(sockaddr_un::sun_path)];
     int descriptor;
+    daemon::KeyRing keys;
     bool used;  ///< By the configuration that was read last.
   };
 

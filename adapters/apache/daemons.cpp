@@ -130,7 +130,7 @@ daemon::ProcessOptions process_options(const DaemonGroup& group, daemon::Pulse* 
   daemon::ProcessOptions options{
       .group = group.group,
       .listener = retained->sockets.descriptor_of(group.group.name),
-      .server_user = ::geteuid() == 0 ? ap_unixd_config.user_id : ::geteuid(),
+      .keys = group.keys != nullptr ? *group.keys : daemon::KeyRing{},
       .pulse = pulse,
       .memory = memory,
       .scoreboard = group.group.server_metrics ? scoreboard : nullptr,
@@ -402,6 +402,10 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
     }
   }
   retained->sockets.close_unused();
+  for (int i = 0; i < groups->nelts; ++i) {
+    auto& group = reinterpret_cast<DaemonGroup*>(groups->elts)[i];
+    group.keys = retained->sockets.keys_of(group.group.name);
+  }
   apr_pool_pre_cleanup_register(pool, nullptr, end_generation);
   adopt_elders();
   if (ap_scoreboard_image != nullptr) start_all();

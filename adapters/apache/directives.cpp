@@ -174,7 +174,7 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
     if (const char* const wrong = options.set(option.name, option.value)) return error(cmd, wrong);
   }
   if (const char* const wrong = options.check()) return error(cmd, wrong);
-  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {group, nullptr};
+  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {group, nullptr, nullptr};
   return nullptr;
 }
 

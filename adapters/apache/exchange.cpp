@@ -11,7 +11,8 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "adapters/wsgi/headers.hpp"
+#include "adapters/wsgi/head_rules.hpp"
+#include "adapters/wsgi/merged_fields.hpp"
 
 namespace sluice::apache {
 
@@ -148,23 +149,51 @@ bool ApacheExchange::sends_body(int status) const {
   return request_->header_only == 0 && status != HTTP_NO_CONTENT && status != HTTP_NOT_MODIFIED;
 }
 
-absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
+/// Adds a field in constant time, whatever the number of fields; none of the two that Apache keeps elsewhere.
+void ApacheExchange::add_field(std::string_view name, std::string_view value) {
   apr_pool_t* const pool = request_->pool;
-  request_->status = head.status;
-  request_->status_line = apr_pstrdup(pool, head.status_line.c_str());
-  for (const auto& [name, value] : head.headers) {
-    if (wsgi::same_name(name, "Content-Type")) {
-      ap_set_content_type(request_, apr_pstrdup(pool, value.c_str()));
-    } else if (wsgi::same_name(name, "Content-Length")) {
-      ap_set_content_length(request_, std::strtoll(value.c_str(), nullptr, 10));  // has been checked
-    } else if (wsgi::same_name(name, "WWW-Authenticate")) {
-      apr_table_add(request_->err_headers_out, name.c_str(), value.c_str());
-    } else if (merges_ && !wsgi::same_name(name, "Set-Cookie")) {
-      apr_table_merge(request_->headers_out, name.c_str(), value.c_str());
+  apr_table_t* const fields =
+      wsgi::same_name(name, "WWW-Authenticate") ? request_->err_headers_out : request_->headers_out;
+  apr_table_addn(fields, apr_pstrmemdup(pool, name.data(), name.size()),
+                 apr_pstrmemdup(pool, value.data(), value.size()));
+}
+
+/// Fields that other modules have set already are few, so that a search among them for each field costs little.
+void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
+  const bool others = !apr_is_empty_table(request_->headers_out);
+  apr_table_t* const before = others ? apr_table_copy(request_->pool, request_->headers_out) : nullptr;
+  for (const auto& [name, value] : wsgi::merge_fields(headers)) {
+    const std::string key(name);
+    const bool kept_apart = wsgi::same_name(name, "Set-Cookie") || wsgi::same_name(name, "WWW-Authenticate");
+    if (others && !kept_apart && apr_table_get(before, key.c_str()) != nullptr) {
+      apr_table_merge(request_->headers_out, key.c_str(), value.c_str());
     } else {
-      apr_table_add(request_->headers_out, name.c_str(), value.c_str());
+      add_field(name, value);
     }
   }
+}
+
+absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
+  request_->status = head.status;
+  request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
+  const std::string* type = nullptr;
+  const std::string* length = nullptr;
+  wsgi::Headers others;  // without those two, for which Apache searches its table each time they are set
+  others.reserve(head.headers.size());
+  for (const auto& field : head.headers) {
+    if (wsgi::same_name(field.first, "Content-Type")) {
+      type = &field.second;
+    } else if (wsgi::same_name(field.first, "Content-Length")) {
+      length = &field.second;
+    } else if (merges_) {
+      others.push_back(field);
+    } else {
+      add_field(field.first, field.second);
+    }
+  }
+  if (merges_) add_merged_fields(others);
+  if (type != nullptr) ap_set_content_type(request_, apr_pstrdup(request_->pool, type->c_str()));
+  if (length != nullptr) ap_set_content_length(request_, std::strtoll(length->c_str(), nullptr, 10));  // was checked
   // From here on a read must not have an interim "100 Continue" sent into the response. A client that was not asked for
   // its body may send it or its next request, and nobody could tell which: so there is no next request. Nor is there
   // after a status that clients take for an interim one.
@@ -199,7 +228,7 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
   if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
   apr_bucket_brigade* const buckets = made(output_);
-  if (drops_body()) blocks = {};
+  if (drops_body() || !wsgi::status_allows_body(request_->status)) blocks = {};
   for (const std::string_view block : blocks) {
     APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_transient_create(block.data(), block.size(), alloc));
   }
@@ -215,7 +244,7 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
   if (apr_table_get(request_->headers_out, "Content-Length") == nullptr) {
     ap_set_content_length(request_, static_cast<apr_off_t>(length));
   }
-  if (length == 0 || drops_body()) return absl::OkStatus();
+  if (length == 0 || drops_body() || !wsgi::status_allows_body(request_->status)) return absl::OkStatus();
   // A descriptor of our own: buckets may outlive the application's.
   apr_file_t* borrowed = nullptr;
   apr_file_t* file = nullptr;

@@ -36,6 +36,8 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
  private:
+  void add_field(std::string_view name, std::string_view value);
+  void add_merged_fields(const wsgi::Headers& headers);
   [[nodiscard]] apr_status_t read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size);
   [[nodiscard]] absl::Status read_error(apr_status_t status);
   [[nodiscard]] apr_bucket_brigade* made(apr_bucket_brigade*& brigade);

@@ -16,7 +16,7 @@
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/paths.hpp"
-#include "adapters/wsgi/headers.hpp"
+#include "adapters/wsgi/head_rules.hpp"
 #include "adapters/wsgi/service.hpp"
 #include "sluice/clock.hpp"
 

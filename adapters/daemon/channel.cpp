@@ -1,38 +1,79 @@
 #include "adapters/daemon/channel.hpp"
 
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+#include "sluice/clock.hpp"
 
 namespace sluice::daemon {
 namespace {
 
-constexpr std::size_t kBuffer = kPiece + 4096;
+constexpr std::size_t kBuffer = kPieceMax + 4096;
+constexpr std::uint64_t kSecond = 1'000'000'000;
 
 absl::Status status_of(int error) {
-  if (error == EAGAIN || error == EWOULDBLOCK) return absl::DeadlineExceededError("timeout");
   if (error == EPIPE || error == ECONNRESET) return absl::CancelledError("the other end is gone");
   return absl::InternalError(std::strerror(error));
 }
 
 }  // namespace
 
-std::string_view bytes_of(const FrameHeader& header) noexcept {
-  return {reinterpret_cast<const char*>(&header), sizeof header};
-}
+Channel::Channel(int socket, Sender peer, int silence_seconds) noexcept
+    : socket_(socket),
+      peer_(peer),
+      silence_ns_(silence_seconds > 0 ? static_cast<std::uint64_t>(silence_seconds) * kSecond : kNever) {}
 
 Channel::~Channel() {
   if (socket_ >= 0) ::close(socket_);
 }
 
+bool Channel::ended() const noexcept { return end_ns_ != kNever && monotonic_ns() >= end_ns_; }
+
+std::uint64_t Channel::silence_end_ns() const noexcept {
+  return silence_ns_ == kNever ? kNever : monotonic_ns() + silence_ns_;
+}
+
+/// Repeats a call that signals interrupt until its deadline has passed.
+absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t deadline_ns, absl::FunctionRef<ssize_t()> call) const {
+  while (true) {
+    ssize_t result = 0;
+    int error = 0;
+    {
+      const BlockingScope scope(deadline_ns);
+      result = call();
+      error = errno;
+    }
+    if (result >= 0) return static_cast<std::size_t>(result);
+    if (error != EINTR) return status_of(error);
+    if (deadline_ns != kNever && monotonic_ns() >= deadline_ns) return absl::DeadlineExceededError("timeout");
+  }
+}
+
+absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  return bounded(std::min(deadline_ns, end_ns_),
+                 [&]() -> ssize_t {
+                   return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+                 })
+      .status();
+}
+
 absl::Status Channel::send(absl::Span<const std::string_view> parts) {
-  std::vector<iovec> left;
-  left.reserve(parts.size());
+  constexpr std::size_t kPartsInline = 16;
+  absl::InlinedVector<iovec, kPartsInline> left;
   for (const std::string_view part : parts) {
     if (!part.empty()) left.push_back({const_cast<char*>(part.data()), part.size()});
   }
@@ -41,10 +82,10 @@ absl::Status Channel::send(absl::Span<const std::string_view> parts) {
     msghdr message{};
     message.msg_iov = &left[first];
     message.msg_iovlen = std::min<std::size_t>(left.size() - first, IOV_MAX);
-    const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return status_of(errno);
-    auto size = static_cast<std::size_t>(sent);
+    const absl::StatusOr<std::size_t> sent =
+        bounded(std::min(silence_end_ns(), end_ns_), [&] { return ::sendmsg(socket_, &message, MSG_NOSIGNAL); });
+    if (!sent.ok()) return sent.status();
+    std::size_t size = *sent;
     while (first < left.size() && size >= left[first].iov_len) size -= left[first++].iov_len;
     if (first < left.size()) {
       left[first].iov_base = static_cast<char*>(left[first].iov_base) + size;
@@ -54,29 +95,56 @@ absl::Status Channel::send(absl::Span<const std::string_view> parts) {
   return absl::OkStatus();
 }
 
+absl::Status Channel::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
+  auto at = static_cast<off_t>(offset);
+  while (size > 0) {
+    const absl::StatusOr<std::size_t> sent =
+        bounded(std::min(silence_end_ns(), end_ns_), [&] { return ::sendfile(socket_, descriptor, &at, size); });
+    if (!sent.ok()) return sent.status();
+    if (*sent == 0) return absl::DataLossError("the file is shorter than it was");
+    size -= *sent;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Channel::fill() {
-  if (buffer_.empty()) buffer_.resize(kBuffer);
+  // Not value-initialised: that would write the whole buffer for every request.
+  if (buffer_ == nullptr) buffer_ = std::make_unique_for_overwrite<char[]>(kBuffer);
   if (begin_ == end_) begin_ = end_ = 0;
-  if (end_ == buffer_.size()) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, buffered());
+  if (end_ == kBuffer) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, buffered());
     end_ -= begin_;
     begin_ = 0;
   }
-  while (true) {
-    const ssize_t size = ::recv(socket_, buffer_.data() + end_, buffer_.size() - end_, 0);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return status_of(errno);
-    if (size == 0) return absl::CancelledError("the other end is gone");
-    end_ += static_cast<std::size_t>(size);
-    return absl::OkStatus();
-  }
+  const absl::StatusOr<std::size_t> size = bounded(std::min({silence_end_ns(), frame_end_ns_, end_ns_}), [&] {
+    return ::recv(socket_, buffer_.get() + end_, kBuffer - end_, 0);
+  });
+  if (!size.ok()) return size.status();
+  if (*size == 0) return absl::CancelledError("the other end is gone");
+  end_ += *size;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<FrameHeader> Channel::next() {
+absl::StatusOr<Frame> Channel::next() {
   FrameHeader header{};
-  if (absl::Status status = read({reinterpret_cast<char*>(&header), sizeof header}); !status.ok()) return status;
-  if (header.size > kPayloadMax) return absl::DataLossError("a frame is too long");
-  return header;
+  frame_end_ns_ = kNever;
+  while (buffered() < sizeof header) {
+    if (absl::Status status = fill(); !status.ok()) return status;
+    if (buffered() < sizeof header && frame_end_ns_ == kNever) frame_end_ns_ = silence_end_ns();
+  }
+  std::memcpy(&header, buffer_.get() + begin_, sizeof header);
+  begin_ += sizeof header;
+  const FrameDefinition* const definition = find_frame(header, peer_);
+  if (definition == nullptr) {
+    return absl::DataLossError(
+        absl::StrCat("a frame of type ", header.type, " with ", header.size, " bytes, which this end may not send"));
+  }
+  if (definition->type == FrameType::kData) {
+    frame_end_ns_ = kNever;
+  } else if (frame_end_ns_ == kNever && buffered() < header.size) {
+    frame_end_ns_ = silence_end_ns();
+  }
+  return Frame{definition->type, header.size};
 }
 
 bool Channel::readable() const noexcept {
@@ -87,7 +155,7 @@ bool Channel::readable() const noexcept {
 bool Channel::take_if(FrameType type) {
   FrameHeader header{};
   if (buffered() < sizeof header) return false;
-  std::memcpy(&header, buffer_.data() + begin_, sizeof header);
+  std::memcpy(&header, buffer_.get() + begin_, sizeof header);
   if (header.type != static_cast<std::uint32_t>(type) || header.size != 0) return false;
   begin_ += sizeof header;
   return true;
@@ -97,7 +165,7 @@ absl::StatusOr<std::string_view> Channel::some(std::size_t size) {
   if (buffered() == 0) {
     if (absl::Status status = fill(); !status.ok()) return status;
   }
-  const std::string_view found(buffer_.data() + begin_, std::min(size, buffered()));
+  const std::string_view found(buffer_.get() + begin_, std::min(size, buffered()));
   begin_ += found.size();
   return found;
 }
@@ -119,30 +187,6 @@ absl::StatusOr<std::string> Channel::read(std::size_t size) {
     if (!part.ok()) return part.status();
     text += *part;
   }
-  return text;
-}
-
-std::uint64_t Unpacker::number() noexcept {
-  std::uint64_t number = 0;
-  if (rest_.size() < sizeof number) {
-    rest_ = {};
-    whole_ = false;
-    return 0;
-  }
-  std::memcpy(&number, rest_.data(), sizeof number);
-  rest_.remove_prefix(sizeof number);
-  return number;
-}
-
-std::string_view Unpacker::text() noexcept {
-  const std::uint64_t size = number();
-  if (size > rest_.size()) {
-    rest_ = {};
-    whole_ = false;
-    return {};
-  }
-  const std::string_view text = rest_.substr(0, size);
-  rest_.remove_prefix(size);
   return text;
 }
 

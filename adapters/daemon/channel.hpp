@@ -1,69 +1,55 @@
-// The connection between a worker of the server and a thread of a daemon process: frames over a Unix socket, one
-// request a connection. The server sends the head of the request and, when it is asked, pieces of its body; the daemon
-// answers with the head of the response, blocks of its body, and an end. A response without its end is known to be
-// broken.
+// The transport of the protocol in wire.hpp: frames over a Unix socket whose waits are bounded.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "adapters/daemon/deadlines.hpp"
+#include "adapters/daemon/wire.hpp"
 
 namespace sluice::daemon {
 
-enum class FrameType : std::uint32_t {
-  // Of the server.
-  kRequest = 1,    ///< A request head, see request_head.hpp.
-  kBody = 2,       ///< Of the request; empty at its end.
-  kBodyError = 3,  ///< The body cannot be had whole; the payload says why.
-  // Of the daemon.
-  kWant = 16,    ///< Of the body at least so much and at most so much, two numbers, in any number of frames.
-  kHead = 17,    ///< Of the response, see response_head.hpp.
-  kData = 18,    ///< Of the response.
-  kEnd = 19,     ///< The response is whole.
-  kBreak = 20,   ///< The response ends here, and is not whole.
-  kFailed = 21,  ///< Nothing of a response was sent: the payload is the status to answer with.
-  kRetry = 22,   ///< Nothing was done for the request: this process is about to end.
+/// The header of a frame that its sender may send, with a size that it may have.
+struct Frame {
+  FrameType type;
+  std::uint32_t size;  ///< Bytes of payload that follow.
 };
 
-struct FrameHeader {
-  std::uint32_t type;
-  std::uint32_t size;  ///< Of the payload that follows.
-};
-
-inline constexpr std::uint32_t kPayloadMax = 1U << 30;
-/// What a worker of the server reads of a body in one go.
-inline constexpr std::uint32_t kPiece = 64 * 1024;
-
-/// One end of a connection. Not thread-safe. Every wait for the other end is bounded by the timeout of the socket.
+/// One end of a connection. One thread may send while another one receives.
+///
+/// Errors of all members: Cancelled when the other end is gone, DeadlineExceeded when a deadline has passed, DataLoss
+/// when the other end does not keep to the protocol, whatever the system says else.
 class Channel {
  public:
-  /// Takes the socket over.
-  explicit Channel(int socket) noexcept : socket_(socket) {}
+  /// Takes over a blocking socket. A wait for the other end to send or to take a byte lasts `silence_seconds` at most;
+  /// 0 means no limit.
+  Channel(int socket, Sender peer, int silence_seconds) noexcept;
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   ~Channel();
 
-  [[nodiscard]] int socket() const noexcept { return socket_; }
+  /// Every wait ends at this time of monotonic_ns().
+  void end_at(std::uint64_t deadline_ns) noexcept { end_ns_ = deadline_ns; }
+  [[nodiscard]] bool ended() const noexcept;
 
-  /// Sends everything in one go. Cancelled when the other end is gone, DeadlineExceeded when it takes nothing for too
-  /// long. Blocks.
+  /// Connects the socket; waits while the backlog of the listener is full, at most until the deadline. Blocks.
+  absl::Status connect(const char* path, std::uint64_t deadline_ns);
+
+  /// Sends all parts in one go. Blocks.
   absl::Status send(absl::Span<const std::string_view> parts);
 
-  /// The next frame's header. Cancelled at the end of the connection, DeadlineExceeded after the timeout, DataLoss if
-  /// it is no frame. Blocks.
-  [[nodiscard]] absl::StatusOr<FrameHeader> next();
+  /// Sends so many bytes of a file. DataLoss when the file ends before. Blocks.
+  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
 
-  /// Something has arrived, or the end of the connection.
-  [[nodiscard]] bool readable() const noexcept;
-
-  /// The next frame, if it has arrived already and has no payload, is this one: then it is taken.
-  [[nodiscard]] bool take_if(FrameType type);
+  /// The next frame. A frame that is not kData has to be complete within the silence limit of its first byte. Blocks.
+  [[nodiscard]] absl::StatusOr<Frame> next();
 
   /// Some of the payload at hand, at most `size` bytes: a view into the channel, until the next call. Blocks.
   [[nodiscard]] absl::StatusOr<std::string_view> some(std::size_t size);
@@ -72,49 +58,28 @@ class Channel {
   absl::Status read(absl::Span<char> into);
   [[nodiscard]] absl::StatusOr<std::string> read(std::size_t size);
 
- private:
-  absl::Status fill();
+  /// Bytes that have been received and not been read.
   [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
 
+  /// Something has arrived, or the end of the connection.
+  [[nodiscard]] bool readable() const noexcept;
+
+  /// Takes the next frame if it has been received already, has no payload, and is of this type.
+  [[nodiscard]] bool take_if(FrameType type);
+
+ private:
+  absl::Status fill();
+  [[nodiscard]] absl::StatusOr<std::size_t> bounded(std::uint64_t deadline_ns, absl::FunctionRef<ssize_t()> call) const;
+  [[nodiscard]] std::uint64_t silence_end_ns() const noexcept;
+
   int socket_;
-  std::vector<char> buffer_;
+  Sender peer_;
+  std::uint64_t silence_ns_;
+  std::uint64_t end_ns_ = kNever;
+  std::uint64_t frame_end_ns_ = kNever;  ///< Bounds the waits for the rest of the current frame.
+  std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-};
-
-/// A header as bytes.
-[[nodiscard]] std::string_view bytes_of(const FrameHeader& header) noexcept;
-
-/// Writes numbers and strings one after the other. Both ends are of one machine and one build.
-class Packer {
- public:
-  Packer& add(std::uint64_t number) {
-    packed_.append(reinterpret_cast<const char*>(&number), sizeof number);
-    return *this;
-  }
-  Packer& add(std::string_view text) {
-    add(std::uint64_t{text.size()});
-    packed_.append(text);
-    return *this;
-  }
-  [[nodiscard]] std::string_view packed() const noexcept { return packed_; }
-
- private:
-  std::string packed_;
-};
-
-/// Reads them again. Once something does not fit, everything is empty and whole() is false.
-class Unpacker {
- public:
-  explicit Unpacker(std::string_view packed) noexcept : rest_(packed) {}
-  [[nodiscard]] std::uint64_t number() noexcept;
-  [[nodiscard]] std::string_view text() noexcept;
-  [[nodiscard]] bool at_end() const noexcept { return rest_.empty(); }
-  [[nodiscard]] bool whole() const noexcept { return whole_; }
-
- private:
-  std::string_view rest_;
-  bool whole_ = true;
 };
 
 }  // namespace sluice::daemon

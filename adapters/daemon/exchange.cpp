@@ -1,10 +1,8 @@
 #include "adapters/daemon/exchange.hpp"
 
-#include <sys/sendfile.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -14,10 +12,6 @@ namespace sluice::daemon {
 namespace {
 
 constexpr int kBadRequest = 400;
-
-FrameHeader header(FrameType type, std::size_t size) {
-  return {static_cast<std::uint32_t>(type), static_cast<std::uint32_t>(size)};
-}
 
 }  // namespace
 
@@ -69,35 +63,38 @@ void SocketExchange::lost(const absl::Status& status) {
 }
 
 absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {
-  Packer packer;
-  packer.add(least).add(most);
-  const FrameHeader want = header(FrameType::kWant, packer.packed().size());
-  return channel_.send({bytes_of(want), packer.packed()});
+  const std::string payload = encode(ReadRequest{.least = least, .most = most});
+  const FrameHeader header = frame_header(FrameType::kReadRequest, payload.size());
+  return channel_.send({bytes_of(header), payload});
 }
 
 absl::StatusOr<std::size_t> SocketExchange::read_frame(absl::Span<char> into) {
-  const absl::StatusOr<FrameHeader> frame = channel_.next();
+  const absl::StatusOr<Frame> frame = channel_.next();
   if (!frame.ok()) return frame.status();
-  if (frame->type == static_cast<std::uint32_t>(FrameType::kBodyError)) {
-    const absl::StatusOr<std::string> packed = channel_.read(frame->size);
-    if (!packed.ok()) return packed.status();
-    Unpacker unpacker(*packed);
-    input_error_ = static_cast<int>(unpacker.number());
-    const std::string_view why = unpacker.text();
-    return absl::DataLossError({why.data(), why.size()});
-  }
-  if (frame->type != static_cast<std::uint32_t>(FrameType::kBody) || frame->size > into.size()) {
+  if (frame->type == FrameType::kBodyError) return read_body_error(frame->size);
+  if (frame->type != FrameType::kBody || frame->size > into.size()) {
     return absl::DataLossError("the server sent something else than the body");
   }
   if (absl::Status status = channel_.read(into.subspan(0, frame->size)); !status.ok()) return status;
   return frame->size;
 }
 
+absl::Status SocketExchange::read_body_error(std::uint32_t size) {
+  const absl::StatusOr<std::string> payload = channel_.read(size);
+  if (!payload.ok()) return payload.status();
+  BodyError error;
+  if (!decode(*payload, error)) return absl::DataLossError("the server sent something else than the body");
+  input_error_ = static_cast<int>(error.status);
+  return absl::DataLossError({error.reason.data(), error.reason.size()});
+}
+
 absl::Status SocketExchange::begin_response(const wsgi::ResponseHead& head) {
-  const std::string packed = pack(head);
-  const FrameHeader frame = header(FrameType::kHead, packed.size());
-  pending_.assign(bytes_of(frame));
-  pending_ += packed;
+  const std::optional<std::string> payload = encode(head);
+  if (!payload) return absl::ResourceExhaustedError("the head of the response is too large");
+  const FrameHeader header = frame_header(FrameType::kResponse, payload->size());
+  pending_.reserve(sizeof header + payload->size());
+  pending_.assign(bytes_of(header));
+  pending_ += *payload;
   return absl::OkStatus();
 }
 
@@ -106,18 +103,18 @@ absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bo
   std::size_t size = 0;
   for (const std::string_view block : blocks) size += block.size();
   // Blocks of more than a frame may hold go out one by one, in parts.
-  if (size > kPayloadMax) {
+  if (size > kDataMax) {
     for (std::string_view block : blocks) {
       while (!block.empty()) {
-        const std::string_view part = block.substr(0, kPayloadMax);
+        const std::string_view part = block.substr(0, kDataMax);
         if (absl::Status status = write({&part, 1}, false); !status.ok()) return status;
         block.remove_prefix(part.size());
       }
     }
     return last ? write({}, true) : absl::OkStatus();
   }
-  const FrameHeader data = header(FrameType::kData, size);
-  const FrameHeader end = header(FrameType::kEnd, 0);
+  const FrameHeader data = frame_header(FrameType::kData, size);
+  const FrameHeader end = frame_header(FrameType::kEnd, 0);
   std::vector<std::string_view> parts;
   parts.reserve(blocks.size() + 3);
   parts.push_back(pending_);
@@ -134,26 +131,17 @@ absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bo
 
 absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
   if (gone_) return absl::CancelledError("client gone");
-  auto at = static_cast<off_t>(offset);
   while (length > 0) {
-    std::uint64_t part = std::min<std::uint64_t>(length, kPayloadMax);
-    length -= part;
-    const FrameHeader data = header(FrameType::kData, part);
-    const absl::Status status = channel_.send({pending_, bytes_of(data)});
+    const std::uint64_t part = std::min<std::uint64_t>(length, kDataMax);
+    const FrameHeader data = frame_header(FrameType::kData, part);
+    absl::Status status = channel_.send({pending_, bytes_of(data)});
     pending_.clear();
+    if (status.ok()) status = channel_.send_file(descriptor, offset, part);
+    // The frame was promised more: nothing can follow on this connection.
     gone_ = !status.ok();
-    if (gone_) return status;
-    while (part > 0) {
-      const ssize_t sent = ::sendfile(channel_.socket(), descriptor, &at, part);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent <= 0) {
-        // The frame was promised more: nothing can follow on this connection.
-        gone_ = true;
-        if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return absl::CancelledError("client gone");
-        return absl::InternalError(sent < 0 ? std::strerror(errno) : "the file is shorter than it was");
-      }
-      part -= static_cast<std::uint64_t>(sent);
-    }
+    if (gone_) return absl::IsDataLoss(status) ? absl::InternalError(status.message()) : status;
+    offset += part;
+    length -= part;
   }
   return absl::OkStatus();
 }
@@ -165,7 +153,7 @@ void SocketExchange::log(bindings::LogLevel level, std::string_view line) const 
 
 void SocketExchange::break_off() {
   if (gone_) return;
-  const FrameHeader frame = header(FrameType::kBreak, 0);
+  const FrameHeader frame = frame_header(FrameType::kBreak, 0);
   gone_ = !channel_.send({pending_, bytes_of(frame)}).ok();
   pending_.clear();
 }

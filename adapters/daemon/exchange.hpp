@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "adapters/daemon/channel.hpp"
-#include "adapters/daemon/heads.hpp"
+#include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/exchange.hpp"
 #include "bindings/host.hpp"
 
@@ -39,6 +39,7 @@ class SocketExchange final : public wsgi::Exchange {
   void lost(const absl::Status& status);
   [[nodiscard]] absl::Status ask(std::uint64_t least, std::uint64_t most);
   [[nodiscard]] absl::StatusOr<std::size_t> read_frame(absl::Span<char> into);
+  [[nodiscard]] absl::Status read_body_error(std::uint32_t size);
 
   Channel& channel_;
   const RequestHead& head_;

@@ -38,6 +38,7 @@ struct Group {
   int connect_timeout = 15;
   int queue_timeout = 0;
   int socket_timeout = 0;  ///< 0: the server's Timeout.
+  int exchange_timeout = 86'400;
   int request_timeout = 0;
   int inactivity_timeout = 0;
   int startup_timeout = 0;

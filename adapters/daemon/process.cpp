@@ -108,9 +108,8 @@ void run_process(const ProcessOptions& options) {
   auto& lifetime = *new Lifetime(options.group, host, options.pulse);
   auto& runtime = *new wsgi::Runtime(options.python, host);
   auto& main_thread = *new wsgi::ThreadContext(host.recorder());
-  auto& workers =
-      *new Workers({.group = options.group, .listener = options.listener, .server_user = options.server_user}, runtime,
-                   lifetime, options.facts);
+  auto& workers = *new Workers({.group = options.group, .listener = options.listener, .keys = options.keys}, runtime,
+                               lifetime, options.facts);
   std::thread([&] { lifetime.watch(workers); }).detach();
 
   if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);

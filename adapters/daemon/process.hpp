@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/pulse.hpp"
 #include "adapters/telemetry/reporter.hpp"
@@ -29,7 +30,7 @@ struct ImportedScript {
 struct ProcessOptions {
   const Group& group;
   int listener = -1;            ///< -1 for a service process.
-  uid_t server_user = 0;        ///< The user of the server's workers.
+  KeyRing keys{};               ///< Authenticates the requests of the server's workers.
   Pulse* pulse = nullptr;       ///< What the parent looks at; null: nobody does.
   std::span<std::byte> memory;  ///< Where requests are recorded; empty: nobody else reads it.
   /// Finds the server's scoreboard; null where the group may not see it.

@@ -2,7 +2,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,27 +20,26 @@ using bindings::LogLevel;
 
 namespace {
 
-constexpr std::uint32_t kHeadMax = 64U << 20;
 constexpr std::uint64_t kSecond = 1'000'000'000;
+
+std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
 
 /// A module that wants a new process every time is not asked again for the same request from then on.
 constexpr std::uint32_t kTriesToAsk = 3;
 
-constexpr std::uint64_t kNotFound = 404;
-constexpr std::uint64_t kInternalServerError = 500;
-constexpr std::uint64_t kServiceUnavailable = 503;
-constexpr std::uint64_t kGatewayTimeout = 504;
+constexpr std::uint32_t kNotFound = 404;
+constexpr std::uint32_t kInternalServerError = 500;
+constexpr std::uint32_t kServiceUnavailable = 503;
+constexpr std::uint32_t kGatewayTimeout = 504;
 
-/// Has a blocking call of the thread that gets it return.
-void interrupt(int) noexcept {}
-
-void answer(Channel& channel, std::uint64_t status) {
-  const FrameHeader frame = {static_cast<std::uint32_t>(FrameType::kFailed), sizeof status};
-  static_cast<void>(channel.send({bytes_of(frame), {reinterpret_cast<const char*>(&status), sizeof status}}));
+void answer(Channel& channel, std::uint32_t status) {
+  const std::string payload = encode_failure(status);
+  const FrameHeader frame = frame_header(FrameType::kFailed, payload.size());
+  static_cast<void>(channel.send({bytes_of(frame), payload}));
 }
 
 void refuse_for_now(Channel& channel) {
-  const FrameHeader frame = {static_cast<std::uint32_t>(FrameType::kRetry), 0};
+  const FrameHeader frame = frame_header(FrameType::kRetry, 0);
   static_cast<void>(channel.send({bytes_of(frame)}));
 }
 
@@ -53,11 +52,11 @@ wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {
           .ask_module = head.tries <= kTriesToAsk};
 }
 
-std::uint64_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
+std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
   if (outcome == wsgi::Outcome::kTimedOut) return kGatewayTimeout;
   if (outcome == wsgi::Outcome::kMissing) return kNotFound;
   const int input_error = exchange.input_error();
-  return input_error != 0 ? static_cast<std::uint64_t>(input_error) : kInternalServerError;
+  return input_error != 0 ? static_cast<std::uint32_t>(input_error) : kInternalServerError;
 }
 
 }  // namespace
@@ -68,9 +67,11 @@ Workers::Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const 
 void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
 
 bool Workers::start() {
-  struct sigaction action {};
-  action.sa_handler = interrupt;
-  ::sigaction(SIGURG, &action, nullptr);
+  if (!DeadlineWatcher::start()) {
+    log(LogLevel::kError, absl::StrCat("The thread that watches over deadlines cannot be made in daemon process '",
+                                       place_.group.name, "', which therefore serves nothing."));
+    return false;
+  }
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
   if (place_.group.stack_size > 0) {
@@ -178,55 +179,72 @@ int Workers::accept() const noexcept {
   return -1;
 }
 
-pid_t Workers::prepared(int socket) const {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-  if (!known || (peer.uid != place_.server_user && peer.uid != 0)) {
-    log(LogLevel::kError,
-        absl::StrCat("A connection from user ", peer.uid, " to daemon process '", place_.group.name, "' is refused."));
-    return 0;
-  }
-  const timeval timeout = {place_.group.socket_timeout, 0};
-  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+void Workers::set_buffer_sizes(int socket) const noexcept {
   if (const int bytes = place_.group.send_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
   }
   if (const int bytes = place_.group.receive_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
-  return peer.pid;
+}
+
+void Workers::log_refusal(const char* why) {
+  const std::uint64_t count = refusals_.count(monotonic_ns());
+  if (count == 0) return;
+  log(LogLevel::kError,
+      absl::StrCat("Daemon process '", place_.group.name, "' closed ", count, " connection(s) without an answer: ", why,
+                   ". Only this server may connect; look for other programs that run as its user."));
+}
+
+/// A connection that its client closed early is no event, because the server gives requests up.
+void Workers::log_incomplete(const absl::Status& status) {
+  if (absl::IsDataLoss(status)) log_refusal("a connection begins with the head of a request");
+  if (absl::IsDeadlineExceeded(status)) log_refusal("the head of the request did not arrive within socket-timeout");
+}
+
+Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
+  const std::uint64_t generation = generation_of(payload);
+  if (const RequestKey* const key = place_.keys.find(generation)) {
+    return verify(*key, payload) ? Origin::kServer : Origin::kUnknown;
+  }
+  // A configuration that is newer than this process: its requests are for the processes that were made with it.
+  const std::uint64_t newest = place_.keys.newest();
+  return generation > newest && generation - newest < KeyRing::kGenerations ? Origin::kNewerServer : Origin::kUnknown;
 }
 
 void Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
-  Channel channel(socket);
-  const pid_t server_pid = prepared(socket);
-  if (server_pid == 0) return;
-  const absl::StatusOr<FrameHeader> frame = channel.next();
-  if (!frame.ok() || frame->type != static_cast<std::uint32_t>(FrameType::kRequest) || frame->size > kHeadMax) return;
-  const absl::StatusOr<std::string> packed = channel.read(frame->size);
-  if (!packed.ok()) return;  // the server gave the request up
+  Channel channel(socket, Sender::kServer, place_.group.socket_timeout);
+  set_buffer_sizes(socket);
+  const int silence = place_.group.socket_timeout;
+  if (silence > 0) channel.end_at(monotonic_ns() + seconds(silence));  // all of the head, however it trickles in
+  const absl::StatusOr<Frame> frame = channel.next();
+  if (!frame.ok()) return log_incomplete(frame.status());
+  if (frame->type != FrameType::kRequest) return log_refusal("a connection begins with the head of a request");
+  const absl::StatusOr<std::string> payload = channel.read(frame->size);
+  if (!payload.ok()) return log_incomplete(payload.status());
+  const Origin origin = origin_of(*payload);
+  if (origin == Origin::kNewerServer) return refuse_for_now(channel);
+  if (origin == Origin::kUnknown) return log_refusal("the request has no valid authentication code");
   const std::uint64_t dispatched_ns = monotonic_ns();
   worker.start_ns.store(dispatched_ns, std::memory_order_release);
+  channel.end_at(dispatched_ns + seconds(place_.group.exchange_timeout));
   RequestHead head;
-  if (!unpack(*packed, head)) {
+  if (!decode(*payload, head)) {
     log(LogLevel::kError, "A request of the server cannot be understood.");
     return answer(channel, kInternalServerError);
   }
   // Accepted while the process began to end: as well served by the next.
   if (outdated_.load(std::memory_order_relaxed) || lifetime_.closing()) return refuse_for_now(channel);
   const int limit = place_.group.queue_timeout;
-  if (limit > 0 && dispatched_ns > head.queued_ns &&
-      dispatched_ns - head.queued_ns > static_cast<std::uint64_t>(limit) * kSecond) {
+  if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {
     log(LogLevel::kError,
         absl::StrCat("Queue timeout expired for a request to daemon process '", place_.group.name, "'."));
     return answer(channel, kServiceUnavailable);
   }
-  serve_request(channel, head, dispatched_ns, server_pid, thread);
+  serve_request(channel, head, dispatched_ns, thread);
 }
 
-void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns, pid_t server_pid,
+void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
                             wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
   const wsgi::Assignment assignment{.application_group = std::string(head.application_group),
@@ -236,7 +254,7 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
                                     .queued_ns = head.queued_ns,
                                     .dispatched_ns = dispatched_ns,
                                     .daemon_tries = head.tries,
-                                    .server_pid = server_pid};
+                                    .server_pid = static_cast<pid_t>(head.server_pid)};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, assignment, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
     lifetime_.started();

@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/group.hpp"
-#include "adapters/daemon/heads.hpp"
 #include "adapters/daemon/lifetime.hpp"
+#include "adapters/daemon/log_limit.hpp"
+#include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"
 #include "bindings/host.hpp"
@@ -23,8 +26,8 @@ class Workers final : public Load {
  public:
   struct Place {
     const Group& group;
-    int listener;       ///< Shared with the other processes of the group.
-    uid_t server_user;  ///< Whose connections are accepted, besides root's.
+    int listener;         ///< Shared with the other processes of the group.
+    const KeyRing& keys;  ///< Requests that were signed with one of them are served.
   };
 
   Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts);
@@ -46,6 +49,9 @@ class Workers final : public Load {
   [[nodiscard]] unsigned long oldest_thread() const noexcept override;
 
  private:
+  /// The sender of a request, as its authentication code proves.
+  enum class Origin : std::uint8_t { kServer, kNewerServer, kUnknown };
+
   struct Worker {
     pthread_t thread{};
     Workers* all = nullptr;
@@ -58,10 +64,12 @@ class Workers final : public Load {
   void serve_all(Worker& worker);
   [[nodiscard]] int accept() const noexcept;
   void serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
-  void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns, pid_t server_pid,
+  void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
                      wsgi::ThreadContext& thread);
-  /// The process id of the other side; 0, logged, if it may not be served.
-  [[nodiscard]] pid_t prepared(int socket) const;
+  void set_buffer_sizes(int socket) const noexcept;
+  [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
+  void log_refusal(const char* why);
+  void log_incomplete(const absl::Status& status);
   [[nodiscard]] const Worker* oldest() const noexcept;
   void log(bindings::LogLevel level, const std::string& line) const noexcept;
 
@@ -73,6 +81,7 @@ class Workers final : public Load {
   std::atomic<int> active_{0};
   std::atomic<std::uint64_t> last_active_ns_;
   std::atomic<int> served_{0};
+  LogLimit refusals_;
   std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
 };
 

@@ -6,25 +6,15 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "adapters/wsgi/response_head.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::wsgi {
-
-using Headers = std::vector<std::pair<std::string, std::string>>;
-
-/// A response head that has been checked: no control characters, no hop-by-hop header.
-struct ResponseHead {
-  int status = 0;
-  std::string status_line;  ///< "200 OK"
-  Headers headers;
-};
 
 class Exchange {
  public:
@@ -59,7 +49,8 @@ class Exchange {
   /// Whether a response of this status has a body on the wire: not to a HEAD request, and not 204 or 304.
   [[nodiscard]] virtual bool sends_body(int status) const = 0;
 
-  /// Takes the head of the response over. Not sent before there is something to send. May be called with the lock held.
+  /// Takes the head of the response over, which keeps the rules of head_rules.hpp. Not sent before there is something
+  /// to send. May be called with the lock held.
   virtual absl::Status begin_response(const ResponseHead& head) = 0;
 
   /// Sends blocks of the body, and the head before the first. Returns once they were written out. With `last` the

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/response_head.hpp"
 
 namespace sluice::wsgi {
 
@@ -17,9 +17,6 @@ namespace sluice::wsgi {
 
 /// The Content-Length among the headers, if there is one. False with ValueError set if it is no length, or given twice
 /// with different values.
-[[nodiscard]] bool find_content_length(const Headers& headers, std::optional<std::uint64_t>& length);
-
-/// Compares ASCII without regard to case.
-[[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
+[[nodiscard]] bool parse_content_length(const Headers& headers, std::optional<std::uint64_t>& length);
 
 }  // namespace sluice::wsgi

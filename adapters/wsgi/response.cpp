@@ -134,7 +134,7 @@ bool Response::commit() {
     return false;
   }
   if (state_ == State::kHeadSent) return true;
-  if (!find_content_length(head_.headers, promised_)) return false;
+  if (!parse_content_length(head_.headers, promised_)) return false;
   if (!check(exchange_.begin_response(head_))) return false;
   state_ = State::kHeadSent;
   return true;

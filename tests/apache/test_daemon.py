@@ -118,10 +118,11 @@ def test_a_connection_of_another_user_is_refused(server: Httpd) -> None:
         os.setuid(4)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
+            client.send(b"GET / HTTP/1.1\r\n\r\n")
             os._exit(0 if client.recv(1) == b"" else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    server.wait_for_log("A connection from user 4 to daemon process 'd' is refused")
+    server.wait_for_log("Daemon process 'd' closed 1 connection(s) without an answer")
     assert server.get("/").status == 200
 
 

@@ -29,7 +29,7 @@ ALLOWED = {
     "adapters/telemetry": TELEMETRY,
     "adapters/wsgi": WSGI,
     "adapters/apache": WSGI | {"adapters/apache", "adapters/daemon", "httpd", "apr"},
-    "adapters/daemon": WSGI | {"adapters/daemon"},
+    "adapters/daemon": WSGI | {"adapters/daemon", "apr"},
     "examples": BINDINGS | WSGI | {"examples", "httplib", "boost"},
 }
 ROOMS = sorted([*ALLOWED, "bench", "tests"], key=len, reverse=True)

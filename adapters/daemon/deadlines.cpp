@@ -1,0 +1,196 @@
+#include "adapters/daemon/deadlines.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <time.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <mutex>
+
+#include "sluice/clock.hpp"
+
+namespace sluice::daemon {
+namespace {
+
+// The state of a slot: a deadline, shifted, and what the slot is. Nanoseconds since the boot fit 62 bits for a century.
+constexpr std::uint64_t kFree = 0;
+constexpr std::uint64_t kClaimed = 4;
+constexpr std::uint64_t kArmed = 1;
+constexpr std::uint64_t kFiring = 2;
+constexpr std::uint64_t kFired = 3;
+constexpr std::uint64_t kMask = 3;
+constexpr unsigned kShift = 2;
+
+constexpr std::size_t kCacheLine = 64;
+
+/// One per blocked thread at a time. A slot has no owner while it is free, so threads may come and go.
+struct alignas(kCacheLine) Slot {
+  std::atomic<std::uint64_t> state{kFree};
+  pthread_t thread{};  ///< Guarded by `state`.
+};
+
+/// Slots are added when more threads block at a time than ever before, and are never taken away.
+struct Chunk {
+  static constexpr std::size_t kSlots = 64;
+  Slot slots[kSlots];
+  Chunk* next = nullptr;
+};
+
+constinit std::atomic<Chunk*> chunks{nullptr};
+
+constinit std::mutex control;  ///< Guards what follows, and the beginning and the end of the thread.
+constinit bool running = false;
+constinit bool ending = false;
+constinit pthread_t watcher{};
+constinit pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+constinit pthread_mutex_t wake_mutex = PTHREAD_MUTEX_INITIALIZER;  ///< Guards `ending`.
+constinit std::uint64_t tick = DeadlineWatcher::kTickNs;
+
+constinit std::atomic<bool> ready{false};
+
+/// The slot that the thread had last, which is free as a rule.
+thread_local constinit Slot* recent = nullptr;
+thread_local constinit bool receives_signals = false;
+
+void interrupt(int) noexcept {}
+
+/// [A1]. A failure has nothing to read, so it is relaxed.
+bool claim(Slot& slot) noexcept {
+  std::uint64_t expected = kFree;
+  return slot.state.load(std::memory_order_relaxed) == kFree &&  // a look, so that a slot in use is not written to
+         slot.state.compare_exchange_strong(expected, kClaimed, std::memory_order_acquire, std::memory_order_relaxed);
+}
+
+Slot& claim_any() {
+  if (recent != nullptr && claim(*recent)) return *recent;
+  for (Chunk* chunk = chunks.load(std::memory_order_acquire); chunk != nullptr; chunk = chunk->next) {
+    for (Slot& slot : chunk->slots) {
+      if (claim(slot)) return slot;
+    }
+  }
+  auto* const added = new Chunk;
+  static_cast<void>(claim(added->slots[0]));
+  added->next = chunks.load(std::memory_order_relaxed);  // the exchange below says whether it is still the first
+  while (!chunks.compare_exchange_weak(added->next, added, std::memory_order_acq_rel, std::memory_order_acquire)) {
+  }
+  return added->slots[0];
+}
+
+/// Servers block all signals in their worker threads.
+void receive_signals() noexcept {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGURG);
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  receives_signals = true;
+}
+
+/// Interrupts the owner if its deadline has passed.
+void check(Slot& slot, std::uint64_t now_ns) noexcept {
+  std::uint64_t state = slot.state.load(std::memory_order_relaxed);  // [W1] says whether it still holds
+  const std::uint64_t kind = state & kMask;
+  if ((kind != kArmed && kind != kFired) || (state >> kShift) > now_ns) return;
+  const std::uint64_t deadline = state & ~kMask;
+  // [W1]
+  if (!slot.state.compare_exchange_strong(state, deadline | kFiring, std::memory_order_acquire,
+                                          std::memory_order_relaxed)) {
+    return;
+  }
+  ::pthread_kill(slot.thread, SIGURG);                             // [W2]
+  slot.state.store(deadline | kFired, std::memory_order_release);  // [W3]
+}
+
+/// Waits for a tick. False at the end.
+bool wait_for_tick() noexcept {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  timespec until{};
+  ::clock_gettime(CLOCK_MONOTONIC, &until);
+  const std::uint64_t nanoseconds = static_cast<std::uint64_t>(until.tv_nsec) + tick;
+  until.tv_sec += static_cast<time_t>(nanoseconds / kSecond);
+  until.tv_nsec = static_cast<long>(nanoseconds % kSecond);
+  ::pthread_mutex_lock(&wake_mutex);
+  int status = 0;
+  while (!ending && status != ETIMEDOUT) {
+    status = ::pthread_cond_clockwait(&wake, &wake_mutex, CLOCK_MONOTONIC, &until);
+  }
+  const bool over = ending;
+  ::pthread_mutex_unlock(&wake_mutex);
+  return !over;
+}
+
+void* watch(void*) noexcept {
+  while (wait_for_tick()) {
+    const std::uint64_t now_ns = monotonic_ns();
+    for (Chunk* chunk = chunks.load(std::memory_order_acquire); chunk != nullptr; chunk = chunk->next) {
+      for (Slot& slot : chunk->slots) check(slot, now_ns);
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool DeadlineWatcher::start(std::uint64_t tick_ns) noexcept {
+  if (ready.load(std::memory_order_acquire)) return true;
+  const std::lock_guard lock(control);
+  if (running) return true;
+  tick = tick_ns;
+  ending = false;
+  struct sigaction action {};
+  action.sa_handler = interrupt;  // without SA_RESTART, so that calls return
+  ::sigaction(SIGURG, &action, nullptr);
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  running = ::pthread_create(&watcher, nullptr, watch, nullptr) == 0;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ready.store(running, std::memory_order_release);
+  return running;
+}
+
+void DeadlineWatcher::stop() noexcept {
+  const std::lock_guard lock(control);
+  if (!running) return;
+  ::pthread_mutex_lock(&wake_mutex);
+  ending = true;
+  ::pthread_cond_signal(&wake);
+  ::pthread_mutex_unlock(&wake_mutex);
+  ::pthread_join(watcher, nullptr);
+  ::signal(SIGURG, SIG_DFL);
+  running = false;
+  ready.store(false, std::memory_order_release);
+}
+
+BlockingScope::BlockingScope(std::uint64_t deadline_ns) {
+  if (deadline_ns == kNever) return;
+  if (!receives_signals) receive_signals();
+  Slot& slot = claim_any();
+  recent = &slot;
+  slot_ = &slot;
+  armed_ = (deadline_ns << kShift) | kArmed;
+  slot.thread = ::pthread_self();
+  slot.state.store(armed_, std::memory_order_release);  // [A2]
+}
+
+BlockingScope::~BlockingScope() {
+  if (slot_ == nullptr) return;
+  auto& slot = *static_cast<Slot*>(slot_);
+  std::uint64_t expected = armed_;
+  // [D1]
+  if (slot.state.compare_exchange_strong(expected, kFree, std::memory_order_release, std::memory_order_acquire)) return;
+  const int error = errno;
+  const std::uint64_t fired = (armed_ & ~kMask) | kFired;
+  do {
+    expected = fired;
+    // [D2], and while that fails, the signal is being sent. The call also has the signal delivered before it returns.
+    ::sched_yield();
+  } while (!slot.state.compare_exchange_strong(expected, kFree, std::memory_order_acq_rel, std::memory_order_relaxed));
+  ::sched_yield();
+  errno = error;
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,242 @@
+// The protocol between a worker of the server and a thread of a daemon process, one request a connection. A frame is a
+// header of eight bytes and a payload. The server sends the head of the request and, when it is asked, pieces of its
+// body; the daemon process answers with the head of the response, its body, and an end. A response without its end is
+// known to be broken.
+//
+//   server                                daemon process
+//   kRequest                         ->
+//                                    <-   kReadRequest   as often as the application reads
+//   kBody... or kBodyError           ->
+//                                    <-   kResponse, kData..., then kEnd or kBreak
+//                                         or, in place of all three, kFailed or kRetry
+//
+// Numbers are in the byte order of the machine, because both ends run on one. Encoders and decoders are pure functions
+// over bytes. A decoder accepts exactly what an encoder can produce, and reads nothing beyond the bytes that it is
+// given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adapters/wsgi/response_head.hpp"
+
+namespace sluice::daemon {
+
+enum class FrameType : std::uint32_t {
+  kRequest = 1,
+  kBody = 2,
+  kBodyError = 3,
+  kReadRequest = 16,
+  kResponse = 17,
+  kData = 18,
+  kEnd = 19,
+  kBreak = 20,
+  kFailed = 21,
+  kRetry = 22,
+};
+
+/// The end that sends a frame.
+enum class Sender : std::uint8_t { kServer, kDaemon };
+
+enum class FieldType : std::uint8_t {
+  kU32,
+  kU64,
+  kText,   ///< A length of 32 bits, then so many bytes.
+  kPairs,  ///< A count of 32 bits, then so many times two texts.
+  kBytes,  ///< All of the rest of the payload.
+};
+
+struct FieldDefinition {
+  const char* name;
+  FieldType type;
+};
+
+struct FrameDefinition {
+  FrameType type;
+  const char* name;
+  Sender sender;
+  std::uint32_t least;  ///< Bytes of payload.
+  std::uint32_t most;   ///< Bytes of payload.
+  std::span<const FieldDefinition> fields;
+};
+
+/// A piece of the body of a request, in a frame of its own or along with the head.
+inline constexpr std::uint32_t kPieceMax = 64 * 1024;
+inline constexpr std::uint32_t kRequestMax = 1U << 20;
+inline constexpr std::uint32_t kResponseMax = 2U << 20;
+/// A frame of data is never held as a whole, so this bounds no memory.
+inline constexpr std::uint32_t kDataMax = 16U << 20;
+inline constexpr std::uint32_t kReasonMax = 256;
+inline constexpr std::uint32_t kVariablesMax = 1U << 15;
+inline constexpr std::uint32_t kResponseFieldsMax = 1U << 15;
+
+inline constexpr FieldDefinition kRequestFields[] = {
+    {"authentication_code", FieldType::kU64},
+    {"generation", FieldType::kU64},
+    {"accepted_ns", FieldType::kU64},
+    {"queued_ns", FieldType::kU64},
+    {"script_mtime_us", FieldType::kU64},
+    {"server_pid", FieldType::kU32},
+    {"tries", FieldType::kU32},
+    {"flags", FieldType::kU32},
+    {"application_group", FieldType::kText},
+    {"callable", FieldType::kText},
+    {"script", FieldType::kText},
+    {"id", FieldType::kText},
+    {"client", FieldType::kText},
+    {"body", FieldType::kText},
+    {"variables", FieldType::kPairs},
+};
+inline constexpr FieldDefinition kBytesFields[] = {{"bytes", FieldType::kBytes}};
+inline constexpr FieldDefinition kBodyErrorFields[] = {{"status", FieldType::kU32}, {"reason", FieldType::kText}};
+inline constexpr FieldDefinition kReadRequestFields[] = {{"least", FieldType::kU64}, {"most", FieldType::kU64}};
+inline constexpr FieldDefinition kResponseFields[] = {
+    {"status", FieldType::kU32}, {"status_line", FieldType::kText}, {"headers", FieldType::kPairs}};
+inline constexpr FieldDefinition kFailedFields[] = {{"status", FieldType::kU32}};
+
+/// Every frame: who may send it, how long its payload may be, and what is in it.
+inline constexpr FrameDefinition kFrames[] = {
+    // The head of a request. The code authenticates the rest of the payload.
+    {FrameType::kRequest, "request", Sender::kServer, 80, kRequestMax, kRequestFields},
+    // A piece of the body of the request; an empty one is its end.
+    {FrameType::kBody, "body", Sender::kServer, 0, kPieceMax, kBytesFields},
+    // The rest of the body cannot be read. The status is 0 where no status of HTTP fits.
+    {FrameType::kBodyError, "body_error", Sender::kServer, 8, 8 + kReasonMax, kBodyErrorFields},
+    // Asks for at least `least` bytes of the body and at most `most`, in any number of frames.
+    {FrameType::kReadRequest, "read_request", Sender::kDaemon, 16, 16, kReadRequestFields},
+    // The head of the response.
+    {FrameType::kResponse, "response", Sender::kDaemon, 15, kResponseMax, kResponseFields},
+    // A part of the body of the response.
+    {FrameType::kData, "data", Sender::kDaemon, 1, kDataMax, kBytesFields},
+    // The response is whole.
+    {FrameType::kEnd, "end", Sender::kDaemon, 0, 0, {}},
+    // The response ends here and is not whole.
+    {FrameType::kBreak, "break", Sender::kDaemon, 0, 0, {}},
+    // There is no response; the server answers with this status.
+    {FrameType::kFailed, "failed", Sender::kDaemon, 4, 4, kFailedFields},
+    // Nothing was done for the request, because the process is about to end; another one is to be asked.
+    {FrameType::kRetry, "retry", Sender::kDaemon, 0, 0, {}},
+};
+
+/// The statuses that a daemon process sends with kFailed. Any other is a violation of the protocol.
+inline constexpr std::uint32_t kFailureStatuses[] = {400, 404, 408, 413, 500, 501, 503, 504};
+[[nodiscard]] bool is_failure_status(std::uint32_t status) noexcept;
+
+struct FrameHeader {
+  std::uint32_t type;
+  std::uint32_t size;  ///< Bytes of payload that follow.
+};
+
+/// The definition of a frame that this end sends; null when there is none, or when the size is not one it can have.
+[[nodiscard]] const FrameDefinition* find_frame(const FrameHeader& header, Sender sender) noexcept;
+
+/// A header as bytes, which stay the header's.
+[[nodiscard]] std::string_view bytes_of(const FrameHeader& header) noexcept;
+[[nodiscard]] FrameHeader frame_header(FrameType type, std::size_t size) noexcept;
+
+/// Writes numbers and texts one after the other.
+class Encoder {
+ public:
+  explicit Encoder(std::size_t expected_bytes = 0) { bytes_.reserve(expected_bytes); }
+  Encoder& add(std::uint32_t number) { return append(&number, sizeof number); }
+  Encoder& add(std::uint64_t number) { return append(&number, sizeof number); }
+  Encoder& add(std::string_view text) {
+    add(static_cast<std::uint32_t>(text.size()));
+    return append(text.data(), text.size());
+  }
+  [[nodiscard]] std::string take() && { return std::move(bytes_); }
+
+ private:
+  Encoder& append(const void* bytes, std::size_t size) {
+    bytes_.append(static_cast<const char*>(bytes), size);
+    return *this;
+  }
+
+  std::string bytes_;
+};
+
+/// Reads them again. After something that does not fit, every further value is empty and complete() stays false.
+class Decoder {
+ public:
+  explicit Decoder(std::string_view bytes) noexcept : rest_(bytes) {}
+  [[nodiscard]] std::uint32_t u32() noexcept;
+  [[nodiscard]] std::uint64_t u64() noexcept;
+  [[nodiscard]] std::string_view text(std::size_t most = SIZE_MAX) noexcept;
+  /// The number of pairs that follow: at most `most`, and no more than the rest has room for.
+  [[nodiscard]] std::uint32_t pairs(std::uint32_t most) noexcept;
+  /// Everything fitted, and nothing is left over.
+  [[nodiscard]] bool complete() const noexcept { return fits_ && rest_.empty(); }
+
+ private:
+  bool read(void* into, std::size_t size) noexcept;
+  void fail() noexcept;
+
+  std::string_view rest_;
+  bool fits_ = true;
+};
+
+/// What a daemon process has to know of a request. Views are into the payload, or belong to the caller.
+struct RequestHead {
+  std::uint64_t generation = 0;   ///< The key that the code was made with.
+  std::uint64_t accepted_ns = 0;  ///< On the monotonic clock, which all processes share.
+  std::uint64_t queued_ns = 0;
+  std::int64_t script_mtime_us = 0;
+  std::uint32_t server_pid = 0;  ///< The process that accepted the request.
+  std::uint32_t tries = 0;       ///< Connections that were made for the request, this one included.
+  bool script_reloading = true;
+  bool https = false;
+  bool head_only = false;  ///< The response has no body on the wire.
+  bool has_body = false;
+  bool body_whole = false;  ///< All of the body is in `body`.
+  std::string_view application_group;
+  std::string_view callable;
+  std::string_view script;
+  std::string_view id;
+  std::string_view client;  ///< Address and port, for the log.
+  std::string_view body;    ///< The part of the body that had arrived.
+  std::vector<std::pair<std::string_view, std::string_view>> variables;
+};
+
+/// Bytes of a payload of kRequest before the part that its code authenticates.
+inline constexpr std::size_t kAuthenticationCodeBytes = 8;
+
+/// The payload of kRequest, its code still zero. Empty when the limits of the frame do not allow it.
+[[nodiscard]] std::optional<std::string> encode(const RequestHead& head);
+/// False when that is not the payload of kRequest. Does not check the code.
+[[nodiscard]] bool decode(std::string_view payload, RequestHead& head);
+/// The generation that the payload names, without a look at the rest. 0 when there is none.
+[[nodiscard]] std::uint64_t generation_of(std::string_view payload) noexcept;
+
+/// The payload of kResponse. Empty when the limits of the frame do not allow it.
+[[nodiscard]] std::optional<std::string> encode(const wsgi::ResponseHead& head);
+/// False when that is not the payload of kResponse. Does not check the head against the rules of HTTP.
+[[nodiscard]] bool decode(std::string_view payload, wsgi::ResponseHead& head);
+
+struct BodyError {
+  std::uint32_t status = 0;
+  std::string_view reason;
+};
+
+/// The reason is cut to kReasonMax bytes.
+[[nodiscard]] std::string encode(const BodyError& error);
+[[nodiscard]] bool decode(std::string_view payload, BodyError& error);
+
+struct ReadRequest {
+  std::uint64_t least = 0;  ///< At least 1, so that each read request makes progress.
+  std::uint64_t most = 0;   ///< At least `least`.
+};
+
+[[nodiscard]] std::string encode(const ReadRequest& request);
+[[nodiscard]] bool decode(std::string_view payload, ReadRequest& request);
+
+/// The status of kFailed.
+[[nodiscard]] std::string encode_failure(std::uint32_t status);
+[[nodiscard]] bool decode_failure(std::string_view payload, std::uint32_t& status);
+
+}  // namespace sluice::daemon

@@ -1,0 +1,23 @@
+// The fields of a response as they go out where fields of the same name are merged. Knows nothing of Python or a
+// server.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/wsgi/response_head.hpp"
+
+namespace sluice::wsgi {
+
+struct MergedField {
+  std::string_view name;  ///< As the first of them is written; a view into the fields that were merged.
+  std::string value;
+};
+
+/// Joins the values of fields of the same name with ", ", in their order, at the place of the first; the case of names
+/// does not matter. Each Set-Cookie and each WWW-Authenticate stays a field of its own. Linear in the size of the
+/// fields.
+[[nodiscard]] std::vector<MergedField> merge_fields(const Headers& headers);
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,11 @@
+#include "adapters/daemon/log_limit.hpp"
+
+#include <catch2/catch.hpp>
+
+TEST_CASE("log limit: the first event is logged, and the others once in a minute with their number") {
+  sluice::daemon::LogLimit limit;
+  CHECK(limit.count(1) == 1);
+  for (int i = 0; i < 9; ++i) CHECK(limit.count(2) == 0);
+  CHECK(limit.count(1 + sluice::daemon::LogLimit::kIntervalNs) == 10);
+  CHECK(limit.count(2 + sluice::daemon::LogLimit::kIntervalNs) == 0);
+}

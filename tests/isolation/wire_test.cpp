@@ -1,0 +1,148 @@
+#include "adapters/daemon/wire.hpp"
+
+#include <catch2/catch.hpp>
+#include <random>
+#include <string>
+
+namespace {
+
+using namespace sluice::daemon;
+using sluice::wsgi::ResponseHead;
+
+RequestHead request() {
+  RequestHead head;
+  head.generation = 3;
+  head.accepted_ns = 1;
+  head.queued_ns = 2;
+  head.script_mtime_us = -5;
+  head.server_pid = 77;
+  head.tries = 4;
+  head.https = true;
+  head.has_body = true;
+  head.application_group = "group";
+  head.callable = "application";
+  head.script = "/srv/app.wsgi";
+  head.id = "id";
+  head.client = "127.0.0.1:80";
+  head.body = "some of it";
+  head.variables = {{"REQUEST_METHOD", "GET"}, {"EMPTY", ""}};
+  return head;
+}
+
+ResponseHead response(std::size_t fields) {
+  ResponseHead head{.status = 200, .status_line = "200 OK", .headers = {}};
+  for (std::size_t i = 0; i < fields; ++i) head.headers.emplace_back("X-Field-" + std::to_string(i), "some value");
+  return head;
+}
+
+}  // namespace
+
+TEST_CASE("wire: a request head is decoded as it was encoded") {
+  const std::string payload = encode(request()).value();
+  RequestHead head;
+  REQUIRE(decode(payload, head));
+  CHECK(head.generation == 3);
+  CHECK(generation_of(payload) == 3);
+  CHECK(head.script_mtime_us == -5);
+  CHECK(head.server_pid == 77);
+  CHECK(head.tries == 4);
+  CHECK(head.https);
+  CHECK(head.has_body);
+  CHECK_FALSE(head.body_whole);
+  CHECK(head.script == "/srv/app.wsgi");
+  CHECK(head.body == "some of it");
+  CHECK(head.variables == request().variables);
+  CHECK(encode(head).value() == payload);
+}
+
+TEST_CASE("wire: no prefix of a head and no longer one is a head") {
+  const std::string payload = encode(request()).value();
+  RequestHead head;
+  for (std::size_t size = 0; size < payload.size(); ++size) CHECK_FALSE(decode(payload.substr(0, size), head));
+  CHECK_FALSE(decode(payload + '\0', head));
+  const std::string answer = encode(response(3)).value();
+  ResponseHead decoded;
+  for (std::size_t size = 0; size < answer.size(); ++size) CHECK_FALSE(decode(answer.substr(0, size), decoded));
+  CHECK_FALSE(decode(answer + '\0', decoded));
+}
+
+TEST_CASE("wire: a changed byte never reads beyond the payload and never grows what is decoded") {
+  const std::string payload = encode(request()).value();
+  std::mt19937 random(14);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string changed = payload;
+    for (int i = 0; i < 3; ++i) changed[random() % changed.size()] = static_cast<char>(random());
+    RequestHead head;
+    if (!decode(changed, head)) continue;
+    std::size_t size = head.body.size() + head.script.size();
+    for (const auto& [key, value] : head.variables) size += key.size() + value.size();
+    REQUIRE(size <= changed.size());
+  }
+}
+
+TEST_CASE("wire: what exceeds the limit of its frame is not encoded") {
+  RequestHead head = request();
+  const std::string piece(kPieceMax, 'x');
+  head.body = piece;
+  CHECK(encode(head));
+  const std::string longer(kPieceMax + 1, 'x');
+  head.body = longer;
+  CHECK_FALSE(encode(head));
+  head.body = {};
+  const std::string huge(kRequestMax, 'x');
+  head.variables.emplace_back("HUGE", huge);
+  CHECK_FALSE(encode(head));
+  head.variables.assign(kVariablesMax + 1, {"", ""});
+  CHECK_FALSE(encode(head));
+  CHECK(encode(response(16'000)));
+  CHECK_FALSE(encode(response(kResponseFieldsMax + 1)));
+  ResponseHead large = response(1);
+  large.headers[0].second.assign(kResponseMax, 'x');
+  CHECK_FALSE(encode(large));
+}
+
+TEST_CASE("wire: a count that the payload has no room for allocates nothing") {
+  std::string payload = std::move(Encoder().add(200U).add(std::string_view("200 OK")).add(UINT32_MAX)).take();
+  ResponseHead head;
+  CHECK_FALSE(decode(payload, head));
+  CHECK(head.headers.capacity() == 0);
+}
+
+TEST_CASE("wire: a frame is known by its type, its sender and its size") {
+  for (const FrameDefinition& frame : kFrames) {
+    const auto header = [&](std::size_t size) { return frame_header(frame.type, size); };
+    const Sender other = frame.sender == Sender::kServer ? Sender::kDaemon : Sender::kServer;
+    CHECK(find_frame(header(frame.least), frame.sender) == &frame);
+    CHECK(find_frame(header(frame.most), frame.sender) == &frame);
+    CHECK(find_frame(header(frame.least), other) == nullptr);
+    CHECK(find_frame(header(std::size_t{frame.most} + 1), frame.sender) == nullptr);
+    if (frame.least > 0) CHECK(find_frame(header(frame.least - 1U), frame.sender) == nullptr);
+  }
+  for (const std::uint32_t type : {0U, 4U, 15U, 23U, UINT32_MAX}) {
+    CHECK(find_frame({type, 0}, Sender::kServer) == nullptr);
+    CHECK(find_frame({type, 0}, Sender::kDaemon) == nullptr);
+  }
+}
+
+TEST_CASE("wire: a read request asks for something, and for no less than it needs") {
+  ReadRequest wanted;
+  CHECK(decode(encode(ReadRequest{.least = 1, .most = 1}), wanted));
+  CHECK_FALSE(decode(encode(ReadRequest{.least = 0, .most = 10}), wanted));
+  CHECK_FALSE(decode(encode(ReadRequest{.least = 2, .most = 1}), wanted));
+}
+
+TEST_CASE("wire: a failure has one of the statuses that daemon processes send") {
+  std::uint32_t status = 0;
+  for (const std::uint32_t known : kFailureStatuses) CHECK(decode_failure(encode_failure(known), status));
+  for (const std::uint32_t forged : {0U, 100U, 101U, 200U, 204U, 304U, 401U, 502U, 600U, UINT32_MAX, UINT32_MAX - 2}) {
+    CHECK_FALSE(decode_failure(encode_failure(forged), status));
+  }
+}
+
+TEST_CASE("wire: the reason of an error of the body is cut") {
+  const std::string payload = encode(BodyError{.status = 413, .reason = std::string(1000, 'x')});
+  BodyError error;
+  REQUIRE(decode(payload, error));
+  CHECK(error.reason.size() == kReasonMax);
+  CHECK_FALSE(decode(encode(BodyError{.status = 200, .reason = ""}), error));
+}
