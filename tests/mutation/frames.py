@@ -109,7 +109,11 @@ class Connection:
             self.stream(number).reset = self.stream(number).ended = True
 
     def _take_head(self, state: StreamState) -> None:
-        fields = [(_text(name), _text(value)) for name, value in self.decoder.decode(self._block)]
+        try:
+            decoded = self.decoder.decode(self._block, raw=True)
+        except hpack.HPACKError as error:
+            raise Desync(f"a head that cannot be decoded: {error!r}") from error
+        fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in decoded]
         if state.answer is None or 100 <= state.answer.status < 200:
             status = [value for name, value in fields if name == ":status"]
             if len(status) != 1:
@@ -124,7 +128,3 @@ class Connection:
             payload = payload[1 : len(payload) - payload[0]]
         state.answer.body += payload
         state.ended = bool(flags & END_STREAM)
-
-
-def _text(text: str | bytes) -> str:
-    return text.decode("latin-1") if isinstance(text, bytes) else text
