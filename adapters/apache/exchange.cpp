@@ -30,6 +30,11 @@ std::string error_text(apr_status_t status) {
   return apr_strerror(status, text.data(), text.size());
 }
 
+/// Apache has fields of the request itself for these.
+bool kept_elsewhere(std::string_view name) {
+  return wsgi::same_name(name, "Content-Type") || wsgi::same_name(name, "Content-Length");
+}
+
 bool is_disconnect(apr_status_t status) {
   return APR_STATUS_IS_ECONNABORTED(status) || APR_STATUS_IS_ECONNRESET(status) || APR_STATUS_IS_EPIPE(status) ||
          APR_STATUS_IS_TIMEUP(status) || APR_STATUS_IS_EOF(status);
@@ -149,7 +154,7 @@ bool ApacheExchange::sends_body(int status) const {
   return request_->header_only == 0 && status != HTTP_NO_CONTENT && status != HTTP_NOT_MODIFIED;
 }
 
-/// Adds a field in constant time, whatever the number of fields; none of the two that Apache keeps elsewhere.
+/// Adds a field in constant time, whatever the number of fields.
 void ApacheExchange::add_field(std::string_view name, std::string_view value) {
   apr_pool_t* const pool = request_->pool;
   apr_table_t* const fields =
@@ -158,14 +163,15 @@ void ApacheExchange::add_field(std::string_view name, std::string_view value) {
                  apr_pstrmemdup(pool, value.data(), value.size()));
 }
 
-/// Fields that other modules have set already are few, so that a search among them for each field costs little.
+/// Adds fields, those of one name as one. Fields that other modules have set before are few, so that a search among
+/// them for each field costs little.
 void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
   const bool others = !apr_is_empty_table(request_->headers_out);
   apr_table_t* const before = others ? apr_table_copy(request_->pool, request_->headers_out) : nullptr;
   for (const auto& [name, value] : wsgi::merge_fields(headers)) {
-    const std::string key(name);
-    const bool kept_apart = wsgi::same_name(name, "Set-Cookie") || wsgi::same_name(name, "WWW-Authenticate");
-    if (others && !kept_apart && apr_table_get(before, key.c_str()) != nullptr) {
+    if (kept_elsewhere(name)) continue;
+    const std::string key(others ? name : std::string_view());
+    if (others && !wsgi::stays_apart(name) && apr_table_get(before, key.c_str()) != nullptr) {
       apr_table_merge(request_->headers_out, key.c_str(), value.c_str());
     } else {
       add_field(name, value);
@@ -176,22 +182,15 @@ void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
 absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   request_->status = head.status;
   request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
+  if (merges_) add_merged_fields(head.headers);
+  // Apache searches its table each time that one of these two is set, so the last of them is set, once.
   const std::string* type = nullptr;
   const std::string* length = nullptr;
-  wsgi::Headers others;  // without those two, for which Apache searches its table each time they are set
-  others.reserve(head.headers.size());
-  for (const auto& field : head.headers) {
-    if (wsgi::same_name(field.first, "Content-Type")) {
-      type = &field.second;
-    } else if (wsgi::same_name(field.first, "Content-Length")) {
-      length = &field.second;
-    } else if (merges_) {
-      others.push_back(field);
-    } else {
-      add_field(field.first, field.second);
-    }
+  for (const auto& [name, value] : head.headers) {
+    if (wsgi::same_name(name, "Content-Type")) type = &value;
+    if (wsgi::same_name(name, "Content-Length")) length = &value;
+    if (!merges_ && !kept_elsewhere(name)) add_field(name, value);
   }
-  if (merges_) add_merged_fields(others);
   if (type != nullptr) ap_set_content_type(request_, apr_pstrdup(request_->pool, type->c_str()));
   if (length != nullptr) ap_set_content_length(request_, std::strtoll(length->c_str(), nullptr, 10));  // was checked
   // From here on a read must not have an interim "100 Continue" sent into the response. A client that was not asked for

@@ -21,7 +21,8 @@ struct RequestKey {
 /// its own, and overwriting it with zeros removes the keys. Not thread-safe; nobody changes a ring that requests use.
 class KeyRing {
  public:
-  /// An older generation is refused: processes of so many configurations before have long been told to end.
+  /// Requests of older generations are refused. A process that is so many graceful restarts old serves its last
+  /// requests.
   static constexpr std::size_t kGenerations = 8;
 
   /// Draws the key of the next generation from the system's random numbers. False, and unchanged, when there are none.

@@ -68,13 +68,17 @@ absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {
   return channel_.send({bytes_of(header), payload});
 }
 
+/// Nothing is sent any more on a connection whose other end does not keep to the protocol.
+absl::Status SocketExchange::violation() {
+  gone_ = true;
+  return absl::DataLossError("the server sent something else than the body");
+}
+
 absl::StatusOr<std::size_t> SocketExchange::read_frame(absl::Span<char> into) {
   const absl::StatusOr<Frame> frame = channel_.next();
-  if (!frame.ok()) return frame.status();
+  if (!frame.ok()) return absl::IsDataLoss(frame.status()) ? violation() : frame.status();
   if (frame->type == FrameType::kBodyError) return read_body_error(frame->size);
-  if (frame->type != FrameType::kBody || frame->size > into.size()) {
-    return absl::DataLossError("the server sent something else than the body");
-  }
+  if (frame->type != FrameType::kBody || frame->size > into.size()) return violation();
   if (absl::Status status = channel_.read(into.subspan(0, frame->size)); !status.ok()) return status;
   return frame->size;
 }
@@ -83,7 +87,7 @@ absl::Status SocketExchange::read_body_error(std::uint32_t size) {
   const absl::StatusOr<std::string> payload = channel_.read(size);
   if (!payload.ok()) return payload.status();
   BodyError error;
-  if (!decode(*payload, error)) return absl::DataLossError("the server sent something else than the body");
+  if (!decode(*payload, error)) return violation();
   input_error_ = static_cast<int>(error.status);
   return absl::DataLossError({error.reason.data(), error.reason.size()});
 }

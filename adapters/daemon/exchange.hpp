@@ -1,6 +1,7 @@
 // A request that came through a channel, as the exchange of one WSGI request.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -40,6 +41,7 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] absl::Status ask(std::uint64_t least, std::uint64_t most);
   [[nodiscard]] absl::StatusOr<std::size_t> read_frame(absl::Span<char> into);
   [[nodiscard]] absl::Status read_body_error(std::uint32_t size);
+  [[nodiscard]] absl::Status violation();
 
   Channel& channel_;
   const RequestHead& head_;
@@ -49,7 +51,8 @@ class SocketExchange final : public wsgi::Exchange {
   absl::Status input_broken_;
   bool ended_ = false;  ///< The body, as the server says.
   int input_error_ = 0;
-  bool gone_ = false;
+  std::atomic<bool> gone_{
+      false};  ///< Threads that read and write set it; relaxed would do, because it publishes nothing.
 };
 
 }  // namespace sluice::daemon

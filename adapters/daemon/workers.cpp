@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <exception>
 
 #include "absl/strings/str_cat.h"
@@ -150,8 +151,9 @@ void Workers::serve_all(Worker& worker) {
     const std::uint64_t now_ns = monotonic_ns();
     active_.fetch_add(1, std::memory_order_acq_rel);
     worker.start_ns.store(now_ns, std::memory_order_release);
+    bool authentic = false;
     try {
-      serve(socket, thread, worker);
+      authentic = serve(socket, thread, worker);
     } catch (const std::exception& error) {
       log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
     }
@@ -159,7 +161,7 @@ void Workers::serve_all(Worker& worker) {
     last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
     active_.fetch_sub(1, std::memory_order_acq_rel);
     const int limit = place_.group.maximum_requests;
-    if (limit > 0 && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
+    if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
       log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.group.name, "'."));
       lifetime_.stop(Lifetime::Stop::kDrain, "maximum_requests");
     }
@@ -167,12 +169,17 @@ void Workers::serve_all(Worker& worker) {
   thread.end(runtime_.running());
 }
 
-int Workers::accept() const noexcept {
+int Workers::accept() noexcept {
   const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
   if (errno != EINTR && errno != ECONNABORTED) {
     // Out of descriptors or memory, most likely: those that are in use will come back.
-    log(LogLevel::kError, absl::StrCat("A daemon process cannot accept a connection: error ", errno, "."));
+    const int error = errno;
+    if (const std::uint64_t count = accept_failures_.count(monotonic_ns()); count > 0) {
+      log(LogLevel::kError,
+          absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
+                       " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
+    }
     const timespec moment = {0, 100'000'000};
     ::nanosleep(&moment, nullptr);
   }
@@ -196,10 +203,20 @@ void Workers::log_refusal(const char* why) {
                    ". Only this server may connect; look for other programs that run as its user."));
 }
 
-/// A connection that its client closed early is no event, because the server gives requests up.
-void Workers::log_incomplete(const absl::Status& status) {
+/// Empty when the connection did not begin with a whole head. One that its client closed early is no event, because the
+/// server gives requests up.
+std::optional<std::string> Workers::read_head(Channel& channel) {
+  const absl::StatusOr<Frame> frame = channel.next();
+  absl::Status status = frame.status();
+  if (frame.ok() && frame->type != FrameType::kRequest) status = absl::DataLossError("not a request");
+  if (status.ok()) {
+    absl::StatusOr<std::string> payload = channel.read(frame->size);
+    if (payload.ok()) return *std::move(payload);
+    status = payload.status();
+  }
   if (absl::IsDataLoss(status)) log_refusal("a connection begins with the head of a request");
   if (absl::IsDeadlineExceeded(status)) log_refusal("the head of the request did not arrive within socket-timeout");
+  return std::nullopt;
 }
 
 Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
@@ -212,24 +229,28 @@ Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
   return generation > newest && generation - newest < KeyRing::kGenerations ? Origin::kNewerServer : Origin::kUnknown;
 }
 
-void Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
+bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   Channel channel(socket, Sender::kServer, place_.group.socket_timeout);
   set_buffer_sizes(socket);
   const int silence = place_.group.socket_timeout;
   if (silence > 0) channel.end_at(monotonic_ns() + seconds(silence));  // all of the head, however it trickles in
-  const absl::StatusOr<Frame> frame = channel.next();
-  if (!frame.ok()) return log_incomplete(frame.status());
-  if (frame->type != FrameType::kRequest) return log_refusal("a connection begins with the head of a request");
-  const absl::StatusOr<std::string> payload = channel.read(frame->size);
-  if (!payload.ok()) return log_incomplete(payload.status());
+  const std::optional<std::string> payload = read_head(channel);
+  if (!payload) return false;
   const Origin origin = origin_of(*payload);
-  if (origin == Origin::kNewerServer) return refuse_for_now(channel);
-  if (origin == Origin::kUnknown) return log_refusal("the request has no valid authentication code");
+  if (origin == Origin::kUnknown) log_refusal("the request has no valid authentication code");
+  if (origin == Origin::kNewerServer) refuse_for_now(channel);
+  if (origin != Origin::kServer) return false;
+  dispatch(channel, *payload, thread, worker);
+  return true;
+}
+
+/// Serves a request that is known to come from the server.
+void Workers::dispatch(Channel& channel, std::string_view payload, wsgi::ThreadContext& thread, Worker& worker) {
   const std::uint64_t dispatched_ns = monotonic_ns();
   worker.start_ns.store(dispatched_ns, std::memory_order_release);
   channel.end_at(dispatched_ns + seconds(place_.group.exchange_timeout));
   RequestHead head;
-  if (!decode(*payload, head)) {
+  if (!decode(payload, head)) {
     log(LogLevel::kError, "A request of the server cannot be understood.");
     return answer(channel, kInternalServerError);
   }

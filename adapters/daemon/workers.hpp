@@ -6,10 +6,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/group.hpp"
@@ -62,14 +63,16 @@ class Workers final : public Load {
 
   static void* run(void* worker) noexcept;
   void serve_all(Worker& worker);
-  [[nodiscard]] int accept() const noexcept;
-  void serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
+  [[nodiscard]] int accept() noexcept;
+  /// False when the connection did not carry a request that was signed with a key of this process.
+  [[nodiscard]] bool serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
+  [[nodiscard]] std::optional<std::string> read_head(Channel& channel);
+  void dispatch(Channel& channel, std::string_view payload, wsgi::ThreadContext& thread, Worker& worker);
   void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
                      wsgi::ThreadContext& thread);
   void set_buffer_sizes(int socket) const noexcept;
   [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
   void log_refusal(const char* why);
-  void log_incomplete(const absl::Status& status);
   [[nodiscard]] const Worker* oldest() const noexcept;
   void log(bindings::LogLevel level, const std::string& line) const noexcept;
 
@@ -82,6 +85,7 @@ class Workers final : public Load {
   std::atomic<std::uint64_t> last_active_ns_;
   std::atomic<int> served_{0};
   LogLimit refusals_;
+  LogLimit accept_failures_;
   std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
 };
 

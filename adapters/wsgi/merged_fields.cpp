@@ -1,6 +1,7 @@
 #include "adapters/wsgi/merged_fields.hpp"
 
 #include <cstddef>
+#include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
@@ -8,13 +9,17 @@
 
 namespace sluice::wsgi {
 
+bool stays_apart(std::string_view name) noexcept {
+  return same_name(name, "Set-Cookie") || same_name(name, "WWW-Authenticate");
+}
+
 std::vector<MergedField> merge_fields(const Headers& headers) {
   std::vector<MergedField> merged;
   merged.reserve(headers.size());
   absl::flat_hash_map<std::string, std::size_t> places;
   places.reserve(headers.size());
   for (const auto& [name, value] : headers) {
-    if (same_name(name, "Set-Cookie") || same_name(name, "WWW-Authenticate")) {
+    if (stays_apart(name)) {
       merged.push_back({name, value});
       continue;
     }

@@ -15,8 +15,11 @@ struct MergedField {
   std::string value;
 };
 
+/// Whether each field of this name is a value of its own, which cannot be merged with others.
+[[nodiscard]] bool stays_apart(std::string_view name) noexcept;
+
 /// Joins the values of fields of the same name with ", ", in their order, at the place of the first; the case of names
-/// does not matter. Each Set-Cookie and each WWW-Authenticate stays a field of its own. Linear in the size of the
+/// does not matter. Fields that stay apart are not joined. Linear in the size of the
 /// fields.
 [[nodiscard]] std::vector<MergedField> merge_fields(const Headers& headers);
 

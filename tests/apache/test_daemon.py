@@ -176,6 +176,7 @@ def test_embedded_mode_can_be_forbidden(start_httpd: StartHttpd) -> None:
         "send-buffer-size=511",
         "request-timeout=-1",
         "queue-timeout=1s",
+        "exchange-timeout=0",
         "server-metrics=maybe",
         "chroot=/tmp",
         "no-such-option=1",
