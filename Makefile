@@ -9,13 +9,14 @@ DESTDIR       ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev catch2
-test_packages  := $(build_packages) influxdb prometheus wrk relacy-dev spin prometheus-cpp-dev valgrind clang \
+test_packages  := $(build_packages) influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
                   libcpp-httplib-dev libboost-dev strace $(if $(shell command -v npm),,nodejs npm)
+deep_packages  := $(build_packages) relacy-dev spin clang openssl
 long_packages  := $(test_packages) chromium
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) clang clang-format clang-tidy
 
-presets := release dev asan tsan bench models
+presets := release dev asan tsan bench models fuzz
 venv    := build/venv/bin/python
 apxs     = $(shell apxs -q $(1))
 sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch]pp' -o -name '*.[ch]')
@@ -25,15 +26,17 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo build test test-long bench install clean lint force \
-        need-build need-test need-long need-bench need-lint compile-modules $(presets:%=compile-%)
+.PHONY: help demo build test test-deep test-long bench install clean lint force \
+        need-build need-test need-deep need-long need-bench need-lint compile-modules $(presets:%=compile-%)
 
 help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics;'
 	@echo '                with TELEMETRY=1 in the pages of a telemetry service'
 	@echo 'make build      build the Apache module, the Python package and the C++ package'
-	@echo 'make test       build with and without sanitizers, and run every test suite'
-	@echo 'make test-long  the same with longer runs under load'
+	@echo 'make test       build, and run the suites of each part (about 12 minutes on 2 cores)'
+	@echo 'make test-deep  sanitizers, models, mutants, fuzzers and mutated requests, the other'
+	@echo '                interpreters (about 30 minutes)'
+	@echo 'make test-long  the suites of both with the full counts and longer runs under load'
 	@echo 'make bench      measure, print a table, write build/bench/report.json'
 	@echo 'make install    install the Apache module and the C++ package (PREFIX, DESTDIR)'
 	@echo 'make lint       check format, names and common mistakes'
@@ -51,14 +54,18 @@ demo: build $(if $(TELEMETRY),build/venv/test.stamp)
 	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so \
 	  $(if $(TELEMETRY),--telemetry build/venv/bin/mod_wsgi-telemetry) $(DEMO_ARGS)
 
-test: need-test compile-release compile-asan compile-tsan compile-models compile-modules \
-      build/venv/test.stamp build/venvs build/node/statsd.stamp
-	@tests/tools/suites.sh
+test: need-test compile-release build/venv/test.stamp build/node/statsd.stamp
+	@tests/tools/suites.sh test
 
-test-long: need-long
+test-deep: need-deep compile-release compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+           build/venv/test.stamp build/venvs
+	@tests/tools/suites.sh deep
+
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
-test-long: test
+test-long: need-long need-deep compile-release compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+           build/venv/test.stamp build/venvs build/node/statsd.stamp
+	@tests/tools/suites.sh test deep
 
 bench: need-bench compile-release compile-bench
 	$(venv) bench/report.py
@@ -79,6 +86,10 @@ clean:
 
 need-build: ; @tests/tools/need.sh 'make build' $(build_packages)
 need-test:  ; @tests/tools/need.sh 'make test' $(test_packages)
+# The runtimes of clang's sanitizers and of libFuzzer are in a package that is named by the version of clang.
+need-deep:
+	@tests/tools/need.sh 'make test-deep' $(deep_packages)
+	@tests/tools/need.sh 'make test-deep' libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
 need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
 need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
 need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)

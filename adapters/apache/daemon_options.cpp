@@ -87,8 +87,9 @@ bool find_user_id(const char* value, uid_t& uid) {
 bool find_group_id(const char* value, gid_t& gid) {
   unsigned id = 0;
   if (numeric_id(value, id)) {
+    // The largest number stands for "unchanged" in system calls, so that no group can have it.
     gid = id;
-    return true;
+    return id != static_cast<gid_t>(-1);
   }
   const ::group* const entry = ::getgrnam(value);
   if (entry != nullptr) gid = entry->gr_gid;

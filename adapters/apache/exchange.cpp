@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "adapters/wsgi/head_rules.hpp"
@@ -218,11 +219,15 @@ absl::Status ApacheExchange::flush() {
   return pass(request_->connection->output_filters, buckets);
 }
 
+/// True for all but the first block of a response to HEAD, which takes the head along. HTTP/1 drops such blocks by
+/// itself, mod_http2 would send them.
+bool ApacheExchange::drops_body() noexcept { return std::exchange(head_passed_, true) && request_->header_only != 0; }
+
 absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bool last) {
   if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
   apr_bucket_brigade* const buckets = made(output_);
-  if (!wsgi::status_allows_body(request_->status)) blocks = {};
+  if (drops_body() || !wsgi::status_allows_body(request_->status)) blocks = {};
   for (const std::string_view block : blocks) {
     APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_transient_create(block.data(), block.size(), alloc));
   }
@@ -238,7 +243,7 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
   if (apr_table_get(request_->headers_out, "Content-Length") == nullptr) {
     ap_set_content_length(request_, static_cast<apr_off_t>(length));
   }
-  if (length == 0 || !wsgi::status_allows_body(request_->status)) return absl::OkStatus();
+  if (length == 0 || drops_body() || !wsgi::status_allows_body(request_->status)) return absl::OkStatus();
   // A descriptor of our own: buckets may outlive the application's.
   apr_file_t* borrowed = nullptr;
   apr_file_t* file = nullptr;

@@ -43,6 +43,7 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] apr_bucket_brigade* made(apr_bucket_brigade*& brigade);
   [[nodiscard]] absl::Status pass(ap_filter_t* filters, apr_bucket_brigade* buckets);
   [[nodiscard]] absl::Status flush();
+  [[nodiscard]] bool drops_body() noexcept;
 
   request_rec* request_;
   apr_bucket_brigade* input_ = nullptr;  ///< Empty between calls, as the other.
@@ -51,6 +52,7 @@ class ApacheExchange final : public wsgi::Exchange {
   bool input_ended_ = false;
   int input_error_ = 0;
   bool merges_ = false;
+  bool head_passed_ = false;
   bool answered_ = false;  ///< A filter of the server has answered a bad request body by itself.
 };
 

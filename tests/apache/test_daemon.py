@@ -170,6 +170,8 @@ def test_embedded_mode_can_be_forbidden(start_httpd: StartHttpd) -> None:
         "home=relative",
         "user=nobody-of-this-name",
         "group=nobody-of-this-name",
+        "group=#4294967295",
+        "script-group=#4294967295",
         "user=root",
         "send-buffer-size=511",
         "request-timeout=-1",

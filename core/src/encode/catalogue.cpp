@@ -157,4 +157,12 @@ void put_name(Sink& sink, std::string_view name, bool first) noexcept {
   }
 }
 
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (name_character(a[i], i == 0) != name_character(b[i], i == 0)) return false;
+  }
+  return true;
+}
+
 }  // namespace sluice::encode

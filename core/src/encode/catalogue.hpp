@@ -95,17 +95,13 @@ void visit(const Source& source, PhaseSet phases, Visitor& visitor);
 /// A name with everything but letters, digits and underscores replaced.
 void put_name(Sink& sink, std::string_view name, bool first = true) noexcept;
 
-/// Whether the label at `i` is to be written: it has a name, none of the encoder's, that did not come before. `as` says
-/// what a character of a name becomes.
-template <class As>
-[[nodiscard]] bool written(const Labels& labels, std::size_t i, As&& as) noexcept {
-  const auto same = [&](std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    for (std::size_t k = 0; k < a.size(); ++k) {
-      if (as(a[k], k == 0) != as(b[k], k == 0)) return false;
-    }
-    return true;
-  };
+/// Whether put_name() writes the same for both names.
+[[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
+
+/// Whether the label at `i` is to be written: it has a name, none of the encoder's, that did not come before.
+/// `same(a, b)` says whether the format writes two names alike.
+template <class Same>
+[[nodiscard]] bool written(const Labels& labels, std::size_t i, Same&& same) noexcept {
   const std::string_view name = labels[i].name;
   if (name.empty()) return false;
   for (const std::string_view own : {"le", "phase", "status_class", "thread", "quantile"}) {

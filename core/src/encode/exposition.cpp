@@ -108,7 +108,7 @@ class Exposition final : public Visitor {
     sink_.put(suffix);
     char before = '{';
     for (std::size_t i = 0; i < options_.labels.size(); ++i) {
-      if (written(options_.labels, i, name_character)) label(options_.labels[i].name, options_.labels[i].value, before);
+      if (written(options_.labels, i, same_name)) label(options_.labels[i].name, options_.labels[i].value, before);
     }
     if (!key.of.name.empty()) label(key.of.name, key.of.value, before);
     if (!key.name.empty()) label(key.name, key.value, before);

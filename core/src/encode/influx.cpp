@@ -9,8 +9,6 @@
 namespace sluice::encode {
 namespace {
 
-constexpr char same_character(char byte, bool) noexcept { return byte; }
-
 /// In names and values of tags and in names of fields. A backslash cannot be escaped, and hides what follows it.
 std::string_view escape(char byte) noexcept {
   switch (byte) {
@@ -30,6 +28,8 @@ std::string_view escape(char byte) noexcept {
       return {};
   }
 }
+
+bool same_tag(std::string_view a, std::string_view b) noexcept { return same_escaped(a, b, escape); }
 
 /// In the name of a measurement, where an equals sign stands for itself.
 std::string_view escape_measurement(char byte) noexcept {
@@ -109,7 +109,8 @@ class Influx final : public Visitor {
 
  private:
   void start_line(std::string_view suffix, const Key& own) {
-    put_escaped(sink_, options_.measurement, escape_measurement);
+    put_escaped(sink_, options_.measurement.empty() ? InfluxOptions().measurement : options_.measurement,
+                escape_measurement);
     sink_.put(suffix);
     put_tags(own);
     sink_.put(' ');
@@ -124,7 +125,7 @@ class Influx final : public Visitor {
       const Label* least = nullptr;
       for (std::size_t i = 0; i < options_.tags.size(); ++i) {
         const Label& tag = options_.tags[i];
-        if (tag.value.empty() || tag.name == "time" || !written(options_.tags, i, same_character)) continue;
+        if (tag.value.empty() || tag.name == "time" || !written(options_.tags, i, same_tag)) continue;
         if (tag.name > before && (least == nullptr || tag.name < least->name)) least = &tag;
       }
       if (!own_written && (least == nullptr || own.name < least->name)) {

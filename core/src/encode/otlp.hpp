@@ -8,7 +8,10 @@ namespace sluice::encode {
 
 inline constexpr std::string_view kScope = "sluice";
 
-constexpr char attribute_character(char byte, bool) noexcept { return byte; }
+/// Attributes are written as they are, but for what is no UTF-8.
+inline bool same_attribute(std::string_view a, std::string_view b) noexcept {
+  return same_escaped(a, b, [](char) { return std::string_view(); });
+}
 
 /// A gauge of the catalogue is what OpenTelemetry calls an UpDownCounter, if it is a sum of things that come and go.
 constexpr bool monotonic(const Family& family) noexcept { return family.kind == Kind::kCounter; }

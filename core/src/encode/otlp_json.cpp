@@ -87,7 +87,7 @@ class Json final : public Visitor {
       sink_.put("}}");
     };
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (written(labels, i, attribute_character)) attribute(labels[i].name, labels[i].value);
+      if (written(labels, i, same_attribute)) attribute(labels[i].name, labels[i].value);
     }
     if (!key.name.empty()) attribute(key.name, key.value);
     sink_.put(']');

@@ -97,7 +97,7 @@ void put_attributes(Writer& writer, unsigned number, const Labels& labels, const
     });
   };
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (written(labels, i, attribute_character)) attribute(labels[i].name, labels[i].value);
+    if (written(labels, i, same_attribute)) attribute(labels[i].name, labels[i].value);
   }
   if (!key.name.empty()) attribute(key.name, key.value);
 }

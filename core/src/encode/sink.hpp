@@ -21,7 +21,8 @@ class Sink {
     ++size_;
   }
   void put(std::string_view text) noexcept {
-    if (size_ + text.size() <= out_.size()) std::memcpy(out_.data() + size_, text.data(), text.size());
+    // An empty text may have no address, which memcpy() does not take.
+    if (!text.empty() && size_ + text.size() <= out_.size()) std::memcpy(out_.data() + size_, text.data(), text.size());
     size_ += text.size();
   }
   /// Overwrites a byte that was put before.
@@ -63,6 +64,20 @@ void put_escaped(Sink& sink, std::string_view text, Replace&& replace) {
     const std::string_view instead = character.size() == 1 ? replace(character[0]) : std::string_view();
     sink.put(instead.empty() ? character : instead);
   });
+}
+
+/// True if put_escaped() writes the same for both texts.
+template <class Replace>
+[[nodiscard]] bool same_escaped(std::string_view a, std::string_view b, Replace&& replace) noexcept {
+  const auto next = [&](std::string_view& rest) {
+    const std::string_view character = next_character(rest);
+    const std::string_view instead = character.size() == 1 ? replace(character[0]) : std::string_view();
+    return instead.empty() ? character : instead;
+  };
+  while (!a.empty() && !b.empty()) {
+    if (next(a) != next(b)) return false;
+  }
+  return a.empty() && b.empty();
 }
 
 /// A string of JSON, its quotes included.

@@ -17,7 +17,7 @@ std::string_view escape(char byte) noexcept {
   return separates || static_cast<unsigned char>(byte) < ' ' ? "_" : std::string_view();
 }
 
-constexpr char tag_character(char byte, bool) noexcept { return byte; }
+bool same_tag(std::string_view a, std::string_view b) noexcept { return same_escaped(a, b, escape); }
 
 /// The values that stand for a phase's requests, each with how many it stands for.
 struct Samples {
@@ -173,7 +173,7 @@ class Statsd final : public Visitor {
       put_escaped(sink_, value, escape);
     };
     for (std::size_t i = 0; i < options_.tags.size(); ++i) {
-      if (written(options_.tags, i, tag_character)) tag(options_.tags[i].name, options_.tags[i].value);
+      if (written(options_.tags, i, same_tag)) tag(options_.tags[i].name, options_.tags[i].value);
     }
     if (!key.name.empty()) tag(key.name, key.value);
   }

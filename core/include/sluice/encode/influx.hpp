@@ -14,7 +14,7 @@
 namespace sluice::encode {
 
 struct InfluxOptions {
-  std::string_view measurement = "http_server";  ///< Those of phases and threads begin with it.
+  std::string_view measurement = "http_server";  ///< Phases and threads have longer names. Empty: this one.
   Labels tags = {};  ///< On every line. Those without a value are left out; a backslash becomes a slash.
   Histograms histograms = {};
 };

@@ -1,0 +1,219 @@
+// What a daemon process may send, through the server's session on a real socket: frames in any order, heads that break
+// rules, bodies of any length, and bytes that are no frames. What reaches the client is checked against the frames.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "adapters/apache/daemon_session.hpp"
+#include "adapters/daemon/channel.hpp"
+#include "adapters/daemon/wire.hpp"
+#include "tests/fuzz/exchange_stand_in.hpp"
+#include "tests/fuzz/head_oracle.hpp"
+#include "tests/fuzz/input.hpp"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::daemon;
+using namespace sluice::fuzz;
+
+/// What a session that keeps to the protocol makes of the frames. Uncertain from the first frame on that does not.
+struct Expected {
+  bool certain = true;
+  std::optional<wsgi::ResponseHead> head;
+  std::string body;
+  bool over = false;
+  bool ended = false;
+  bool broken = false;
+  bool again = false;
+  int status = OK;
+  bool body_asked = false;
+};
+
+void add_frame(std::string& stream, FrameType type, std::string_view payload) {
+  stream += bytes_of(frame_header(type, payload.size()));
+  stream += payload;
+}
+
+/// A head that keeps all rules, and promises a length now and then.
+wsgi::ResponseHead sound_head(Input& input) {
+  wsgi::ResponseHead head{.status = 200, .status_line = "200 OK", .headers = {{"X-A", "1"}}};
+  if (input.flag()) head.headers.emplace_back("Content-Length", std::to_string(input.choice(40)));
+  return head;
+}
+
+void add_response(Input& input, std::string& stream, Expected& expected) {
+  const bool sound = input.choice(3) != 0;
+  const wsgi::ResponseHead head = sound ? sound_head(input) : head_of(input);
+  add_frame(stream, FrameType::kResponse, *encode(head));
+  if (!sound || expected.head || expected.over) expected.certain = false;
+  if (expected.certain) expected.head = head;
+}
+
+void add_data(Input& input, std::string& stream, Expected& expected) {
+  const std::string data = input.choice(15) == 15 ? std::string(input.integer(2) % 20'000, 'd') : input.text(40);
+  add_frame(stream, FrameType::kData, data);
+  if (data.empty() || !expected.head || expected.over) expected.certain = false;
+  expected.body += data;
+}
+
+void add_end(FrameType type, std::string& stream, Expected& expected) {
+  add_frame(stream, type, {});
+  const bool retry = type == FrameType::kRetry;
+  if (expected.over || expected.head.has_value() == retry || (retry && expected.body_asked)) expected.certain = false;
+  expected.over = true;
+  expected.ended = type == FrameType::kEnd;
+  expected.broken = type == FrameType::kBreak;
+  expected.again = retry;
+}
+
+void add_failure(Input& input, std::string& stream, Expected& expected) {
+  const std::uint32_t status =
+      input.flag() ? kFailureStatuses[input.choice(7)] : static_cast<std::uint32_t>(input.integer(4));
+  add_frame(stream, FrameType::kFailed, encode_failure(status));
+  if (expected.over || expected.head || !is_failure_status(status)) expected.certain = false;
+  expected.over = true;
+  expected.status = static_cast<int>(status);
+}
+
+void add_read_request(Input& input, std::string& stream, Expected& expected) {
+  add_frame(stream, FrameType::kReadRequest, encode(ReadRequest{.least = input.number(), .most = input.number()}));
+  // The body goes to a socket that nobody reads, and its order with the other frames is the system's.
+  expected.certain = false;
+  expected.body_asked = true;
+}
+
+std::string stream_of(Input& input, Expected& expected) {
+  std::string stream;
+  for (std::size_t i = input.choice(12); i > 0; --i) {
+    switch (input.choice(9)) {
+      case 0:
+      case 1:
+        add_response(input, stream, expected);
+        break;
+      case 2:
+      case 3:
+        add_data(input, stream, expected);
+        break;
+      case 4:
+      case 5:
+        add_end(FrameType::kEnd, stream, expected);
+        break;
+      case 6:
+        add_end(input.flag() ? FrameType::kBreak : FrameType::kRetry, stream, expected);
+        break;
+      case 7:
+        add_failure(input, stream, expected);
+        break;
+      case 8:
+        add_read_request(input, stream, expected);
+        break;
+      default:
+        stream += bytes_of({static_cast<std::uint32_t>(input.choice(30)), static_cast<std::uint32_t>(input.number())});
+        stream += input.text(20);
+        expected.certain = false;
+    }
+  }
+  return stream;
+}
+
+/// A connection whose other end has sent all of a stream, sends no more, and takes what is sent to it.
+class Connection {
+ public:
+  explicit Connection(const std::string& stream) {
+    int ends[2];
+    require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a pair of sockets");
+    own_ = ends[0];
+    other_ = ends[1];
+    const auto sent = ::send(other_, stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    require(stream.empty() || sent == static_cast<ssize_t>(stream.size()), "a stream fits the buffer of a socket");
+    ::shutdown(other_, SHUT_WR);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { ::close(other_); }
+
+  /// The session's end, which is the caller's to close.
+  [[nodiscard]] int own() const { return own_; }
+
+ private:
+  int own_ = -1;
+  int other_ = -1;
+};
+
+std::optional<std::uint64_t> promised(const wsgi::ResponseHead& head) {
+  std::optional<std::uint64_t> length;
+  for (const auto& [name, value] : head.headers) {
+    if (lowered(name) == "content-length") length = std::stoull(value);
+  }
+  return length;
+}
+
+/// True for any stream.
+void check_bounds(const apache::DaemonSession::Answer& answer, const request_rec& request) {
+  const ExchangeRecord& record = exchange_record();
+  require(record.log_lines <= 1, "a failure has one line in the log");
+  require(!record.head || (answer.status == OK && !answer.again), "a response that was begun is not begun again");
+  const int status = answer.status;
+  const bool known =
+      status == OK || status == 502 || status == 504 || is_failure_status(static_cast<std::uint32_t>(status));
+  require(known, "a status for Apache is one of a list");
+  require(record.head || status != OK || answer.again || record.lost, "a request gets an answer");
+  if (!record.head) return;
+  require_sound(*record.head, promised(*record.head));
+  const auto length = promised(*record.head);
+  require(!length || record.written.size() <= *length, "a body is not longer than its promise");
+  const bool sends = request.header_only == 0 && record.head->status >= 200 && record.head->status != 204 &&
+                     record.head->status != 304;
+  require(!record.ended || !sends || !length || record.written.size() == *length,
+          "a whole body is as long as promised");
+  require(record.ended || record.broken || record.lost, "a response ends or breaks off");
+}
+
+void check_certain(const Expected& expected, const apache::DaemonSession::Answer& answer, const request_rec& request) {
+  const ExchangeRecord& record = exchange_record();
+  require(answer.again == expected.again, "a request is given back");
+  if (expected.again) return;
+  if (!expected.head) {
+    require(answer.status == (expected.over ? expected.status : 502),
+            "a failure has its status, the end of a process 502");
+    return;
+  }
+  const auto length = promised(*expected.head);
+  const std::size_t size = std::min<std::size_t>(expected.body.size(), length.value_or(SIZE_MAX));
+  require(expected.body.substr(0, record.written.size()) == record.written, "the body is the daemon's");
+  if (record.lost) return;
+  require(record.written.size() == size, "all of the body comes, up to its promise");
+  const bool whole =
+      !length || expected.body.size() == *length || (request.header_only != 0 && expected.body.size() < *length);
+  require(record.ended == (expected.ended && whole), "a response ends when the daemon ends it, as long as promised");
+}
+
+void reset_record(Input& input) {
+  exchange_record() = {};
+  exchange_record().body.assign(input.integer(1), 'b');
+  exchange_record().body_breaks = input.flag();
+  if (input.choice(7) == 7) exchange_record().writes_until_gone = input.choice(3);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Input input(data, size);
+  reset_record(input);
+  request_rec request{};
+  request.header_only = input.choice(3) == 3 ? 1 : 0;
+  char filename[] = "/srv/app.wsgi";
+  request.filename = filename;
+  Expected expected;
+  const std::string stream = stream_of(input, expected);
+  apache::ApacheExchange exchange(&request);
+  const Connection connection(stream);
+  Channel channel(connection.own(), Sender::kDaemon, 0);
+  apache::DaemonSession session(&request, "group", exchange, channel, input.flag());
+  const auto answer = session.run("");
+  check_bounds(answer, request);
+  if (expected.certain) check_certain(expected, answer, request);
+  return 0;
+}
