@@ -26,11 +26,11 @@ class Server {
  public:
   Server() : registry_(*state_) {
     if (!registry_.open(kRegionBytes)) return;
-    registry_.pre_allocate({{kThreads, kProcesses}});
     const std::uint32_t group = registry_.group("group", Mode::kDaemon).index;
+    if (!registry_.pre_allocate({{{.group = group}, kThreads, kProcesses}})) return;
     const Workload requests;
     for (std::size_t i = 0; i < kProcesses; ++i) {
-      const int slot = registry_.reserve(group, kThreads);
+      const int slot = registry_.reserve({.group = group}, kThreads);
       registry_.started(slot, ::getpid());
       recorders_.push_back(std::make_unique<Recorder>(
           Recorder::Options{.threads = kThreads, .mode = Mode::kDaemon, .memory = registry_.memory_of(slot)}));

@@ -1,6 +1,7 @@
 #include "adapters/apache/config.hpp"
 
 #include <ap_mpm.h>
+#include <unixd.h>
 
 #include <new>
 
@@ -52,6 +53,18 @@ telemetry::Identity telemetry_identity() {
 std::optional<std::uint64_t> slow_threshold_us() noexcept {
   if (current.slow_requests < 0.0) return std::nullopt;
   return static_cast<std::uint64_t>(current.slow_requests * 1e6);
+}
+
+void apply_server_defaults(const server_rec* server) noexcept {
+  for (int i = 0; i < current.daemons->nelts; ++i) {
+    daemon::Group& group = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i].group;
+    if (group.uid == daemon::Group::kServerUser) {
+      group.uid = ap_unixd_config.user_id;
+      group.user = ap_unixd_config.user_name;
+    }
+    if (group.gid == daemon::Group::kServerGroup) group.gid = ap_unixd_config.group_id;
+    if (group.socket_timeout == 0) group.socket_timeout = static_cast<int>(apr_time_sec(server->timeout));
+  }
 }
 
 DaemonGroup* find_daemon_group(std::string_view name) noexcept {

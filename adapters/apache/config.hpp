@@ -74,6 +74,10 @@ struct ProcessConfig {
   apr_array_header_t* application_groups;  ///< Of const char*: the groups that directives name.
 };
 
+/// Sets what the configuration of process groups leaves to the server's own settings. Once these are known: in the hook
+/// post_config, before anything asks for the user of a group. May be called again.
+void apply_server_defaults(const server_rec* server) noexcept;
+
 /// Null if there is none of this name.
 [[nodiscard]] DaemonGroup* find_daemon_group(std::string_view name) noexcept;
 

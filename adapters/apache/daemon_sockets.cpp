@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <unixd.h>
 
@@ -71,6 +72,16 @@ std::string path_of(int number, apr_pool_t* pool) {
   return std::string(prefix) + "." + std::to_string(::getpid()) + "." + std::to_string(number) + ".sock";
 }
 
+/// Undoes what a process of the group may have set on the listener that it shares with the others: the flags of the
+/// open file, and its timeout.
+void reset(int descriptor) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  if (flags >= 0 && (flags & (O_NONBLOCK | O_ASYNC)) != 0)
+    ::fcntl(descriptor, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
+  constexpr timeval kNoTimeout{};
+  ::setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &kNoTimeout, sizeof kNoTimeout);
+}
+
 }  // namespace
 
 void DaemonSockets::begin_use() noexcept {
@@ -78,7 +89,13 @@ void DaemonSockets::begin_use() noexcept {
 }
 
 const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, server_rec* server) {
-  if (Socket* const known = find(group.name)) {
+  Socket* known = find(group.name);
+  if (known != nullptr && (known->user != group.uid || known->user_group != group.gid)) {
+    // Processes of the user before may live on with the descriptor and the keys, whatever they were told.
+    close(*known);
+    known = nullptr;
+  }
+  if (known != nullptr) {
     ::listen(known->descriptor, group.listen_backlog);  // changes the backlog
     known->used = true;
     if (!known->keys.add_generation()) {
@@ -114,6 +131,8 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
   std::strcpy(made.group, group.name);
   std::strcpy(made.path, path.c_str());
   made.descriptor = descriptor;
+  made.user = group.uid;
+  made.user_group = group.gid;
   made.used = true;
   // Drawn in its place, so that no copy stays in memory that processes of other groups inherit.
   if (!made.keys.add_generation()) {
@@ -140,9 +159,10 @@ int DaemonSockets::descriptor_of(const char* group) const noexcept {
   return found != nullptr ? found->descriptor : -1;
 }
 
-void DaemonSockets::replace_if_shut_down(const daemon::Group& group, server_rec* server) {
+void DaemonSockets::repair(const daemon::Group& group, server_rec* server) {
   Socket* const socket = find(group.name);
   if (socket == nullptr) return;
+  reset(socket->descriptor);
   pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
   if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
   const int descriptor = listen_at(socket->path, group.listen_backlog);

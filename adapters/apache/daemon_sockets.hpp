@@ -28,9 +28,9 @@ class DaemonSockets {
   /// -1 if the group has no socket.
   [[nodiscard]] int descriptor_of(const char* group) const noexcept;
 
-  /// Makes the group's socket anew, at the same path, if a process of the group has shut it down: nobody could connect
-  /// to it any more. An error is logged.
-  void replace_if_shut_down(const daemon::Group& group, server_rec* server);
+  /// Before a process of the group starts: undoes what another of the group may have done to the socket that they
+  /// share. One that was shut down is made anew, at the same path. An error is logged.
+  void repair(const daemon::Group& group, server_rec* server);
 
   /// In a process of the group: closes the sockets of all other groups, and forgets their keys. Removes no file.
   void keep_only(const char* group) noexcept;
@@ -48,6 +48,8 @@ class DaemonSockets {
     char group[64];
     char path[sizeof(sockaddr_un::sun_path)];
     int descriptor;
+    uid_t user;  ///< User and group of the processes that have had the descriptor and the keys.
+    gid_t user_group;
     daemon::KeyRing keys;
     bool used;  ///< By the configuration that was read last.
   };

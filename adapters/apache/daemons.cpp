@@ -28,10 +28,14 @@ namespace sluice::apache {
 namespace {
 
 constexpr int kReplaced = 1;  ///< With SIGUSR1: a new process has taken the place of this one.
+constexpr std::uint64_t kSecond = 1'000'000'000;
 /// Processes that end as soon as they begin must not keep the machine busy: from so many on they begin with a pause.
 constexpr int kEarlyEnds = 2;
 constexpr unsigned kPauseSeconds = 1;
-constexpr std::uint64_t kSecond = 1'000'000'000;
+/// The same for processes that end within a second although they have served, as they say themselves.
+constexpr int kShortLives = 5;
+/// How long the end of a process that was killed is waited for.
+constexpr std::uint64_t kKillNs = 2'000'000'000;
 /// The parent looks at its processes less often than they beat, and about every ten seconds when it runs as it should.
 constexpr std::uint64_t kLookLeastNs = 2 * kSecond;
 constexpr std::uint64_t kLookMostNs = 20 * kSecond;
@@ -65,9 +69,10 @@ struct Daemon {
   int number;
   apr_proc_t process;
   bool running;
-  int entry;       ///< Index of its entry among the retained processes; -1: there was none left.
-  int slot;        ///< The slot of the registry in which it records.
-  int early_ends;  ///< Number of early ends in a row.
+  int entry;        ///< Index of its entry among the retained processes; -1: there was none left.
+  int slot;         ///< The slot of the registry in which it records.
+  int early_ends;   ///< Number of ends in a row within a second and before a request was served; at most kEarlyEnds.
+  int short_lives;  ///< Number of ends in a row within a second; at most kShortLives.
   std::uint64_t started_ns;
   daemon::Heartbeat* heartbeat;
 };
@@ -116,10 +121,14 @@ void signal_child(pid_t pid, int signal, int value = 0) noexcept {
 
 void maintain(int reason, void* data, apr_wait_t status) noexcept;
 
+bool is_throttled(const Daemon& each) noexcept {
+  return each.early_ends >= kEarlyEnds || each.short_lives >= kShortLives;
+}
+
 /// A process that cannot be made now is made later, see look_after_daemons().
 void start(Daemon& each) {
   const daemon::Group& group = each.group->group;
-  retained->sockets.replace_if_shut_down(group, main_server);
+  retained->sockets.repair(group, main_server);
   each.started_ns = monotonic_ns();
   each.entry = free_entry();
   each.heartbeat = daemon::map_heartbeat();
@@ -132,7 +141,7 @@ void start(Daemon& each) {
                    .sockets = retained->sockets,
                    .heartbeat = each.heartbeat,
                    .slot = each.slot,
-                   .pause_seconds = each.early_ends >= kEarlyEnds ? kPauseSeconds : 0});
+                   .pause_seconds = is_throttled(each) ? kPauseSeconds : 0});
   }
   each.running = status == APR_INPARENT;
   if (!each.running) {
@@ -161,18 +170,18 @@ void log_end(const Daemon& each, apr_wait_t status) {
   }
 }
 
-/// Whether a process ended before it was of any use.
-bool ended_early(const Daemon& each) noexcept {
-  if (each.heartbeat != nullptr && each.heartbeat->served.load(std::memory_order_relaxed)) return false;
-  const std::uint64_t pause_ns = each.early_ends >= kEarlyEnds ? kPauseSeconds * kSecond : 0;
-  return monotonic_ns() - each.started_ns < kSecond + pause_ns;
-}
-
+/// What a process says of itself, that it has served, only delays the throttle.
 void count_early_end(Daemon& each) noexcept {
-  each.early_ends = ended_early(each) ? each.early_ends + 1 : 0;
-  if (each.early_ends != kEarlyEnds) return;
+  const bool throttled = is_throttled(each);
+  const std::uint64_t pause_ns = throttled ? kPauseSeconds * kSecond : 0;
+  const bool short_life = monotonic_ns() - each.started_ns < kSecond + pause_ns;
+  const bool served = each.heartbeat != nullptr && each.heartbeat->served.load(std::memory_order_relaxed);
+  each.short_lives = short_life ? std::min(each.short_lives + 1, kShortLives) : 0;
+  each.early_ends = short_life && !served ? std::min(each.early_ends + 1, kEarlyEnds) : 0;
+  if (throttled || !is_throttled(each)) return;
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
-               "Daemon process '%s' ends again and again as soon as it begins: from now on it begins with a pause",
+               "Daemon process '%s' exits immediately after its start again and again: restarts are throttled to one "
+               "a second",
                each.group->group.name);
 }
 
@@ -255,20 +264,46 @@ void adopt_elders() {
   }
 }
 
-/// Ends processes and waits for them, as long as they are allowed to take and a little longer.
+/// Whether a child has ended, which is then waited for. A child that is stopped, by whoever traces it, has not.
+bool has_ended(pid_t pid) noexcept {
+  int status = 0;
+  const pid_t waited = ::waitpid(pid, &status, WNOHANG);
+  return waited < 0 || (waited == pid && (WIFEXITED(status) || WIFSIGNALED(status)));
+}
+
+bool ended_by(pid_t pid, std::uint64_t deadline_ns) noexcept {
+  while (!has_ended(pid)) {
+    if (monotonic_ns() >= deadline_ns) return false;
+    ::usleep(5'000);
+  }
+  return true;
+}
+
+/// Ends processes and waits for them, as long as they are allowed to take and a little longer. Whatever they do, this
+/// comes to an end: the end of a process that another traces is not reported before that one is gone, too.
 void end_all(const std::vector<pid_t>& pids, std::uint64_t allowed_ns) noexcept {
   for (const pid_t pid : pids) signal_child(pid, SIGTERM);
   const std::uint64_t deadline_ns = monotonic_ns() + allowed_ns + kSecond;
+  std::vector<pid_t> killed;
   for (const pid_t pid : pids) {
-    while (::waitpid(pid, nullptr, WNOHANG) == 0) {
-      if (monotonic_ns() >= deadline_ns) {
-        signal_child(pid, SIGKILL);
-        ::waitpid(pid, nullptr, 0);
-        break;
-      }
-      ::usleep(5'000);
+    if (ended_by(pid, deadline_ns)) {
+      process_ended(pid);
+    } else {
+      signal_child(pid, SIGKILL);
+      killed.push_back(pid);
     }
-    process_ended(pid);
+  }
+  const std::uint64_t last_ns = monotonic_ns() + kKillNs;
+  for (const pid_t pid : killed) {
+    if (ended_by(pid, last_ns)) {
+      process_ended(pid);
+    } else {
+      ap_log_error(
+          APLOG_MARK, APLOG_ERR, 0, main_server,
+          "Daemon process %d was killed, and its end is not reported: it is traced, or waits for a device. The "
+          "server goes on without it; look for processes of its user",
+          pid);
+    }
   }
 }
 
@@ -291,9 +326,9 @@ apr_status_t end_generation(void*) noexcept {
     if (!each.running) continue;
     apr_proc_other_child_unregister(&each);
     Retained::Process* const process = entry_of(each);
-    if (graceful && process != nullptr) {
+    if (graceful) {
       signal_child(each.process.pid, SIGUSR1, kReplaced);
-      process->elder = true;
+      if (process != nullptr) process->elder = true;
     } else {
       ending.push_back(each.process.pid);
       const int timeout = each.group->group.shutdown_timeout;
@@ -318,16 +353,6 @@ void start_all() {
   for (std::size_t i = 0; i < count_daemons(); ++i) start(daemon_at(i));
 }
 
-/// What the configuration leaves to the server's own settings.
-void complete(daemon::Group& group) {
-  if (group.uid == daemon::Group::kServerUser) {
-    group.uid = ap_unixd_config.user_id;
-    group.user = ap_unixd_config.user_name;
-  }
-  if (group.gid == daemon::Group::kServerGroup) group.gid = ap_unixd_config.group_id;
-  if (group.socket_timeout == 0) group.socket_timeout = static_cast<int>(apr_time_sec(main_server->timeout));
-}
-
 }  // namespace
 
 int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* server) {
@@ -335,6 +360,7 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
   configuration = pool;
   // The first reading of the configuration is a rehearsal.
   if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) return OK;
+  apply_server_defaults(server);
   parent = ::getpid();
   const std::string key = retained_key();
   retained = static_cast<Retained*>(ap_retained_data_get(key.c_str()));
@@ -344,15 +370,22 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     auto& group = reinterpret_cast<DaemonGroup*>(groups->elts)[i];
-    complete(group.group);
     if (group.group.serves()) {
       const char* const path = retained->sockets.use(group.group, pool, server);
       if (path == nullptr) return HTTP_INTERNAL_SERVER_ERROR;
       group.socket = apr_pstrdup(pool, path);
     }
     for (int number = 1; number <= group.group.processes; ++number) {
-      *static_cast<Daemon*>(apr_array_push(daemons)) = {&group, number, {},     false, -1, Registry::kNoSlot,
-                                                        0,      0,      nullptr};
+      *static_cast<Daemon*>(apr_array_push(daemons)) = {.group = &group,
+                                                        .number = number,
+                                                        .process = {},
+                                                        .running = false,
+                                                        .entry = -1,
+                                                        .slot = Registry::kNoSlot,
+                                                        .early_ends = 0,
+                                                        .short_lives = 0,
+                                                        .started_ns = 0,
+                                                        .heartbeat = nullptr};
     }
   }
   retained->sockets.close_unused();

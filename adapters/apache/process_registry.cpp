@@ -43,27 +43,36 @@ std::size_t ask_mpm(int what) {
 
 std::size_t threads_of_child() { return ask_mpm(AP_MPMQ_MAX_THREADS); }
 
+Registry::Tenant tenant_of(const daemon::Group& group, std::uint32_t index) {
+  return {.group = index, .owner = static_cast<std::uint32_t>(group.uid)};
+}
+
 std::size_t threads_of(const daemon::Group& group) { return static_cast<std::size_t>(std::max(group.threads, 1)); }
 
+Registry::Tenant server_tenant() { return {.group = server_group, .owner = 0}; }
+
 std::vector<Registry::Demand> demands() {
-  std::vector<Registry::Demand> all = {{threads_of_child(), kGenerations * ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS)}};
+  std::vector<Registry::Demand> all = {
+      {server_tenant(), threads_of_child(), kGenerations * ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS)}};
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::Group& group = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].group;
-    all.push_back({threads_of(group), kGenerations * static_cast<std::size_t>(std::max(group.processes, 1))});
+    const std::uint32_t index = registry->group(group.name, Mode::kDaemon).index;
+    all.push_back({tenant_of(group, index), threads_of(group),
+                   kGenerations * static_cast<std::size_t>(std::max(group.processes, 1))});
   }
   return all;
 }
 
 void log_without_memory(const char* group) {
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
-               "A process of group '%s' has no shared memory to record in, because too many processes live: the "
-               "handler '%s' counts it as unlisted and leaves its requests out",
+               "A process of group '%s' has no shared memory to record in, because no region is free: the handler '%s' "
+               "counts it as unlisted and leaves its requests out",
                group, kMetricsHandlerName);
 }
 
-int reserve(std::uint32_t group, std::size_t threads, const char* name) {
-  const int slot = registry->reserve(group, threads);
+int reserve(const Registry::Tenant& tenant, std::size_t threads, const char* name) {
+  const int slot = registry->reserve(tenant, threads);
   if (registry->memory_of(slot).empty()) log_without_memory(name);
   return slot;
 }
@@ -75,6 +84,7 @@ bool in_parent() noexcept { return registry && ::getpid() == parent; }
 int prepare_registry(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) {
   // The first reading of the configuration is a rehearsal.
   if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) return OK;
+  apply_server_defaults(server);
   main_server = server;
   parent = ::getpid();
   registry.emplace(retained_state());
@@ -89,8 +99,13 @@ int prepare_registry(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) 
   server_group = registry->group(kServerGroup, Mode::kEmbedded).index;
   registry->cancel_reserved();
   registry->reap_missing();
-  registry->pre_allocate(demands());
-  next_child_slot = reserve(server_group, threads_of_child(), kServerGroup);
+  if (!registry->pre_allocate(demands())) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
+                 "There is no shared memory for all processes that the configuration allows: the handler '%s' will "
+                 "leave out those that find none",
+                 kMetricsHandlerName);
+  }
+  next_child_slot = reserve(server_tenant(), threads_of_child(), kServerGroup);
   return OK;
 }
 
@@ -102,7 +117,7 @@ int reserve_slot(const daemon::Group& group) {
                  "There are more than %d process groups: '%s' is counted together with others",
                  static_cast<int>(Registry::kGroups), group.name);
   }
-  return reserve(found.index, threads_of(group), group.name);
+  return reserve(tenant_of(group, found.index), threads_of(group), group.name);
 }
 
 void daemon_started(int slot, pid_t pid) noexcept {
@@ -122,7 +137,7 @@ void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status s
   if (state == MPM_CHILD_STARTED) {
     registry->started(next_child_slot, pid);
     // With one process for everything, as for a debugger, the parent is the child.
-    if (pid != parent) next_child_slot = reserve(server_group, threads_of_child(), kServerGroup);
+    if (pid != parent) next_child_slot = reserve(server_tenant(), threads_of_child(), kServerGroup);
   }
   if (state == MPM_CHILD_EXITED) registry->ended(pid);
 }

@@ -35,7 +35,8 @@ void close_range_of(int first, int last) noexcept {
 
 struct Line {
   Mapping mapping;
-  bool shared_for_writing;
+  bool shared;
+  bool writable;
 };
 
 /// "begin-end permissions offset ...", numbers in hexadecimal. False if it is anything else.
@@ -52,7 +53,8 @@ bool parse(std::string_view text, Line& line) {
     return false;
   }
   line = {{reinterpret_cast<std::byte*>(begin), reinterpret_cast<std::byte*>(end), offset},
-          fields[1][1] == 'w' && fields[1][3] == 's'};
+          fields[1][3] == 's',
+          fields[1][1] == 'w'};
   return true;
 }
 
@@ -65,6 +67,24 @@ absl::Status each_mapping(absl::FunctionRef<void(const Line&)> visit) {
     visit(line);
   }
   return count != 0 ? absl::OkStatus() : absl::UnavailableError("/proc/self/maps cannot be read");
+}
+
+/// Adds the beginnings of shared mappings that can be written, or could be after mprotect(). /proc/self/smaps tells
+/// both by the flag "mw"; it is slow to read.
+absl::Status add_possibly_writable(std::vector<const void*>& begins) {
+  std::ifstream file("/proc/self/smaps");
+  std::string text;
+  Line line{};
+  bool known = false;
+  while (std::getline(file, text)) {
+    if (text.starts_with("VmFlags:")) {
+      if (line.shared && text.find(" mw") != std::string::npos) begins.push_back(line.mapping.begin);
+      known = true;
+    } else if (text.find(':') > text.find(' ') && !parse(text, line)) {
+      return absl::UnavailableError("/proc/self/smaps cannot be understood");
+    }
+  }
+  return known ? absl::OkStatus() : absl::UnavailableError("/proc/self/smaps cannot be read");
 }
 
 absl::Status failed(const char* call) { return absl::InternalError(absl::StrCat(call, ": ", std::strerror(errno))); }
@@ -94,12 +114,17 @@ absl::StatusOr<Mapping> find_mapping(const void* address) {
 
 absl::Status unmap_shared_but(std::span<const void* const> kept) {
   std::vector<Mapping> dropped;
-  const absl::Status status = each_mapping([&](const Line& line) {
-    if (line.shared_for_writing && std::find(kept.begin(), kept.end(), line.mapping.begin) == kept.end()) {
-      dropped.push_back(line.mapping);
-    }
+  std::vector<Mapping> read_only;
+  absl::Status status = each_mapping([&](const Line& line) {
+    if (!line.shared || std::find(kept.begin(), kept.end(), line.mapping.begin) != kept.end()) return;
+    (line.writable ? dropped : read_only).push_back(line.mapping);
   });
+  std::vector<const void*> writable;
+  if (status.ok() && !read_only.empty()) status = add_possibly_writable(writable);
   if (!status.ok()) return status;
+  for (const Mapping& each : read_only) {
+    if (std::find(writable.begin(), writable.end(), each.begin) != writable.end()) dropped.push_back(each);
+  }
   for (const Mapping& each : dropped) {
     if (::munmap(each.begin, static_cast<std::size_t>(each.end - each.begin)) != 0) return failed("munmap()");
   }

@@ -24,9 +24,9 @@ struct Mapping {
 /// The mapping that holds an address; NotFound if there is none, Unavailable without /proc.
 [[nodiscard]] absl::StatusOr<Mapping> find_mapping(const void* address);
 
-/// Unmaps all memory that this process shares with others and can write, but the mappings that begin at one of the
-/// addresses listed: the server's scoreboard, caches of TLS sessions, and whatever else its modules share. On an error
-/// some of it is still there, and the process must not go on.
+/// Unmaps all memory that this process shares with others and can write, now or after mprotect(), but the mappings that
+/// begin at one of the addresses listed: the server's scoreboard, caches of TLS sessions, and whatever else its modules
+/// share. On an error some of it is still there, and the process must not go on.
 [[nodiscard]] absl::Status unmap_shared_but(std::span<const void* const> kept);
 
 /// Has the kernel map the pages around an address anew, so that this process can read them and never write them: by a

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -17,6 +18,14 @@ namespace {
 
 constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) noexcept {
   return (hash ^ number) * 0x100000001B3U;
+}
+
+bool same(const Registry::Tenant& a, const Registry::Tenant& b) noexcept {
+  return a.group == b.group && a.owner == b.owner;
+}
+
+bool belongs(const Registry::ParentState::Allocation& slot, const Registry::Tenant& tenant) noexcept {
+  return same({slot.group, slot.owner}, tenant);
 }
 
 }  // namespace
@@ -68,40 +77,52 @@ int Registry::add_slot() noexcept {
   return state_.slots_used < kSlots ? static_cast<int>(state_.slots_used++) : kNoSlot;
 }
 
-/// Gives a new slot a region of so many bytes.
-bool Registry::allocate(std::uint64_t bytes) noexcept {
-  if (bytes > state_.most_bytes - state_.allocated_bytes || state_.slots_used == kSlots) return false;
+/// Gives a new slot a region of so many bytes. False with errno set.
+bool Registry::allocate(const Tenant& tenant, std::uint64_t bytes) noexcept {
+  if (bytes > state_.most_bytes - state_.allocated_bytes || state_.slots_used == kSlots) {
+    errno = ENOSPC;
+    return false;
+  }
   const auto region = os::make_shared_region(bytes);
   if (!region) return false;
   Allocation& slot = state_.slots[add_slot()];
   slot.writable = region->writable.data();
   slot.readable = region->readable.data();
   slot.bytes = bytes;
+  slot.group = tenant.group;
+  slot.owner = tenant.owner;
   state_.allocated_bytes += bytes;
   return true;
 }
 
-void Registry::pre_allocate(std::vector<Demand> demands) noexcept {
-  if (!is_open()) return;
+bool Registry::pre_allocate(std::vector<Demand> demands) noexcept {
+  if (!is_open()) return false;
+  // The largest demands come first, and each counts all regions of its tenant that are large enough, those of the
+  // demands before included.
   std::sort(demands.begin(), demands.end(), [](const Demand& a, const Demand& b) { return a.threads > b.threads; });
-  // The largest demands come first, and each counts all regions that are large enough, those of the demands before
-  // included.
-  std::size_t wanted = 0;
-  for (const Demand& demand : demands) {
-    const std::uint64_t bytes = Recorder::memory_bytes(demand.threads);
-    wanted += demand.processes;
-    auto enough = static_cast<std::size_t>(std::count_if(
-        used_slots().begin(), used_slots().end(), [bytes](const Allocation& slot) { return slot.bytes >= bytes; }));
-    while (enough < wanted && allocate(bytes)) ++enough;
+  bool all = true;
+  for (auto demand = demands.begin(); demand != demands.end(); ++demand) {
+    const std::uint64_t bytes = Recorder::memory_bytes(demand->threads);
+    const Tenant tenant = demand->tenant;
+    std::size_t wanted = 0;
+    for (auto each = demands.begin(); each <= demand; ++each)
+      wanted += same(each->tenant, tenant) ? each->processes : 0;
+    auto enough =
+        static_cast<std::size_t>(std::count_if(used_slots().begin(), used_slots().end(), [&](const Allocation& slot) {
+          return belongs(slot, tenant) && slot.bytes >= bytes;
+        }));
+    while (enough < wanted && allocate(tenant, bytes)) ++enough;
+    all = all && enough >= wanted;
   }
+  return all;
 }
 
-/// The smallest free region that is large enough.
-int Registry::free_slot(std::uint64_t bytes) const noexcept {
+/// The tenant's smallest free region that is large enough.
+int Registry::free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept {
   int found = kNoSlot;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     const Allocation& slot = state_.slots[i];
-    if (slot.use != ParentState::Use::kFree || slot.bytes < bytes) continue;
+    if (slot.use != ParentState::Use::kFree || !belongs(slot, tenant) || slot.bytes < bytes) continue;
     if (found == kNoSlot || slot.bytes < state_.slots[found].bytes) found = static_cast<int>(i);
   }
   return found;
@@ -114,13 +135,14 @@ int Registry::free_slot_without_memory() noexcept {
   return add_slot();
 }
 
-int Registry::reserve(std::uint32_t group, std::size_t threads) noexcept {
+int Registry::reserve(const Tenant& tenant, std::size_t threads) noexcept {
   if (!is_open()) return kNoSlot;
-  int index = free_slot(Recorder::memory_bytes(threads));
+  int index = free_slot(tenant, Recorder::memory_bytes(threads));
   if (index == kNoSlot) index = free_slot_without_memory();
   if (index == kNoSlot) return kNoSlot;
   Allocation& slot = state_.slots[index];
-  slot.group = group;
+  slot.group = tenant.group;
+  slot.owner = tenant.owner;
   slot.threads = static_cast<std::uint32_t>(threads);
   slot.pid = 0;
   slot.use = ParentState::Use::kReserved;

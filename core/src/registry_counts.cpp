@@ -16,6 +16,10 @@ namespace sluice {
 namespace {
 
 constexpr int kTries = 16;
+constexpr std::uint64_t kQueueNs = 60'000'000'000;
+
+/// Requests without a slot that can be in flight in one process.
+constexpr std::uint64_t kInFlightMost = 65'536;
 
 /// The most that one slot can have counted.
 struct Bounds {
@@ -23,7 +27,7 @@ struct Bounds {
   /// the process did: in the server's queue.
   static constexpr std::uint64_t kPerNs = 64;
   /// Threads that may share the counters of requests without a slot.
-  static constexpr std::uint64_t kSharing = 1024;
+  static constexpr std::uint64_t kSharing = 16;
 
   std::uint64_t events;  ///< At most one a nanosecond. Nanoseconds spent, too.
   std::uint64_t amounts;
@@ -130,13 +134,14 @@ void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_
     const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);
     if (start_ns != 0) {
       ++reading.active_requests;
-      const std::uint64_t request_ns = now_ns > start_ns ? now_ns - start_ns : 0;
+      // The oldest request is no older than its process, save for what a host says of its time in a queue.
+      const std::uint64_t request_ns = now_ns > start_ns ? std::min(now_ns - start_ns, age_ns + kQueueNs) : 0;
       reading.longest_request_ns = std::max(reading.longest_request_ns, request_ns);
     }
     add_whole_slot(slot, phases_of(reading.mode), most, reading.counts);
   }
   const detail::Spill& spill = spill_in(region);
-  add(reading.active_requests, spill.in_flight(), Bounds::kSharing);
+  add(reading.active_requests, spill.in_flight(), kInFlightMost);
   add_spill(spill, most, reading.counts);
 }
 

@@ -1,6 +1,7 @@
 // A process with a slot against the others: what it can reach, and what its numbers can do to the figures of others.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -72,7 +73,8 @@ TEST_CASE("registry isolation: a process maps its own region alone, or may read 
   RegistryRig rig;
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
   const pid_t neighbour = rig.start_serving(group, 1);
-  const int next = rig.registry.reserve(group, 2);  // inherited by whoever is forked, as it waits for its process
+  const int next =
+      rig.registry.reserve({.group = group}, 2);  // inherited by whoever is forked, as it waits for its process
   const auto* const table = reinterpret_cast<const std::byte*>(rig.state->view);
   const auto* const written_table = reinterpret_cast<const std::byte*>(rig.state->table);
   const auto& foreign = rig.state->slots[0];
@@ -93,7 +95,7 @@ TEST_CASE("registry isolation: a process maps its own region alone, or may read 
   CHECK(isolated([](std::span<std::byte>) { return static_cast<int>(writable_regions()); }) == 1);
 
   const auto entered = [&](const std::function<int(std::span<std::byte>)>& body) {
-    const int slot = rig.registry.reserve(group, 2);
+    const int slot = rig.registry.reserve({.group = group}, 2);
     const pid_t pid = start_child([&] { return body(rig.registry.enter(slot)); });
     rig.registry.started(slot, pid);
     const int code = wait_for(pid);
@@ -172,4 +174,45 @@ TEST_CASE("registry isolation: sums stay at their largest value") {
   counts.add(counts);
   CHECK(counts.request_count == kMost);
   CHECK(counts.phases[1].buckets[3] == 14);
+}
+
+TEST_CASE("registry isolation: a region is never given to another group or another owner") {
+  RegistryRig rig(std::size_t{64} << 20U, {{{.group = 0, .owner = 7}, 2, 1}, {{.group = 1, .owner = 7}, 2, 1}});
+  const auto slot_of = [&](const Registry::Tenant& tenant) {
+    const int slot = rig.registry.reserve(tenant, 2);
+    const bool has_memory = !rig.registry.memory_of(slot).empty();
+    rig.registry.cancel(slot);
+    return has_memory ? slot : Registry::kNoSlot;
+  };
+  const int first = slot_of({.group = 0, .owner = 7});
+  const int second = slot_of({.group = 1, .owner = 7});
+  CHECK(first != Registry::kNoSlot);
+  CHECK(second != Registry::kNoSlot);
+  CHECK(first != second);
+  CHECK(slot_of({.group = 0, .owner = 7}) == first);
+  CHECK(slot_of({.group = 0, .owner = 8}) == Registry::kNoSlot);
+  CHECK(slot_of({.group = 2, .owner = 7}) == Registry::kNoSlot);
+}
+
+TEST_CASE("registry isolation: a copy that survives its process writes no region of another group") {
+  RegistryRig rig;
+  const std::uint32_t hostile = rig.registry.group("hostile", Mode::kDaemon).index;
+  const std::uint32_t honest = rig.registry.group("honest", Mode::kDaemon).index;
+  // The bare system call passes the handlers by that take the memory from forked children.
+  const pid_t attacker = rig.start(hostile, 2, [&](std::span<std::byte> own) {
+    if (::syscall(SYS_fork) != 0) return 0;
+    rig.signals->words[1].store(static_cast<std::uint64_t>(::getpid()));
+    while (rig.signals->words[0].load() == 0) ::usleep(1'000);
+    std::memset(own.data(), 1, own.size());
+    rig.signals->words[0].store(2);
+    return 0;
+  });
+  CHECK(wait_for(attacker) == 0);
+  rig.registry.ended(attacker);
+  const pid_t served = rig.start_serving(honest, 10);
+  rig.signals->words[0].store(1);
+  rig.signals->wait_for(0, 2);
+  CHECK(rig.read().groups[honest].counts.request_count == 10);
+  RegistryRig::kill(served);
+  rig.reap(served);
 }

@@ -35,10 +35,19 @@ struct Signals {
   }
 };
 
+/// Regions for the processes of a test's first groups, of two worker threads each.
+inline std::vector<Registry::Demand> demands_of(std::initializer_list<std::uint32_t> groups,
+                                                std::size_t processes = 8) {
+  std::vector<Registry::Demand> demands;
+  for (const std::uint32_t group : groups) demands.push_back({{.group = group}, 2, processes});
+  return demands;
+}
+
 class RegistryRig {
  public:
   /// Room for so many bytes of regions, and regions for the processes of the tests, made before any of these is forked.
-  explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U, std::vector<Registry::Demand> demands = {{2, 8}})
+  explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U,
+                       std::vector<Registry::Demand> demands = demands_of({0, 1}))
       : registry(*state) {
     REQUIRE(registry.open(bytes));
     registry.pre_allocate(std::move(demands));
@@ -54,7 +63,7 @@ class RegistryRig {
 
   /// A process of the group with a slot of its own. `body` gets its memory.
   pid_t start(std::uint32_t group, std::size_t threads, const std::function<int(std::span<std::byte>)>& body) {
-    const int slot = registry.reserve(group, threads);
+    const int slot = registry.reserve({.group = group}, threads);
     const pid_t pid = start_child([&] { return body(registry.isolate_to(slot)); });
     registry.started(slot, pid);
     return pid;

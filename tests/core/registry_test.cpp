@@ -169,12 +169,12 @@ TEST_CASE("registry: the CPU time of a killed process is what the system counted
 
 TEST_CASE(
     "registry: a process that finds no region is counted as unlisted, and one that comes later uses a region again") {
-  RegistryRig rig(std::size_t{64} << 20U, {{2, 2}});
-  rig.registry.pre_allocate({{2, 2}});  // the same once more, as at a restart
+  RegistryRig rig(std::size_t{64} << 20U, demands_of({0}, 2));
+  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)));  // the same once more, as at a restart
   const std::uint32_t group = rig.registry.group("g", Mode::kEmbedded).index;
   std::vector<pid_t> pids;
   for (int i = 0; i < 3; ++i) {
-    const int slot = rig.registry.reserve(group, 2);
+    const int slot = rig.registry.reserve({.group = group}, 2);
     pids.push_back(start_child([&] {
       Recorder recorder({.threads = 2, .memory = rig.registry.enter(slot)});
       recorder.attach().begin().finish({});
@@ -195,23 +195,23 @@ TEST_CASE(
     rig.reap(pid);
   }
   CHECK(rig.read().total.counts.request_count == 2);
-  CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve(group, 2)).empty());
+  CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve({.group = group}, 2)).empty());
 }
 
 TEST_CASE("registry: a reserved slot is nobody's until its process has started, and can be given back") {
   RegistryRig rig;
   const std::uint32_t group = rig.registry.group("g", Mode::kEmbedded).index;
-  const int first = rig.registry.reserve(group, 2);
-  CHECK(rig.registry.reserve(group, 2) != first);
+  const int first = rig.registry.reserve({.group = group}, 2);
+  CHECK(rig.registry.reserve({.group = group}, 2) != first);
   CHECK(rig.read().total.processes == 0);
   rig.registry.cancel_reserved();
-  CHECK(rig.registry.reserve(group, 2) == first);
+  CHECK(rig.registry.reserve({.group = group}, 2) == first);
   rig.registry.cancel(first);
-  CHECK(rig.registry.reserve(group, 2) == first);
+  CHECK(rig.registry.reserve({.group = group}, 2) == first);
 }
 
 TEST_CASE("registry: regions are made for all demands together, and no more than fit") {
-  RegistryRig rig(Recorder::memory_bytes(50) * 4, {{1, 2}, {50, 3}});
+  RegistryRig rig(Recorder::memory_bytes(50) * 4, {{{.group = 0}, 1, 2}, {{.group = 0}, 50, 3}});
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
   std::size_t large = 0;
   std::size_t all = 0;
@@ -221,18 +221,18 @@ TEST_CASE("registry: regions are made for all demands together, and no more than
   }
   CHECK(large == 3);
   CHECK(all == 5);
-  const int small = rig.registry.reserve(group, 1);
+  const int small = rig.registry.reserve({.group = group}, 1);
   CHECK(rig.registry.memory_of(small).size() == Recorder::memory_bytes(1));  // the smallest that is large enough
-  for (int i = 0; i < 3; ++i) CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve(group, 50)).empty());
-  CHECK(rig.registry.memory_of(rig.registry.reserve(group, 50)).empty());
-  rig.registry.pre_allocate({{50, 40}});
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve({.group = group}, 50)).empty());
+  CHECK(rig.registry.memory_of(rig.registry.reserve({.group = group}, 50)).empty());
+  CHECK_FALSE(rig.registry.pre_allocate({{{.group = 0}, 50, 40}}));
   CHECK(rig.state->allocated_bytes <= rig.state->most_bytes);
 }
 
 TEST_CASE("registry: a process that was forked before a region was made does not answer without it") {
-  RegistryRig rig(std::size_t{64} << 20U, {{2, 1}});
+  RegistryRig rig(std::size_t{64} << 20U, demands_of({0}, 1));
   const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
-  const int slot = rig.registry.reserve(group, 2);
+  const int slot = rig.registry.reserve({.group = group}, 2);
   const pid_t reader = start_child([&] {
     static_cast<void>(rig.registry.enter(slot));
     rig.signals->wait_for(0, 1);
@@ -242,7 +242,7 @@ TEST_CASE("registry: a process that was forked before a region was made does not
     return rig.registry.read().ok() ? 0 : 2;
   });
   rig.registry.started(slot, reader);
-  rig.registry.pre_allocate({{2, 2}});
+  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)));
   const pid_t late = rig.start_serving(group, 3);
   CHECK(rig.read().total.counts.request_count == 3);
   rig.signals->words[0].store(1);

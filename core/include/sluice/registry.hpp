@@ -2,7 +2,7 @@
 // that never go down, whichever processes are killed and replaced.
 //
 //   parent     Registry registry(state); registry.open(bytes); registry.pre_allocate(demands);
-//              const int slot = registry.reserve(registry.group("web", Mode::kDaemon), 25);
+//              const int slot = registry.reserve({.group = registry.group("web", Mode::kDaemon).index}, 25);
 //              fork(), then registry.started(slot, pid), and when it was waited for, registry.ended(pid)
 //   child      sluice::Recorder recorder({.threads = 25, .memory = registry.isolate_to(slot)});
 //   or         the same with registry.enter(slot), in a process that is to read() what all have counted
@@ -70,12 +70,13 @@ class Registry {
       Mode mode;
     };
 
-    /// A slot of the registry: where one process records.
+    /// A slot of the registry: where one process records. A slot with memory keeps its group and its owner.
     struct Allocation {
       std::byte* writable;        ///< Null: the slot has no memory, and its process is not listed.
       const std::byte* readable;  ///< The same pages, for whoever reads.
       std::uint64_t bytes;
       std::uint32_t group;
+      std::uint32_t owner;
       std::uint32_t threads;
       std::int32_t pid;
       Use use;
@@ -111,18 +112,27 @@ class Registry {
   /// The group of this name, which is kept for ever.
   [[nodiscard]] Group group(std::string_view name, Mode mode) noexcept;
 
-  /// How many processes may record at one time, each with so many worker threads.
+  /// Processes that may write one another's regions. A process that outlives its parent's notice, because code of it
+  /// forked, can go on writing its region after the region was given to another process. So a region is never given
+  /// to a process of another group, or of another owner within the group.
+  struct Tenant {
+    std::uint32_t group;
+    std::uint32_t owner = 0;  ///< A number of the caller's choice: the user as whom the processes run.
+  };
+
+  /// How many processes of a tenant may record at one time, each with so many worker threads.
   struct Demand {
+    Tenant tenant;
     std::size_t threads;
     std::size_t processes;
   };
-  /// Makes regions until there are enough for all demands together. A process that is forked before this call cannot
-  /// read regions that it makes, so make them before the first fork. Less than was asked for if there is no room.
-  void pre_allocate(std::vector<Demand> demands) noexcept;
+  /// Makes regions until there are enough for all demands. A process that is forked before this call cannot read
+  /// regions that it makes, so make them before the first fork. False, with errno set, if there is no room for all.
+  bool pre_allocate(std::vector<Demand> demands) noexcept;
 
-  /// A slot for a process that is about to be forked, which then inherits its region. The slot has memory if a region
-  /// for so many worker threads is free. kNoSlot if there are too many processes.
-  [[nodiscard]] int reserve(std::uint32_t group, std::size_t threads) noexcept;
+  /// A slot for a process that is about to be forked, which then inherits its region. The slot has memory if the tenant
+  /// has a free region for so many worker threads. kNoSlot if there are too many processes.
+  [[nodiscard]] int reserve(const Tenant& tenant, std::size_t threads) noexcept;
   /// The process of a reserved slot has been forked: from now on it is read, and nobody else inherits its region.
   void started(int slot, std::int32_t pid) noexcept;
   /// No process takes the reserved slot.
@@ -161,8 +171,8 @@ class Registry {
   [[nodiscard]] bool is_open() const noexcept { return state_.view != nullptr; }
   [[nodiscard]] std::span<Allocation> used_slots() const noexcept { return {state_.slots, state_.slots_used}; }
   [[nodiscard]] int add_slot() noexcept;
-  bool allocate(std::uint64_t bytes) noexcept;
-  [[nodiscard]] int free_slot(std::uint64_t bytes) const noexcept;
+  bool allocate(const Tenant& tenant, std::uint64_t bytes) noexcept;
+  [[nodiscard]] int free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept;
   [[nodiscard]] int free_slot_without_memory() noexcept;
   void retire(std::size_t slot) noexcept;
   void drop_writable_but(const Allocation* own) noexcept;
