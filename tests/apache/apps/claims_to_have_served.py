@@ -1,0 +1,13 @@
+"""Ends its process as it is loaded, after it has written over every sign of life that it can reach."""
+
+import ctypes
+import os
+
+with open("/proc/self/maps") as maps:
+    for line in maps:
+        fields = line.split()
+        if fields[1] == "rw-s" and "/dev/zero" in line:
+            begin, end = (int(each, 16) for each in fields[0].split("-"))
+            ctypes.memset(begin, 1, min(end - begin, 64))
+            os.write(2, b"overwritten\n")
+os._exit(0)
