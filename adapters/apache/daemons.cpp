@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/apache/child_processes.hpp"
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/daemon_process.hpp"
 #include "adapters/apache/daemon_sockets.hpp"
@@ -107,17 +108,6 @@ void clear(Retained::Process& process) noexcept {
 }
 
 // Supervision.
-
-/// Whether a process is a child of this one that has not been waited for. A number that is not may be that of any
-/// process by now, and must not be signalled.
-bool is_child(pid_t pid) noexcept {
-  siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-void signal_child(pid_t pid, int signal, int value = 0) noexcept {
-  if (is_child(pid)) ::sigqueue(pid, signal, {.sival_int = value});
-}
 
 void maintain(int reason, void* data, apr_wait_t status) noexcept;
 
@@ -264,15 +254,8 @@ void adopt_elders() {
   }
 }
 
-/// Whether a child has ended, which is then waited for. A child that is stopped, by whoever traces it, has not.
-bool has_ended(pid_t pid) noexcept {
-  int status = 0;
-  const pid_t waited = ::waitpid(pid, &status, WNOHANG);
-  return waited < 0 || (waited == pid && (WIFEXITED(status) || WIFSIGNALED(status)));
-}
-
 bool ended_by(pid_t pid, std::uint64_t deadline_ns) noexcept {
-  while (!has_ended(pid)) {
+  while (!child_has_ended(pid)) {
     if (monotonic_ns() >= deadline_ns) return false;
     ::usleep(5'000);
   }
@@ -280,7 +263,8 @@ bool ended_by(pid_t pid, std::uint64_t deadline_ns) noexcept {
 }
 
 /// Ends processes and waits for them, as long as they are allowed to take and a little longer. Whatever they do, this
-/// comes to an end: the end of a process that another traces is not reported before that one is gone, too.
+/// comes to an end: the end of a process that another one than this traces is not reported before that one is gone,
+/// too.
 void end_all(const std::vector<pid_t>& pids, std::uint64_t allowed_ns) noexcept {
   for (const pid_t pid : pids) signal_child(pid, SIGTERM);
   const std::uint64_t deadline_ns = monotonic_ns() + allowed_ns + kSecond;
