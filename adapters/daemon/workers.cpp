@@ -1,5 +1,6 @@
 #include "adapters/daemon/workers.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -185,18 +186,23 @@ int Workers::accept() noexcept {
   const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
   const int error = errno;
-  if (error != EINTR && error != ECONNABORTED) {
-    if (ListenerCheck::is_lost(error)) {
-      lifetime_.lose_listener("connections cannot be accepted from its descriptor");
-    } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
-      // Out of descriptors or memory, most likely: those that are in use will come back.
-      log(LogLevel::kError,
-          absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
-                       " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
-    }
-    const timespec moment = {0, 100'000'000};
-    ::nanosleep(&moment, nullptr);
+  if (error == EINTR || error == ECONNABORTED) return -1;
+  if (error == EAGAIN) {
+    // The application has made the socket of its group non-blocking or given it a timeout, for all processes of it.
+    pollfd state = {.fd = place_.listener, .events = POLLIN, .revents = 0};
+    ::poll(&state, 1, -1);
+    return -1;
   }
+  if (ListenerCheck::is_lost(error)) {
+    lifetime_.lose_listener("connections cannot be accepted from its descriptor");
+  } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
+    // Out of descriptors or memory, most likely: those that are in use will come back.
+    log(LogLevel::kError,
+        absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
+                     " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
+  }
+  const timespec moment = {0, 100'000'000};
+  ::nanosleep(&moment, nullptr);
   return -1;
 }
 
