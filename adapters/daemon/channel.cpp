@@ -44,9 +44,11 @@ std::uint64_t Channel::silence_end_ns() const noexcept {
   return silence_ns_ == kNever ? kNever : monotonic_ns() + silence_ns_;
 }
 
-/// Repeats a call that signals interrupt until its deadline has passed.
+/// Repeats a call that signals interrupt until its deadline has passed. The clock is read before each call, because the
+/// other end can send so fast that no call ever blocks.
 absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t deadline_ns, absl::FunctionRef<ssize_t()> call) const {
   while (true) {
+    if (deadline_ns != kNever && monotonic_ns() >= deadline_ns) return absl::DeadlineExceededError("timeout");
     ssize_t result = 0;
     int error = 0;
     {
@@ -56,7 +58,6 @@ absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t deadline_ns, absl::Fu
     }
     if (result >= 0) return static_cast<std::size_t>(result);
     if (error != EINTR) return status_of(error);
-    if (deadline_ns != kNever && monotonic_ns() >= deadline_ns) return absl::DeadlineExceededError("timeout");
   }
 }
 
