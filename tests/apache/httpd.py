@@ -73,7 +73,8 @@ class Httpd:
             self._end_by_force()
             if "could not bind" not in self.error_log():
                 break
-        raise AssertionError(f"Apache did not start:\n{self.error_log()}")
+        console = (self.layout.root / "console.log").read_text(errors="replace")
+        raise AssertionError(f"Apache did not start:\n{self.error_log()}\n{console}")
 
     def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> float:
         """Stops Apache; fails when it does not stop or leaves children behind.

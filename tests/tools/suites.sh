@@ -51,6 +51,7 @@ tier_test() {
   suite "bench" "$python" -m pytest -n 2 --dist loadscope tests/bench
   suite "apache" "$python" -m pytest $at_once tests/apache
   suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $at_once -m "not embedded" $daemon_tests
+  suite "isolation" "$python" -m pytest $at_once tests/isolation
   suite "telemetry" "$python" -m pytest tests/telemetry
   suite "encoders" "$python" -m pytest tests/encoders
   suite "package" "$python" -m pytest -n 2 tests/package
