@@ -45,20 +45,22 @@ std::uint64_t Channel::silence_end_ns(std::uint64_t now_ns) const noexcept {
 }
 
 /// Repeats a call that signals interrupt. Makes none once the deadline has passed, because a call that finds data or
-/// room does not block, and the watcher interrupts only calls that do.
+/// room does not block, and the watcher interrupts only calls that do. Returns 0 at the end of the stream.
 absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t now_ns, std::uint64_t deadline_ns,
                                              absl::FunctionRef<ssize_t()> call) const {
   while (now_ns < deadline_ns) {
     ssize_t result = 0;
     int error = 0;
     {
-      const BlockingScope scope(deadline_ns);
+      const BlockingScope scope(deadline_ns, socket_);
       result = call();
       error = errno;
     }
-    if (result >= 0) return static_cast<std::size_t>(result);
-    if (error != EINTR) return status_of(error);
+    if (result > 0) return static_cast<std::size_t>(result);
     now_ns = monotonic_ns();
+    if (now_ns >= deadline_ns) break;  // the watcher may have shut the socket down
+    if (result == 0) return 0U;
+    if (error != EINTR) return status_of(error);
   }
   return absl::DeadlineExceededError("timeout");
 }
@@ -71,7 +73,8 @@ absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
   constexpr std::uint64_t kAtOnce = 0;
   return bounded(kAtOnce, std::min(deadline_ns, end_ns_),
                  [&]() -> ssize_t {
-                   return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+                   // 1, because bounded() takes 0 for the end of a stream.
+                   return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 1 : -1;
                  })
       .status();
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <atomic>
@@ -29,8 +30,14 @@ constexpr std::size_t kCacheLine = 64;
 /// One per blocked thread at a time. A slot has no owner while it is free, so threads may come and go.
 struct alignas(kCacheLine) Slot {
   std::atomic<std::uint64_t> state{kFree};
-  pthread_t thread{};  ///< Guarded by `state`.
+  // Guarded by `state`: the owner writes them before [A2], the watcher uses them between [W1] and [W3].
+  pthread_t thread{};
+  int socket = -1;
+  unsigned signals = 0;  ///< How often the owner was signalled in vain.
 };
+
+/// After so many signals in vain the watcher shuts the connection down.
+constexpr unsigned kSignalsMax = 4;
 
 /// Slots are added when more threads block at a time than ever before, and are never taken away.
 struct Chunk {
@@ -99,7 +106,9 @@ void check(Slot& slot, std::uint64_t now_ns) noexcept {
                                           std::memory_order_relaxed)) {
     return;
   }
-  ::pthread_kill(slot.thread, SIGURG);                             // [W2]
+  DeadlineWatcher::repair_signal();
+  ::pthread_kill(slot.thread, SIGURG);  // [W2]
+  if (slot.socket >= 0 && slot.signals++ >= kSignalsMax) ::shutdown(slot.socket, SHUT_RDWR);
   slot.state.store(deadline | kFired, std::memory_order_release);  // [W3]
 }
 
@@ -152,6 +161,21 @@ bool DeadlineWatcher::start(std::uint64_t tick_ns) noexcept {
   return running;
 }
 
+void DeadlineWatcher::repair_signal() noexcept {
+  struct sigaction action {};
+  if (::sigaction(SIGURG, nullptr, &action) != 0) return;
+  // A handler that is not this file's is kept, because every handler ends a call unless it asks for a restart.
+  if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
+    action = {};
+    action.sa_handler = interrupt;
+  } else if ((action.sa_flags & SA_RESTART) != 0) {
+    action.sa_flags &= ~SA_RESTART;
+  } else {
+    return;
+  }
+  ::sigaction(SIGURG, &action, nullptr);
+}
+
 void DeadlineWatcher::stop() noexcept {
   const std::lock_guard lock(control);
   if (!running) return;
@@ -165,7 +189,7 @@ void DeadlineWatcher::stop() noexcept {
   ready.store(false, std::memory_order_release);
 }
 
-BlockingScope::BlockingScope(std::uint64_t deadline_ns) {
+BlockingScope::BlockingScope(std::uint64_t deadline_ns, int socket) {
   if (deadline_ns == kNever) return;
   if (!receives_signals) receive_signals();
   Slot& slot = claim_any();
@@ -173,6 +197,8 @@ BlockingScope::BlockingScope(std::uint64_t deadline_ns) {
   slot_ = &slot;
   armed_ = (deadline_ns << kShift) | kArmed;
   slot.thread = ::pthread_self();
+  slot.socket = socket;
+  slot.signals = 0;
   slot.state.store(armed_, std::memory_order_release);  // [A2]
 }
 
@@ -190,6 +216,7 @@ BlockingScope::~BlockingScope() {
     ::sched_yield();
   } while (!slot.state.compare_exchange_strong(expected, kFree, std::memory_order_acq_rel, std::memory_order_relaxed));
   ::sched_yield();
+  receives_signals = false;  // the signals may have been in vain, so the next scope asks for them again
   errno = error;
 }
 
