@@ -42,6 +42,13 @@ constexpr std::uint32_t kInternalServerError = 500;
 constexpr std::uint32_t kServiceUnavailable = 503;
 constexpr std::uint32_t kGatewayTimeout = 504;
 
+/// What happened, in the order of Workers::Refusal.
+constexpr const char* kRefusalReasons[] = {
+    "something else than a request arrived",
+    "the head of the request did not arrive in time",
+    "the request has no valid authentication code",
+};
+
 void answer(Channel& channel, std::uint32_t status) {
   const std::string payload = encode_failure(status);
   const FrameHeader frame = frame_header(FrameType::kFailed, payload.size());
@@ -209,12 +216,13 @@ void Workers::set_buffer_sizes(int socket) const noexcept {
   }
 }
 
-void Workers::log_refusal(const char* why) {
-  const std::uint64_t count = refusals_.count();
+void Workers::log_refusal(Refusal refusal) {
+  const auto index = static_cast<std::size_t>(refusal);
+  const std::uint64_t count = refusals_[index].count();
   if (count == 0) return;
-  log(LogLevel::kError,
-      absl::StrCat("Daemon process '", place_.group.name, "' closed ", count, " connection(s) without an answer: ", why,
-                   ". Only this server may connect; look for other programs that run as its user."));
+  log(LogLevel::kError, absl::StrCat("Daemon process '", place_.group.name, "' closed ", count,
+                                     " connection(s) without an answer: ", kRefusalReasons[index],
+                                     ". Only this server may connect; look for other programs that run as its user."));
 }
 
 /// Empty when the connection did not begin with a whole head. One that its client closed early is no event, because the
@@ -228,8 +236,8 @@ std::optional<std::string> Workers::read_head(Channel& channel) {
     if (payload.ok()) return *std::move(payload);
     status = payload.status();
   }
-  if (absl::IsDataLoss(status)) log_refusal("a connection begins with the head of a request");
-  if (absl::IsDeadlineExceeded(status)) log_refusal("the head of the request did not arrive in time");
+  if (absl::IsDataLoss(status)) log_refusal(Refusal::kNoRequest);
+  if (absl::IsDeadlineExceeded(status)) log_refusal(Refusal::kLate);
   return std::nullopt;
 }
 
@@ -250,7 +258,7 @@ bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   const std::optional<std::string> payload = read_head(channel);
   if (!payload) return false;
   const Origin origin = origin_of(*payload);
-  if (origin == Origin::kUnknown) log_refusal("the request has no valid authentication code");
+  if (origin == Origin::kUnknown) log_refusal(Refusal::kNoCode);
   if (origin == Origin::kNewerServer) refuse_for_now(channel);
   if (origin != Origin::kServer) return false;
   dispatch(channel, *payload, thread, worker);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -61,6 +62,10 @@ class Workers final : public Load {
     bool joined = false;  ///< Of who stops them.
   };
 
+  /// A reason to close a connection without an answer.
+  enum class Refusal : std::uint8_t { kNoRequest, kLate, kNoCode };
+  static constexpr std::size_t kRefusals = 3;
+
   static void* run(void* worker) noexcept;
   void serve_all(Worker& worker);
   [[nodiscard]] int accept() noexcept;
@@ -72,7 +77,7 @@ class Workers final : public Load {
                      wsgi::ThreadContext& thread);
   void set_buffer_sizes(int socket) const noexcept;
   [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
-  void log_refusal(const char* why);
+  void log_refusal(Refusal refusal);
   [[nodiscard]] const Worker* oldest() const noexcept;
   void log(bindings::LogLevel level, const std::string& line) const noexcept;
 
@@ -84,7 +89,7 @@ class Workers final : public Load {
   std::atomic<int> active_{0};
   std::atomic<std::uint64_t> last_active_ns_;
   std::atomic<int> served_{0};
-  wsgi::LogLimit refusals_;
+  wsgi::LogLimit refusals_[kRefusals];  ///< One for each reason.
   wsgi::LogLimit accept_failures_;
   std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
 };
