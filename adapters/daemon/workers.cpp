@@ -33,6 +33,11 @@ std::uint64_t head_limit_ns(const Group& group) noexcept {
   return seconds(group.socket_timeout > 0 ? std::min(group.socket_timeout, kHeadSeconds) : kHeadSeconds);
 }
 
+/// The time that stop() may wait.
+std::uint64_t stop_limit_ns(const Group& group) noexcept {
+  return group.shutdown_timeout > 0 ? std::min(seconds(group.shutdown_timeout) / 2, kSecond) : kSecond;
+}
+
 /// A module that wants a new process every time is not asked again for the same request from then on.
 constexpr std::uint32_t kTriesToAsk = 3;
 
@@ -42,7 +47,7 @@ constexpr std::uint32_t kInternalServerError = 500;
 constexpr std::uint32_t kServiceUnavailable = 503;
 constexpr std::uint32_t kGatewayTimeout = 504;
 
-/// What happened, in the order of Workers::Refusal.
+/// The events that lead to a refusal, in the order of Workers::Refusal.
 constexpr const char* kRefusalReasons[] = {
     "something else than a request arrived",
     "the head of the request did not arrive in time",
@@ -81,7 +86,12 @@ std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
 }  // namespace
 
 Workers::Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts)
-    : place_(place), runtime_(runtime), lifetime_(lifetime), facts_(facts), last_active_ns_(monotonic_ns()) {}
+    : place_(place),
+      runtime_(runtime),
+      lifetime_(lifetime),
+      facts_(facts),
+      stop_wait_ns_(stop_limit_ns(place.group)),
+      last_active_ns_(monotonic_ns()) {}
 
 void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
 
@@ -114,18 +124,42 @@ bool Workers::start() {
   return workers_.size() == static_cast<std::size_t>(place_.group.threads);
 }
 
-void Workers::stop() noexcept {
-  // A signal may come just before a thread goes to sleep in accept(), and be in vain: hence again and again.
+Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept
+    : workers_(workers), worker_(worker) {
+  workers_.active_.fetch_add(1, std::memory_order_acq_rel);
+  worker_.start_ns.store(dispatched_ns, std::memory_order_release);
+}
+
+Workers::InFlight::~InFlight() {
+  worker_.start_ns.store(0, std::memory_order_release);
+  workers_.last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+  workers_.active_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+/// Joins the threads that have ended and signals those that serve no request. False when there are none of these.
+bool Workers::end_idle() noexcept {
+  bool idle = false;
   for (const auto& worker : workers_) {
     if (worker->joined) continue;
-    while (!worker->ended.load(std::memory_order_acquire) && worker->start_ns.load(std::memory_order_acquire) == 0) {
+    if (worker->ended.load(std::memory_order_acquire)) {
+      ::pthread_join(worker->thread, nullptr);
+      worker->joined = true;
+    } else if (worker->start_ns.load(std::memory_order_acquire) == 0) {
       ::pthread_kill(worker->thread, SIGURG);
-      const timespec moment = {0, 1'000'000};
-      ::nanosleep(&moment, nullptr);
+      idle = true;
     }
-    worker->joined = worker->ended.load(std::memory_order_acquire);
-    if (worker->joined) ::pthread_join(worker->thread, nullptr);
   }
+  return idle;
+}
+
+void Workers::stop() noexcept {
+  // A signal that comes just before a thread goes to sleep in accept() is in vain, so it is repeated. The wait has a
+  // bound, because a thread may be in a connection that proves nothing, or have blocked the signal. A thread that is
+  // left behind serves nothing more: dispatch() gives a request back once the process is closing.
+  constexpr timespec kMoment = {0, 1'000'000};
+  const std::uint64_t begun_ns = monotonic_ns();
+  while (end_idle() && monotonic_ns() - begun_ns < stop_wait_ns_) ::nanosleep(&kMoment, nullptr);
+  stop_wait_ns_ -= std::min(stop_wait_ns_, monotonic_ns() - begun_ns);
 }
 
 const Workers::Worker* Workers::oldest() const noexcept {
@@ -167,18 +201,12 @@ void Workers::serve_all(Worker& worker) {
     wsgi::ForkedCopy::end_if_this();
     const int socket = accept();
     if (socket < 0) continue;
-    const std::uint64_t now_ns = monotonic_ns();
-    active_.fetch_add(1, std::memory_order_acq_rel);
-    worker.start_ns.store(now_ns, std::memory_order_release);
     bool authentic = false;
     try {
       authentic = serve(socket, thread, worker);
     } catch (const std::exception& error) {
       log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
     }
-    worker.start_ns.store(0, std::memory_order_release);
-    last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
-    active_.fetch_sub(1, std::memory_order_acq_rel);
     const int limit = place_.group.maximum_requests;
     if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
       log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.group.name, "'."));
@@ -252,6 +280,7 @@ Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
 }
 
 bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
+  std::optional<InFlight> request;  // ends after the connection is closed
   Channel channel(socket, Sender::kServer, place_.group.socket_timeout);
   set_buffer_sizes(socket);
   channel.end_at(monotonic_ns() + head_limit_ns(place_.group));
@@ -261,14 +290,15 @@ bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   if (origin == Origin::kUnknown) log_refusal(Refusal::kNoCode);
   if (origin == Origin::kNewerServer) refuse_for_now(channel);
   if (origin != Origin::kServer) return false;
-  dispatch(channel, *payload, thread, worker);
+  const std::uint64_t dispatched_ns = monotonic_ns();
+  request.emplace(*this, worker, dispatched_ns);
+  dispatch(channel, *payload, dispatched_ns, thread);
   return true;
 }
 
 /// Serves a request that is known to come from the server.
-void Workers::dispatch(Channel& channel, std::string_view payload, wsgi::ThreadContext& thread, Worker& worker) {
-  const std::uint64_t dispatched_ns = monotonic_ns();
-  worker.start_ns.store(dispatched_ns, std::memory_order_release);
+void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns,
+                       wsgi::ThreadContext& thread) {
   channel.end_at(dispatched_ns + seconds(place_.group.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {
