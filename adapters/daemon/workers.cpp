@@ -1,5 +1,6 @@
 #include "adapters/daemon/workers.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -157,6 +158,7 @@ void Workers::stop() noexcept {
   // bound, because a thread may be in a connection that proves nothing, or have blocked the signal. A thread that is
   // left behind serves nothing more: dispatch() gives a request back once the process is closing.
   constexpr timespec kMoment = {0, 1'000'000};
+  DeadlineWatcher::repair_signal();
   const std::uint64_t begun_ns = monotonic_ns();
   while (end_idle() && monotonic_ns() - begun_ns < stop_wait_ns_) ::nanosleep(&kMoment, nullptr);
   stop_wait_ns_ -= std::min(stop_wait_ns_, monotonic_ns() - begun_ns);
@@ -220,7 +222,9 @@ int Workers::accept() noexcept {
   const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
   const int error = errno;
-  if (error != EINTR && error != ECONNABORTED) {
+  if (error == EAGAIN) {
+    wait_for_connection();
+  } else if (error != EINTR && error != ECONNABORTED) {
     if (ListenerCheck::is_lost(error)) {
       lifetime_.lose_listener("connections cannot be accepted from its descriptor");
     } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
@@ -233,6 +237,20 @@ int Workers::accept() noexcept {
     ::nanosleep(&moment, nullptr);
   }
   return -1;
+}
+
+/// Repairs a listener whose accept() has returned without a connection, which only an application can have caused. The
+/// poll() keeps the threads asleep even if an application sets the flag again at once.
+void Workers::wait_for_connection() noexcept {
+  const bool repaired = restore_blocking(place_.listener);
+  // One thread finds the change; the others that it woke find nothing.
+  if (const std::uint64_t count = repaired ? listener_repairs_.count() : 0; count > 0) {
+    log(LogLevel::kWarning,
+        absl::StrCat("Daemon process '", place_.group.name, "' found its listening socket non-blocking ", count,
+                     " time(s) and made it blocking again. An application must not change descriptors of the server."));
+  }
+  pollfd listener = {.fd = place_.listener, .events = POLLIN, .revents = 0};
+  ::poll(&listener, 1, -1);
 }
 
 void Workers::set_buffer_sizes(int socket) const noexcept {

@@ -86,6 +86,7 @@ class Workers final : public Load {
   void serve_all(Worker& worker);
   [[nodiscard]] bool end_idle() noexcept;
   [[nodiscard]] int accept() noexcept;
+  void wait_for_connection() noexcept;
   /// False when the connection did not carry a request that was signed with a key of this process.
   [[nodiscard]] bool serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
   [[nodiscard]] std::optional<std::string> read_head(Channel& channel);
@@ -109,6 +110,7 @@ class Workers final : public Load {
   std::atomic<int> served_{0};
   wsgi::LogLimit refusals_[kRefusals];  ///< One for each reason.
   wsgi::LogLimit accept_failures_;
+  wsgi::LogLimit listener_repairs_;
   std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
 };
 
