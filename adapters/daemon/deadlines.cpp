@@ -53,10 +53,13 @@ constinit bool running = false;
 constinit bool ending = false;
 constinit pthread_t watcher{};
 constinit pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-constinit pthread_mutex_t wake_mutex = PTHREAD_MUTEX_INITIALIZER;  ///< Guards `ending`.
+constinit pthread_mutex_t wake_mutex = PTHREAD_MUTEX_INITIALIZER;  ///< Guards `ending`, and `sleeping` becoming false.
 constinit std::uint64_t tick = DeadlineWatcher::kTickNs;
 
 constinit std::atomic<bool> ready{false};
+
+/// The watcher waits without ticks until a thread arms a deadline. In a cache line that is written once in seconds.
+alignas(kCacheLine) constinit std::atomic<bool> sleeping{false};
 
 /// The slot that the thread had last, which is free as a rule.
 thread_local constinit Slot* recent = nullptr;
@@ -81,7 +84,7 @@ Slot& claim_any() {
   auto* const added = new Chunk;
   static_cast<void>(claim(added->slots[0]));
   added->next = chunks.load(std::memory_order_relaxed);  // the exchange below says whether it is still the first
-  while (!chunks.compare_exchange_weak(added->next, added, std::memory_order_acq_rel, std::memory_order_acquire)) {
+  while (!chunks.compare_exchange_weak(added->next, added, std::memory_order_seq_cst, std::memory_order_acquire)) {
   }
   return added->slots[0];
 }
@@ -130,12 +133,50 @@ bool wait_for_tick() noexcept {
   return !over;
 }
 
+/// [S2]. Slots that are claimed are not armed yet.
+bool any_armed() noexcept {
+  for (Chunk* chunk = chunks.load(std::memory_order_seq_cst); chunk != nullptr; chunk = chunk->next) {
+    for (const Slot& slot : chunk->slots) {
+      if ((slot.state.load(std::memory_order_seq_cst) & kMask) != kFree) return true;
+    }
+  }
+  return false;
+}
+
+/// Sleeps until a thread arms a deadline, unless one is armed. False at the end.
+bool sleep_until_armed() noexcept {
+  sleeping.store(true, std::memory_order_seq_cst);  // [S1]
+  const bool armed = any_armed();
+  ::pthread_mutex_lock(&wake_mutex);
+  if (armed) sleeping.store(false, std::memory_order_relaxed);
+  // Relaxed, because the mutex orders it.
+  while (!ending && sleeping.load(std::memory_order_relaxed)) ::pthread_cond_wait(&wake, &wake_mutex);
+  const bool over = ending;
+  ::pthread_mutex_unlock(&wake_mutex);
+  return !over;
+}
+
+/// The rest of [A3].
+void wake_watcher() noexcept {
+  ::pthread_mutex_lock(&wake_mutex);
+  if (sleeping.load(std::memory_order_relaxed)) {
+    sleeping.store(false, std::memory_order_seq_cst);
+    ::pthread_cond_signal(&wake);
+  }
+  ::pthread_mutex_unlock(&wake_mutex);
+}
+
 void* watch(void*) noexcept {
+  unsigned quiet = 0;
   while (wait_for_tick()) {
     const std::uint64_t now_ns = monotonic_ns();
     for (Chunk* chunk = chunks.load(std::memory_order_acquire); chunk != nullptr; chunk = chunk->next) {
       for (Slot& slot : chunk->slots) check(slot, now_ns);
     }
+    quiet = any_armed() ? 0 : quiet + 1;
+    if (quiet < DeadlineWatcher::kQuietTicks) continue;
+    quiet = 0;
+    if (!sleep_until_armed()) break;
   }
   return nullptr;
 }
@@ -184,6 +225,7 @@ void DeadlineWatcher::stop() noexcept {
   ::pthread_cond_signal(&wake);
   ::pthread_mutex_unlock(&wake_mutex);
   ::pthread_join(watcher, nullptr);
+  sleeping.store(false, std::memory_order_relaxed);
   ::signal(SIGURG, SIG_DFL);
   running = false;
   ready.store(false, std::memory_order_release);
@@ -199,7 +241,8 @@ BlockingScope::BlockingScope(std::uint64_t deadline_ns, int socket) {
   slot.thread = ::pthread_self();
   slot.socket = socket;
   slot.signals = 0;
-  slot.state.store(armed_, std::memory_order_release);  // [A2]
+  slot.state.store(armed_, std::memory_order_seq_cst);           // [A2]
+  if (sleeping.load(std::memory_order_seq_cst)) wake_watcher();  // [A3]
 }
 
 BlockingScope::~BlockingScope() {
