@@ -100,10 +100,11 @@ absl::Status DaemonSession::pass_piece(std::uint64_t most, std::uint64_t& sent) 
   const absl::StatusOr<std::size_t> size = exchange_.read(piece, 1);
   if (!size.ok()) return pass_error(size.status());
   const std::size_t more = *size == 0 ? 0 : read_arrived_body(exchange_, piece.subspan(*size)).size;
-  // The daemon sends nothing while it waits for the body, so readable data means that it has already answered.
-  if (channel_.readable()) return absl::OkStatus();
+  // From here on the body lacks what was read, so no other process can have it whole, even if this one gets no more.
   body_ended_ = *size == 0;
   body_passed_ = true;
+  // The daemon sends nothing while it waits for the body, so readable data means that it has already answered.
+  if (channel_.readable()) return absl::OkStatus();
   sent += *size + more;
   return reply(FrameType::kBody, {piece_.get(), *size + more});
 }

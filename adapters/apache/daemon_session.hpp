@@ -59,7 +59,7 @@ class DaemonSession {
   std::optional<std::uint64_t> promised_;  ///< The Content-Length of the response.
   std::uint64_t produced_ = 0;             ///< Bytes of the body of the response that were passed on.
   bool body_ended_;
-  bool body_passed_ = false;  ///< A part of the body went to this process, so no other one can have it whole.
+  bool body_passed_ = false;  ///< A part was read from the client, so no other process can have the whole body.
   bool begun_ = false;        ///< The response has a head.
   bool over_ = false;
 };

@@ -40,34 +40,41 @@ Channel::~Channel() {
 
 bool Channel::ended() const noexcept { return end_ns_ != kNever && monotonic_ns() >= end_ns_; }
 
-std::uint64_t Channel::silence_end_ns() const noexcept {
-  return silence_ns_ == kNever ? kNever : monotonic_ns() + silence_ns_;
+std::uint64_t Channel::silence_end_ns(std::uint64_t now_ns) const noexcept {
+  return silence_ns_ == kNever ? kNever : now_ns + silence_ns_;
 }
 
-/// Repeats a call that signals interrupt until its deadline has passed. The clock is read before each call, because the
-/// other end can send so fast that no call ever blocks.
-absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t deadline_ns, absl::FunctionRef<ssize_t()> call) const {
-  while (true) {
-    if (deadline_ns != kNever && monotonic_ns() >= deadline_ns) return absl::DeadlineExceededError("timeout");
+/// Repeats a call that signals interrupt. Makes none once the deadline has passed, because a call that finds data or
+/// room does not block, and the watcher interrupts only calls that do. Returns 0 at the end of the stream.
+absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t now_ns, std::uint64_t deadline_ns,
+                                             absl::FunctionRef<ssize_t()> call) const {
+  while (now_ns < deadline_ns) {
     ssize_t result = 0;
     int error = 0;
     {
-      const BlockingScope scope(deadline_ns);
+      const BlockingScope scope(deadline_ns, socket_);
       result = call();
       error = errno;
     }
-    if (result >= 0) return static_cast<std::size_t>(result);
+    if (result > 0) return static_cast<std::size_t>(result);
+    now_ns = monotonic_ns();
+    if (now_ns >= deadline_ns) break;  // the watcher may have shut the socket down
+    if (result == 0) return 0U;
     if (error != EINTR) return status_of(error);
   }
+  return absl::DeadlineExceededError("timeout");
 }
 
 absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-  return bounded(std::min(deadline_ns, end_ns_),
+  // The first call is made in any case: a deadline that is over means that it does not wait.
+  constexpr std::uint64_t kAtOnce = 0;
+  return bounded(kAtOnce, std::min(deadline_ns, end_ns_),
                  [&]() -> ssize_t {
-                   return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+                   // 1, because bounded() takes 0 for the end of a stream.
+                   return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 1 : -1;
                  })
       .status();
 }
@@ -83,8 +90,9 @@ absl::Status Channel::send(absl::Span<const std::string_view> parts) {
     msghdr message{};
     message.msg_iov = &left[first];
     message.msg_iovlen = std::min<std::size_t>(left.size() - first, IOV_MAX);
-    const absl::StatusOr<std::size_t> sent =
-        bounded(std::min(silence_end_ns(), end_ns_), [&] { return ::sendmsg(socket_, &message, MSG_NOSIGNAL); });
+    const std::uint64_t now_ns = monotonic_ns();
+    const absl::StatusOr<std::size_t> sent = bounded(now_ns, std::min(silence_end_ns(now_ns), end_ns_),
+                                                     [&] { return ::sendmsg(socket_, &message, MSG_NOSIGNAL); });
     if (!sent.ok()) return sent.status();
     std::size_t size = *sent;
     while (first < left.size() && size >= left[first].iov_len) size -= left[first++].iov_len;
@@ -99,8 +107,9 @@ absl::Status Channel::send(absl::Span<const std::string_view> parts) {
 absl::Status Channel::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
   auto at = static_cast<off_t>(offset);
   while (size > 0) {
-    const absl::StatusOr<std::size_t> sent =
-        bounded(std::min(silence_end_ns(), end_ns_), [&] { return ::sendfile(socket_, descriptor, &at, size); });
+    const std::uint64_t now_ns = monotonic_ns();
+    const absl::StatusOr<std::size_t> sent = bounded(now_ns, std::min(silence_end_ns(now_ns), end_ns_),
+                                                     [&] { return ::sendfile(socket_, descriptor, &at, size); });
     if (!sent.ok()) return sent.status();
     if (*sent == 0) return absl::DataLossError("the file is shorter than it was");
     size -= *sent;
@@ -117,9 +126,10 @@ absl::Status Channel::fill() {
     end_ -= begin_;
     begin_ = 0;
   }
-  const absl::StatusOr<std::size_t> size = bounded(std::min({silence_end_ns(), frame_end_ns_, end_ns_}), [&] {
-    return ::recv(socket_, buffer_.get() + end_, kBuffer - end_, 0);
-  });
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::uint64_t deadline_ns = std::min({silence_end_ns(now_ns), frame_end_ns_, end_ns_});
+  const absl::StatusOr<std::size_t> size =
+      bounded(now_ns, deadline_ns, [&] { return ::recv(socket_, buffer_.get() + end_, kBuffer - end_, 0); });
   if (!size.ok()) return size.status();
   if (*size == 0) return absl::CancelledError("the other end is gone");
   end_ += *size;
@@ -131,7 +141,7 @@ absl::StatusOr<Frame> Channel::next() {
   frame_end_ns_ = kNever;
   while (buffered() < sizeof header) {
     if (absl::Status status = fill(); !status.ok()) return status;
-    if (buffered() < sizeof header && frame_end_ns_ == kNever) frame_end_ns_ = silence_end_ns();
+    if (buffered() < sizeof header && frame_end_ns_ == kNever) frame_end_ns_ = silence_end_ns(monotonic_ns());
   }
   std::memcpy(&header, buffer_.get() + begin_, sizeof header);
   begin_ += sizeof header;
@@ -143,7 +153,7 @@ absl::StatusOr<Frame> Channel::next() {
   if (definition->type == FrameType::kData) {
     frame_end_ns_ = kNever;
   } else if (frame_end_ns_ == kNever && buffered() < header.size) {
-    frame_end_ns_ = silence_end_ns();
+    frame_end_ns_ = silence_end_ns(monotonic_ns());
   }
   return Frame{definition->type, header.size};
 }

@@ -35,7 +35,8 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
   ~Channel();
 
-  /// Every wait ends at this time of monotonic_ns().
+  /// Every wait ends at this time of monotonic_ns(), and no call to the socket is made after it, however much data is
+  /// there.
   void end_at(std::uint64_t deadline_ns) noexcept { end_ns_ = deadline_ns; }
   [[nodiscard]] bool ended() const noexcept;
 
@@ -69,8 +70,9 @@ class Channel {
 
  private:
   absl::Status fill();
-  [[nodiscard]] absl::StatusOr<std::size_t> bounded(std::uint64_t deadline_ns, absl::FunctionRef<ssize_t()> call) const;
-  [[nodiscard]] std::uint64_t silence_end_ns() const noexcept;
+  [[nodiscard]] absl::StatusOr<std::size_t> bounded(std::uint64_t now_ns, std::uint64_t deadline_ns,
+                                                    absl::FunctionRef<ssize_t()> call) const;
+  [[nodiscard]] std::uint64_t silence_end_ns(std::uint64_t now_ns) const noexcept;
 
   int socket_;
   Sender peer_;

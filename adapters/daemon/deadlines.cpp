@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <atomic>
@@ -29,8 +30,14 @@ constexpr std::size_t kCacheLine = 64;
 /// One per blocked thread at a time. A slot has no owner while it is free, so threads may come and go.
 struct alignas(kCacheLine) Slot {
   std::atomic<std::uint64_t> state{kFree};
-  pthread_t thread{};  ///< Guarded by `state`.
+  // Guarded by `state`: the owner writes them before [A2], the watcher uses them between [W1] and [W3].
+  pthread_t thread{};
+  int socket = -1;
+  unsigned signals = 0;  ///< How often the owner was signalled in vain.
 };
+
+/// After so many signals in vain the watcher shuts the connection down.
+constexpr unsigned kSignalsMax = 4;
 
 /// Slots are added when more threads block at a time than ever before, and are never taken away.
 struct Chunk {
@@ -46,10 +53,13 @@ constinit bool running = false;
 constinit bool ending = false;
 constinit pthread_t watcher{};
 constinit pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-constinit pthread_mutex_t wake_mutex = PTHREAD_MUTEX_INITIALIZER;  ///< Guards `ending`.
+constinit pthread_mutex_t wake_mutex = PTHREAD_MUTEX_INITIALIZER;  ///< Guards `ending`, and `sleeping` becoming false.
 constinit std::uint64_t tick = DeadlineWatcher::kTickNs;
 
 constinit std::atomic<bool> ready{false};
+
+/// The watcher waits without ticks until a thread arms a deadline. In a cache line that is written once in seconds.
+alignas(kCacheLine) constinit std::atomic<bool> sleeping{false};
 
 /// The slot that the thread had last, which is free as a rule.
 thread_local constinit Slot* recent = nullptr;
@@ -74,7 +84,7 @@ Slot& claim_any() {
   auto* const added = new Chunk;
   static_cast<void>(claim(added->slots[0]));
   added->next = chunks.load(std::memory_order_relaxed);  // the exchange below says whether it is still the first
-  while (!chunks.compare_exchange_weak(added->next, added, std::memory_order_acq_rel, std::memory_order_acquire)) {
+  while (!chunks.compare_exchange_weak(added->next, added, std::memory_order_seq_cst, std::memory_order_acquire)) {
   }
   return added->slots[0];
 }
@@ -99,7 +109,9 @@ void check(Slot& slot, std::uint64_t now_ns) noexcept {
                                           std::memory_order_relaxed)) {
     return;
   }
-  ::pthread_kill(slot.thread, SIGURG);                             // [W2]
+  DeadlineWatcher::repair_signal();
+  ::pthread_kill(slot.thread, SIGURG);  // [W2]
+  if (slot.socket >= 0 && slot.signals++ >= kSignalsMax) ::shutdown(slot.socket, SHUT_RDWR);
   slot.state.store(deadline | kFired, std::memory_order_release);  // [W3]
 }
 
@@ -121,12 +133,50 @@ bool wait_for_tick() noexcept {
   return !over;
 }
 
+/// [S2]. Slots that are claimed are not armed yet.
+bool any_armed() noexcept {
+  for (Chunk* chunk = chunks.load(std::memory_order_seq_cst); chunk != nullptr; chunk = chunk->next) {
+    for (const Slot& slot : chunk->slots) {
+      if ((slot.state.load(std::memory_order_seq_cst) & kMask) != kFree) return true;
+    }
+  }
+  return false;
+}
+
+/// Sleeps until a thread arms a deadline, unless one is armed. False at the end.
+bool sleep_until_armed() noexcept {
+  sleeping.store(true, std::memory_order_seq_cst);  // [S1]
+  const bool armed = any_armed();
+  ::pthread_mutex_lock(&wake_mutex);
+  if (armed) sleeping.store(false, std::memory_order_relaxed);
+  // Relaxed, because the mutex orders it.
+  while (!ending && sleeping.load(std::memory_order_relaxed)) ::pthread_cond_wait(&wake, &wake_mutex);
+  const bool over = ending;
+  ::pthread_mutex_unlock(&wake_mutex);
+  return !over;
+}
+
+/// The rest of [A3].
+void wake_watcher() noexcept {
+  ::pthread_mutex_lock(&wake_mutex);
+  if (sleeping.load(std::memory_order_relaxed)) {
+    sleeping.store(false, std::memory_order_seq_cst);
+    ::pthread_cond_signal(&wake);
+  }
+  ::pthread_mutex_unlock(&wake_mutex);
+}
+
 void* watch(void*) noexcept {
+  unsigned quiet = 0;
   while (wait_for_tick()) {
     const std::uint64_t now_ns = monotonic_ns();
     for (Chunk* chunk = chunks.load(std::memory_order_acquire); chunk != nullptr; chunk = chunk->next) {
       for (Slot& slot : chunk->slots) check(slot, now_ns);
     }
+    quiet = any_armed() ? 0 : quiet + 1;
+    if (quiet < DeadlineWatcher::kQuietTicks) continue;
+    quiet = 0;
+    if (!sleep_until_armed()) break;
   }
   return nullptr;
 }
@@ -152,6 +202,21 @@ bool DeadlineWatcher::start(std::uint64_t tick_ns) noexcept {
   return running;
 }
 
+void DeadlineWatcher::repair_signal() noexcept {
+  struct sigaction action {};
+  if (::sigaction(SIGURG, nullptr, &action) != 0) return;
+  // A handler that is not this file's is kept, because every handler ends a call unless it asks for a restart.
+  if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
+    action = {};
+    action.sa_handler = interrupt;
+  } else if ((action.sa_flags & SA_RESTART) != 0) {
+    action.sa_flags &= ~SA_RESTART;
+  } else {
+    return;
+  }
+  ::sigaction(SIGURG, &action, nullptr);
+}
+
 void DeadlineWatcher::stop() noexcept {
   const std::lock_guard lock(control);
   if (!running) return;
@@ -160,12 +225,13 @@ void DeadlineWatcher::stop() noexcept {
   ::pthread_cond_signal(&wake);
   ::pthread_mutex_unlock(&wake_mutex);
   ::pthread_join(watcher, nullptr);
+  sleeping.store(false, std::memory_order_relaxed);
   ::signal(SIGURG, SIG_DFL);
   running = false;
   ready.store(false, std::memory_order_release);
 }
 
-BlockingScope::BlockingScope(std::uint64_t deadline_ns) {
+BlockingScope::BlockingScope(std::uint64_t deadline_ns, int socket) {
   if (deadline_ns == kNever) return;
   if (!receives_signals) receive_signals();
   Slot& slot = claim_any();
@@ -173,7 +239,10 @@ BlockingScope::BlockingScope(std::uint64_t deadline_ns) {
   slot_ = &slot;
   armed_ = (deadline_ns << kShift) | kArmed;
   slot.thread = ::pthread_self();
-  slot.state.store(armed_, std::memory_order_release);  // [A2]
+  slot.socket = socket;
+  slot.signals = 0;
+  slot.state.store(armed_, std::memory_order_seq_cst);           // [A2]
+  if (sleeping.load(std::memory_order_seq_cst)) wake_watcher();  // [A3]
 }
 
 BlockingScope::~BlockingScope() {
@@ -190,6 +259,7 @@ BlockingScope::~BlockingScope() {
     ::sched_yield();
   } while (!slot.state.compare_exchange_strong(expected, kFree, std::memory_order_acq_rel, std::memory_order_relaxed));
   ::sched_yield();
+  receives_signals = false;  // the signals may have been in vain, so the next scope asks for them again
   errno = error;
 }
 

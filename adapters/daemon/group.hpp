@@ -1,5 +1,6 @@
 // What WSGIDaemonProcess says of one process group. Plain memory without owners, so that it can live where the
-// configuration lives. Strings are null where nothing was said; durations are seconds, and 0 means no limit.
+// configuration lives. Strings are null where nothing was said. Durations are seconds; 0 means no limit, except where a
+// field says otherwise.
 #pragma once
 
 #include <sys/types.h>
@@ -39,10 +40,10 @@ struct Group {
   int receive_buffer_size = 0;
   int stack_size = 0;
 
-  int connect_timeout = 15;
+  int connect_timeout = 15;  ///< 0: a request does not wait for room in the backlog.
   int queue_timeout = 0;
-  int socket_timeout = 0;  ///< 0: the server's Timeout.
-  int exchange_timeout = 86'400;
+  int socket_timeout = 0;         ///< 0: the server's Timeout.
+  int exchange_timeout = 86'400;  ///< At least 1.
   int request_timeout = 0;
   int inactivity_timeout = 0;
   int startup_timeout = 0;

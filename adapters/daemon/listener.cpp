@@ -1,7 +1,10 @@
 #include "adapters/daemon/listener.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <cerrno>
 
@@ -27,6 +30,19 @@ const char* ListenerCheck::why_lost() const noexcept {
 
 bool ListenerCheck::is_lost(int accept_error) noexcept {
   return accept_error == EBADF || accept_error == ENOTSOCK || accept_error == EINVAL || accept_error == EOPNOTSUPP;
+}
+
+bool restore_blocking(int listener) noexcept {
+  const int flags = ::fcntl(listener, F_GETFL);
+  const bool flagged = flags >= 0 && (flags & (O_NONBLOCK | O_ASYNC)) != 0;
+  if (flagged) ::fcntl(listener, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
+  timeval timeout{};
+  socklen_t size = sizeof timeout;
+  const bool timed = ::getsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &timeout, &size) == 0 &&
+                     (timeout.tv_sec != 0 || timeout.tv_usec != 0);
+  timeout = {};
+  if (timed) ::setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  return flagged || timed;
 }
 
 }  // namespace sluice::daemon

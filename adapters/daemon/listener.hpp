@@ -1,4 +1,4 @@
-// The listening socket of a daemon process as it was at the start, against what has its descriptor now.
+// The listening socket of a daemon process: whether its descriptor still stands for it, and whether accept() waits.
 #pragma once
 
 #include <sys/types.h>
@@ -25,5 +25,10 @@ class ListenerCheck {
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
+
+/// Makes accept() wait again: clears O_NONBLOCK and O_ASYNC, and the receive timeout. All three belong to the open
+/// socket that the parent and every process of the group share, so what one application sets outlives its process.
+/// Returns whether a flag or the timeout was set.
+bool restore_blocking(int listener) noexcept;
 
 }  // namespace sluice::daemon

@@ -34,6 +34,11 @@ std::uint64_t head_limit_ns(const Group& group) noexcept {
   return seconds(group.socket_timeout > 0 ? std::min(group.socket_timeout, kHeadSeconds) : kHeadSeconds);
 }
 
+/// The time that stop() may wait.
+std::uint64_t stop_limit_ns(const Group& group) noexcept {
+  return group.shutdown_timeout > 0 ? std::min(seconds(group.shutdown_timeout) / 2, kSecond) : kSecond;
+}
+
 /// A module that wants a new process every time is not asked again for the same request from then on.
 constexpr std::uint32_t kTriesToAsk = 3;
 
@@ -42,6 +47,13 @@ constexpr std::uint32_t kNotFound = 404;
 constexpr std::uint32_t kInternalServerError = 500;
 constexpr std::uint32_t kServiceUnavailable = 503;
 constexpr std::uint32_t kGatewayTimeout = 504;
+
+/// The events that lead to a refusal, in the order of Workers::Refusal.
+constexpr const char* kRefusalReasons[] = {
+    "something else than a request arrived",
+    "the head of the request did not arrive in time",
+    "the request has no valid authentication code",
+};
 
 void answer(Channel& channel, std::uint32_t status) {
   const std::string payload = encode_failure(status);
@@ -75,7 +87,12 @@ std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
 }  // namespace
 
 Workers::Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts)
-    : place_(place), runtime_(runtime), lifetime_(lifetime), facts_(facts), last_active_ns_(monotonic_ns()) {}
+    : place_(place),
+      runtime_(runtime),
+      lifetime_(lifetime),
+      facts_(facts),
+      stop_wait_ns_(stop_limit_ns(place.group)),
+      last_active_ns_(monotonic_ns()) {}
 
 void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
 
@@ -108,18 +125,43 @@ bool Workers::start() {
   return workers_.size() == static_cast<std::size_t>(place_.group.threads);
 }
 
-void Workers::stop() noexcept {
-  // A signal may come just before a thread goes to sleep in accept(), and be in vain: hence again and again.
+Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept
+    : workers_(workers), worker_(worker) {
+  workers_.active_.fetch_add(1, std::memory_order_acq_rel);
+  worker_.start_ns.store(dispatched_ns, std::memory_order_release);
+}
+
+Workers::InFlight::~InFlight() {
+  worker_.start_ns.store(0, std::memory_order_release);
+  workers_.last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+  workers_.active_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+/// Joins the threads that have ended and signals those that serve no request. False when there are none of these.
+bool Workers::end_idle() noexcept {
+  bool idle = false;
   for (const auto& worker : workers_) {
     if (worker->joined) continue;
-    while (!worker->ended.load(std::memory_order_acquire) && worker->start_ns.load(std::memory_order_acquire) == 0) {
+    if (worker->ended.load(std::memory_order_acquire)) {
+      ::pthread_join(worker->thread, nullptr);
+      worker->joined = true;
+    } else if (worker->start_ns.load(std::memory_order_acquire) == 0) {
       ::pthread_kill(worker->thread, SIGURG);
-      const timespec moment = {0, 1'000'000};
-      ::nanosleep(&moment, nullptr);
+      idle = true;
     }
-    worker->joined = worker->ended.load(std::memory_order_acquire);
-    if (worker->joined) ::pthread_join(worker->thread, nullptr);
   }
+  return idle;
+}
+
+void Workers::stop() noexcept {
+  // A signal that comes just before a thread goes to sleep in accept() is in vain, so it is repeated. The wait has a
+  // bound, because a thread may be in a connection that proves nothing, or have blocked the signal. A thread that is
+  // left behind serves nothing more: dispatch() gives a request back once the process is closing.
+  constexpr timespec kMoment = {0, 1'000'000};
+  DeadlineWatcher::repair_signal();
+  const std::uint64_t begun_ns = monotonic_ns();
+  while (end_idle() && monotonic_ns() - begun_ns < stop_wait_ns_) ::nanosleep(&kMoment, nullptr);
+  stop_wait_ns_ -= std::min(stop_wait_ns_, monotonic_ns() - begun_ns);
 }
 
 const Workers::Worker* Workers::oldest() const noexcept {
@@ -161,18 +203,12 @@ void Workers::serve_all(Worker& worker) {
     wsgi::ForkedCopy::end_if_this();
     const int socket = accept();
     if (socket < 0) continue;
-    const std::uint64_t now_ns = monotonic_ns();
-    active_.fetch_add(1, std::memory_order_acq_rel);
-    worker.start_ns.store(now_ns, std::memory_order_release);
     bool authentic = false;
     try {
       authentic = serve(socket, thread, worker);
     } catch (const std::exception& error) {
       log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
     }
-    worker.start_ns.store(0, std::memory_order_release);
-    last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
-    active_.fetch_sub(1, std::memory_order_acq_rel);
     const int limit = place_.group.maximum_requests;
     if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
       log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.group.name, "'."));
@@ -186,24 +222,35 @@ int Workers::accept() noexcept {
   const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
   const int error = errno;
-  if (error == EINTR || error == ECONNABORTED) return -1;
   if (error == EAGAIN) {
-    // The application has made the socket of its group non-blocking or given it a timeout, for all processes of it.
-    pollfd state = {.fd = place_.listener, .events = POLLIN, .revents = 0};
-    ::poll(&state, 1, -1);
-    return -1;
+    wait_for_connection();
+  } else if (error != EINTR && error != ECONNABORTED) {
+    if (ListenerCheck::is_lost(error)) {
+      lifetime_.lose_listener("connections cannot be accepted from its descriptor");
+    } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
+      // Out of descriptors or memory, most likely: those that are in use will come back.
+      log(LogLevel::kError,
+          absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
+                       " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
+    }
+    const timespec moment = {0, 100'000'000};
+    ::nanosleep(&moment, nullptr);
   }
-  if (ListenerCheck::is_lost(error)) {
-    lifetime_.lose_listener("connections cannot be accepted from its descriptor");
-  } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
-    // Out of descriptors or memory, most likely: those that are in use will come back.
-    log(LogLevel::kError,
-        absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
-                     " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
-  }
-  const timespec moment = {0, 100'000'000};
-  ::nanosleep(&moment, nullptr);
   return -1;
+}
+
+/// Repairs a listener whose accept() has returned without a connection, which only an application can have caused. The
+/// poll() keeps the threads asleep even if an application sets the flag again at once.
+void Workers::wait_for_connection() noexcept {
+  const bool repaired = restore_blocking(place_.listener);
+  // One thread finds the change; the others that it woke find nothing.
+  if (const std::uint64_t count = repaired ? listener_repairs_.count() : 0; count > 0) {
+    log(LogLevel::kWarning,
+        absl::StrCat("Daemon process '", place_.group.name, "' found its listening socket non-blocking ", count,
+                     " time(s) and made it blocking again. An application must not change descriptors of the server."));
+  }
+  pollfd listener = {.fd = place_.listener, .events = POLLIN, .revents = 0};
+  ::poll(&listener, 1, -1);
 }
 
 void Workers::set_buffer_sizes(int socket) const noexcept {
@@ -215,12 +262,13 @@ void Workers::set_buffer_sizes(int socket) const noexcept {
   }
 }
 
-void Workers::log_refusal(const char* why) {
-  const std::uint64_t count = refusals_.count();
+void Workers::log_refusal(Refusal refusal) {
+  const auto index = static_cast<std::size_t>(refusal);
+  const std::uint64_t count = refusals_[index].count();
   if (count == 0) return;
-  log(LogLevel::kError,
-      absl::StrCat("Daemon process '", place_.group.name, "' closed ", count, " connection(s) without an answer: ", why,
-                   ". Only this server may connect; look for other programs that run as its user."));
+  log(LogLevel::kError, absl::StrCat("Daemon process '", place_.group.name, "' closed ", count,
+                                     " connection(s) without an answer: ", kRefusalReasons[index],
+                                     ". Only this server may connect; look for other programs that run as its user."));
 }
 
 /// Empty when the connection did not begin with a whole head. One that its client closed early is no event, because the
@@ -234,8 +282,8 @@ std::optional<std::string> Workers::read_head(Channel& channel) {
     if (payload.ok()) return *std::move(payload);
     status = payload.status();
   }
-  if (absl::IsDataLoss(status)) log_refusal("a connection begins with the head of a request");
-  if (absl::IsDeadlineExceeded(status)) log_refusal("the head of the request did not arrive in time");
+  if (absl::IsDataLoss(status)) log_refusal(Refusal::kNoRequest);
+  if (absl::IsDeadlineExceeded(status)) log_refusal(Refusal::kLate);
   return std::nullopt;
 }
 
@@ -250,23 +298,25 @@ Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
 }
 
 bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
+  std::optional<InFlight> request;  // ends after the connection is closed
   Channel channel(socket, Sender::kServer, place_.group.socket_timeout);
   set_buffer_sizes(socket);
   channel.end_at(monotonic_ns() + head_limit_ns(place_.group));
   const std::optional<std::string> payload = read_head(channel);
   if (!payload) return false;
   const Origin origin = origin_of(*payload);
-  if (origin == Origin::kUnknown) log_refusal("the request has no valid authentication code");
+  if (origin == Origin::kUnknown) log_refusal(Refusal::kNoCode);
   if (origin == Origin::kNewerServer) refuse_for_now(channel);
   if (origin != Origin::kServer) return false;
-  dispatch(channel, *payload, thread, worker);
+  const std::uint64_t dispatched_ns = monotonic_ns();
+  request.emplace(*this, worker, dispatched_ns);
+  dispatch(channel, *payload, dispatched_ns, thread);
   return true;
 }
 
 /// Serves a request that is known to come from the server.
-void Workers::dispatch(Channel& channel, std::string_view payload, wsgi::ThreadContext& thread, Worker& worker) {
-  const std::uint64_t dispatched_ns = monotonic_ns();
-  worker.start_ns.store(dispatched_ns, std::memory_order_release);
+void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns,
+                       wsgi::ThreadContext& thread) {
   channel.end_at(dispatched_ns + seconds(place_.group.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,7 +39,9 @@ class Workers final : public Load {
   /// Makes the threads. False, with a line in the log, if there cannot be as many.
   [[nodiscard]] bool start();
 
-  /// Has the threads end that serve no request, and waits for them; the others end when they are done with theirs.
+  /// Has the threads end that serve no request, and waits for them. All calls together wait for a second at most, or
+  /// for half of the shutdown timeout if that is less. Other threads end when their request does. One thread calls
+  /// this.
   void stop() noexcept;
 
   [[nodiscard]] int active() const noexcept override { return active_.load(std::memory_order_acquire); }
@@ -56,23 +59,43 @@ class Workers final : public Load {
   struct Worker {
     pthread_t thread{};
     Workers* all = nullptr;
-    std::atomic<std::uint64_t> start_ns{0};  ///< Of its request; 0: none.
+    std::atomic<std::uint64_t> start_ns{0};  ///< Start of the request in flight; 0 when there is none.
     std::atomic<bool> ended{false};
-    bool joined = false;  ///< Of who stops them.
+    bool joined = false;  ///< Only stop() uses it.
   };
+
+  /// A request that is known to come from the server, as the limits of the process count it. A connection that has
+  /// proved nothing is none, because any process of the server's user can make one.
+  class InFlight {
+   public:
+    InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept;
+    InFlight(const InFlight&) = delete;
+    InFlight& operator=(const InFlight&) = delete;
+    ~InFlight();
+
+   private:
+    Workers& workers_;
+    Worker& worker_;
+  };
+
+  /// A reason to close a connection without an answer.
+  enum class Refusal : std::uint8_t { kNoRequest, kLate, kNoCode };
+  static constexpr std::size_t kRefusals = 3;
 
   static void* run(void* worker) noexcept;
   void serve_all(Worker& worker);
+  [[nodiscard]] bool end_idle() noexcept;
   [[nodiscard]] int accept() noexcept;
+  void wait_for_connection() noexcept;
   /// False when the connection did not carry a request that was signed with a key of this process.
   [[nodiscard]] bool serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
   [[nodiscard]] std::optional<std::string> read_head(Channel& channel);
-  void dispatch(Channel& channel, std::string_view payload, wsgi::ThreadContext& thread, Worker& worker);
+  void dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns, wsgi::ThreadContext& thread);
   void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
                      wsgi::ThreadContext& thread);
   void set_buffer_sizes(int socket) const noexcept;
   [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
-  void log_refusal(const char* why);
+  void log_refusal(Refusal refusal);
   [[nodiscard]] const Worker* oldest() const noexcept;
   void log(bindings::LogLevel level, const std::string& line) const noexcept;
 
@@ -81,11 +104,13 @@ class Workers final : public Load {
   Lifetime& lifetime_;
   const wsgi::ServerFacts& facts_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::uint64_t stop_wait_ns_;  ///< The rest of the time that stop() may wait.
   std::atomic<int> active_{0};
   std::atomic<std::uint64_t> last_active_ns_;
   std::atomic<int> served_{0};
-  wsgi::LogLimit refusals_;
+  wsgi::LogLimit refusals_[kRefusals];  ///< One for each reason.
   wsgi::LogLimit accept_failures_;
+  wsgi::LogLimit listener_repairs_;
   std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
 };
 

@@ -138,6 +138,21 @@ def test_a_response_that_goes_wrong_after_its_first_bytes_is_broken_off(server: 
     assert not complete, "it looks whole"
 
 
+def test_a_request_whose_body_was_read_is_not_given_back(server: Httpd) -> None:
+    """The daemon process asks for two parts of the body, shows that it wants none, and asks for another process."""
+    reads = frame("read_request", least=1, most=5) * 2
+    (server.out / "forged").write_bytes(reads + raw_frame("retry"))
+    before = len(server.log_lines("a request that was begun is given back"))
+    with server.raw() as client:
+        client.send(request_head("POST", "/d/forge", "Content-Length: 10", "Connection: close"))
+        time.sleep(0.3)
+        client.send(b"hello")
+        time.sleep(0.3)
+        client.send(b"world")
+        assert client.read_to_end().startswith(b"HTTP/1.1 502 ")
+    assert len(server.log_lines("a request that was begun is given back")) == before + 1
+
+
 @pytest.mark.parametrize("size", [0, 1, 4])
 def test_a_body_beyond_its_length_does_not_reach_the_client(server: Httpd, size: int) -> None:
     smuggled = b"hello" + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nNO"
@@ -234,6 +249,36 @@ def test_connections_that_are_refused_are_no_requests(start_httpd: StartHttpd) -
     server.wait_for_log("Maximum requests reached")
 
 
+def test_a_connection_that_proves_nothing_is_no_request_in_flight(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("socket-timeout=20 request-timeout=1"))
+    with connect(server):
+        time.sleep(2.5)
+        assert not server.log_lines("Request timeout exceeded")
+        server.graceful()
+        server.wait_for_log("Shutdown requested")
+
+
+def test_connections_that_prove_nothing_do_not_keep_a_process_busy(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("socket-timeout=20 inactivity-timeout=1 shutdown-timeout=8"))
+    assert server.get("/d").status == 200
+    with connect(server):
+        begun = time.monotonic()
+        server.wait_for_log("Inactivity timeout reached")
+        wait_until(lambda: server.get("/d").status == 200, "another process")
+        assert time.monotonic() - begun < 5
+    assert not server.log_lines("Shutdown timeout exceeded")
+
+
+def test_each_reason_to_close_a_connection_is_logged(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines())
+    for sent in (request(server), raw_frame("retry"), raw_frame(99), request(server)):
+        with connect(server) as client:
+            client.sendall(sent)
+            assert ends(client) == b""
+    assert len(server.log_lines("closed 1 connection(s) without an answer: the request has no valid")) == 1
+    assert len(server.log_lines("closed 1 connection(s) without an answer: something else than a request arrived")) == 1
+
+
 def test_a_request_of_a_newer_configuration_is_left_to_a_newer_process(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines())
     with connect(server) as client:
@@ -276,6 +321,16 @@ def test_the_whole_exchange_ends_at_its_timeout(start_httpd: StartHttpd) -> None
     begun = time.monotonic()
     assert server.get("/d/sleep?seconds=6").status == 504
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("path", ["/d/endless", "/d/endless-frames"])
+def test_an_exchange_that_never_pauses_ends_at_its_timeout(start_httpd: StartHttpd, path: str) -> None:
+    server = start_httpd(*lines("exchange-timeout=1 socket-timeout=20"))
+    begun = time.monotonic()
+    with server.raw() as client:
+        client.send(request_head("GET", path, "Connection: close"))
+        client.read_to_end()
+    assert time.monotonic() - begun < 2.5
 
 
 def test_a_request_whose_head_is_too_large_is_answered_with_431(start_httpd: StartHttpd) -> None:

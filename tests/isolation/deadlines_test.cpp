@@ -11,7 +11,11 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -51,6 +55,28 @@ struct Pair {
   }
   std::array<int, 2> ends{};
 };
+
+/// Ends a connection from its other side, so that a test of a deadline that does not hold fails instead of hanging.
+constexpr std::uint64_t kEndLater = 3'000 * kMillisecond;
+void end_later(int socket) {
+  std::thread([socket = ::dup(socket)] {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kEndLater));
+    ::shutdown(socket, SHUT_RDWR);
+    ::close(socket);
+  }).detach();
+}
+
+/// Voluntary context switches of all threads of this process.
+long context_switches() {
+  long sum = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("voluntary_ctxt_switches:")) sum += std::stol(line.substr(line.find(':') + 1));
+    }
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -145,6 +171,105 @@ TEST_CASE("deadlines: threads that come and go leave their slots to others") {
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(interrupted.load() == kThreads);
+}
+
+TEST_CASE("deadlines: a handler that restarts calls, and a signal that is ignored, are put right") {
+  const Watching watching;
+  const Pair pair;
+  struct sigaction action {};
+  SECTION("restarts") {
+    action.sa_handler = count_signal;
+    action.sa_flags = SA_RESTART;
+  }
+  SECTION("ignored") { action.sa_handler = SIG_IGN; }
+  SECTION("default") { action.sa_handler = SIG_DFL; }
+  ::sigaction(SIGURG, &action, nullptr);
+  end_later(pair.ends[1]);
+  char byte = 0;
+  const BlockingScope scope(monotonic_ns() + 5 * kMillisecond);
+  CHECK(::recv(pair.ends[0], &byte, 1, 0) == -1);
+  CHECK(errno == EINTR);
+}
+
+TEST_CASE("deadlines: a thread that blocks the signal has its connection shut down, and receives the next signal") {
+  const Watching watching;
+  const Pair pair;
+  end_later(pair.ends[1]);
+  std::thread([&] {
+    char byte = 0;
+    { const BlockingScope unblocks(monotonic_ns() + kMillisecond); }
+    sigset_t urgent;
+    ::sigemptyset(&urgent);
+    ::sigaddset(&urgent, SIGURG);
+    ::pthread_sigmask(SIG_BLOCK, &urgent, nullptr);
+    {
+      const std::uint64_t begun_ns = monotonic_ns();
+      const BlockingScope scope(begun_ns + 5 * kMillisecond, pair.ends[0]);
+      CHECK(::recv(pair.ends[0], &byte, 1, 0) == 0);
+      CHECK(monotonic_ns() - begun_ns < kEndLater);
+    }
+    const Pair another;
+    end_later(another.ends[1]);
+    const BlockingScope scope(monotonic_ns() + 5 * kMillisecond);
+    CHECK(::recv(another.ends[0], &byte, 1, 0) == -1);
+  }).join();
+}
+
+TEST_CASE("deadlines: the watcher sleeps while no thread blocks, and misses none that begins to") {
+  const Watching watching;
+  const auto quiet = std::chrono::nanoseconds(DeadlineWatcher::kQuietTicks * kTick);
+  SECTION("sleeps") {
+    std::this_thread::sleep_for(3 * quiet + std::chrono::milliseconds(50));
+    const long before = context_switches();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    CHECK(context_switches() - before < 50);
+  }
+  SECTION("misses none") {
+    const Pair pair;
+    const timeval failure = {.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(pair.ends[0], SOL_SOCKET, SO_RCVTIMEO, &failure, sizeof failure);
+    std::mt19937 random(1);
+    for (int round = 0; round < 100; ++round) {
+      // About when the watcher goes to sleep.
+      std::this_thread::sleep_for(quiet + std::chrono::microseconds(random() % 4'000) - std::chrono::milliseconds(2));
+      char byte = 0;
+      const BlockingScope scope(monotonic_ns() + kMillisecond);
+      CHECK(::recv(pair.ends[0], &byte, 1, 0) == -1);
+      REQUIRE(errno == EINTR);
+    }
+  }
+}
+
+TEST_CASE("channel: a deadline that has passed ends a call that would not block") {
+  const Watching watching;
+  Pair pair;
+  Channel channel(pair.ends[0], Sender::kDaemon, 1);
+  pair.ends[0] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  channel.end_at(monotonic_ns());
+  SECTION("data has arrived") {
+    const FrameHeader header = frame_header(FrameType::kEnd, 0);
+    REQUIRE(::send(pair.ends[1], &header, sizeof header, MSG_NOSIGNAL) == sizeof header);
+    CHECK(absl::IsDeadlineExceeded(channel.next().status()));
+  }
+  SECTION("there is room for data") { CHECK(absl::IsDeadlineExceeded(channel.send({"data"}))); }
+}
+
+TEST_CASE("channel: a thread that blocks the signal sees that its deadline has passed") {
+  const Watching watching;
+  Pair pair;
+  Channel channel(pair.ends[0], Sender::kDaemon, 0);
+  pair.ends[0] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  end_later(pair.ends[1]);
+  std::thread([&] {
+    { const BlockingScope unblocks(monotonic_ns() + kMillisecond); }
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    const std::uint64_t begun_ns = monotonic_ns();
+    channel.end_at(begun_ns + 10 * kMillisecond);
+    CHECK(absl::IsDeadlineExceeded(channel.next().status()));
+    CHECK(monotonic_ns() - begun_ns < kEndLater);
+  }).join();
 }
 
 TEST_CASE("channel: silence, a frame that trickles in, and a whole exchange end at their deadlines") {

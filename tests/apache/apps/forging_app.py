@@ -1,14 +1,17 @@
 """An application that answers the server behind the back of its daemon process, with the bytes that a file holds."""
 
+import contextlib
 import os
 import socket
 import stat
+import struct
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import mod_wsgi
 
+ENDLESS_SECONDS = 8
 OUT = Path(__file__).parent.parent / "out"
 
 
@@ -30,6 +33,12 @@ def connection():
     raise RuntimeError("no connection")
 
 
+def endless():
+    end = time.monotonic() + ENDLESS_SECONDS
+    while time.monotonic() < end:
+        yield bytes(1 << 20)
+
+
 def application(environ, start_response):
     query = parse_qs(environ["QUERY_STRING"])
     if environ["PATH_INFO"] == "/forge":
@@ -46,6 +55,20 @@ def application(environ, start_response):
             except OSError:
                 pass
         raise RuntimeError("nothing of this gets through")
+    if environ["PATH_INFO"] == "/endless-frames":
+        data = struct.pack("=II", 18, 65536) + bytes(65536)
+        with connection() as found:
+            status = struct.pack("=II", 200, 6) + b"200 OK" + struct.pack("=I", 0)
+            found.sendall(struct.pack("=II", 17, len(status)) + status)
+            end = time.monotonic() + ENDLESS_SECONDS
+            with contextlib.suppress(OSError):
+                while time.monotonic() < end:
+                    found.sendall(data)
+                found.shutdown(socket.SHUT_RDWR)
+        raise RuntimeError("nothing of this gets through")
+    if environ["PATH_INFO"] == "/endless":
+        start_response("200 OK", [])
+        return endless()
     if environ["PATH_INFO"] == "/sleep":
         time.sleep(float(query["seconds"][0]))
     if environ["PATH_INFO"] == "/many":
