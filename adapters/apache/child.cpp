@@ -21,6 +21,8 @@ namespace sluice::apache {
 namespace {
 
 constinit Child* this_child = nullptr;
+/// The MPM forks a process for each connection from a child of the server.
+constinit bool forks_connections = false;
 /// Where this process records; empty: in memory of its own.
 constinit std::span<std::byte> recording_memory;
 
@@ -125,6 +127,7 @@ void isolate_child(apr_pool_t*, server_rec*) {
 
 void start_child(apr_pool_t* pool, server_rec* server) {
   const Capacity capacity = Capacity::of_server();
+  forks_connections = ap_find_linked_module("mpm_itk.c") != nullptr;
   if (!capacity.threaded) DeferredSignals::install();
   const DeferredSignals::Scope whole_start(-1);
   try {
@@ -135,6 +138,11 @@ void start_child(apr_pool_t* pool, server_rec* server) {
     ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "WSGI applications cannot be served by this process: %s.",
                  error.what());
   }
+}
+
+int enter_connection(conn_rec*) {
+  if (forks_connections) wsgi::ForkedCopy::mark_server_fork();
+  return DECLINED;
 }
 
 }  // namespace sluice::apache

@@ -86,4 +86,8 @@ void isolate_child(apr_pool_t* pool, server_rec* server);
 /// The hook child_init.
 void start_child(apr_pool_t* pool, server_rec* server);
 
+/// The hook process_connection. Where an MPM forks a process for each connection, this is the first that is called in
+/// it: an application's copy of a serving process never begins a connection. Declines.
+int enter_connection(conn_rec* connection);
+
 }  // namespace sluice::apache

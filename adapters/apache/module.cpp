@@ -1,4 +1,5 @@
 // The module record and the hooks.
+#include <http_connection.h>
 #include <mpm_common.h>
 
 #include "adapters/apache/child.hpp"
@@ -40,6 +41,7 @@ void register_hooks(apr_pool_t*) {
   ap_hook_child_status(note_child, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_child_init(isolate_child, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
   ap_hook_child_init(start_child, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_process_connection(enter_connection, nullptr, nullptr, APR_HOOK_FIRST);
   ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_request, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_metrics, nullptr, nullptr, APR_HOOK_MIDDLE);

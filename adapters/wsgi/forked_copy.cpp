@@ -52,6 +52,12 @@ void ForkedCopy::mark_original(const bindings::Host& host) noexcept {
   static_cast<void>(::on_exit(skip_exit_handlers, nullptr));
 }
 
+void ForkedCopy::mark_server_fork() noexcept {
+  if (!is_this()) return;
+  original_ = ::getpid();
+  if (mark_ != nullptr) *mark_ = 1;
+}
+
 void ForkedCopy::end() noexcept {
   bound_end();
   host_->log(bindings::LogLevel::kError,

@@ -20,6 +20,11 @@ class ForkedCopy {
   /// the end of copies and outlives the process.
   static void mark_original(const bindings::Host& host) noexcept;
 
+  /// Marks a process that the server itself has forked from a marked one, so that it serves like that one. Does nothing
+  /// in a process that is marked already or that runs no Python. Once a process, on the thread that called fork(),
+  /// before code of an application runs.
+  static void mark_server_fork() noexcept;
+
   /// True in a copy of a marked process. Costs one load.
   [[nodiscard]] static bool is_this() noexcept {
     if (mark_ != nullptr) [[likely]]
@@ -36,7 +41,7 @@ class ForkedCopy {
  private:
   [[noreturn, gnu::cold]] static void end() noexcept;
 
-  static inline constinit const volatile unsigned char* mark_ = nullptr;
+  static inline constinit volatile unsigned char* mark_ = nullptr;
   static inline constinit pid_t original_ = 0;
   static inline constinit const bindings::Host* host_ = nullptr;
 };

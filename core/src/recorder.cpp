@@ -83,8 +83,10 @@ std::uint32_t Recorder::begin_spilled() noexcept {
     return kNowhere;  // out of memory in a fresh child: the request is not recorded
   }
   detail::Spill& spill = memory_->header().spill;
+  const std::uint32_t id = spill.id();
+  if (id == 0) return kNowhere;  // the process has overwritten the name, and 0 would mean the worker's slot
   spill.begin();
-  return spill.id();
+  return id;
 }
 
 bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
