@@ -40,7 +40,9 @@ std::optional<QuantileBounds> quantile(const Window& window, Phase phase, double
   if (count == 0) return std::nullopt;
   const Extremes all = extremes_of(durations, phase);
   const auto bounds = [&](double real_rank) {
-    const auto rank = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(real_rank)), 1, count);
+    // The nearest double to a count may be 2^64, which no integer holds.
+    const bool last = real_rank >= static_cast<double>(count);
+    const auto rank = last ? count : std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(real_rank)), 1);
     if (all.exact && rank == 1) return QuantileBounds{all.us.lower_us, all.us.lower_us};
     if (all.exact && rank == count) return QuantileBounds{all.us.upper_us, all.us.upper_us};
     return bounds_of(durations, view, all, rank);

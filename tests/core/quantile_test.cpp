@@ -74,3 +74,15 @@ TEST_CASE("quantile: there is none of nothing, of a phase that does not exist, a
   CHECK_FALSE(quantile(window, Phase::kRequest, 1.5));
   CHECK_FALSE(quantile(window, Phase::kRequest, std::numeric_limits<double>::quiet_NaN()));
 }
+
+TEST_CASE("quantile: the last of as many requests as a counter can hold is the longest") {
+  Window window;
+  PhaseWindow& durations = window.phases[index(Phase::kRequest)];
+  durations.buckets.front() = UINT64_MAX - 1;
+  durations.buckets.back() = 1;
+  durations.smallest_us = 1;
+  durations.largest_us = 90'000'000;
+  const auto bounds = quantile(window, Phase::kRequest, 1.0);
+  REQUIRE(bounds);
+  CHECK(bounds->upper_us == 90'000'000);
+}
