@@ -36,7 +36,7 @@ class Attack:
     answers: bool = True  # the request that attacks is answered
     needs_users: bool = False  # only another user is refused it
     cripples_itself: bool = False  # it serves nobody until it is killed
-    quiet: bool = False  # it has nothing written to the log
+    quiet: bool = False  # it has one line written to the log at most
     log: str = ""  # a line that the log must have
 
 
@@ -174,8 +174,8 @@ def test_nobody_else_is_harmed(server: Httpd, attack: Attack) -> None:
     if not (attack.ends_itself or attack.cripples_itself or attack.may_end):
         assert daemons(server, ATTACKER) == [own], "the attacker's process has been replaced"
     if attack.quiet:
-        time.sleep(0.3)
-        assert server.error_log().splitlines()[lines:] == []
+        time.sleep(0.5)
+        assert len(server.error_log().splitlines()[lines:]) <= 1
     if attack.log:
         assert server.log_lines(attack.log), f"no line of the log with {attack.log!r}"
     bystanders.check()
