@@ -382,7 +382,7 @@ CALLS_OF_A_CONNECTION = 9
 def test_a_connection_to_a_daemon_process_costs_nine_system_calls(start_httpd: StartHttpd, tmp_path: Path) -> None:
     """Of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
     server = start_httpd(*lines(), mpm="prefork")  # event polls its clients' connections besides
-    requests = 300
+    requests = 1000
     out = tmp_path / "strace"
     connection = http.client.HTTPConnection(HOST, server.port, timeout=DEADLINE_SECONDS)
 
@@ -392,7 +392,7 @@ def test_a_connection_to_a_daemon_process_costs_nine_system_calls(start_httpd: S
             assert connection.getresponse().read() == b"d\n"
 
     with contextlib.closing(connection):
-        get(5)
+        get(50)  # each process has loaded its script
         targets = [argument for pid in server.children() for argument in ("-p", str(pid))]
         tracer = subprocess.Popen(
             ["strace", "-f", "-c", "-o", out, "-e", "trace=" + ",".join(CALLS), *targets],
