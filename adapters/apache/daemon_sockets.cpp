@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include <unixd.h>
 
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "adapters/apache/config.hpp"
+#include "adapters/daemon/listener.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -70,16 +70,6 @@ std::string path_of(int number, apr_pool_t* pool) {
   const char* const prefix = process_config().socket_prefix != nullptr ? process_config().socket_prefix
                                                                        : ap_runtime_dir_relative(pool, "wsgi");
   return std::string(prefix) + "." + std::to_string(::getpid()) + "." + std::to_string(number) + ".sock";
-}
-
-/// Undoes what a process of the group may have set on the listener that it shares with the others: the flags of the
-/// open file, and its timeout.
-void reset(int descriptor) {
-  const int flags = ::fcntl(descriptor, F_GETFL);
-  if (flags >= 0 && (flags & (O_NONBLOCK | O_ASYNC)) != 0)
-    ::fcntl(descriptor, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
-  constexpr timeval kNoTimeout{};
-  ::setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &kNoTimeout, sizeof kNoTimeout);
 }
 
 }  // namespace
@@ -162,7 +152,8 @@ int DaemonSockets::descriptor_of(const char* group) const noexcept {
 void DaemonSockets::repair(const daemon::Group& group, server_rec* server) {
   Socket* const socket = find(group.name);
   if (socket == nullptr) return;
-  reset(socket->descriptor);
+  static_cast<void>(daemon::restore_blocking(socket->descriptor));
+  ::listen(socket->descriptor, group.listen_backlog);
   pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
   if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
   const int descriptor = listen_at(socket->path, group.listen_backlog);

@@ -3,6 +3,7 @@
 #include "tests/fuzz/apache_stand_ins.hpp"
 
 #include <ap_mpm.h>
+#include <unixd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -20,6 +21,8 @@ std::size_t spaces_before(std::string_view text) {
 }  // namespace
 
 extern "C" {
+
+unixd_config_rec ap_unixd_config;
 
 /// A quoted word ends at its quote; in it a backslash stands before a quote of that kind or a backslash.
 char* ap_getword_conf(apr_pool_t* pool, const char** line) {
