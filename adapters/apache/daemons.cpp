@@ -23,6 +23,7 @@
 #include "adapters/apache/daemon_sockets.hpp"
 #include "adapters/apache/process_registry.hpp"
 #include "adapters/daemon/heartbeat.hpp"
+#include "adapters/daemon/lifetime.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::apache {
@@ -115,6 +116,18 @@ bool is_throttled(const Daemon& each) noexcept {
   return each.early_ends >= kEarlyEnds || each.short_lives >= kShortLives;
 }
 
+/// Forks a process that has the signals blocked which it will wait for. One that was sent to it before it had taken
+/// over from the server's handlers would be lost, and a process that is never told to end lives on beside its
+/// successor.
+apr_status_t fork_with_signals_blocked(apr_proc_t& process) {
+  sigset_t before;
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &before);
+  daemon::Lifetime::block_signals();
+  const apr_status_t status = apr_proc_fork(&process, configuration);
+  if (status != APR_INCHILD) ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return status;
+}
+
 /// A process that cannot be made now is made later, see look_after_daemons().
 void start(Daemon& each) {
   const daemon::Group& group = each.group->group;
@@ -123,7 +136,7 @@ void start(Daemon& each) {
   each.entry = free_entry();
   each.heartbeat = daemon::map_heartbeat();
   each.slot = reserve_slot(group);
-  const apr_status_t status = apr_proc_fork(&each.process, configuration);
+  const apr_status_t status = fork_with_signals_blocked(each.process);
   if (status == APR_INCHILD) {
     become_daemon({.group = *each.group,
                    .server = main_server,

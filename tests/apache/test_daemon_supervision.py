@@ -10,7 +10,7 @@ import time
 import pytest
 
 from .httpd import Httpd, StartHttpd
-from .process import wait_until
+from .process import named_processes, wait_until
 
 APP = "${APPS}/supervision_app.py process-group=d application-group=%{GLOBAL}"
 OTHER = [
@@ -54,6 +54,17 @@ def test_a_process_that_claims_to_have_served_is_throttled_all_the_same(start_ht
     time.sleep(3)
     assert len(server.log_lines("overwritten")) <= ends + 4
     assert server.get("/other").status == 200
+
+
+def test_restarts_in_a_row_leave_no_process_behind(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d threads=2 processes=3 display-name=%{GROUP}", f"WSGIScriptAlias / {APP}", *OTHER
+    )
+    for number in range(2, 22):
+        server.graceful()
+        wait_until(lambda n=number: server.error_log().count("resuming normal operations") == n, "the restart")
+    wait_until(lambda: len(named_processes(server.children(), "(wsgi:d)")) == 3, "the end of those before", 15)
+    assert served_by(server)
 
 
 @needs_root
