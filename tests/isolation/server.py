@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apache.endpoint import ENDPOINT, MODULES
 from apache.httpd import Httpd, started
-from apache.process import named_processes
+from apache.process import named_processes, wait_until
 
 APPS = Path(__file__).with_name("apps")
 WEB_USERS = ("www-data", "nobody")
@@ -66,8 +66,18 @@ def daemons(server: Httpd, group: str) -> list[int]:
 
 
 def web_children(server: Httpd) -> list[int]:
-    """Apache's own processes, without the daemon processes."""
-    return [pid for pid in server.children() if not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"(wsgi:")]
+    """Apache's own processes, without the daemon processes, of which one that has just been forked has no name yet."""
+
+    def is_of_web(pid: int) -> bool:
+        named = Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"(wsgi:")
+        return not named and (not IS_ROOT or Path(f"/proc/{pid}").stat().st_uid == WEB_USER.pw_uid)
+
+    return [pid for pid in server.children() if is_of_web(pid)]
+
+
+def wait_for_daemons(server: Httpd, *groups: str) -> None:
+    """Waits until each group has a process that has its name."""
+    wait_until(lambda: all(daemons(server, group) for group in groups), f"processes of {groups}")
 
 
 def servers() -> Iterator[Serve]:

@@ -19,7 +19,7 @@ from apache.httpd import Httpd
 from apache.process import wait_until
 
 from .bystanders import Bystanders
-from .server import IS_ROOT, THREADS, VICTIM, Serve, daemon_group, daemons, script, web_children
+from .server import IS_ROOT, THREADS, VICTIM, Serve, daemon_group, daemons, script, wait_for_daemons, web_children
 
 OTHER = "other"
 PROCESSES = 3
@@ -48,7 +48,7 @@ ATTACKS: list[tuple[str, dict[str, str]]] = [
 
 @pytest.fixture(scope="module", params=["event", "prefork"])
 def server(request: pytest.FixtureRequest, serve_shared: Serve) -> Iterator[Httpd]:
-    yield serve_shared(
+    started = serve_shared(
         daemon_group(VICTIM),
         daemon_group(OTHER),
         script("/embedded", "attacker_app.py", "%{GLOBAL}"),
@@ -59,6 +59,8 @@ def server(request: pytest.FixtureRequest, serve_shared: Serve) -> Iterator[Http
         processes=PROCESSES,
         threads=THREADS,
     )
+    wait_for_daemons(started, *GROUPS)
+    yield started
 
 
 def attack(server: Httpd, name: str, **query: str) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def restart(server: Httpd) -> None:
     server.graceful()
     wait_until(lambda: len(server.log_lines("resuming normal operations")) > said, "a graceful restart", 10.0)
     wait_until(lambda: not before & set(server.children()), "the end of the generation before", 20.0)
+    wait_for_daemons(server, *GROUPS)
 
 
 def ends_one(server: Httpd, group: str) -> None:
