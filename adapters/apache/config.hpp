@@ -62,16 +62,17 @@ struct ProcessConfig {
   int optimize;
   int own_gil;  ///< Each sub-interpreter has a lock of its own.
   int server_metrics;
-  int restrict_embedded;                   ///< No application is served by the server's own processes.
-  const char* socket_prefix;               ///< Null: in the server's runtime directory.
-  const char* telemetry_path;              ///< Of the service's socket; null: there is none.
-  double telemetry_interval;               ///< Seconds.
-  double slow_requests;                    ///< Seconds; below 0: they are not looked for.
-  int telemetry_options;                   ///< Of TelemetryOption.
-  int interpreter_limit;                   ///< Sub-interpreters that clients may cause in a process.
-  apr_array_header_t* imports;             ///< Of Import.
-  apr_array_header_t* daemons;             ///< Of DaemonGroup.
-  apr_array_header_t* application_groups;  ///< Of const char*: the groups that directives name.
+  int restrict_embedded;        ///< No application is served by the server's own processes.
+  const char* socket_prefix;    ///< Null: in the server's runtime directory.
+  const char* telemetry_path;   ///< Of the service's socket; null: there is none.
+  double telemetry_interval;    ///< Seconds.
+  double slow_requests;         ///< Seconds; below 0: they are not looked for.
+  int telemetry_options;        ///< Of TelemetryOption.
+  int interpreter_limit;        ///< Sub-interpreters that clients may cause in a process.
+  apr_array_header_t* imports;  ///< Of Import.
+  apr_array_header_t* daemons;  ///< Of DaemonGroup.
+  apr_array_header_t*
+      application_groups;  ///< Elements are const char*: names of groups that directives give literally.
 };
 
 /// Sets what the configuration of process groups leaves to the server's own settings. Once these are known: in the hook

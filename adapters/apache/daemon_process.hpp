@@ -9,12 +9,12 @@
 
 namespace sluice::apache {
 
-/// What the parent decided before the fork.
+/// The decisions of the parent before the fork.
 struct DaemonFork {
   const DaemonGroup& group;
   server_rec* server;
   pid_t parent;
-  DaemonSockets& sockets;        ///< Of all groups.
+  DaemonSockets& sockets;        ///< Sockets and keys of all groups.
   daemon::Heartbeat* heartbeat;  ///< Null: there was no memory for it.
   int slot;                      ///< The slot of the registry in which it records.
   unsigned pause_seconds;        ///< How long it waits before it starts.

@@ -66,7 +66,7 @@ class DaemonSession {
 
 struct Arrived {
   std::size_t size = 0;
-  bool whole = false;  ///< That was the end of the body.
+  bool whole = false;  ///< The body ends with these bytes.
 };
 
 /// Reads the part of the request body that has arrived. An error comes out again when more is asked for.
