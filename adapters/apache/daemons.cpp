@@ -173,7 +173,7 @@ void log_end(const Daemon& each, apr_wait_t status) {
   }
 }
 
-/// What a process says of itself, that it has served, only delays the throttle.
+/// Counts towards the throttle. The flag by which a process says that it has served only delays it.
 void count_early_end(Daemon& each) noexcept {
   const bool throttled = is_throttled(each);
   const std::uint64_t pause_ns = throttled ? kPauseSeconds * kSecond : 0;

@@ -42,7 +42,7 @@ int maintain_registry(apr_pool_t* pool, server_rec* server);
 /// In a process of the server's: it can read what others count, and write nothing but its own.
 [[nodiscard]] std::span<std::byte> enter_child() noexcept;
 
-/// What all have counted. In any process of the server's.
+/// Returns the counts of all processes. In any process of the server's.
 [[nodiscard]] absl::StatusOr<ServerReading> read_registry();
 
 }  // namespace sluice::apache

@@ -10,7 +10,7 @@ namespace sluice::apache {
 /// What is null is taken from the directives for the whole server.
 [[nodiscard]] wsgi::Runtime::Options python_options(const char* home, const char* path);
 
-/// Who must own the scripts of a process group.
+/// The required owner of the scripts of a process group.
 [[nodiscard]] wsgi::ScriptOwnerRule script_owner(const daemon::Group& group);
 
 void set_server_version(wsgi::ServerFacts& facts);

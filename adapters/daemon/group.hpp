@@ -32,8 +32,8 @@ struct Group {
   const char* display_name = nullptr;
   const char* script_user = nullptr;
   const char* script_group = nullptr;
-  uid_t script_uid = kAnyUser;   ///< That of script_user.
-  gid_t script_gid = kAnyGroup;  ///< That of script_group.
+  uid_t script_uid = kAnyUser;   ///< Id of script_user.
+  gid_t script_gid = kAnyGroup;  ///< Id of script_group.
 
   int listen_backlog = 100;
   int send_buffer_size = 0;

@@ -1,5 +1,5 @@
-// What a daemon process gives up, right after its fork and before it runs code of an application: everything that it
-// inherited from the server and does not need. Whatever it kept, the application could use with the rights of its user.
+// Isolation of a daemon process, right after its fork and before it runs code of an application: it gives up everything
+// that it inherited from the server and does not need, because the application could use whatever it kept.
 #pragma once
 
 #include <cstddef>

@@ -107,7 +107,7 @@ class Lifetime {
   std::atomic<pthread_t> watcher_{};
   std::atomic<Prober*> prober_{nullptr};
   std::atomic<telemetry::Reporter*> reporter_{nullptr};
-  StallDetector python_{};  ///< Of watch().
+  StallDetector python_{};  ///< Used by watch() alone.
   std::uint64_t looked_ns_ = 0;
 };
 

@@ -181,7 +181,7 @@ class Decoder {
   bool fits_ = true;
 };
 
-/// What a daemon process has to know of a request. Views are into the payload, or belong to the caller.
+/// The facts of a request that a daemon process needs. Views are into the payload, or belong to the caller.
 struct RequestHead {
   std::uint64_t generation = 0;   ///< The key that the code was made with.
   std::uint64_t accepted_ns = 0;  ///< On the monotonic clock, which all processes share.

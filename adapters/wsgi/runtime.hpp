@@ -29,7 +29,7 @@ class Runtime {
     std::vector<std::string> python_path;  ///< In front of sys.path of every interpreter.
     int optimize = 0;                      ///< As -O given so many times.
     bool own_gil = false;                  ///< Each sub-interpreter has a lock of its own. From Python 3.12 on.
-    ScriptOwnerRule script_owner = {};     ///< Who must own the scripts that are loaded.
+    ScriptOwnerRule script_owner = {};     ///< The required owner of the scripts that are loaded.
 
     static constexpr std::size_t kInterpreterLimit = 1024;
     /// Sub-interpreters from which on no request has another one made, unless its group cannot be chosen by a client:
