@@ -1,11 +1,14 @@
 # One command for each thing that a user or a developer does. Everything made stands under build/.
 
 PYTHON        ?= /usr/bin/python3
-EXTRA_PYTHONS ?= python3.12 python3.13 $(foreach v,3.12 3.13,$(wildcard $(PYENV_ROOT)/versions/*/bin/python$v))
+pyenv          = $(or $(PYENV_ROOT),$(HOME)/.pyenv)
+EXTRA_PYTHONS ?= $(foreach v,3.11 3.12 3.13 3.14 3.15,python$v $(wildcard /usr/bin/python$v $(pyenv)/versions/*/bin/python$v))
 PREFIX        ?= /usr/local
 DEMO_ARGS     ?=
 TELEMETRY     ?=
 DESTDIR       ?=
+SUITES        ?= trixie testing
+STEPS         ?= both
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev catch2
@@ -26,8 +29,8 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo build test test-deep test-long bench install clean lint force \
-        need-build need-test need-deep need-long need-bench need-lint compile-modules $(presets:%=compile-%)
+.PHONY: help demo build test test-short test-deep test-long test-platforms bench install clean lint force \
+        need-build need-test need-short need-deep need-platforms need-long need-bench need-lint compile-modules $(presets:%=compile-%)
 
 help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics;'
@@ -37,6 +40,10 @@ help:
 	@echo 'make test-deep  sanitizers, models, mutants, fuzzers and mutated requests, the other'
 	@echo '                interpreters (about 20 minutes)'
 	@echo 'make test-long  the suites of both with the full counts and longer runs under load'
+	@echo 'make test-platforms  the demo and make test in fresh installations of Debian releases,'
+	@echo '                as root: SUITES="$(SUITES)", STEPS=$(STEPS) (demo, test, both,'
+	@echo '                short: the demo and make test-short)'
+	@echo 'make test-short the suites of the core, the bindings and the harness'
 	@echo 'make bench      measure, print a table, write build/bench/report.json'
 	@echo 'make install    install the Apache module and the C++ package (PREFIX, DESTDIR)'
 	@echo 'make lint       check format, names and common mistakes'
@@ -45,7 +52,7 @@ help:
 	@echo 'Each installs what it needs first (Debian or Ubuntu packages when run by root, Python'
 	@echo 'packages under build/) and says so. Variables, with the values they have now:'
 	@echo '  PYTHON=$(PYTHON)  the interpreter that the module embeds'
-	@echo '  EXTRA_PYTHONS="$(EXTRA_PYTHONS)"  others to build for and test with, where they work'
+	@echo '  EXTRA_PYTHONS="$(strip $(EXTRA_PYTHONS))"  others to build for and test with, where they work'
 	@echo '  PREFIX=$(PREFIX)  DESTDIR=$(DESTDIR)  DEMO_ARGS=$(DEMO_ARGS)  TELEMETRY=$(TELEMETRY)'
 
 build: need-build compile-release
@@ -57,15 +64,23 @@ demo: build $(if $(TELEMETRY),build/venv/test.stamp)
 test: need-test compile-release build/venv/test.stamp build/node/statsd.stamp
 	@tests/tools/suites.sh test
 
+test-short: need-short compile-release build/venv/test.stamp
+	@tests/tools/suites.sh short
+
 test-deep: need-deep compile-release compile-asan compile-tsan compile-models compile-fuzz compile-modules \
            build/venv/test.stamp build/venvs
 	@tests/tools/suites.sh deep
 
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
-test-long: need-long need-deep compile-release compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+test-long: need-long need-deep need-platforms compile-release compile-asan compile-tsan compile-models compile-fuzz compile-modules \
            build/venv/test.stamp build/venvs build/node/statsd.stamp
-	@tests/tools/suites.sh test deep
+	@tests/tools/suites.sh test deep platforms_long
+
+test-platforms: export SLUICE_RELEASES = $(SUITES)
+test-platforms: export SLUICE_STEPS = $(STEPS)
+test-platforms: need-platforms
+	@tests/tools/suites.sh platforms
 
 bench: need-bench compile-release compile-bench
 	$(venv) bench/report.py
@@ -90,6 +105,8 @@ need-test:  ; @tests/tools/need.sh 'make test' $(test_packages)
 need-deep:
 	@tests/tools/need.sh 'make test-deep' $(deep_packages)
 	@tests/tools/need.sh 'make test-deep' libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
+need-short: ; @tests/tools/need.sh 'make test-short' $(build_packages)
+need-platforms: ; @tests/platforms/run.py
 need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
 need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
 need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)

@@ -7,7 +7,6 @@ a step prints goes to build/platforms/RELEASE.STEP.log. The status is 1 if a ste
 import argparse
 import dataclasses
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -50,12 +49,13 @@ def clock(seconds: float) -> str:
     return f"{seconds // 60:.0f}:{seconds % 60:02.0f}"
 
 
-def complaint() -> str | None:
-    """Why nothing can run here, in one line."""
+def prepare() -> bool:
+    """Whether installations can be made here; says in one line why not."""
     if os.geteuid() != 0:
-        return "make test-platforms makes installations with debootstrap, mount and chroot: run it as root"
-    missing = [name for name in ("debootstrap", "unshare", "chroot") if shutil.which(name) is None]
-    return f"make test-platforms needs {' and '.join(missing)}" if missing else None
+        print("sluice: make test-platforms uses debootstrap, mount and chroot: run it as root", file=sys.stderr)
+        return False
+    need = [installation.PROJECT / "tests/tools/need.sh", "make test-platforms", "debootstrap"]
+    return subprocess.run(need, cwd=installation.PROJECT, check=False).returncode == 0
 
 
 def run(system: installation.Installation, outcome: Outcome) -> None:
@@ -100,10 +100,9 @@ def try_release(release: str, targets: list[str]) -> Iterator[Outcome]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", choices=TARGETS, default="both", help="what is run (%(default)s)")
-    parser.add_argument("releases", nargs="+", metavar="RELEASE", help="as debootstrap knows it: trixie, testing")
+    parser.add_argument("releases", nargs="*", metavar="RELEASE", help="as debootstrap knows it: trixie, testing; none: only say what is missing")
     options = parser.parse_args()
-    if reason := complaint():
-        print(f"sluice: {reason}", file=sys.stderr)
+    if not prepare():
         return 1
     outcomes = []
     for release in options.releases:
