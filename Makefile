@@ -13,7 +13,7 @@ STEPS         ?= both
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev catch2
 test_packages  := $(build_packages) influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
-                  libcpp-httplib-dev libboost-dev strace $(if $(shell command -v npm),,nodejs npm)
+                  libcpp-httplib-dev libboost-dev strace openssl $(if $(shell command -v npm),,nodejs npm)
 deep_packages  := $(build_packages) relacy-dev spin clang openssl
 long_packages  := $(test_packages) chromium
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
