@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -25,6 +24,7 @@
 #include "audit.hpp"
 #include "members.hpp"
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

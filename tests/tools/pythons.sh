@@ -1,25 +1,36 @@
 #!/bin/sh
 # pythons.sh PYTHON [EXTRA...]: prints the path of the interpreter that the module embeds, then of each other one that the
-# extension module is built for and tested with, unless an interpreter before it has the same version. One that does not
-# do gets a line on standard error that says why; the first one must do, and others that are not there are skipped in
-# silence.
+# extension module is built for and tested with, unless an interpreter before it has the same version. One that cannot be
+# used gets a line on standard error that says why. That is an error for the first one; others that do not even run are
+# skipped in silence.
 set -u
-check=$(dirname "$0")/../../bindings/check_python.py
+ask=$(dirname "$0")/../../bindings/ask_python.py
 
-needs="module venv"
-seen=
-for python; do
-  if found=$("$python" "$check" $needs 2>/dev/null); then
-    tag=${found%%;*}
-    executable=$(printf '%s\n' "$found" | cut -d';' -f2)
-    case " $seen " in *" $tag "*) continue ;; esac
-    seen="$seen $tag"
-    printf '%s\n' "$executable"
-  elif [ -z "$seen" ]; then
-    echo "sluice: PYTHON=$python ${found:-does not run}" >&2
-    exit 1
-  elif [ -n "$found" ]; then
-    echo "sluice: left out: $python $found" >&2
+fact() { printf '%s\n' "$facts" | sed -n "s/^$1=//p"; }
+
+# use PYTHON USE...: prints its path if it is fit for each use and of a new version; sets `reason` to why it is not fit.
+versions=
+use() {
+  facts=$("$1" "$ask" 2>/dev/null)
+  version=$(fact version)
+  if [ -z "$version" ]; then
+    reason="does not run"
+    return
   fi
-  needs=venv
+  reason=$(fact unfit)
+  shift
+  for purpose; do reason=${reason:-$(fact "${purpose}_unfit")}; done
+  case " $versions " in *" $version "*) reason= && return ;; esac
+  [ -n "$reason" ] || { versions="$versions $version" && fact executable; }
+}
+
+use "$1" venv module
+if [ -n "$reason" ]; then
+  echo "sluice: PYTHON=$1 $reason" >&2
+  exit 1
+fi
+shift
+for python; do
+  use "$python" venv
+  [ -z "$reason" ] || [ -z "$version" ] || echo "sluice: left out: $python $reason" >&2
 done
