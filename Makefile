@@ -127,6 +127,12 @@ build/pythons: force | need-build
 	@tests/tools/pythons.sh '$(PYTHON)' $(EXTRA_PYTHONS) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# The compilers that the environment asks for, CMake's own choice where it asks for none.
+build/compilers: force
+	@mkdir -p build
+	@echo "$${CC:-} $${CXX:-}" >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 build/venv/build.stamp: bindings/requirements.txt build/pythons
 	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$$(head -n 1 build/pythons) -m venv --clear build/venv
@@ -171,7 +177,7 @@ told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
        -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
        -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
 
-$(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.json build/venv/build.stamp
+$(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.json build/compilers build/venv/build.stamp
 	@echo 'sluice: configuring $*'
 	@cmake --preset $* --fresh $(told)
 	@touch $@
