@@ -43,7 +43,7 @@ Timeout {timeout}
 GracefulShutdownTimeout {graceful_timeout}
 
 # What did not come from the load, for the summary.
-CustomLog others.log "%r" "expr=%{{HTTP_USER_AGENT}} != '{load_agent}' && %{{REQUEST_URI}} =~ m#^/#"
+CustomLog others.log "%r" "expr=%{{HTTP_USER_AGENT}} != '{load_agent}' && %{{HANDLER}} == 'wsgi-script'"
 
 WSGIPythonPath "{directory}/site"
 WSGIScriptAlias / "{directory}/site/wsgi.py" process-group=%{{GLOBAL}} application-group=%{{GLOBAL}}
