@@ -187,6 +187,41 @@ def test_a_killed_process_of_the_server_leaves_its_counts(start_httpd: StartHttp
     server.layout.error_log.write_text("")  # the ends by signal were asked for
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV], ids=["SIGKILL", "SIGSEGV"])
+def test_processes_of_the_server_that_die_under_load_take_no_count_along(
+    start_httpd: StartHttpd, how: signal.Signals
+) -> None:
+    server = start_httpd(*EMBEDDED, *ENDPOINT, modules=MODULES, processes=2, threads=THREADS)
+    deaths = scaled(4, 40)
+    tally = Tally()
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            tally.merge(send_number(server.port, STATUSES, 70, clients=4, keep_alive=False))
+
+    load = threading.Thread(target=ask)
+    load.start()
+    for number in range(1, deaths + 1):
+        answered_before, asked_before = tally.responses, read(server)
+        wait_until(lambda: tally.responses > answered_before, "answers")
+        answered, before = tally.responses, read(server)
+        victim = server.children()[0]
+        os.kill(victim, how)
+        wait_until(lambda: victim not in server.children(), f"the end of {victim}")
+        after = read(server)
+        assert not before.lower_than(asked_before) and not after.lower_than(before)
+        assert after.requests() >= answered - number * THREADS
+    ended.set()
+    load.join()
+    reading = settled(server, tally.responses)
+    figure(f"{deaths} deaths by {how.name}", answered=tally.responses, counted=reading.requests())
+    # A process may die between the answer and the counting of it, or after the counting and before the answer.
+    assert abs(reading.requests() - tally.responses) <= deaths * THREADS
+    assert tally.responses > 20 * deaths
+    server.layout.error_log.write_text("")  # the ends by signal were asked for
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at what a mapping is made of")
 def test_memory_is_bounded_over_restarts(start_httpd: StartHttpd) -> None:
     server = start_httpd(*GROUP, *ENDPOINT, modules=MODULES)
