@@ -6,15 +6,22 @@ PREFIX        ?= /usr/local
 DEMO_ARGS     ?=
 TELEMETRY     ?=
 DESTDIR       ?=
+WERROR        ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
-                  apache2 apache2-dev libabsl-dev catch2
-test_packages  := $(build_packages) influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
+                  apache2 apache2-dev libabsl-dev
+test_packages  := $(build_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
                   libcpp-httplib-dev libboost-dev strace $(if $(shell command -v npm),,nodejs npm)
-deep_packages  := $(build_packages) relacy-dev spin clang openssl
+deep_packages  := $(build_packages) catch2 relacy-dev spin clang openssl
 long_packages  := $(test_packages) chromium
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
-lint_packages  := $(build_packages) clang clang-format clang-tidy
+lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
+
+# A cache of the compiler, where there is one; precompiled headers need these.
+launcher := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+export CCACHE_SLOPPINESS ?= pch_defines,time_macros
+export CCACHE_BASEDIR ?= $(CURDIR)
+export CCACHE_NOHASHDIR ?= 1
 
 presets := release dev asan tsan bench models fuzz
 venv    := build/venv/bin/python
@@ -27,7 +34,8 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo build test test-deep test-long bench install clean lint force \
-        need-build need-test need-deep need-long need-bench need-lint compile-modules $(presets:%=compile-%)
+        need-build need-test need-deep need-long need-bench need-lint compile-modules $(presets:%=compile-%) \
+        compile-tests compile-others
 
 help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics;'
@@ -47,6 +55,7 @@ help:
 	@echo '  PYTHON=$(PYTHON)  the interpreter that the module embeds'
 	@echo '  EXTRA_PYTHONS="$(EXTRA_PYTHONS)"  others to build for and test with, where they work'
 	@echo '  PREFIX=$(PREFIX)  DESTDIR=$(DESTDIR)  DEMO_ARGS=$(DEMO_ARGS)  TELEMETRY=$(TELEMETRY)'
+	@echo '  WERROR=$(WERROR)  ON makes warnings of the compiler errors, as the presets of developers do'
 
 build: need-build compile-release
 
@@ -54,16 +63,16 @@ demo: build $(if $(TELEMETRY),build/venv/test.stamp)
 	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so \
 	  $(if $(TELEMETRY),--telemetry build/venv/bin/mod_wsgi-telemetry) $(DEMO_ARGS)
 
-test: need-test compile-release build/venv/test.stamp build/node/statsd.stamp
+test: need-test compile-tests build/venv/test.stamp build/node/statsd.stamp
 	@tests/tools/suites.sh test
 
-test-deep: need-deep compile-release compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+test-deep: need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
            build/venv/test.stamp build/venvs
 	@tests/tools/suites.sh deep
 
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
-test-long: need-long need-deep compile-release compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+test-long: need-long need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
            build/venv/test.stamp build/venvs build/node/statsd.stamp
 	@tests/tools/suites.sh test deep
 
@@ -140,7 +149,8 @@ build/node/statsd.stamp: tests/encoders/package.json | need-test
 
 # CMake notices changes of its own files; a new configuration is due when what it is told changes.
 
-told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" \
+told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
+       $(if $(WERROR),-DCMAKE_COMPILE_WARNING_AS_ERROR=$(WERROR)) \
        -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
        -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
 
@@ -151,6 +161,17 @@ $(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.js
 
 $(presets:%=compile-%): compile-%: build/%/configured.stamp
 	cmake --build --preset $*
+
+# The tests of the release build, once Catch2 is there, and the package for the other interpreters.
+build/release/tests.stamp: build/release/configured.stamp
+	@cmake --preset release -DSLUICE_BUILD_TESTS=ON
+	@touch $@
+
+compile-tests: build/release/tests.stamp
+	cmake --build --preset tests
+
+compile-others: build/release/configured.stamp
+	cmake --build --preset others
 
 compile-modules: build/embeddable build/venv/build.stamp
 	@tests/tools/modules.sh $(told)

@@ -25,7 +25,8 @@ QuantileBounds bounds_of(const PhaseWindow& durations, const View& view, const E
                          std::uint64_t rank) noexcept {
   std::size_t entry = 0;
   std::uint64_t up_to = view.count(durations.buckets, 0);
-  while (up_to < rank) up_to += view.count(durations.buckets, ++entry);
+  // As many requests as `rank` are in some entry; the compiler has to see that there is an end.
+  while (up_to < rank && entry + 1 < view.size()) up_to += view.count(durations.buckets, ++entry);
   const bool last = entry + 1 == view.size();
   const std::uint64_t upper = last ? all.us.upper_us : view.lower_bound_us(entry + 1) - 1;
   return {std::max(view.lower_bound_us(entry), all.us.lower_us), std::min(upper, all.us.upper_us)};

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstdint>
 #include <functional>
@@ -22,6 +21,7 @@
 #include "sluice/detail/policy.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

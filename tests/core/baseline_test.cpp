@@ -1,5 +1,4 @@
 // The baselines of the benchmarks keep what the recorder keeps; otherwise a comparison with them says nothing.
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <latch>
@@ -19,6 +18,7 @@
 #include "random.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

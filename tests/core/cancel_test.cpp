@@ -1,9 +1,9 @@
 // Requests that are given up: somebody else serves and records them.
-#include <catch2/catch.hpp>
 #include <cstdint>
 
 #include "manual_clock.hpp"
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using sluice::test::ManualClock;

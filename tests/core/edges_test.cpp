@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <climits>
 #include <cstdint>
 #include <string>
@@ -20,6 +19,7 @@
 #include "sluice/recorder.hpp"
 #include "stepping.hpp"
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

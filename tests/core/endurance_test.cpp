@@ -2,7 +2,6 @@
 // drains, and of windows. Records alone prove little: what breaks a recorder is the reader that never rests and the
 // thread that has just come. What the same load notices when the recorder is wrong is in tests/mutants.
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <memory>
 #include <semaphore>
@@ -15,6 +14,7 @@
 #include "pinned.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

@@ -3,13 +3,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <map>
 #include <string>
 
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice::test;
 

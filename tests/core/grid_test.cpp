@@ -1,13 +1,13 @@
 #include "sluice/grid.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "definition.hpp"
 #include "random.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

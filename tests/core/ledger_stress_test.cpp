@@ -1,7 +1,6 @@
 // Writers against a reader that never waits, on every pair of cells and fence, and on fences that are known to be too
 // weak: a stress test that does not notice those proves nothing.
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "rig.hpp"
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

@@ -1,7 +1,6 @@
 #include "sluice/detail/ledger.hpp"
 
 #include <bit>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -11,6 +10,7 @@
 #include "random.hpp"
 #include "rig.hpp"
 #include "stepping.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

@@ -1,5 +1,4 @@
 // The lines that docs/library.md shows, compiled and run.
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <string>
 
@@ -8,6 +7,7 @@
 #include "sluice/quantile.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/view.hpp"
+#include "tests/catch.hpp"
 
 TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bounds") {
   sluice::Recorder recorder({.threads = 8});

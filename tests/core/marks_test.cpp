@@ -1,6 +1,5 @@
 #include "sluice/marks.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 using sluice::Completion;
 using sluice::Marks;

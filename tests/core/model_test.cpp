@@ -1,6 +1,5 @@
 #include "model.hpp"
 
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "manual_clock.hpp"
 #include "random.hpp"
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -19,6 +18,7 @@
 #include "sluice/quantile.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/view.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

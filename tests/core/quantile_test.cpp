@@ -1,7 +1,6 @@
 #include "sluice/quantile.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "random.hpp"
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 

@@ -1,7 +1,7 @@
 // The lines that the README shows, compiled and run.
-#include <catch2/catch.hpp>
 
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 TEST_CASE("readme: a request that was recorded is in the window that is drained") {
   sluice::Recorder recorder({.threads = 8});

@@ -1,7 +1,6 @@
 #include "sluice/recorder.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -11,6 +10,7 @@
 #include "expected.hpp"
 #include "manual_clock.hpp"
 #include "sluice/view.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using sluice::test::broken_identity;

@@ -4,7 +4,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "registry_rig.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <bit>
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdint>
 #include <functional>
@@ -23,6 +22,7 @@
 #include "shared_memory.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/registry.hpp"
+#include "tests/catch.hpp"
 
 namespace sluice::test {
 

@@ -1,7 +1,6 @@
 // Processes that record, are killed inside their records, retired, and replaced, while another process reads without a
 // pause: nothing that it reads ever goes down, and at the end nothing is lost or doubled.
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "random.hpp"
 #include "registry_rig.hpp"
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

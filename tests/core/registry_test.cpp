@@ -1,11 +1,11 @@
 // The processes of a server in memory that they share: totals by group, and what is left of processes that ended.
 #include <sys/resource.h>
 
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <vector>
 
 #include "registry_rig.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

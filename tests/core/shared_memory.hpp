@@ -5,10 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <functional>
 #include <span>
+
+#include "tests/catch.hpp"
 
 namespace sluice::test {
 

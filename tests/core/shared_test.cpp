@@ -1,5 +1,4 @@
 // Requests that belong to no thread: begun on one, finished on another, many at a time.
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -10,6 +9,7 @@
 #include "manual_clock.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "manual_clock.hpp"
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using sluice::Completion;
 using sluice::RequestText;

@@ -2,13 +2,13 @@
 #include "stress.hpp"
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

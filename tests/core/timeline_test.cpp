@@ -1,9 +1,8 @@
 #include "timeline.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "manual_clock.hpp"
 #include "sluice/recorder.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using sluice::test::ManualClock;

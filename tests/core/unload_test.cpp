@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <barrier>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -19,6 +18,7 @@
 #include "sluice/recorder.hpp"
 #include "sluice/resources.hpp"
 #include "stress.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

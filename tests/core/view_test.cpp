@@ -1,7 +1,6 @@
 #include "sluice/view.hpp"
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -9,6 +8,7 @@
 
 #include "definition.hpp"
 #include "random.hpp"
+#include "tests/catch.hpp"
 
 using namespace sluice;
 using namespace sluice::test;

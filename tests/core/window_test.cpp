@@ -1,6 +1,5 @@
 #include "sluice/window.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 using namespace sluice;
 

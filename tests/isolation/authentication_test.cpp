@@ -1,10 +1,10 @@
 #include "adapters/daemon/authentication.hpp"
 
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <memory>
 
 #include "adapters/daemon/wire.hpp"
+#include "tests/catch.hpp"
 
 namespace {
 

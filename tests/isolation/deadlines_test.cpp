@@ -9,7 +9,6 @@
 
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -21,6 +20,7 @@
 
 #include "adapters/daemon/channel.hpp"
 #include "sluice/clock.hpp"
+#include "tests/catch.hpp"
 
 namespace {
 

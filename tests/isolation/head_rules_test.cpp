@@ -1,9 +1,9 @@
 #include "adapters/wsgi/head_rules.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "adapters/wsgi/merged_fields.hpp"
+#include "tests/catch.hpp"
 
 namespace {
 

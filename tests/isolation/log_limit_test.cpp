@@ -1,6 +1,5 @@
 #include "adapters/wsgi/log_limit.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.hpp"
 
 TEST_CASE("log limit: the first event is logged, and the others once in a minute with their number") {
   sluice::wsgi::LogLimit limit;

@@ -1,8 +1,9 @@
 #include "adapters/daemon/wire.hpp"
 
-#include <catch2/catch.hpp>
 #include <random>
 #include <string>
+
+#include "tests/catch.hpp"
 
 namespace {
 

@@ -38,14 +38,20 @@ daemon_tests=$(
     echo "tests/apache/test_$name.py"
   done)
 
-core() { suite "core, $1 build" ctest --preset "$1" -j 2 --output-on-failure --no-tests=error; }
+# core PRESET [OPTION OF CTEST...]
+core() {
+  preset=$1
+  shift
+  suite "core, $preset build${1:+, $*}" ctest --preset "$preset" -j 2 --output-on-failure --no-tests=error "$@"
+}
+load=endurance:  # the tests of the core under load for long
 
 bindings() {
   suite "bindings and harness, $("$1/bin/python" --version)" "$1/bin/python" -m pytest -n 2 tests/python
 }
 
 tier_test() {
-  core release
+  core release -E $load
   suite "rooms" "$python" -m pytest tests/rooms
   bindings build/venv
   suite "bench" "$python" -m pytest -n 2 --dist loadscope tests/bench
@@ -75,6 +81,7 @@ other_interpreter() {
 
 # A report of a sanitizer ends the program, so it is a failure.
 tier_deep() {
+  core release -R $load
   core asan
   core tsan
   suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error

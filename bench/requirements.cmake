@@ -1,0 +1,14 @@
+# What the benchmarks need.
+
+find_package(benchmark QUIET)
+if(benchmark_FOUND)
+  list(APPEND SLUICE_FOUND "Google Benchmark ${benchmark_VERSION}")
+else()
+  list(APPEND SLUICE_MISSING "Google Benchmark")
+endif()
+find_package(prometheus-cpp CONFIG QUIET COMPONENTS core)
+if(prometheus-cpp_FOUND)
+  list(APPEND SLUICE_FOUND "prometheus-cpp ${prometheus-cpp_VERSION}")
+else()
+  list(APPEND SLUICE_MISSING "prometheus-cpp")
+endif()

@@ -1,0 +1,94 @@
+"""What the CMake project does on machines that lack things, and inside another project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import run
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+# Nothing but a compiler, CMake and Abseil.
+BARE = [
+    *("-DSLUICE_PYTHON=/nowhere/python3", "-DAPXS=OFF", "-DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON"),
+    *("-DCMAKE_DISABLE_FIND_PACKAGE_benchmark=ON", "-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON"),
+]
+PARENT = """
+cmake_minimum_required(VERSION 3.25)
+project(parent CXX)
+find_package(absl REQUIRED)
+find_package(Threads REQUIRED)
+get_cmake_property(variables_before VARIABLES)
+get_cmake_property(cached_before CACHE_VARIABLES)
+{before}
+add_subdirectory({root} sluice)
+get_cmake_property(variables_after VARIABLES)
+get_cmake_property(cached_after CACHE_VARIABLES)
+list(REMOVE_ITEM variables_after ${{variables_before}} variables_before cached_before)
+list(REMOVE_ITEM cached_after ${{cached_before}})
+message(STATUS "new: ${{variables_after}};${{cached_after}}")
+add_executable(consumer {consumer})
+target_link_libraries(consumer PRIVATE sluice::core)
+install(TARGETS consumer)
+"""
+
+
+def parent(root: Path, *options: str, before: str = "") -> str:
+    text = PARENT.format(root=ROOT, consumer=HERE / "consumer.cpp", before=before)
+    (root / "CMakeLists.txt").write_text(text)
+    return run("cmake", "-G", "Ninja", "-S", root, "-B", root / "build", *options)
+
+
+def test_a_compiler_and_abseil_are_enough_for_the_core(tmp_path: Path) -> None:
+    told = run("cmake", "-S", ROOT, "-B", tmp_path / "build", *BARE)
+    assert ", Release, " in told
+    assert "core: static library" in told
+    assert "Python package: left out: no Python: SLUICE_PYTHON=/nowhere/python3 does not run" in told
+    assert "Apache module: left out: no Python" in told
+    assert "tests, as target `tests`: left out: no Catch2" in told
+    assert "benchmarks, as target `sluice_bench`: left out: no Google Benchmark" in told
+    run("cmake", "--build", tmp_path / "build", "-j", 2)
+    run("cmake", "--install", tmp_path / "build", "--prefix", tmp_path / "prefix")
+    installed = {path.name for path in (tmp_path / "prefix").rglob("*")}
+    assert {"recorder.hpp", "libsluice.a", "sluiceConfig.cmake", "sluice.pc"} <= installed
+
+
+@pytest.mark.parametrize(("part", "missing"), [("PYTHON", "no Python"), ("MODULE", "apxs"), ("TESTS", "no Catch2")])
+def test_a_part_that_is_asked_for_is_not_left_out_in_silence(tmp_path: Path, part: str, missing: str) -> None:
+    with pytest.raises(AssertionError, match=f"(?s)SLUICE_BUILD_{part} is ON.*{missing}"):
+        run("cmake", "-S", ROOT, "-B", tmp_path, *BARE, f"-DSLUICE_BUILD_{part}=ON")
+
+
+def test_a_part_that_is_refused_is_not_looked_for(tmp_path: Path) -> None:
+    told = run("cmake", "-S", ROOT, "-B", tmp_path, *BARE, "-DSLUICE_BUILD_PYTHON=OFF")
+    assert "Python package: left out, by SLUICE_BUILD_PYTHON" in told
+
+
+def test_inside_another_project_only_names_of_its_own_are_added(tmp_path: Path) -> None:
+    told = parent(tmp_path)
+    new = next(line for line in told.splitlines() if "new: " in line).split("new: ")[1].split(";")
+    others = [name for name in new if name and not name.lower().startswith("sluice") and "CMAKE_PROJECT_VERSION" not in name]
+    assert others == []
+
+
+def test_inside_another_project_nothing_is_installed(tmp_path: Path) -> None:
+    parent(tmp_path)
+    run("cmake", "--build", tmp_path / "build", "-j", 2)
+    run("cmake", "--install", tmp_path / "build", "--prefix", tmp_path / "prefix")
+    assert [path.name for path in (tmp_path / "prefix").rglob("*") if path.is_file()] == ["consumer"]
+
+
+def test_a_shared_library_has_a_soname_and_what_a_consumer_needs(tmp_path: Path) -> None:
+    parent(tmp_path, "-DBUILD_SHARED_LIBS=ON")
+    run("cmake", "--build", tmp_path / "build", "-j", 2)
+    run(tmp_path / "build/consumer")
+    (library,) = {path.resolve() for path in (tmp_path / "build").rglob("libsluice.so")}
+    version = library.name.removeprefix("libsluice.so.")
+    assert f"libsluice.so.{version.rpartition('.')[0]}" in run("readelf", "-d", library)
+
+
+def test_the_abseil_of_the_other_project_is_taken(tmp_path: Path) -> None:
+    """Another search for Abseil would fail."""
+    parent(tmp_path, before="set(CMAKE_DISABLE_FIND_PACKAGE_absl ON)")
