@@ -94,6 +94,7 @@ tier_deep() {
   suite "mutants" "$python" tests/mutants/run.py $([ -n "$long" ] || echo --quick)
   suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 20)
   suite "mutated requests" "$python" -m pytest -s -n 0 tests/mutation
+  suite "stops of the demo" env SLUICE_DEEP=1 "$python" -m pytest -s tests/examples/test_demo_stops.py
   for venv in $(cat build/venvs); do bindings "$venv"; done
   for version in $(cut -d' ' -f1 build/embeddable); do other_interpreter "$version"; done
 }
