@@ -87,10 +87,12 @@ def machine(context: dict) -> dict:
 
 
 def commit() -> str:
-    """Of the tree that was measured, with a mark if it has changes; empty outside a repository."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=BUILD.parent.parent, capture_output=True, text=True, check=False
-    )
+    """Of the tree that was measured, with a mark if it has changes; empty outside a repository or without git."""
+    describe = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(describe, cwd=BUILD.parent.parent, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return done.stdout.strip()
 
 

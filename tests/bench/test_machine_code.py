@@ -13,7 +13,7 @@ from . import compiled, machine_code
 
 COMPILERS = ("g++", "clang++")
 LEVELS = ("-O2", "-O3")
-FAST = ("-O2 -ffast-math", "-Ofast -march=native")
+FAST = ("-O2 -ffast-math", "-O3 -ffast-math -march=native")
 """How a host may be compiled that counts on no order of floating-point operations."""
 OUTSIDE = ("sluice::Worker::begin_elsewhere", "sluice::Worker::finish_elsewhere", "sluice::Worker::abandon")
 """What the path leaves to others: spilled requests, forks, kernels without membarrier, dropped requests."""

@@ -7,6 +7,8 @@ root=$1
 shift
 
 mount --make-rprivate /
+# The root of a machine is a mount; a program that unshares mounts relies on it.
+mount --rbind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
