@@ -1,17 +1,20 @@
 # One command for each thing that a user or a developer does. Everything made stands under build/.
 
 PYTHON        ?= /usr/bin/python3
-EXTRA_PYTHONS ?= python3.12 python3.13 $(foreach v,3.12 3.13,$(wildcard $(PYENV_ROOT)/versions/*/bin/python$v))
+pyenv          = $(or $(PYENV_ROOT),$(HOME)/.pyenv)
+EXTRA_PYTHONS ?= $(foreach v,3.11 3.12 3.13 3.14 3.15,python$v $(wildcard /usr/bin/python$v $(pyenv)/versions/*/bin/python$v))
 PREFIX        ?= /usr/local
 DEMO_ARGS     ?=
 TELEMETRY     ?=
 DESTDIR       ?=
+SUITES        ?= trixie testing
+STEPS         ?= both
 WERROR        ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev
 test_packages  := $(build_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
-                  libcpp-httplib-dev libboost-dev strace $(if $(shell command -v npm),,nodejs npm)
+                  libcpp-httplib-dev libboost-dev strace openssl $(if $(shell command -v npm),,nodejs npm)
 deep_packages  := $(build_packages) catch2 relacy-dev spin clang openssl
 # The core for aarch64, where the machine is none itself.
 cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)
@@ -36,8 +39,8 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo build test test-deep test-long bench install clean lint force \
-        need-build need-test need-deep need-long need-bench need-lint need-cross compile-modules $(presets:%=compile-%) \
+.PHONY: help demo build test test-short test-deep test-long test-platforms bench install clean lint force \
+        need-build need-test need-short need-deep need-long need-platforms need-bench need-lint need-cross compile-modules $(presets:%=compile-%) \
         compile-tests compile-others
 
 help:
@@ -48,6 +51,10 @@ help:
 	@echo 'make test-deep  sanitizers, models, mutants, fuzzers and mutated requests, the other'
 	@echo '                interpreters (about 20 minutes)'
 	@echo 'make test-long  the suites of both with the full counts and longer runs under load'
+	@echo 'make test-platforms  the demo and make test in fresh installations of Debian releases,'
+	@echo '                as root: SUITES="$(SUITES)", STEPS=$(STEPS) (demo, test, both,'
+	@echo '                short: the demo and make test-short)'
+	@echo 'make test-short the suites of the core, the bindings and the harness'
 	@echo 'make bench      measure, print a table, write build/bench/report.json'
 	@echo 'make install    install the Apache module and the C++ package (PREFIX, DESTDIR)'
 	@echo 'make lint       check format, names and common mistakes'
@@ -56,7 +63,7 @@ help:
 	@echo 'Each installs what it needs first (Debian or Ubuntu packages when run by root, Python'
 	@echo 'packages under build/) and says so. Variables, with the values they have now:'
 	@echo '  PYTHON=$(PYTHON)  the interpreter that the module embeds'
-	@echo '  EXTRA_PYTHONS="$(EXTRA_PYTHONS)"  others to build for and test with, where they work'
+	@echo '  EXTRA_PYTHONS="$(strip $(EXTRA_PYTHONS))"  others to build for and test with, where they work'
 	@echo '  PREFIX=$(PREFIX)  DESTDIR=$(DESTDIR)  DEMO_ARGS=$(DEMO_ARGS)  TELEMETRY=$(TELEMETRY)'
 	@echo '  WERROR=$(WERROR)  ON makes warnings of the compiler errors, as the presets of developers do'
 
@@ -69,15 +76,23 @@ demo: build $(if $(TELEMETRY),build/venv/test.stamp)
 test: need-test compile-tests build/venv/test.stamp build/node/statsd.stamp
 	@tests/tools/suites.sh test
 
+test-short: need-short compile-tests build/venv/test.stamp
+	@tests/tools/suites.sh short
+
 test-deep: need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
            $(cross) build/venv/test.stamp build/venvs
 	@tests/tools/suites.sh deep
 
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
-test-long: need-long need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+test-long: need-long need-deep need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
            $(cross) build/venv/test.stamp build/venvs build/node/statsd.stamp
-	@tests/tools/suites.sh test deep
+	@tests/tools/suites.sh test deep platforms_long
+
+test-platforms: export SLUICE_RELEASES = $(SUITES)
+test-platforms: export SLUICE_STEPS = $(STEPS)
+test-platforms: need-platforms
+	@tests/tools/suites.sh platforms
 
 bench: need-bench compile-release compile-bench
 	$(venv) bench/report.py
@@ -103,6 +118,8 @@ need-deep:
 	@tests/tools/need.sh 'make test-deep' $(deep_packages)
 	@tests/tools/need.sh 'make test-deep' libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
 need-cross: ; @tests/tools/need.sh 'make compile-arm64' $(cross_packages)
+need-short: ; @tests/tools/need.sh 'make test-short' $(build_packages) catch2
+need-platforms: ; @tests/platforms/run.py
 need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
 need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
 need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)
@@ -112,6 +129,12 @@ need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)
 build/pythons: force | need-build
 	@mkdir -p build
 	@tests/tools/pythons.sh '$(PYTHON)' $(EXTRA_PYTHONS) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# The compilers that the environment asks for, CMake's own choice where it asks for none.
+build/compilers: force
+	@mkdir -p build
+	@echo "$${CC:-} $${CXX:-}" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 build/venv/build.stamp: bindings/requirements.txt build/pythons
@@ -158,7 +181,7 @@ told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
        -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
        -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
 
-$(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.json build/venv/build.stamp
+$(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.json build/compilers build/venv/build.stamp
 	@echo 'sluice: configuring $*'
 	@cmake --preset $* --fresh $(told)
 	@touch $@

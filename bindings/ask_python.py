@@ -1,15 +1,68 @@
-"""Tells CMake what it has to know of the interpreter that runs this, a line a fact."""
+"""Tells the build what it has to know of the interpreter that runs this, a line a fact.
+
+The facts `unfit`, `venv_unfit` and `module_unfit` are empty, or say why the interpreter cannot be used at all, for making
+virtual environments, and for embedding in the Apache module: a clause that follows the interpreter's name. Interpreters that
+are too old run this as well, so it is written in what they have in common.
+"""
 
 import os
+import sys
 import sysconfig
 
-variable = sysconfig.get_config_var
-library = variable("INSTSONAME") or variable("LDLIBRARY") or ""
-directories = [variable("LIBDIR") or "", os.path.join(sysconfig.get_config_var("prefix"), "lib")]
-shared = [os.path.join(directory, library) for directory in directories if variable("Py_ENABLE_SHARED")]
+OLDEST = (3, 11)
+NEWEST = (3, 15)
 
-print(f"version={sysconfig.get_python_version()}")
-print(f"include={sysconfig.get_path('include')}")
-print(f"suffix={variable('EXT_SUFFIX')}")
-print(f"free_threaded={variable('Py_GIL_DISABLED') or ''}")
-print(f"library={next(filter(os.path.exists, shared), '')}")
+
+def name(version):
+    return "%d.%d" % tuple(version[:2])
+
+
+def unfit():
+    version = sys.version_info
+    supported = "Sluice supports CPython %s to %s" % (name(OLDEST), name(NEWEST))
+    if version[:2] < OLDEST:
+        return "is Python %s, which is too old: %s" % (name(version), supported)
+    if version[:2] > NEWEST:
+        return "is Python %s, which is newer than what was tried: %s" % (name(version), supported)
+    if sys.implementation.name != "cpython":
+        return "is %s: %s" % (sys.implementation.name, supported)
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "is a free-threaded build of Python, which Sluice does not support: choose one with a GIL"
+    if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
+        return "lacks the headers of Python (Debian's package python%s-dev)" % name(version)
+    return ""
+
+
+def venv_unfit():
+    import importlib.util
+
+    if all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
+        return ""
+    return "cannot make virtual environments (Debian's package python%s-venv)" % name(sys.version_info)
+
+
+def library():
+    """The path of the shared library; empty if there is none."""
+    variable = sysconfig.get_config_var
+    if not variable("Py_ENABLE_SHARED"):
+        return ""
+    file = variable("INSTSONAME") or variable("LDLIBRARY") or ""
+    directories = [variable("LIBDIR") or "", os.path.join(variable("prefix"), "lib")]
+    paths = [os.path.join(directory, file) for directory in directories]
+    return next(filter(os.path.exists, paths), "")
+
+
+def tell(fact, value):
+    print("%s=%s" % (fact, value))
+
+
+reason = unfit()
+tell("version", name(sys.version_info))
+tell("unfit", reason)
+if not reason:
+    tell("venv_unfit", venv_unfit())
+    tell("module_unfit", "" if library() else "has no shared library to embed: build Python with --enable-shared")
+    tell("executable", sys.executable)
+    tell("include", sysconfig.get_path("include"))
+    tell("suffix", sysconfig.get_config_var("EXT_SUFFIX"))
+    tell("library", library())

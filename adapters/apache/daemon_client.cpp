@@ -23,6 +23,8 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 /// Processes that are about to end may each be met once, and again while they are.
 constexpr int kTriesMax = 1000;
+/// Processes that may end while they take a request. One that ends each time it takes one is not replaced for ever.
+constexpr std::uint32_t kUnreadTriesMax = 3;
 
 std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
 
@@ -83,7 +85,8 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
   const bool body_ended = !head.has_body || head.body_whole;
-  return DaemonSession(request, group.group.name, exchange, channel, body_ended).run(payload);
+  return DaemonSession(request, group.group.name, exchange, channel, body_ended)
+      .run(payload, head.tries <= kUnreadTriesMax);
 }
 
 }  // namespace

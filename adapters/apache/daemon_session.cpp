@@ -39,13 +39,23 @@ Arrived read_arrived_body(ApacheExchange& exchange, absl::Span<char> into) {
   return arrived;
 }
 
-DaemonSession::Answer DaemonSession::run(std::string_view head) {
+DaemonSession::Answer DaemonSession::run(std::string_view head, bool again_if_unread) {
   absl::Status status = reply(FrameType::kRequest, head);
+  if (again_if_unread && absl::IsCancelled(status)) return unread();
   while (status.ok() && !over_) {
     const absl::StatusOr<Frame> frame = channel_.next();
+    heard_ = heard_ || frame.ok() || channel_.buffered() != 0;
     status = frame.ok() ? on_frame(*frame) : frame.status();
   }
+  if (again_if_unread && !heard_ && channel_.left_unread()) return unread();
   return status.ok() ? answer_ : broken(status);
+}
+
+/// The process did not read the whole head, without which it begins nothing.
+DaemonSession::Answer DaemonSession::unread() {
+  ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, request_,
+                "Daemon process '%s' ended before it had read the request; another process is asked", group_);
+  return {.again = true};
 }
 
 absl::Status DaemonSession::on_frame(const Frame& frame) {

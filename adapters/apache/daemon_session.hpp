@@ -27,8 +27,9 @@ class DaemonSession {
       : request_(request), group_(group), exchange_(exchange), channel_(channel), body_ended_(body_ended) {}
 
   /// Sends the head of the request and passes on what is answered. Errors are logged. Blocks, until the channel ends at
-  /// the latest.
-  [[nodiscard]] Answer run(std::string_view head);
+  /// the latest. `again_if_unread`: whether another process is to be asked when this one ends before it has read the
+  /// whole head, so that it cannot have begun with the request.
+  [[nodiscard]] Answer run(std::string_view head, bool again_if_unread);
 
  private:
   absl::Status on_frame(const daemon::Frame& frame);
@@ -49,6 +50,7 @@ class DaemonSession {
   [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
   [[nodiscard]] bool short_of_promise() const noexcept;
   [[nodiscard]] Answer broken(const absl::Status& status);
+  [[nodiscard]] Answer unread();
 
   request_rec* request_;
   const char* group_;
@@ -60,6 +62,7 @@ class DaemonSession {
   std::uint64_t produced_ = 0;             ///< Bytes of the body of the response that were passed on.
   bool body_ended_;
   bool body_passed_ = false;  ///< A part was read from the client, so no other process can have the whole body.
+  bool heard_ = false;        ///< The process has sent something, so it has read the head.
   bool begun_ = false;        ///< The response has a head.
   bool over_ = false;
 };

@@ -3,8 +3,8 @@
 
 include(${PROJECT_SOURCE_DIR}/bindings/requirements.cmake)
 set(SLUICE_LIBPYTHON "${python_library}")
-if(python_version AND NOT SLUICE_LIBPYTHON)
-  list(APPEND SLUICE_MISSING "shared library of Python: ${SLUICE_PYTHON} was built without --enable-shared")
+if(python_module_unfit)
+  list(APPEND SLUICE_MISSING "Python to embed: SLUICE_PYTHON=${SLUICE_PYTHON} ${python_module_unfit}")
 endif()
 
 find_program(APXS NAMES apxs apxs2)

@@ -130,6 +130,8 @@ absl::Status Channel::fill() {
   const std::uint64_t deadline_ns = std::min({silence_end_ns(now_ns), frame_end_ns_, end_ns_});
   const absl::StatusOr<std::size_t> size =
       bounded(now_ns, deadline_ns, [&] { return ::recv(socket_, buffer_.get() + end_, kBuffer - end_, 0); });
+  // A Unix socket is reset only when it is closed with data that was not read; otherwise it comes to its end.
+  left_unread_ = absl::IsCancelled(size.status());
   if (!size.ok()) return size.status();
   if (*size == 0) return absl::CancelledError("the other end is gone");
   end_ += *size;

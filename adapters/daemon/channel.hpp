@@ -65,6 +65,9 @@ class Channel {
   /// Something has arrived, or the end of the connection.
   [[nodiscard]] bool readable() const noexcept;
 
+  /// The last receiving call failed because the other end closed the connection before it had read all that was sent.
+  [[nodiscard]] bool left_unread() const noexcept { return left_unread_; }
+
   /// Takes the next frame if it has been received already, has no payload, and is of this type.
   [[nodiscard]] bool take_if(FrameType type);
 
@@ -82,6 +85,7 @@ class Channel {
   std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  bool left_unread_ = false;
 };
 
 }  // namespace sluice::daemon

@@ -124,7 +124,7 @@ absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bo
   parts.push_back(pending_);
   if (size != 0) {
     parts.push_back(bytes_of(data));
-    parts.insert(parts.end(), blocks.begin(), blocks.end());
+    for (const std::string_view block : blocks) parts.push_back(block);
   }
   if (last) parts.push_back(bytes_of(end));
   const absl::Status status = channel_.send(parts);

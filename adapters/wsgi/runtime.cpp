@@ -1,6 +1,5 @@
 #include "adapters/wsgi/runtime.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,12 +67,6 @@ PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
 constexpr std::size_t kNameInLog = 200;
 
 bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
-
-std::int64_t mtime_us(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) return 0;
-  return std::int64_t{found.st_mtim.tv_sec} * 1'000'000 + found.st_mtim.tv_nsec / 1000;
-}
 
 }  // namespace
 
@@ -181,7 +174,7 @@ void Runtime::import_script(const std::string& application_group, const std::str
   }
   const WithGil locked(state);
   const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
-  static_cast<void>((*target)->scripts().load({.path = path, .mtime_us = mtime_us(path)}, log));
+  static_cast<void>((*target)->scripts().load({.path = path, .mtime_us = modified_us(path)}, log));
 }
 
 /// The main one last.

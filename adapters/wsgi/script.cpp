@@ -27,6 +27,19 @@ void log_traceback(LogLine log) {
   for (const std::string& line : bindings::take_traceback()) log(LogLevel::kError, line);
 }
 
+/// Whether a module was loaded from the file as it is. When the request saw another time, the file is looked at once
+/// more, because the request may have seen the old file and come after one that has loaded the new. Gives up the lock.
+bool is_up_to_date(PyObject* modified, const Scripts::Wanted& wanted) {
+  const std::int64_t loaded_us = PyLong_AsLongLong(modified);
+  if (PyErr_Occurred() != nullptr) return false;
+  if (loaded_us == wanted.mtime_us) return true;
+  std::int64_t now_us = 0;
+  Py_BEGIN_ALLOW_THREADS;
+  now_us = modified_us(wanted.path);
+  Py_END_ALLOW_THREADS;
+  return loaded_us == now_us;
+}
+
 }  // namespace
 
 Scripts::Script& Scripts::script_at(const std::string& path) {
@@ -59,7 +72,7 @@ Object Scripts::current(const Script& script, const Wanted& wanted, LogLine log)
   const Object module = script.module;
   if (!module || wanted.on_change == OnChange::kServe) return module;
   const Object modified = names_.in_module(module.ptr(), kModified);
-  if (!modified || PyLong_AsLongLong(modified.ptr()) != wanted.mtime_us) {
+  if (!modified || !is_up_to_date(modified.ptr(), wanted)) {
     PyErr_Clear();
     return {};
   }
@@ -121,7 +134,7 @@ Scripts::Loaded Scripts::import(Script& script, const Wanted& wanted, LogLine lo
   }
   Object module = execute(script, wanted, compiled.code.ptr(), log);
   if (!module) return {};
-  const Object modified = steal(PyLong_FromLongLong(wanted.mtime_us));
+  const Object modified = steal(PyLong_FromLongLong(compiled.mtime_us));
   if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();
   script.module = module;
   ++script.loads;

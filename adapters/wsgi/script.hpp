@@ -33,7 +33,7 @@ class Scripts {
 
   struct Wanted {
     std::string path;
-    std::int64_t mtime_us = 0;  ///< Of the file now.
+    std::int64_t mtime_us = 0;  ///< When the file was changed last, as the request found it.
     OnChange on_change = OnChange::kReload;
     bool ask_module = true;  ///< Whether it wants to be loaded again.
   };

@@ -27,7 +27,12 @@ struct Source {
   std::string text;
   std::string forbidden;
   int error = 0;  ///< An errno.
+  std::int64_t mtime_us = 0;
 };
+
+std::int64_t modified_us_of(const struct stat& file) noexcept {
+  return std::int64_t{file.st_mtim.tv_sec} * 1'000'000 + file.st_mtim.tv_nsec / 1000;
+}
 
 std::string why_forbidden(const struct stat& file, const ScriptOwnerRule& rule) {
   if (rule.user && file.st_uid != *rule.user) {
@@ -65,6 +70,7 @@ Source read_source(const std::string& path, const ScriptOwnerRule& rule) {
   } else if (!S_ISREG(file.st_mode)) {
     source.forbidden = "it is not a regular file";
   } else if (source.forbidden = why_forbidden(file, rule); source.forbidden.empty()) {
+    source.mtime_us = modified_us_of(file);  // if the file changes while it is read, the next request loads it again
     try {
       source.error = read_all(descriptor, source.text);
     } catch (const std::bad_alloc&) {
@@ -92,6 +98,11 @@ Object compiled(const std::string& source, PyObject* path) {
 
 }  // namespace
 
+std::int64_t modified_us(const std::string& path) noexcept {
+  struct stat file {};
+  return ::stat(path.c_str(), &file) == 0 ? modified_us_of(file) : 0;
+}
+
 Object file_name(const std::string& path) {
   return steal(PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
 }
@@ -103,13 +114,14 @@ ScriptCode compile_script(const std::string& path, const ScriptOwnerRule& rule) 
   Py_BEGIN_ALLOW_THREADS;
   source = read_source(path, rule);
   Py_END_ALLOW_THREADS;
-  if (!source.forbidden.empty()) return {.code = {}, .forbidden = std::move(source.forbidden)};
+  if (!source.forbidden.empty())
+    return {.code = {}, .forbidden = std::move(source.forbidden), .mtime_us = source.mtime_us};
   if (source.error != 0) {
     errno = source.error;
     PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, name.ptr());
     return {};
   }
-  return {.code = compiled(source.text, name.ptr()), .forbidden = {}};
+  return {.code = compiled(source.text, name.ptr()), .forbidden = {}, .mtime_us = source.mtime_us};
 }
 
 }  // namespace sluice::wsgi

@@ -1,5 +1,6 @@
 // Preloaded into a server: has single calls of the system fail, as the environment says.
 //   SLUICE_FAIL_FORK=path   fork() fails with EAGAIN while there is such a file
+//   SLUICE_DIE_AT_ACCEPT=N  each daemon process is killed when it has accepted its Nth connection, before it reads
 //   SLUICE_FAIL_STEP=name   that step of becoming another user fails with EPERM in daemon processes, which, unlike the
 //                           server's own, use the calls for all ids; `verification` has setresuid() do nothing at all,
 //                           `leftovers` leaves root's group
@@ -7,8 +8,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int in_daemon_process;
@@ -31,6 +35,24 @@ pid_t fork(void) {
   }
   pid_t (*next)(void) = dlsym(RTLD_NEXT, "fork");
   return next();
+}
+
+static int is_unix_socket(int descriptor) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+int accept4(int descriptor, struct sockaddr* address, socklen_t* size, int flags) {
+  static atomic_int accepted;
+  int (*next)(int, struct sockaddr*, socklen_t*, int) = dlsym(RTLD_NEXT, "accept4");
+  const int connection = next(descriptor, address, size, flags);
+  const char* number = getenv("SLUICE_DIE_AT_ACCEPT");
+  if (number != NULL && connection >= 0 && is_unix_socket(descriptor) &&
+      atomic_fetch_add(&accepted, 1) + 1 == atoi(number)) {
+    kill(getpid(), SIGKILL);
+  }
+  return connection;
 }
 
 int setgroups(size_t size, const gid_t* list) {

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from .client import RawClient, Response, fetch
 from .config import APACHE, Layout, Workers, render
-from .process import clean_environment, free_port, group_members, open_connections, wait_until
+from .process import (
+    clean_environment,
+    free_port,
+    group_members,
+    has_running_thread,
+    open_connections,
+    wait_until,
+)
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
@@ -77,9 +84,10 @@ class Httpd:
         raise AssertionError(f"Apache did not start:\n{self.error_log()}\n{console}")
 
     def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> float:
-        """Stops Apache; fails when it does not stop or leaves children behind.
+        """Stops Apache once it is idle; fails when it does not stop or leaves children behind.
 
-        Returns the seconds it took.
+        The last windows of its reporters are whole then, unless a client still holds a connection:
+        a test that needs them in spite of one calls graceful_stop(). Returns the seconds it took.
         """
         begun = time.monotonic()
         if self._process is None:
@@ -225,15 +233,17 @@ class Httpd:
         return False
 
     def _settle(self) -> None:
-        """Lets Apache finish closing its connections.
+        """Waits until Apache has closed its connections and its threads are idle, for a second at most.
 
-        When told to stop at once, its threaded MPMs shut the sockets of busy workers down, at times
-        one whose memory the worker has just given back: a crash of their own.
+        When told to stop at once, its threaded MPMs close the sockets of busy workers, at times one
+        whose memory the worker is giving back: a crash of their own, before the module hears of the
+        end. A thread that still runs after its connection was closed may be such a worker.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
-        while open_connections(self.port) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if not open_connections(self.port) and not any(map(has_running_thread, self.children())):
+                break
             time.sleep(0.01)
-        time.sleep(0.02)
 
     def _end_by_force(self) -> None:
         """Kills, by id, whatever of the server still lives."""

@@ -75,6 +75,15 @@ def group_members(group: int) -> list[int]:
     return found
 
 
+def has_running_thread(pid: int) -> bool:
+    """Whether a thread of the process runs, or would if it had a processor; one that waits does not."""
+    for task in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if task.read_text().rpartition(")")[2].split()[0] in "RD":
+                return True
+    return False
+
+
 def named_processes(candidates: list[int], name: str) -> list[int]:
     """Those whose title, as `ps` shows it, begins with this name; the one that began first first."""
     found = []

@@ -1,15 +1,21 @@
-"""How much a test does: a short form always, the full count with SLUICE_LONG."""
+"""How much a test does: a short form always, the full count with SLUICE_LONG or, where that says so, SLUICE_DEEP."""
 
 from __future__ import annotations
 
 import os
 
 LONG = "SLUICE_LONG" in os.environ
+DEEP = "SLUICE_DEEP" in os.environ
 LONG_TIMEOUT_SECONDS = 3600
 
 
 def scaled(short: int, full: int) -> int:
     return full if LONG else short
+
+
+def scaled_deep(short: int, full: int) -> int:
+    """The full count in `make test-deep` only, where it is the subject of a suite."""
+    return full if DEEP else short
 
 
 def figure(what: str, **values: object) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from .client import Response
 from .httpd import Httpd, StartHttpd
+from .paused import PAUSED, go_on, start_paused, wait_until_paused
 from .process import wait_until
 from .windows import read_reports, total
 
@@ -119,3 +121,18 @@ def test_all_processes_of_a_group_notice_a_change(start_httpd: StartHttpd) -> No
     touch(server)
     after = {pid_of(server) for _ in range(24)}
     assert not before & after
+
+
+def test_a_request_from_before_a_change_does_not_replace_the_new_process(start_httpd: StartHttpd) -> None:
+    """One that the server looked at the old file for, and that comes to a process that has loaded the new."""
+    server = start_paused(start_httpd, "WSGIDaemonProcess d threads=2", ALIAS, PATH)
+    before = pid_of(server)
+    with ThreadPoolExecutor(1) as pool:
+        early = pool.submit(server.get, PAUSED)
+        wait_until_paused(server)
+        touch(server)
+        after = pid_of(server)
+        assert after != before
+        go_on(server)
+        assert int(early.result().text) == after
+    assert pid_of(server) == after

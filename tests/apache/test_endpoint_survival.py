@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,24 @@ def kill_one(server: Httpd) -> None:
     victim = daemons(server)[0]
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: victim not in daemons(server) and len(daemons(server)) == 2, "another process")
+
+
+@contextmanager
+def asking(server: Httpd, tally: Tally) -> Iterator[None]:
+    """Load in batches, each of which is added to the tally once it is answered."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            tally.merge(send_number(server.port, STATUSES, 70, clients=4, keep_alive=False))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def by_class(tally: Tally) -> dict[str, float]:
@@ -184,6 +204,32 @@ def test_a_killed_process_of_the_server_leaves_its_counts(start_httpd: StartHttp
             os.kill(pid, signal.SIGKILL)
         assert settled(server, tally.responses).classes(SERVER_GROUP) == by_class(tally)
     assert not tally.failures
+    server.layout.error_log.write_text("")  # the ends by signal were asked for
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV], ids=["SIGKILL", "SIGSEGV"])
+def test_processes_of_the_server_that_die_under_load_take_no_count_along(
+    start_httpd: StartHttpd, how: signal.Signals
+) -> None:
+    server = start_httpd(*EMBEDDED, *ENDPOINT, modules=MODULES, processes=2, threads=THREADS)
+    deaths = scaled(4, 40)
+    tally = Tally()
+    with asking(server, tally):
+        for number in range(1, deaths + 1):
+            answered_before, before_load = tally.responses, read(server)
+            wait_until(lambda: tally.responses > answered_before, "answers")
+            answered, before = tally.responses, read(server)
+            victim = server.children()[0]
+            os.kill(victim, how)
+            wait_until(lambda: victim not in server.children(), f"the end of {victim}")
+            after = read(server)
+            assert not before.lower_than(before_load) and not after.lower_than(before)
+            assert after.requests() >= answered - number * THREADS
+    reading = settled(server, tally.responses)
+    figure(f"{deaths} deaths by {how.name}", answered=tally.responses, counted=reading.requests())
+    # A process may die between the answer and the counting of it, or after the counting and before the answer.
+    assert abs(reading.requests() - tally.responses) <= deaths * THREADS
+    assert tally.responses > 20 * deaths
     server.layout.error_log.write_text("")  # the ends by signal were asked for
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from .httpd import Httpd, StartHttpd
+from .paused import PAUSED, go_on, start_paused, wait_until_paused
 
 ALIAS = "WSGIScriptAlias / ${APPS}/reloaded_app.py"
 PATH = "WSGIPythonPath ${APPS}"
@@ -116,6 +117,33 @@ def test_requests_during_a_change_are_all_answered(server: Httpd) -> None:
     final = answer(server)
     assert final["version"] == "second"
     assert final["activations"] == 2
+
+
+def test_a_request_from_before_a_change_does_not_load_the_new_script_again(
+    start_httpd: StartHttpd,
+) -> None:
+    """One that the server looked at the old file for, and that comes to the script after another has loaded the new."""
+    server = start_paused(start_httpd, ALIAS, PATH)
+    answer(server)
+    with ThreadPoolExecutor(1) as pool:
+        early = pool.submit(server.get, PAUSED)
+        wait_until_paused(server)
+        change_version(server, "first", "second")
+        assert answer(server)["activations"] == 2
+        go_on(server)
+        assert early.result().json()["version"] == "second"
+    assert answer(server)["activations"] == 2
+
+
+def test_a_script_that_changes_just_before_it_is_read_is_loaded_once(start_httpd: StartHttpd) -> None:
+    server = start_paused(start_httpd, ALIAS, PATH)
+    with ThreadPoolExecutor(1) as pool:
+        early = pool.submit(server.get, PAUSED)
+        wait_until_paused(server)
+        change_version(server, "first", "second")
+        go_on(server)
+        assert early.result().json()["version"] == "second"
+    assert answer(server)["activations"] == 1
 
 
 @pytest.mark.parametrize("place", ["server", "location"])

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from .client import request_head
+from .faults import preload_stop_race
 from .httpd import Httpd, StartHttpd
+from .load import Request, Tally, send_for, send_number
 from .process import wait_until
+from .windows import check_reports, read_reports, total
 
 PRELOADED = "process-group=%{GLOBAL} application-group="
 APP = [
@@ -17,6 +22,7 @@ APP = [
     f"WSGIImportScript ${{APPS}}/shutdown_app.py {PRELOADED}two",
     f"WSGIScriptAlias / ${{APPS}}/shutdown_app.py {PRELOADED}%{{GLOBAL}}",
 ]
+METRICS = ["WSGIScriptAlias / ${APPS}/metrics_app.py", "WSGIPythonPath ${APPS}"]
 HELLO = "WSGIScriptAlias / ${APPS}/hello.py"
 KINDS = ("shutdown", "event", "thread")
 GROUPS = {"one", "two", "main"}
@@ -102,3 +108,35 @@ def test_a_request_that_waits_for_its_body_does_not_hold_up_the_end(
         client.send(request_head("POST", "/?call=read", "Content-Length: 50") + b"part;")
         server.terminate()
     assert not server.log_lines("SIGKILL")
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("end", [Httpd.stop, Httpd.graceful_stop])
+def test_the_last_window_is_written_after_load_that_has_just_ended(
+    start_httpd: StartHttpd, tmp_path: Path, end: Callable[[Httpd], object]
+) -> None:
+    """The event MPM can crash when it is told to end while a thread closes a connection."""
+    server = start_httpd(*METRICS, environment=preload_stop_race(tmp_path, 100_000))
+    tally = send_number(server.port, [Request("/")], 4, keep_alive=False)
+    end(server)
+    check_counted(server, tally)
+
+
+@pytest.mark.embedded
+def test_a_graceful_stop_under_load_counts_what_was_answered(
+    start_httpd: StartHttpd, tmp_path: Path, mpm: str
+) -> None:
+    server = start_httpd(*METRICS, mpm=mpm, environment=preload_stop_race(tmp_path, 20_000))
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(send_for, server.port, [Request("/")], 2.5, keep_alive=False)
+        wait_until(lambda: read_reports(server.out), "a first window")
+        server.graceful_stop()
+    assert load.result().failures, "the load was over before the stop"
+    check_counted(server, load.result())
+
+
+def check_counted(server: Httpd, tally: Tally) -> None:
+    """All that was answered is in the windows, the last of which is there."""
+    reports = read_reports(server.out)
+    check_reports(reports)
+    assert total(reports, "request_count") == tally.responses > 0

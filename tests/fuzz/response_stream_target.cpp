@@ -212,7 +212,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Connection connection(stream);
   Channel channel(connection.own(), Sender::kDaemon, 0);
   apache::DaemonSession session(&request, "group", exchange, channel, input.flag());
-  const auto answer = session.run("");
+  const auto answer = session.run("", false);
   check_bounds(answer, request);
   if (expected.certain) check_certain(expected, answer, request);
   return 0;

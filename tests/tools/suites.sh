@@ -1,5 +1,5 @@
 #!/bin/sh
-# suites.sh TIER...: runs the suites of the tiers `test` and `deep` on what the Makefile has built, each suite under a
+# suites.sh TIER...: runs the suites of the tiers named (`short`, `test`, `deep`, ...) on what the Makefile has built, each suite under a
 # title line, and stops at the first that fails. SLUICE_LONG selects the full counts. SLUICE_TALLY names a file that
 # gets the line `PASSED FAILED` instead of the closing line, for a caller that runs several tiers.
 set -u
@@ -38,15 +38,27 @@ daemon_tests=$(
     echo "tests/apache/test_$name.py"
   done)
 
-core() { suite "core, $1 build" ctest --preset "$1" -j 2 --output-on-failure --no-tests=error; }
+# core PRESET [OPTION OF CTEST...]
+core() {
+  preset=$1
+  shift
+  suite "core, $preset build${1:+, $*}" ctest --preset "$preset" -j 2 --output-on-failure --no-tests=error "$@"
+}
+load=endurance:  # the tests of the core under load for long
 
 bindings() {
   suite "bindings and harness, $("$1/bin/python" --version)" "$1/bin/python" -m pytest -n 2 tests/python
 }
 
-tier_test() {
+tier_short() {
   core release
+  bindings build/venv
+}
+
+tier_test() {
+  core release -E $load
   suite "rooms" "$python" -m pytest tests/rooms
+  suite "scripts of the Makefile" "$python" -m pytest tests/tools tests/platforms
   bindings build/venv
   suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
   suite "apache" "$python" -m pytest $at_once tests/apache
@@ -82,6 +94,7 @@ cross() {
 
 # A report of a sanitizer ends the program, so it is a failure.
 tier_deep() {
+  core release -R $load
   core asan
   core tsan
   cross
@@ -89,8 +102,21 @@ tier_deep() {
   suite "mutants" "$python" tests/mutants/run.py $([ -n "$long" ] || echo --quick)
   suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 20)
   suite "mutated requests" "$python" -m pytest -s -n 0 tests/mutation
+  suite "stops of the demo" env SLUICE_DEEP=1 "$python" -m pytest -s tests/examples/test_demo_stops.py
   for venv in $(cat build/venvs); do bindings "$venv"; done
   for version in $(cut -d' ' -f1 build/embeddable); do other_interpreter "$version"; done
+}
+
+# The commands of the README in fresh installations, each release with the steps that follow it.
+platforms() {
+  steps=$1
+  shift
+  suite "platforms, $*: $steps" python3 tests/platforms/run.py --steps "$steps" "$@"
+}
+tier_platforms() { platforms "$SLUICE_STEPS" $SLUICE_RELEASES; }
+tier_platforms_long() {
+  platforms both trixie
+  platforms demo testing
 }
 
 for tier; do "tier_$tier"; done

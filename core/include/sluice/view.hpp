@@ -34,9 +34,9 @@ class View {
   /// How many durations fall into an entry.
   [[nodiscard]] constexpr std::uint64_t count(const std::array<std::uint64_t, Grid::kBuckets>& buckets,
                                               std::size_t entry) const noexcept {
-    std::size_t bucket = first(entry);
-    std::uint64_t sum = buckets[bucket];  // most have one
-    for (const std::size_t end = first(entry + 1); ++bucket < end;) sum += buckets[bucket];
+    const std::size_t end = first(entry + 1);
+    std::uint64_t sum = 0;
+    for (std::size_t bucket = first(entry); bucket < end; ++bucket) sum += buckets[bucket];
     return sum;
   }
 
