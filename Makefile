@@ -16,6 +16,9 @@ build_packages := build-essential g++ cmake ninja-build pkg-config python3 pytho
 test_packages  := $(build_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
                   libcpp-httplib-dev libboost-dev strace openssl $(if $(shell command -v npm),,nodejs npm)
 deep_packages  := $(build_packages) catch2 relacy-dev spin clang openssl
+# The core for aarch64, where the machine is none itself.
+cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)
+cross_packages := g++-aarch64-linux-gnu qemu-user
 long_packages  := $(test_packages) chromium
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
@@ -26,7 +29,7 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 
-presets := release dev asan tsan bench models fuzz
+presets := release dev asan tsan bench models fuzz arm64
 venv    := build/venv/bin/python
 apxs     = $(shell apxs -q $(1))
 sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch]pp' -o -name '*.[ch]')
@@ -37,7 +40,7 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo build test test-short test-deep test-long test-platforms bench install clean lint force \
-        need-build need-test need-short need-deep need-long need-platforms need-bench need-lint compile-modules $(presets:%=compile-%) \
+        need-build need-test need-short need-deep need-long need-platforms need-bench need-lint need-cross compile-modules $(presets:%=compile-%) \
         compile-tests compile-others
 
 help:
@@ -77,13 +80,13 @@ test-short: need-short compile-tests build/venv/test.stamp
 	@tests/tools/suites.sh short
 
 test-deep: need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           build/venv/test.stamp build/venvs
+           $(cross) build/venv/test.stamp build/venvs
 	@tests/tools/suites.sh deep
 
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           build/venv/test.stamp build/venvs build/node/statsd.stamp
+           $(cross) build/venv/test.stamp build/venvs build/node/statsd.stamp
 	@tests/tools/suites.sh test deep platforms_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
@@ -114,6 +117,7 @@ need-test:  ; @tests/tools/need.sh 'make test' $(test_packages)
 need-deep:
 	@tests/tools/need.sh 'make test-deep' $(deep_packages)
 	@tests/tools/need.sh 'make test-deep' libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
+need-cross: ; @tests/tools/need.sh 'make compile-arm64' $(cross_packages)
 need-short: ; @tests/tools/need.sh 'make test-short' $(build_packages) catch2
 need-platforms: ; @tests/platforms/run.py
 need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
@@ -184,6 +188,12 @@ $(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.js
 
 $(presets:%=compile-%): compile-%: build/%/configured.stamp
 	cmake --build --preset $*
+
+build/arm64-packages/stamp: tests/tools/arm64_packages.sh | need-cross
+	@tests/tools/arm64_packages.sh libabsl-dev catch2
+	@touch $@
+
+build/arm64/configured.stamp: tests/tools/aarch64.cmake build/arm64-packages/stamp
 
 # The tests of the release build, once Catch2 is there, and the package for the other interpreters.
 build/release/tests.stamp: build/release/configured.stamp

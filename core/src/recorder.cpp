@@ -39,7 +39,7 @@ Recorder::Options checked(Recorder::Options options) {
 
 Recorder::Recorder(Options options)
     : options_(checked(options)),
-      asymmetric_(options_.allow_membarrier && detail::membarrier_available()),
+      asymmetric_(options_.allow_membarrier && detail::may_leave_fence_to_readers(!options_.memory.empty())),
       memory_(std::make_unique<Memory>(options_)),
       slow_requests_(options_.slow_threshold_us ? std::make_unique<SlowRequests>(
                                                       options_.threads, *options_.slow_threshold_us, *options_.clock)

@@ -1,9 +1,7 @@
 // What processes have counted, read from their regions by another process.
 //
-// A living process goes on while it is read. A slot's sequence is read before and after its counters: even and the same
-// means that they are those of whole requests, as far as the hardware keeps stores in order (x86 does). A slot that is
-// not whole is read again, a few times, and then taken as it is. Each counter only grows, so that none is ever seen to
-// go down.
+// A living process goes on while it is read: detail/whole_slots.hpp reads each slot between two records, and takes one
+// whose writer leaves no time for that as it is. Each counter only grows, so that none is ever seen to go down.
 //
 // A process can write anything into its region. So no counter is taken for more than a process of its age can have
 // counted, and sums stay at their largest value instead of beginning anew: wrong numbers of one process are in its
@@ -11,11 +9,11 @@
 #include <algorithm>
 
 #include "registry_region.hpp"
+#include "sluice/detail/whole_slots.hpp"
 
 namespace sluice {
 namespace {
 
-constexpr int kTries = 16;
 constexpr std::uint64_t kQueueNs = 60'000'000'000;
 
 /// Requests without a slot that can be in flight in one process.
@@ -88,21 +86,6 @@ void add_spill(const detail::Spill& spill, const Bounds& slot_most, GroupCounts&
   }
 }
 
-template <class Slot>
-void add_whole_slot(const Slot& slot, std::size_t phases, const Bounds& most, GroupCounts& to) noexcept {
-  if (slot.sequence.load(std::memory_order_relaxed) == 0) return;  // no record has begun
-  GroupCounts whole;
-  for (int tries = 0; tries < kTries; ++tries) {
-    const std::uint64_t before = slot.sequence.load(std::memory_order_acquire);
-    if (tries > 0) whole = {};
-    add_slot(slot, phases, most, whole);
-    RegistryFence::light();
-    const bool same = slot.sequence.load(std::memory_order_relaxed) == before;
-    if (same && before % 2 == 0) break;
-  }
-  to.add(whole);
-}
-
 /// The arrays of a region, which are only read through what this returns.
 detail::SlotArray<detail::ProductionCells> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
   return slots_in(const_cast<std::byte*>(region), threads);
@@ -138,8 +121,11 @@ void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_
       const std::uint64_t request_ns = now_ns > start_ns ? std::min(now_ns - start_ns, age_ns + kQueueNs) : 0;
       reading.longest_request_ns = std::max(reading.longest_request_ns, request_ns);
     }
-    add_whole_slot(slot, phases_of(reading.mode), most, reading.counts);
   }
+  const std::size_t phases = phases_of(reading.mode);
+  detail::read_whole_slots<detail::InterprocessFence, GroupCounts>(
+      array.slots, used, [&](const auto& slot, GroupCounts& counts) { add_slot(slot, phases, most, counts); },
+      [&](const auto& slot) { reading.counts.add(slot.counts); });
   const detail::Spill& spill = spill_in(region);
   add(reading.active_requests, spill.in_flight(), kInFlightMost);
   add_spill(spill, most, reading.counts);

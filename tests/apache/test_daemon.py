@@ -17,7 +17,6 @@ import pytest
 
 from .client import request_head
 from .config_check import config_error
-from .faults import preload
 from .httpd import Httpd, StartHttpd
 from .identities import check_process, check_window
 from .load import Request, Tally, send_for, send_number
@@ -251,26 +250,6 @@ def test_a_process_that_dies_is_replaced(server: Httpd, name: str) -> None:
     assert len(server.log_lines("was ended by signal")) == 1, "the request went to another process"
     # The crash was asked for.
     server.layout.error_log.write_text("")
-
-
-def test_a_request_that_a_process_had_not_read_when_it_died_goes_to_another(
-    start_httpd: StartHttpd, tmp_path: Path
-) -> None:
-    server = start_httpd(*lines("threads=1"), environment=preload(tmp_path, SLUICE_DIE_AT_ACCEPT="2"))
-    body = b"x" * 300_000
-    answers = [server.post("/echo", body) for _ in range(4)]
-    assert [(answer.status, answer.body) for answer in answers] == [(200, body)] * 4
-    assert len(server.log_lines("was ended by signal 9")) == 3
-    server.layout.error_log.write_text("")  # the deaths were asked for
-
-
-def test_a_request_at_which_each_process_dies_is_answered_in_the_end(
-    start_httpd: StartHttpd, tmp_path: Path
-) -> None:
-    server = start_httpd(*lines("threads=1"), environment=preload(tmp_path, SLUICE_DIE_AT_ACCEPT="1"))
-    assert server.get("/").status == 502
-    assert len(server.log_lines("ended before it had read the request")) == 3
-    server.layout.error_log.write_text("")  # the deaths were asked for
 
 
 def test_deaths_under_load_leave_no_request_without_an_answer(start_httpd: StartHttpd) -> None:

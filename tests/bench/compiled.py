@@ -55,11 +55,11 @@ def program(source: Path, out: Path, *, flags: Sequence[str] = RELEASE, packages
     return out
 
 
-def disassembly(command: str, source: Path, out: Path, flags: Sequence[str]) -> str:
+def disassembly(command: str, source: Path, out: Path, flags: Sequence[str], *, objdump: str = "objdump") -> str:
     """Of a shared object made of one source, with what it does not define left open."""
     hidden = ("-fPIC", "-fvisibility=hidden", "-shared", "-Wl,--unresolved-symbols=ignore-all")
     run([command, *STANDARD, *flags, *hidden, source, "-o", out])
-    return run(["objdump", "--disassemble", "--demangle", "--no-show-raw-insn", out])
+    return run([objdump, "--disassemble", "--demangle", "--no-show-raw-insn", out])
 
 
 def missing(*commands: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""Counts instructions by callgrind. Run as a program it prints the table of ceilings that fits what it measures now:
+"""Counts instructions by callgrind. Run as a program it prints the rows of ceilings.txt that fit what it measures now, of
+the compiler that made the build: that of build/release, or of the folder that SLUICE_BUILD names.
 
 build/venv/bin/python -m tests.bench.instructions
 """
@@ -97,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         core = of_core(Path(folder))
         measured = {(compiler, name): count for name, count in core.counts.items() if "many" not in name}
-        for name in ("request_metrics", "process_metrics"):
+        for name in ("request_metrics", "process_metrics") if compiled.PYTHON_PACKAGE.is_dir() else ():
             measured[f"{compiler}/{python}", name] = of_call(name, Path(folder))
     print(f"{'':<40}{'measured':>10}{'ceiling':>10}{'suggested':>10}", file=sys.stderr)
     for (toolchain, name), count in measured.items():

@@ -1,6 +1,6 @@
-"""What a path through x86-64 machine code does, read from the text of `objdump --disassemble --demangle`.
+"""What a path through machine code does, read from the text of `objdump --disassemble --demangle`.
 
-`faults(text, entry, leaves, outside)` follows every way through the function `entry`, and through those of `leaves` where it
+`faults(machine, text, entry, leaves, outside)` follows every way through the function `entry`, and through those of `leaves` where it
 calls them, and lists what a wait-free path of plain loads and stores must not hold. Ways end where a function of `outside`
 is called: what such a one does is not part of the path, and what only a way behind it reaches is not either. A loop is a
 fault, but in the functions of `counting` one that reads no memory is none: it waits for nobody.
@@ -12,28 +12,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .machines import Instruction, Machine
+
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 INSTRUCTION = re.compile(r"^ +([0-9a-f]+):\t(\S.*?)\s*$")
-TARGET = re.compile(r"^([0-9a-f]+) <(.*)>$")
-
-PREFIXES = {"lock", "rep", "repz", "repnz", "bnd", "notrack", "cs", "ds", "data16", "addr32"}
-FENCES = {"mfence", "lfence", "sfence", "serialize", "cpuid"}
-KERNEL = {"syscall", "sysenter", "int", "int3", "into"}
-STOPS = {"ret", "hlt", "ud2"}
-CONDITIONAL = re.compile(r"j(?!mp)[a-z]+$|loop[a-z]*$")
-
-
-@dataclass(frozen=True)
-class Instruction:
-    address: int
-    words: tuple[str, ...]  # prefixes and the mnemonic
-    operands: str
-    text: str
-    following: int | None  # the address after it, in the same function
-
-    @property
-    def mnemonic(self) -> str:
-        return self.words[-1]
+TARGET = re.compile(r"(?:^|, )([0-9a-f]+) <(.*)>$")
 
 
 @dataclass(frozen=True)
@@ -45,7 +28,7 @@ class Code:
         return next((name for name, entry in self.entries.items() if entry == address), None)
 
 
-def parse(text: str) -> Code:
+def parse(machine: Machine, text: str) -> Code:
     instructions: dict[int, Instruction] = {}
     entries: dict[str, int] = {}
     lines = text.splitlines()
@@ -54,20 +37,20 @@ def parse(text: str) -> Code:
             entries[function[1]] = int(line.split()[0], 16)
         elif match := INSTRUCTION.match(line):
             after = INSTRUCTION.match(lines[number + 1]) if number + 1 < len(lines) else None
-            words, operands = _split(match[2].partition("#")[0].strip())
+            words, operands = _split(match[2].partition(machine.comment)[0].strip(), machine.prefixes)
             address = int(match[1], 16)
             following = int(after[1], 16) if after else None
             instructions[address] = Instruction(address, words, operands, match[2], following)
     return Code(instructions, entries)
 
 
-def _split(text: str) -> tuple[tuple[str, ...], str]:
+def _split(text: str, prefixes: frozenset[str]) -> tuple[tuple[str, ...], str]:
     words, rest = [], text
     while rest:
-        word, _, rest = rest.partition(" ")
+        word, _, rest = rest.replace("\t", " ").partition(" ")
         words.append(word)
         rest = rest.strip()
-        if word not in PREFIXES:
+        if word not in prefixes:
             break
     return tuple(words), rest
 
@@ -78,20 +61,19 @@ def is_one_of(name: str, functions: Sequence[str]) -> bool:
     return any(re.search(rf"(?:^|[ :]){re.escape(function)}(?:<.*>)?(?:::\w+)?(?:\(|$| \[)", plain) for function in functions)
 
 
-def reads_memory(instruction: Instruction) -> bool:
-    """In doubt, yes: only a jump, an address computed, and a plain store of a register or a constant do not."""
-    if "(" not in instruction.operands or instruction.mnemonic.startswith(("lea", "nop", "j")):
-        return False
-    stores = re.fullmatch(r"[^()]+,[^,()]*\([^()]*\)", instruction.operands) is not None
-    return not (stores and re.match(r"v?mov", instruction.mnemonic))
-
-
 class Walk:
     """One function's ways, and what was found on them."""
 
     def __init__(
-        self, code: Code, entry: str, leaves: Sequence[str], outside: Sequence[str], counting: Sequence[str]
+        self,
+        machine: Machine,
+        code: Code,
+        entry: str,
+        leaves: Sequence[str],
+        outside: Sequence[str],
+        counting: Sequence[str],
     ) -> None:
+        self.machine = machine
         self.code = code
         self.counting = counting
         self.leaves = leaves
@@ -132,7 +114,7 @@ class Walk:
         if not is_one_of(self.code.name_at(function) or "", self.counting):
             return False
         body = [each for address, each in self.code.instructions.items() if first <= address <= last]
-        return not any(reads_memory(each) or each.mnemonic.startswith("call") for each in body)
+        return not any(self.machine.reads_memory(each) or self.machine.calls(each) for each in body)
 
     def _fault(self, instruction: Instruction, what: str) -> None:
         self.found.append(f"{instruction.address:x}: {instruction.text}: {what}")
@@ -143,37 +125,43 @@ class Walk:
         if instruction is None:
             self.found.append(f"{address:x}: not part of the disassembly")
             return []
-        self._check(instruction)
-        mnemonic = instruction.mnemonic
+        if fault := self.machine.fault(instruction):
+            self._fault(instruction, fault)
         straight = [] if instruction.following is None else [instruction.following]
-        if mnemonic.startswith("ret") or mnemonic in STOPS:
+        if self.machine.stops(instruction):
             return []
-        if mnemonic == "call" or mnemonic == "callq":
+        if self.machine.calls(instruction):
             return self._call(instruction, straight)
-        if mnemonic in ("jmp", "jmpq"):
-            target = TARGET.match(instruction.operands)
-            if target is None:
-                self._fault(instruction, "an indirect jump")
-                return []
-            where = int(target[1], 16)
-            elsewhere = self.code.name_at(where)
-            if elsewhere is not None and not elsewhere.endswith(".cold") and "[clone .cold]" not in elsewhere:
-                return self._call(instruction, [])  # a tail call
-            return [where]
-        if CONDITIONAL.match(mnemonic):
-            target = TARGET.match(instruction.operands)
-            if target is None:
-                self._fault(instruction, "a branch that cannot be read")
-                return straight
-            where = int(target[1], 16)
-            elsewhere = self.code.name_at(where)
-            if elsewhere is not None and is_one_of(elsewhere, self.outside):
-                return straight
-            return [*straight, where]
+        if self.machine.jumps(instruction):
+            return self._jump(instruction)
+        if self.machine.branches(instruction):
+            return self._branch(instruction, straight)
         return straight
 
+    def _jump(self, instruction: Instruction) -> list[int]:
+        target = TARGET.search(instruction.operands)
+        if target is None:
+            self._fault(instruction, "an indirect jump")
+            return []
+        where = int(target[1], 16)
+        elsewhere = self.code.name_at(where)
+        if elsewhere is not None and not elsewhere.endswith(".cold") and "[clone .cold]" not in elsewhere:
+            return self._call(instruction, [])  # a tail call
+        return [where]
+
+    def _branch(self, instruction: Instruction, straight: list[int]) -> list[int]:
+        target = TARGET.search(instruction.operands)
+        if target is None:
+            self._fault(instruction, "a branch that cannot be read")
+            return straight
+        where = int(target[1], 16)
+        elsewhere = self.code.name_at(where)
+        if elsewhere is not None and is_one_of(elsewhere, self.outside):
+            return straight
+        return [*straight, where]
+
     def _call(self, instruction: Instruction, straight: list[int]) -> list[int]:
-        target = TARGET.match(instruction.operands)
+        target = TARGET.search(instruction.operands)
         if target is None:
             self._fault(instruction, "an indirect call")
             return straight
@@ -187,30 +175,24 @@ class Walk:
             self._function(where)
         return straight
 
-    def _check(self, instruction: Instruction) -> None:
-        words = set(instruction.words)
-        operands = instruction.operands
-        if "lock" in words:
-            self._fault(instruction, "a locked instruction")
-        elif instruction.mnemonic.startswith("xchg") and "(" in operands:
-            self._fault(instruction, "an exchange with memory, which locks")
-        elif words & FENCES:
-            self._fault(instruction, "a fence")
-        elif words & KERNEL:
-            self._fault(instruction, "a way into the kernel")
-        elif words & {"rep", "repz", "repnz"} and instruction.mnemonic not in ("ret", "retq"):
-            self._fault(instruction, "a repeated instruction")
-        elif instruction.mnemonic.startswith("xbegin"):
-            self._fault(instruction, "a transaction")
-
 
 def walk(
-    text: str, entry: str, leaves: Sequence[str] = (), outside: Sequence[str] = (), counting: Sequence[str] = ()
+    machine: Machine,
+    text: str,
+    entry: str,
+    leaves: Sequence[str] = (),
+    outside: Sequence[str] = (),
+    counting: Sequence[str] = (),
 ) -> Walk:
-    return Walk(parse(text), entry, leaves, outside, counting)
+    return Walk(machine, parse(machine, text), entry, leaves, outside, counting)
 
 
 def faults(
-    text: str, entry: str, leaves: Sequence[str] = (), outside: Sequence[str] = (), counting: Sequence[str] = ()
+    machine: Machine,
+    text: str,
+    entry: str,
+    leaves: Sequence[str] = (),
+    outside: Sequence[str] = (),
+    counting: Sequence[str] = (),
 ) -> list[str]:
-    return walk(text, entry, leaves, outside, counting).found
+    return walk(machine, text, entry, leaves, outside, counting).found

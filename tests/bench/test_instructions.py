@@ -25,7 +25,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> instructions.Core:
 def hold(toolchain: str, name: str, count: int) -> None:
     ceiling = instructions.ceilings().get((toolchain, name))
     if ceiling is None:
-        pytest.skip(f"ceilings.txt has none for {name} by {toolchain}; measured {count}")
+        pytest.skip(f"no ceiling for this compiler: {toolchain}, {name}; measured {count}")
     assert count > 0
     assert count <= ceiling, f"{name}: {count} instructions, more than {ceiling}"
 

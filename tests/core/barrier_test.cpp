@@ -1,6 +1,7 @@
 // Kernels and sandboxes that refuse membarrier, from the start or later on. A filter of system calls binds the thread
 // that installs it, so that one thread is refused what another is granted.
 #include <linux/filter.h>
+#include <linux/membarrier.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -8,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -28,11 +30,18 @@ using namespace sluice::test;
 
 namespace {
 
-/// From here on membarrier fails on the calling thread.
-bool refuse_membarrier(int error) {
-  std::array<sock_filter, 4> program = {{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),  // the number of the system call
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+/// Commands of membarrier. All of them include the query, which is 0.
+constexpr unsigned kEveryCommand = ~0U;
+
+/// From here on these commands of membarrier fail on the calling thread.
+bool refuse_membarrier(int error, unsigned commands) {
+  constexpr unsigned kCommand = offsetof(seccomp_data, args);  // its lower half, as both machines store it
+  std::array<sock_filter, 6> program = {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kCommand),
+      commands == kEveryCommand ? sock_filter BPF_STMT(BPF_JMP | BPF_JA, 0)
+                                : sock_filter BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, commands, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   }};
@@ -41,10 +50,10 @@ bool refuse_membarrier(int error) {
 }
 
 /// Runs `body` on a thread that is refused membarrier.
-void where_refused(int error, const std::function<void()>& body) {
+void where_refused(int error, const std::function<void()>& body, unsigned commands = kEveryCommand) {
   bool refused = false;
   std::thread([&] {
-    refused = refuse_membarrier(error);
+    refused = refuse_membarrier(error, commands);
     if (refused) body();
   }).join();
   REQUIRE(refused);
@@ -71,6 +80,22 @@ TEST_CASE("barrier: where the kernel refuses it from the start, writers take the
     serve(worker, clock, 5);
     CHECK(reader.drain().value().request_count == 5);
   });
+}
+
+TEST_CASE("barrier: where readers in other processes cannot have it, writers take the fence upon them for these") {
+  constexpr bool kFree = true;
+  CHECK(detail::may_leave_fence_to_readers(true, !kFree));
+  const unsigned refused =
+      GENERATE(as<unsigned>(), MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+  where_refused(
+      EPERM,
+      [] {
+        CHECK_FALSE(detail::membarrier_open_to_others());
+        CHECK_FALSE(detail::may_leave_fence_to_readers(true, !kFree));
+        CHECK(detail::may_leave_fence_to_readers(false, !kFree));
+        CHECK(detail::may_leave_fence_to_readers(true, kFree));
+      },
+      refused);
 }
 
 TEST_CASE("barrier: one that is refused later yields an error and no window, and costs no request") {

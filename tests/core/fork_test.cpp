@@ -21,6 +21,10 @@
 using namespace sluice;
 using namespace sluice::test;
 
+#if !defined(SLUICE_TEST_ITSELF)
+#define SLUICE_TEST_ITSELF "/proc/self/exe"
+#endif
+
 namespace {
 
 /// Where a recorder of so many threads may be: in memory of its own, and in memory that other processes share.
@@ -263,7 +267,7 @@ TEST_CASE("fork: a program that a child becomes asks for membarrier itself") {
     CHECK(in_child([&] {
             if (used && child_is_empty_and_works(recorder, reader) != 0) return 1;
             ::close(STDOUT_FILENO);
-            ::execl("/proc/self/exe", "core_tests", "fork: a new program", nullptr);
+            ::execl(SLUICE_TEST_ITSELF, "core_tests", "fork: a new program", nullptr);
             return 2;
           }) == 0);
   }

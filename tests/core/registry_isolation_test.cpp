@@ -200,7 +200,7 @@ TEST_CASE("registry isolation: a copy that survives its process writes no region
   const std::uint32_t honest = rig.registry.group("honest", Mode::kDaemon).index;
   // The bare system call passes the handlers by that take the memory from forked children.
   const pid_t attacker = rig.start(hostile, 2, [&](std::span<std::byte> own) {
-    if (::syscall(SYS_fork) != 0) return 0;
+    if (::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0) return 0;
     rig.signals->words[1].store(static_cast<std::uint64_t>(::getpid()));
     while (rig.signals->words[0].load() == 0) ::usleep(1'000);
     std::memset(own.data(), 1, own.size());

@@ -201,6 +201,34 @@ class RelacyCounter {
   std::uint64_t value_ = 0;
 };
 
+/// A counter that one thread writes and a reader in another process reads at any time: what it reads may be old, or
+/// newer than what it reads of others.
+class RelacyReadCounter {
+ public:
+  struct Watch {
+    RelacyAtomic<std::uint64_t> value;
+  };
+
+  [[nodiscard]] std::uint64_t get() const noexcept {
+    Watch* const watch = Watched<Watch>::find(this);
+    return watch != nullptr ? watch->value.load(std::memory_order_relaxed) : value_;
+  }
+  void set(std::uint64_t value) noexcept {
+    if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) {
+      watch->value.store(value, std::memory_order_relaxed);
+    } else {
+      value_ = value;
+    }
+  }
+  void add(std::uint64_t amount) noexcept { set(get() + amount); }
+  void raise(std::uint64_t value) noexcept {
+    if (get() < value) set(value);
+  }
+
+ private:
+  std::uint64_t value_ = 0;
+};
+
 /// A counter that many threads add to, and a reader reads while it has it to itself, which may not race with an
 /// addition. Additions do not race with one another.
 class RelacySharedCounter {
@@ -254,6 +282,13 @@ struct RelacyCells {
   using Counter = RelacyCounter;
 };
 
+/// Of slots that are read by another process.
+struct RelacyReadCells {
+  template <class T>
+  using Atomic = RelacyAtomic<T>;
+  using Counter = RelacyReadCounter;
+};
+
 /// The instants of one execution, all different.
 inline std::uint64_t now = 0;
 inline std::uint64_t tick() { return ++now; }
@@ -272,6 +307,11 @@ struct RelacyAsymmetricFence {
     fence_at = tick();
     return true;
   }
+};
+
+/// What the writer's half is where a release fence is free.
+struct RelacyReleaseFence {
+  static void light() noexcept { rl::atomic_thread_fence(rl::mo_release, RL_INFO); }
 };
 
 struct RelacySymmetricFence {

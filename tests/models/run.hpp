@@ -78,6 +78,25 @@ class Run {
 
   template <class Scenario, class Search>
   void explore(const std::string& name, Load asked, Search search) {
+    run<Scenario>(name, asked, search, true);
+  }
+
+  /// A scenario that is known to be wrong. It fails, or the model is of no use.
+  template <class Scenario, class Search>
+  void refute(const std::string& name, Load asked, Search search) {
+    run<Scenario>(name, asked, search, false);
+  }
+
+  /// The exit status of the program. That no scenario had the name is a failure.
+  int end() const {
+    std::printf("%d scenarios, %llu executions, %d failures\n", count_, static_cast<unsigned long long>(executions_),
+                failures_);
+    return count_ != 0 && failures_ == 0 ? 0 : 1;
+  }
+
+ private:
+  template <class Scenario, class Search>
+  void run(const std::string& name, Load asked, Search search, bool right) {
     const std::string title = name + ", " + search.name();
     const auto part = [&title](const std::string& each) { return title.find(each) != std::string::npos; };
     const bool wanted = named_.empty() || std::any_of(named_.begin(), named_.end(), part) != others_;
@@ -93,11 +112,13 @@ class Run {
     const std::clock_t from = std::clock();
     const bool passed = rl::run_test<Scenario, Scheduler>(params, failed_at, false) == rl::test_result_success;
     const double seconds = static_cast<double>(std::clock() - from) / CLOCKS_PER_SEC;
-    std::printf("%s: %llu executions, %d failures, %.1f s\n", title.c_str(),
-                static_cast<unsigned long long>(params.stop_iteration), passed ? 0 : 1, seconds);
+    std::printf("%s: %llu executions, %d failures%s, %.1f s\n", title.c_str(),
+                static_cast<unsigned long long>(params.stop_iteration), passed ? 0 : 1,
+                right ? "" : " where one must be", seconds);
     ++count_;
     executions_ += params.stop_iteration;
-    if (!passed) {
+    if (passed && !right) ++failures_;
+    if (!passed && right) {
       ++failures_;
       params.initial_state = failed_at.str();
       params.collect_history = true;
@@ -109,14 +130,6 @@ class Run {
     std::fflush(stdout);
   }
 
-  /// The exit status of the program. That no scenario had the name is a failure.
-  int end() const {
-    std::printf("%d scenarios, %llu executions, %d failures\n", count_, static_cast<unsigned long long>(executions_),
-                failures_);
-    return count_ != 0 && failures_ == 0 ? 0 : 1;
-  }
-
- private:
   std::vector<std::string> named_;
   bool others_;
   int count_ = 0;

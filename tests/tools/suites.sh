@@ -60,7 +60,7 @@ tier_test() {
   suite "rooms" "$python" -m pytest tests/rooms
   suite "scripts of the Makefile" "$python" -m pytest tests/tools tests/platforms
   bindings build/venv
-  suite "bench" "$python" -m pytest -n 2 --dist loadscope tests/bench
+  suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
   suite "apache" "$python" -m pytest $at_once tests/apache
   suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $at_once -m "not embedded" $daemon_tests
   suite "isolation" "$python" -m pytest $at_once tests/isolation
@@ -85,11 +85,19 @@ other_interpreter() {
   unset SLUICE_MODULE
 }
 
+# The core as code for aarch64, where the machine is none itself.
+cross() {
+  [ "$(uname -m)" = x86_64 ] || return 0
+  suite "core, aarch64 under emulation" ctest --preset arm64 -j 2 --output-on-failure --no-tests=error
+  suite "recording path, aarch64" "$python" -m pytest -m cross tests/bench
+}
+
 # A report of a sanitizer ends the program, so it is a failure.
 tier_deep() {
   core release -R $load
   core asan
   core tsan
+  cross
   suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error
   suite "mutants" "$python" tests/mutants/run.py $([ -n "$long" ] || echo --quick)
   suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 20)

@@ -24,11 +24,17 @@ extern "C" {
   plain[0] = 1;
 }
 
+#if defined(__x86_64__)
 [[gnu::visibility("default")]] void wrong_real_fence() { asm volatile("mfence" ::: "memory"); }
 
 [[gnu::visibility("default")]] void wrong_system_call() {
   asm volatile("syscall" : : "a"(39) : "rcx", "r11", "memory");
 }
+#elif defined(__aarch64__)
+[[gnu::visibility("default")]] void wrong_real_fence() { asm volatile("dmb ishst" ::: "memory"); }
+
+[[gnu::visibility("default")]] void wrong_system_call() { asm volatile("svc 0" ::: "memory"); }
+#endif
 
 [[gnu::visibility("default")]] void wrong_wait() {
   while (cell.load(std::memory_order_acquire) == 0) {

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "sluice/detail/two.hpp"
 
@@ -27,6 +29,25 @@ namespace sluice::detail {
 
 /// A full barrier on every running thread of the process. False if the kernel refused.
 [[nodiscard]] bool membarrier_all() noexcept;
+
+/// True once readers in other processes may use membarrier(GLOBAL_EXPEDITED) on the threads of this one. Registers the
+/// process; needs no privilege. Blocking, rare.
+[[nodiscard]] bool membarrier_open_to_others() noexcept;
+
+/// A full barrier on every running thread of each registered process, and on the caller. False if the kernel refused.
+[[nodiscard]] bool membarrier_others() noexcept;
+
+/// True where a release fence is no instruction, because the machine shows each thread's stores in their order anyway.
+#if defined(__x86_64__) || defined(__i386__)
+inline constexpr bool kReleaseFenceIsFree = true;
+#else
+inline constexpr bool kReleaseFenceIsFree = false;
+#endif
+
+/// Whether writers may leave the full fence to their readers. `seen_by_others`: readers in other processes exist, too,
+/// and rely on membarrier where a release fence in each record would cost something. Registers what it names.
+[[nodiscard]] bool may_leave_fence_to_readers(bool seen_by_others,
+                                              bool release_fence_is_free = kReleaseFenceIsFree) noexcept;
 
 /// A counter that one thread writes and others read. `add` is a plain load and store, never a locked instruction.
 /// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see ledger.hpp. Plain
@@ -129,9 +150,15 @@ struct RmwFence {
   static inline constinit std::atomic<std::uint32_t> word{0};
 };
 
-/// Writers pay nothing but a compiler barrier; the reader makes every running thread pass a full barrier.
+/// Writers pay nothing but a compiler barrier; the reader makes every running thread pass a full barrier. Where it is
+/// free the writer's half is a release fence, too, so that readers in other processes need no barrier.
 struct AsymmetricFence {
-  static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+  static void light() noexcept {
+#if !SLUICE_THREAD_SANITIZER
+    if constexpr (kReleaseFenceIsFree) std::atomic_thread_fence(std::memory_order_release);
+#endif
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
   [[nodiscard]] static bool heavy() noexcept { return membarrier_all(); }
 };
 
@@ -148,6 +175,28 @@ struct SymmetricFence {
   }
 #endif
 };
+
+/// The half of a reader in another process, where writers pass a full fence or a release fence in each record.
+struct AcquireFence {
+  static constexpr std::size_t kSlotsAtOnce = 1;
+#if SLUICE_THREAD_SANITIZER
+  static void heavy() noexcept { RmwFence::full(); }
+#else
+  static void heavy() noexcept { std::atomic_thread_fence(std::memory_order_acquire); }
+#endif
+};
+
+/// The same, where writers may have left the full fence to their readers. One call to the kernel serves several slots.
+/// A fence of its own serves writers that pass one, and is all there is where the kernel refuses the call.
+struct InterprocessBarrier {
+  static constexpr std::size_t kSlotsAtOnce = 4;
+  static void heavy() noexcept {
+    static_cast<void>(membarrier_others());
+    static_cast<void>(SymmetricFence::heavy());
+  }
+};
+
+using InterprocessFence = std::conditional_t<kReleaseFenceIsFree, AcquireFence, InterprocessBarrier>;
 
 #if SLUICE_THREAD_SANITIZER
 using ProductionCells = PlainCells;

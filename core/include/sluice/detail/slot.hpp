@@ -5,13 +5,14 @@
 //     [B1] begin   store start_ns   release   a reader that sees a later request also sees [W5] of the one before
 //     [W1] record  store sequence   release   odd: busy. Ordered before [W3] by [W2]. Pairs with [R3], too: who sees
 //                                             that a slot has moved on sees the record before
-//     [W2] record  light fence                pairs with the heavy fence [R2]
+//     [W2] record  light fence                pairs with the heavy fence [R2] and, for readers in other processes, with
+//                                             [X2]: who sees a counter of the record sees [W1]
 //     [W3] record  load  epoch      acquire   pairs with [R1]: the marks [R0] and the rest of the cut are seen
 //     [W4] record  load  held       relaxed   ordered by [W3]: it was stored before the epoch that was read there
 //     [W5] record  store tag        release   pairs with [R5]: first_start_ns is seen with it
 //     [W6] record  store start_ns   release   pairs with [R4]: who sees the slot idle sees the tag
 //     [T1] record  store busy_ns    release   pairs with [T2]: a request counted as done is not in flight
-//     [W7] record  store sequence   release   pairs with [R3]: who sees even sees the whole record
+//     [W7] record  store sequence   release   pairs with [R3], [X1]: who sees even sees the whole record
 #pragma once
 
 #include <atomic>
