@@ -51,7 +51,7 @@ bindings() {
 }
 
 tier_short() {
-  core release
+  core release -E $load
   bindings build/venv
 }
 
