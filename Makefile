@@ -14,14 +14,15 @@ WERROR        ?=
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev
 test_packages  := $(build_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
-                  libcpp-httplib-dev libboost-dev strace openssl $(if $(shell command -v npm),,nodejs npm)
-deep_packages  := $(build_packages) catch2 relacy-dev spin clang openssl
+                  libcpp-httplib-dev libboost-dev strace openssl lintian rpm cpio $(if $(shell command -v npm),,nodejs npm)
+deep_packages  := $(build_packages) catch2 relacy-dev spin clang openssl git
 # The core for aarch64, where the machine is none itself.
 cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)
 cross_packages := g++-aarch64-linux-gnu qemu-user
-long_packages  := $(test_packages) chromium
+long_packages  := $(test_packages) chromium iproute2
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
+cpack_packages := $(build_packages) dpkg-dev rpm
 
 # A cache of the compiler, where there is one; precompiled headers need these.
 launcher := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
@@ -40,7 +41,8 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo build test test-short test-deep test-long test-platforms bench install clean lint force \
-        need-build need-test need-short need-deep need-long need-platforms need-bench need-lint need-cross compile-modules $(presets:%=compile-%) \
+        packages wheel dist need-build need-test need-short need-deep need-long need-platforms need-bench need-lint \
+        need-cross need-packages compile-modules $(presets:%=compile-%) \
         compile-tests compile-others
 
 help:
@@ -57,6 +59,9 @@ help:
 	@echo 'make test-short the suites of the core, the bindings and the harness'
 	@echo 'make bench      measure, print a table, write build/bench/report.json'
 	@echo 'make install    install the Apache module and the C++ package (PREFIX, DESTDIR)'
+	@echo 'make packages   make packages of Debian, and an RPM of the module, in build/packages'
+	@echo 'make wheel      make a wheel of the Python package, in build/wheel'
+	@echo 'make dist       make a source archive of the current commit, in build/dist'
 	@echo 'make lint       check format, names and common mistakes'
 	@echo 'make clean      remove build/'
 	@echo
@@ -80,14 +85,14 @@ test-short: need-short compile-tests build/venv/test.stamp
 	@tests/tools/suites.sh short
 
 test-deep: need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venvs
+           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs
 	@tests/tools/suites.sh deep
 
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venvs build/node/statsd.stamp
-	@tests/tools/suites.sh test deep platforms_long
+           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp
+	@tests/tools/suites.sh test deep platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
 test-platforms: export SLUICE_STEPS = $(STEPS)
@@ -106,6 +111,15 @@ lint: need-lint build/venv/build.stamp
 install: build
 	@tests/tools/install.sh '$(call apxs,LIBEXECDIR)' '$(PREFIX)' '$(DESTDIR)'
 
+packages: need-packages compile-release
+	@tests/tools/packages.sh
+
+wheel: need-build build/venv/packages.stamp
+	@tests/tools/wheel.sh
+
+dist:
+	@tests/tools/dist.sh
+
 clean:
 	rm -rf build
 
@@ -123,6 +137,7 @@ need-platforms: ; @tests/platforms/run.py
 need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
 need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
 need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)
+need-packages: ; @tests/tools/need.sh 'make packages' $(cpack_packages)
 
 # Interpreters: the one embedded first. Rewritten only when they change, and all below follows.
 
@@ -144,6 +159,11 @@ build/venv/build.stamp: bindings/requirements.txt build/pythons
 	@touch $@
 
 build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/venv: pip installs $(call asked,$<)"
+	@$(venv) -m pip install --quiet -r $<
+	@touch $@
+
+build/venv/packages.stamp: tests/packages/requirements.txt build/venv/build.stamp
 	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$(venv) -m pip install --quiet -r $<
 	@touch $@
@@ -177,6 +197,7 @@ build/node/statsd.stamp: tests/encoders/package.json | need-test
 # CMake notices changes of its own files; a new configuration is due when what it is told changes.
 
 told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
+       -DCMAKE_INSTALL_LIBDIR=lib/$(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null) \
        $(if $(WERROR),-DCMAKE_COMPILE_WARNING_AS_ERROR=$(WERROR)) \
        -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
        -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"

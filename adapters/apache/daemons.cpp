@@ -62,8 +62,13 @@ struct Retained {
   std::uint64_t looked_ns;
 };
 
-/// Differs between versions of this module that cannot use the same memory.
-std::string retained_key() { return "sluice-daemons-" SLUICE_VERSION "-" + std::to_string(sizeof(Retained)); }
+/// Number of changes to Retained, or to the protocol with daemon processes, after which a module cannot take over from the
+/// one before. Any other upgrade keeps sockets and keys, so that requests reach a process whichever version sends them.
+constexpr int kRetainedLayout = 1;
+
+std::string retained_key() {
+  return "sluice-daemons-" + std::to_string(kRetainedLayout) + "-" + std::to_string(sizeof(Retained));
+}
 
 /// One daemon process, and the one that takes its place.
 struct Daemon {

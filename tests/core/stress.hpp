@@ -29,7 +29,7 @@ namespace sluice::test {
 #define SLUICE_ADDRESS_SANITIZER 0
 #endif
 
-#if SLUICE_THREAD_SANITIZER
+#if SLUICE_THREAD_SANITIZER || defined(SLUICE_TEST_EMULATED)
 inline constexpr std::uint64_t kSlower = 20;
 #elif SLUICE_ADDRESS_SANITIZER
 inline constexpr std::uint64_t kSlower = 3;

@@ -1,6 +1,8 @@
 // Slots of another process that are read while it records: what is taken for whole is of whole requests.
 #include "sluice/detail/whole_slots.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdint>
 #include <map>
@@ -12,6 +14,7 @@
 #include "shared_memory.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/recorder.hpp"
+#include "stress.hpp"
 #include "tests/catch.hpp"
 
 using namespace sluice;
@@ -64,6 +67,7 @@ std::vector<detail::SlotReading<detail::Slot<detail::ProductionCells>, Sums>> re
 /// A process that records on so many threads until it is killed, one request in about the given time.
 pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uint64_t pace_ns) {
   return start_child([=] {
+    ::alarm(600);
     Recorder recorder({.threads = threads, .memory = memory});
     const auto work = [&] {
       Worker worker = recorder.attach();
@@ -83,15 +87,15 @@ pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uin
 template <class Fence>
 void check_living() {
   constexpr std::size_t kThreads = 3;
-  constexpr std::uint64_t kWanted = 2'000;
+  const std::uint64_t wanted = tier(2'000, 100'000);
   constexpr std::uint64_t kMostNs = 30'000'000'000;
   const SharedMemory memory(Recorder::memory_bytes(kThreads));
-  const pid_t process = start_recording(memory.span(), kThreads, 3'000);
+  const pid_t process = start_recording(memory.span(), kThreads, 3'000 * kSlower);
   std::uint64_t grew_ns = monotonic_ns();
   std::uint64_t grown = 0;
   std::uint64_t torn = 0;
   std::map<const void*, std::uint64_t> last;
-  while (grown < kWanted && monotonic_ns() - grew_ns < kMostNs) {
+  while (grown < wanted && monotonic_ns() - grew_ns < kMostNs) {
     for (const auto& reading : read_all<Fence>(memory.span(), kThreads)) {
       const Sums& sums = reading.counts;
       if (!reading.whole || std::exchange(last[reading.slot], sums.count) == sums.count) continue;
@@ -104,7 +108,7 @@ void check_living() {
   }
   ::kill(process, SIGKILL);
   CHECK(wait_for(process) == 128 + SIGKILL);
-  CHECK(grown >= kWanted);
+  CHECK(grown >= wanted);
   CHECK(torn == 0);
 }
 

@@ -56,9 +56,9 @@ def _output(command: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def fresh(release: str) -> "Installation":
-    """Makes an installation of a release, in place of the one of an earlier run."""
-    root = WORK / release
+def fresh(release: str, name: str | None = None) -> "Installation":
+    """Makes an installation of a release, in place of the one of that name of an earlier run."""
+    root = WORK / (name or release)
     base = _base(release)
     _remove(root)
     subprocess.run(["cp", "-a", "--reflink=auto", base, root], check=True)

@@ -1,3 +1,5 @@
 """Sluice outside its servers: the harness for tests is in sluice.testing."""
 
-__version__ = "0.1.0"
+from sluice._version import __version__
+
+__all__ = ["__version__"]

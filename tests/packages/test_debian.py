@@ -1,0 +1,87 @@
+"""What is in the packages of Debian, before anybody installs them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, run
+
+FOLDERS = {
+    "libapache2-mod-sluice": r"etc/apache2/mods-available/sluice\.(load|conf)|usr/lib/apache2/modules/mod_sluice\.so",
+    "libsluice-dev": r"usr/include/sluice/.+\.hpp|usr/lib/[^/]+/(libsluice\.a|pkgconfig/sluice\.pc|cmake/sluice/.+\.cmake)",
+    "python3-sluice": r"usr/bin/sluice|usr/lib/python3/dist-packages/(sluice|mod_wsgi-stubs|sluice-[\d.]+\.dist-info)/[^/]+",
+}
+DOCUMENTATION = r"usr/share/doc/{}/(copyright|changelog(\.Debian)?\.gz|[\w-]+\.md)"
+
+
+def files(package: Path) -> list[str]:
+    lines = run("dpkg-deb", "--contents", package).splitlines()
+    return [line.split()[5].removeprefix("./") for line in lines if not line.startswith("d")]
+
+
+def field(package: Path, name: str) -> list[str]:
+    return run("dpkg-deb", "--field", package, name).strip().split(", ")
+
+
+def script(package: Path, name: str) -> str:
+    return run("dpkg-deb", "--info", package, name)
+
+
+def test_lintian_finds_no_error(packages: dict[str, Path]) -> None:
+    debs = [path for path in packages.values() if path.suffix == ".deb"]
+    # With --fail-on error the status is 2 when there is one.
+    run("lintian", "--allow-root", "--fail-on", "error", "--tag-display-limit", "0", *debs)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_each_file_is_where_it_belongs(packages: dict[str, Path], name: str) -> None:
+    allowed = re.compile(f"({FOLDERS[name]}|{DOCUMENTATION.format(name)})$")
+    assert [path for path in files(packages[name]) if not allowed.match(path)] == []
+
+
+def test_the_library_has_every_public_header(packages: dict[str, Path]) -> None:
+    headers = {path.relative_to(ROOT / "core/include") for path in (ROOT / "core/include/sluice").rglob("*.hpp")}
+    assert {Path(path) for path in files(packages["libsluice-dev"]) if path.endswith(".hpp")} == {
+        Path("usr/include") / header for header in headers
+    }
+    assert field(packages["libsluice-dev"], "Depends") == ["libabsl-dev"]
+
+
+def test_the_module_is_tied_to_one_python_and_takes_the_place_of_mod_wsgi(packages: dict[str, Path]) -> None:
+    package = packages["libapache2-mod-sluice"]
+    depends = field(package, "Depends")
+    assert "apache2-api-20120211" in depends
+    (library,) = [one for one in depends if one.startswith("libpython3")]
+    minor = int(re.match(r"libpython3\.(\d+)", library)[1])  # type: ignore[index]
+    assert f"python3 (>= 3.{minor})" in depends and f"python3 (<< 3.{minor + 1})" in depends
+    assert field(package, "Provides") == ["httpd-wsgi3"]
+    assert "libapache2-mod-wsgi-py3" in field(package, "Conflicts")
+    assert field(package, "Recommends") == ["apache2"]
+
+
+def test_the_module_is_loaded_as_a2enmod_expects_and_all_else_is_off(packages: dict[str, Path], tmp_path: Path) -> None:
+    run("dpkg-deb", "--extract", packages["libapache2-mod-sluice"], tmp_path)
+    load = (tmp_path / "etc/apache2/mods-available/sluice.load").read_text(encoding="utf-8").splitlines()
+    assert load[:2] == ["# Conflicts: wsgi", "# Depends: authz_host"]
+    assert load[2:] == ["LoadModule wsgi_module /usr/lib/apache2/modules/mod_sluice.so"]
+    text = (tmp_path / "etc/apache2/mods-available/sluice.conf").read_text(encoding="utf-8")
+    active = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    assert active == ["<IfModule wsgi_module>", "</IfModule>"]
+    assert "#    Require local" in text
+
+
+def test_an_installation_or_upgrade_reloads_apache_and_never_restarts_it(packages: dict[str, Path]) -> None:
+    package = packages["libapache2-mod-sluice"]
+    for name, call in (("postinst", "enmod sluice reload"), ("prerm", "dismod sluice"), ("postrm", "dismod sluice")):
+        assert re.findall(r"apache2_invoke .*", script(package, name)) == [f"apache2_invoke {call} || exit 1"]
+
+
+def test_the_extension_is_for_the_python_of_the_package_alone(packages: dict[str, Path]) -> None:
+    package = packages["python3-sluice"]
+    (extension,) = [path for path in files(package) if path.endswith(".so")]
+    minor = int(re.search(r"cpython-3(\d+)-", extension)[1])  # type: ignore[index]
+    assert f"python3 (<< 3.{minor + 1})" in field(package, "Depends")
+    assert not [path for path in files(package) if path.startswith("usr/lib/python3/dist-packages/mod_wsgi/")]

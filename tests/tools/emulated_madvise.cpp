@@ -1,0 +1,100 @@
+// Linked into tests that run under qemu-user, which answers some advice on memory with success and does nothing: that
+// pages are removed, and what becomes of them in forked children. Does it in the program's own process. Children of the
+// bare system call are not reached, as they pass all handlers by.
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+
+namespace {
+
+struct Range {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;  ///< Equal to `begin` where the place is free.
+  int advice = 0;
+
+  [[nodiscard]] bool meets(std::uintptr_t other_begin, std::uintptr_t other_end) const noexcept {
+    return begin < other_end && other_begin < end;
+  }
+};
+
+constinit std::array<Range, 4096> ranges;
+constinit std::mutex mutex;
+
+/// Advice on pages is forgotten with any page of the range that it was given for.
+void forget(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  for (Range& each : ranges) {
+    if (each.meets(begin, end)) each = {};
+  }
+}
+
+bool remember(const Range& range) noexcept {
+  for (Range& each : ranges) {
+    if (each.begin != each.end) continue;
+    each = range;
+    return true;
+  }
+  return false;
+}
+
+/// Asks the kernel to, which returns an error where the pages may not be written.
+bool store_zeros(void* start, std::size_t size) noexcept {
+  const int zeros = ::open("/dev/zero", O_RDONLY | O_CLOEXEC);
+  const bool stored = ::read(zeros, start, size) == static_cast<ssize_t>(size);
+  ::close(zeros);
+  return stored;
+}
+
+void lock() { mutex.lock(); }
+void unlock() { mutex.unlock(); }
+
+void follow_in_child() {
+  for (Range& each : ranges) {
+    auto* const data = reinterpret_cast<void*>(each.begin);
+    const std::size_t size = each.end - each.begin;
+    if (each.advice == MADV_WIPEONFORK) std::memset(data, 0, size);
+    if (each.advice == MADV_DONTFORK) {
+      ::syscall(SYS_munmap, data, size);
+      each = {};
+    }
+  }
+  mutex.unlock();
+}
+
+[[gnu::constructor]] void install() { ::pthread_atfork(lock, unlock, follow_in_child); }
+
+}  // namespace
+
+extern "C" [[gnu::visibility("default")]] int madvise(void* start, std::size_t size, int advice) noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(start);
+  const Range range{begin, begin + size, advice};
+  const std::lock_guard guard(mutex);
+  switch (advice) {
+    case MADV_REMOVE:
+      return store_zeros(start, size) ? 0 : -1;
+    case MADV_DOFORK:
+    case MADV_KEEPONFORK:
+      forget(range.begin, range.end);
+      return 0;
+    case MADV_DONTFORK:
+    case MADV_WIPEONFORK:
+      forget(range.begin, range.end);
+      return remember(range) ? 0 : -1;
+    default:
+      return static_cast<int>(::syscall(SYS_madvise, start, size, advice));
+  }
+}
+
+extern "C" [[gnu::visibility("default")]] int munmap(void* start, std::size_t size) noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(start);
+  const std::lock_guard guard(mutex);
+  forget(begin, begin + size);
+  return static_cast<int>(::syscall(SYS_munmap, start, size));
+}
