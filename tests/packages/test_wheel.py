@@ -80,7 +80,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel() -> Path:
-    run("make", "wheel")
+    run("tests/tools/wheel.sh")
     (found,) = (ROOT / "build/wheel").glob("*.whl")
     return found
 
