@@ -14,7 +14,8 @@ BUILD = Path(os.environ.get("SLUICE_BUILD", ROOT / "build" / "release"))
 LIBRARY = BUILD / "core" / "libsluice.a"
 PYTHON_PACKAGE = BUILD / "python"
 STANDARD = ("-std=c++20", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}", f"-I{ROOT / 'core' / 'include'}")
-RELEASE = ("-O3", "-g", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique")
+# Without what debuggers read: that of a newer compiler can be more than valgrind knows.
+RELEASE = ("-O3", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wl,--strip-debug")
 
 
 class CompileError(Exception):
@@ -60,6 +61,10 @@ def disassembly(command: str, source: Path, out: Path, flags: Sequence[str], *, 
     hidden = ("-fPIC", "-fvisibility=hidden", "-shared", "-Wl,--unresolved-symbols=ignore-all")
     run([command, *STANDARD, *flags, *hidden, source, "-o", out])
     return run([objdump, "--disassemble", "--demangle", "--no-show-raw-insn", out])
+
+
+def has_python_package() -> bool:
+    return (PYTHON_PACKAGE / "sluice").is_dir()
 
 
 def missing(*commands: str) -> list[str]:

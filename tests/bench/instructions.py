@@ -98,7 +98,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         core = of_core(Path(folder))
         measured = {(compiler, name): count for name, count in core.counts.items() if "many" not in name}
-        for name in ("request_metrics", "process_metrics") if compiled.PYTHON_PACKAGE.is_dir() else ():
+        calls = ("request_metrics", "process_metrics") if compiled.has_python_package() else ()
+        for name in calls:
             measured[f"{compiler}/{python}", name] = of_call(name, Path(folder))
     print(f"{'':<40}{'measured':>10}{'ceiling':>10}{'suggested':>10}", file=sys.stderr)
     for (toolchain, name), count in measured.items():

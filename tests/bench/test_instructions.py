@@ -39,6 +39,8 @@ def test_a_step_of_the_core_stays_below_its_ceiling(step: str, core: instruction
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_call_stays_below_its_ceiling(call: str, tmp_path: Path) -> None:
+    if not compiled.has_python_package():
+        pytest.skip("this build has no Python package")
     hold("/".join(instructions.toolchains()), call, instructions.of_call(call, tmp_path))
 
 
