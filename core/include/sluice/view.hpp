@@ -31,12 +31,12 @@ class View {
     return Grid::lower_bound_us(first(entry));
   }
 
-  /// How many durations fall into an entry.
+  /// How many durations fall into an entry, which is below size().
   [[nodiscard]] constexpr std::uint64_t count(const std::array<std::uint64_t, Grid::kBuckets>& buckets,
                                               std::size_t entry) const noexcept {
-    const std::size_t end = first(entry + 1);
-    std::uint64_t sum = 0;
-    for (std::size_t bucket = first(entry); bucket < end; ++bucket) sum += buckets[bucket];
+    std::size_t bucket = firsts_[entry];
+    std::uint64_t sum = buckets[bucket];  // most have one
+    for (const std::size_t end = first(entry + 1); ++bucket < end;) sum += buckets[bucket];
     return sum;
   }
 
