@@ -31,7 +31,7 @@ class View {
     return Grid::lower_bound_us(first(entry));
   }
 
-  /// How many durations fall into an entry, which is below size().
+  /// How many durations fall into an entry, which must be less than size().
   [[nodiscard]] constexpr std::uint64_t count(const std::array<std::uint64_t, Grid::kBuckets>& buckets,
                                               std::size_t entry) const noexcept {
     std::size_t bucket = firsts_[entry];
