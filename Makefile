@@ -202,7 +202,7 @@ told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
        -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
        -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
 
-$(presets:%=build/%/configured.stamp): build/%/configured.stamp: CMakePresets.json build/compilers build/venv/build.stamp
+$(presets:%=build/%/configured.stamp): build/%/configured.stamp: Makefile CMakePresets.json build/compilers build/venv/build.stamp
 	@echo 'sluice: configuring $*'
 	@cmake --preset $* --fresh $(told)
 	@touch $@
