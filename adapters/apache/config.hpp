@@ -64,13 +64,13 @@ struct ProcessConfig {
   int server_metrics;
   int restrict_embedded;        ///< No application is served by the server's own processes.
   const char* socket_prefix;    ///< Null: in the server's runtime directory.
-  const char* telemetry_path;   ///< Of the service's socket; null: there is none.
+  const char* telemetry_path;   ///< Path of the socket of the service; null without one.
   double telemetry_interval;    ///< Seconds.
   double slow_requests;         ///< Seconds; below 0: they are not looked for.
-  int telemetry_options;        ///< Of TelemetryOption.
+  int telemetry_options;        ///< A set of TelemetryOption.
   int interpreter_limit;        ///< Sub-interpreters that clients may cause in a process.
-  apr_array_header_t* imports;  ///< Of Import.
-  apr_array_header_t* daemons;  ///< Of DaemonGroup.
+  apr_array_header_t* imports;  ///< Elements: Import.
+  apr_array_header_t* daemons;  ///< Elements: DaemonGroup.
   apr_array_header_t*
       application_groups;  ///< Elements are const char*: names of groups that directives give literally.
 };

@@ -19,7 +19,7 @@ namespace sluice::telemetry {
 
 /// What the configuration says.
 struct Settings {
-  std::string path;       ///< Of the service's socket; empty: there is none.
+  std::string path;       ///< Path of the socket of the service; empty without one.
   double interval = 1.0;  ///< Seconds.
 
   [[nodiscard]] bool configured() const noexcept { return !path.empty(); }

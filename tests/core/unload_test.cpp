@@ -181,7 +181,7 @@ TEST_CASE("unload: an object with the core in it leaves nothing behind, used by 
   CHECK(free_keys() == keys);
   CHECK(threads_alive() == threads);
 #if !SLUICE_THREAD_SANITIZER && !SLUICE_ADDRESS_SANITIZER && !defined(SLUICE_TEST_EMULATED)
-  // Those keep memory for themselves.
+  // Sanitizers and emulators keep memory for themselves.
   CHECK(grown <= 1 << 20);
 #endif
 }

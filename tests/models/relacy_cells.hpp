@@ -282,7 +282,7 @@ struct RelacyCells {
   using Counter = RelacyCounter;
 };
 
-/// Of slots that are read by another process.
+/// Cells of slots that another process reads.
 struct RelacyReadCells {
   template <class T>
   using Atomic = RelacyAtomic<T>;
@@ -309,7 +309,7 @@ struct RelacyAsymmetricFence {
   }
 };
 
-/// What the writer's half is where a release fence is free.
+/// The writer's half where a release fence is free.
 struct RelacyReleaseFence {
   static void light() noexcept { rl::atomic_thread_fence(rl::mo_release, RL_INFO); }
 };

@@ -8,7 +8,7 @@
 namespace sluice::models {
 namespace {
 
-/// What a reader in another process does between the counters and the second look at the sequence.
+/// The step of a reader in another process between the counters and the second look at the sequence.
 template <std::size_t kSlots>
 struct BarrierOfReader {
   static constexpr std::size_t kSlotsAtOnce = kSlots;
