@@ -25,7 +25,7 @@ struct StrongestFenceOfReader {
   static void heavy() noexcept { rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO); }
 };
 
-/// What the reader adds up.
+/// The sums that the reader makes of a slot.
 struct Sums {
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
