@@ -57,7 +57,7 @@ tier_short() {
 
 tier_test() {
   core release -E $load
-  suite "rooms" "$python" -m pytest tests/rooms
+  suite "architecture" "$python" -m pytest tests/architecture
   suite "scripts of the Makefile" "$python" -m pytest tests/tools tests/platforms
   bindings build/venv
   suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
