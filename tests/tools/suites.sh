@@ -66,7 +66,7 @@ tier_test() {
   suite "isolation" "$python" -m pytest $at_once tests/isolation
   suite "telemetry" "$python" -m pytest tests/telemetry
   suite "encoders" "$python" -m pytest tests/encoders
-  suite "package" "$python" -m pytest -n 2 tests/package
+  suite "consumers of the C++ package" "$python" -m pytest -n 2 tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
   suite "examples" "$python" -m pytest tests/examples
 }
