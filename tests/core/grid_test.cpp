@@ -50,8 +50,8 @@ bool is_found(const std::vector<std::uint64_t>& bounds, std::uint64_t us, std::u
   const std::size_t expected = entry_by_definition(bounds, us);
   if (Layout::bucket_of(us) != expected) return false;
   if ((us | beside_us) >= detail::kFindableUs) return true;
-  const detail::Two low = Layout::buckets_of(detail::Two{us, beside_us});
-  const detail::Two high = Layout::buckets_of(detail::Two{beside_us, us});
+  const detail::U64x2 low = Layout::buckets_of(detail::U64x2{us, beside_us});
+  const detail::U64x2 high = Layout::buckets_of(detail::U64x2{beside_us, us});
   return low[0] >> 32 == expected && high[1] >> 32 == expected;
 }
 

@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "sluice/detail/two.hpp"
+#include "sluice/detail/simd.hpp"
 
 namespace sluice {
 
@@ -91,13 +91,13 @@ constexpr std::uint64_t cell_number(std::uint64_t us) noexcept {
   return std::bit_cast<std::uint64_t>((whole - (kWhole - 1)) * kScale) >> kCellShift;
 }
 
-[[gnu::always_inline]] inline Two cell_numbers(Two us) noexcept {
+[[gnu::always_inline]] inline U64x2 cell_numbers(U64x2 us) noexcept {
 #if defined(__clang__)
 #pragma clang fp reassociate(off)
 #endif
   using TwoDoubles = double __attribute__((vector_size(16)));
   const auto whole = std::bit_cast<TwoDoubles>(std::bit_cast<std::uint64_t>(kWhole) | us);
-  return std::bit_cast<Two>((whole - (kWhole - 1)) * kScale) >> kCellShift;
+  return std::bit_cast<U64x2>((whole - (kWhole - 1)) * kScale) >> kCellShift;
 }
 
 inline constexpr std::uint64_t kFirstCell = cell_number(0);
@@ -142,10 +142,10 @@ struct GridOf {
   }
 
   /// Of two durations, both below detail::kFindableUs: their buckets, each in the upper half of its number.
-  [[gnu::always_inline]] static detail::Two buckets_of(detail::Two us) noexcept {
-    const detail::Two numbers = detail::cell_numbers(us);
-    return us + detail::Two{detail::kCellWords<kBounds>[detail::bits16<0>(numbers) - detail::kFirstCell],
-                            detail::kCellWords<kBounds>[detail::bits16<1>(numbers) - detail::kFirstCell]};
+  [[gnu::always_inline]] static detail::U64x2 buckets_of(detail::U64x2 us) noexcept {
+    const detail::U64x2 numbers = detail::cell_numbers(us);
+    return us + detail::U64x2{detail::kCellWords<kBounds>[detail::extract16<0>(numbers) - detail::kFirstCell],
+                              detail::kCellWords<kBounds>[detail::extract16<1>(numbers) - detail::kFirstCell]};
   }
 
   /// The smallest duration of a bucket; 0 for the first.

@@ -26,8 +26,8 @@ int main() {
       const std::uint64_t one = given;
       const std::size_t wanted = bucket_by_definition(us);
       const bool right = Grid::bucket_of(one) == wanted &&
-                         Grid::buckets_of(sluice::detail::Two{one, 7})[0] >> 32 == wanted &&
-                         Grid::buckets_of(sluice::detail::Two{7, one})[1] >> 32 == wanted;
+                         Grid::buckets_of(sluice::detail::U64x2{one, 7})[0] >> 32 == wanted &&
+                         Grid::buckets_of(sluice::detail::U64x2{7, one})[1] >> 32 == wanted;
       if (!right) std::printf("%llu\n", static_cast<unsigned long long>(us));
     }
   }

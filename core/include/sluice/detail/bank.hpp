@@ -8,7 +8,7 @@
 
 #include "sluice/completion.hpp"
 #include "sluice/detail/policy.hpp"
-#include "sluice/detail/two.hpp"
+#include "sluice/detail/simd.hpp"
 #include "sluice/grid.hpp"
 #include "sluice/phase.hpp"
 
@@ -34,7 +34,7 @@ struct Bank {
   Counter input_reads;
   Counter output_bytes;
   Counter output_writes;
-  alignas(sizeof(Two)) Counter total_us[kPhases];
+  alignas(sizeof(U64x2)) Counter total_us[kPhases];
   Counter largest_us[kPhases];
   Counter smallest_complement_us[kPhases];
   Counter buckets[kPhases][Layout::kBuckets];
@@ -44,10 +44,10 @@ struct Bank {
   ///
   /// Buckets are found first and counted last. A counter whose place is not known yet holds up what comes behind it.
   [[gnu::noinline]] void add(const Completion& done, std::uint64_t duration_ns, std::size_t phases) noexcept {
-    const Two us[kPairs] = {two(done.server_us, done.application_us), two(done.request_us, done.input_read_us),
-                            two(done.output_write_us, done.gil_waits.total_ns / 1000),
-                            two(done.queue_us, done.daemon_us)};
-    Two found[kPairs];
+    const U64x2 us[kPairs] = {
+        load_pair(done.server_us, done.application_us), load_pair(done.request_us, done.input_read_us),
+        load_pair(done.output_write_us, done.gil_waits.total_ns / 1000), load_pair(done.queue_us, done.daemon_us)};
+    U64x2 found[kPairs];
     find(us, found, std::make_index_sequence<kPairs>());
     add_totals(us, kEmbeddedPairs);
     extremes(Phase::kServer, done.server_us);
@@ -92,25 +92,25 @@ struct Bank {
 
   /// The bucket of each phase, in the upper half of its number.
   template <std::size_t... kPair>
-  [[gnu::always_inline]] static void find(const Two (&us)[kPairs], Two (&found)[kPairs],
+  [[gnu::always_inline]] static void find(const U64x2 (&us)[kPairs], U64x2 (&found)[kPairs],
                                           std::index_sequence<kPair...>) noexcept {
-    const Two any = (us[kPair] | ...);
+    const U64x2 any = (us[kPair] | ...);
     if ((any[0] | any[1]) < kFindableUs) [[likely]] {
       ((found[kPair] = Layout::buckets_of(us[kPair])), ...);
     } else {
-      ((found[kPair] = Two{Layout::bucket_of(us[kPair][0]), Layout::bucket_of(us[kPair][1])} << 32), ...);
+      ((found[kPair] = U64x2{Layout::bucket_of(us[kPair][0]), Layout::bucket_of(us[kPair][1])} << 32), ...);
     }
   }
 
   template <std::size_t... kPair>
-  [[gnu::always_inline]] void add_totals(const Two (&us)[kPairs], std::index_sequence<kPair...>) noexcept {
-    (add_two(&total_us[2 * kPair], us[kPair]), ...);
+  [[gnu::always_inline]] void add_totals(const U64x2 (&us)[kPairs], std::index_sequence<kPair...>) noexcept {
+    (add_pair(&total_us[2 * kPair], us[kPair]), ...);
   }
 
   template <std::size_t... kPair>
-  [[gnu::always_inline]] void count(const Two (&found)[kPairs], std::index_sequence<kPair...>) noexcept {
-    ((buckets[2 * kPair][bits16<0, 32>(found[kPair])].add(1),
-      buckets[2 * kPair + 1][bits16<1, 32>(found[kPair])].add(1)),
+  [[gnu::always_inline]] void count(const U64x2 (&found)[kPairs], std::index_sequence<kPair...>) noexcept {
+    ((buckets[2 * kPair][extract16<0, 32>(found[kPair])].add(1),
+      buckets[2 * kPair + 1][extract16<1, 32>(found[kPair])].add(1)),
      ...);
   }
 

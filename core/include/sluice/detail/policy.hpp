@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "sluice/detail/two.hpp"
+#include "sluice/detail/simd.hpp"
 
 // 1 in a build for ThreadSanitizer: GCC says so by a macro, clang by a feature.
 #if defined(__SANITIZE_THREAD__)
@@ -114,7 +114,7 @@ class SharedCounter {
 
 /// Adds to two neighbours, of which the first is aligned for two.
 template <class Counter>
-void add_two(Counter* counters, Two amounts) noexcept {
+void add_pair(Counter* counters, U64x2 amounts) noexcept {
   counters[0].add(amounts[0]);
   counters[1].add(amounts[1]);
 }
@@ -122,8 +122,8 @@ void add_two(Counter* counters, Two amounts) noexcept {
 #if __SIZEOF_POINTER__ == 8
 /// One load and one store. To others each half of them is whole: both are aligned, and no machine of 64 bits parts a
 /// word.
-inline void add_two(RelaxedCounter* counters, Two amounts) noexcept {
-  using Cells [[gnu::may_alias]] = Two;
+inline void add_pair(RelaxedCounter* counters, U64x2 amounts) noexcept {
+  using Cells [[gnu::may_alias]] = U64x2;
   auto* const cells = reinterpret_cast<volatile Cells*>(counters);
   *cells = *cells + amounts;
 }
