@@ -1,5 +1,5 @@
-// What workers write, in one piece of memory: the epoch, the spill, and the slots. After a fork the child finds it
-// zeroed, which is its empty state, but for the word `alive` that then has to be set again.
+// What workers write, in one piece of memory: the epoch, the overflow counters, and the slots. After a fork the child
+// finds it zeroed, which is its empty state, but for the word `alive` that then has to be set again.
 #pragma once
 
 #include <atomic>
@@ -8,7 +8,7 @@
 
 #include "os/mapping.hpp"
 #include "sluice/detail/ledger.hpp"
-#include "sluice/detail/spill.hpp"
+#include "sluice/detail/overflow_counters.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice {
@@ -20,7 +20,7 @@ struct RecorderHeader {
   std::atomic<std::uint32_t> alive;
   Cells::Atomic<std::uint32_t> high_water;
   detail::Epoch<Cells> epoch;
-  alignas(2 * detail::kLine) detail::Spill spill;
+  alignas(2 * detail::kLine) detail::OverflowCounters overflow;
 };
 
 /// Where the parts of a recorder's memory lie, for so many worker slots. Any process that maps it may ask.

@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-using detail::SpillBank;
+using detail::OverflowBank;
 
 /// How long a drain may wait, in all, for writers that were preempted inside a record.
 class Patience {
@@ -53,7 +53,7 @@ Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memo
       restart_time_(instant_.wall),
       ledger_(memory.array(), instant_.monotonic_ns),
       scratch_(empty_window()),
-      spilled_(options.threads) {}
+      overflow_by_slot_(options.threads) {}
 
 Window Recorder::Readers::empty_window() const {
   Window window;
@@ -110,7 +110,7 @@ bool Recorder::Readers::complete_cut() {
                                  : ledger_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
   if (!whole) return false;
   interrupted_ = false;
-  take_spill(patience);
+  take_overflow(patience);
   for (Pending& each : pending_) {
     if (std::exchange(each.joined, true)) {
       each.window.merge_counts(scratch_);
@@ -127,20 +127,20 @@ std::size_t Recorder::Readers::last_used_slot() const noexcept {
 }
 
 /// A bank whose writers were preempted is left for a later cut, which takes it before it closes the other.
-void Recorder::Readers::take_spill(Patience& patience) {
-  detail::Spill& spill = memory_.header().spill;
-  if (SpillBank* const late = spill.quiescent(); late != nullptr) take_spill_bank(*late);
-  spill.flip();
-  SpillBank* bank = spill.quiescent();
-  while (bank == nullptr && patience()) bank = spill.quiescent();
-  if (bank != nullptr) take_spill_bank(*bank);
+void Recorder::Readers::take_overflow(Patience& patience) {
+  detail::OverflowCounters& overflow = memory_.header().overflow;
+  if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
+  overflow.flip();
+  OverflowBank* bank = overflow.quiescent();
+  while (bank == nullptr && patience()) bank = overflow.quiescent();
+  if (bank != nullptr) take_overflow_bank(*bank);
 }
 
 /// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of
 /// the window; more of it cannot be shown in one entry.
-void Recorder::Readers::take_spill_bank(SpillBank& bank) {
-  detail::Spill& spill = memory_.header().spill;
-  detail::BankBaseline& seen = spill_seen_[spill.index_of(bank)];
+void Recorder::Readers::take_overflow_bank(OverflowBank& bank) {
+  detail::OverflowCounters& overflow = memory_.header().overflow;
+  detail::BankBaseline& seen = overflow_seen_[overflow.index_of(bank)];
   if (bank.count.get() != seen.count) {
     SlotWindow& slot = scratch_.slots[last_used_slot()];
     std::uint64_t count = 0;
@@ -153,7 +153,7 @@ void Recorder::Readers::take_spill_bank(SpillBank& bank) {
     const std::uint64_t period_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
     slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
   }
-  spill.taken();
+  overflow.taken();
 }
 
 void Recorder::Readers::finish(Pending& pending, const Resources& now) const noexcept {
@@ -163,9 +163,9 @@ void Recorder::Readers::finish(Pending& pending, const Resources& now) const noe
   window.sample_period =
       pending.stepped ? static_cast<double>(window.elapsed_ns) / 1e9 : window.stop_time - window.start_time;
   window.threads_started = ledger_.slots_met();
-  const detail::Spill& spill = memory_.header().spill;
-  if (spill.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
-  window.active_requests = spill.in_flight();
+  const detail::OverflowCounters& overflow = memory_.header().overflow;
+  if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
+  window.active_requests = overflow.in_flight();
   for (const SlotWindow& slot : window.slots) window.active_requests += slot.in_flight ? 1 : 0;
   window.resources = now;
   window.cpu_user_us = now.cpu_user_us - pending.start_resources.cpu_user_us;
@@ -190,18 +190,18 @@ absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
   return absl::OkStatus();
 }
 
-/// The spill's requests are listed with the slot that was the last in use when they were first listed, and stay there;
+/// Overflow requests are listed with the slot that was the last in use when they were first listed, and stay there;
 /// with the first if none ever was in use.
-void Recorder::Readers::list_spilled(ProcessTotals& totals) noexcept {
-  const std::uint64_t spilled = memory_.header().spill.lifetime_count();
+void Recorder::Readers::list_overflow(ProcessTotals& totals) noexcept {
+  const std::uint64_t overflowed = memory_.header().overflow.lifetime_count();
   if (totals.threads.empty()) {
-    if (spilled == 0) return;
+    if (overflowed == 0) return;
     totals.threads.push_back({.thread_id = 1, .request_count = 0});
   }
-  spilled_[totals.threads.back().thread_id - 1] += spilled - spilled_listed_;
-  spilled_listed_ = spilled;
-  for (ThreadTotals& thread : totals.threads) thread.request_count += spilled_[thread.thread_id - 1];
-  totals.request_count += spilled;
+  overflow_by_slot_[totals.threads.back().thread_id - 1] += overflowed - overflow_listed_;
+  overflow_listed_ = overflowed;
+  for (ThreadTotals& thread : totals.threads) thread.request_count += overflow_by_slot_[thread.thread_id - 1];
+  totals.request_count += overflowed;
 }
 
 /// Reads without a cut. Each counter grows only, so each sum does; a request that completes between the reading of its
@@ -236,10 +236,10 @@ ProcessTotals Recorder::Readers::totals() {
     totals.request_count += count;
     totals.threads.push_back({.thread_id = i + 1, .request_count = count});
   }
-  list_spilled(totals);
-  const detail::Spill& spill = memory_.header().spill;
-  totals.active_requests += spill.in_flight();
-  totals.request_busy_ns += spill.lifetime_busy_ns();
+  list_overflow(totals);
+  const detail::OverflowCounters& overflow = memory_.header().overflow;
+  totals.active_requests += overflow.in_flight();
+  totals.request_busy_ns += overflow.lifetime_busy_ns();
   busy_floor_ns_ = totals.request_busy_ns = std::max(totals.request_busy_ns, busy_floor_ns_);
   return totals;
 }

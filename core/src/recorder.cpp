@@ -2,8 +2,8 @@
 // ledger.hpp)
 //   [F1] recover  store readers_    release   pairs with [F2]: readers are seen whole
 //   [F2] readers  load  readers_    acquire   pairs with [F1]
-//   [F3] recover  store alive       release   pairs with [F4]: the new readers and the spill's name are seen
-//   [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
+//   [F3] recover  store alive       release   pairs with [F4]: the new readers and the id of the overflow counters are
+//   seen [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
 #include "sluice/recorder.hpp"
 
 #include <stdexcept>
@@ -18,15 +18,15 @@ namespace sluice {
 
 namespace {
 
-/// The spill of a request that is not recorded.
+/// The overflow id of a request that is not recorded.
 constexpr std::uint32_t kNowhere = UINT32_MAX;
 
-/// Names a spill by the next number that can be a name: 0 is that of a slot.
+/// Sets the id of overflow counters to the next number that is valid: 0 stands for a slot.
 template <class NextNumber>
-void name_spill(detail::Spill& spill, NextNumber next_number) {
+void name_overflow(detail::OverflowCounters& overflow, NextNumber next_number) {
   std::uint32_t number = next_number();
   while (number == 0 || number == kNowhere) number = next_number();
-  spill.name(number);
+  overflow.name(number);
 }
 
 Recorder::Options checked(Recorder::Options options) {
@@ -45,7 +45,7 @@ Recorder::Recorder(Options options)
                                                       options_.threads, *options_.slow_threshold_us, *options_.clock)
                                                 : nullptr),
       readers_(new Readers(options_, asymmetric_, *memory_)) {
-  name_spill(memory_->header().spill, [this] { return next_number(); });
+  name_overflow(memory_->header().overflow, [this] { return next_number(); });
 }
 
 /// In a forked child that never used it, what is left of the parent's readers may be torn: it is leaked.
@@ -72,20 +72,20 @@ void Recorder::recover_from_fork() {
     throw;
   }
   if (asymmetric_) static_cast<void>(detail::membarrier_available());  // should a kernel not pass the registration on
-  name_spill(memory_->header().spill, [this] { return next_number(); });
+  name_overflow(memory_->header().overflow, [this] { return next_number(); });
   alive.store(Memory::kAlive, std::memory_order_release);  // [F3]
 }
 
-std::uint32_t Recorder::begin_spilled() noexcept {
+std::uint32_t Recorder::begin_overflow() noexcept {
   try {
     if (memory_->needs_recovery()) recover_from_fork();
   } catch (...) {
     return kNowhere;  // out of memory in a fresh child: the request is not recorded
   }
-  detail::Spill& spill = memory_->header().spill;
-  const std::uint32_t id = spill.id();
+  detail::OverflowCounters& overflow = memory_->header().overflow;
+  const std::uint32_t id = overflow.id();
   if (id == 0) return kNowhere;  // the process has overwritten the name, and 0 would mean the worker's slot
-  spill.begin();
+  overflow.begin();
   return id;
 }
 
@@ -103,7 +103,7 @@ Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
   Worker worker;
   worker.recorder_ = this;
   worker.place_.epoch = array.epoch;
-  worker.spill_ = &memory_->header().spill;
+  worker.overflow_ = &memory_->header().overflow;
   worker.clock_ = options_.clock;
   worker.place_.phases = phases_of(options_.mode);
   worker.asymmetric_ = asymmetric_;
@@ -143,16 +143,16 @@ absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
 std::uint32_t Worker::begin_elsewhere(std::uint64_t now_ns) noexcept {
   const bool wiped =
       place_.slot != nullptr && place_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
-  if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_spilled();
+  if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow();
   place_.slot->begin(now_ns);
   return 0;
 }
 
 void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                              std::uint32_t spill_id) const noexcept {
-  if (spill_id != 0) {
-    if (spill_->id() != spill_id) return;  // begun before a fork: the parent's
-    spill_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, place_.phases);
+                              std::uint32_t overflow_id) const noexcept {
+  if (overflow_id != 0) {
+    if (overflow_->id() != overflow_id) return;  // begun before a fork: the parent's
+    overflow_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, place_.phases);
     return;
   }
   if (place_.slot->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
@@ -160,16 +160,16 @@ void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, st
 }
 
 void Request::cancel_at(const Worker& worker) const noexcept {
-  if (spill_id_ != 0) {
-    if (worker.spill_->id() == spill_id_) worker.spill_->cancel();
+  if (overflow_id_ != 0) {
+    if (worker.overflow_->id() == overflow_id_) worker.overflow_->cancel();
   } else if (worker.place_.slot->start_ns.load(std::memory_order_relaxed) ==
              start_ns_) {  // own store, unless a fork wiped it
     worker.place_.slot->cancel();
   }
 }
 
-void Worker::abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept {
-  Request(this, start_ns, spill_id).finish(Completion{.status = 0});
+void Worker::abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept {
+  Request(this, start_ns, overflow_id).finish(Completion{.status = 0});
 }
 
 Reader Recorder::add_reader() {
@@ -193,7 +193,7 @@ Worker::~Worker() {
 void Worker::swap(Worker& other) noexcept {
   std::swap(recorder_, other.recorder_);
   std::swap(place_, other.place_);
-  std::swap(spill_, other.spill_);
+  std::swap(overflow_, other.overflow_);
   std::swap(clock_, other.clock_);
   std::swap(slot_index_, other.slot_index_);
   std::swap(owned_, other.owned_);

@@ -43,7 +43,7 @@ LSE = "-march=armv8.4-a"
 FAST = ("-O2 -ffast-math", "-O3 -ffast-math -march=native")
 """How a host may be compiled that counts on no order of floating-point operations."""
 OUTSIDE = ("sluice::Worker::begin_elsewhere", "sluice::Worker::finish_elsewhere", "sluice::Worker::abandon")
-"""What the path leaves to others: spilled requests, forks, kernels without membarrier, dropped requests."""
+"""What the path leaves to others: overflow requests, forks, kernels without membarrier, dropped requests."""
 LEAVES = ("sluice::detail::Bank", "sluice::detail::open_epoch")
 """What the path may call if a compiler does not inline it. The same rules hold in there."""
 COUNTING = ("sluice::detail::open_epoch",)

@@ -202,11 +202,11 @@ TEST_CASE("edges: a reader does not get the number of one that is still there") 
   CHECK(second.drain().value().request_count == 1);
 }
 
-TEST_CASE("edges: every field of a completion takes the smallest and the largest values, in a slot and in the spill") {
+TEST_CASE("edges: every field of a completion takes the smallest and the largest values, in a slot and in overflow") {
   const Mode mode = GENERATE(Mode::kEmbedded, Mode::kDaemon);
-  const bool spilled = GENERATE(false, true);
+  const bool overflowed = GENERATE(false, true);
   const std::uint64_t from = seed();
-  CAPTURE(from, spilled);
+  CAPTURE(from, overflowed);
   Random random(from);
   ManualClock clock;
   Recorder recorder({.threads = 1, .mode = mode, .clock = &clock});
@@ -214,7 +214,7 @@ TEST_CASE("edges: every field of a completion takes the smallest and the largest
   Worker own = recorder.attach();
   Worker other = recorder.attach();
   REQUIRE(own.has_slot() != other.has_slot());
-  Worker& worker = spilled ? other : own;
+  Worker& worker = overflowed ? other : own;
   const auto edge = [&random] { return kEdges[random() % kEdges.size()]; };
   const auto check = [&](const std::vector<Completion>& all) {
     Counts expected;

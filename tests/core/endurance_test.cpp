@@ -175,14 +175,14 @@ TEST_CASE("endurance: 64 threads born and dying lose and double nothing, and nee
   std::vector<Tally> served = tallies(kNurseries * kPlaces);
   std::atomic<std::size_t> nurseries{kNurseries};
   std::atomic<std::uint64_t> births{0};
-  std::atomic<std::uint64_t> spilled{0};
+  std::atomic<std::uint64_t> overflowed{0};
   Population population;
 
   const auto live = [&](Tally& tally, Life& life, std::uint64_t number) {
     population.enter();
     {
       Worker worker = recorder.attach();
-      if (!worker.has_slot()) spilled.fetch_add(1);
+      if (!worker.has_slot()) overflowed.fetch_add(1);
       std::uint64_t now_ns = number + 1;
       serve(worker, mix, tally, number % 5 + 1, now_ns);
       life.end.acquire();
@@ -226,5 +226,5 @@ TEST_CASE("endurance: 64 threads born and dying lose and double nothing, and nee
   CHECK(recorder.totals().request_count == audit.counts().requests);
   CHECK(population.peak() > kPlaces);
   CHECK(audit.slots() <= population.peak() + 2);
-  CHECK(spilled == 0);
+  CHECK(overflowed == 0);
 }

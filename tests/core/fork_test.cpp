@@ -77,16 +77,16 @@ TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in
   Recorder recorder({.threads = 1, .memory = place.memory()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
-  Worker spilling = recorder.attach();
+  Worker unslotted = recorder.attach();
   Request outer = worker.begin();
   Request inner = worker.begin();
-  Request spilled = spilling.begin();
+  Request overflowed = unslotted.begin();
   CHECK(in_child([&] {
           outer.finish({});
           inner.finish({});
           worker.begin().finish({});
-          spilled.finish({});
-          spilling.begin().finish({});
+          overflowed.finish({});
+          unslotted.begin().finish({});
           const absl::StatusOr<Window> window = reader.drain();
           if (!window.ok() || !broken_identity(*window).empty()) return 1;
           if (window->request_count != 2) return 2;
@@ -95,7 +95,7 @@ TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in
         }) == 0);
   outer.finish({});
   inner.finish({});
-  spilled.finish({});
+  overflowed.finish({});
   CHECK(reader.drain().value().request_count == 3);
 }
 
@@ -109,7 +109,7 @@ TEST_CASE("fork: a slot that another took in the child is not written by its old
           Worker fresh = recorder.attach();
           if (fresh.slot() != 0) return 1;
           before.finish({});
-          Request foreign = old->begin();  // the slot is taken: to the spill
+          Request foreign = old->begin();  // the slot is taken: to the overflow counters
           const absl::StatusOr<Window> first = reader.drain();
           if (!first.ok() || first->slots[0].in_flight || first->request_count != 0) return 2;
           Request in_flight = fresh.begin();
@@ -151,7 +151,7 @@ TEST_CASE("fork: the child of a child begins empty, too") {
         }) == 0);
 }
 
-TEST_CASE("fork: numbers that come round in the child name its spill all the same") {
+TEST_CASE("fork: numbers that come round in the child identify its overflow counters all the same") {
   const std::uint32_t number = GENERATE(0U, UINT32_MAX);
   CAPTURE(number);
   Recorder recorder({.threads = 1});
@@ -161,9 +161,9 @@ TEST_CASE("fork: numbers that come round in the child name its spill all the sam
   CHECK(in_child([&] {
           if (!reader.drain().ok()) return 1;
           Worker own = recorder.attach();
-          Worker spilling = recorder.attach();
-          if (spilling.has_slot()) return 2;
-          Request request = spilling.begin();
+          Worker unslotted = recorder.attach();
+          if (unslotted.has_slot()) return 2;
+          Request request = unslotted.begin();
           if (recorder.totals().active_requests != 1) return 3;
           request.finish({});
           const absl::StatusOr<Window> window = reader.drain();

@@ -32,7 +32,7 @@ inline detail::Slot<detail::ProductionCells>* slot_of(const Worker& worker) {
   return (worker.*member(WorkerPlace())).slot;
 }
 
-/// The number that the next claim, reader or spill of a recorder gets.
+/// The number that the next claim, reader or overflow counters of a recorder gets.
 inline std::atomic<std::uint32_t>& next_number(Recorder& recorder) { return recorder.*member(NextNumber()); }
 
 }  // namespace sluice::test

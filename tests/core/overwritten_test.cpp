@@ -126,7 +126,7 @@ TEST_CASE("overwritten memory: one word of the header at a time") {
             Worker worker = recorder.attach();
             Worker shared = recorder.attach_shared();
             Reader reader = recorder.add_reader();
-            // The buckets of the spill are many, and all alike.
+            // The buckets of the overflow counters are many, and all alike.
             for (std::size_t half = 0; half < kHalves; half += half < 256 ? 1 : 61) {
               region.put_half(half, value);
               use(recorder, worker, shared, reader);

@@ -231,7 +231,7 @@ TEST_CASE("recorder: a request that ends before it began has a duration of 0") {
   CHECK(window.slots[0].max_duration_ns == 0);
 }
 
-TEST_CASE("recorder: a request inside another on one worker is counted whole, in the spill") {
+TEST_CASE("recorder: a request inside another on one worker is counted whole, in the overflow counters") {
   ManualClock clock;
   Recorder recorder({.threads = 2, .clock = &clock});
   Reader reader = recorder.add_reader();
@@ -421,9 +421,9 @@ TEST_CASE("recorder: lifetime totals never go down, whoever comes and goes") {
   };
   Worker one = recorder.attach();
   Request outer = one.begin();
-  serve(one, clock, 4);  // inside another: in the spill, listed with the only slot
+  serve(one, clock, 4);  // inside another: in the overflow counters, listed with the only slot
   check();
-  Worker two = recorder.attach();  // the spill stays where it was listed
+  Worker two = recorder.attach();  // overflow requests stay where they were listed
   check();
   serve(two, clock, 4);
   outer.finish({});

@@ -83,7 +83,7 @@ TEST_CASE("registry: a request in flight has an age, and dies with its process")
     Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
     Worker worker = recorder.attach();
     const Request slow = worker.begin(monotonic_ns() - 5'000'000'000);
-    const Request inside = worker.begin();  // in the spill
+    const Request inside = worker.begin();  // in the overflow counters
     worker.begin().finish({.status = 500});
     rig.signals->words[0].store(1);
     for (;;) ::pause();

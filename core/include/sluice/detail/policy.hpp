@@ -95,7 +95,7 @@ class PlainCounter {
   std::uint64_t value_{0};
 };
 
-/// A counter that many threads write, for the spill. Lock-free.
+/// A counter that many threads write: an overflow counter. Lock-free.
 class SharedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }

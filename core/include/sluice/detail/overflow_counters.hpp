@@ -1,6 +1,6 @@
-// The spill: where requests go that have no slot of their own, because more threads came than the recorder was made for
-// or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added to
-// atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_`
+// Overflow counters: they count requests that have no slot of their own, because more threads came than the recorder
+// was made for or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added
+// to atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_`
 // names the bank. As in a slot, counts of a bank only grow, and a reader takes the growth; extremes begin anew.
 //
 //   Order map
@@ -21,7 +21,7 @@ namespace sluice::detail {
 
 /// Counter is one that many threads write.
 template <class Counter>
-struct BasicSpillBank {
+struct BasicOverflowBank {
   Counter count;
   Counter busy_ns;
   Bank<Counter> sums;
@@ -29,9 +29,9 @@ struct BasicSpillBank {
 
 /// All-zero bytes are its empty state, in which it has no id yet.
 template <class Cells, class Counter>
-class BasicSpill {
+class BasicOverflowCounters {
  public:
-  using Bank = BasicSpillBank<Counter>;
+  using Bank = BasicOverflowBank<Counter>;
 
   /// Differs between a process and its forked children, so that a request ends where it began. 0: not named yet.
   [[nodiscard]] std::uint32_t id() const noexcept { return id_.load(std::memory_order_relaxed); }  // set before use
@@ -103,7 +103,7 @@ class BasicSpill {
   Bank banks_[2];
 };
 
-using SpillBank = BasicSpillBank<SharedCounter>;
-using Spill = BasicSpill<AtomicCells, SharedCounter>;
+using OverflowBank = BasicOverflowBank<SharedCounter>;
+using OverflowCounters = BasicOverflowCounters<AtomicCells, SharedCounter>;
 
 }  // namespace sluice::detail

@@ -1,27 +1,27 @@
-// The spill: several writers in one pair of banks, which change places under them.
+// The overflow counters: several writers in one pair of banks, which change places under them.
 #include "run.hpp"
 #include "world.hpp"
 // The code under test comes after Relacy's cells.
-#include "sluice/detail/spill.hpp"
+#include "sluice/detail/overflow_counters.hpp"
 
 namespace sluice::models {
 namespace {
 
 /// Requests are told apart by their output bytes, and every field is tied to those.
 template <int kWriters, class MayWait>
-struct Spill : Suite<Spill<kWriters, MayWait>, kWriters + 1> {
+struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
   using Counter = RelacySharedCounter;
-  using Phaser = detail::BasicSpill<RelacyCells, Counter>;
+  using Phaser = detail::BasicOverflowCounters<RelacyCells, Counter>;
 
   void before() {
-    spill = std::make_unique<Phaser>();
+    overflow = std::make_unique<Phaser>();
     window.slots.resize(1);
     for (int i = 0; i < 2; ++i) {
-      spill->flip();
-      auto* const bank = spill->quiescent();
+      overflow->flip();
+      auto* const bank = overflow->quiescent();
       watched.add(&bank->sums.total_us[0]);
       watched.add(&bank->count);
-      spill->taken();
+      overflow->taken();
     }
     alone = false;
   }
@@ -33,30 +33,30 @@ struct Spill : Suite<Spill<kWriters, MayWait>, kWriters + 1> {
     }
     for (int i = 0; i < load.records; ++i) {
       const std::uint64_t n = served++;
-      spill->begin();
+      overflow->begin();
       const std::uint64_t bytes = std::uint64_t{1} << n;
-      spill->record(bytes, {.server_us = bytes, .output_bytes = bytes}, kEmbeddedPhases);
+      overflow->record(bytes, {.server_us = bytes, .output_bytes = bytes}, kEmbeddedPhases);
     }
   }
 
-  /// As Readers::take_spill() does it.
+  /// As Readers::take_overflow() does it.
   void drain(MayWait may_wait) {
-    if (auto* const late = spill->quiescent(); late != nullptr) take(*late);
-    spill->flip();
-    auto* bank = spill->quiescent();
-    while (bank == nullptr && may_wait()) bank = spill->quiescent();
+    if (auto* const late = overflow->quiescent(); late != nullptr) take(*late);
+    overflow->flip();
+    auto* bank = overflow->quiescent();
+    while (bank == nullptr && may_wait()) bank = overflow->quiescent();
     if (bank != nullptr) take(*bank);
     check();
   }
 
   void take(typename Phaser::Bank& bank) {
-    detail::BankBaseline& known = taken[spill->index_of(bank)];
+    detail::BankBaseline& known = taken[overflow->index_of(bank)];
     if (bank.count.get() != known.count) {
       detail::take_growth(bank.count, known.count, window.request_count);
       detail::take_growth(bank.busy_ns, known.busy_ns, window.slots[0].busy_ns);
       detail::take_sums(bank.sums, known, window, window.slots[0]);
     }
-    spill->taken();
+    overflow->taken();
   }
 
   void check() {
@@ -76,11 +76,11 @@ struct Spill : Suite<Spill<kWriters, MayWait>, kWriters + 1> {
     drain(MayWait());
     drain(MayWait());
     require(seen == (Requests{1} << served) - 1, "a request in no window");
-    require(spill->in_flight() == 0, "in flight at the end");
-    require(spill->lifetime_count() == served, "the lifetime count");
+    require(overflow->in_flight() == 0, "in flight at the end");
+    require(overflow->lifetime_count() == served, "the lifetime count");
   }
 
-  std::unique_ptr<Phaser> spill;
+  std::unique_ptr<Phaser> overflow;
   Watched<Counter::Watch> watched;
   detail::BankBaseline taken[2];
   Window window;
@@ -94,12 +94,12 @@ struct Spill : Suite<Spill<kWriters, MayWait>, kWriters + 1> {
 int main(int argc, char** argv) {
   using namespace sluice::models;
   Run run(argc, argv);
-  run.explore<Spill<1, Patient>>("spill: 1 writer, 1 record, 1 drain", {1, 1}, EverySchedule());
-  run.explore<Spill<1, Patient>>("spill: 1 writer, 3 records, 3 drains", {3, 3}, Preemptions{3});
-  run.explore<Spill<1, Impatient>>("spill: 1 writer, 2 records, 2 drains, no patience", {2, 2}, Preemptions{3});
-  run.explore<Spill<2, Patient>>("spill: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
-  run.explore<Spill<2, Impatient>>("spill: 2 writers, 2 records, 2 drains, no patience", {2, 2}, Preemptions{2});
+  run.explore<Overflow<1, Patient>>("overflow: 1 writer, 1 record, 1 drain", {1, 1}, EverySchedule());
+  run.explore<Overflow<1, Patient>>("overflow: 1 writer, 3 records, 3 drains", {3, 3}, Preemptions{3});
+  run.explore<Overflow<1, Impatient>>("overflow: 1 writer, 2 records, 2 drains, no patience", {2, 2}, Preemptions{3});
+  run.explore<Overflow<2, Patient>>("overflow: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
+  run.explore<Overflow<2, Impatient>>("overflow: 2 writers, 2 records, 2 drains, no patience", {2, 2}, Preemptions{2});
   const unsigned schedules = long_run() ? 2'000'000 : 50'000;
-  run.explore<Spill<3, Impatient>>("spill: 3 writers, 3 records, 4 drains", {3, 4}, RandomSchedules{schedules});
+  run.explore<Overflow<3, Impatient>>("overflow: 3 writers, 3 records, 4 drains", {3, 4}, RandomSchedules{schedules});
   return run.end();
 }
