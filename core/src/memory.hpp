@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "os/mapping.hpp"
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 #include "sluice/detail/overflow_counters.hpp"
 #include "sluice/recorder.hpp"
 

@@ -51,7 +51,7 @@ Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memo
       timeline_(*options.clock),
       instant_(timeline_.now()),
       restart_time_(instant_.wall),
-      ledger_(memory.array(), instant_.monotonic_ns),
+      reader_(memory.array(), instant_.monotonic_ns),
       scratch_(empty_window()),
       overflow_by_slot_(options.threads) {}
 
@@ -82,7 +82,7 @@ Recorder::Readers::Pending& Recorder::Readers::pending(std::uint64_t id) {
       std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
   if (found != pending_.end()) return *found;
   Pending& fresh = pending_.emplace_back(Pending{.id = id,
-                                                 .start_ns = ledger_.cut_ns(),
+                                                 .start_ns = reader_.cut_ns(),
                                                  .start_resources = probe_.read(),
                                                  .stepped = false,
                                                  .joined = !interrupted_,
@@ -106,8 +106,8 @@ absl::Status Recorder::Readers::cut() {
 bool Recorder::Readers::complete_cut() {
   Patience patience;
   interrupted_ = true;  // until it is whole, also past an exception
-  const bool whole = asymmetric_ ? ledger_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
-                                 : ledger_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
+  const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
+                                 : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
   if (!whole) return false;
   interrupted_ = false;
   take_overflow(patience);
@@ -150,7 +150,7 @@ void Recorder::Readers::take_overflow_bank(OverflowBank& bank) {
     detail::take_sums(bank.sums, seen, scratch_, slot);
     scratch_.request_count += count;
     slot.completed += count;
-    const std::uint64_t period_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
+    const std::uint64_t period_ns = reader_.cut_ns() - reader_.previous_cut_ns();
     slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
   }
   overflow.taken();
@@ -159,10 +159,10 @@ void Recorder::Readers::take_overflow_bank(OverflowBank& bank) {
 void Recorder::Readers::finish(Pending& pending, const Resources& now) const noexcept {
   Window& window = pending.window;
   window.stop_time = instant_.wall;
-  window.elapsed_ns = ledger_.cut_ns() - pending.start_ns;
+  window.elapsed_ns = reader_.cut_ns() - pending.start_ns;
   window.sample_period =
       pending.stepped ? static_cast<double>(window.elapsed_ns) / 1e9 : window.stop_time - window.start_time;
-  window.threads_started = ledger_.slots_met();
+  window.threads_started = reader_.slots_discovered();
   const detail::OverflowCounters& overflow = memory_.header().overflow;
   if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
   window.active_requests = overflow.in_flight();
@@ -184,7 +184,7 @@ absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
   mine.window.mode = options_.mode;
   mine.window.clear_counts();
   mine.window.start_time = window.stop_time;
-  mine.start_ns = ledger_.cut_ns();
+  mine.start_ns = reader_.cut_ns();
   mine.start_resources = now;
   mine.stepped = false;
   return absl::OkStatus();

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "memory.hpp"
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/resources.hpp"
 #include "timeline.hpp"
@@ -56,7 +56,7 @@ class Recorder::Readers {
   Timeline timeline_;
   Timeline::Instant instant_;  ///< Of the last cut.
   const double restart_time_;
-  detail::Ledger<detail::ProductionCells> ledger_;
+  detail::EpochReader<detail::ProductionCells> reader_;
   detail::BankBaseline overflow_seen_[2];
   Window scratch_;            ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.

@@ -1,5 +1,5 @@
 // Order map of what happens once a fork (threads come and go in detail/claim.hpp, the hot path is in slot.hpp and
-// ledger.hpp)
+// epoch_reader.hpp)
 //   [F1] recover  store readers_    release   pairs with [F2]: readers are seen whole
 //   [F2] readers  load  readers_    acquire   pairs with [F1]
 //   [F3] recover  store alive       release   pairs with [F4]: the new readers and the id of the overflow counters are

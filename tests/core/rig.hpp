@@ -1,11 +1,11 @@
-// The slots, the epoch and a ledger by themselves, for tests that choose the cells, the fence and the instants.
+// The slots, the epoch and an epoch reader by themselves, for tests that choose the cells, the fence and the instants.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::test {
@@ -20,7 +20,7 @@ class Rig {
         slots_(std::make_unique<detail::Slot<Cells>[]>(slots)),
         held_(std::make_unique<detail::Held<Cells>[]>(slots)),
         size_(slots),
-        ledger_(
+        reader_(
             {.epoch = &epoch_, .high_water = &high_water_, .held = held_.get(), .slots = slots_.get(), .size = slots},
             kStartNs) {}
 
@@ -50,9 +50,9 @@ class Rig {
   /// False if the fence failed.
   template <class Fence, class MayWait>
   [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
-    if (!ledger_.template cut<Fence>(now_ns, out, may_wait)) return false;
-    out.elapsed_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
-    out.threads_started = ledger_.slots_met();
+    if (!reader_.template cut<Fence>(now_ns, out, may_wait)) return false;
+    out.elapsed_ns = reader_.cut_ns() - reader_.previous_cut_ns();
+    out.threads_started = reader_.slots_discovered();
     return true;
   }
 
@@ -67,7 +67,7 @@ class Rig {
   std::unique_ptr<detail::Slot<Cells>[]> slots_;
   std::unique_ptr<detail::Held<Cells>[]> held_;
   std::size_t size_;
-  detail::Ledger<Cells> ledger_;
+  detail::EpochReader<Cells> reader_;
 };
 
 }  // namespace sluice::test

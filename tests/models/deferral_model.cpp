@@ -1,4 +1,4 @@
-// A writer against a reader that waits for nobody: a record under way puts off its slot's share, over several cuts.
+// A writer against a reader that waits for nobody: a record under way defers its slot's share, over several cuts.
 #include "run.hpp"
 #include "world.hpp"
 

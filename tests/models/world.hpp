@@ -1,10 +1,10 @@
-// Slots, epoch and ledger in Relacy's cells, the requests that a scenario serves in them, and what windows must then
+// Slots, epoch and reader in Relacy's cells, the requests that a scenario serves in them, and what windows must then
 // show, computed from the requests alone.
 #pragma once
 
 #include "relacy_cells.hpp"
 // The code under test comes after Relacy's cells, whose macros are gone by then.
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 
 namespace sluice::models {
 
@@ -47,7 +47,7 @@ class World {
   using Cells = RelacyCells;
   static constexpr std::uint64_t kStartNs = 1000;
 
-  World() : ledger_({&epoch_, &high_water_, held_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
+  World() : reader_({&epoch_, &high_water_, held_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
 
   static Window empty_window() {
     Window window;
@@ -126,7 +126,7 @@ class World {
   void cut_into(Window& window, MayWait may_wait) {
     before_cut_from_ = std::exchange(cut_from_, tick());
     fence_at = 0;
-    const bool whole = ledger_.template cut<Fence>(tick(), window, may_wait);
+    const bool whole = reader_.template cut<Fence>(tick(), window, may_wait);
     require(whole, "a cut that the fence refused");
     cut_to_ = tick();
   }
@@ -196,7 +196,7 @@ class World {
   }
 
   /// What was recorded on a slot by then has been seen. A patient cut must show all that was over when it began; one
-  /// that waits for nobody looks for what was put off before its own fence, and may find it one cut later.
+  /// that waits for nobody looks for what was deferred before its own fence, and may find it one cut later.
   void check_complete(std::size_t slot, Requests seen, std::uint64_t by) const {
     for (std::size_t n = 0; n < served_; ++n) {
       const Served& request = requests_[n];
@@ -239,7 +239,7 @@ class World {
   }
 
   /// True if some record of the slot was under way between then and the end of the last cut: its share may have been
-  /// put off.
+  /// deferred.
   [[nodiscard]] bool recording_since(std::size_t slot, std::uint64_t from) const {
     for (std::size_t n = 0; n < served_; ++n) {
       const Served& request = requests_[n];
@@ -254,8 +254,8 @@ class World {
   /// never less than what the window has of it.
   void check_busy(std::size_t i, Requests inside, bool strict) {
     const SlotWindow& slot = window_.slots[i];
-    const std::uint64_t cut_ns = ledger_.cut_ns();
-    const std::uint64_t period_ns = cut_ns - ledger_.previous_cut_ns();
+    const std::uint64_t cut_ns = reader_.cut_ns();
+    const std::uint64_t period_ns = cut_ns - reader_.previous_cut_ns();
     require(slot.busy_ns <= period_ns, "busy for longer than the window");
     Served* spans = nullptr;
     for (std::size_t n = 0; n < served_; ++n) {
@@ -287,7 +287,7 @@ class World {
   detail::Held<Cells> held_[kSlots];
   detail::Slot<Cells> slots_[kSlots];
   Watched<RelacyCounter::Watch> watched_;
-  detail::Ledger<Cells> ledger_;
+  detail::EpochReader<Cells> reader_;
   Window window_;
   std::array<Served, 16> requests_;
   std::size_t served_ = 0;

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 #include "sluice/detail/slot.hpp"
 
 namespace sluice::detail {

@@ -50,8 +50,8 @@ inline constexpr bool kReleaseFenceIsFree = false;
                                               bool release_fence_is_free = kReleaseFenceIsFree) noexcept;
 
 /// A counter that one thread writes and others read. `add` is a plain load and store, never a locked instruction.
-/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see ledger.hpp. Plain
-/// integers would do as well, and are slower: a compiler then adds some neighbours as one vector and their halves
+/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see epoch_reader.hpp.
+/// Plain integers would do as well, and are slower: a compiler then adds some neighbours as one vector and their halves
 /// elsewhere, and a load waits for stores that it covers in part.
 class RelaxedCounter {
  public:

@@ -1,7 +1,7 @@
 // A slot: one worker thread's place. Plain memory, standard layout, no pointers, all-zero bytes are its empty state,
 // and only its own thread writes it. Two banks alternate by epoch.
 //
-//   Order map of the writer (the reader's half is in ledger.hpp, the argument in docs/memory-model.md)
+//   Order map of the writer (the reader's half is in epoch_reader.hpp, the argument in docs/memory-model.md)
 //     [B1] begin   store start_ns   release   a reader that sees a later request also sees [W5] of the one before
 //     [W1] record  store sequence   release   odd: busy. Ordered before [W3] by [W2]. Pairs with [R3], too: who sees
 //                                             that a slot has moved on sees the record before

@@ -87,7 +87,7 @@ struct Deferral {
       0;                        ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
   std::uint64_t first_tag = 0;  ///< Meaningful while pending: of the first epoch that no window has taken.
 
-  void put_off(std::uint64_t sequence, std::uint64_t tag) noexcept {
+  void defer(std::uint64_t sequence, std::uint64_t tag) noexcept {
     if (!pending) first_tag = tag;
     pending = true;
     stuck_sequence = sequence;

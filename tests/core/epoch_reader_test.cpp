@@ -1,4 +1,4 @@
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 
 #include <bit>
 #include <cstring>
@@ -183,7 +183,8 @@ void check_end(Bench& bench) {
 
 }  // namespace
 
-TEST_CASE("ledger: a writer stopped at any step of a record, over any number of cuts, loses and doubles nothing") {
+TEST_CASE(
+    "epoch reader: a writer stopped at any step of a record, over any number of cuts, loses and doubles nothing") {
   std::uint64_t steps = 0;
   for (bool more = true; more; ++steps) {
     for (int count = 1; count <= 5; ++count) {
@@ -203,7 +204,7 @@ TEST_CASE("ledger: a writer stopped at any step of a record, over any number of 
   CHECK(steps > 30);
 }
 
-TEST_CASE("ledger: a writer stopped in two records, one after the other, loses and doubles nothing") {
+TEST_CASE("epoch reader: a writer stopped in two records, one after the other, loses and doubles nothing") {
   const std::uint64_t stride = long_run() ? 1 : 3;
   std::uint64_t schedules = 0;
   for (int code = 0; code < 27; ++code) {
@@ -228,7 +229,7 @@ TEST_CASE("ledger: a writer stopped in two records, one after the other, loses a
   CHECK(schedules > 5'000);
 }
 
-TEST_CASE("ledger: any schedule of stopped records, cuts and failing fences keeps every window exact") {
+TEST_CASE("epoch reader: any schedule of stopped records, cuts and failing fences keeps every window exact") {
   const std::uint64_t from = seed();
   const std::uint64_t runs = long_run() ? 200'000 : 5'000;
   for (std::uint64_t run = 0; run < runs; ++run) {
@@ -253,7 +254,7 @@ TEST_CASE("ledger: any schedule of stopped records, cuts and failing fences keep
   }
 }
 
-TEST_CASE("ledger: a cut whose fence fails is taken up again, and no window is lost") {
+TEST_CASE("epoch reader: a cut whose fence fails is taken up again, and no window is lost") {
   Bench bench;
   bench.serve(0, 100);
   FailingFence::failures = 3;
@@ -269,7 +270,7 @@ TEST_CASE("ledger: a cut whose fence fails is taken up again, and no window is l
   check_end(bench);
 }
 
-TEST_CASE("ledger: a slot that is claimed while a cut is under way is in it if it recorded in its epoch") {
+TEST_CASE("epoch reader: a slot that is claimed while a cut is under way is in it if it recorded in its epoch") {
   Rig<SteppingCells> rig(2);
   rig.claim(0);
   Window window = rig.empty_window();
@@ -289,7 +290,7 @@ TEST_CASE("ledger: a slot that is claimed while a cut is under way is in it if i
   CHECK(window[Phase::kRequest].max_us() == 4'000);
 }
 
-TEST_CASE("ledger: a request that ends between the cut and the look at its slot was busy up to the cut") {
+TEST_CASE("epoch reader: a request that ends between the cut and the look at its slot was busy up to the cut") {
   const bool next_begins = GENERATE(false, true);
   Rig<SteppingCells> rig(1);
   rig.claim(0);
@@ -313,7 +314,7 @@ TEST_CASE("ledger: a request that ends between the cut and the look at its slot 
   CHECK(second.slots[0].busy_ns == (next_begins ? 7 + 92 : 7 + 1));
 }
 
-TEST_CASE("ledger: a writer that moves on while the cut waits for it is not put off") {
+TEST_CASE("epoch reader: a writer that moves on while the cut waits for it is not put off") {
   Rig<SteppingCells> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
@@ -327,7 +328,7 @@ TEST_CASE("ledger: a writer that moves on while the cut waits for it is not put 
   CHECK(turns == 3);
 }
 
-TEST_CASE("ledger: a record that was waited for once is not waited for again") {
+TEST_CASE("epoch reader: a record that was waited for once is not waited for again") {
   Rig<SteppingCells> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
@@ -338,7 +339,7 @@ TEST_CASE("ledger: a record that was waited for once is not waited for again") {
   CHECK(turns == 10);
 }
 
-TEST_CASE("ledger: a request whose record is stopped counts as in flight") {
+TEST_CASE("epoch reader: a request whose record is stopped counts as in flight") {
   Bench bench;
   bench.advance(10);
   bench.serve_stopped(100, 5, [&] {
@@ -354,7 +355,7 @@ TEST_CASE("ledger: a request whose record is stopped counts as in flight") {
   check_end(bench);
 }
 
-TEST_CASE("ledger: a busy account gives every window its part and no more") {
+TEST_CASE("epoch reader: a busy account gives every window its part and no more") {
   detail::BusyAccount account;
   CHECK(account.settle(30, 0, 100) == 30);
   CHECK(account.settle(30, 0, 100) == 0);

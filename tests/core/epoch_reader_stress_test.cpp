@@ -24,7 +24,7 @@ struct Outcome {
 };
 
 /// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is
-/// not whole. The patience is so short that writers are often put off.
+/// not whole. The patience is so short that writers are often deferred.
 template <class Cells, class Fence>
 Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int patience) {
   Rig<Cells> rig(writers);
@@ -101,7 +101,7 @@ struct NoHeavyFence {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kind and an asymmetric fence", "",
+TEMPLATE_TEST_CASE("stress: slots and their reader stay exact with cells of either kind and an asymmetric fence", "",
                    detail::AtomicCells, detail::PlainCells) {
   REQUIRE(detail::membarrier_available());
   const std::uint64_t from = seed();
@@ -109,7 +109,7 @@ TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kin
   check_exact<TestType, detail::AsymmetricFence>(from);
 }
 
-TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kind and fences on both sides", "",
+TEMPLATE_TEST_CASE("stress: slots and their reader stay exact with cells of either kind and fences on both sides", "",
                    detail::AtomicCells, detail::PlainCells) {
   const std::uint64_t from = seed();
   CAPTURE(from);

@@ -36,9 +36,9 @@ struct SlotArray {
 
 /// Not thread-safe: the owner serialises cuts.
 template <class Cells>
-class Ledger {
+class EpochReader {
  public:
-  Ledger(SlotArray<Cells> array, std::uint64_t now_ns)
+  EpochReader(SlotArray<Cells> array, std::uint64_t now_ns)
       : array_(array), views_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
   /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is
@@ -56,7 +56,7 @@ class Ledger {
       interrupted_ = true;
     }
     if (!Fence::heavy()) return false;  // [R2]
-    const std::size_t used = meet_slots();
+    const std::size_t used = discover_slots();
     interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
       if (!views_[i]) continue;
@@ -74,20 +74,20 @@ class Ledger {
   [[nodiscard]] std::uint64_t cut_ns() const noexcept { return cut_ns_; }
   [[nodiscard]] std::uint64_t previous_cut_ns() const noexcept { return previous_ns_; }
   /// Slots that have ever been used, as of the last cut.
-  [[nodiscard]] std::size_t slots_met() const noexcept { return met_; }
+  [[nodiscard]] std::size_t slots_discovered() const noexcept { return discovered_; }
 
  private:
   /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at. Comes after [R2]:
   /// a writer claims before [W1], so whoever recorded in the epoch that was closed is seen here. Looked for any
   /// earlier, a slot claimed in between would be missed, and its extremes lost.
-  std::size_t meet_slots() {
+  std::size_t discover_slots() {
     const std::size_t claimed = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
     const std::size_t used = std::min(claimed, views_.size());                       // more is no number of ours
-    for (std::size_t i = 0; met_ < used && i < used; ++i) {
+    for (std::size_t i = 0; discovered_ < used && i < used; ++i) {
       const std::uint32_t state = array_.slots[i].state.load(std::memory_order_relaxed);  // after [R2]
       if (views_[i] || slot_state(state) == SlotState::kUnused) continue;
       views_[i] = std::make_unique<SlotView>();
-      ++met_;
+      ++discovered_;
     }
     return used;
   }
@@ -110,7 +110,7 @@ class Ledger {
   }
 
   /// True once no record that began before the epoch was closed is being written: the sequence is even, or it has moved
-  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is put off, also when the record was
+  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is deferred, also when the record was
   /// waited for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at
   /// any time.
   template <class MayWait>
@@ -122,7 +122,7 @@ class Ledger {
         if (slot.sequence.load(std::memory_order_acquire) != first) return true;  // [R3]
       }
     }
-    view.deferrals[closing_ & 1].put_off(first, closing_ + 1);
+    view.deferrals[closing_ & 1].defer(first, closing_ + 1);
     return false;
   }
 
@@ -175,7 +175,7 @@ class Ledger {
 
   SlotArray<Cells> array_;
   std::vector<std::unique_ptr<SlotView>> views_;
-  std::size_t met_ = 0;
+  std::size_t discovered_ = 0;
   std::uint64_t closing_ = 0;
   std::uint64_t cut_ns_;
   std::uint64_t previous_ns_;
