@@ -51,8 +51,9 @@ void record_in(benchmark::State& state) {
   using Cells = detail::ProductionCells;
   const auto slot = std::make_unique<detail::Slot<Cells, Layout>>();
   const detail::Epoch<Cells> epoch{};
-  const detail::Held<Cells> held{};
-  const detail::Place<Cells, Layout> place{.slot = slot.get(), .epoch = &epoch, .held = &held, .phases = kPhases};
+  const detail::UncollectedExtremes<Cells> uncollected{};
+  const detail::Place<Cells, Layout> place{
+      .slot = slot.get(), .epoch = &epoch, .uncollected = &uncollected, .phases = kPhases};
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     slot->begin(start_ns);
     benchmark::ClobberMemory();  // as if a request were in between

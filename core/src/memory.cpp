@@ -10,10 +10,10 @@ constexpr std::size_t aligned(std::size_t bytes) noexcept {
   return (bytes + kUnit - 1) / kUnit * kUnit;
 }
 
-constexpr std::size_t kHeldOffset = aligned(sizeof(RecorderHeader));
+constexpr std::size_t kUncollectedOffset = aligned(sizeof(RecorderHeader));
 
 constexpr std::size_t slots_offset(std::size_t threads) noexcept {
-  return kHeldOffset + aligned(threads * sizeof(detail::Held<Cells>));
+  return kUncollectedOffset + aligned(threads * sizeof(detail::UncollectedExtremes<Cells>));
 }
 
 /// How long a thread waits for another that recovers: about a second, where a recovery takes some microseconds.
@@ -28,7 +28,7 @@ detail::SlotArray<Cells> slots_in(void* memory, std::size_t threads) noexcept {
   auto& header = *static_cast<RecorderHeader*>(memory);
   return {.epoch = &header.epoch,
           .high_water = &header.high_water,
-          .held = reinterpret_cast<detail::Held<Cells>*>(base + kHeldOffset),
+          .uncollected = reinterpret_cast<detail::UncollectedExtremes<Cells>*>(base + kUncollectedOffset),
           .slots = reinterpret_cast<detail::Slot<Cells>*>(base + slots_offset(threads)),
           .size = threads};
 }

@@ -111,7 +111,7 @@ Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
   worker.slot_index_ = options_.threads - 1;
   if (slot < options_.threads) {
     worker.place_.slot = &array.slots[slot];
-    worker.place_.held = &array.held[slot];
+    worker.place_.uncollected = &array.uncollected[slot];
     worker.slot_index_ = slot;
   }
   return worker;

@@ -314,7 +314,7 @@ TEST_CASE("epoch reader: a request that ends between the cut and the look at its
   CHECK(second.slots[0].busy_ns == (next_begins ? 7 + 92 : 7 + 1));
 }
 
-TEST_CASE("epoch reader: a writer that moves on while the cut waits for it is not put off") {
+TEST_CASE("epoch reader: a writer that moves on while the cut waits for it is not deferred") {
   Rig<SteppingCells> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();

@@ -18,11 +18,14 @@ class Rig {
   explicit Rig(std::size_t slots, Mode mode = Mode::kDaemon)
       : mode_(mode),
         slots_(std::make_unique<detail::Slot<Cells>[]>(slots)),
-        held_(std::make_unique<detail::Held<Cells>[]>(slots)),
+        uncollected_(std::make_unique<detail::UncollectedExtremes<Cells>[]>(slots)),
         size_(slots),
-        reader_(
-            {.epoch = &epoch_, .high_water = &high_water_, .held = held_.get(), .slots = slots_.get(), .size = slots},
-            kStartNs) {}
+        reader_({.epoch = &epoch_,
+                 .high_water = &high_water_,
+                 .uncollected = uncollected_.get(),
+                 .slots = slots_.get(),
+                 .size = slots},
+                kStartNs) {}
 
   void claim(std::size_t i) {
     slots_[i].state.store(detail::owned_by(1), std::memory_order_release);
@@ -36,7 +39,7 @@ class Rig {
   template <class Fence>
   void record(std::size_t i, std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done) {
     const detail::Place<Cells> place{
-        .slot = &slots_[i], .epoch = &epoch_, .held = &held_[i], .phases = phases_of(mode_)};
+        .slot = &slots_[i], .epoch = &epoch_, .uncollected = &uncollected_[i], .phases = phases_of(mode_)};
     detail::record<Fence>(place, start_ns, stop_ns, done);
   }
 
@@ -65,7 +68,7 @@ class Rig {
   detail::Epoch<Cells> epoch_{};
   typename Cells::template Atomic<std::uint32_t> high_water_{};
   std::unique_ptr<detail::Slot<Cells>[]> slots_;
-  std::unique_ptr<detail::Held<Cells>[]> held_;
+  std::unique_ptr<detail::UncollectedExtremes<Cells>[]> uncollected_;
   std::size_t size_;
   detail::EpochReader<Cells> reader_;
 };

@@ -41,7 +41,7 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
 
   void before() {
     epoch = std::make_unique<detail::Epoch<Cells>>();
-    held = std::make_unique<std::array<detail::Held<Cells>, kWriters>>();
+    uncollected = std::make_unique<std::array<detail::UncollectedExtremes<Cells>, kWriters>>();
     slots = std::make_unique<std::array<Slot, kWriters>>();
     watched = std::make_unique<Watched<RelacyReadCounter::Watch>>();
     for (Slot& slot : *slots) {
@@ -56,7 +56,7 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
       for (auto& bank : slot.banks) {
         for (auto* const cell : {&bank.tag, &bank.first_start_ns, &bank.count, &bank.busy_ns}) cell->set_writer(writer);
       }
-      for (auto& cell : (*held)[i].banks) cell.set_constant();
+      for (auto& cell : (*uncollected)[i].banks) cell.set_constant();
     }
     if (kCuts) {
       epoch->value.set_writer(kWriters + 1);
@@ -88,7 +88,7 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
     const std::uint64_t start_ns = tick();
     (*slots)[i].begin(start_ns);
     const detail::Place<Cells> place{
-        .slot = &(*slots)[i], .epoch = epoch.get(), .held = &(*held)[i], .phases = kEmbeddedPhases};
+        .slot = &(*slots)[i], .epoch = epoch.get(), .uncollected = &(*uncollected)[i], .phases = kEmbeddedPhases};
     detail::record<WriterFence>(place, start_ns, start_ns + weight, {.output_bytes = weight});
   }
 
@@ -124,7 +124,7 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
   static constexpr int kTries = 2;
 
   std::unique_ptr<detail::Epoch<Cells>> epoch;
-  std::unique_ptr<std::array<detail::Held<Cells>, kWriters>> held;
+  std::unique_ptr<std::array<detail::UncollectedExtremes<Cells>, kWriters>> uncollected;
   std::unique_ptr<std::array<Slot, kWriters>> slots;
   std::unique_ptr<Watched<RelacyReadCounter::Watch>> watched;
   std::array<std::uint64_t, kWriters> served{};

@@ -47,7 +47,7 @@ class World {
   using Cells = RelacyCells;
   static constexpr std::uint64_t kStartNs = 1000;
 
-  World() : reader_({&epoch_, &high_water_, held_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
+  World() : reader_({&epoch_, &high_water_, uncollected_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
 
   static Window empty_window() {
     Window window;
@@ -55,7 +55,7 @@ class World {
     return window;
   }
 
-  detail::SlotArray<Cells> array() { return {&epoch_, &high_water_, held_, slots_, kSlots}; }
+  detail::SlotArray<Cells> array() { return {&epoch_, &high_water_, uncollected_, slots_, kSlots}; }
   detail::Slot<Cells>& slot(std::size_t i) { return slots_[i]; }
 
   /// For scenarios in which no slot changes hands: thread i has slot i, and thread kSlots is the only reader.
@@ -74,7 +74,7 @@ class World {
       for (detail::EpochBank<Cells>& bank : slots_[i].banks) {
         for (auto* const cell : {&bank.tag, &bank.first_start_ns, &bank.count, &bank.busy_ns}) cell->set_writer(writer);
       }
-      for (auto& cell : held_[i].banks) cell.set_writer(kSlots);
+      for (auto& cell : uncollected_[i].banks) cell.set_writer(kSlots);
     }
     epoch_.value.set_writer(kSlots);
   }
@@ -113,8 +113,10 @@ class World {
   void finish(std::size_t n) {
     Served& request = requests_[n];
     request.stop_ns = tick();
-    const detail::Place<Cells> place{
-        .slot = &slots_[request.slot], .epoch = &epoch_, .held = &held_[request.slot], .phases = kEmbeddedPhases};
+    const detail::Place<Cells> place{.slot = &slots_[request.slot],
+                                     .epoch = &epoch_,
+                                     .uncollected = &uncollected_[request.slot],
+                                     .phases = kEmbeddedPhases};
     detail::record<Fence>(place, request.start_ns, request.stop_ns, request.done);
     request.recorded_at = tick();
   }
@@ -284,7 +286,7 @@ class World {
 
   detail::Epoch<Cells> epoch_;
   RelacyAtomic<std::uint32_t> high_water_;
-  detail::Held<Cells> held_[kSlots];
+  detail::UncollectedExtremes<Cells> uncollected_[kSlots];
   detail::Slot<Cells> slots_[kSlots];
   Watched<RelacyCounter::Watch> watched_;
   detail::EpochReader<Cells> reader_;

@@ -3,7 +3,7 @@
 // writer that was stopped in the middle of a record only as long as its caller allows.
 //
 //   Order map of the reader (the writer's half is in slot.hpp, the argument in docs/memory-model.md)
-//     [R0] cut    store held       relaxed   published by [R1], read by [W4]
+//     [R0] cut    store uncollected   relaxed   published by [R1], read by [W4]
 //     [R1] cut    store epoch      release   pairs with [W3]: the reads of a bank happen before its next writes
 //     [R2] cut    heavy fence                pairs with [W2]: a writer either shows itself busy or sees the new epoch
 //     [R3] cut    load  sequence   acquire   pairs with [W7]: a slot seen idle, or moved on, has left the old bank
@@ -29,7 +29,7 @@ template <class Cells>
 struct SlotArray {
   Epoch<Cells>* epoch = nullptr;
   typename Cells::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
-  Held<Cells>* held = nullptr;                                           ///< One a slot.
+  UncollectedExtremes<Cells>* uncollected = nullptr;                     ///< One a slot.
   Slot<Cells>* slots = nullptr;                                          ///< `size` of them.
   std::size_t size = 0;
 };
@@ -104,7 +104,7 @@ class EpochReader {
       if (sequence != deferral.stuck_sequence) {
         take(i, resting, out);
       } else {
-        array_.held[i].banks[resting].store(deferral.first_tag, std::memory_order_relaxed);  // [R0]
+        array_.uncollected[i].banks[resting].store(deferral.oldest_uncollected_tag, std::memory_order_relaxed);  // [R0]
       }
     }
   }
@@ -131,7 +131,7 @@ class EpochReader {
     SlotView& view = *views_[i];
     if (view.deferrals[which].pending) {
       view.deferrals[which].pending = false;
-      array_.held[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
+      array_.uncollected[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
     }
     const EpochBank<Cells>& bank = array_.slots[i].banks[which];
     BankBaseline& seen = view.banks[which];

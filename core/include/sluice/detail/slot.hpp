@@ -8,7 +8,7 @@
 //     [W2] record  light fence                pairs with the heavy fence [R2] and, for readers in other processes, with
 //                                             [X2]: who sees a counter of the record sees [W1]
 //     [W3] record  load  epoch      acquire   pairs with [R1]: the marks [R0] and the rest of the cut are seen
-//     [W4] record  load  held       relaxed   ordered by [W3]: it was stored before the epoch that was read there
+//     [W4] record  load  uncollected   relaxed   ordered by [W3]: it was stored before the epoch that was read there
 //     [W5] record  store tag        release   pairs with [R5]: first_start_ns is seen with it
 //     [W6] record  store start_ns   release   pairs with [R4]: who sees the slot idle sees the tag
 //     [T1] record  store busy_ns    release   pairs with [T2]: a request counted as done is not in flight
@@ -79,7 +79,7 @@ struct alignas(2 * kLine) Epoch {
 /// What a reader tells the writer of a slot: the tag of the first epoch of a bank whose extremes no window has taken
 /// yet; 0: all are taken.
 template <class Cells>
-struct Held {
+struct UncollectedExtremes {
   typename Cells::template Atomic<std::uint64_t> banks[2];
 };
 
@@ -87,9 +87,9 @@ struct Held {
 /// before the first deferred one have been taken.
 template <class Cells, class Layout>
 void open_epoch(EpochBank<Cells, Layout>& bank, std::uint64_t epoch, std::uint64_t start_ns,
-                const Held<Cells>& held) noexcept {
-  const std::uint64_t held_tag = held.banks[epoch & 1].load(std::memory_order_relaxed);     // [W4]
-  const bool taken = held_tag == 0 || bank.tag.load(std::memory_order_relaxed) < held_tag;  // own store
+                const UncollectedExtremes<Cells>& uncollected) noexcept {
+  const std::uint64_t oldest_tag = uncollected.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
+  const bool taken = oldest_tag == 0 || bank.tag.load(std::memory_order_relaxed) < oldest_tag;    // own store
   if (taken) bank.sums.clear_extremes();
   bank.first_start_ns.store(start_ns, std::memory_order_relaxed);  // published by [W5]
   bank.tag.store(epoch + 1, std::memory_order_release);            // [W5]
@@ -100,8 +100,8 @@ template <class Cells, class Layout = Grid>
 struct Place {
   Slot<Cells, Layout>* slot = nullptr;
   const Epoch<Cells>* epoch = nullptr;
-  const Held<Cells>* held = nullptr;  ///< Of the slot.
-  std::size_t phases = 0;             ///< 6 or 8.
+  const UncollectedExtremes<Cells>* uncollected = nullptr;  ///< Of the slot.
+  std::size_t phases = 0;                                   ///< 6 or 8.
 };
 
 /// Records one whole request of the slot's own thread. Wait-free: a bounded number of plain loads and stores. Inlined
@@ -116,7 +116,7 @@ template <class Fence, class Cells, class Layout>
   const std::uint64_t now = place.epoch->value.load(std::memory_order_acquire);  // [W3]
   EpochBank<Cells, Layout>& bank = slot.banks[now & 1];
   if (bank.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
-    open_epoch(bank, now, start_ns, *place.held);
+    open_epoch(bank, now, start_ns, *place.uncollected);
   }
   const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
   bank.sums.add(done, duration_ns, place.phases);

@@ -84,11 +84,11 @@ struct BusyAccount {
 struct Deferral {
   bool pending = false;
   std::uint64_t stuck_sequence =
-      0;                        ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
-  std::uint64_t first_tag = 0;  ///< Meaningful while pending: of the first epoch that no window has taken.
+      0;  ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
+  std::uint64_t oldest_uncollected_tag = 0;  ///< Meaningful while pending: of the first epoch that no window has taken.
 
   void defer(std::uint64_t sequence, std::uint64_t tag) noexcept {
-    if (!pending) first_tag = tag;
+    if (!pending) oldest_uncollected_tag = tag;
     pending = true;
     stuck_sequence = sequence;
   }
