@@ -140,13 +140,13 @@ void Recorder::Readers::take_overflow(Patience& patience) {
 /// the window; more of it cannot be shown in one entry.
 void Recorder::Readers::take_overflow_bank(OverflowBank& bank) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
-  detail::BankBaseline& seen = overflow_seen_[overflow.index_of(bank)];
+  detail::LastRead& seen = overflow_seen_[overflow.index_of(bank)];
   if (bank.count.get() != seen.count) {
     SlotWindow& slot = scratch_.slots[last_used_slot()];
     std::uint64_t count = 0;
     std::uint64_t busy_ns = 0;
-    detail::take_growth(bank.count, seen.count, count);
-    detail::take_growth(bank.busy_ns, seen.busy_ns, busy_ns);
+    detail::take_delta(bank.count, seen.count, count);
+    detail::take_delta(bank.busy_ns, seen.busy_ns, busy_ns);
     detail::take_sums(bank.sums, seen, scratch_, slot);
     scratch_.request_count += count;
     slot.completed += count;

@@ -57,7 +57,7 @@ class Recorder::Readers {
   Timeline::Instant instant_;  ///< Of the last cut.
   const double restart_time_;
   detail::EpochReader<detail::ProductionCells> reader_;
-  detail::BankBaseline overflow_seen_[2];
+  detail::LastRead overflow_seen_[2];
   Window scratch_;            ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.
   std::vector<Pending> pending_;

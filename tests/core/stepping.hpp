@@ -54,7 +54,7 @@ class SteppingAtomic {
 class SteppingCounter {
  public:
   [[nodiscard]] std::uint64_t get() const { return value_; }
-  [[nodiscard]] std::uint64_t at_rest() const { return value_; }
+  [[nodiscard]] std::uint64_t load_quiescent() const { return value_; }
   void set(std::uint64_t value) {
     Steps::step();
     value_ = value;

@@ -50,10 +50,10 @@ struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
   }
 
   void take(typename Phaser::Bank& bank) {
-    detail::BankBaseline& known = taken[overflow->index_of(bank)];
+    detail::LastRead& known = taken[overflow->index_of(bank)];
     if (bank.count.get() != known.count) {
-      detail::take_growth(bank.count, known.count, window.request_count);
-      detail::take_growth(bank.busy_ns, known.busy_ns, window.slots[0].busy_ns);
+      detail::take_delta(bank.count, known.count, window.request_count);
+      detail::take_delta(bank.busy_ns, known.busy_ns, window.slots[0].busy_ns);
       detail::take_sums(bank.sums, known, window, window.slots[0]);
     }
     overflow->taken();
@@ -82,7 +82,7 @@ struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
 
   std::unique_ptr<Phaser> overflow;
   Watched<Counter::Watch> watched;
-  detail::BankBaseline taken[2];
+  detail::LastRead taken[2];
   Window window;
   std::uint64_t served = 0;
   Requests seen = 0;

@@ -183,7 +183,7 @@ class RelacyCounter {
     if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) return watch->value(RL_INFO).load();
     return value_;
   }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return get(); }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return get(); }
   void set(std::uint64_t value) noexcept {
     if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) {
       rl::ctx().sched();
@@ -260,7 +260,7 @@ class RelacySharedCounter {
     Watch* const watch = Watched<Watch>::find(this);
     return watch != nullptr ? watch->get() : value_;
   }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return get(); }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return get(); }
   void add(std::uint64_t amount) noexcept {
     if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) {
       watch->add(amount);

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "sluice/detail/slot.hpp"
-#include "sluice/detail/slot_view.hpp"
+#include "sluice/detail/slot_reader_state.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::detail {
@@ -39,7 +39,7 @@ template <class Cells>
 class EpochReader {
  public:
   EpochReader(SlotArray<Cells> array, std::uint64_t now_ns)
-      : array_(array), views_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
+      : array_(array), states_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
   /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is
   /// asked before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the
@@ -59,8 +59,8 @@ class EpochReader {
     const std::size_t used = discover_slots();
     interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
-      if (!views_[i]) continue;
-      if (quiesce(array_.slots[i], *views_[i], may_wait)) {
+      if (!states_[i]) continue;
+      if (quiesce(array_.slots[i], *states_[i], may_wait)) {
         take(i, closing_ & 1, out);
         settle(i, in_flight_since(array_.slots[i]), out.slots[i]);
       } else {
@@ -82,11 +82,11 @@ class EpochReader {
   /// earlier, a slot claimed in between would be missed, and its extremes lost.
   std::size_t discover_slots() {
     const std::size_t claimed = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
-    const std::size_t used = std::min(claimed, views_.size());                       // more is no number of ours
+    const std::size_t used = std::min(claimed, states_.size());                      // more is no number of ours
     for (std::size_t i = 0; discovered_ < used && i < used; ++i) {
       const std::uint32_t state = array_.slots[i].state.load(std::memory_order_relaxed);  // after [R2]
-      if (views_[i] || slot_state(state) == SlotState::kUnused) continue;
-      views_[i] = std::make_unique<SlotView>();
+      if (states_[i] || slot_state(state) == SlotState::kUnused) continue;
+      states_[i] = std::make_unique<SlotReaderState>();
       ++discovered_;
     }
     return used;
@@ -97,9 +97,9 @@ class EpochReader {
   void take_deferred(Window& out) {
     const std::uint64_t open = array_.epoch->value.load(std::memory_order_relaxed);  // own store
     const std::size_t resting = (open + 1) & 1;
-    for (std::size_t i = 0; i < views_.size(); ++i) {
-      if (!views_[i] || !views_[i]->deferrals[resting].pending) continue;
-      const Deferral& deferral = views_[i]->deferrals[resting];
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (!states_[i] || !states_[i]->deferrals[resting].pending) continue;
+      const Deferral& deferral = states_[i]->deferrals[resting];
       const std::uint64_t sequence = array_.slots[i].sequence.load(std::memory_order_acquire);  // [R3]
       if (sequence != deferral.stuck_sequence) {
         take(i, resting, out);
@@ -114,27 +114,27 @@ class EpochReader {
   /// waited for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at
   /// any time.
   template <class MayWait>
-  bool quiesce(const Slot<Cells>& slot, SlotView& view, MayWait& may_wait) {
+  bool quiesce(const Slot<Cells>& slot, SlotReaderState& state, MayWait& may_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
-    if (!view.waited_for(first)) {
+    if (!state.waited_for(first)) {
       while (may_wait()) {
         if (slot.sequence.load(std::memory_order_acquire) != first) return true;  // [R3]
       }
     }
-    view.deferrals[closing_ & 1].defer(first, closing_ + 1);
+    state.deferrals[closing_ & 1].defer(first, closing_ + 1);
     return false;
   }
 
   /// Adds what a bank at rest has grown by.
   void take(std::size_t i, std::size_t which, Window& out) {
-    SlotView& view = *views_[i];
-    if (view.deferrals[which].pending) {
-      view.deferrals[which].pending = false;
+    SlotReaderState& state = *states_[i];
+    if (state.deferrals[which].pending) {
+      state.deferrals[which].pending = false;
       array_.uncollected[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
     }
     const EpochBank<Cells>& bank = array_.slots[i].banks[which];
-    BankBaseline& seen = view.banks[which];
+    LastRead& seen = state.banks[which];
     const std::uint64_t count = bank.count.load(std::memory_order_relaxed);  // after [R3]
     if (count == seen.count) return;
     SlotWindow& slot = out.slots[i];
@@ -142,7 +142,7 @@ class EpochReader {
     out.request_count += count - seen.count;
     seen.count = count;
     const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);  // after [R3]
-    view.completed_busy_ns += busy_ns - seen.busy_ns;
+    state.completed_busy_ns += busy_ns - seen.busy_ns;
     seen.busy_ns = busy_ns;
     take_sums(bank.sums, seen, out, slot);
   }
@@ -160,10 +160,10 @@ class EpochReader {
 
   /// Lists what was in flight at the cut, and gives the window its busy time.
   void settle(std::size_t i, std::uint64_t since_ns, SlotWindow& slot) noexcept {
-    SlotView& view = *views_[i];
+    SlotReaderState& state = *states_[i];
     slot.in_flight = since_ns != 0;
     slot.current_elapsed_ns = slot.in_flight ? cut_ns_ - since_ns : 0;
-    slot.busy_ns += view.busy.settle(view.completed_busy_ns, slot.current_elapsed_ns, cut_ns_ - previous_ns_);
+    slot.busy_ns += state.busy.settle(state.completed_busy_ns, slot.current_elapsed_ns, cut_ns_ - previous_ns_);
   }
 
   /// The writer was stopped inside its record, so its bank cannot be read: the request counts as still in flight. Busy
@@ -174,7 +174,7 @@ class EpochReader {
   }
 
   SlotArray<Cells> array_;
-  std::vector<std::unique_ptr<SlotView>> views_;
+  std::vector<std::unique_ptr<SlotReaderState>> states_;
   std::size_t discovered_ = 0;
   std::uint64_t closing_ = 0;
   std::uint64_t cut_ns_;

@@ -57,7 +57,7 @@ class RelaxedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return cell().load(std::memory_order_relaxed); }
   /// The value while no writer can change it. A plain read, so that a compiler may do several at once.
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return value_; }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return value_; }
   void set(std::uint64_t value) noexcept { cell().store(value, std::memory_order_relaxed); }
   /// One instruction, where there is one and GCC makes two accesses and an addition of it. An aligned load and an
   /// aligned store inside one are each whole to others, as x86 promises for those outside.
@@ -84,7 +84,7 @@ class RelaxedCounter {
 class PlainCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_; }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return value_; }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return value_; }
   void set(std::uint64_t value) noexcept { value_ = value; }
   void add(std::uint64_t amount) noexcept { value_ += amount; }
   void raise(std::uint64_t value) noexcept {
@@ -99,7 +99,7 @@ class PlainCounter {
 class SharedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return get(); }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return get(); }
   void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   void add(std::uint64_t amount) noexcept { value_.fetch_add(amount, std::memory_order_relaxed); }
   void raise(std::uint64_t value) noexcept {
