@@ -1,17 +1,17 @@
 // Order map of what happens once a fork (threads come and go in detail/claim.hpp, the hot path is in slot.hpp and
 // epoch_reader.hpp)
-//   [F1] recover  store readers_    release   pairs with [F2]: readers are seen whole
-//   [F2] readers  load  readers_    acquire   pairs with [F1]
-//   [F3] recover  store alive       release   pairs with [F4]: the new readers and the id of the overflow counters are
-//   seen [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
+//   [F1] recover      store coordinator_  release   pairs with [F2]: the coordinator is seen whole
+//   [F2] coordinator  load  coordinator_  acquire   pairs with [F1]
+//   [F3] recover  store alive       release   pairs with [F4]: the new coordinator and the id of the overflow counters
+//   are seen [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
 #include "sluice/recorder.hpp"
 
 #include <stdexcept>
 #include <utility>
 
+#include "drain_coordinator.hpp"
 #include "memory.hpp"
 #include "os/mapping.hpp"
-#include "readers.hpp"
 #include "sluice/detail/claim.hpp"
 
 namespace sluice {
@@ -44,29 +44,29 @@ Recorder::Recorder(Options options)
       slow_requests_(options_.slow_threshold_us ? std::make_unique<SlowRequests>(
                                                       options_.threads, *options_.slow_threshold_us, *options_.clock)
                                                 : nullptr),
-      readers_(new Readers(options_, asymmetric_, *memory_)) {
+      coordinator_(new DrainCoordinator(options_, asymmetric_, *memory_)) {
   name_overflow(memory_->header().overflow, [this] { return next_number(); });
 }
 
-/// In a forked child that never used it, what is left of the parent's readers may be torn: it is leaked.
+/// In a forked child that never used it, the parent's coordinator may be torn: it is leaked.
 Recorder::~Recorder() {
-  if (!memory_->needs_recovery()) delete readers_.load(std::memory_order_acquire);  // [F2]
+  if (!memory_->needs_recovery()) delete coordinator_.load(std::memory_order_acquire);  // [F2]
 }
 
 /// The drain side after any fork has been noticed.
-Recorder::Readers& Recorder::readers() {
+Recorder::DrainCoordinator& Recorder::coordinator() {
   if (memory_->needs_recovery()) recover_from_fork();
-  return *readers_.load(std::memory_order_acquire);  // [F2]
+  return *coordinator_.load(std::memory_order_acquire);  // [F2]
 }
 
-/// In a forked child: the parent's readers are left where they are, since another thread may have been inside them at
-/// the moment of the fork, and new ones begin with empty slots. Several threads may come here; one does it.
+/// In a forked child: the parent's coordinator is left where it is, since another thread may have been inside it at
+/// the moment of the fork, and a new one begins with empty slots. Several threads may come here; one does it.
 void Recorder::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
   if (!memory_->begin_recovery()) return;
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
   try {
-    readers_.store(new Readers(options_, asymmetric_, *memory_), std::memory_order_release);  // [F1]
+    coordinator_.store(new DrainCoordinator(options_, asymmetric_, *memory_), std::memory_order_release);  // [F1]
   } catch (...) {
     alive.store(Memory::kWiped, std::memory_order_release);  // [F3]
     throw;
@@ -173,18 +173,18 @@ void Worker::abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
 }
 
 Reader Recorder::add_reader() {
-  Readers& mine = readers();
+  DrainCoordinator& drains = coordinator();
   std::uint64_t id = next_number();
-  while (!mine.add(id)) id = next_number();
+  while (!drains.add(id)) id = next_number();
   return {this, id};
 }
 
 /// A forked child does not know its parent's readers until they drain in it.
 void Recorder::remove_reader(std::uint64_t id) noexcept {
-  if (!memory_->needs_recovery()) readers_.load(std::memory_order_acquire)->remove(id);  // [F2]
+  if (!memory_->needs_recovery()) coordinator_.load(std::memory_order_acquire)->remove(id);  // [F2]
 }
 
-ProcessTotals Recorder::totals() { return readers().totals(); }
+ProcessTotals Recorder::totals() { return coordinator().totals(); }
 
 Worker::~Worker() {
   if (recorder_ != nullptr && place_.slot != nullptr) recorder_->release(slot_index_, owned_);
@@ -210,6 +210,6 @@ absl::StatusOr<Window> Reader::drain() {
   return window;
 }
 
-absl::Status Reader::drain(Window& window) { return recorder_->readers().drain(id_, window); }
+absl::Status Reader::drain(Window& window) { return recorder_->coordinator().drain(id_, window); }
 
 }  // namespace sluice

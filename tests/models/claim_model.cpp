@@ -37,7 +37,8 @@ struct Claim : Suite<Claim<kSlots, kWriters>, kWriters + 1> {
   std::unique_ptr<Here> world;
 };
 
-/// Lifetime totals look at the slots below high_water, as totals() in readers.cpp does: each has been claimed.
+/// Lifetime totals look at the slots below high_water, as totals() in drain_coordinator.cpp does: each has been
+/// claimed.
 struct Listed : Suite<Listed, 3> {
   using Here = World<2, RelacyAsymmetricFence>;
 

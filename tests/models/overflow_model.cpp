@@ -39,7 +39,7 @@ struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
     }
   }
 
-  /// As Readers::take_overflow() does it.
+  /// As DrainCoordinator::take_overflow() does it.
   void drain(MayWait may_wait) {
     if (auto* const late = overflow->quiescent(); late != nullptr) take(*late);
     overflow->flip();

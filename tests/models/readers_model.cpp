@@ -1,5 +1,5 @@
-// Two consumers of one epoch reader behind a mutex, as in readers.cpp: each cut is merged into what both have pending,
-// and a drain takes what its own consumer has.
+// Two consumers of one epoch reader behind a mutex, as in drain_coordinator.cpp: each cut is merged into what both have
+// pending, and a drain takes what its own consumer has.
 #include "run.hpp"
 #include "world.hpp"
 

@@ -30,7 +30,7 @@ struct Record : Suite<Record<kWriters, Fence>, kWriters + 1> {
   std::unique_ptr<Here> world;
 };
 
-/// Lifetime totals, which are read without a cut, as totals() in readers.cpp does: [S4], [T2].
+/// Lifetime totals, which are read without a cut, as totals() in drain_coordinator.cpp does: [S4], [T2].
 struct Totals : Suite<Totals, 2> {
   using Here = World<1, RelacyAsymmetricFence>;
 

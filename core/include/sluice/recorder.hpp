@@ -204,14 +204,14 @@ class Recorder {
   friend class Reader;
   friend class Worker;
   struct Memory;  // What workers write: a mapping that a forked child finds zeroed.
-  class Readers;  // What drains use, behind a mutex.
+  class DrainCoordinator;
 
   Worker worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
   void release(std::size_t slot, std::uint32_t owned) noexcept;
   std::uint32_t begin_overflow() noexcept;
   std::uint32_t next_number() noexcept { return next_number_.fetch_add(1, std::memory_order_relaxed); }  // only unique
-  Readers& readers();
+  DrainCoordinator& coordinator();
   void remove_reader(std::uint64_t id) noexcept;
   void recover_from_fork();
 
@@ -222,7 +222,8 @@ class Recorder {
   /// Numbers claims, readers and overflow counters. A forked child counts on from its parent's, so that what was made
   /// before the fork is never taken for what is made after it.
   std::atomic<std::uint32_t> next_number_{1};
-  std::atomic<Readers*> readers_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
+  std::atomic<DrainCoordinator*>
+      coordinator_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
 };
 
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }

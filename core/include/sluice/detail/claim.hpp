@@ -3,7 +3,7 @@
 //   Order map
 //     [S1] claim    CAS   state       acquire   pairs with [S2]: the counters go on where the last owner left them
 //     [S2] release  CAS   state       release   pairs with [S1]
-//     [S3] claim    CAS   high_water  release   pairs with [S4] in readers.cpp: a slot below it is seen to be claimed
+//     [S3] claim    CAS   high_water  release   pairs with [S4] (drain_coordinator.cpp)
 #pragma once
 
 #include <atomic>

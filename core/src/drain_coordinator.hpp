@@ -16,9 +16,9 @@ namespace sluice {
 
 class Patience;
 
-class Recorder::Readers {
+class Recorder::DrainCoordinator {
  public:
-  Readers(const Options& options, bool asymmetric, Memory& memory);
+  DrainCoordinator(const Options& options, bool asymmetric, Memory& memory);
 
   /// Registers a reader whose first window begins now. False if there is one of that number: numbers come round.
   [[nodiscard]] bool add(std::uint64_t id);

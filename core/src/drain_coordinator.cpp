@@ -1,7 +1,7 @@
 // Order map of lifetime totals, which are read without a cut
 //   [S4] totals   load  high_water  acquire   pairs with [S3]: a slot below it is seen to be claimed
 //   [T2] totals   load  busy_ns     acquire   pairs with [T1]: a request counted as done is not in flight
-#include "readers.hpp"
+#include "drain_coordinator.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -44,7 +44,7 @@ class Patience {
   std::uint64_t deadline_ns_ = 0;
 };
 
-Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memory)
+Recorder::DrainCoordinator::DrainCoordinator(const Options& options, bool asymmetric, Memory& memory)
     : options_(options),
       asymmetric_(asymmetric),
       memory_(memory),
@@ -55,14 +55,14 @@ Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memo
       scratch_(empty_window()),
       overflow_by_slot_(options.threads) {}
 
-Window Recorder::Readers::empty_window() const {
+Window Recorder::DrainCoordinator::empty_window() const {
   Window window;
   window.mode = options_.mode;
   window.slots.resize(options_.threads);
   return window;
 }
 
-bool Recorder::Readers::add(std::uint64_t id) {
+bool Recorder::DrainCoordinator::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   if (std::any_of(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; })) return false;
   // A cut that the kernel refuses has begun all the same: the reader's first window begins with its epoch.
@@ -71,13 +71,13 @@ bool Recorder::Readers::add(std::uint64_t id) {
   return true;
 }
 
-void Recorder::Readers::remove(std::uint64_t id) noexcept {
+void Recorder::DrainCoordinator::remove(std::uint64_t id) noexcept {
   const std::lock_guard lock(mutex_);
   std::erase_if(pending_, [id](const Pending& each) { return each.id == id; });
 }
 
 /// A reader that was registered before a fork is not known to the child: it begins anew there.
-Recorder::Readers::Pending& Recorder::Readers::pending(std::uint64_t id) {
+Recorder::DrainCoordinator::Pending& Recorder::DrainCoordinator::pending(std::uint64_t id) {
   const auto found =
       std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
   if (found != pending_.end()) return *found;
@@ -92,7 +92,7 @@ Recorder::Readers::Pending& Recorder::Readers::pending(std::uint64_t id) {
 }
 
 /// A cut that was interrupted is completed first, and another made: what completed in between belongs to this drain.
-absl::Status Recorder::Readers::cut() {
+absl::Status Recorder::DrainCoordinator::cut() {
   bool whole = !interrupted_ || complete_cut();
   if (whole) {
     scratch_.clear_counts();
@@ -103,7 +103,7 @@ absl::Status Recorder::Readers::cut() {
   return absl::OkStatus();
 }
 
-bool Recorder::Readers::complete_cut() {
+bool Recorder::DrainCoordinator::complete_cut() {
   Patience patience;
   interrupted_ = true;  // until it is whole, also past an exception
   const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
@@ -120,14 +120,14 @@ bool Recorder::Readers::complete_cut() {
   return true;
 }
 
-std::size_t Recorder::Readers::last_used_slot() const noexcept {
+std::size_t Recorder::DrainCoordinator::last_used_slot() const noexcept {
   const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
   const std::size_t used = std::min(claimed, options_.threads);
   return used == 0 ? 0 : used - 1;
 }
 
 /// A bank whose writers were preempted is left for a later cut, which takes it before it closes the other.
-void Recorder::Readers::take_overflow(Patience& patience) {
+void Recorder::DrainCoordinator::take_overflow(Patience& patience) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
   if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
   overflow.flip();
@@ -138,7 +138,7 @@ void Recorder::Readers::take_overflow(Patience& patience) {
 
 /// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of
 /// the window; more of it cannot be shown in one entry.
-void Recorder::Readers::take_overflow_bank(OverflowBank& bank) {
+void Recorder::DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
   detail::LastRead& seen = overflow_seen_[overflow.index_of(bank)];
   if (bank.count.get() != seen.count) {
@@ -156,7 +156,7 @@ void Recorder::Readers::take_overflow_bank(OverflowBank& bank) {
   overflow.taken();
 }
 
-void Recorder::Readers::finish(Pending& pending, const Resources& now) const noexcept {
+void Recorder::DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {
   Window& window = pending.window;
   window.stop_time = instant_.wall;
   window.elapsed_ns = reader_.cut_ns() - pending.start_ns;
@@ -172,7 +172,7 @@ void Recorder::Readers::finish(Pending& pending, const Resources& now) const noe
   window.cpu_system_us = now.cpu_system_us - pending.start_resources.cpu_system_us;
 }
 
-absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
+absl::Status Recorder::DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
   Pending& mine = pending(id);
   if (absl::Status status = cut(); !status.ok()) return status;
@@ -192,7 +192,7 @@ absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
 
 /// Overflow requests are listed with the slot that was the last in use when they were first listed, and stay there;
 /// with the first if none ever was in use.
-void Recorder::Readers::list_overflow(ProcessTotals& totals) noexcept {
+void Recorder::DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
   const std::uint64_t overflowed = memory_.header().overflow.lifetime_count();
   if (totals.threads.empty()) {
     if (overflowed == 0) return;
@@ -208,7 +208,7 @@ void Recorder::Readers::list_overflow(ProcessTotals& totals) noexcept {
 /// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it.
 /// None is counted twice: [T2] pairs with [T1] in slot.hpp, so that a request whose duration was read is not seen in
 /// flight.
-ProcessTotals Recorder::Readers::totals() {
+ProcessTotals Recorder::DrainCoordinator::totals() {
   const std::lock_guard lock(mutex_);
   const auto array = memory_.array();
   const Timeline::Instant now = timeline_.now();
