@@ -13,7 +13,7 @@ namespace sluice {
 using detail::OverflowBank;
 
 /// How long a drain may wait, in all, for writers that were preempted inside a record.
-class Patience {
+class WaitBudget {
  public:
   /// Waits one turn. False once there is no more time. Sleeps rather than yields: whoever yields among many runnable
   /// threads is not asked again before each of them has had its turn.
@@ -23,7 +23,7 @@ class Patience {
       return true;
     }
     const std::uint64_t now = monotonic_ns();
-    if (deadline_ns_ == 0) deadline_ns_ = now + kPatienceNs;
+    if (deadline_ns_ == 0) deadline_ns_ = now + kBudgetNs;
     if (now >= deadline_ns_) return false;
     os::nap(kNapNs);
     return true;
@@ -31,7 +31,7 @@ class Patience {
 
  private:
   static constexpr int kSpins = 200;
-  static constexpr std::uint64_t kPatienceNs = 2'000'000;
+  static constexpr std::uint64_t kBudgetNs = 2'000'000;
   static constexpr long kNapNs = 50'000;
 
   static void pause() noexcept {
@@ -104,13 +104,13 @@ absl::Status Recorder::DrainCoordinator::cut() {
 }
 
 bool Recorder::DrainCoordinator::complete_cut() {
-  Patience patience;
+  WaitBudget budget;
   interrupted_ = true;  // until it is whole, also past an exception
-  const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
-                                 : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
+  const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
+                                 : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, budget);
   if (!whole) return false;
   interrupted_ = false;
-  take_overflow(patience);
+  take_overflow(budget);
   for (Pending& each : pending_) {
     if (std::exchange(each.joined, true)) {
       each.window.merge_counts(scratch_);
@@ -127,12 +127,12 @@ std::size_t Recorder::DrainCoordinator::last_used_slot() const noexcept {
 }
 
 /// A bank whose writers were preempted is left for a later cut, which takes it before it closes the other.
-void Recorder::DrainCoordinator::take_overflow(Patience& patience) {
+void Recorder::DrainCoordinator::take_overflow(WaitBudget& budget) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
   if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
   overflow.flip();
   OverflowBank* bank = overflow.quiescent();
-  while (bank == nullptr && patience()) bank = overflow.quiescent();
+  while (bank == nullptr && budget()) bank = overflow.quiescent();
   if (bank != nullptr) take_overflow_bank(*bank);
 }
 

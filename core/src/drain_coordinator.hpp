@@ -14,7 +14,7 @@
 
 namespace sluice {
 
-class Patience;
+class WaitBudget;
 
 class Recorder::DrainCoordinator {
  public:
@@ -42,7 +42,7 @@ class Recorder::DrainCoordinator {
   Pending& pending(std::uint64_t id);
   [[nodiscard]] absl::Status cut();
   [[nodiscard]] bool complete_cut();
-  void take_overflow(Patience& patience);
+  void take_overflow(WaitBudget& budget);
   void take_overflow_bank(detail::OverflowBank& bank);
   void list_overflow(ProcessTotals& totals) noexcept;
   void finish(Pending& pending, const Resources& now) const noexcept;

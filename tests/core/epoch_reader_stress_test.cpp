@@ -24,9 +24,9 @@ struct Outcome {
 };
 
 /// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is
-/// not whole. The patience is so short that writers are often deferred.
+/// not whole. The wait budget is so small that writers are often deferred.
 template <class Cells, class Fence>
-Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int patience) {
+Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int turns_allowed) {
   Rig<Cells> rig(writers);
   std::atomic<std::size_t> running{writers};
   std::atomic<bool> stop{false};
@@ -50,7 +50,7 @@ Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int 
   Window window = rig.empty_window();
   const auto cut = [&](std::uint64_t now_ns) {
     int turns = 0;
-    if (!rig.template cut<Fence>(now_ns, window, [&] { return ++turns <= patience; })) return;
+    if (!rig.template cut<Fence>(now_ns, window, [&] { return ++turns <= turns_allowed; })) return;
     outcome.seen.add(window);
     window.clear_counts();
   };
@@ -68,9 +68,9 @@ template <class Cells, class Fence>
 void check_exact(std::uint64_t from) {
   const Mix mix(from, Mode::kDaemon);
   for (const std::size_t writers : {1U, 2U, 4U}) {
-    for (const int patience : {0, 100}) {
-      const Outcome outcome = stress<Cells, Fence>(mix, writers, scaled(3'000'000) / writers, patience);
-      CAPTURE(writers, patience);
+    for (const int turns_allowed : {0, 100}) {
+      const Outcome outcome = stress<Cells, Fence>(mix, writers, scaled(3'000'000) / writers, turns_allowed);
+      CAPTURE(writers, turns_allowed);
       CHECK(outcome.seen.broken == "");
       CHECK(mix.counts(outcome.tally.served()).difference(outcome.seen.counts) == "");
     }

@@ -63,7 +63,7 @@ class Bench {
     return reached;
   }
 
-  /// Makes a cut without patience and checks the window that it gives, if the fence holds.
+  /// Makes a cut that waits for nobody and checks the window that it gives, if the fence holds.
   bool cut() {
     if (!rig_.cut<FailingFence>(now_ns_, window_, no_patience)) return false;
     if (std::string broken = broken_identity(window_); !broken.empty()) complain(broken);

@@ -51,9 +51,9 @@ class Rig {
   }
 
   /// False if the fence failed.
-  template <class Fence, class MayWait>
-  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
-    if (!reader_.template cut<Fence>(now_ns, out, may_wait)) return false;
+  template <class Fence, class TryWait>
+  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
+    if (!reader_.template cut<Fence>(now_ns, out, try_wait)) return false;
     out.elapsed_ns = reader_.cut_ns() - reader_.previous_cut_ns();
     out.threads_started = reader_.slots_discovered();
     return true;

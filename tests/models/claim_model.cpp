@@ -20,7 +20,7 @@ struct Claim : Suite<Claim<kSlots, kWriters>, kWriters + 1> {
 
   void thread(unsigned index) {
     if (index == kWriters) {
-      for (int i = 0; i < load.cuts; ++i) world->cut(Patient());
+      for (int i = 0; i < load.cuts; ++i) world->cut(AlwaysWait());
       return;
     }
     const std::uint32_t owned = detail::owned_by(index + 1);

@@ -8,8 +8,8 @@ namespace sluice::models {
 namespace {
 
 /// Requests are told apart by their output bytes, and every field is tied to those.
-template <int kWriters, class MayWait>
-struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
+template <int kWriters, class TryWait>
+struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
   using Counter = RelacySharedCounter;
   using Phaser = detail::BasicOverflowCounters<RelacyCells, Counter>;
 
@@ -28,7 +28,7 @@ struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
 
   void thread(unsigned index) {
     if (index == kWriters) {
-      for (int i = 0; i < load.cuts; ++i) drain(MayWait());
+      for (int i = 0; i < load.cuts; ++i) drain(TryWait());
       return;
     }
     for (int i = 0; i < load.records; ++i) {
@@ -40,11 +40,11 @@ struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
   }
 
   /// As DrainCoordinator::take_overflow() does it.
-  void drain(MayWait may_wait) {
+  void drain(TryWait try_wait) {
     if (auto* const late = overflow->quiescent(); late != nullptr) take(*late);
     overflow->flip();
     auto* bank = overflow->quiescent();
-    while (bank == nullptr && may_wait()) bank = overflow->quiescent();
+    while (bank == nullptr && try_wait()) bank = overflow->quiescent();
     if (bank != nullptr) take(*bank);
     check();
   }
@@ -73,8 +73,8 @@ struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
 
   void after() {
     alone = true;
-    drain(MayWait());
-    drain(MayWait());
+    drain(TryWait());
+    drain(TryWait());
     require(seen == (Requests{1} << served) - 1, "a request in no window");
     require(overflow->in_flight() == 0, "in flight at the end");
     require(overflow->lifetime_count() == served, "the lifetime count");
@@ -94,12 +94,12 @@ struct Overflow : Suite<Overflow<kWriters, MayWait>, kWriters + 1> {
 int main(int argc, char** argv) {
   using namespace sluice::models;
   Run run(argc, argv);
-  run.explore<Overflow<1, Patient>>("overflow: 1 writer, 1 record, 1 drain", {1, 1}, EverySchedule());
-  run.explore<Overflow<1, Patient>>("overflow: 1 writer, 3 records, 3 drains", {3, 3}, Preemptions{3});
-  run.explore<Overflow<1, Impatient>>("overflow: 1 writer, 2 records, 2 drains, no patience", {2, 2}, Preemptions{3});
-  run.explore<Overflow<2, Patient>>("overflow: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
-  run.explore<Overflow<2, Impatient>>("overflow: 2 writers, 2 records, 2 drains, no patience", {2, 2}, Preemptions{2});
+  run.explore<Overflow<1, AlwaysWait>>("overflow: 1 writer, 1 record, 1 drain", {1, 1}, EverySchedule());
+  run.explore<Overflow<1, AlwaysWait>>("overflow: 1 writer, 3 records, 3 drains", {3, 3}, Preemptions{3});
+  run.explore<Overflow<1, NeverWait>>("overflow: 1 writer, 2 records, 2 drains, no waiting", {2, 2}, Preemptions{3});
+  run.explore<Overflow<2, AlwaysWait>>("overflow: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
+  run.explore<Overflow<2, NeverWait>>("overflow: 2 writers, 2 records, 2 drains, no waiting", {2, 2}, Preemptions{2});
   const unsigned schedules = long_run() ? 2'000'000 : 50'000;
-  run.explore<Overflow<3, Impatient>>("overflow: 3 writers, 3 records, 4 drains", {3, 4}, RandomSchedules{schedules});
+  run.explore<Overflow<3, NeverWait>>("overflow: 3 writers, 3 records, 4 drains", {3, 4}, RandomSchedules{schedules});
   return run.end();
 }

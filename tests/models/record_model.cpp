@@ -21,7 +21,7 @@ struct Record : Suite<Record<kWriters, Fence>, kWriters + 1> {
     if (index < kWriters) {
       for (int i = 0; i < load.records; ++i) world->serve(index);
     } else {
-      for (int i = 0; i < load.cuts; ++i) world->cut(Patient());
+      for (int i = 0; i < load.cuts; ++i) world->cut(AlwaysWait());
     }
   }
 

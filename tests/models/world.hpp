@@ -14,16 +14,16 @@ inline void require(bool holds, const char* what) {
 }
 
 /// Waits for as long as it takes.
-struct Patient {
-  static constexpr bool kPatient = true;
+struct AlwaysWait {
+  static constexpr bool kWaits = true;
   bool operator()() const {
     waiting.wait();
     return true;
   }
 };
 
-struct Impatient {
-  static constexpr bool kPatient = false;
+struct NeverWait {
+  static constexpr bool kWaits = false;
   bool operator()() const { return false; }
 };
 
@@ -66,7 +66,7 @@ class World {
     }
     high_water_.store(kSlots, std::memory_order_relaxed);
     high_water_.set_constant();
-    cut(Patient());
+    cut(AlwaysWait());
     for (std::size_t i = 0; i < kSlots; ++i) {
       const int writer = static_cast<int>(i);
       slots_[i].sequence.set_writer(writer);
@@ -124,25 +124,25 @@ class World {
   void serve(std::size_t slot) { finish(begin(slot)); }
 
   /// A cut into `window`, without checks.
-  template <class MayWait>
-  void cut_into(Window& window, MayWait may_wait) {
+  template <class TryWait>
+  void cut_into(Window& window, TryWait try_wait) {
     before_cut_from_ = std::exchange(cut_from_, tick());
     fence_at = 0;
-    const bool whole = reader_.template cut<Fence>(tick(), window, may_wait);
+    const bool whole = reader_.template cut<Fence>(tick(), window, try_wait);
     require(whole, "a cut that the fence refused");
     cut_to_ = tick();
   }
 
   /// A cut, and all checks of its window.
-  template <class MayWait>
-  void cut(MayWait may_wait) {
+  template <class TryWait>
+  void cut(TryWait try_wait) {
     window_.clear_counts();
-    cut_into(window_, may_wait);
+    cut_into(window_, try_wait);
     const Requests inside = contents(window_, seen_);
     seen_ |= inside;
     for (std::size_t i = 0; i < kSlots; ++i) {
-      const bool strict = MayWait::kPatient || !recording_since(i, before_cut_from_);
-      if (strict) check_complete(i, seen_, MayWait::kPatient ? cut_from_ : before_cut_from_);
+      const bool strict = TryWait::kWaits || !recording_since(i, before_cut_from_);
+      if (strict) check_complete(i, seen_, TryWait::kWaits ? cut_from_ : before_cut_from_);
       check_busy(i, inside, strict);
     }
   }
@@ -151,7 +151,7 @@ class World {
   void end() {
     alone = true;
     now += 1000;
-    cut(Patient());
+    cut(AlwaysWait());
     for (std::size_t n = 0; n < served_; ++n) {
       if (requests_[n].recorded_at != 0) require((seen_ & bit(n)) != 0, "a request in no window");
     }
@@ -197,7 +197,7 @@ class World {
     return inside;
   }
 
-  /// What was recorded on a slot by then has been seen. A patient cut must show all that was over when it began; one
+  /// What was recorded on a slot by then has been seen. A cut that waits must show all that was over when it began; one
   /// that waits for nobody looks for what was deferred before its own fence, and may find it one cut later.
   void check_complete(std::size_t slot, Requests seen, std::uint64_t by) const {
     for (std::size_t n = 0; n < served_; ++n) {

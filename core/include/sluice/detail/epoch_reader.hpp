@@ -41,12 +41,12 @@ class EpochReader {
   EpochReader(SlotArray<Cells> array, std::uint64_t now_ns)
       : array_(array), states_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
-  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is
+  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `try_wait()` is
   /// asked before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the
   /// next cut. False if the heavy fence failed: nothing is lost, the next call takes up the same cut and wants the same
   /// `out`. Throws std::bad_alloc when a slot is met for the first time, with the same promise.
-  template <class Fence, class MayWait>
-  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
+  template <class Fence, class TryWait>
+  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
     if (!interrupted_) {
       take_deferred(out);
       previous_ns_ = cut_ns_;
@@ -60,7 +60,7 @@ class EpochReader {
     interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
       if (!states_[i]) continue;
-      if (quiesce(array_.slots[i], *states_[i], may_wait)) {
+      if (quiesce(array_.slots[i], *states_[i], try_wait)) {
         take(i, closing_ & 1, out);
         settle(i, in_flight_since(array_.slots[i]), out.slots[i]);
       } else {
@@ -113,12 +113,12 @@ class EpochReader {
   /// on, and whoever entered since has seen the new epoch. Otherwise the bank is deferred, also when the record was
   /// waited for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at
   /// any time.
-  template <class MayWait>
-  bool quiesce(const Slot<Cells>& slot, SlotReaderState& state, MayWait& may_wait) {
+  template <class TryWait>
+  bool quiesce(const Slot<Cells>& slot, SlotReaderState& state, TryWait& try_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
     if (!state.waited_for(first)) {
-      while (may_wait()) {
+      while (try_wait()) {
         if (slot.sequence.load(std::memory_order_acquire) != first) return true;  // [R3]
       }
     }
