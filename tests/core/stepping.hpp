@@ -60,7 +60,7 @@ class SteppingCounter {
     value_ = value;
   }
   void add(std::uint64_t amount) { set(get() + amount); }
-  void raise(std::uint64_t value) {
+  void update_max(std::uint64_t value) {
     if (get() < value) set(value);
   }
 

@@ -193,7 +193,7 @@ class RelacyCounter {
     value_ = value;
   }
   void add(std::uint64_t amount) noexcept { set(get() + amount); }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (get() < value) set(value);
   }
 
@@ -221,7 +221,7 @@ class RelacyReadCounter {
     }
   }
   void add(std::uint64_t amount) noexcept { set(get() + amount); }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (get() < value) set(value);
   }
 
@@ -268,8 +268,8 @@ class RelacySharedCounter {
       value_ += amount;
     }
   }
-  /// Scenarios watch none that is raised or set.
-  void raise(std::uint64_t value) noexcept { value_ = std::max(value_, value); }
+  /// Scenarios watch none that is updated by update_max() or set().
+  void update_max(std::uint64_t value) noexcept { value_ = std::max(value_, value); }
   void set(std::uint64_t value) noexcept { value_ = value; }
 
  private:

@@ -61,7 +61,7 @@ struct Bank {
     }
     status[status_class(done.status)].add(1);
     cpu_ns.add(done.cpu_ns);
-    max_duration_ns.raise(duration_ns);
+    max_duration_ns.update_max(duration_ns);
     input_bytes.add(done.input_bytes);
     input_reads.add(done.input_reads);
     output_bytes.add(done.output_bytes);
@@ -117,8 +117,8 @@ struct Bank {
   void extremes(Phase phase, std::uint64_t us) noexcept { extremes(phase, us, us); }
 
   void extremes(Phase phase, std::uint64_t smallest, std::uint64_t largest) noexcept {
-    largest_us[index(phase)].raise(largest);
-    smallest_complement_us[index(phase)].raise(~smallest);
+    largest_us[index(phase)].update_max(largest);
+    smallest_complement_us[index(phase)].update_max(~smallest);
   }
 };
 

@@ -68,7 +68,7 @@ class RelaxedCounter {
     set(get() + amount);
 #endif
   }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (value_ < value) set(value);  // own store
   }
 
@@ -87,7 +87,7 @@ class PlainCounter {
   [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return value_; }
   void set(std::uint64_t value) noexcept { value_ = value; }
   void add(std::uint64_t amount) noexcept { value_ += amount; }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (value_ < value) value_ = value;
   }
 
@@ -102,7 +102,7 @@ class SharedCounter {
   [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return get(); }
   void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   void add(std::uint64_t amount) noexcept { value_.fetch_add(amount, std::memory_order_relaxed); }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     std::uint64_t seen = get();
     while (seen < value && !value_.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
     }
