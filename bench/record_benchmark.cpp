@@ -48,11 +48,11 @@ void record(benchmark::State& state) {
 /// What `record` comes to, in a slot of its own that is laid out by a grid.
 template <class Layout>
 void record_in(benchmark::State& state) {
-  using Cells = detail::ProductionCells;
-  const auto slot = std::make_unique<detail::Slot<Cells, Layout>>();
-  const detail::Epoch<Cells> epoch{};
-  const detail::UncollectedExtremes<Cells> uncollected{};
-  const detail::Place<Cells, Layout> place{
+  using Atomics = detail::ProductionAtomics;
+  const auto slot = std::make_unique<detail::Slot<Atomics, Layout>>();
+  const detail::Epoch<Atomics> epoch{};
+  const detail::UncollectedExtremes<Atomics> uncollected{};
+  const detail::Place<Atomics, Layout> place{
       .slot = slot.get(), .epoch = &epoch, .uncollected = &uncollected, .phases = kPhases};
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     slot->begin(start_ns);

@@ -56,7 +56,7 @@ class Recorder::DrainCoordinator {
   Timeline timeline_;
   Timeline::Instant instant_;  ///< Of the last cut.
   const double restart_time_;
-  detail::EpochReader<detail::ProductionCells> reader_;
+  detail::EpochReader<detail::ProductionAtomics> reader_;
   detail::LastRead overflow_seen_[2];
   Window scratch_;            ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.

@@ -34,7 +34,7 @@ std::uint64_t Registry::layout() noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(RecorderHeader), sizeof(ParentState),
-        sizeof(detail::Slot<detail::ProductionCells>), alignof(detail::EpochBank<detail::ProductionCells>),
+        sizeof(detail::Slot<detail::ProductionAtomics>), alignof(detail::EpochBank<detail::ProductionAtomics>),
         sizeof(GroupCounts), kGroups, kSlots, Grid::kBuckets, kPhases, Recorder::memory_bytes(1),
         Recorder::memory_bytes(100)}) {
     hash = mixed(hash, part);

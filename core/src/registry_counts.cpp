@@ -87,7 +87,7 @@ void add_overflow(const detail::OverflowCounters& overflow, const Bounds& slot_m
 }
 
 /// The arrays of a region, which are only read through what this returns.
-detail::SlotArray<detail::ProductionCells> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
+detail::SlotArray<detail::ProductionAtomics> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
   return slots_in(const_cast<std::byte*>(region), threads);
 }
 

@@ -15,7 +15,7 @@
 namespace sluice {
 namespace {
 
-using Cells = detail::ProductionCells;
+using Atomics = detail::ProductionAtomics;
 
 constexpr std::size_t kTextBytes = 832;
 
@@ -46,7 +46,7 @@ struct Copy {
 template <std::size_t Offset>
 constexpr std::size_t kWordAt = Offset / sizeof(std::uint64_t);
 
-using Box = detail::Seqlock<Cells, Copy>;
+using Box = detail::Seqlock<Atomics, Copy>;
 
 std::size_t copy_texts(const RequestTexts& texts, Copy& copy) noexcept {
   std::size_t used = 0;
@@ -84,8 +84,8 @@ SlowRequest record_of(const Copy& copy, std::size_t slot) {
 struct SlowRequests::Memory {
   struct alignas(2 * detail::kLine) Slot {
     Box active;
-    Cells::Atomic<std::uint64_t> completed;  ///< How many were slow.
-    std::array<Box, kKept> kept;             ///< By number modulo their own.
+    Atomics::Atomic<std::uint64_t> completed;  ///< How many were slow.
+    std::array<Box, kKept> kept;               ///< By number modulo their own.
   };
 
   explicit Memory(std::size_t threads) : size(threads), mapping(threads * sizeof(Slot)) {}

@@ -34,8 +34,8 @@ constexpr std::array<int, 10> kStatuses = {INT_MIN, -1, 0, 99, 100, 199, 599, 60
 bool no_patience() { return false; }
 
 /// Every counter of a bank except extremes as if it had counted so far.
-template <class Cells>
-void preset(detail::EpochBank<Cells>& bank, std::uint64_t value, std::uint64_t busy_ns) {
+template <class Atomics>
+void preset(detail::EpochBank<Atomics>& bank, std::uint64_t value, std::uint64_t busy_ns) {
   bank.count.store(value, std::memory_order_relaxed);
   bank.busy_ns.store(busy_ns, std::memory_order_relaxed);
   auto& sums = bank.sums;
@@ -51,8 +51,8 @@ void preset(detail::EpochBank<Cells>& bank, std::uint64_t value, std::uint64_t b
 }
 
 /// Records and cuts for a while, on one thread. The first window that is not what was recorded, in words.
-template <class Cells>
-std::string trouble(Rig<Cells>& rig, Random& random, std::uint64_t now_ns) {
+template <class Atomics>
+std::string trouble(Rig<Atomics>& rig, Random& random, std::uint64_t now_ns) {
   using Fence = detail::SymmetricFence;
   for (int cut = 0; cut < 4'000; ++cut) {
     Counts expected;
@@ -81,7 +81,7 @@ TEST_CASE("edges: counters that pass 2^64 give exact windows") {
   const std::uint64_t from = seed();
   CAPTURE(from);
   Random random(from);
-  Rig<detail::AtomicCells> rig(1);
+  Rig<detail::StdAtomics> rig(1);
   rig.claim(0);
   // Busy times that are 0 together: the account of the slot begins with nothing.
   preset(rig.slot(0).banks[0], kMax - 999, kMax - 99'999);
@@ -100,7 +100,7 @@ TEST_CASE("edges: an epoch that passes 2^32, 2^63 or 2^64 gives exact windows") 
   const std::uint64_t from = seed();
   CAPTURE(from, at);
   Random random(from);
-  Rig<detail::AtomicCells> rig(1);
+  Rig<detail::StdAtomics> rig(1);
   rig.claim(0);
   rig.epoch().value.store(at - 2'000, std::memory_order_relaxed);
   CHECK(trouble(rig, random, rig.kStartNs) == "");
@@ -108,7 +108,7 @@ TEST_CASE("edges: an epoch that passes 2^32, 2^63 or 2^64 gives exact windows") 
 }
 
 TEST_CASE("edges: a sequence that passes 2^64 while a record is stopped is noticed as having moved on") {
-  Rig<SteppingCells> rig(1);
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   rig.slot(0).sequence.store(kMax - 1, std::memory_order_relaxed);
   std::uint64_t deferred = 0;

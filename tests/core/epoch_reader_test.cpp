@@ -93,7 +93,7 @@ class Bench {
 
   [[nodiscard]] const std::string& complaint() const { return complaint_; }
   [[nodiscard]] const SlotWindow& last(std::size_t slot) const { return last_[slot]; }
-  Rig<SteppingCells>& rig() { return rig_; }
+  Rig<SteppingAtomics>& rig() { return rig_; }
 
  private:
   struct Served {
@@ -146,9 +146,9 @@ class Bench {
   }
 
   Random random_{7};
-  Rig<SteppingCells> rig_{2};
+  Rig<SteppingAtomics> rig_{2};
   Window window_ = rig_.empty_window();
-  std::uint64_t now_ns_ = Rig<SteppingCells>::kStartNs;
+  std::uint64_t now_ns_ = Rig<SteppingAtomics>::kStartNs;
   std::vector<Served> requests_;
   std::uint64_t seen_ = 0;
   std::uint64_t shown_ns_[2] = {};
@@ -271,7 +271,7 @@ TEST_CASE("epoch reader: a cut whose fence fails is taken up again, and no windo
 }
 
 TEST_CASE("epoch reader: a slot that is claimed while a cut is under way is in it if it recorded in its epoch") {
-  Rig<SteppingCells> rig(2);
+  Rig<SteppingAtomics> rig(2);
   rig.claim(0);
   Window window = rig.empty_window();
   const Completion done{.request_us = 4'000};
@@ -292,7 +292,7 @@ TEST_CASE("epoch reader: a slot that is claimed while a cut is under way is in i
 
 TEST_CASE("epoch reader: a request that ends between the cut and the look at its slot was busy up to the cut") {
   const bool next_begins = GENERATE(false, true);
-  Rig<SteppingCells> rig(1);
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   const std::uint64_t start_ns = rig.kStartNs;
   rig.begin(0, start_ns + 10);
@@ -315,7 +315,7 @@ TEST_CASE("epoch reader: a request that ends between the cut and the look at its
 }
 
 TEST_CASE("epoch reader: a writer that moves on while the cut waits for it is not deferred") {
-  Rig<SteppingCells> rig(1);
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
   rig.slot(0).sequence.store(7, std::memory_order_relaxed);
@@ -329,7 +329,7 @@ TEST_CASE("epoch reader: a writer that moves on while the cut waits for it is no
 }
 
 TEST_CASE("epoch reader: a record that was waited for once is not waited for again") {
-  Rig<SteppingCells> rig(1);
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
   rig.slot(0).sequence.store(7, std::memory_order_relaxed);
@@ -372,16 +372,16 @@ TEST_CASE("epoch reader: a busy account gives every window its part and no more"
 }
 
 TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all zero") {
-  using detail::AtomicCells;
-  STATIC_REQUIRE(sizeof(detail::Slot<AtomicCells>) <= std::size_t{16} * 1024);
-  STATIC_REQUIRE(std::is_standard_layout_v<detail::Slot<AtomicCells>>);
-  STATIC_REQUIRE(std::is_standard_layout_v<detail::Epoch<AtomicCells>>);
-  STATIC_REQUIRE(std::is_trivially_destructible_v<detail::Slot<AtomicCells>>);
-  STATIC_REQUIRE(sizeof(detail::Slot<AtomicCells>) == sizeof(detail::Slot<detail::PlainCells>));
-  STATIC_REQUIRE(alignof(detail::Slot<AtomicCells>) >= 128);
-  STATIC_REQUIRE(offsetof(detail::Slot<AtomicCells>, sequence) == 0);
+  using detail::StdAtomics;
+  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) <= std::size_t{16} * 1024);
+  STATIC_REQUIRE(std::is_standard_layout_v<detail::Slot<StdAtomics>>);
+  STATIC_REQUIRE(std::is_standard_layout_v<detail::Epoch<StdAtomics>>);
+  STATIC_REQUIRE(std::is_trivially_destructible_v<detail::Slot<StdAtomics>>);
+  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) == sizeof(detail::Slot<detail::PlainAtomics>));
+  STATIC_REQUIRE(alignof(detail::Slot<StdAtomics>) >= 128);
+  STATIC_REQUIRE(offsetof(detail::Slot<StdAtomics>, sequence) == 0);
 
-  Rig<AtomicCells> rig(3);
+  Rig<StdAtomics> rig(3);
   Window window = rig.empty_window();
   for (int i = 0; i < 20; ++i) {
     rig.claim(1);
@@ -390,7 +390,7 @@ TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all z
   }
   CHECK(window.request_count == 20);
 
-  Rig<AtomicCells> wiped(3);
+  Rig<StdAtomics> wiped(3);
   for (std::size_t i = 0; i < 3; ++i) {
     wiped.claim(i);
     wiped.record<detail::SymmetricFence>(i, wiped.kStartNs, wiped.kStartNs + 9, {.request_us = 9});

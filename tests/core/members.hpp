@@ -16,7 +16,7 @@ struct Member {
 };
 
 struct WorkerPlace {
-  using Member = detail::Place<detail::ProductionCells> Worker::*;
+  using Member = detail::Place<detail::ProductionAtomics> Worker::*;
   friend Member member(WorkerPlace);
 };
 template struct Member<WorkerPlace, &Worker::place_>;
@@ -28,7 +28,7 @@ struct NextNumber {
 template struct Member<NextNumber, &Recorder::next_number_>;
 
 /// The slot that a worker has; null if it has none.
-inline detail::Slot<detail::ProductionCells>* slot_of(const Worker& worker) {
+inline detail::Slot<detail::ProductionAtomics>* slot_of(const Worker& worker) {
   return (worker.*member(WorkerPlace())).slot;
 }
 

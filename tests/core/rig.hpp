@@ -1,4 +1,5 @@
-// The slots, the epoch and an epoch reader by themselves, for tests that choose the cells, the fence and the instants.
+// The slots, the epoch and an epoch reader by themselves, for tests that choose the atomics, the fence and the
+// instants.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +11,15 @@
 
 namespace sluice::test {
 
-template <class Cells>
+template <class Atomics>
 class Rig {
  public:
   static constexpr std::uint64_t kStartNs = 1'000'000;
 
   explicit Rig(std::size_t slots, Mode mode = Mode::kDaemon)
       : mode_(mode),
-        slots_(std::make_unique<detail::Slot<Cells>[]>(slots)),
-        uncollected_(std::make_unique<detail::UncollectedExtremes<Cells>[]>(slots)),
+        slots_(std::make_unique<detail::Slot<Atomics>[]>(slots)),
+        uncollected_(std::make_unique<detail::UncollectedExtremes<Atomics>[]>(slots)),
         size_(slots),
         reader_({.epoch = &epoch_,
                  .high_water = &high_water_,
@@ -38,7 +39,7 @@ class Rig {
 
   template <class Fence>
   void record(std::size_t i, std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done) {
-    const detail::Place<Cells> place{
+    const detail::Place<Atomics> place{
         .slot = &slots_[i], .epoch = &epoch_, .uncollected = &uncollected_[i], .phases = phases_of(mode_)};
     detail::record<Fence>(place, start_ns, stop_ns, done);
   }
@@ -59,18 +60,18 @@ class Rig {
     return true;
   }
 
-  [[nodiscard]] detail::Slot<Cells>& slot(std::size_t i) { return slots_[i]; }
-  [[nodiscard]] detail::Epoch<Cells>& epoch() { return epoch_; }
+  [[nodiscard]] detail::Slot<Atomics>& slot(std::size_t i) { return slots_[i]; }
+  [[nodiscard]] detail::Epoch<Atomics>& epoch() { return epoch_; }
   [[nodiscard]] Mode mode() const { return mode_; }
 
  private:
   Mode mode_;
-  detail::Epoch<Cells> epoch_{};
-  typename Cells::template Atomic<std::uint32_t> high_water_{};
-  std::unique_ptr<detail::Slot<Cells>[]> slots_;
-  std::unique_ptr<detail::UncollectedExtremes<Cells>[]> uncollected_;
+  detail::Epoch<Atomics> epoch_{};
+  typename Atomics::template Atomic<std::uint32_t> high_water_{};
+  std::unique_ptr<detail::Slot<Atomics>[]> slots_;
+  std::unique_ptr<detail::UncollectedExtremes<Atomics>[]> uncollected_;
   std::size_t size_;
-  detail::EpochReader<Cells> reader_;
+  detail::EpochReader<Atomics> reader_;
 };
 
 }  // namespace sluice::test

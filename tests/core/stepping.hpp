@@ -1,5 +1,5 @@
-// Cells that stop before each of their operations, so that a test can do something else in the middle of a record: what
-// a writer that the kernel has preempted there looks like to everybody else.
+// Atomics that stop before each of their operations, so that a test can do something else in the middle of a record:
+// what a writer that the kernel has preempted there looks like to everybody else.
 #pragma once
 
 #include <atomic>
@@ -68,7 +68,7 @@ class SteppingCounter {
   std::uint64_t value_ = 0;
 };
 
-struct SteppingCells {
+struct SteppingAtomics {
   template <class T>
   using Atomic = SteppingAtomic<T>;
   using Counter = SteppingCounter;

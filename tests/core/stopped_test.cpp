@@ -31,7 +31,7 @@ using namespace sluice::test;
 
 namespace {
 
-using Slot = detail::Slot<detail::ProductionCells>;
+using Slot = detail::Slot<detail::ProductionAtomics>;
 
 /// One writer, as its signal handler sees it.
 struct Stop {

@@ -48,7 +48,7 @@ struct Listed : Suite<Listed, 3> {
   }
 
   void thread(unsigned index) {
-    const detail::SlotArray<RelacyCells> array = world->array();
+    const detail::SlotArray<RelacyAtomics> array = world->array();
     if (index < 2) {
       require(detail::claim(array, index, detail::owned_by(index + 1)), "a slot of its own is taken");
       return;

@@ -1,7 +1,7 @@
 // The overflow counters: several writers in one pair of banks, which change places under them.
 #include "run.hpp"
 #include "world.hpp"
-// The code under test comes after Relacy's cells.
+// The code under test comes after Relacy's atomics.
 #include "sluice/detail/overflow_counters.hpp"
 
 namespace sluice::models {
@@ -11,7 +11,7 @@ namespace {
 template <int kWriters, class TryWait>
 struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
   using Counter = RelacySharedCounter;
-  using Phaser = detail::BasicOverflowCounters<RelacyCells, Counter>;
+  using Phaser = detail::BasicOverflowCounters<RelacyAtomics, Counter>;
 
   void before() {
     overflow = std::make_unique<Phaser>();

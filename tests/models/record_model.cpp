@@ -46,7 +46,7 @@ struct Totals : Suite<Totals, 2> {
       world->serve(0);
       return;
     }
-    const detail::Slot<RelacyCells>& slot = world->slot(0);
+    const detail::Slot<RelacyAtomics>& slot = world->slot(0);
     std::uint64_t busy_ns = 0;
     for (const auto& bank : slot.banks) busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // [T2]
     const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);                 // after [T2]

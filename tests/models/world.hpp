@@ -1,9 +1,9 @@
-// Slots, epoch and reader in Relacy's cells, the requests that a scenario serves in them, and what windows must then
+// Slots, epoch and reader in Relacy's atomics, the requests that a scenario serves in them, and what windows must then
 // show, computed from the requests alone.
 #pragma once
 
-#include "relacy_cells.hpp"
-// The code under test comes after Relacy's cells, whose macros are gone by then.
+#include "relacy_atomics.hpp"
+// The code under test comes after Relacy's atomics, whose macros are gone by then.
 #include "sluice/detail/epoch_reader.hpp"
 
 namespace sluice::models {
@@ -44,7 +44,7 @@ using Requests = std::uint64_t;
 template <std::size_t kSlots, class Fence>
 class World {
  public:
-  using Cells = RelacyCells;
+  using Atomics = RelacyAtomics;
   static constexpr std::uint64_t kStartNs = 1000;
 
   World() : reader_({&epoch_, &high_water_, uncollected_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
@@ -55,8 +55,8 @@ class World {
     return window;
   }
 
-  detail::SlotArray<Cells> array() { return {&epoch_, &high_water_, uncollected_, slots_, kSlots}; }
-  detail::Slot<Cells>& slot(std::size_t i) { return slots_[i]; }
+  detail::SlotArray<Atomics> array() { return {&epoch_, &high_water_, uncollected_, slots_, kSlots}; }
+  detail::Slot<Atomics>& slot(std::size_t i) { return slots_[i]; }
 
   /// For scenarios in which no slot changes hands: thread i has slot i, and thread kSlots is the only reader.
   void claim_all() {
@@ -71,7 +71,7 @@ class World {
       const int writer = static_cast<int>(i);
       slots_[i].sequence.set_writer(writer);
       slots_[i].start_ns.set_writer(writer);
-      for (detail::EpochBank<Cells>& bank : slots_[i].banks) {
+      for (detail::EpochBank<Atomics>& bank : slots_[i].banks) {
         for (auto* const cell : {&bank.tag, &bank.first_start_ns, &bank.count, &bank.busy_ns}) cell->set_writer(writer);
       }
       for (auto& cell : uncollected_[i].banks) cell.set_writer(kSlots);
@@ -82,7 +82,7 @@ class World {
   /// Checks the counter of every bank that `which` gives.
   template <class Which>
   void watch(Which which) {
-    for (detail::Slot<Cells>& slot : slots_) {
+    for (detail::Slot<Atomics>& slot : slots_) {
       for (auto& bank : slot.banks) watched_.add(&which(bank.sums));
     }
   }
@@ -113,10 +113,10 @@ class World {
   void finish(std::size_t n) {
     Served& request = requests_[n];
     request.stop_ns = tick();
-    const detail::Place<Cells> place{.slot = &slots_[request.slot],
-                                     .epoch = &epoch_,
-                                     .uncollected = &uncollected_[request.slot],
-                                     .phases = kEmbeddedPhases};
+    const detail::Place<Atomics> place{.slot = &slots_[request.slot],
+                                       .epoch = &epoch_,
+                                       .uncollected = &uncollected_[request.slot],
+                                       .phases = kEmbeddedPhases};
     detail::record<Fence>(place, request.start_ns, request.stop_ns, request.done);
     request.recorded_at = tick();
   }
@@ -284,12 +284,12 @@ class World {
     shown_ns_[i] += slot.busy_ns;
   }
 
-  detail::Epoch<Cells> epoch_;
+  detail::Epoch<Atomics> epoch_;
   RelacyAtomic<std::uint32_t> high_water_;
-  detail::UncollectedExtremes<Cells> uncollected_[kSlots];
-  detail::Slot<Cells> slots_[kSlots];
+  detail::UncollectedExtremes<Atomics> uncollected_[kSlots];
+  detail::Slot<Atomics> slots_[kSlots];
   Watched<RelacyCounter::Watch> watched_;
-  detail::EpochReader<Cells> reader_;
+  detail::EpochReader<Atomics> reader_;
   Window window_;
   std::array<Served, 16> requests_;
   std::size_t served_ = 0;

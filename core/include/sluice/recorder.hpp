@@ -114,7 +114,7 @@ class Worker {
   [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept;
 
   Recorder* recorder_ = nullptr;
-  detail::Place<detail::ProductionCells> place_;  ///< Without a slot: everything goes to the overflow counters.
+  detail::Place<detail::ProductionAtomics> place_;  ///< Without a slot: everything goes to the overflow counters.
   detail::OverflowCounters* overflow_ = nullptr;
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;

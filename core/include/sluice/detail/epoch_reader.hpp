@@ -25,20 +25,20 @@
 namespace sluice::detail {
 
 /// The memory that writers and readers share, wherever it lies.
-template <class Cells>
+template <class Atomics>
 struct SlotArray {
-  Epoch<Cells>* epoch = nullptr;
-  typename Cells::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
-  UncollectedExtremes<Cells>* uncollected = nullptr;                     ///< One a slot.
-  Slot<Cells>* slots = nullptr;                                          ///< `size` of them.
+  Epoch<Atomics>* epoch = nullptr;
+  typename Atomics::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
+  UncollectedExtremes<Atomics>* uncollected = nullptr;                     ///< One a slot.
+  Slot<Atomics>* slots = nullptr;                                          ///< `size` of them.
   std::size_t size = 0;
 };
 
 /// Not thread-safe: the owner serialises cuts.
-template <class Cells>
+template <class Atomics>
 class EpochReader {
  public:
-  EpochReader(SlotArray<Cells> array, std::uint64_t now_ns)
+  EpochReader(SlotArray<Atomics> array, std::uint64_t now_ns)
       : array_(array), states_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
   /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `try_wait()` is
@@ -114,7 +114,7 @@ class EpochReader {
   /// waited for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at
   /// any time.
   template <class TryWait>
-  bool quiesce(const Slot<Cells>& slot, SlotReaderState& state, TryWait& try_wait) {
+  bool quiesce(const Slot<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
     if (!state.waited_for(first)) {
@@ -133,7 +133,7 @@ class EpochReader {
       state.deferrals[which].pending = false;
       array_.uncollected[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
     }
-    const EpochBank<Cells>& bank = array_.slots[i].banks[which];
+    const EpochBank<Atomics>& bank = array_.slots[i].banks[which];
     LastRead& seen = state.banks[which];
     const std::uint64_t count = bank.count.load(std::memory_order_relaxed);  // after [R3]
     if (count == seen.count) return;
@@ -149,9 +149,9 @@ class EpochReader {
 
   /// When the request that was in flight at the cut had begun; 0 if none was. It may have completed since: then the
   /// first record of the new epoch tells.
-  [[nodiscard]] std::uint64_t in_flight_since(const Slot<Cells>& slot) const noexcept {
+  [[nodiscard]] std::uint64_t in_flight_since(const Slot<Atomics>& slot) const noexcept {
     std::uint64_t start_ns = slot.start_ns.load(std::memory_order_acquire);  // [R4]
-    const EpochBank<Cells>& next = slot.banks[(closing_ + 1) & 1];
+    const EpochBank<Atomics>& next = slot.banks[(closing_ + 1) & 1];
     if (next.tag.load(std::memory_order_acquire) == closing_ + 2) {    // [R5]
       start_ns = next.first_start_ns.load(std::memory_order_relaxed);  // seen with [R5]
     }
@@ -173,7 +173,7 @@ class EpochReader {
     settle(i, since_ns <= cut_ns_ ? since_ns : 0, slot);
   }
 
-  SlotArray<Cells> array_;
+  SlotArray<Atomics> array_;
   std::vector<std::unique_ptr<SlotReaderState>> states_;
   std::size_t discovered_ = 0;
   std::uint64_t closing_ = 0;

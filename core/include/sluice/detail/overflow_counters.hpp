@@ -1,7 +1,8 @@
 // Overflow counters: they count requests that have no slot of their own, because more threads came than the recorder
-// was made for or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added
-// to atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_`
-// names the bank. As in a slot, counts of a bank only grow, and a reader takes the growth; extremes begin anew.
+// was made for or because a thread serves a second request inside its first. Lock-free, not wait-free: counters are
+// added to atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of
+// `entered_` names the bank. As in a slot, counts of a bank only grow, and a reader takes the growth; extremes begin
+// anew.
 //
 //   Order map
 //     [P1] record     RMW   entered  acq_rel  pairs with [P2]: the bank that the sign names was taken before
@@ -28,7 +29,7 @@ struct BasicOverflowBank {
 };
 
 /// All-zero bytes are its empty state, in which it has no id yet.
-template <class Cells, class Counter>
+template <class Atomics, class Counter>
 class BasicOverflowCounters {
  public:
   using Bank = BasicOverflowBank<Counter>;
@@ -89,7 +90,7 @@ class BasicOverflowCounters {
 
  private:
   template <class T>
-  using Atomic = typename Cells::template Atomic<T>;
+  using Atomic = typename Atomics::template Atomic<T>;
 
   Atomic<std::uint32_t> id_{};
   Atomic<std::int64_t> entered_{};
@@ -104,6 +105,6 @@ class BasicOverflowCounters {
 };
 
 using OverflowBank = BasicOverflowBank<SharedCounter>;
-using OverflowCounters = BasicOverflowCounters<AtomicCells, SharedCounter>;
+using OverflowCounters = BasicOverflowCounters<StdAtomics, SharedCounter>;
 
 }  // namespace sluice::detail

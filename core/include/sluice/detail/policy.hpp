@@ -1,4 +1,4 @@
-// Everything that the recording algorithm takes from its machine: atomic cells, single-writer counters and the two
+// Everything that the recording algorithm takes from its machine: atomics, single-writer counters and the two
 // sides of an asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a
 // model checker and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence, liburcu's membarrier flavour.
 #pragma once
@@ -123,19 +123,19 @@ void add_pair(Counter* counters, U64x2 amounts) noexcept {
 /// One load and one store. To others each half of them is whole: both are aligned, and no machine of 64 bits parts a
 /// word.
 inline void add_pair(RelaxedCounter* counters, U64x2 amounts) noexcept {
-  using Cells [[gnu::may_alias]] = U64x2;
-  auto* const cells = reinterpret_cast<volatile Cells*>(counters);
-  *cells = *cells + amounts;
+  using Words [[gnu::may_alias]] = U64x2;
+  auto* const words = reinterpret_cast<volatile Words*>(counters);
+  *words = *words + amounts;
 }
 #endif
 
-struct AtomicCells {
+struct StdAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
   using Counter = RelaxedCounter;
 };
 
-struct PlainCells {
+struct PlainAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
   using Counter = PlainCounter;
@@ -199,9 +199,9 @@ struct InterprocessBarrier {
 using InterprocessFence = std::conditional_t<kReleaseFenceIsFree, AcquireFence, InterprocessBarrier>;
 
 #if SLUICE_THREAD_SANITIZER
-using ProductionCells = PlainCells;
+using ProductionAtomics = PlainAtomics;
 #else
-using ProductionCells = AtomicCells;
+using ProductionAtomics = StdAtomics;
 #endif
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

@@ -276,14 +276,14 @@ class RelacySharedCounter {
   std::uint64_t value_ = 0;
 };
 
-struct RelacyCells {
+struct RelacyAtomics {
   template <class T>
   using Atomic = RelacyAtomic<T>;
   using Counter = RelacyCounter;
 };
 
-/// Cells of slots that another process reads.
-struct RelacyReadCells {
+/// Atomics of slots that another process reads.
+struct RelacyReadAtomics {
   template <class T>
   using Atomic = RelacyAtomic<T>;
   using Counter = RelacyReadCounter;
