@@ -31,7 +31,7 @@ constexpr std::array<std::uint64_t, 9> kEdges = {
     0, 1, UINT32_MAX, 1ULL << 32, (1ULL << 63) - 1, 1ULL << 63, (1ULL << 63) + 1, kMax - 1, kMax};
 constexpr std::array<int, 10> kStatuses = {INT_MIN, -1, 0, 99, 100, 199, 599, 600, 1'000'000, INT_MAX};
 
-bool no_patience() { return false; }
+bool never_wait() { return false; }
 
 /// Every counter of a bank except extremes as if it had counted so far.
 template <class Atomics>
@@ -67,7 +67,7 @@ std::string trouble(Rig<Atomics>& rig, Random& random, std::uint64_t now_ns) {
       expected.add(done, rig.mode());
     }
     Window window = rig.empty_window();
-    if (!rig.template cut<Fence>(now_ns, window, no_patience)) return "no cut";
+    if (!rig.template cut<Fence>(now_ns, window, never_wait)) return "no cut";
     if (std::string broken = broken_identity(window); !broken.empty()) return broken;
     if (std::string difference = expected.difference(Counts::of(window)); !difference.empty()) return difference;
     if (window.slots[0].busy_ns != busy_ns) return "busy time";
@@ -88,7 +88,7 @@ TEST_CASE("edges: counters that pass 2^64 give exact windows") {
   preset(rig.slot(0).banks[1], kMax - 999, 100'000);
   for (int i = 0; i < 2; ++i) {
     Window window = rig.empty_window();
-    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs, window, no_patience));
+    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs, window, never_wait));
   }
   CHECK(trouble(rig, random, rig.kStartNs) == "");
   CHECK(rig.slot(0).banks[0].count.load() < 10'000);
@@ -115,7 +115,7 @@ TEST_CASE("edges: a sequence that passes 2^64 while a record is stopped is notic
   Steps::stop_at(9, [&] {
     Window window = rig.empty_window();
     REQUIRE(rig.slot(0).sequence.load(std::memory_order_relaxed) == kMax);
-    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 5, window, no_patience));
+    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 5, window, never_wait));
     deferred += window.request_count == 0 ? 1 : 0;
   });
   rig.record<detail::SymmetricFence>(0, rig.kStartNs, rig.kStartNs + 3, {.request_us = 7});
@@ -123,7 +123,7 @@ TEST_CASE("edges: a sequence that passes 2^64 while a record is stopped is notic
   CHECK(deferred == 1);
   CHECK(rig.slot(0).sequence.load(std::memory_order_relaxed) == 0);
   Window window = rig.empty_window();
-  REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 9, window, no_patience));
+  REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 9, window, never_wait));
   CHECK(window.request_count == 1);
   CHECK(window[Phase::kRequest].max_us() == 7);
 }

@@ -30,7 +30,7 @@ struct FailingFence {
   }
 };
 
-bool no_patience() { return false; }
+bool never_wait() { return false; }
 
 /// A rig on one thread whose requests can be told apart in every window: request n brings 2^n bytes of output. Slot 0
 /// is stopped in the middle of records; slot 1 records undisturbed.
@@ -65,7 +65,7 @@ class Bench {
 
   /// Makes a cut that waits for nobody and checks the window that it gives, if the fence holds.
   bool cut() {
-    if (!rig_.cut<FailingFence>(now_ns_, window_, no_patience)) return false;
+    if (!rig_.cut<FailingFence>(now_ns_, window_, never_wait)) return false;
     if (std::string broken = broken_identity(window_); !broken.empty()) complain(broken);
     check_contents();
     check_slot(0);
@@ -283,7 +283,7 @@ TEST_CASE("epoch reader: a slot that is claimed while a cut is under way is in i
     rig.record<FailingFence>(1, rig.kStartNs, rig.kStartNs + 5, done);
     rig.epoch().value.store(open, std::memory_order_relaxed);
   };
-  REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, no_patience));
+  REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, never_wait));
   CHECK(broken_identity(window).empty());
   CHECK(window.request_count == 1);
   CHECK(window.slots[1].completed == 1);
@@ -303,13 +303,13 @@ TEST_CASE("epoch reader: a request that ends between the cut and the look at its
     rig.record<FailingFence>(0, start_ns + 108, start_ns + 109, {});
   };
   Window first = rig.empty_window();
-  REQUIRE(rig.cut<FailingFence>(start_ns + 100, first, no_patience));
+  REQUIRE(rig.cut<FailingFence>(start_ns + 100, first, never_wait));
   CHECK(first.request_count == 0);
   CHECK(first.slots[0].in_flight);
   CHECK(first.slots[0].current_elapsed_ns == 90);
   CHECK(first.slots[0].busy_ns == 90);
   Window second = rig.empty_window();
-  REQUIRE(rig.cut<FailingFence>(start_ns + 200, second, no_patience));
+  REQUIRE(rig.cut<FailingFence>(start_ns + 200, second, never_wait));
   CHECK(second.slots[0].in_flight == next_begins);
   CHECK(second.slots[0].busy_ns == (next_begins ? 7 + 92 : 7 + 1));
 }
@@ -334,8 +334,8 @@ TEST_CASE("epoch reader: a record that was waited for once is not waited for aga
   Window window = rig.empty_window();
   rig.slot(0).sequence.store(7, std::memory_order_relaxed);
   int turns = 0;
-  const auto patient = [&turns] { return ++turns % 10 != 0; };
-  for (int i = 0; i < 5; ++i) REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, patient));
+  const auto wait_some_turns = [&turns] { return ++turns % 10 != 0; };
+  for (int i = 0; i < 5; ++i) REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, wait_some_turns));
   CHECK(turns == 10);
 }
 
@@ -386,7 +386,7 @@ TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all z
   for (int i = 0; i < 20; ++i) {
     rig.claim(1);
     rig.record<detail::SymmetricFence>(1, rig.kStartNs, rig.kStartNs + 9, {.request_us = 9});
-    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 10, window, no_patience));
+    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 10, window, never_wait));
   }
   CHECK(window.request_count == 20);
 
@@ -398,11 +398,11 @@ TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all z
     wiped.claim(i);
   }
   window = wiped.empty_window();
-  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 10, window, no_patience));
+  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 10, window, never_wait));
   CHECK(window.request_count == 0);
   for (const SlotWindow& slot : window.slots) CHECK_FALSE(slot.in_flight);
   wiped.record<detail::SymmetricFence>(2, wiped.kStartNs + 10, wiped.kStartNs + 12, {.request_us = 2});
-  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 20, window, no_patience));
+  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 20, window, never_wait));
   CHECK(window.request_count == 1);
   CHECK(window[Phase::kRequest].max_us() == 2);
 }
