@@ -45,7 +45,7 @@ void record(benchmark::State& state) {
   });
 }
 
-/// What `record` comes to, in a slot of its own that is laid out by a grid.
+/// What `record` comes to, in a slot of its own with the buckets of a layout.
 template <class Layout>
 void record_in(benchmark::State& state) {
   using Atomics = detail::ProductionAtomics;
@@ -61,10 +61,10 @@ void record_in(benchmark::State& state) {
   });
 }
 
-void record_fine_grid(benchmark::State& state) { record_in<Grid>(state); }
+void record_fine_buckets(benchmark::State& state) { record_in<BucketLayout>(state); }
 
 /// In the entries of the Python dict and no others.
-void record_coarse_grid(benchmark::State& state) { record_in<GridOf<bounds::kQuarters>>(state); }
+void record_coarse_buckets(benchmark::State& state) { record_in<BucketLayoutOf<bounds::kQuarterOctaves>>(state); }
 
 void floor(benchmark::State& state) {
   Floor floor(Mode::kDaemon);
@@ -116,8 +116,8 @@ void prometheus_cpp(benchmark::State& state) {
 }
 
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
-BENCHMARK(record_fine_grid)->ThreadRange(1, 1)->UseRealTime();
-BENCHMARK(record_coarse_grid)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(record_fine_buckets)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(record_coarse_buckets)->ThreadRange(1, 1)->UseRealTime();
 BENCHMARK(floor)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked_seconds)->ThreadRange(1, 2)->UseRealTime();

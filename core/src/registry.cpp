@@ -35,7 +35,7 @@ std::uint64_t Registry::layout() noexcept {
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(RecorderHeader), sizeof(ParentState),
         sizeof(detail::Slot<detail::ProductionAtomics>), alignof(detail::EpochBank<detail::ProductionAtomics>),
-        sizeof(GroupCounts), kGroups, kSlots, Grid::kBuckets, kPhases, Recorder::memory_bytes(1),
+        sizeof(GroupCounts), kGroups, kSlots, BucketLayout::kBuckets, kPhases, Recorder::memory_bytes(1),
         Recorder::memory_bytes(100)}) {
     hash = mixed(hash, part);
   }

@@ -60,7 +60,8 @@ void add_sums(const detail::Bank<Counter>& bank, std::size_t phases, const Bound
   for (std::size_t p = 0; p < phases; ++p) {
     PhaseCounts& phase = to.phases[p];
     add(phase.total_us, bank.total_us[p].get(), most.amounts);
-    for (std::size_t i = 0; i < Grid::kBuckets; ++i) add(phase.buckets[i], bank.buckets[p][i].get(), most.events);
+    for (std::size_t i = 0; i < BucketLayout::kBuckets; ++i)
+      add(phase.buckets[i], bank.buckets[p][i].get(), most.events);
   }
 }
 

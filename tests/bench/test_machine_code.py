@@ -168,6 +168,6 @@ def test_a_path_that_is_not_there_is_a_fault(text_of: TextOf, build: Build) -> N
 @pytest.mark.parametrize("command", NATIVE.compilers)
 @pytest.mark.parametrize("flags", FAST)
 def test_the_grid_is_right_in_programs_compiled_for_fast_arithmetic(command: str, flags: str, tmp_path: Path) -> None:
-    out = tmp_path / "grid"
-    compiled.run([command, *compiled.STANDARD, *flags.split(), compiled.PROBES / "grid.cpp", "-o", out])
+    out = tmp_path / "bucket_layout"
+    compiled.run([command, *compiled.STANDARD, *flags.split(), compiled.PROBES / "bucket_layout.cpp", "-o", out])
     assert compiled.run([out]).split() == []

@@ -278,8 +278,8 @@ TEST_CASE("edges: a million durations of every size each fall into the bucket th
   Worker worker = recorder.attach();
   const auto any = [&random] {
     if (random() % 2 == 0) return any_size(random, 63);
-    // Near a boundary of the grid.
-    const std::uint64_t bound = Grid::lower_bound_us(random() % Grid::kBuckets);
+    // Near a boundary of the bucket layout.
+    const std::uint64_t bound = BucketLayout::lower_bound_us(random() % BucketLayout::kBuckets);
     return std::max<std::uint64_t>(bound + random() % 3, 1) - 1;
   };
   std::uint64_t durations = 0;

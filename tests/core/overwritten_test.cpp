@@ -73,7 +73,7 @@ void use(Recorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
   other.cancel();
   Window window;
   if (reader.drain(window).ok()) {
-    static_cast<void>(quantile(window, Phase::kRequest, 0.5, views::kQuarters));
+    static_cast<void>(quantile(window, Phase::kRequest, 0.5, views::kQuarterOctaves));
     static_cast<void>(window.capacity_utilization());
   }
   static_cast<void>(recorder.totals());

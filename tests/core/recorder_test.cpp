@@ -46,7 +46,7 @@ TEST_CASE("recorder: the five lines of its header work on the system clock") {
   CHECK(broken_identity(*window).empty());
   CHECK(window->request_count == 1);
   CHECK((*window)[Phase::kApplication].total_us == 1500);
-  CHECK(views::kQuarters.count((*window)[Phase::kRequest].buckets, 2) == 1);
+  CHECK(views::kQuarterOctaves.count((*window)[Phase::kRequest].buckets, 2) == 1);
   CHECK(window->threads_started == 1);
 }
 
@@ -129,8 +129,8 @@ TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each
   CHECK(waits.total_us == 1600);
   CHECK(waits.min_us() == 300);
   CHECK(waits.max_us() == 700);
-  CHECK(views::kQuarters.count(waits.buckets, 0) == 1);
-  CHECK(views::kQuarters.count(waits.buckets, 2) == 1);
+  CHECK(views::kQuarterOctaves.count(waits.buckets, 0) == 1);
+  CHECK(views::kQuarterOctaves.count(waits.buckets, 2) == 1);
 
   serve(worker, clock, 1);
   CHECK_FALSE(drained(reader)[Phase::kGilWait].observed());

@@ -28,7 +28,7 @@ TEST_CASE("registry: what living processes count is read by group and in total")
   CHECK(first.counts.status_classes == std::array<std::uint64_t, 5>{0, 3, 0, 4, 0});
   CHECK(first.counts.input_bytes == 21);
   CHECK(first.counts.phases[index(Phase::kRequest)].total_us == 3 * 1500 + 4 * 3000);
-  CHECK(first.counts.phases[index(Phase::kRequest)].buckets[Grid::bucket_of(1500)] == 3);
+  CHECK(first.counts.phases[index(Phase::kRequest)].buckets[BucketLayout::bucket_of(1500)] == 3);
   CHECK(first.counts.phases[index(Phase::kQueue)].total_us == 400);
   CHECK(first.processes == 2);
   CHECK(first.process_starts == 2);

@@ -235,7 +235,7 @@ class World {
 
   static void observe(std::uint64_t us, PhaseWindow& phase) {
     phase.total_us += us;
-    ++phase.buckets[Grid::bucket_of(us)];
+    ++phase.buckets[BucketLayout::bucket_of(us)];
     phase.smallest_us = std::min(phase.smallest_us, us);
     phase.largest_us = std::max(phase.largest_us, us);
   }

@@ -75,18 +75,18 @@ const View& view_of(Resolution resolution) noexcept {
   switch (resolution) {
     case Resolution::kOctaves:
       return views::kOctaves;
-    case Resolution::kConventions:
-      return views::kConventions;
+    case Resolution::kOtelHttpBounds:
+      return views::kOtelHttpBounds;
     case Resolution::kAll:
       return views::kAll;
     default:
-      return views::kQuarters;
+      return views::kQuarterOctaves;
   }
 }
 
-/// What is written for a bound of the grid. The conventions' are inclusive, as those of the formats are.
+/// What is written for a bound of the layout. The conventions' are inclusive, as those of the formats are.
 std::uint64_t written_bound_us(std::uint64_t bound_us, Bounds how) noexcept {
-  const auto& inclusive = bounds::kConventions;
+  const auto& inclusive = bounds::kOtelHttpBounds;
   return how == Bounds::kExact || std::binary_search(inclusive.begin(), inclusive.end(), bound_us) ? bound_us - 1
                                                                                                    : bound_us;
 }

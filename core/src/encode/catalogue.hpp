@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "encode/sink.hpp"
+#include "sluice/bucket_layout.hpp"
 #include "sluice/encode/encode.hpp"
-#include "sluice/grid.hpp"
 #include "sluice/view.hpp"
 
 namespace sluice::encode {
@@ -50,7 +50,7 @@ struct Span {
 
 /// A histogram over the bounds that were asked for. The last of `counts` has no bound.
 struct Buckets {
-  static constexpr std::size_t kMost = Grid::kBuckets;
+  static constexpr std::size_t kMost = BucketLayout::kBuckets;
 
   std::size_t size = 0;
   std::array<std::uint64_t, kMost> upper_us{};
@@ -59,7 +59,7 @@ struct Buckets {
 
 /// `by_format`: what Resolution::kByFormat is here.
 [[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how,
-                             Resolution by_format = Resolution::kQuarters) noexcept;
+                             Resolution by_format = Resolution::kQuarterOctaves) noexcept;
 
 /// Of the waits of requests only single ones have extremes, which are not those of the histogram.
 [[nodiscard]] constexpr bool has_extremes(Phase phase) noexcept { return phase != Phase::kGilWait; }

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <utility>
 
+#include "sluice/bucket_layout.hpp"
 #include "sluice/completion.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/simd.hpp"
-#include "sluice/grid.hpp"
 #include "sluice/phase.hpp"
 
 namespace sluice::detail {
@@ -23,8 +23,8 @@ constexpr std::size_t status_class(int status) noexcept {
 }
 
 /// Counter is one of the counters of policy.hpp. A minimum is kept as the largest complement, so that 0 is "none" for
-/// both extremes and one operation serves both. Layout is the grid of the histograms.
-template <class Counter, class Layout = Grid>
+/// both extremes and one operation serves both. Layout is the bucket layout of the histograms.
+template <class Counter, class Layout = BucketLayout>
 struct Bank {
   Counter status[kStatusClasses];
   Counter cpu_ns;

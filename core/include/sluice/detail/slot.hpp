@@ -42,7 +42,7 @@ constexpr std::uint32_t owned_by(std::uint32_t claim) noexcept {
 
 constexpr SlotState slot_state(std::uint32_t word) noexcept { return static_cast<SlotState>(word & kSlotStateMask); }
 
-template <class Atomics, class Layout = Grid>
+template <class Atomics, class Layout = BucketLayout>
 struct alignas(kLine) EpochBank {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
 
@@ -53,7 +53,7 @@ struct alignas(kLine) EpochBank {
   Bank<typename Atomics::Counter, Layout> sums;
 };
 
-template <class Atomics, class Layout = Grid>
+template <class Atomics, class Layout = BucketLayout>
 struct alignas(2 * kLine) Slot {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
 
@@ -96,7 +96,7 @@ void open_epoch(EpochBank<Atomics, Layout>& bank, std::uint64_t epoch, std::uint
 }
 
 /// Where one thread records. What it refers to is not owned.
-template <class Atomics, class Layout = Grid>
+template <class Atomics, class Layout = BucketLayout>
 struct Place {
   Slot<Atomics, Layout>* slot = nullptr;
   const Epoch<Atomics>* epoch = nullptr;

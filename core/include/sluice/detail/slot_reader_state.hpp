@@ -24,7 +24,7 @@ struct LastRead {
   std::uint64_t output_bytes = 0;
   std::uint64_t output_writes = 0;
   std::uint64_t total_us[kPhases] = {};
-  std::uint64_t buckets[kPhases][Grid::kBuckets] = {};
+  std::uint64_t buckets[kPhases][BucketLayout::kBuckets] = {};
 };
 
 /// Adds to `sum` what a counter at rest has grown by since `seen`, and moves `seen` on.
