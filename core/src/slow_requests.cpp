@@ -101,15 +101,15 @@ SlowRequests::SlowRequests(std::size_t threads, std::uint64_t threshold_us, cons
 
 SlowRequests::~SlowRequests() = default;
 
-void SlowRequests::begin(std::size_t slot, const Marks& marks, const RequestTexts& texts,
+void SlowRequests::begin(std::size_t slot, const Timestamps& timestamps, const RequestTexts& texts,
                          std::uint64_t server_pid) noexcept {
   Box& box = memory_->slot(slot).active;
   const std::uint64_t now_ns = clock_.monotonic_ns();
   Copy copy;  // what is not set is not copied, or is of no meaning before the request has completed
-  copy.accepted_ns = marks.accepted_ns != 0 ? marks.accepted_ns : now_ns;
-  copy.queued_ns = marks.queued_ns;
-  copy.dispatched_ns = marks.dispatched_ns;
-  copy.entered_ns = marks.entered_ns;
+  copy.accepted_ns = timestamps.accepted_ns != 0 ? timestamps.accepted_ns : now_ns;
+  copy.queued_ns = timestamps.queued_ns;
+  copy.dispatched_ns = timestamps.dispatched_ns;
+  copy.entered_ns = timestamps.entered_ns;
   copy.left_ns = 0;
   copy.server_pid = server_pid;
   copy.duration_us = copy.active_requests = 0;
@@ -211,13 +211,13 @@ void SlowReader::take_active(std::size_t slot, std::uint64_t now_ns, std::vector
   record.active = true;
   record.duration_us = duration_us;
   const std::uint64_t left_ns = copy.left_ns != 0 ? copy.left_ns : now_ns;
-  set_stages({.accepted_ns = copy.accepted_ns,
-              .queued_ns = copy.queued_ns,
-              .dispatched_ns = copy.dispatched_ns,
-              .entered_ns = copy.entered_ns,
-              .left_ns = left_ns,
-              .flushed_ns = now_ns},
-             record.done);
+  sequential_phases({.accepted_ns = copy.accepted_ns,
+                     .queued_ns = copy.queued_ns,
+                     .dispatched_ns = copy.dispatched_ns,
+                     .entered_ns = copy.entered_ns,
+                     .left_ns = left_ns,
+                     .flushed_ns = now_ns},
+                    record.done);
   into.push_back(std::move(record));
 }
 

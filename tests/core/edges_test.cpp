@@ -15,8 +15,8 @@
 #include "pinned.hpp"
 #include "random.hpp"
 #include "rig.hpp"
-#include "sluice/marks.hpp"
 #include "sluice/recorder.hpp"
+#include "sluice/timestamps.hpp"
 #include "stepping.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
@@ -304,26 +304,26 @@ TEST_CASE("edges: a million durations of every size each fall into the bucket th
   CHECK(wrong == 0);
 }
 
-TEST_CASE("edges: spans of any marks are whole microseconds, and 0 where there is none") {
+TEST_CASE("edges: durations between any timestamps are whole microseconds, and 0 where there is none") {
   const std::uint64_t from = seed();
   CAPTURE(from);
   Random random(from);
   const auto any = [&random] { return random() % 4 == 0 ? kEdges[random() % kEdges.size()] : any_size(random, 63); };
-  const auto span_us = [](std::uint64_t begin_ns, std::uint64_t end_ns) {
+  const auto duration_us = [](std::uint64_t begin_ns, std::uint64_t end_ns) {
     if (begin_ns == 0 || end_ns < begin_ns) return std::uint64_t{0};
     const std::uint64_t whole_us = end_ns / 1000 - begin_ns / 1000;
     return end_ns % 1000 < begin_ns % 1000 ? whole_us - 1 : whole_us;
   };
   std::uint64_t wrong = 0;
   for (int i = 0; i < 200'000; ++i) {
-    const Marks marks{any(), any(), any(), any(), any(), any(), any()};
+    const Timestamps timestamps{any(), any(), any(), any(), any(), any(), any()};
     Completion done;
-    set_spans(marks, done);
-    const bool right = done.server_us == span_us(marks.accepted_ns, marks.returned_ns) &&
-                       done.queue_us == span_us(marks.queued_ns, marks.dispatched_ns) &&
-                       done.daemon_us == span_us(marks.dispatched_ns, marks.left_ns) &&
-                       done.application_us == span_us(marks.entered_ns, marks.left_ns) &&
-                       done.request_us == span_us(marks.accepted_ns, marks.flushed_ns);
+    overlapping_phases(timestamps, done);
+    const bool right = done.server_us == duration_us(timestamps.accepted_ns, timestamps.returned_ns) &&
+                       done.queue_us == duration_us(timestamps.queued_ns, timestamps.dispatched_ns) &&
+                       done.daemon_us == duration_us(timestamps.dispatched_ns, timestamps.left_ns) &&
+                       done.application_us == duration_us(timestamps.entered_ns, timestamps.left_ns) &&
+                       done.request_us == duration_us(timestamps.accepted_ns, timestamps.flushed_ns);
     wrong += right ? 0 : 1;
   }
   CHECK(wrong == 0);

@@ -23,9 +23,9 @@
 #include "sluice/completion.hpp"
 #include "sluice/detail/overflow_counters.hpp"
 #include "sluice/detail/slot.hpp"
-#include "sluice/marks.hpp"
 #include "sluice/phase.hpp"
 #include "sluice/slow_requests.hpp"
+#include "sluice/timestamps.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -156,7 +156,8 @@ class Recorder {
     Mode mode = Mode::kEmbedded;
     const Clock* clock = nullptr;  ///< Not owned; null: the system's.
     bool allow_membarrier = true;  ///< False: writers pay a full fence a record, as on kernels without membarrier.
-    MeasurePhases measure_phases = set_spans;          ///< What hosts make of the marks of each request.
+    MeasurePhases measure_phases =
+        overlapping_phases;                            ///< How hosts derive phases from the timestamps of each request.
     std::optional<std::uint64_t> slow_threshold_us{};  ///< Requests that last as long are kept; none: no request is.
     /// Where workers record: whole zeroed pages, memory_bytes(threads) of them at least, that outlive the recorder and
     /// may be shared with processes that read them. What was counted stays in them. Empty: memory of its own.
