@@ -52,12 +52,12 @@ void record_in(benchmark::State& state) {
   const auto slot = std::make_unique<detail::Slot<Atomics, Layout>>();
   const detail::Epoch<Atomics> epoch{};
   const detail::UncollectedExtremes<Atomics> uncollected{};
-  const detail::Place<Atomics, Layout> place{
+  const detail::RecordTarget<Atomics, Layout> target{
       .slot = slot.get(), .epoch = &epoch, .uncollected = &uncollected, .phases = kPhases};
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     slot->begin(start_ns);
     benchmark::ClobberMemory();  // as if a request were in between
-    detail::record<detail::AsymmetricFence>(place, start_ns, stop_ns, done);
+    detail::record<detail::AsymmetricFence>(target, start_ns, stop_ns, done);
   });
 }
 

@@ -102,16 +102,16 @@ Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
   const auto array = memory_->array();
   Worker worker;
   worker.recorder_ = this;
-  worker.place_.epoch = array.epoch;
+  worker.target_.epoch = array.epoch;
   worker.overflow_ = &memory_->header().overflow;
   worker.clock_ = options_.clock;
-  worker.place_.phases = phases_of(options_.mode);
+  worker.target_.phases = phases_of(options_.mode);
   worker.asymmetric_ = asymmetric_;
   worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
   if (slot < options_.threads) {
-    worker.place_.slot = &array.slots[slot];
-    worker.place_.uncollected = &array.uncollected[slot];
+    worker.target_.slot = &array.slots[slot];
+    worker.target_.uncollected = &array.uncollected[slot];
     worker.slot_index_ = slot;
   }
   return worker;
@@ -142,9 +142,9 @@ absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
 /// After a fork the slot is empty in the child. The worker takes it again, unless another was quicker.
 std::uint32_t Worker::begin_elsewhere(std::uint64_t now_ns) noexcept {
   const bool wiped =
-      place_.slot != nullptr && place_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
+      target_.slot != nullptr && target_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
   if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow();
-  place_.slot->begin(now_ns);
+  target_.slot->begin(now_ns);
   return 0;
 }
 
@@ -152,19 +152,19 @@ void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, st
                               std::uint32_t overflow_id) const noexcept {
   if (overflow_id != 0) {
     if (overflow_->id() != overflow_id) return;  // begun before a fork: the parent's
-    overflow_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, place_.phases);
+    overflow_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, target_.phases);
     return;
   }
-  if (place_.slot->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
-  detail::record<detail::SymmetricFence>(place_, start_ns, now_ns, done);
+  if (target_.slot->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::SymmetricFence>(target_, start_ns, now_ns, done);
 }
 
 void Request::cancel_at(const Worker& worker) const noexcept {
   if (overflow_id_ != 0) {
     if (worker.overflow_->id() == overflow_id_) worker.overflow_->cancel();
-  } else if (worker.place_.slot->start_ns.load(std::memory_order_relaxed) ==
+  } else if (worker.target_.slot->start_ns.load(std::memory_order_relaxed) ==
              start_ns_) {  // own store, unless a fork wiped it
-    worker.place_.slot->cancel();
+    worker.target_.slot->cancel();
   }
 }
 
@@ -187,12 +187,12 @@ void Recorder::remove_reader(std::uint64_t id) noexcept {
 ProcessTotals Recorder::totals() { return coordinator().totals(); }
 
 Worker::~Worker() {
-  if (recorder_ != nullptr && place_.slot != nullptr) recorder_->release(slot_index_, owned_);
+  if (recorder_ != nullptr && target_.slot != nullptr) recorder_->release(slot_index_, owned_);
 }
 
 void Worker::swap(Worker& other) noexcept {
   std::swap(recorder_, other.recorder_);
-  std::swap(place_, other.place_);
+  std::swap(target_, other.target_);
   std::swap(overflow_, other.overflow_);
   std::swap(clock_, other.clock_);
   std::swap(slot_index_, other.slot_index_);

@@ -28,12 +28,12 @@ using namespace sluice::test;
 namespace {
 
 /// Where a recorder of so many threads may be: in memory of its own, and in memory that other processes share.
-class Place {
+class RecorderMemory {
  public:
-  explicit Place(std::size_t threads) {
+  explicit RecorderMemory(std::size_t threads) {
     if (GENERATE(false, true)) shared_.emplace(Recorder::memory_bytes(threads));
   }
-  [[nodiscard]] std::span<std::byte> memory() const { return shared_ ? shared_->span() : std::span<std::byte>(); }
+  [[nodiscard]] std::span<std::byte> span() const { return shared_ ? shared_->span() : std::span<std::byte>(); }
 
  private:
   std::optional<SharedMemory> shared_;
@@ -60,9 +60,9 @@ int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
 }  // namespace
 
 TEST_CASE("fork: the child's recorder is empty, and neither sees the other's requests") {
-  const Place place(4);
+  const RecorderMemory memory(4);
   const bool allow_membarrier = GENERATE(true, false);
-  Recorder recorder({.threads = 4, .allow_membarrier = allow_membarrier, .memory = place.memory()});
+  Recorder recorder({.threads = 4, .allow_membarrier = allow_membarrier, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   worker.begin().finish({});
@@ -73,8 +73,8 @@ TEST_CASE("fork: the child's recorder is empty, and neither sees the other's req
 }
 
 TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in both") {
-  const Place place(1);
-  Recorder recorder({.threads = 1, .memory = place.memory()});
+  const RecorderMemory memory(1);
+  Recorder recorder({.threads = 1, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   Worker unslotted = recorder.attach();
@@ -100,8 +100,8 @@ TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in
 }
 
 TEST_CASE("fork: a slot that another took in the child is not written by its old worker") {
-  const Place place(2);
-  Recorder recorder({.threads = 2, .memory = place.memory()});
+  const RecorderMemory memory(2);
+  Recorder recorder({.threads = 2, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   std::optional<Worker> old = recorder.attach();
   Request before = old->begin();
@@ -139,8 +139,8 @@ TEST_CASE("fork: readers of the parent and of the child are not confused") {
 }
 
 TEST_CASE("fork: the child of a child begins empty, too") {
-  const Place place(2);
-  Recorder recorder({.threads = 2, .memory = place.memory()});
+  const RecorderMemory memory(2);
+  Recorder recorder({.threads = 2, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   worker.begin().finish({});
@@ -173,8 +173,8 @@ TEST_CASE("fork: numbers that come round in the child identify its overflow coun
 }
 
 TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
-  const Place place(2);
-  auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2, .memory = place.memory()});
+  const RecorderMemory memory(2);
+  auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2, .memory = memory.span()});
   auto reader = std::make_unique<Reader>(recorder->add_reader());
   auto worker = std::make_unique<Worker>(recorder->attach());
   CHECK(in_child([&] {
@@ -187,12 +187,12 @@ TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
 
 TEST_CASE("fork: at any instant, under writers and a reader that drains, the child is empty and the parent exact") {
   const bool allow_membarrier = GENERATE(true, false);
-  const Place place(7);
+  const RecorderMemory memory(7);
   const std::uint64_t from = seed();
   CAPTURE(from, allow_membarrier);
   const Mix mix(from, Mode::kEmbedded);
   constexpr std::size_t kWriters = 8;
-  Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier, .memory = place.memory()});
+  Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Reader second = recorder.add_reader();
   std::atomic<bool> stop{false};

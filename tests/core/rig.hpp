@@ -39,9 +39,9 @@ class Rig {
 
   template <class Fence>
   void record(std::size_t i, std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done) {
-    const detail::Place<Atomics> place{
+    const detail::RecordTarget<Atomics> target{
         .slot = &slots_[i], .epoch = &epoch_, .uncollected = &uncollected_[i], .phases = phases_of(mode_)};
-    detail::record<Fence>(place, start_ns, stop_ns, done);
+    detail::record<Fence>(target, start_ns, stop_ns, done);
   }
 
   [[nodiscard]] Window empty_window() const {

@@ -143,14 +143,14 @@ class Watched {
   Watched& operator=(const Watched&) = delete;
 
   void add(const void* counter) {
-    Entry& entry = table_[place(counter)];
-    if (entry.execution == execution_) std::abort();  // two counters in one place: choose others
+    Entry& entry = table_[index_of(counter)];
+    if (entry.execution == execution_) std::abort();  // two counters in one entry: choose others
     watches_.push_back(std::make_unique<Watch>());
     entry = {counter, watches_.back().get(), execution_};
   }
 
   static Watch* find(const void* counter) noexcept {
-    const Entry& entry = table_[place(counter)];
+    const Entry& entry = table_[index_of(counter)];
     return entry.counter == counter && entry.execution == execution_ ? entry.watch : nullptr;
   }
 
@@ -161,12 +161,12 @@ class Watched {
     std::uint64_t execution;
   };
 
-  static constexpr std::size_t kPlaces = 8192;
-  static std::size_t place(const void* counter) noexcept {
-    return reinterpret_cast<std::uintptr_t>(counter) / sizeof(std::uint64_t) % kPlaces;
+  static constexpr std::size_t kEntries = 8192;
+  static std::size_t index_of(const void* counter) noexcept {
+    return reinterpret_cast<std::uintptr_t>(counter) / sizeof(std::uint64_t) % kEntries;
   }
 
-  static inline Entry table_[kPlaces] = {};
+  static inline Entry table_[kEntries] = {};
   static inline std::uint64_t execution_ = 0;
   std::vector<std::unique_ptr<Watch>> watches_;
 };

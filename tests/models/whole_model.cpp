@@ -87,9 +87,9 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
     const std::uint64_t weight = std::uint64_t{1} << served[i]++;
     const std::uint64_t start_ns = tick();
     (*slots)[i].begin(start_ns);
-    const detail::Place<Atomics> place{
+    const detail::RecordTarget<Atomics> target{
         .slot = &(*slots)[i], .epoch = epoch.get(), .uncollected = &(*uncollected)[i], .phases = kEmbeddedPhases};
-    detail::record<WriterFence>(place, start_ns, start_ns + weight, {.output_bytes = weight});
+    detail::record<WriterFence>(target, start_ns, start_ns + weight, {.output_bytes = weight});
   }
 
   void read() {

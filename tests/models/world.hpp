@@ -113,11 +113,11 @@ class World {
   void finish(std::size_t n) {
     Served& request = requests_[n];
     request.stop_ns = tick();
-    const detail::Place<Atomics> place{.slot = &slots_[request.slot],
-                                       .epoch = &epoch_,
-                                       .uncollected = &uncollected_[request.slot],
-                                       .phases = kEmbeddedPhases};
-    detail::record<Fence>(place, request.start_ns, request.stop_ns, request.done);
+    const detail::RecordTarget<Atomics> target{.slot = &slots_[request.slot],
+                                               .epoch = &epoch_,
+                                               .uncollected = &uncollected_[request.slot],
+                                               .phases = kEmbeddedPhases};
+    detail::record<Fence>(target, request.start_ns, request.stop_ns, request.done);
     request.recorded_at = tick();
   }
 

@@ -98,7 +98,7 @@ class Worker {
 
   /// The slot, from 0. Requests of a worker without a slot are listed with the last.
   [[nodiscard]] std::size_t slot() const noexcept { return slot_index_; }
-  [[nodiscard]] bool has_slot() const noexcept { return place_.slot != nullptr; }
+  [[nodiscard]] bool has_slot() const noexcept { return target_.slot != nullptr; }
 
  private:
   friend class Recorder;
@@ -114,7 +114,8 @@ class Worker {
   [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept;
 
   Recorder* recorder_ = nullptr;
-  detail::Place<detail::ProductionAtomics> place_;  ///< Without a slot: everything goes to the overflow counters.
+  detail::RecordTarget<detail::ProductionAtomics>
+      target_;  ///< Without a slot: everything goes to the overflow counters.
   detail::OverflowCounters* overflow_ = nullptr;
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;
@@ -230,10 +231,10 @@ class Recorder {
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
 inline Request Worker::begin(std::uint64_t now_ns) noexcept {
-  if (place_.slot != nullptr &&
-      place_.slot->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
-      place_.slot->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
-    place_.slot->begin(now_ns);
+  if (target_.slot != nullptr &&
+      target_.slot->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
+      target_.slot->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
+    target_.slot->begin(now_ns);
     return {this, now_ns, 0};
   }
   return {this, now_ns, begin_elsewhere(now_ns)};
@@ -251,8 +252,8 @@ inline void Request::finish(const Completion& done) noexcept {
     worker.finish_elsewhere(done, start_ns_, now_ns, overflow_id_);
     return;
   }
-  if (worker.place_.slot->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
-  detail::record<detail::AsymmetricFence>(worker.place_, start_ns_, now_ns, done);
+  if (worker.target_.slot->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
+  detail::record<detail::AsymmetricFence>(worker.target_, start_ns_, now_ns, done);
 }
 
 inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }

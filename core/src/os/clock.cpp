@@ -29,8 +29,8 @@ std::uint64_t thread_cpu_ns() noexcept { return static_cast<std::uint64_t>(read(
 
 const Clock& system_clock() noexcept {
   // Never destroyed: readers may outlive static destruction.
-  alignas(SystemClock) static std::byte place[sizeof(SystemClock)];
-  static const SystemClock* const clock = new (place) SystemClock;
+  alignas(SystemClock) static std::byte storage[sizeof(SystemClock)];
+  static const SystemClock* const clock = new (storage) SystemClock;
   return *clock;
 }
 

@@ -97,7 +97,7 @@ void open_epoch(EpochBank<Atomics, Layout>& bank, std::uint64_t epoch, std::uint
 
 /// Where one thread records. What it refers to is not owned.
 template <class Atomics, class Layout = BucketLayout>
-struct Place {
+struct RecordTarget {
   Slot<Atomics, Layout>* slot = nullptr;
   const Epoch<Atomics>* epoch = nullptr;
   const UncollectedExtremes<Atomics>* uncollected = nullptr;  ///< Of the slot.
@@ -107,19 +107,19 @@ struct Place {
 /// Records one whole request of the slot's own thread. Wait-free: a bounded number of plain loads and stores. Inlined
 /// into its two callers, whose arguments are then in registers.
 template <class Fence, class Atomics, class Layout>
-[[gnu::always_inline]] inline void record(const Place<Atomics, Layout>& place, std::uint64_t start_ns,
+[[gnu::always_inline]] inline void record(const RecordTarget<Atomics, Layout>& target, std::uint64_t start_ns,
                                           std::uint64_t stop_ns, const Completion& done) noexcept {
-  Slot<Atomics, Layout>& slot = *place.slot;
-  const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);  // own store
-  slot.sequence.store(sequence + 1, std::memory_order_release);                  // [W1]
-  Fence::light();                                                                // [W2]
-  const std::uint64_t now = place.epoch->value.load(std::memory_order_acquire);  // [W3]
+  Slot<Atomics, Layout>& slot = *target.slot;
+  const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);   // own store
+  slot.sequence.store(sequence + 1, std::memory_order_release);                   // [W1]
+  Fence::light();                                                                 // [W2]
+  const std::uint64_t now = target.epoch->value.load(std::memory_order_acquire);  // [W3]
   EpochBank<Atomics, Layout>& bank = slot.banks[now & 1];
   if (bank.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
-    open_epoch(bank, now, start_ns, *place.uncollected);
+    open_epoch(bank, now, start_ns, *target.uncollected);
   }
   const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
-  bank.sums.add(done, duration_ns, place.phases);
+  bank.sums.add(done, duration_ns, target.phases);
   bank.count.store(bank.count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // ordered by [W7]
   slot.start_ns.store(0, std::memory_order_release);                                            // [W6]
   const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);                   // own store
