@@ -10,15 +10,15 @@
 namespace sluice::encode {
 namespace {
 
-void single(Visitor& to, const Family& family, const Span& span, const Amount& amount) {
-  to.begin(family, span);
+void single(Visitor& to, const Family& family, const Interval& interval, const Amount& amount) {
+  to.begin(family, interval);
   to.point({}, amount);
   to.end();
 }
 
-void visit_phases(const Window& window, const Span& span, PhaseSet phases, Visitor& to) {
+void visit_phases(const Window& window, const Interval& interval, PhaseSet phases, Visitor& to) {
   if (phases.has(Phase::kRequest)) {
-    to.begin(kDuration, span);
+    to.begin(kDuration, interval);
     to.histogram({}, Phase::kRequest, window[Phase::kRequest]);
     to.end();
   }
@@ -26,7 +26,7 @@ void visit_phases(const Window& window, const Span& span, PhaseSet phases, Visit
   for (std::size_t i = 0; i < phases_of(window.mode); ++i) {
     const auto phase = static_cast<Phase>(i);
     if (phase == Phase::kRequest || !phases.has(phase)) continue;
-    if (!begun) to.begin(kPhase, span);
+    if (!begun) to.begin(kPhase, interval);
     begun = true;
     to.histogram({"phase", short_name(phase)}, phase, window[phase]);
   }
@@ -34,35 +34,35 @@ void visit_phases(const Window& window, const Span& span, PhaseSet phases, Visit
 }
 
 void visit_window(const Window& window, PhaseSet phases, Visitor& to) {
-  const Span span{window.start_time, window.stop_time};
+  const Interval interval{window.start_time, window.stop_time};
   std::uint64_t busy_ns = 0;
   std::uint64_t cpu_ns = 0;
   for (const SlotWindow& slot : window.slots) {
     busy_ns += slot.busy_ns;
     cpu_ns += slot.cpu_ns;
   }
-  to.begin(kRequests, span);
+  to.begin(kRequests, interval);
   for (std::size_t i = 0; i < kClasses.size(); ++i) to.point({"status_class", kClasses[i]}, {window.status_classes[i]});
   to.end();
-  visit_phases(window, span, phases, to);
-  single(to, kBusy, span, {busy_ns, kNs});
-  single(to, kCpu, span, {cpu_ns, kNs});
-  if (phases.has(Phase::kGilWait)) single(to, kWaits, span, {window.gil_wait_count});
-  single(to, kInput, span, {window.input_bytes});
-  single(to, kReads, span, {window.input_reads});
-  single(to, kOutput, span, {window.output_bytes});
-  single(to, kWrites, span, {window.output_writes});
-  single(to, kThreads, span, {window.threads_started});
-  single(to, kLimit, span, {window.slots.size()});
+  visit_phases(window, interval, phases, to);
+  single(to, kBusy, interval, {busy_ns, kNs});
+  single(to, kCpu, interval, {cpu_ns, kNs});
+  if (phases.has(Phase::kGilWait)) single(to, kWaits, interval, {window.gil_wait_count});
+  single(to, kInput, interval, {window.input_bytes});
+  single(to, kReads, interval, {window.input_reads});
+  single(to, kOutput, interval, {window.output_bytes});
+  single(to, kWrites, interval, {window.output_writes});
+  single(to, kThreads, interval, {window.threads_started});
+  single(to, kLimit, interval, {window.slots.size()});
 }
 
 void visit_totals(const ProcessTotals& totals, bool alone, Visitor& to) {
-  const Span span{totals.restart_time, totals.current_time};
+  const Interval interval{totals.restart_time, totals.current_time};
   if (alone) {
-    single(to, kRequests, span, {totals.request_count});
-    single(to, kBusy, span, {totals.request_busy_ns, kNs});
+    single(to, kRequests, interval, {totals.request_count});
+    single(to, kBusy, interval, {totals.request_busy_ns, kNs});
   }
-  to.begin(kOfThread, span);
+  to.begin(kOfThread, interval);
   for (const ThreadTotals& thread : totals.threads) {
     std::array<char, 20> id{};
     const auto end = std::to_chars(id.begin(), id.end(), thread.thread_id).ptr;
@@ -129,12 +129,13 @@ void visit(const Source& source, PhaseSet phases, Visitor& visitor) {
   const Resources& used = source.totals != nullptr ? source.totals->resources : source.window->resources;
   const std::uint64_t active =
       source.totals != nullptr ? source.totals->active_requests : source.window->active_requests;
-  const Span span = source.totals != nullptr ? Span{source.totals->restart_time, source.totals->current_time}
-                                             : Span{source.window->start_time, source.window->stop_time};
-  single(visitor, kActive, span, {active});
+  const Interval interval = source.totals != nullptr
+                                ? Interval{source.totals->restart_time, source.totals->current_time}
+                                : Interval{source.window->start_time, source.window->stop_time};
+  single(visitor, kActive, interval, {active});
   // A sum since the process began: not of a window. So it has no beginning that would be known here.
-  single(visitor, kProcessCpu, {0.0, span.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
-  single(visitor, kMemory, span, {used.memory_rss});
+  single(visitor, kProcessCpu, {0.0, interval.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
+  single(visitor, kMemory, interval, {used.memory_rss});
 }
 
 double stop_time(const Source& source) noexcept {

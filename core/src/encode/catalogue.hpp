@@ -43,7 +43,7 @@ struct Key {
 };
 
 /// Since when a family counts, and when it was read: seconds since the Unix epoch.
-struct Span {
+struct Interval {
   double start;
   double stop;
 };
@@ -69,7 +69,7 @@ struct Buckets {
 
 class Visitor {
  public:
-  virtual void begin(const Family& family, const Span& span) = 0;
+  virtual void begin(const Family& family, const Interval& interval) = 0;
   virtual void point(const Key& key, const Amount& amount) = 0;
   virtual void histogram(const Key& key, Phase phase, const PhaseWindow& window) = 0;
   virtual void end() = 0;

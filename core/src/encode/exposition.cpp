@@ -29,9 +29,9 @@ class Exposition final : public Visitor {
  public:
   Exposition(const ExpositionOptions& options, Sink& sink) : options_(options), sink_(sink) {}
 
-  void begin(const Family& family, const Span& span) override {
+  void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
-    span_ = span;
+    interval_ = interval;
     const bool on_family = !open_metrics();  // the older format names a counter's family like its sample
     comment("# TYPE ", on_family);
     sink_.put(family.kind == Kind::kCounter ? "counter\n" : family.kind == Kind::kGauge ? "gauge\n" : "histogram\n");
@@ -124,16 +124,16 @@ class Exposition final : public Visitor {
   }
 
   void created(const Key& key) {
-    if (!open_metrics() || !(span_.start > 0.0)) return;
+    if (!open_metrics() || !(interval_.start > 0.0)) return;
     sample("_created", key);
-    put_double(sink_, span_.start);
+    put_double(sink_, interval_.start);
     sink_.put('\n');
   }
 
   const ExpositionOptions& options_;
   Sink& sink_;
   const Family* family_ = nullptr;
-  Span span_{};
+  Interval interval_{};
 };
 
 }  // namespace

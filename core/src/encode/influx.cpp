@@ -44,7 +44,7 @@ class Influx final : public Visitor {
       : options_(options), time_ns_(time_ns), sink_(sink) {}
 
   /// Numbers without a key are fields of the line that is under way; the others make lines of their own.
-  void begin(const Family& family, const Span&) override { family_ = &family; }
+  void begin(const Family& family, const Interval&) override { family_ = &family; }
 
   void point(const Key& key, const Amount& amount) override {
     if (key.name == "thread") {

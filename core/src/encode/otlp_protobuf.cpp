@@ -108,9 +108,9 @@ class Protobuf final : public Visitor {
  public:
   Protobuf(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink), writer_(sink) {}
 
-  void begin(const Family& family, const Span& span) override {
+  void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
-    span_ = span;
+    interval_ = interval;
     last_ = {};
     metric_at_ = writer_.open(field::kMetrics);
     writer_.nested(field::kName, [&] { put_metric_name(sink_, family, options_.prefix); });
@@ -164,15 +164,15 @@ class Protobuf final : public Visitor {
 
  private:
   void times() {
-    if (span_.start > 0.0) writer_.fixed64(field::kStart, epoch_ns(span_.start));
-    writer_.fixed64(field::kTime, epoch_ns(span_.stop));
+    if (interval_.start > 0.0) writer_.fixed64(field::kStart, epoch_ns(interval_.start));
+    writer_.fixed64(field::kTime, epoch_ns(interval_.stop));
   }
 
   const OtlpOptions& options_;
   Sink& sink_;
   Writer writer_;
   const Family* family_ = nullptr;
-  Span span_{};
+  Interval interval_{};
   Key last_;
   std::size_t metric_at_ = 0;
   std::size_t data_at_ = 0;

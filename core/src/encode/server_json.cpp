@@ -11,7 +11,7 @@ class Members final : public Visitor {
  public:
   explicit Members(Sink& sink) : sink_(sink) {}
 
-  void begin(const Family& family, const Span&) override {
+  void begin(const Family& family, const Interval&) override {
     sink_.put(",\"");
     put_name(sink_, family.name);
     if (!family.unit.empty()) {

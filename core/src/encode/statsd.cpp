@@ -69,7 +69,7 @@ class Statsd final : public Visitor {
         sink_(packet_),
         send_(send) {}
 
-  void begin(const Family& family, const Span&) override { family_ = &family; }
+  void begin(const Family& family, const Interval&) override { family_ = &family; }
 
   void point(const Key& key, const Amount& amount) override {
     if (key.name == "thread" || family_->otlp == "process.cpu.time") return;  // these are sums of a whole life
