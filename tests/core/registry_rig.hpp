@@ -18,7 +18,7 @@
 
 #include "os/mapping.hpp"
 #include "os/shared_region.hpp"
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "shared_memory.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/registry.hpp"

@@ -8,7 +8,7 @@
 // group's figures, and in no other.
 #include <algorithm>
 
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "sluice/detail/whole_slots.hpp"
 
 namespace sluice {

@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "os/mapping.hpp"
 #include "os/processes.hpp"
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice {

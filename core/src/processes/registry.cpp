@@ -10,7 +10,7 @@
 #include "os/mapping.hpp"
 #include "os/processes.hpp"
 #include "os/shared_region.hpp"
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice {
