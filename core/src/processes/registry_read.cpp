@@ -83,7 +83,7 @@ void GroupReading::add(const GroupReading& other) noexcept {
 }
 
 absl::StatusOr<ServerReading> Registry::read() const {
-  if (!is_open()) return absl::FailedPreconditionError("the processes share no memory");
+  if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < groups; ++i) {
