@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "os/mapping.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice {
 
@@ -160,8 +161,7 @@ void Recorder::DrainCoordinator::finish(Pending& pending, const Resources& now) 
   Window& window = pending.window;
   window.stop_time = instant_.wall;
   window.elapsed_ns = reader_.cut_ns() - pending.start_ns;
-  window.sample_period =
-      pending.stepped ? static_cast<double>(window.elapsed_ns) / 1e9 : window.stop_time - window.start_time;
+  window.sample_period = pending.stepped ? seconds_of_ns(window.elapsed_ns) : window.stop_time - window.start_time;
   window.threads_started = reader_.slots_discovered();
   const detail::OverflowCounters& overflow = memory_.header().overflow;
   if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);

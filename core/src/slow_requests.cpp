@@ -11,6 +11,7 @@
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/seqlock.hpp"
 #include "sluice/detail/slot.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice {
 namespace {
@@ -58,10 +59,6 @@ std::size_t copy_texts(const RequestTexts& texts, Copy& copy) noexcept {
   }
   copy.lengths[kRequestTexts] = static_cast<std::uint32_t>(used);
   return offsetof(Copy, text) + used;
-}
-
-std::uint64_t us_since(std::uint64_t from_ns, std::uint64_t to_ns) noexcept {
-  return to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
 }
 
 SlowRequest record_of(const Copy& copy, std::size_t slot) {
@@ -150,7 +147,7 @@ void SlowRequests::finish(std::size_t slot, const Completion& done, const Thread
   Memory::Slot& mine = memory_->slot(slot);
   const std::uint64_t accepted_ns = mine.active.own_word(kWordAt<offsetof(Copy, accepted_ns)>);
   if (accepted_ns == 0) return;  // it began before a fork
-  const std::uint64_t duration_us = std::max(us_since(accepted_ns, now_ns), done.request_us);
+  const std::uint64_t duration_us = std::max(elapsed_us(accepted_ns, now_ns), done.request_us);
   Copy copy;
   // Its own, and whole; what is not has been overwritten by the process itself, and is dropped.
   if (duration_us >= threshold_us_ && mine.active.load(copy) != 0) {
@@ -205,7 +202,7 @@ void SlowReader::take_completed(std::size_t slot, std::vector<SlowRequest>& into
 void SlowReader::take_active(std::size_t slot, std::uint64_t now_ns, std::vector<SlowRequest>& into) const {
   Copy copy;
   if (requests_.memory_->slot(slot).active.load(copy) == 0 || copy.accepted_ns == 0) return;
-  const std::uint64_t duration_us = us_since(copy.accepted_ns, now_ns);
+  const std::uint64_t duration_us = elapsed_us(copy.accepted_ns, now_ns);
   if (duration_us < requests_.threshold_us()) return;
   SlowRequest record = record_of(copy, slot);
   record.active = true;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "sluice/units.hpp"
+
 namespace sluice {
 namespace {
 
@@ -11,7 +13,7 @@ namespace {
 constexpr std::int64_t kStepNs = 50'000'000;
 
 std::uint64_t duration_us(std::uint64_t from_ns, std::uint64_t to_ns) noexcept {
-  return from_ns == 0 || to_ns <= from_ns ? 0 : (to_ns - from_ns) / 1000;
+  return from_ns == 0 ? 0 : elapsed_us(from_ns, to_ns);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "encode/families.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::encode {
 namespace {
@@ -147,7 +148,7 @@ std::uint64_t epoch_ns(double seconds) noexcept {
   if (!(seconds > 0.0)) return 0;
   // Whole seconds apart, so that the product does not lose what the sum of both has.
   const double whole = std::floor(seconds);
-  return static_cast<std::uint64_t>(whole) * 1'000'000'000 +
+  return static_cast<std::uint64_t>(whole) * kNsPerSecond +
          static_cast<std::uint64_t>(std::llround((seconds - whole) * 1e9));
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "encode/otlp.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::encode {
 namespace {
@@ -102,8 +103,6 @@ void put_attributes(Writer& writer, unsigned number, const Labels& labels, const
   if (!key.name.empty()) attribute(key.name, key.value);
 }
 
-double seconds(std::uint64_t us) noexcept { return Amount{us, 6}.as_double(); }
-
 class Protobuf final : public Visitor {
  public:
   Protobuf(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink), writer_(sink) {}
@@ -144,14 +143,14 @@ class Protobuf final : public Visitor {
       });
       writer_.nested(field::kExplicitBounds, [&] {
         for (std::size_t i = 0; i < buckets.size; ++i) {
-          writer_.raw_fixed64(std::bit_cast<std::uint64_t>(seconds(buckets.upper_us[i])));
+          writer_.raw_fixed64(std::bit_cast<std::uint64_t>(seconds_of_us(buckets.upper_us[i])));
         }
       });
       writer_.fixed64(field::kCount, count);
-      writer_.real(field::kTotal, seconds(window.total_us));
+      writer_.real(field::kTotal, seconds_of_us(window.total_us));
       if (!has_extremes(phase) || !window.observed()) return;
-      writer_.real(field::kMin, seconds(window.smallest_us));
-      writer_.real(field::kMax, seconds(window.largest_us));
+      writer_.real(field::kMin, seconds_of_us(window.smallest_us));
+      writer_.real(field::kMax, seconds_of_us(window.largest_us));
     });
   }
 

@@ -4,15 +4,15 @@
 #include <ctime>
 #include <new>
 
+#include "sluice/units.hpp"
+
 namespace sluice {
 namespace {
-
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 std::int64_t read(clockid_t id) noexcept {
   timespec now{};
   ::clock_gettime(id, &now);  // cannot fail for these clocks
-  return now.tv_sec * kNsPerSecond + now.tv_nsec;
+  return now.tv_sec * static_cast<std::int64_t>(kNsPerSecond) + now.tv_nsec;
 }
 
 class SystemClock final : public Clock {

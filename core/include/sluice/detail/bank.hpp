@@ -11,6 +11,7 @@
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/simd.hpp"
 #include "sluice/phase.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::detail {
 
@@ -46,7 +47,7 @@ struct Bank {
   [[gnu::noinline]] void add(const Completion& done, std::uint64_t duration_ns, std::size_t phases) noexcept {
     const U64x2 us[kPairs] = {
         load_pair(done.server_us, done.application_us), load_pair(done.request_us, done.input_read_us),
-        load_pair(done.output_write_us, done.gil_waits.total_ns / 1000), load_pair(done.queue_us, done.daemon_us)};
+        load_pair(done.output_write_us, done.gil_waits.total_ns / kNsPerUs), load_pair(done.queue_us, done.daemon_us)};
     U64x2 found[kPairs];
     find(us, found, std::make_index_sequence<kPairs>());
     add_totals(us, kEmbeddedPairs);
@@ -56,7 +57,7 @@ struct Bank {
     extremes(Phase::kInputRead, done.input_read_us);
     extremes(Phase::kOutputWrite, done.output_write_us);
     if (done.gil_waits.count != 0) {
-      extremes(Phase::kGilWait, done.gil_waits.min_ns / 1000, done.gil_waits.max_ns / 1000);
+      extremes(Phase::kGilWait, done.gil_waits.min_ns / kNsPerUs, done.gil_waits.max_ns / kNsPerUs);
       gil_wait_count.add(done.gil_waits.count);
     }
     status[status_class(done.status)].add(1);
