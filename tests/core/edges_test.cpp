@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "audit.hpp"
-#include "manual_clock.hpp"
 #include "members.hpp"
 #include "pinned.hpp"
 #include "random.hpp"
 #include "rig.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/timestamps.hpp"
 #include "stepping.hpp"

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "audit.hpp"
-#include "manual_clock.hpp"
 #include "members.hpp"
 #include "shared_memory.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"

@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "expected.hpp"
-#include "manual_clock.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/view.hpp"
 #include "tests/catch.hpp"
 
 using namespace sluice;
+using sluice::ManualClock;
 using sluice::test::broken_identity;
-using sluice::test::ManualClock;
 
 namespace {
 
