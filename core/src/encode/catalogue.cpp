@@ -118,6 +118,11 @@ Buckets merged(const PhaseWindow& phase, const Histograms& how, Resolution by_fo
   return buckets;
 }
 
+void put_bound(Sink& sink, const std::uint64_t* upper_us) noexcept {
+  if (upper_us == nullptr) return sink.put("+Inf");
+  put_decimal(sink, *upper_us, kUs, true);
+}
+
 std::string_view short_name(Phase phase) noexcept {
   const std::string_view name = kPhaseNames[index(phase)];
   return name.substr(0, name.size() - std::string_view("_time").size());

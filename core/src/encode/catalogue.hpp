@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <string_view>
 
 #include "encode/sink.hpp"
@@ -52,10 +53,26 @@ struct Interval {
 struct Buckets {
   static constexpr std::size_t kMost = BucketLayout::kBuckets;
 
+  /// Returns the number of requests in all buckets.
+  [[nodiscard]] std::uint64_t total() const noexcept {
+    return std::accumulate(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(size) + 1, std::uint64_t{0});
+  }
+
+  /// Calls `each(upper_us, count)` for each bucket in order: its bound, which is null for the last bucket, and the
+  /// number of requests up to the bound.
+  template <class Each>
+  void for_each_cumulative(Each&& each) const {
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i <= size; ++i) each(i < size ? &upper_us[i] : nullptr, count += counts[i]);
+  }
+
   std::size_t size = 0;
   std::array<std::uint64_t, kMost> upper_us{};
   std::array<std::uint64_t, kMost> counts{};
 };
+
+/// Puts the bound of a bucket in seconds, `+Inf` for null.
+void put_bound(Sink& sink, const std::uint64_t* upper_us) noexcept;
 
 /// `by_format`: what Resolution::kByFormat is here.
 [[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how,

@@ -54,18 +54,16 @@ class Exposition final : public Visitor {
 
   void histogram(const Key& key, Phase, const PhaseWindow& window) override {
     const Buckets buckets = merged(window, options_.histograms);
-    std::uint64_t count = 0;
-    for (std::size_t i = 0; i <= buckets.size; ++i) {
-      count += buckets.counts[i];
-      sample("_bucket", key, i < buckets.size ? buckets.upper_us.data() + i : nullptr, true);
+    buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
+      sample("_bucket", key, upper_us, true);
       put_integer(sink_, count);
       sink_.put('\n');
-    }
+    });
     sample("_sum", key);
     put_decimal(sink_, window.total_us, 6);
     sink_.put('\n');
     sample("_count", key);
-    put_integer(sink_, count);
+    put_integer(sink_, buckets.total());
     sink_.put('\n');
     created(key);
   }
@@ -115,8 +113,7 @@ class Exposition final : public Visitor {
     if (bucket) {
       sink_.put(std::exchange(before, ','));
       sink_.put("le=\"");
-      if (upper_us != nullptr) put_decimal(sink_, *upper_us, 6, true);
-      if (upper_us == nullptr) sink_.put("+Inf");
+      put_bound(sink_, upper_us);
       sink_.put('"');
     }
     if (before == ',') sink_.put('}');

@@ -42,12 +42,10 @@ class Json final : public Visitor {
   void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
     const Buckets buckets = merged_for_otlp(phase, window, options_);
     start_point(key);
-    std::uint64_t count = 0;
     sink_.put(",\"bucketCounts\":[");
     for (std::size_t i = 0; i <= buckets.size; ++i) {
       if (i != 0) sink_.put(',');
       quoted(buckets.counts[i]);
-      count += buckets.counts[i];
     }
     sink_.put("],\"explicitBounds\":[");
     for (std::size_t i = 0; i < buckets.size; ++i) {
@@ -55,7 +53,7 @@ class Json final : public Visitor {
       put_decimal(sink_, buckets.upper_us[i], 6, true);
     }
     sink_.put("],\"count\":");
-    quoted(count);
+    quoted(buckets.total());
     sink_.put(",\"sum\":");
     put_decimal(sink_, window.total_us, 6, true);
     if (has_extremes(phase) && window.observed()) {

@@ -134,19 +134,15 @@ class Protobuf final : public Visitor {
     writer_.nested(field::kDataPoints, [&] {
       put_attributes(writer_, field::kHistogramAttributes, options_.attributes, key);
       times();
-      std::uint64_t count = 0;
       writer_.nested(field::kBucketCounts, [&] {
-        for (std::size_t i = 0; i <= buckets.size; ++i) {
-          writer_.raw_fixed64(buckets.counts[i]);
-          count += buckets.counts[i];
-        }
+        for (std::size_t i = 0; i <= buckets.size; ++i) writer_.raw_fixed64(buckets.counts[i]);
       });
       writer_.nested(field::kExplicitBounds, [&] {
         for (std::size_t i = 0; i < buckets.size; ++i) {
           writer_.raw_fixed64(std::bit_cast<std::uint64_t>(seconds_of_us(buckets.upper_us[i])));
         }
       });
-      writer_.fixed64(field::kCount, count);
+      writer_.fixed64(field::kCount, buckets.total());
       writer_.real(field::kTotal, seconds_of_us(window.total_us));
       if (!has_extremes(phase) || !window.observed()) return;
       writer_.real(field::kMin, seconds_of_us(window.smallest_us));
