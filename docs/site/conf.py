@@ -17,7 +17,7 @@ release = version
 
 extensions = ["myst_parser", "breathe", "sphinx_copybutton", "navigation", "symbols"]
 root_doc = "docs/README"
-include_patterns = ["*.md", "docs/**/*.md", "**/README.md"]
+include_patterns = ["*.md", "docs/*.md", "docs/**/*.md", "**/README.md"]
 exclude_patterns = ["build*", "**/.*", "**/venv", "**/__pycache__", "**/node_modules"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
