@@ -2,16 +2,16 @@
 #include <http_connection.h>
 #include <mpm_common.h>
 
-#include "adapters/apache/child.hpp"
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/daemons.hpp"
-#include "adapters/apache/directives.hpp"
-#include "adapters/apache/handler.hpp"
-#include "adapters/apache/metrics_handler.hpp"
-#include "adapters/apache/paths.hpp"
-#include "adapters/apache/process_registry.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/directives.hpp"
+#include "adapters/apache/metrics/metrics_handler.hpp"
+#include "adapters/apache/metrics/status_section.hpp"
+#include "adapters/apache/request/child.hpp"
+#include "adapters/apache/request/handler.hpp"
+#include "adapters/apache/request/paths.hpp"
 #include "adapters/apache/server.hpp"
-#include "adapters/apache/status_section.hpp"
+#include "adapters/apache/supervision/daemons.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
 
 namespace sluice::apache {
 namespace {

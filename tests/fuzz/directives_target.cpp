@@ -1,6 +1,6 @@
 // The directives with their options: lines of any bytes, and definitions of daemon groups whose meaning is known
 // because the target wrote them. The parsers are the module's, on the real APR and on stand-ins for Apache.
-#include "adapters/apache/directives.hpp"
+#include "adapters/apache/config/directives.hpp"
 
 #include <apr_general.h>
 #include <strings.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "adapters/apache/config.hpp"
+#include "adapters/apache/config/config.hpp"
 #include "tests/fuzz/apache_stand_ins.hpp"
 #include "tests/fuzz/input.hpp"
 

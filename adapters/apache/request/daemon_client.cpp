@@ -1,4 +1,4 @@
-#include "adapters/apache/daemon_client.hpp"
+#include "adapters/apache/request/daemon_client.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "adapters/apache/daemon_session.hpp"
+#include "adapters/apache/request/daemon_session.hpp"
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "sluice/clock.hpp"

@@ -56,7 +56,4 @@ class ApacheExchange final : public wsgi::Exchange {
   bool answered_ = false;  ///< A filter of the server has answered a bad request body by itself.
 };
 
-/// The level of Apache's log for one of the module's.
-[[nodiscard]] int apache_level(bindings::LogLevel level) noexcept;
-
 }  // namespace sluice::apache

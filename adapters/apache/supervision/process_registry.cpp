@@ -1,4 +1,4 @@
-#include "adapters/apache/process_registry.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
 
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/apache/config.hpp"
+#include "adapters/apache/config/config.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::apache {

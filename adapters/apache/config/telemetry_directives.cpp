@@ -1,11 +1,11 @@
-#include "adapters/apache/telemetry_directives.hpp"
+#include "adapters/apache/config/telemetry_directives.hpp"
 
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
 
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/config_error.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/config_error.hpp"
 
 namespace sluice::apache {
 namespace {

@@ -1,4 +1,4 @@
-#include "adapters/apache/metrics_handler.hpp"
+#include "adapters/apache/metrics/metrics_handler.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/apache/process_registry.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
 #include "sluice/encode/exposition.hpp"
 #include "sluice/encode/server.hpp"
 

@@ -1,4 +1,4 @@
-#include "adapters/apache/error_log.hpp"
+#include "adapters/apache/supervision/error_log.hpp"
 
 #include <apr_portable.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "adapters/apache/status_section.hpp"
+#include "adapters/apache/metrics/status_section.hpp"
 
 #include <apr_optional_hooks.h>
 #include <mod_status.h>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "adapters/apache/process_registry.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
 
 namespace sluice::apache {
 namespace {

@@ -1,4 +1,4 @@
-#include "adapters/apache/directives.hpp"
+#include "adapters/apache/config/directives.hpp"
 
 #include <sys/stat.h>
 
@@ -7,10 +7,10 @@
 #include <string_view>
 
 #include "absl/strings/numbers.h"
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/config_error.hpp"
-#include "adapters/apache/daemon_options.hpp"
-#include "adapters/apache/telemetry_directives.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/config_error.hpp"
+#include "adapters/apache/config/daemon_options.hpp"
+#include "adapters/apache/config/telemetry_directives.hpp"
 #include "adapters/wsgi/runtime.hpp"
 
 namespace sluice::apache {

@@ -1,4 +1,4 @@
-#include "adapters/apache/daemons.hpp"
+#include "adapters/apache/supervision/daemons.hpp"
 
 #include <ap_mpm.h>
 #include <apr_thread_proc.h>
@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/apache/child_processes.hpp"
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/daemon_process.hpp"
-#include "adapters/apache/daemon_sockets.hpp"
-#include "adapters/apache/process_registry.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/supervision/child_processes.hpp"
+#include "adapters/apache/supervision/daemon_process.hpp"
+#include "adapters/apache/supervision/daemon_sockets.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 #include "adapters/daemon/lifetime.hpp"
 #include "sluice/clock.hpp"
@@ -62,8 +62,9 @@ struct Retained {
   std::uint64_t looked_ns;
 };
 
-/// Number of changes to Retained, or to the protocol with daemon processes, after which a module cannot take over from the
-/// one before. Any other upgrade keeps sockets and keys, so that requests reach a process whichever version sends them.
+/// Number of changes to Retained, or to the protocol with daemon processes, after which a module cannot take over from
+/// the one before. Any other upgrade keeps sockets and keys, so that requests reach a process whichever version sends
+/// them.
 constexpr int kRetainedLayout = 1;
 
 std::string retained_key() {

@@ -3,8 +3,8 @@
 
 #include <sys/types.h>
 
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/daemon_sockets.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/supervision/daemon_sockets.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 
 namespace sluice::apache {

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string_view>
 
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/exchange.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/request/exchange.hpp"
 #include "adapters/daemon/channel.hpp"
 
 namespace sluice::apache {

@@ -1,4 +1,4 @@
-#include "adapters/apache/handler.hpp"
+#include "adapters/apache/request/handler.hpp"
 
 #include <apr_portable.h>
 #include <http_connection.h>
@@ -9,12 +9,12 @@
 #include <exception>
 #include <string>
 
-#include "adapters/apache/child.hpp"
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/daemon_client.hpp"
-#include "adapters/apache/deferred_signals.hpp"
-#include "adapters/apache/exchange.hpp"
-#include "adapters/apache/paths.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/request/child.hpp"
+#include "adapters/apache/request/daemon_client.hpp"
+#include "adapters/apache/request/deferred_signals.hpp"
+#include "adapters/apache/request/exchange.hpp"
+#include "adapters/apache/request/paths.hpp"
 #include "adapters/wsgi/head_rules.hpp"
 #include "adapters/wsgi/service.hpp"
 #include "sluice/clock.hpp"

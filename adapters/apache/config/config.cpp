@@ -1,4 +1,4 @@
-#include "adapters/apache/config.hpp"
+#include "adapters/apache/config/config.hpp"
 
 #include <ap_mpm.h>
 #include <unixd.h>

@@ -1,10 +1,10 @@
-#include "adapters/apache/paths.hpp"
+#include "adapters/apache/request/paths.hpp"
 
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
-#include "adapters/apache/config.hpp"
+#include "adapters/apache/config/config.hpp"
 
 namespace sluice::apache {
 namespace {

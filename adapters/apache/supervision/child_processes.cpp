@@ -1,4 +1,4 @@
-#include "adapters/apache/child_processes.hpp"
+#include "adapters/apache/supervision/child_processes.hpp"
 
 #include <dirent.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "adapters/apache/scoreboard.hpp"
+#include "adapters/apache/supervision/scoreboard.hpp"
 
 // clang-format off: httpd.h comes first
 #include <apr_time.h>

@@ -1,4 +1,4 @@
-#include "adapters/apache/daemon_session.hpp"
+#include "adapters/apache/request/daemon_session.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,4 @@
-#include "adapters/apache/child.hpp"
+#include "adapters/apache/request/child.hpp"
 
 #include <ap_mpm.h>
 #include <apr_thread_proc.h>
@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <vector>
 
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/daemons.hpp"
-#include "adapters/apache/deferred_signals.hpp"
-#include "adapters/apache/exchange.hpp"
-#include "adapters/apache/process_registry.hpp"
-#include "adapters/apache/python_options.hpp"
-#include "adapters/apache/scoreboard.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/python_options.hpp"
+#include "adapters/apache/log_level.hpp"
+#include "adapters/apache/request/deferred_signals.hpp"
+#include "adapters/apache/supervision/daemons.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
+#include "adapters/apache/supervision/scoreboard.hpp"
 #include "adapters/daemon/deadlines.hpp"
 #include "adapters/wsgi/reporter.hpp"
 #include "adapters/wsgi/watchdog.hpp"

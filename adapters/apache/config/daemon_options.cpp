@@ -1,4 +1,4 @@
-#include "adapters/apache/daemon_options.hpp"
+#include "adapters/apache/config/daemon_options.hpp"
 
 #include <grp.h>
 #include <pwd.h>

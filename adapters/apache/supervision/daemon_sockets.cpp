@@ -1,4 +1,4 @@
-#include "adapters/apache/daemon_sockets.hpp"
+#include "adapters/apache/supervision/daemon_sockets.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-#include "adapters/apache/config.hpp"
+#include "adapters/apache/config/config.hpp"
 #include "adapters/daemon/listener.hpp"
 
 namespace sluice::apache {

@@ -1,4 +1,4 @@
-#include "adapters/apache/exchange.hpp"
+#include "adapters/apache/request/exchange.hpp"
 
 #include <apr_buckets.h>
 #include <http_connection.h>
@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "adapters/apache/log_level.hpp"
 #include "adapters/wsgi/head_rules.hpp"
 #include "adapters/wsgi/merged_fields.hpp"
 
@@ -41,20 +42,6 @@ bool is_disconnect(apr_status_t status) {
 }
 
 }  // namespace
-
-int apache_level(LogLevel level) noexcept {
-  switch (level) {
-    case LogLevel::kError:
-      return APLOG_ERR;
-    case LogLevel::kWarning:
-      return APLOG_WARNING;
-    case LogLevel::kInfo:
-      return APLOG_INFO;
-    case LogLevel::kDebug:
-      return APLOG_DEBUG;
-  }
-  return APLOG_ERR;
-}
 
 void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const {
   const apr_array_header_t* const entries = apr_table_elts(request_->subprocess_env);

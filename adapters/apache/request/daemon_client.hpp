@@ -1,8 +1,8 @@
 // A request that a daemon process serves, on the side of the server: handed over, and its response taken back.
 #pragma once
 
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/exchange.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/request/exchange.hpp"
 #include "adapters/wsgi/service.hpp"
 
 namespace sluice::apache {

@@ -1,10 +1,10 @@
-#include "adapters/apache/python_options.hpp"
+#include "adapters/apache/config/python_options.hpp"
 
 #include <ap_release.h>
 
 #include <string_view>
 
-#include "adapters/apache/config.hpp"
+#include "adapters/apache/config/config.hpp"
 
 namespace sluice::apache {
 namespace {

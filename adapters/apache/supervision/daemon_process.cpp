@@ -1,4 +1,4 @@
-#include "adapters/apache/daemon_process.hpp"
+#include "adapters/apache/supervision/daemon_process.hpp"
 
 #include <apr_portable.h>
 #include <scoreboard.h>
@@ -16,11 +16,11 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/apache/error_log.hpp"
-#include "adapters/apache/exchange.hpp"
-#include "adapters/apache/process_registry.hpp"
-#include "adapters/apache/python_options.hpp"
-#include "adapters/apache/scoreboard.hpp"
+#include "adapters/apache/config/python_options.hpp"
+#include "adapters/apache/log_level.hpp"
+#include "adapters/apache/supervision/error_log.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
+#include "adapters/apache/supervision/scoreboard.hpp"
 #include "adapters/daemon/isolation.hpp"
 #include "adapters/daemon/process.hpp"
 

@@ -1,4 +1,4 @@
-#include "adapters/apache/deferred_signals.hpp"
+#include "adapters/apache/request/deferred_signals.hpp"
 
 #include <signal.h>
 #include <sys/socket.h>
