@@ -9,7 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/config/config_error.hpp"
-#include "adapters/apache/config/daemon_options.hpp"
+#include "adapters/apache/config/daemon_option_parser.hpp"
 #include "adapters/apache/config/telemetry_directives.hpp"
 #include "adapters/wsgi/runtime.hpp"
 
@@ -177,13 +177,13 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
   if (*group.name == '\0') return error(cmd, "requires a name");
   if (has_expansion(group.name)) return error(cmd, "'", group.name, "' cannot be the name of a process group");
   if (find_daemon_group(group.name) != nullptr) return error(cmd, "'", group.name, "' is defined already");
-  DaemonOptions options(cmd->pool, group);
+  DaemonOptionParser parser(cmd->pool, group);
   while (*line != '\0') {
     Option option;
     if (const char* const wrong = next_option(cmd, line, option)) return wrong;
-    if (const char* const wrong = options.set(option.name, option.value)) return error(cmd, wrong);
+    if (const char* const wrong = parser.set(option.name, option.value)) return error(cmd, wrong);
   }
-  if (const char* const wrong = options.complete()) return error(cmd, wrong);
+  if (const char* const wrong = parser.complete()) return error(cmd, wrong);
   *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {group, nullptr, nullptr};
   return nullptr;
 }

@@ -1,4 +1,4 @@
-#include "adapters/apache/config/daemon_options.hpp"
+#include "adapters/apache/config/daemon_option_parser.hpp"
 
 #include <grp.h>
 #include <pwd.h>
@@ -96,7 +96,7 @@ bool find_group_id(const char* value, gid_t& gid) {
   return entry != nullptr;
 }
 
-const char* DaemonOptions::set(const char* name, const char* value) {
+const char* DaemonOptionParser::set(const char* name, const char* value) {
   const std::string_view option = name;
   if (option == "user") return set_user(value);
   if (option == "group") return set_group(value);
@@ -108,7 +108,7 @@ const char* DaemonOptions::set(const char* name, const char* value) {
   return apr_pstrcat(pool_, "option '", name, "' is not supported", nullptr);
 }
 
-const char* DaemonOptions::set_number(const char* name, const char* value, bool& known) {
+const char* DaemonOptionParser::set_number(const char* name, const char* value, bool& known) {
   for (const NumberOption& option : kNumbers) {
     if (std::strcmp(option.name, name) != 0) continue;
     known = true;
@@ -126,7 +126,7 @@ const char* DaemonOptions::set_number(const char* name, const char* value, bool&
   return nullptr;
 }
 
-const char* DaemonOptions::set_text(const char* name, const char* value, bool& known) {
+const char* DaemonOptionParser::set_text(const char* name, const char* value, bool& known) {
   for (const TextOption& option : kTexts) {
     if (std::strcmp(option.name, name) != 0) continue;
     known = true;
@@ -136,18 +136,18 @@ const char* DaemonOptions::set_text(const char* name, const char* value, bool& k
   return nullptr;
 }
 
-const char* DaemonOptions::set_user(const char* value) {
+const char* DaemonOptionParser::set_user(const char* value) {
   const char* name = nullptr;
   if (!find_user(value, group_.uid, name)) return apr_pstrcat(pool_, "there is no user '", value, "'", nullptr);
   group_.user = apr_pstrdup(pool_, name);
   return group_.uid == 0 ? "a daemon process must not run as root" : nullptr;
 }
 
-const char* DaemonOptions::set_group(const char* value) {
+const char* DaemonOptionParser::set_group(const char* value) {
   return find_group_id(value, group_.gid) ? nullptr : apr_pstrcat(pool_, "there is no group '", value, "'", nullptr);
 }
 
-const char* DaemonOptions::set_umask(const char* value) {
+const char* DaemonOptionParser::set_umask(const char* value) {
   char* end = nullptr;
   const long mask = std::strtol(value, &end, 8);
   if (*end != '\0' || mask < 0 || mask > 0777) {
@@ -157,13 +157,13 @@ const char* DaemonOptions::set_umask(const char* value) {
   return nullptr;
 }
 
-const char* DaemonOptions::set_server_metrics(const char* value) {
+const char* DaemonOptionParser::set_server_metrics(const char* value) {
   group_.server_metrics = strcasecmp(value, "On") == 0;
   if (group_.server_metrics || strcasecmp(value, "Off") == 0) return nullptr;
   return apr_pstrcat(pool_, "option 'server-metrics' must be On or Off, not '", value, "'", nullptr);
 }
 
-const char* DaemonOptions::complete() {
+const char* DaemonOptionParser::complete() {
   if (group_.home != nullptr && *group_.home != '/') {
     return apr_pstrcat(pool_, "option 'home' must be an absolute path, not '", group_.home, "'", nullptr);
   }

@@ -10,10 +10,10 @@ namespace sluice::apache {
 [[nodiscard]] bool find_user_id(const char* value, uid_t& uid);
 [[nodiscard]] bool find_group_id(const char* value, gid_t& gid);
 
-class DaemonOptions {
+class DaemonOptionParser {
  public:
   /// Fills a group that has its name already.
-  DaemonOptions(apr_pool_t* pool, daemon::Group& group) noexcept : pool_(pool), group_(group) {}
+  DaemonOptionParser(apr_pool_t* pool, daemon::Group& group) noexcept : pool_(pool), group_(group) {}
 
   /// Null, or what is wrong.
   [[nodiscard]] const char* set(const char* name, const char* value);
