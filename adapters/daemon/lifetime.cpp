@@ -38,8 +38,8 @@ std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(co
 
 }  // namespace
 
-Lifetime::Lifetime(const Group& group, const bindings::Host& host, Heartbeat* heartbeat) noexcept
-    : group_(group), host_(host), heartbeat_(heartbeat), parent_(::getppid()), started_ns_(monotonic_ns()) {}
+Lifetime::Lifetime(const DaemonOptions& options, const bindings::Host& host, Heartbeat* heartbeat) noexcept
+    : options_(options), host_(host), heartbeat_(heartbeat), parent_(::getppid()), started_ns_(monotonic_ns()) {}
 
 void Lifetime::block_signals() noexcept {
   const sigset_t signals = watched_signals();
@@ -47,7 +47,7 @@ void Lifetime::block_signals() noexcept {
 }
 
 void Lifetime::log(LogLevel level, const std::string& what) const noexcept {
-  host_.log(level, absl::StrCat(what, " in daemon process '", group_.name, "'."));
+  host_.log(level, absl::StrCat(what, " in daemon process '", options_.name, "'."));
 }
 
 void Lifetime::stop(Stop how, const char* reason) noexcept {
@@ -66,7 +66,7 @@ void Lifetime::lose_listener(const char* why) noexcept {
   if (listener_lost_.exchange(true, std::memory_order_relaxed)) return;  // one line is enough
   host_.log(
       LogLevel::kError,
-      absl::StrCat("Daemon process '", group_.name, "' has lost its listening socket: ", why,
+      absl::StrCat("Daemon process '", options_.name, "' has lost its listening socket: ", why,
                    ". It ends and is replaced. An application must not close descriptors that it has not opened."));
   stop(Stop::kEnd, "listener_lost");
 }
@@ -78,8 +78,8 @@ void Lifetime::look_again() noexcept {
 }
 
 std::uint64_t Lifetime::grace_ns() const noexcept {
-  const bool eviction = group_.eviction_timeout > 0 && std::string_view(reason()) == "eviction_signal";
-  return seconds(eviction ? group_.eviction_timeout : group_.graceful_timeout);
+  const bool eviction = options_.eviction_timeout > 0 && std::string_view(reason()) == "eviction_signal";
+  return seconds(eviction ? options_.eviction_timeout : options_.graceful_timeout);
 }
 
 void Lifetime::take_signal(int signal, int value) noexcept {
@@ -90,7 +90,7 @@ void Lifetime::take_signal(int signal, int value) noexcept {
       break;
     case SIGUSR1:
       stop(value == kReplaced ? Stop::kClose : Stop::kDrain,
-           group_.eviction_timeout > 0 ? "eviction_signal" : "graceful_signal");
+           options_.eviction_timeout > 0 ? "eviction_signal" : "graceful_signal");
       break;
     default:
       break;
@@ -99,8 +99,8 @@ void Lifetime::take_signal(int signal, int value) noexcept {
 
 bool Lifetime::python_stuck(const Prober* prober, std::uint64_t now_ns) noexcept {
   const std::uint64_t elapsed_ns = now_ns - std::exchange(looked_ns_, now_ns);
-  if (prober == nullptr || group_.deadlock_timeout == 0) return false;
-  return python_.stalled(prober->seen_ns(), elapsed_ns, kTickMostNs, seconds(group_.deadlock_timeout));
+  if (prober == nullptr || options_.deadlock_timeout == 0) return false;
+  return python_.stalled(prober->seen_ns(), elapsed_ns, kTickMostNs, seconds(options_.deadlock_timeout));
 }
 
 void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
@@ -116,17 +116,17 @@ void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
   if (python_stuck(prober, now_ns)) {
     log(LogLevel::kError, "Deadlock timeout exceeded: Python's lock cannot be had");
     stop(Stop::kEnd, "deadlock_timeout");
-  } else if (passed(started_ns_, group_.restart_interval)) {
+  } else if (passed(started_ns_, options_.restart_interval)) {
     log(LogLevel::kInfo, "Restart interval reached");
     stop(Stop::kDrain, "restart_interval");
-  } else if (passed(load.oldest_start_ns(), group_.request_timeout)) {
+  } else if (passed(load.oldest_start_ns(), options_.request_timeout)) {
     log(LogLevel::kError, "Request timeout exceeded");
     if (prober != nullptr) prober->report_stack(load.oldest_thread());
     stop(Stop::kDrain, "request_timeout");
-  } else if (!started_.load(std::memory_order_relaxed) && passed(started_ns_, group_.startup_timeout)) {
+  } else if (!started_.load(std::memory_order_relaxed) && passed(started_ns_, options_.startup_timeout)) {
     log(LogLevel::kError, "Application startup timeout exceeded");
     stop(Stop::kEnd, "startup_timeout");
-  } else if (load.active() == 0 && passed(load.last_active_ns(), group_.inactivity_timeout)) {
+  } else if (load.active() == 0 && passed(load.last_active_ns(), options_.inactivity_timeout)) {
     log(LogLevel::kInfo, "Inactivity timeout reached");
     stop(Stop::kDrain, "inactivity_timeout");
   }
@@ -141,9 +141,9 @@ bool Lifetime::due_to_close(const Load& load, std::uint64_t now_ns) const noexce
 
 /// Requests in flight have their grace, Python its time after it.
 void Lifetime::enforce_end(std::uint64_t now_ns) const noexcept {
-  if (group_.shutdown_timeout == 0) return;
+  if (options_.shutdown_timeout == 0) return;
   const bool urgent = how_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
-  const std::uint64_t allowed_ns = (urgent ? 0 : grace_ns()) + seconds(group_.shutdown_timeout);
+  const std::uint64_t allowed_ns = (urgent ? 0 : grace_ns()) + seconds(options_.shutdown_timeout);
   if (now_ns < asked_ns_.load(std::memory_order_acquire) + allowed_ns) return;
   log(LogLevel::kError, "Shutdown timeout exceeded; the process ends without waiting any longer,");
   if (telemetry::Reporter* const reporter = reporter_.load(std::memory_order_acquire)) reporter->stop(this->reason());
@@ -185,7 +185,7 @@ void Lifetime::wait_for_requests(const Load& load) noexcept {
   while (load.active() > 0) {
     const bool urgent = how_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
     // When it is urgent, half of the time is left for Python to end in.
-    if (monotonic_ns() - begun_ns >= (urgent ? seconds(group_.shutdown_timeout) / 2 : grace_ns())) return;
+    if (monotonic_ns() - begun_ns >= (urgent ? seconds(options_.shutdown_timeout) / 2 : grace_ns())) return;
     const timespec moment = {0, 2'000'000};
     ::nanosleep(&moment, nullptr);
   }

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <string>
 
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 #include "adapters/daemon/listener.hpp"
 #include "adapters/daemon/prober.hpp"
@@ -45,7 +45,7 @@ class Lifetime {
   };
 
   /// The heartbeat may be null: then nobody looks.
-  Lifetime(const Group& group, const bindings::Host& host, Heartbeat* heartbeat) noexcept;
+  Lifetime(const DaemonOptions& options, const bindings::Host& host, Heartbeat* heartbeat) noexcept;
 
   /// Blocks the signals that watch() waits for. Before any thread is made.
   static void block_signals() noexcept;
@@ -92,7 +92,7 @@ class Lifetime {
   [[nodiscard]] std::uint64_t grace_ns() const noexcept;
   void log(bindings::LogLevel level, const std::string& what) const noexcept;
 
-  const Group& group_;
+  const DaemonOptions& options_;
   const bindings::Host& host_;
   Heartbeat* const heartbeat_;
   const ListenerCheck* listener_ = nullptr;

@@ -33,7 +33,7 @@ constexpr unsigned kFailureSeconds = 1;
 class DaemonHost final : public bindings::Host {
  public:
   explicit DaemonHost(const ProcessOptions& options)
-      : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.group.threads, 1)),
+      : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.daemon.threads, 1)),
                         .mode = Mode::kDaemon,
                         .measure_phases = options.telemetry.configured() ? set_stages : set_spans,
                         .slow_threshold_us = options.slow_threshold_us,
@@ -44,10 +44,10 @@ class DaemonHost final : public bindings::Host {
   [[nodiscard]] const bindings::Scoreboard* scoreboard() const noexcept override {
     return options_.scoreboard == nullptr ? nullptr : options_.scoreboard();
   }
-  [[nodiscard]] std::string process_group() const override { return options_.group.name; }
-  [[nodiscard]] bool delivers_signals() const noexcept override { return options_.group.serves(); }
-  [[nodiscard]] long maximum_processes() const noexcept override { return options_.group.processes; }
-  [[nodiscard]] long threads_per_process() const noexcept override { return options_.group.threads; }
+  [[nodiscard]] std::string process_group() const override { return options_.daemon.name; }
+  [[nodiscard]] bool delivers_signals() const noexcept override { return options_.daemon.serves(); }
+  [[nodiscard]] long maximum_processes() const noexcept override { return options_.daemon.processes; }
+  [[nodiscard]] long threads_per_process() const noexcept override { return options_.daemon.threads; }
   void log(LogLevel level, std::string_view line) const noexcept override { options_.log(level, line); }
 
  private:
@@ -56,7 +56,7 @@ class DaemonHost final : public bindings::Host {
 
 [[noreturn]] void fail(const ProcessOptions& options, const absl::Status& status) {
   options.log(LogLevel::kError,
-              absl::StrCat("Daemon process '", options.group.name, "' serves nothing: ", status.message(), "."));
+              absl::StrCat("Daemon process '", options.daemon.name, "' serves nothing: ", status.message(), "."));
   ::sleep(kFailureSeconds);
   ::_exit(1);
 }
@@ -70,26 +70,27 @@ absl::Status end_with_parent(pid_t parent) {
   return absl::OkStatus();
 }
 
-absl::Status set_up_surroundings(const Group& group, pid_t parent) {
-  if (group.umask >= 0) ::umask(static_cast<mode_t>(group.umask));
-  if (absl::Status status = drop_privileges(group); !status.ok()) return status;
+absl::Status set_up_surroundings(const DaemonOptions& options, pid_t parent) {
+  if (options.umask >= 0) ::umask(static_cast<mode_t>(options.umask));
+  if (absl::Status status = drop_privileges(options); !status.ok()) return status;
   if (absl::Status status = end_with_parent(parent); !status.ok()) return status;
-  if (group.home != nullptr) {
-    if (::chdir(group.home) != 0) {
-      return absl::NotFoundError(absl::StrCat("its home '", group.home, "' cannot be entered: ", std::strerror(errno)));
+  if (options.home != nullptr) {
+    if (::chdir(options.home) != 0) {
+      return absl::NotFoundError(
+          absl::StrCat("its home '", options.home, "' cannot be entered: ", std::strerror(errno)));
     }
-    ::setenv("HOME", group.home, 1);
+    ::setenv("HOME", options.home, 1);
   }
-  if (group.user != nullptr) {
-    ::setenv("USER", group.user, 1);
-    ::setenv("USERNAME", group.user, 1);
-    ::setenv("LOGNAME", group.user, 1);
+  if (options.user != nullptr) {
+    ::setenv("USER", options.user, 1);
+    ::setenv("USERNAME", options.user, 1);
+    ::setenv("LOGNAME", options.user, 1);
   }
-  if (group.lang != nullptr) ::setenv("LANG", group.lang, 1);
-  if (group.locale != nullptr) {
-    ::setenv("LC_ALL", group.locale, 1);
-    if (std::setlocale(LC_ALL, group.locale) == nullptr) {
-      return absl::NotFoundError(absl::StrCat("there is no locale '", group.locale, "'"));
+  if (options.lang != nullptr) ::setenv("LANG", options.lang, 1);
+  if (options.locale != nullptr) {
+    ::setenv("LC_ALL", options.locale, 1);
+    if (std::setlocale(LC_ALL, options.locale) == nullptr) {
+      return absl::NotFoundError(absl::StrCat("there is no locale '", options.locale, "'"));
     }
   }
   return absl::OkStatus();
@@ -98,9 +99,9 @@ absl::Status set_up_surroundings(const Group& group, pid_t parent) {
 /// Null where there is nobody to report to, or nothing to report.
 telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Host& host, wsgi::Runtime& runtime,
                                     wsgi::ThreadContext& thread) {
-  if (!options.telemetry.configured() || !options.group.serves()) return nullptr;
+  if (!options.telemetry.configured() || !options.daemon.serves()) return nullptr;
   telemetry::Identity identity = options.identity;
-  identity.process_group = options.group.name;
+  identity.process_group = options.daemon.name;
   return wsgi::start_reporter(options.telemetry, std::move(identity), host, runtime, thread);
 }
 
@@ -108,17 +109,17 @@ telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Hos
 
 void run_process(const ProcessOptions& options) {
   Lifetime::block_signals();
-  if (options.group.serves()) SignalDispatcher::block_signals();
-  if (absl::Status status = set_up_surroundings(options.group, options.parent); !status.ok()) fail(options, status);
+  if (options.daemon.serves()) SignalDispatcher::block_signals();
+  if (absl::Status status = set_up_surroundings(options.daemon, options.parent); !status.ok()) fail(options, status);
 
   // None of these is ever destroyed: threads that do not end with the process may use them to the last.
   auto& host = *new DaemonHost(options);
-  auto& lifetime = *new Lifetime(options.group, host, options.heartbeat);
+  auto& lifetime = *new Lifetime(options.daemon, host, options.heartbeat);
   auto& runtime = *new wsgi::Runtime(options.python, host);
   auto& main_thread = *new wsgi::ThreadContext(host.recorder());
-  auto& workers = *new Workers({.group = options.group, .listener = options.listener, .keys = options.keys}, runtime,
+  auto& workers = *new Workers({.options = options.daemon, .listener = options.listener, .keys = options.keys}, runtime,
                                lifetime, options.facts);
-  if (options.group.serves()) lifetime.watch_listener(new ListenerCheck(options.listener));
+  if (options.daemon.serves()) lifetime.watch_listener(new ListenerCheck(options.listener));
   std::thread([&] { lifetime.watch(workers); }).detach();
 
   if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);
@@ -130,8 +131,8 @@ void run_process(const ProcessOptions& options) {
   }
   auto& prober = *new Prober(runtime);
   lifetime.watch_python(&prober);
-  SignalDispatcher* const signals = options.group.serves() ? new SignalDispatcher(runtime) : nullptr;
-  if (options.group.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
+  SignalDispatcher* const signals = options.daemon.serves() ? new SignalDispatcher(runtime) : nullptr;
+  if (options.daemon.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
   lifetime.wait_for_closing();
   if (reporter != nullptr) reporter->announce_end(lifetime.reason());
   workers.stop();

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "adapters/daemon/authentication.hpp"
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "adapters/wsgi/environ.hpp"
@@ -28,7 +28,7 @@ struct ImportedScript {
 };
 
 struct ProcessOptions {
-  const Group& group;
+  const DaemonOptions& daemon;
   int listener = -1;               ///< -1 for a service process.
   KeyRing keys{};                  ///< Authenticates the requests of the server's workers.
   pid_t parent = 0;                ///< The server's parent process.

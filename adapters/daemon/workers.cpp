@@ -30,13 +30,13 @@ std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(co
 /// trickles in, is not the server, and holds a thread until then.
 constexpr int kHeadSeconds = 10;
 
-std::uint64_t head_limit_ns(const Group& group) noexcept {
-  return seconds(group.socket_timeout > 0 ? std::min(group.socket_timeout, kHeadSeconds) : kHeadSeconds);
+std::uint64_t head_limit_ns(const DaemonOptions& options) noexcept {
+  return seconds(options.socket_timeout > 0 ? std::min(options.socket_timeout, kHeadSeconds) : kHeadSeconds);
 }
 
 /// The time that stop() may wait.
-std::uint64_t stop_limit_ns(const Group& group) noexcept {
-  return group.shutdown_timeout > 0 ? std::min(seconds(group.shutdown_timeout) / 2, kSecond) : kSecond;
+std::uint64_t stop_limit_ns(const DaemonOptions& options) noexcept {
+  return options.shutdown_timeout > 0 ? std::min(seconds(options.shutdown_timeout) / 2, kSecond) : kSecond;
 }
 
 /// A module that wants a new process every time is not asked again for the same request from then on.
@@ -91,7 +91,7 @@ Workers::Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const 
       runtime_(runtime),
       lifetime_(lifetime),
       facts_(facts),
-      stop_wait_ns_(stop_limit_ns(place.group)),
+      stop_wait_ns_(stop_limit_ns(place.options)),
       last_active_ns_(monotonic_ns()) {}
 
 void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
@@ -99,30 +99,30 @@ void Workers::log(LogLevel level, const std::string& line) const noexcept { runt
 bool Workers::start() {
   if (!DeadlineWatcher::start()) {
     log(LogLevel::kError, absl::StrCat("The thread that watches over deadlines cannot be made in daemon process '",
-                                       place_.group.name, "', which therefore serves nothing."));
+                                       place_.options.name, "', which therefore serves nothing."));
     return false;
   }
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
-  if (place_.group.stack_size > 0) {
-    const auto size = static_cast<std::size_t>(place_.group.stack_size);
+  if (place_.options.stack_size > 0) {
+    const auto size = static_cast<std::size_t>(place_.options.stack_size);
     if (::pthread_attr_setstacksize(&attributes, size) != 0) {
       log(LogLevel::kWarning,
           absl::StrCat("The system does not allow a stack of ", size, " bytes; its default is used."));
     }
   }
-  for (int i = 0; i < place_.group.threads; ++i) {
+  for (int i = 0; i < place_.options.threads; ++i) {
     auto worker = std::make_unique<Worker>();
     worker->all = this;
     if (const int error = ::pthread_create(&worker->thread, &attributes, run, worker.get()); error != 0) {
-      log(LogLevel::kError, absl::StrCat("Only ", i, " of ", place_.group.threads,
-                                         " threads could be made for daemon process '", place_.group.name, "'."));
+      log(LogLevel::kError, absl::StrCat("Only ", i, " of ", place_.options.threads,
+                                         " threads could be made for daemon process '", place_.options.name, "'."));
       break;
     }
     workers_.push_back(std::move(worker));
   }
   ::pthread_attr_destroy(&attributes);
-  return workers_.size() == static_cast<std::size_t>(place_.group.threads);
+  return workers_.size() == static_cast<std::size_t>(place_.options.threads);
 }
 
 Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept
@@ -209,9 +209,9 @@ void Workers::serve_all(Worker& worker) {
     } catch (const std::exception& error) {
       log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
     }
-    const int limit = place_.group.maximum_requests;
+    const int limit = place_.options.maximum_requests;
     if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
-      log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.group.name, "'."));
+      log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.options.name, "'."));
       lifetime_.stop(Lifetime::Stop::kDrain, "maximum_requests");
     }
   }
@@ -230,7 +230,7 @@ int Workers::accept() noexcept {
     } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
       // Out of descriptors or memory, most likely: those that are in use will come back.
       log(LogLevel::kError,
-          absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
+          absl::StrCat("Daemon process '", place_.options.name, "' could not accept a connection, ", count,
                        " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
     }
     const timespec moment = {0, 100'000'000};
@@ -246,7 +246,7 @@ void Workers::wait_for_connection() noexcept {
   // One thread finds the change; the others that it woke find nothing.
   if (const std::uint64_t count = repaired ? listener_repairs_.count() : 0; count > 0) {
     log(LogLevel::kWarning,
-        absl::StrCat("Daemon process '", place_.group.name, "' found its listening socket non-blocking ", count,
+        absl::StrCat("Daemon process '", place_.options.name, "' found its listening socket non-blocking ", count,
                      " time(s) and made it blocking again. An application must not change descriptors of the server."));
   }
   pollfd listener = {.fd = place_.listener, .events = POLLIN, .revents = 0};
@@ -254,10 +254,10 @@ void Workers::wait_for_connection() noexcept {
 }
 
 void Workers::set_buffer_sizes(int socket) const noexcept {
-  if (const int bytes = place_.group.send_buffer_size; bytes > 0) {
+  if (const int bytes = place_.options.send_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
   }
-  if (const int bytes = place_.group.receive_buffer_size; bytes > 0) {
+  if (const int bytes = place_.options.receive_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
 }
@@ -266,7 +266,7 @@ void Workers::log_refusal(Refusal refusal) {
   const auto index = static_cast<std::size_t>(refusal);
   const std::uint64_t count = refusals_[index].count();
   if (count == 0) return;
-  log(LogLevel::kError, absl::StrCat("Daemon process '", place_.group.name, "' closed ", count,
+  log(LogLevel::kError, absl::StrCat("Daemon process '", place_.options.name, "' closed ", count,
                                      " connection(s) without an answer: ", kRefusalReasons[index],
                                      ". Only this server may connect; look for other programs that run as its user."));
 }
@@ -299,9 +299,9 @@ Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
 
 bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   std::optional<InFlight> request;  // ends after the connection is closed
-  Channel channel(socket, Sender::kServer, place_.group.socket_timeout);
+  Channel channel(socket, Sender::kServer, place_.options.socket_timeout);
   set_buffer_sizes(socket);
-  channel.end_at(monotonic_ns() + head_limit_ns(place_.group));
+  channel.end_at(monotonic_ns() + head_limit_ns(place_.options));
   const std::optional<std::string> payload = read_head(channel);
   if (!payload) return false;
   const Origin origin = origin_of(*payload);
@@ -317,7 +317,7 @@ bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
 /// Serves a request that is known to come from the server.
 void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns,
                        wsgi::ThreadContext& thread) {
-  channel.end_at(dispatched_ns + seconds(place_.group.exchange_timeout));
+  channel.end_at(dispatched_ns + seconds(place_.options.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {
     log(LogLevel::kError, "A request of the server cannot be understood.");
@@ -325,10 +325,10 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
   }
   // Accepted while the process began to end: as well served by the next.
   if (outdated_.load(std::memory_order_relaxed) || lifetime_.closing()) return refuse_for_now(channel);
-  const int limit = place_.group.queue_timeout;
+  const int limit = place_.options.queue_timeout;
   if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {
     log(LogLevel::kError,
-        absl::StrCat("Queue timeout expired for a request to daemon process '", place_.group.name, "'."));
+        absl::StrCat("Queue timeout expired for a request to daemon process '", place_.options.name, "'."));
     return answer(channel, kServiceUnavailable);
   }
   serve_request(channel, head, dispatched_ns, thread);
@@ -351,7 +351,7 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
   } else if (outcome == wsgi::Outcome::kOutdated) {
     if (!outdated_.exchange(true, std::memory_order_relaxed)) {
       log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
-                                        place_.group.name, "' is restarted."));
+                                        place_.options.name, "' is restarted."));
     }
     lifetime_.stop(Lifetime::Stop::kClose, "script_reload");
     refuse_for_now(channel);

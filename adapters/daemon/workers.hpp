@@ -14,7 +14,7 @@
 
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/channel.hpp"
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 #include "adapters/daemon/lifetime.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/environ.hpp"
@@ -27,7 +27,7 @@ namespace sluice::daemon {
 class Workers final : public Load {
  public:
   struct Place {
-    const Group& group;
+    const DaemonOptions& options;
     int listener;         ///< Shared with the other processes of the group.
     const KeyRing& keys;  ///< Requests that were signed with one of them are served.
   };

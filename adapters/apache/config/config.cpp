@@ -57,20 +57,20 @@ std::optional<std::uint64_t> slow_threshold_us() noexcept {
 
 void apply_server_defaults(const server_rec* server) noexcept {
   for (int i = 0; i < current.daemons->nelts; ++i) {
-    daemon::Group& group = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i].group;
-    if (group.uid == daemon::Group::kServerUser) {
-      group.uid = ap_unixd_config.user_id;
-      group.user = ap_unixd_config.user_name;
+    daemon::DaemonOptions& options = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i].options;
+    if (options.uid == daemon::DaemonOptions::kServerUser) {
+      options.uid = ap_unixd_config.user_id;
+      options.user = ap_unixd_config.user_name;
     }
-    if (group.gid == daemon::Group::kServerGroup) group.gid = ap_unixd_config.group_id;
-    if (group.socket_timeout == 0) group.socket_timeout = static_cast<int>(apr_time_sec(server->timeout));
+    if (options.gid == daemon::DaemonOptions::kServerGroup) options.gid = ap_unixd_config.group_id;
+    if (options.socket_timeout == 0) options.socket_timeout = static_cast<int>(apr_time_sec(server->timeout));
   }
 }
 
 DaemonGroup* find_daemon_group(std::string_view name) noexcept {
   for (int i = 0; i < current.daemons->nelts; ++i) {
     auto& found = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i];
-    if (name == found.group.name) return &found;
+    if (name == found.options.name) return &found;
   }
   return nullptr;
 }

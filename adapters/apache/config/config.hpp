@@ -7,7 +7,7 @@
 
 #include "adapters/apache/server.hpp"
 #include "adapters/daemon/authentication.hpp"
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 #include "adapters/telemetry/reporter.hpp"
 
 namespace sluice::apache {
@@ -48,7 +48,7 @@ struct Import {
 
 /// A process group, and where its processes are met.
 struct DaemonGroup {
-  daemon::Group group;
+  daemon::DaemonOptions options;
   const char* socket;           ///< The path; null before the server has started, and for a service process.
   const daemon::KeyRing* keys;  ///< Authenticates requests; null where `socket` is.
 };

@@ -13,13 +13,13 @@
 
 namespace sluice::apache {
 
-using daemon::Group;
+using daemon::DaemonOptions;
 
 namespace {
 
 struct NumberOption {
   const char* name;
-  int Group::*member;
+  int DaemonOptions::*member;
   int least;
   int most;
 };
@@ -28,41 +28,41 @@ constexpr int kSecondsMax = 10 * 365 * 24 * 3600;
 constexpr int kThreadsMax = 10'000;
 
 constexpr NumberOption kNumbers[] = {
-    {"processes", &Group::processes, 1, 1'000},
-    {"threads", &Group::threads, 0, kThreadsMax},
-    {"listen-backlog", &Group::listen_backlog, 0, INT_MAX},
-    {"send-buffer-size", &Group::send_buffer_size, 512, INT_MAX},
-    {"receive-buffer-size", &Group::receive_buffer_size, 512, INT_MAX},
-    {"stack-size", &Group::stack_size, 1, INT_MAX},
-    {"connect-timeout", &Group::connect_timeout, 0, kSecondsMax},
-    {"queue-timeout", &Group::queue_timeout, 0, kSecondsMax},
-    {"socket-timeout", &Group::socket_timeout, 0, kSecondsMax},
-    {"exchange-timeout", &Group::exchange_timeout, 1, kSecondsMax},
-    {"request-timeout", &Group::request_timeout, 0, kSecondsMax},
-    {"inactivity-timeout", &Group::inactivity_timeout, 0, kSecondsMax},
-    {"startup-timeout", &Group::startup_timeout, 0, kSecondsMax},
-    {"graceful-timeout", &Group::graceful_timeout, 0, kSecondsMax},
-    {"eviction-timeout", &Group::eviction_timeout, 0, kSecondsMax},
-    {"shutdown-timeout", &Group::shutdown_timeout, 0, kSecondsMax},
-    {"deadlock-timeout", &Group::deadlock_timeout, 0, kSecondsMax},
-    {"restart-interval", &Group::restart_interval, 0, kSecondsMax},
-    {"maximum-requests", &Group::maximum_requests, 0, INT_MAX},
+    {"processes", &DaemonOptions::processes, 1, 1'000},
+    {"threads", &DaemonOptions::threads, 0, kThreadsMax},
+    {"listen-backlog", &DaemonOptions::listen_backlog, 0, INT_MAX},
+    {"send-buffer-size", &DaemonOptions::send_buffer_size, 512, INT_MAX},
+    {"receive-buffer-size", &DaemonOptions::receive_buffer_size, 512, INT_MAX},
+    {"stack-size", &DaemonOptions::stack_size, 1, INT_MAX},
+    {"connect-timeout", &DaemonOptions::connect_timeout, 0, kSecondsMax},
+    {"queue-timeout", &DaemonOptions::queue_timeout, 0, kSecondsMax},
+    {"socket-timeout", &DaemonOptions::socket_timeout, 0, kSecondsMax},
+    {"exchange-timeout", &DaemonOptions::exchange_timeout, 1, kSecondsMax},
+    {"request-timeout", &DaemonOptions::request_timeout, 0, kSecondsMax},
+    {"inactivity-timeout", &DaemonOptions::inactivity_timeout, 0, kSecondsMax},
+    {"startup-timeout", &DaemonOptions::startup_timeout, 0, kSecondsMax},
+    {"graceful-timeout", &DaemonOptions::graceful_timeout, 0, kSecondsMax},
+    {"eviction-timeout", &DaemonOptions::eviction_timeout, 0, kSecondsMax},
+    {"shutdown-timeout", &DaemonOptions::shutdown_timeout, 0, kSecondsMax},
+    {"deadlock-timeout", &DaemonOptions::deadlock_timeout, 0, kSecondsMax},
+    {"restart-interval", &DaemonOptions::restart_interval, 0, kSecondsMax},
+    {"maximum-requests", &DaemonOptions::maximum_requests, 0, INT_MAX},
 };
 
 struct TextOption {
   const char* name;
-  const char* Group::*member;
+  const char* DaemonOptions::*member;
 };
 
 constexpr TextOption kTexts[] = {
-    {"home", &Group::home},
-    {"python-home", &Group::python_home},
-    {"python-path", &Group::python_path},
-    {"lang", &Group::lang},
-    {"locale", &Group::locale},
-    {"display-name", &Group::display_name},
-    {"script-user", &Group::script_user},
-    {"script-group", &Group::script_group},
+    {"home", &DaemonOptions::home},
+    {"python-home", &DaemonOptions::python_home},
+    {"python-path", &DaemonOptions::python_path},
+    {"lang", &DaemonOptions::lang},
+    {"locale", &DaemonOptions::locale},
+    {"display-name", &DaemonOptions::display_name},
+    {"script-user", &DaemonOptions::script_user},
+    {"script-group", &DaemonOptions::script_group},
 };
 
 /// "#123" as a number. False if it is a name.
@@ -119,8 +119,8 @@ const char* DaemonOptionParser::set_number(const char* name, const char* value, 
       return apr_psprintf(pool_, "option '%s' must be a number from %d to %d, not '%s'", name, option.least,
                           option.most, value);
     }
-    group_.*option.member = number;
-    if (option.member == &Group::processes) group_.processes_given = true;
+    options_.*option.member = number;
+    if (option.member == &DaemonOptions::processes) options_.processes_configured = true;
     return nullptr;
   }
   return nullptr;
@@ -130,7 +130,7 @@ const char* DaemonOptionParser::set_text(const char* name, const char* value, bo
   for (const TextOption& option : kTexts) {
     if (std::strcmp(option.name, name) != 0) continue;
     known = true;
-    group_.*option.member = value;
+    options_.*option.member = value;
     return nullptr;
   }
   return nullptr;
@@ -138,13 +138,13 @@ const char* DaemonOptionParser::set_text(const char* name, const char* value, bo
 
 const char* DaemonOptionParser::set_user(const char* value) {
   const char* name = nullptr;
-  if (!find_user(value, group_.uid, name)) return apr_pstrcat(pool_, "there is no user '", value, "'", nullptr);
-  group_.user = apr_pstrdup(pool_, name);
-  return group_.uid == 0 ? "a daemon process must not run as root" : nullptr;
+  if (!find_user(value, options_.uid, name)) return apr_pstrcat(pool_, "there is no user '", value, "'", nullptr);
+  options_.user = apr_pstrdup(pool_, name);
+  return options_.uid == 0 ? "a daemon process must not run as root" : nullptr;
 }
 
 const char* DaemonOptionParser::set_group(const char* value) {
-  return find_group_id(value, group_.gid) ? nullptr : apr_pstrcat(pool_, "there is no group '", value, "'", nullptr);
+  return find_group_id(value, options_.gid) ? nullptr : apr_pstrcat(pool_, "there is no group '", value, "'", nullptr);
 }
 
 const char* DaemonOptionParser::set_umask(const char* value) {
@@ -153,28 +153,28 @@ const char* DaemonOptionParser::set_umask(const char* value) {
   if (*end != '\0' || mask < 0 || mask > 0777) {
     return apr_pstrcat(pool_, "option 'umask' must be an octal number up to 0777, not '", value, "'", nullptr);
   }
-  group_.umask = mask;
+  options_.umask = mask;
   return nullptr;
 }
 
 const char* DaemonOptionParser::set_server_metrics(const char* value) {
-  group_.server_metrics = strcasecmp(value, "On") == 0;
-  if (group_.server_metrics || strcasecmp(value, "Off") == 0) return nullptr;
+  options_.server_metrics = strcasecmp(value, "On") == 0;
+  if (options_.server_metrics || strcasecmp(value, "Off") == 0) return nullptr;
   return apr_pstrcat(pool_, "option 'server-metrics' must be On or Off, not '", value, "'", nullptr);
 }
 
 const char* DaemonOptionParser::complete() {
-  if (group_.home != nullptr && *group_.home != '/') {
-    return apr_pstrcat(pool_, "option 'home' must be an absolute path, not '", group_.home, "'", nullptr);
+  if (options_.home != nullptr && *options_.home != '/') {
+    return apr_pstrcat(pool_, "option 'home' must be an absolute path, not '", options_.home, "'", nullptr);
   }
-  if (group_.script_user != nullptr && group_.script_group != nullptr) {
+  if (options_.script_user != nullptr && options_.script_group != nullptr) {
     return "only one of 'script-user' and 'script-group' can be given";
   }
-  if (group_.script_user != nullptr && !find_user_id(group_.script_user, group_.script_uid)) {
-    return apr_pstrcat(pool_, "there is no user '", group_.script_user, "'", nullptr);
+  if (options_.script_user != nullptr && !find_user_id(options_.script_user, options_.script_uid)) {
+    return apr_pstrcat(pool_, "there is no user '", options_.script_user, "'", nullptr);
   }
-  if (group_.script_group != nullptr && !find_group_id(group_.script_group, group_.script_gid)) {
-    return apr_pstrcat(pool_, "there is no group '", group_.script_group, "'", nullptr);
+  if (options_.script_group != nullptr && !find_group_id(options_.script_group, options_.script_gid)) {
+    return apr_pstrcat(pool_, "there is no group '", options_.script_group, "'", nullptr);
   }
   return nullptr;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "adapters/apache/server.hpp"
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 
 namespace sluice::apache {
 
@@ -12,8 +12,8 @@ namespace sluice::apache {
 
 class DaemonOptionParser {
  public:
-  /// Fills a group that has its name already.
-  DaemonOptionParser(apr_pool_t* pool, daemon::Group& group) noexcept : pool_(pool), group_(group) {}
+  /// Fills options that have the name of their group already.
+  DaemonOptionParser(apr_pool_t* pool, daemon::DaemonOptions& options) noexcept : pool_(pool), options_(options) {}
 
   /// Null, or what is wrong.
   [[nodiscard]] const char* set(const char* name, const char* value);
@@ -30,7 +30,7 @@ class DaemonOptionParser {
   [[nodiscard]] const char* set_server_metrics(const char* value);
 
   apr_pool_t* pool_;
-  daemon::Group& group_;
+  daemon::DaemonOptions& options_;
 };
 
 }  // namespace sluice::apache

@@ -172,19 +172,19 @@ const char* map_head_to_get(cmd_parms* cmd, void* config, const char* value) {
 }
 
 const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
-  daemon::Group group;
-  group.name = ap_getword_conf(cmd->pool, &line);
-  if (*group.name == '\0') return error(cmd, "requires a name");
-  if (has_expansion(group.name)) return error(cmd, "'", group.name, "' cannot be the name of a process group");
-  if (find_daemon_group(group.name) != nullptr) return error(cmd, "'", group.name, "' is defined already");
-  DaemonOptionParser parser(cmd->pool, group);
+  daemon::DaemonOptions options;
+  options.name = ap_getword_conf(cmd->pool, &line);
+  if (*options.name == '\0') return error(cmd, "requires a name");
+  if (has_expansion(options.name)) return error(cmd, "'", options.name, "' cannot be the name of a process group");
+  if (find_daemon_group(options.name) != nullptr) return error(cmd, "'", options.name, "' is defined already");
+  DaemonOptionParser parser(cmd->pool, options);
   while (*line != '\0') {
     Option option;
     if (const char* const wrong = next_option(cmd, line, option)) return wrong;
     if (const char* const wrong = parser.set(option.name, option.value)) return error(cmd, wrong);
   }
   if (const char* const wrong = parser.complete()) return error(cmd, wrong);
-  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {group, nullptr, nullptr};
+  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, nullptr, nullptr};
   return nullptr;
 }
 

@@ -36,10 +36,10 @@ wsgi::Runtime::Options python_options(const char* home, const char* path) {
           .application_groups = {groups, groups + config.application_groups->nelts}};
 }
 
-wsgi::ScriptOwnerRule script_owner(const daemon::Group& group) {
+wsgi::ScriptOwnerRule script_owner(const daemon::DaemonOptions& options) {
   wsgi::ScriptOwnerRule rule;
-  if (group.script_user != nullptr) rule.user = group.script_uid;
-  if (group.script_group != nullptr) rule.group = group.script_gid;
+  if (options.script_user != nullptr) rule.user = options.script_uid;
+  if (options.script_group != nullptr) rule.group = options.script_gid;
   return rule;
 }
 

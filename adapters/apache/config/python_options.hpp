@@ -1,7 +1,7 @@
 // How Python is started in a process, from the directives.
 #pragma once
 
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"
 
@@ -11,7 +11,7 @@ namespace sluice::apache {
 [[nodiscard]] wsgi::Runtime::Options python_options(const char* home, const char* path);
 
 /// The required owner of the scripts of a process group.
-[[nodiscard]] wsgi::ScriptOwnerRule script_owner(const daemon::Group& group);
+[[nodiscard]] wsgi::ScriptOwnerRule script_owner(const daemon::DaemonOptions& options);
 
 void set_server_version(wsgi::ServerFacts& facts);
 

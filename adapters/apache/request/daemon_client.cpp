@@ -59,7 +59,7 @@ std::optional<std::string> signed_request(request_rec* request, const DaemonGrou
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
                   "The request for daemon process '%s' is refused, because its variables take more than %u bytes or "
                   "are more than %u; lower LimitRequestFields, LimitRequestFieldSize or LimitRequestLine",
-                  group.group.name, daemon::kRequestMax, daemon::kVariablesMax);
+                  group.options.name, daemon::kRequestMax, daemon::kVariablesMax);
     return std::nullopt;
   }
   daemon::sign(*group.keys->find(head.generation), *payload);
@@ -72,20 +72,21 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
   const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, request,
-                  "No socket can be made for daemon process '%s'; the request was answered with 503", group.group.name);
+                  "No socket can be made for daemon process '%s'; the request was answered with 503",
+                  group.options.name);
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
-  Channel channel(descriptor, daemon::Sender::kDaemon, group.group.socket_timeout);
+  Channel channel(descriptor, daemon::Sender::kDaemon, group.options.socket_timeout);
   channel.end_at(end_ns);
-  const absl::Status connected = channel.connect(group.socket, monotonic_ns() + seconds(group.group.connect_timeout));
+  const absl::Status connected = channel.connect(group.socket, monotonic_ns() + seconds(group.options.connect_timeout));
   if (!connected.ok()) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
                   "Unable to connect to daemon process '%s' on '%s': %s; the request was answered with 503",
-                  group.group.name, group.socket, std::string(connected.message()).c_str());
+                  group.options.name, group.socket, std::string(connected.message()).c_str());
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
   const bool body_ended = !head.has_body || head.body_whole;
-  return DaemonSession(request, group.group.name, exchange, channel, body_ended)
+  return DaemonSession(request, group.options.name, exchange, channel, body_ended)
       .run(payload, head.tries <= kUnreadTriesMax);
 }
 
@@ -95,7 +96,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
                     const wsgi::Assignment& assignment) {
   if (group.keys == nullptr || group.keys->newest() == 0) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
-                  "There is no key for daemon process '%s'; the request was answered with 503", group.group.name);
+                  "There is no key for daemon process '%s'; the request was answered with 503", group.options.name);
     return HTTP_SERVICE_UNAVAILABLE;
   }
   if (!daemon::DeadlineWatcher::start()) {
@@ -125,7 +126,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   exchange.merge_repeated_fields();
   const ArrivedBody arrived(exchange, head);
   head.queued_ns = monotonic_ns();
-  const std::uint64_t end_ns = head.queued_ns + seconds(group.group.exchange_timeout);
+  const std::uint64_t end_ns = head.queued_ns + seconds(group.options.exchange_timeout);
   for (int tries = 0; tries < kTriesMax && monotonic_ns() < end_ns; ++tries) {
     head.tries = static_cast<std::uint32_t>(tries) + 1;
     if (tries > 0) head.script_mtime_us = modified_us(request);
@@ -135,7 +136,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
     if (!answer.again) return answer.status;
     ::usleep(static_cast<useconds_t>(std::min(tries, 10)) * 1'000);
   }
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "No daemon process of '%s' takes the request", group.group.name);
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "No daemon process of '%s' takes the request", group.options.name);
   return HTTP_SERVICE_UNAVAILABLE;
 }
 

@@ -50,12 +50,12 @@ int check_script(request_rec* request, bool aliased) {
 
 /// OK, or the status of a request whose script belongs to somebody else than the process group wants. An early answer:
 /// the daemon process looks at the file again that it opens.
-int check_owner(request_rec* request, const daemon::Group& group) {
+int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
   const apr_finfo_t& file = request->finfo;
-  if (group.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != group.script_uid)) {
+  if (options.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != options.script_uid)) {
     return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the user whom script-user names");
   }
-  if (group.script_group != nullptr && ((file.valid & APR_FINFO_GROUP) == 0 || file.group != group.script_gid)) {
+  if (options.script_group != nullptr && ((file.valid & APR_FINFO_GROUP) == 0 || file.group != options.script_gid)) {
     return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the group which script-group names");
   }
   return OK;
@@ -175,7 +175,7 @@ int serve_request(request_rec* request) {
         "No WSGI daemon process called '" + group_name + "' that serves requests has been configured";
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
   }
-  if (const int refused = group != nullptr ? check_owner(request, group->group) : OK; refused != OK) return refused;
+  if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
   const DeferredSignals::Scope whole_request(client_socket(request));
   const wsgi::Assignment assignment = assign(request, notes, config, *process);
   set_variables(request, notes, config, group_name, assignment);

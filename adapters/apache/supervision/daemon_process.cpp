@@ -50,17 +50,17 @@ void reset_signals() noexcept {
 daemon::ProcessOptions process_options(const DaemonFork& fork, std::span<std::byte> memory) {
   const DaemonGroup& group = fork.group;
   daemon::ProcessOptions options{
-      .group = group.group,
-      .listener = fork.sockets.descriptor_of(group.group.name),
+      .daemon = group.options,
+      .listener = fork.sockets.descriptor_of(group.options.name),
       .keys = group.keys != nullptr ? *group.keys : daemon::KeyRing{},
       .parent = fork.parent,
       .heartbeat = fork.heartbeat,
       .memory = memory,
-      .scoreboard = group.group.server_metrics ? scoreboard : nullptr,
-      .facts = {.multithread = group.group.threads > 1,
-                .multiprocess = group.group.processes_given,
+      .scoreboard = group.options.server_metrics ? scoreboard : nullptr,
+      .facts = {.multithread = group.options.threads > 1,
+                .multiprocess = group.options.processes_configured,
                 .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
-      .python = python_options(group.group.python_home, group.group.python_path),
+      .python = python_options(group.options.python_home, group.options.python_path),
       .imports = {},
       .telemetry = telemetry_settings(),
       .identity = telemetry_identity(),
@@ -69,12 +69,12 @@ daemon::ProcessOptions process_options(const DaemonFork& fork, std::span<std::by
         keep_error_log(server);
         ap_log_error(APLOG_MARK, apache_level(level), 0, server, "%.*s", static_cast<int>(line.size()), line.data());
       }};
-  options.python.script_owner = script_owner(group.group);
+  options.python.script_owner = script_owner(group.options);
   set_server_version(options.facts);
   const apr_array_header_t* const imports = process_config().imports;
   for (int i = 0; i < imports->nelts; ++i) {
     const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
-    if (std::strcmp(script.process_group, group.group.name) != 0) continue;
+    if (std::strcmp(script.process_group, group.options.name) != 0) continue;
     options.imports.push_back({script.application_group, script.path});
   }
   return options;
@@ -87,21 +87,21 @@ int log_descriptor(const server_rec* server) noexcept {
 }
 
 /// The scoreboard is shared memory that all processes of the server can write. A group that may see it reads it.
-bool keep_scoreboard(const daemon::Group& group, server_rec* server) {
-  if (!group.server_metrics || ap_get_scoreboard_global() == nullptr) return false;
+bool keep_scoreboard(const daemon::DaemonOptions& options, server_rec* server) {
+  if (!options.server_metrics || ap_get_scoreboard_global() == nullptr) return false;
   const absl::Status status = daemon::make_read_only(ap_get_scoreboard_global());
   if (status.ok()) return true;
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                "server_metrics() gives None in a process of daemon process group '%s', because the scoreboard cannot "
                "be made read-only for it: %s. This needs /proc and a parent with the capability CAP_SYS_ADMIN or "
                "CAP_CHECKPOINT_RESTORE",
-               group.name, std::string(status.message()).c_str());
+               options.name, std::string(status.message()).c_str());
   return false;
 }
 
 /// Leaves the process with the descriptors and the shared memory that it needs, and no other. Throws std::exception.
 void isolate(const DaemonFork& fork, daemon::ProcessOptions& options) {
-  if (!keep_scoreboard(fork.group.group, fork.server)) {
+  if (!keep_scoreboard(fork.group.options, fork.server)) {
     options.scoreboard = nullptr;
     ap_scoreboard_image = nullptr;
   }
@@ -109,7 +109,7 @@ void isolate(const DaemonFork& fork, daemon::ProcessOptions& options) {
   if (const absl::Status status = daemon::unmap_shared_but(kept); !status.ok()) {
     throw std::runtime_error(std::string(status.message()));
   }
-  fork.sockets.keep_only(fork.group.group.name);
+  fork.sockets.keep_only(fork.group.options.name);
   ::closelog();  // whoever logs to syslog opens it again
   daemon::close_descriptors_but(
       {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(fork.server), options.listener});
@@ -118,7 +118,7 @@ void isolate(const DaemonFork& fork, daemon::ProcessOptions& options) {
 }  // namespace
 
 void become_daemon(const DaemonFork& fork) noexcept {
-  const daemon::Group& group = fork.group.group;
+  const daemon::DaemonOptions& daemon = fork.group.options;
   reset_signals();
   remember_error_log(fork.server);
   const std::span<std::byte> memory = isolate_daemon(fork.slot);
@@ -126,11 +126,11 @@ void become_daemon(const DaemonFork& fork) noexcept {
     daemon::ProcessOptions options = process_options(fork, memory);
     isolate(fork, options);
     ::sleep(fork.pause_seconds);
-    if (group.display_name != nullptr) name_process(fork.server, group.display_name, group.name);
+    if (daemon.display_name != nullptr) name_process(fork.server, daemon.display_name, daemon.name);
     daemon::run_process(options);
   } catch (const std::exception& error) {
     ap_log_error(APLOG_MARK, APLOG_CRIT, 0, fork.server,
-                 "Daemon process '%s' ends, because it could not be set up: %s. The server starts another", group.name,
+                 "Daemon process '%s' ends, because it could not be set up: %s. The server starts another", daemon.name,
                  error.what());
   }
   ::_exit(1);

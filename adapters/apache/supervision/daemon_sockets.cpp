@@ -78,28 +78,28 @@ void DaemonSockets::begin_use() noexcept {
   for (int i = 0; i < count_; ++i) sockets_[i].used = false;
 }
 
-const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, server_rec* server) {
-  Socket* known = find(group.name);
-  if (known != nullptr && (known->user != group.uid || known->user_group != group.gid)) {
+const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
+  Socket* known = find(options.name);
+  if (known != nullptr && (known->user != options.uid || known->user_group != options.gid)) {
     // Processes of the user before may live on with the descriptor and the keys, whatever they were told.
     close(*known);
     known = nullptr;
   }
   if (known != nullptr) {
-    ::listen(known->descriptor, group.listen_backlog);  // changes the backlog
+    ::listen(known->descriptor, options.listen_backlog);  // changes the backlog
     known->used = true;
     if (!known->keys.add_generation()) {
       ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
                    "No key can be drawn for daemon process group '%s', which keeps the one of the last configuration",
-                   group.name);
+                   options.name);
     }
     return known->path;
   }
   const std::string path = path_of(++made_, pool);
-  if (count_ == kSockets || path.size() >= sizeof Socket::path || std::strlen(group.name) >= sizeof Socket::group) {
+  if (count_ == kSockets || path.size() >= sizeof Socket::path || std::strlen(options.name) >= sizeof Socket::group) {
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
                  "Daemon process group '%s' can have no socket at '%s': there are too many, or a name is too long",
-                 group.name, path.c_str());
+                 options.name, path.c_str());
     return nullptr;
   }
   if (!directory_is_safe(path)) {
@@ -108,26 +108,26 @@ const char* DaemonSockets::use(const daemon::Group& group, apr_pool_t* pool, ser
         "Users other than root can write to the directory of the socket '%s', and so put a socket of their own "
         "in its place and receive the requests of daemon process group '%s': name a directory of root's with "
         "WSGISocketPrefix",
-        path.c_str(), group.name);
+        path.c_str(), options.name);
   }
-  const int descriptor = listen_at(path.c_str(), group.listen_backlog);
+  const int descriptor = listen_at(path.c_str(), options.listen_backlog);
   if (descriptor < 0) {
     ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server, "No socket can be made at '%s' for daemon process group '%s'",
-                 path.c_str(), group.name);
+                 path.c_str(), options.name);
     return nullptr;
   }
   Socket& made = sockets_[count_++];
   made = {};
-  std::strcpy(made.group, group.name);
+  std::strcpy(made.group, options.name);
   std::strcpy(made.path, path.c_str());
   made.descriptor = descriptor;
-  made.user = group.uid;
-  made.user_group = group.gid;
+  made.user = options.uid;
+  made.user_group = options.gid;
   made.used = true;
   // Drawn in its place, so that no copy stays in memory that processes of other groups inherit.
   if (!made.keys.add_generation()) {
     ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
-                 "No key can be drawn for daemon process group '%s', so the server does not start", group.name);
+                 "No key can be drawn for daemon process group '%s', so the server does not start", options.name);
     close(made);
     return nullptr;
   }
@@ -149,26 +149,26 @@ int DaemonSockets::descriptor_of(const char* group) const noexcept {
   return found != nullptr ? found->descriptor : -1;
 }
 
-void DaemonSockets::repair(const daemon::Group& group, server_rec* server) {
-  Socket* const socket = find(group.name);
+void DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* server) {
+  Socket* const socket = find(options.name);
   if (socket == nullptr) return;
   static_cast<void>(daemon::restore_blocking(socket->descriptor));
-  ::listen(socket->descriptor, group.listen_backlog);
+  ::listen(socket->descriptor, options.listen_backlog);
   pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
   if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
-  const int descriptor = listen_at(socket->path, group.listen_backlog);
+  const int descriptor = listen_at(socket->path, options.listen_backlog);
   if (descriptor < 0) {
     ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
                  "A process of daemon process group '%s' has shut down the group's socket '%s', and it cannot be made "
                  "anew: the group answers nobody until the server is restarted",
-                 group.name, socket->path);
+                 options.name, socket->path);
     return;
   }
   ::close(socket->descriptor);
   socket->descriptor = descriptor;
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                "A process of daemon process group '%s' has shut down the group's socket '%s', which has been made anew",
-               group.name, socket->path);
+               options.name, socket->path);
 }
 
 void DaemonSockets::keep_only(const char* group) noexcept {

@@ -6,7 +6,7 @@
 
 #include "adapters/apache/server.hpp"
 #include "adapters/daemon/authentication.hpp"
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 
 namespace sluice::apache {
 
@@ -19,7 +19,7 @@ class DaemonSockets {
 
   /// The path of the group's socket, which is made if there is none. Draws a key of the group for this configuration.
   /// Null after an error, which has been logged.
-  [[nodiscard]] const char* use(const daemon::Group& group, apr_pool_t* pool, server_rec* server);
+  [[nodiscard]] const char* use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server);
 
   /// Closes and removes what the new configuration has not asked for.
   void close_unused() noexcept;
@@ -30,7 +30,7 @@ class DaemonSockets {
 
   /// Before a process of the group starts: undoes what another of the group may have done to the socket that they
   /// share. One that was shut down is made anew, at the same path. An error is logged.
-  void repair(const daemon::Group& group, server_rec* server);
+  void repair(const daemon::DaemonOptions& options, server_rec* server);
 
   /// In a process of the group: closes the sockets of all other groups, and forgets their keys. Removes no file.
   void keep_only(const char* group) noexcept;

@@ -136,12 +136,12 @@ apr_status_t fork_with_signals_blocked(apr_proc_t& process) {
 
 /// A process that cannot be made now is made later, see look_after_daemons().
 void start(Daemon& each) {
-  const daemon::Group& group = each.group->group;
-  retained->sockets.repair(group, main_server);
+  const daemon::DaemonOptions& options = each.group->options;
+  retained->sockets.repair(options, main_server);
   each.started_ns = monotonic_ns();
   each.entry = free_entry();
   each.heartbeat = daemon::map_heartbeat();
-  each.slot = reserve_slot(group);
+  each.slot = reserve_slot(options);
   const apr_status_t status = fork_with_signals_blocked(each.process);
   if (status == APR_INCHILD) {
     become_daemon({.group = *each.group,
@@ -155,7 +155,7 @@ void start(Daemon& each) {
   each.running = status == APR_INPARENT;
   if (!each.running) {
     ap_log_error(APLOG_MARK, APLOG_ALERT, status, main_server, "No process can be made for daemon process group '%s'",
-                 group.name);
+                 options.name);
     daemon_not_started(each.slot);
     daemon::unmap_heartbeat(std::exchange(each.heartbeat, nullptr));
     return;
@@ -164,18 +164,18 @@ void start(Daemon& each) {
   daemon_started(each.slot, each.process.pid);
   apr_proc_other_child_register(&each.process, maintain, &each, nullptr, configuration);
   if (Retained::Process* const process = entry_of(each)) {
-    *process = {{}, each.process.pid, false, group.deadlock_timeout, each.heartbeat, {}};
-    std::strncpy(process->group, group.name, sizeof process->group - 1);
+    *process = {{}, each.process.pid, false, options.deadlock_timeout, each.heartbeat, {}};
+    std::strncpy(process->group, options.name, sizeof process->group - 1);
   }
 }
 
 void log_end(const Daemon& each, apr_wait_t status) {
   if (WIFSIGNALED(status)) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server, "Daemon process '%s' (pid %d) was ended by signal %d",
-                 each.group->group.name, each.process.pid, WTERMSIG(status));
+                 each.group->options.name, each.process.pid, WTERMSIG(status));
   } else {
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server, "Daemon process '%s' (pid %d) has ended",
-                 each.group->group.name, each.process.pid);
+                 each.group->options.name, each.process.pid);
   }
 }
 
@@ -191,7 +191,7 @@ void count_early_end(Daemon& each) noexcept {
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
                "Daemon process '%s' exits immediately after its start again and again: restarts are throttled to one "
                "a second",
-               each.group->group.name);
+               each.group->options.name);
 }
 
 /// Gives up what the parent kept for a process that has ended.
@@ -334,7 +334,7 @@ apr_status_t end_generation(void*) noexcept {
       if (process != nullptr) process->elder = true;
     } else {
       ending.push_back(each.process.pid);
-      const int timeout = each.group->group.shutdown_timeout;
+      const int timeout = each.group->options.shutdown_timeout;
       allowed_ns = std::max(allowed_ns, static_cast<std::uint64_t>(timeout) * kSecond);
     }
   }
@@ -373,12 +373,12 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     auto& group = reinterpret_cast<DaemonGroup*>(groups->elts)[i];
-    if (group.group.serves()) {
-      const char* const path = retained->sockets.use(group.group, pool, server);
+    if (group.options.serves()) {
+      const char* const path = retained->sockets.use(group.options, pool, server);
       if (path == nullptr) return HTTP_INTERNAL_SERVER_ERROR;
       group.socket = apr_pstrdup(pool, path);
     }
-    for (int number = 1; number <= group.group.processes; ++number) {
+    for (int number = 1; number <= group.options.processes; ++number) {
       *static_cast<Daemon*>(apr_array_push(daemons)) = {.group = &group,
                                                         .number = number,
                                                         .process = {},
@@ -394,7 +394,7 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
   retained->sockets.close_unused();
   for (int i = 0; i < groups->nelts; ++i) {
     auto& group = reinterpret_cast<DaemonGroup*>(groups->elts)[i];
-    group.keys = retained->sockets.keys_of(group.group.name);
+    group.keys = retained->sockets.keys_of(group.options.name);
   }
   apr_pool_pre_cleanup_register(pool, nullptr, end_generation);
   adopt_elders();

@@ -43,11 +43,13 @@ std::size_t ask_mpm(int what) {
 
 std::size_t threads_of_child() { return ask_mpm(AP_MPMQ_MAX_THREADS); }
 
-Registry::Tenant tenant_of(const daemon::Group& group, std::uint32_t index) {
-  return {.group = index, .owner = static_cast<std::uint32_t>(group.uid)};
+Registry::Tenant tenant_of(const daemon::DaemonOptions& options, std::uint32_t index) {
+  return {.group = index, .owner = static_cast<std::uint32_t>(options.uid)};
 }
 
-std::size_t threads_of(const daemon::Group& group) { return static_cast<std::size_t>(std::max(group.threads, 1)); }
+std::size_t threads_of(const daemon::DaemonOptions& options) {
+  return static_cast<std::size_t>(std::max(options.threads, 1));
+}
 
 Registry::Tenant server_tenant() { return {.group = server_group, .owner = 0}; }
 
@@ -56,10 +58,10 @@ std::vector<Registry::Demand> demands() {
       {server_tenant(), threads_of_child(), kGenerations * ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS)}};
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
-    const daemon::Group& group = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].group;
-    const std::uint32_t index = registry->group(group.name, Mode::kDaemon).index;
-    all.push_back({tenant_of(group, index), threads_of(group),
-                   kGenerations * static_cast<std::size_t>(std::max(group.processes, 1))});
+    const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
+    const std::uint32_t index = registry->group(options.name, Mode::kDaemon).index;
+    all.push_back({tenant_of(options, index), threads_of(options),
+                   kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))});
   }
   return all;
 }
@@ -109,15 +111,15 @@ int prepare_registry(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) 
   return OK;
 }
 
-int reserve_slot(const daemon::Group& group) {
+int reserve_slot(const daemon::DaemonOptions& options) {
   if (!registry) return Registry::kNoSlot;
-  const Registry::Group found = registry->group(group.name, Mode::kDaemon);
+  const Registry::Group found = registry->group(options.name, Mode::kDaemon);
   if (found.shared) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
                  "There are more than %d process groups: '%s' is counted together with others",
-                 static_cast<int>(Registry::kGroups), group.name);
+                 static_cast<int>(Registry::kGroups), options.name);
   }
-  return reserve(tenant_of(group, found.index), threads_of(group), group.name);
+  return reserve(tenant_of(options, found.index), threads_of(options), options.name);
 }
 
 void daemon_started(int slot, pid_t pid) noexcept {

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "adapters/apache/server.hpp"
-#include "adapters/daemon/group.hpp"
+#include "adapters/daemon/daemon_options.hpp"
 #include "sluice/registry.hpp"
 
 namespace sluice::apache {
@@ -21,7 +21,7 @@ namespace sluice::apache {
 int prepare_registry(apr_pool_t* pool, apr_pool_t* log_pool, apr_pool_t* temporary_pool, server_rec* server);
 
 /// A slot for a daemon process that is about to be forked; Registry::kNoSlot if it gets none, which is logged.
-[[nodiscard]] int reserve_slot(const daemon::Group& group);
+[[nodiscard]] int reserve_slot(const daemon::DaemonOptions& options);
 void daemon_started(int slot, pid_t pid) noexcept;
 void daemon_not_started(int slot) noexcept;
 

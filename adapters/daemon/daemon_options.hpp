@@ -1,6 +1,6 @@
-// What WSGIDaemonProcess says of one process group. Plain memory without owners, so that it can live where the
-// configuration lives. Strings are null where nothing was said. Durations are seconds; 0 means no limit, except where a
-// field says otherwise.
+// The options of WSGIDaemonProcess for one process group. Plain memory without owners, so that it can live where the
+// configuration lives. Strings are null where the option is absent. Durations are seconds; 0 means no limit, except
+// where a field says otherwise.
 #pragma once
 
 #include <sys/types.h>
@@ -9,20 +9,20 @@
 
 namespace sluice::daemon {
 
-struct Group {
+struct DaemonOptions {
   const char* name = nullptr;
   int processes = 1;
-  bool processes_given = false;  ///< Then wsgi.multiprocess is true, whatever their number.
-  int threads = 15;              ///< 0: a service process, which serves no requests.
+  bool processes_configured = false;  ///< The option is present, so wsgi.multiprocess is true whatever its value.
+  int threads = 15;                   ///< 0: a service process, which serves no requests.
 
   static constexpr uid_t kServerUser = static_cast<uid_t>(-1);
   static constexpr gid_t kServerGroup = static_cast<gid_t>(-1);
   static constexpr uid_t kAnyUser = static_cast<uid_t>(-1);
   static constexpr gid_t kAnyGroup = static_cast<gid_t>(-1);
 
-  const char* user = nullptr;  ///< For initgroups(); null: no such user is known.
-  uid_t uid = kServerUser;     ///< Until the server knows its own.
-  gid_t gid = kServerGroup;    ///< Until the server knows its own.
+  const char* user = nullptr;  ///< For initgroups(); null when the user is unknown.
+  uid_t uid = kServerUser;     ///< kServerUser until the server has read its own.
+  gid_t gid = kServerGroup;    ///< kServerGroup until the server has read its own.
   long umask = -1;             ///< -1: the server's.
   const char* home = nullptr;
   const char* python_home = nullptr;
