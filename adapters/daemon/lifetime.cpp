@@ -97,10 +97,10 @@ void Lifetime::take_signal(int signal, int value) noexcept {
   }
 }
 
-bool Lifetime::python_stuck(const Prober* prober, std::uint64_t now_ns) noexcept {
+bool Lifetime::gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept {
   const std::uint64_t elapsed_ns = now_ns - std::exchange(looked_ns_, now_ns);
-  if (prober == nullptr || options_.deadlock_timeout == 0) return false;
-  return python_.stalled(prober->seen_ns(), elapsed_ns, kTickMostNs, seconds(options_.deadlock_timeout));
+  if (gil_watchdog == nullptr || options_.deadlock_timeout == 0) return false;
+  return python_.stalled(gil_watchdog->last_acquired_ns(), elapsed_ns, kTickMostNs, seconds(options_.deadlock_timeout));
 }
 
 void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
@@ -112,8 +112,8 @@ void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
     if (const char* const why = listener_->why_lost()) lose_listener(why);
   }
   if (how_.load(std::memory_order_relaxed) >= 0) return;
-  Prober* const prober = prober_.load(std::memory_order_acquire);
-  if (python_stuck(prober, now_ns)) {
+  GilWatchdog* const gil_watchdog = gil_watchdog_.load(std::memory_order_acquire);
+  if (gil_stuck(gil_watchdog, now_ns)) {
     log(LogLevel::kError, "Deadlock timeout exceeded: Python's lock cannot be had");
     stop(Stop::kEnd, "deadlock_timeout");
   } else if (passed(started_ns_, options_.restart_interval)) {
@@ -121,7 +121,7 @@ void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
     stop(Stop::kDrain, "restart_interval");
   } else if (passed(load.oldest_start_ns(), options_.request_timeout)) {
     log(LogLevel::kError, "Request timeout exceeded");
-    if (prober != nullptr) prober->report_stack(load.oldest_thread());
+    if (gil_watchdog != nullptr) gil_watchdog->log_stack(load.oldest_thread());
     stop(Stop::kDrain, "request_timeout");
   } else if (!started_.load(std::memory_order_relaxed) && passed(started_ns_, options_.startup_timeout)) {
     log(LogLevel::kError, "Application startup timeout exceeded");

@@ -13,9 +13,9 @@
 #include <string>
 
 #include "adapters/daemon/daemon_options.hpp"
+#include "adapters/daemon/gil_watchdog.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 #include "adapters/daemon/listener.hpp"
-#include "adapters/daemon/prober.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "bindings/host.hpp"
 
@@ -58,7 +58,9 @@ class Lifetime {
   void watch(const Load& load) noexcept;
 
   /// From here on Python is watched, too. Null ends that.
-  void watch_python(Prober* prober) noexcept { prober_.store(prober, std::memory_order_release); }
+  void set_gil_watchdog(GilWatchdog* gil_watchdog) noexcept {
+    gil_watchdog_.store(gil_watchdog, std::memory_order_release);
+  }
 
   /// Has the listener looked at. Before watch(); null where there is none.
   void watch_listener(const ListenerCheck* listener) noexcept { listener_ = listener; }
@@ -85,7 +87,7 @@ class Lifetime {
 
  private:
   void take_signal(int signal, int value) noexcept;
-  [[nodiscard]] bool python_stuck(const Prober* prober, std::uint64_t now_ns) noexcept;
+  [[nodiscard]] bool gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept;
   void check_limits(const Load& load, std::uint64_t now_ns) noexcept;
   [[nodiscard]] bool due_to_close(const Load& load, std::uint64_t now_ns) const noexcept;
   void enforce_end(std::uint64_t now_ns) const noexcept;
@@ -105,7 +107,7 @@ class Lifetime {
   std::atomic<bool> closing_{false};
   std::atomic<bool> started_{false};
   std::atomic<pthread_t> watcher_{};
-  std::atomic<Prober*> prober_{nullptr};
+  std::atomic<GilWatchdog*> gil_watchdog_{nullptr};
   std::atomic<telemetry::Reporter*> reporter_{nullptr};
   StallDetector python_{};  ///< Used by watch() alone.
   std::uint64_t looked_ns_ = 0;

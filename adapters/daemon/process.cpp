@@ -14,9 +14,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "adapters/daemon/gil_watchdog.hpp"
 #include "adapters/daemon/lifetime.hpp"
 #include "adapters/daemon/privileges.hpp"
-#include "adapters/daemon/prober.hpp"
 #include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/workers.hpp"
 #include "adapters/wsgi/reporter.hpp"
@@ -129,8 +129,8 @@ void run_process(const ProcessOptions& options) {
     if (lifetime.closing()) break;
     runtime.import_script(script.application_group, script.path, main_thread);
   }
-  auto& prober = *new Prober(runtime);
-  lifetime.watch_python(&prober);
+  auto& gil_watchdog = *new GilWatchdog(runtime);
+  lifetime.set_gil_watchdog(&gil_watchdog);
   SignalDispatcher* const signals = options.daemon.serves() ? new SignalDispatcher(runtime) : nullptr;
   if (options.daemon.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
   lifetime.wait_for_closing();
@@ -138,8 +138,8 @@ void run_process(const ProcessOptions& options) {
   workers.stop();
   lifetime.wait_for_requests(workers);
   workers.stop();
-  lifetime.watch_python(nullptr);
-  prober.stop();
+  lifetime.set_gil_watchdog(nullptr);
+  gil_watchdog.stop();
   if (signals != nullptr) signals->stop();
   if (reporter != nullptr) reporter->stop(lifetime.reason());
   runtime.stop(lifetime.reason(), main_thread);
