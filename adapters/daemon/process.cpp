@@ -15,8 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "adapters/daemon/gil_watchdog.hpp"
-#include "adapters/daemon/lifetime.hpp"
 #include "adapters/daemon/privileges.hpp"
+#include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/workers.hpp"
 #include "adapters/wsgi/reporter.hpp"
@@ -108,41 +108,41 @@ telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Hos
 }  // namespace
 
 void run_process(const ProcessOptions& options) {
-  Lifetime::block_signals();
+  ShutdownController::block_signals();
   if (options.daemon.serves()) SignalDispatcher::block_signals();
   if (absl::Status status = set_up_surroundings(options.daemon, options.parent); !status.ok()) fail(options, status);
 
   // None of these is ever destroyed: threads that do not end with the process may use them to the last.
   auto& host = *new DaemonHost(options);
-  auto& lifetime = *new Lifetime(options.daemon, host, options.heartbeat);
+  auto& shutdown = *new ShutdownController(options.daemon, host, options.heartbeat);
   auto& runtime = *new wsgi::Runtime(options.python, host);
   auto& main_thread = *new wsgi::ThreadContext(host.recorder());
   auto& workers = *new Workers({.options = options.daemon, .listener = options.listener, .keys = options.keys}, runtime,
-                               lifetime, options.facts);
-  if (options.daemon.serves()) lifetime.watch_listener(new ListenerCheck(options.listener));
-  std::thread([&] { lifetime.watch(workers); }).detach();
+                               shutdown, options.facts);
+  if (options.daemon.serves()) shutdown.watch_listener(new ListenerCheck(options.listener));
+  std::thread([&] { shutdown.watch(workers); }).detach();
 
   if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);
   telemetry::Reporter* const reporter = start_reporter(options, host, runtime, main_thread);
-  lifetime.report_to(reporter);
+  shutdown.report_to(reporter);
   for (const ImportedScript& script : options.imports) {
-    if (lifetime.closing()) break;
+    if (shutdown.closing()) break;
     runtime.import_script(script.application_group, script.path, main_thread);
   }
   auto& gil_watchdog = *new GilWatchdog(runtime);
-  lifetime.set_gil_watchdog(&gil_watchdog);
+  shutdown.set_gil_watchdog(&gil_watchdog);
   SignalDispatcher* const signals = options.daemon.serves() ? new SignalDispatcher(runtime) : nullptr;
-  if (options.daemon.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
-  lifetime.wait_for_closing();
-  if (reporter != nullptr) reporter->announce_end(lifetime.reason());
+  if (options.daemon.serves() && !workers.start()) shutdown.stop(ShutdownController::Stop::kEnd, "startup_failure");
+  shutdown.wait_for_closing();
+  if (reporter != nullptr) reporter->announce_end(shutdown.reason());
   workers.stop();
-  lifetime.wait_for_requests(workers);
+  shutdown.wait_for_requests(workers);
   workers.stop();
-  lifetime.set_gil_watchdog(nullptr);
+  shutdown.set_gil_watchdog(nullptr);
   gil_watchdog.stop();
   if (signals != nullptr) signals->stop();
-  if (reporter != nullptr) reporter->stop(lifetime.reason());
-  runtime.stop(lifetime.reason(), main_thread);
+  if (reporter != nullptr) reporter->stop(shutdown.reason());
+  runtime.stop(shutdown.reason(), main_thread);
   ::_exit(0);
 }
 

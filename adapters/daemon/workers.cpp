@@ -86,10 +86,10 @@ std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
 
 }  // namespace
 
-Workers::Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts)
+Workers::Workers(Place place, wsgi::Runtime& runtime, ShutdownController& shutdown, const wsgi::ServerFacts& facts)
     : place_(place),
       runtime_(runtime),
-      lifetime_(lifetime),
+      shutdown_(shutdown),
       facts_(facts),
       stop_wait_ns_(stop_limit_ns(place.options)),
       last_active_ns_(monotonic_ns()) {}
@@ -199,7 +199,7 @@ void* Workers::run(void* worker) noexcept {
 
 void Workers::serve_all(Worker& worker) {
   wsgi::ThreadContext thread(runtime_.host().recorder());
-  while (!lifetime_.closing()) {
+  while (!shutdown_.closing()) {
     wsgi::ForkedCopy::end_if_this();
     const int socket = accept();
     if (socket < 0) continue;
@@ -212,7 +212,7 @@ void Workers::serve_all(Worker& worker) {
     const int limit = place_.options.maximum_requests;
     if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
       log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.options.name, "'."));
-      lifetime_.stop(Lifetime::Stop::kDrain, "maximum_requests");
+      shutdown_.stop(ShutdownController::Stop::kDrain, "maximum_requests");
     }
   }
   thread.end(runtime_.running());
@@ -226,7 +226,7 @@ int Workers::accept() noexcept {
     wait_for_connection();
   } else if (error != EINTR && error != ECONNABORTED) {
     if (ListenerCheck::is_lost(error)) {
-      lifetime_.lose_listener("connections cannot be accepted from its descriptor");
+      shutdown_.lose_listener("connections cannot be accepted from its descriptor");
     } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
       // Out of descriptors or memory, most likely: those that are in use will come back.
       log(LogLevel::kError,
@@ -324,7 +324,7 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
     return answer(channel, kInternalServerError);
   }
   // Accepted while the process began to end: as well served by the next.
-  if (outdated_.load(std::memory_order_relaxed) || lifetime_.closing()) return refuse_for_now(channel);
+  if (outdated_.load(std::memory_order_relaxed) || shutdown_.closing()) return refuse_for_now(channel);
   const int limit = place_.options.queue_timeout;
   if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {
     log(LogLevel::kError,
@@ -347,13 +347,13 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
                                     .server_pid = static_cast<pid_t>(head.server_pid)};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, assignment, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
-    lifetime_.started();
+    shutdown_.started();
   } else if (outcome == wsgi::Outcome::kOutdated) {
     if (!outdated_.exchange(true, std::memory_order_relaxed)) {
       log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
                                         place_.options.name, "' is restarted."));
     }
-    lifetime_.stop(Lifetime::Stop::kClose, "script_reload");
+    shutdown_.stop(ShutdownController::Stop::kClose, "script_reload");
     refuse_for_now(channel);
   } else {
     answer(channel, status_of(outcome, exchange));

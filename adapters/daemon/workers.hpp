@@ -15,7 +15,7 @@
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/daemon_options.hpp"
-#include "adapters/daemon/lifetime.hpp"
+#include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/log_limit.hpp"
@@ -24,7 +24,7 @@
 
 namespace sluice::daemon {
 
-class Workers final : public Load {
+class Workers final : public WorkerActivity {
  public:
   struct Place {
     const DaemonOptions& options;
@@ -32,7 +32,7 @@ class Workers final : public Load {
     const KeyRing& keys;  ///< Requests that were signed with one of them are served.
   };
 
-  Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts);
+  Workers(Place place, wsgi::Runtime& runtime, ShutdownController& shutdown, const wsgi::ServerFacts& facts);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
@@ -101,7 +101,7 @@ class Workers final : public Load {
 
   Place place_;
   wsgi::Runtime& runtime_;
-  Lifetime& lifetime_;
+  ShutdownController& shutdown_;
   const wsgi::ServerFacts& facts_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::uint64_t stop_wait_ns_;  ///< The rest of the time that stop() may wait.

@@ -23,13 +23,12 @@
 #include "adapters/apache/supervision/daemon_sockets.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/daemon/heartbeat.hpp"
-#include "adapters/daemon/lifetime.hpp"
+#include "adapters/daemon/shutdown_controller.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::apache {
 namespace {
 
-constexpr int kReplaced = 1;  ///< With SIGUSR1: a new process has taken the place of this one.
 constexpr std::uint64_t kSecond = 1'000'000'000;
 /// Processes that end as soon as they begin must not keep the machine busy: from so many on they begin with a pause.
 constexpr int kEarlyEnds = 2;
@@ -128,7 +127,7 @@ bool is_throttled(const Daemon& each) noexcept {
 apr_status_t fork_with_signals_blocked(apr_proc_t& process) {
   sigset_t before;
   ::pthread_sigmask(SIG_BLOCK, nullptr, &before);
-  daemon::Lifetime::block_signals();
+  daemon::ShutdownController::block_signals();
   const apr_status_t status = apr_proc_fork(&process, configuration);
   if (status != APR_INCHILD) ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return status;
@@ -330,7 +329,7 @@ apr_status_t end_generation(void*) noexcept {
     apr_proc_other_child_unregister(&each);
     Retained::Process* const process = entry_of(each);
     if (graceful) {
-      signal_child(each.process.pid, SIGUSR1, kReplaced);
+      signal_child(each.process.pid, SIGUSR1, daemon::kReplacedSignalValue);
       if (process != nullptr) process->elder = true;
     } else {
       ending.push_back(each.process.pid);

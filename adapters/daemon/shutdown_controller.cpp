@@ -1,4 +1,4 @@
-#include "adapters/daemon/lifetime.hpp"
+#include "adapters/daemon/shutdown_controller.hpp"
 
 #include <signal.h>
 #include <time.h>
@@ -24,9 +24,6 @@ constexpr timespec kTick = {0, 500'000'000};
 constexpr std::uint64_t kTickMostNs = 5 * kSecond / 2;
 constexpr timespec kShortTick = {0, 20'000'000};
 
-/// How the server's parent says that a new process has taken this one's place already.
-constexpr int kReplaced = 1;
-
 sigset_t watched_signals() noexcept {
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -38,31 +35,32 @@ std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(co
 
 }  // namespace
 
-Lifetime::Lifetime(const DaemonOptions& options, const bindings::Host& host, Heartbeat* heartbeat) noexcept
+ShutdownController::ShutdownController(const DaemonOptions& options, const bindings::Host& host,
+                                       Heartbeat* heartbeat) noexcept
     : options_(options), host_(host), heartbeat_(heartbeat), parent_(::getppid()), started_ns_(monotonic_ns()) {}
 
-void Lifetime::block_signals() noexcept {
+void ShutdownController::block_signals() noexcept {
   const sigset_t signals = watched_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-void Lifetime::log(LogLevel level, const std::string& what) const noexcept {
+void ShutdownController::log(LogLevel level, const std::string& what) const noexcept {
   host_.log(level, absl::StrCat(what, " in daemon process '", options_.name, "'."));
 }
 
-void Lifetime::stop(Stop how, const char* reason) noexcept {
+void ShutdownController::stop(Stop how, const char* reason) noexcept {
   const char* none = reason_.load(std::memory_order_relaxed);
   if (*none == '\0') reason_.compare_exchange_strong(none, reason, std::memory_order_release);
-  int before = how_.load(std::memory_order_relaxed);
+  int before = requested_stop_.load(std::memory_order_relaxed);
   while (before < static_cast<int>(how)) {
     // The time first: who sees that an end was asked for sees since when.
-    asked_ns_.store(monotonic_ns(), std::memory_order_release);
-    if (how_.compare_exchange_weak(before, static_cast<int>(how), std::memory_order_acq_rel)) break;
+    requested_ns_.store(monotonic_ns(), std::memory_order_release);
+    if (requested_stop_.compare_exchange_weak(before, static_cast<int>(how), std::memory_order_acq_rel)) break;
   }
-  look_again();
+  wake();
 }
 
-void Lifetime::lose_listener(const char* why) noexcept {
+void ShutdownController::lose_listener(const char* why) noexcept {
   if (listener_lost_.exchange(true, std::memory_order_relaxed)) return;  // one line is enough
   host_.log(
       LogLevel::kError,
@@ -71,25 +69,25 @@ void Lifetime::lose_listener(const char* why) noexcept {
   stop(Stop::kEnd, "listener_lost");
 }
 
-void Lifetime::look_again() noexcept {
+void ShutdownController::wake() noexcept {
   if (const pthread_t watcher = watcher_.load(std::memory_order_acquire); watcher != pthread_t{}) {
     ::pthread_kill(watcher, SIGWINCH);
   }
 }
 
-std::uint64_t Lifetime::grace_ns() const noexcept {
+std::uint64_t ShutdownController::grace_ns() const noexcept {
   const bool eviction = options_.eviction_timeout > 0 && std::string_view(reason()) == "eviction_signal";
   return seconds(eviction ? options_.eviction_timeout : options_.graceful_timeout);
 }
 
-void Lifetime::take_signal(int signal, int value) noexcept {
+void ShutdownController::on_signal(int signal, int value) noexcept {
   switch (signal) {
     case SIGTERM:
     case SIGINT:
       stop(Stop::kEnd, "shutdown_signal");
       break;
     case SIGUSR1:
-      stop(value == kReplaced ? Stop::kClose : Stop::kDrain,
+      stop(value == kReplacedSignalValue ? Stop::kClose : Stop::kDrain,
            options_.eviction_timeout > 0 ? "eviction_signal" : "graceful_signal");
       break;
     default:
@@ -97,21 +95,22 @@ void Lifetime::take_signal(int signal, int value) noexcept {
   }
 }
 
-bool Lifetime::gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept {
-  const std::uint64_t elapsed_ns = now_ns - std::exchange(looked_ns_, now_ns);
+bool ShutdownController::gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept {
+  const std::uint64_t elapsed_ns = now_ns - std::exchange(last_check_ns_, now_ns);
   if (gil_watchdog == nullptr || options_.deadlock_timeout == 0) return false;
-  return python_.stalled(gil_watchdog->last_acquired_ns(), elapsed_ns, kTickMostNs, seconds(options_.deadlock_timeout));
+  return gil_stall_.stalled(gil_watchdog->last_acquired_ns(), elapsed_ns, kTickMostNs,
+                            seconds(options_.deadlock_timeout));
 }
 
-void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
+void ShutdownController::check_limits(const WorkerActivity& activity, std::uint64_t now_ns) noexcept {
   const auto passed = [now_ns](std::uint64_t since_ns, int limit) {
     return limit > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= seconds(limit);
   };
   if (::getppid() != parent_) stop(Stop::kClose, "shutdown_signal");
-  if (how_.load(std::memory_order_relaxed) < static_cast<int>(Stop::kClose) && listener_ != nullptr) {
+  if (requested_stop_.load(std::memory_order_relaxed) < static_cast<int>(Stop::kClose) && listener_ != nullptr) {
     if (const char* const why = listener_->why_lost()) lose_listener(why);
   }
-  if (how_.load(std::memory_order_relaxed) >= 0) return;
+  if (requested_stop_.load(std::memory_order_relaxed) >= 0) return;
   GilWatchdog* const gil_watchdog = gil_watchdog_.load(std::memory_order_acquire);
   if (gil_stuck(gil_watchdog, now_ns)) {
     log(LogLevel::kError, "Deadlock timeout exceeded: Python's lock cannot be had");
@@ -119,71 +118,71 @@ void Lifetime::check_limits(const Load& load, std::uint64_t now_ns) noexcept {
   } else if (passed(started_ns_, options_.restart_interval)) {
     log(LogLevel::kInfo, "Restart interval reached");
     stop(Stop::kDrain, "restart_interval");
-  } else if (passed(load.oldest_start_ns(), options_.request_timeout)) {
+  } else if (passed(activity.oldest_start_ns(), options_.request_timeout)) {
     log(LogLevel::kError, "Request timeout exceeded");
-    if (gil_watchdog != nullptr) gil_watchdog->log_stack(load.oldest_thread());
+    if (gil_watchdog != nullptr) gil_watchdog->log_stack(activity.oldest_thread());
     stop(Stop::kDrain, "request_timeout");
   } else if (!started_.load(std::memory_order_relaxed) && passed(started_ns_, options_.startup_timeout)) {
     log(LogLevel::kError, "Application startup timeout exceeded");
     stop(Stop::kEnd, "startup_timeout");
-  } else if (load.active() == 0 && passed(load.last_active_ns(), options_.inactivity_timeout)) {
+  } else if (activity.active() == 0 && passed(activity.last_active_ns(), options_.inactivity_timeout)) {
     log(LogLevel::kInfo, "Inactivity timeout reached");
     stop(Stop::kDrain, "inactivity_timeout");
   }
 }
 
-bool Lifetime::due_to_close(const Load& load, std::uint64_t now_ns) const noexcept {
-  const int how = how_.load(std::memory_order_acquire);
+bool ShutdownController::due_to_close(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept {
+  const int how = requested_stop_.load(std::memory_order_acquire);
   if (how < 0) return false;
   if (how != static_cast<int>(Stop::kDrain)) return true;
-  return load.active() == 0 || now_ns >= asked_ns_.load(std::memory_order_acquire) + grace_ns();
+  return activity.active() == 0 || now_ns >= requested_ns_.load(std::memory_order_acquire) + grace_ns();
 }
 
 /// Requests in flight have their grace, Python its time after it.
-void Lifetime::enforce_end(std::uint64_t now_ns) const noexcept {
+void ShutdownController::enforce_end(std::uint64_t now_ns) const noexcept {
   if (options_.shutdown_timeout == 0) return;
-  const bool urgent = how_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
+  const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
   const std::uint64_t allowed_ns = (urgent ? 0 : grace_ns()) + seconds(options_.shutdown_timeout);
-  if (now_ns < asked_ns_.load(std::memory_order_acquire) + allowed_ns) return;
+  if (now_ns < requested_ns_.load(std::memory_order_acquire) + allowed_ns) return;
   log(LogLevel::kError, "Shutdown timeout exceeded; the process ends without waiting any longer,");
   if (telemetry::Reporter* const reporter = reporter_.load(std::memory_order_acquire)) reporter->stop(this->reason());
   ::_exit(0);
 }
 
-void Lifetime::watch(const Load& load) noexcept {
+void ShutdownController::watch(const WorkerActivity& activity) noexcept {
   watcher_.store(::pthread_self(), std::memory_order_release);
   const sigset_t signals = watched_signals();
   while (true) {
     if (heartbeat_ != nullptr) heartbeat_->beat();
     siginfo_t info{};
-    const bool stopping = how_.load(std::memory_order_acquire) >= 0;
+    const bool stopping = requested_stop_.load(std::memory_order_acquire) >= 0;
     const int signal = ::sigtimedwait(&signals, &info, stopping ? &kShortTick : &kTick);
-    if (signal > 0) take_signal(signal, info.si_code == SI_QUEUE ? info.si_value.sival_int : 0);
+    if (signal > 0) on_signal(signal, info.si_code == SI_QUEUE ? info.si_value.sival_int : 0);
     const std::uint64_t now_ns = monotonic_ns();
     if (closing()) {
       enforce_end(now_ns);
       continue;
     }
-    check_limits(load, now_ns);
-    if (!due_to_close(load, now_ns)) continue;
+    check_limits(activity, now_ns);
+    if (!due_to_close(activity, now_ns)) continue;
     log(LogLevel::kInfo, "Shutdown requested");
     closing_.store(true, std::memory_order_release);
     closing_.notify_all();
   }
 }
 
-void Lifetime::started() noexcept {
+void ShutdownController::started() noexcept {
   if (started_.load(std::memory_order_relaxed)) return;  // so that requests write no memory that others share
   started_.store(true, std::memory_order_relaxed);
   if (heartbeat_ != nullptr) heartbeat_->served.store(true, std::memory_order_relaxed);
 }
 
-void Lifetime::wait_for_closing() noexcept { closing_.wait(false, std::memory_order_acquire); }
+void ShutdownController::wait_for_closing() noexcept { closing_.wait(false, std::memory_order_acquire); }
 
-void Lifetime::wait_for_requests(const Load& load) noexcept {
+void ShutdownController::wait_for_requests(const WorkerActivity& activity) noexcept {
   const std::uint64_t begun_ns = monotonic_ns();
-  while (load.active() > 0) {
-    const bool urgent = how_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
+  while (activity.active() > 0) {
+    const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
     // When it is urgent, half of the time is left for Python to end in.
     if (monotonic_ns() - begun_ns >= (urgent ? seconds(options_.shutdown_timeout) / 2 : grace_ns())) return;
     const timespec moment = {0, 2'000'000};
