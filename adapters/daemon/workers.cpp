@@ -86,12 +86,13 @@ std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
 
 }  // namespace
 
-Workers::Workers(Place place, wsgi::Runtime& runtime, ShutdownController& shutdown, const wsgi::ServerFacts& facts)
-    : place_(place),
+Workers::Workers(Endpoint endpoint, wsgi::Runtime& runtime, ShutdownController& shutdown,
+                 const wsgi::ServerFacts& facts)
+    : endpoint_(endpoint),
       runtime_(runtime),
       shutdown_(shutdown),
       facts_(facts),
-      stop_wait_ns_(stop_limit_ns(place.options)),
+      stop_wait_ns_(stop_limit_ns(endpoint.options)),
       last_active_ns_(monotonic_ns()) {}
 
 void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
@@ -99,30 +100,30 @@ void Workers::log(LogLevel level, const std::string& line) const noexcept { runt
 bool Workers::start() {
   if (!DeadlineWatcher::start()) {
     log(LogLevel::kError, absl::StrCat("The thread that watches over deadlines cannot be made in daemon process '",
-                                       place_.options.name, "', which therefore serves nothing."));
+                                       endpoint_.options.name, "', which therefore serves nothing."));
     return false;
   }
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
-  if (place_.options.stack_size > 0) {
-    const auto size = static_cast<std::size_t>(place_.options.stack_size);
+  if (endpoint_.options.stack_size > 0) {
+    const auto size = static_cast<std::size_t>(endpoint_.options.stack_size);
     if (::pthread_attr_setstacksize(&attributes, size) != 0) {
       log(LogLevel::kWarning,
           absl::StrCat("The system does not allow a stack of ", size, " bytes; its default is used."));
     }
   }
-  for (int i = 0; i < place_.options.threads; ++i) {
+  for (int i = 0; i < endpoint_.options.threads; ++i) {
     auto worker = std::make_unique<Worker>();
     worker->all = this;
     if (const int error = ::pthread_create(&worker->thread, &attributes, run, worker.get()); error != 0) {
-      log(LogLevel::kError, absl::StrCat("Only ", i, " of ", place_.options.threads,
-                                         " threads could be made for daemon process '", place_.options.name, "'."));
+      log(LogLevel::kError, absl::StrCat("Only ", i, " of ", endpoint_.options.threads,
+                                         " threads could be made for daemon process '", endpoint_.options.name, "'."));
       break;
     }
     workers_.push_back(std::move(worker));
   }
   ::pthread_attr_destroy(&attributes);
-  return workers_.size() == static_cast<std::size_t>(place_.options.threads);
+  return workers_.size() == static_cast<std::size_t>(endpoint_.options.threads);
 }
 
 Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept
@@ -209,9 +210,9 @@ void Workers::serve_all(Worker& worker) {
     } catch (const std::exception& error) {
       log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
     }
-    const int limit = place_.options.maximum_requests;
+    const int limit = endpoint_.options.maximum_requests;
     if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
-      log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.options.name, "'."));
+      log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", endpoint_.options.name, "'."));
       shutdown_.stop(ShutdownController::Stop::kDrain, "maximum_requests");
     }
   }
@@ -219,7 +220,7 @@ void Workers::serve_all(Worker& worker) {
 }
 
 int Workers::accept() noexcept {
-  const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
+  const int socket = ::accept4(endpoint_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
   const int error = errno;
   if (error == EAGAIN) {
@@ -230,7 +231,7 @@ int Workers::accept() noexcept {
     } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
       // Out of descriptors or memory, most likely: those that are in use will come back.
       log(LogLevel::kError,
-          absl::StrCat("Daemon process '", place_.options.name, "' could not accept a connection, ", count,
+          absl::StrCat("Daemon process '", endpoint_.options.name, "' could not accept a connection, ", count,
                        " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
     }
     const timespec moment = {0, 100'000'000};
@@ -242,22 +243,22 @@ int Workers::accept() noexcept {
 /// Repairs a listener whose accept() has returned without a connection, which only an application can have caused. The
 /// poll() keeps the threads asleep even if an application sets the flag again at once.
 void Workers::wait_for_connection() noexcept {
-  const bool repaired = restore_blocking(place_.listener);
+  const bool repaired = restore_blocking(endpoint_.listener);
   // One thread finds the change; the others that it woke find nothing.
   if (const std::uint64_t count = repaired ? listener_repairs_.count() : 0; count > 0) {
     log(LogLevel::kWarning,
-        absl::StrCat("Daemon process '", place_.options.name, "' found its listening socket non-blocking ", count,
+        absl::StrCat("Daemon process '", endpoint_.options.name, "' found its listening socket non-blocking ", count,
                      " time(s) and made it blocking again. An application must not change descriptors of the server."));
   }
-  pollfd listener = {.fd = place_.listener, .events = POLLIN, .revents = 0};
+  pollfd listener = {.fd = endpoint_.listener, .events = POLLIN, .revents = 0};
   ::poll(&listener, 1, -1);
 }
 
 void Workers::set_buffer_sizes(int socket) const noexcept {
-  if (const int bytes = place_.options.send_buffer_size; bytes > 0) {
+  if (const int bytes = endpoint_.options.send_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
   }
-  if (const int bytes = place_.options.receive_buffer_size; bytes > 0) {
+  if (const int bytes = endpoint_.options.receive_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
 }
@@ -266,7 +267,7 @@ void Workers::log_refusal(Refusal refusal) {
   const auto index = static_cast<std::size_t>(refusal);
   const std::uint64_t count = refusals_[index].count();
   if (count == 0) return;
-  log(LogLevel::kError, absl::StrCat("Daemon process '", place_.options.name, "' closed ", count,
+  log(LogLevel::kError, absl::StrCat("Daemon process '", endpoint_.options.name, "' closed ", count,
                                      " connection(s) without an answer: ", kRefusalReasons[index],
                                      ". Only this server may connect; look for other programs that run as its user."));
 }
@@ -289,19 +290,19 @@ std::optional<std::string> Workers::read_head(Channel& channel) {
 
 Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
   const std::uint64_t generation = generation_of(payload);
-  if (const RequestKey* const key = place_.keys.find(generation)) {
+  if (const RequestKey* const key = endpoint_.keys.find(generation)) {
     return verify(*key, payload) ? Origin::kServer : Origin::kUnknown;
   }
   // A configuration that is newer than this process: its requests are for the processes that were made with it.
-  const std::uint64_t newest = place_.keys.newest();
+  const std::uint64_t newest = endpoint_.keys.newest();
   return generation > newest && generation - newest < KeyRing::kGenerations ? Origin::kNewerServer : Origin::kUnknown;
 }
 
 bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   std::optional<InFlight> request;  // ends after the connection is closed
-  Channel channel(socket, Sender::kServer, place_.options.socket_timeout);
+  Channel channel(socket, Sender::kServer, endpoint_.options.socket_timeout);
   set_buffer_sizes(socket);
-  channel.end_at(monotonic_ns() + head_limit_ns(place_.options));
+  channel.end_at(monotonic_ns() + head_limit_ns(endpoint_.options));
   const std::optional<std::string> payload = read_head(channel);
   if (!payload) return false;
   const Origin origin = origin_of(*payload);
@@ -317,7 +318,7 @@ bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
 /// Serves a request that is known to come from the server.
 void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns,
                        wsgi::ThreadContext& thread) {
-  channel.end_at(dispatched_ns + seconds(place_.options.exchange_timeout));
+  channel.end_at(dispatched_ns + seconds(endpoint_.options.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {
     log(LogLevel::kError, "A request of the server cannot be understood.");
@@ -325,10 +326,10 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
   }
   // Accepted while the process began to end: as well served by the next.
   if (outdated_.load(std::memory_order_relaxed) || shutdown_.closing()) return refuse_for_now(channel);
-  const int limit = place_.options.queue_timeout;
+  const int limit = endpoint_.options.queue_timeout;
   if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {
     log(LogLevel::kError,
-        absl::StrCat("Queue timeout expired for a request to daemon process '", place_.options.name, "'."));
+        absl::StrCat("Queue timeout expired for a request to daemon process '", endpoint_.options.name, "'."));
     return answer(channel, kServiceUnavailable);
   }
   serve_request(channel, head, dispatched_ns, thread);
@@ -351,7 +352,7 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
   } else if (outcome == wsgi::Outcome::kOutdated) {
     if (!outdated_.exchange(true, std::memory_order_relaxed)) {
       log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
-                                        place_.options.name, "' is restarted."));
+                                        endpoint_.options.name, "' is restarted."));
     }
     shutdown_.stop(ShutdownController::Stop::kClose, "script_reload");
     refuse_for_now(channel);

@@ -26,13 +26,14 @@ namespace sluice::daemon {
 
 class Workers final : public WorkerActivity {
  public:
-  struct Place {
+  /// The socket on which the group is reached, and what decides which of its connections are served.
+  struct Endpoint {
     const DaemonOptions& options;
     int listener;         ///< Shared with the other processes of the group.
     const KeyRing& keys;  ///< Requests that were signed with one of them are served.
   };
 
-  Workers(Place place, wsgi::Runtime& runtime, ShutdownController& shutdown, const wsgi::ServerFacts& facts);
+  Workers(Endpoint endpoint, wsgi::Runtime& runtime, ShutdownController& shutdown, const wsgi::ServerFacts& facts);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
@@ -99,7 +100,7 @@ class Workers final : public WorkerActivity {
   [[nodiscard]] const Worker* oldest() const noexcept;
   void log(bindings::LogLevel level, const std::string& line) const noexcept;
 
-  Place place_;
+  Endpoint endpoint_;
   wsgi::Runtime& runtime_;
   ShutdownController& shutdown_;
   const wsgi::ServerFacts& facts_;
