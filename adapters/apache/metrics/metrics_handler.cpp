@@ -91,7 +91,7 @@ int serve(request_rec* request) {
   if (!allowed(request)) return refuse(request, HTTP_FORBIDDEN, "no Require of a <Location> allows it");
   const std::optional<Answer> answer = asked_for(request->args);
   if (!answer) return refuse(request, HTTP_BAD_REQUEST, "there is no such format");
-  const absl::StatusOr<ServerReading> reading = read_registry();
+  const absl::StatusOr<ServerReading> reading = read_registry(parent_state());
   if (!reading.ok()) {
     apr_table_setn(request->err_headers_out, "Retry-After", kRetrySeconds);
     const std::string why(reading.status().message());

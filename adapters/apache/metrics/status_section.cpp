@@ -82,7 +82,7 @@ void print_table(request_rec* request, const ServerReading& reading) {
 
 int print_section(request_rec* request, int flags) noexcept {
   try {
-    const absl::StatusOr<ServerReading> reading = read_registry();
+    const absl::StatusOr<ServerReading> reading = read_registry(parent_state());
     if (!reading.ok()) return DECLINED;
     if ((flags & AP_STATUS_SHORT) != 0) {
       print_lines(request, *reading);

@@ -121,8 +121,9 @@ wsgi::ThreadContext& Child::thread_of(request_rec* request) {
 Child* child() noexcept { return this_child; }
 
 void isolate_child(apr_pool_t*, server_rec*) {
-  leave_daemons_to_parent();
-  recording_memory = enter_child();
+  ParentState& state = parent_state();
+  leave_daemons_to_parent(state);
+  recording_memory = enter_child(state);
 }
 
 void start_child(apr_pool_t* pool, server_rec* server) {

@@ -47,14 +47,14 @@ void reset_signals() noexcept {
   for (const int each : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(each, SIG_IGN);
 }
 
-daemon::ProcessOptions process_options(const DaemonFork& fork, std::span<std::byte> memory) {
-  const DaemonGroup& group = fork.group;
+daemon::ProcessOptions process_options(const ParentState& state, const Daemon& process, std::span<std::byte> memory) {
+  const DaemonGroup& group = *process.group;
   daemon::ProcessOptions options{
       .daemon = group.options,
-      .listener = fork.sockets.descriptor_of(group.options.name),
+      .listener = state.retained->sockets.descriptor_of(group.options.name),
       .keys = group.keys != nullptr ? *group.keys : daemon::KeyRing{},
-      .parent = fork.parent,
-      .heartbeat = fork.heartbeat,
+      .parent = state.pid,
+      .heartbeat = process.heartbeat,
       .memory = memory,
       .scoreboard = group.options.server_metrics ? scoreboard : nullptr,
       .facts = {.multithread = group.options.threads > 1,
@@ -65,7 +65,7 @@ daemon::ProcessOptions process_options(const DaemonFork& fork, std::span<std::by
       .telemetry = telemetry_settings(),
       .identity = telemetry_identity(),
       .slow_threshold_us = slow_threshold_us(),
-      .log = [server = fork.server](bindings::LogLevel level, std::string_view line) {
+      .log = [server = state.server](bindings::LogLevel level, std::string_view line) {
         keep_error_log(server);
         ap_log_error(APLOG_MARK, apache_level(level), 0, server, "%.*s", static_cast<int>(line.size()), line.data());
       }};
@@ -100,8 +100,8 @@ bool keep_scoreboard(const daemon::DaemonOptions& options, server_rec* server) {
 }
 
 /// Leaves the process with the descriptors and the shared memory that it needs, and no other. Throws std::exception.
-void isolate(const DaemonFork& fork, daemon::ProcessOptions& options) {
-  if (!keep_scoreboard(fork.group.options, fork.server)) {
+void isolate(const ParentState& state, const Daemon& process, daemon::ProcessOptions& options) {
+  if (!keep_scoreboard(process.group->options, state.server)) {
     options.scoreboard = nullptr;
     ap_scoreboard_image = nullptr;
   }
@@ -109,27 +109,27 @@ void isolate(const DaemonFork& fork, daemon::ProcessOptions& options) {
   if (const absl::Status status = daemon::unmap_shared_but(kept); !status.ok()) {
     throw std::runtime_error(std::string(status.message()));
   }
-  fork.sockets.keep_only(fork.group.options.name);
+  state.retained->sockets.keep_only(process.group->options.name);
   ::closelog();  // whoever logs to syslog opens it again
   daemon::close_descriptors_but(
-      {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(fork.server), options.listener});
+      {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(state.server), options.listener});
 }
 
 }  // namespace
 
-void become_daemon(const DaemonFork& fork) noexcept {
-  const daemon::DaemonOptions& daemon = fork.group.options;
+void become_daemon(ParentState& state, const Daemon& process, unsigned pause_seconds) noexcept {
+  const daemon::DaemonOptions& daemon = process.group->options;
   reset_signals();
-  remember_error_log(fork.server);
-  const std::span<std::byte> memory = isolate_daemon(fork.slot);
+  remember_error_log(state.server);
+  const std::span<std::byte> memory = isolate_daemon(state, process.slot);
   try {
-    daemon::ProcessOptions options = process_options(fork, memory);
-    isolate(fork, options);
-    ::sleep(fork.pause_seconds);
-    if (daemon.display_name != nullptr) name_process(fork.server, daemon.display_name, daemon.name);
+    daemon::ProcessOptions options = process_options(state, process, memory);
+    isolate(state, process, options);
+    ::sleep(pause_seconds);
+    if (daemon.display_name != nullptr) name_process(state.server, daemon.display_name, daemon.name);
     daemon::run_process(options);
   } catch (const std::exception& error) {
-    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, fork.server,
+    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, state.server,
                  "Daemon process '%s' ends, because it could not be set up: %s. The server starts another", daemon.name,
                  error.what());
   }

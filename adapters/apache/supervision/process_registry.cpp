@@ -1,14 +1,9 @@
 #include "adapters/apache/supervision/process_registry.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "adapters/apache/config/config.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::apache {
@@ -20,15 +15,7 @@ constexpr std::size_t kMostBytes = std::size_t{1} << 30U;
 /// Old and new generations of processes overlap during a graceful restart.
 constexpr std::size_t kGenerations = 2;
 
-constinit std::optional<Registry> registry;
-constinit server_rec* main_server = nullptr;
-constinit pid_t parent = 0;
-constinit std::uint32_t server_group = 0;
-/// The slot of the server's own process that is forked next. The parent has reserved it, and the hook child_status says
-/// which process it was; so each such process finds its own slot here, in the memory that it inherited.
-constinit int next_child_slot = Registry::kNoSlot;
-
-Registry::ParentState& retained_state() {
+Registry::ParentState& retained_registry() {
   const std::string key = "sluice-registry-" + std::to_string(Registry::layout());
   void* state = ap_retained_data_get(key.c_str());
   if (state == nullptr) state = ap_retained_data_create(key.c_str(), sizeof(Registry::ParentState));
@@ -51,121 +38,125 @@ std::size_t threads_of(const daemon::DaemonOptions& options) {
   return static_cast<std::size_t>(std::max(options.threads, 1));
 }
 
-Registry::Tenant server_tenant() { return {.group = server_group, .owner = 0}; }
+Registry::Tenant server_tenant(const ParentState& state) { return {.group = state.server_group, .owner = 0}; }
 
-std::vector<Registry::Demand> demands() {
+std::vector<Registry::Demand> demands(ParentState& state) {
   std::vector<Registry::Demand> all = {
-      {server_tenant(), threads_of_child(), kGenerations * ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS)}};
+      {server_tenant(state), threads_of_child(), kGenerations * ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS)}};
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
-    const std::uint32_t index = registry->group(options.name, Mode::kDaemon).index;
+    const std::uint32_t index = state.registry->group(options.name, Mode::kDaemon).index;
     all.push_back({tenant_of(options, index), threads_of(options),
                    kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))});
   }
   return all;
 }
 
-void log_without_memory(const char* group) {
-  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
+void log_without_memory(const ParentState& state, const char* group) {
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
                "A process of group '%s' has no shared memory to record in, because no region is free: the handler '%s' "
                "counts it as unlisted and leaves its requests out",
                group, kMetricsHandlerName);
 }
 
-int reserve(const Registry::Tenant& tenant, std::size_t threads, const char* name) {
-  const int slot = registry->reserve(tenant, threads);
-  if (registry->memory_of(slot).empty()) log_without_memory(name);
+int reserve(ParentState& state, const Registry::Tenant& tenant, std::size_t threads, const char* name) {
+  const int slot = state.registry->reserve(tenant, threads);
+  if (state.registry->memory_of(slot).empty()) log_without_memory(state, name);
   return slot;
 }
 
-bool in_parent() noexcept { return registry && ::getpid() == parent; }
+/// Only the parent changes the registry; a forked process has a copy of its state.
+bool may_change(const ParentState& state) noexcept { return state.registry && state.in_parent(); }
 
 }  // namespace
 
-int prepare_registry(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) {
+int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* server) {
   // The first reading of the configuration is a rehearsal.
   if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) return OK;
-  apply_server_defaults(server);
-  main_server = server;
-  parent = ::getpid();
-  registry.emplace(retained_state());
-  if (!registry->open(kMostBytes)) {
+  ParentState& state = parent_state();
+  begin_generation(state, pool, server);
+  state.registry.emplace(retained_registry());
+  if (!state.registry->open(kMostBytes)) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
                  "The system has no memory files that processes can share (memfd_create, /proc): the handler '%s' "
                  "will answer with an error",
                  kMetricsHandlerName);
-    registry.reset();
+    state.registry.reset();
     return OK;
   }
-  server_group = registry->group(kServerGroup, Mode::kEmbedded).index;
-  registry->cancel_reserved();
-  registry->reap_missing();
-  if (!registry->pre_allocate(demands())) {
+  state.server_group = state.registry->group(kServerGroup, Mode::kEmbedded).index;
+  state.registry->cancel_reserved();
+  state.registry->reap_missing();
+  if (!state.registry->pre_allocate(demands(state))) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
                  "There is no shared memory for all processes that the configuration allows: the handler '%s' will "
                  "leave out those that find none",
                  kMetricsHandlerName);
   }
-  next_child_slot = reserve(server_tenant(), threads_of_child(), kServerGroup);
+  state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
   return OK;
 }
 
-int reserve_slot(const daemon::DaemonOptions& options) {
-  if (!registry) return Registry::kNoSlot;
-  const Registry::Group found = registry->group(options.name, Mode::kDaemon);
+int reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
+  if (!state.registry) return Registry::kNoSlot;
+  const Registry::Group found = state.registry->group(options.name, Mode::kDaemon);
   if (found.shared) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
                  "There are more than %d process groups: '%s' is counted together with others",
                  static_cast<int>(Registry::kGroups), options.name);
   }
-  return reserve(tenant_of(options, found.index), threads_of(options), options.name);
+  return reserve(state, tenant_of(options, found.index), threads_of(options), options.name);
 }
 
-void daemon_started(int slot, pid_t pid) noexcept {
-  if (registry) registry->started(slot, pid);
+void daemon_started(ParentState& state, int slot, pid_t pid) noexcept {
+  if (state.registry) state.registry->started(slot, pid);
 }
 
-void daemon_not_started(int slot) noexcept {
-  if (registry) registry->cancel(slot);
+void daemon_not_started(ParentState& state, int slot) noexcept {
+  if (state.registry) state.registry->cancel(slot);
 }
 
-void process_ended(pid_t pid) noexcept {
-  if (in_parent()) registry->ended(pid);
+void process_ended(ParentState& state, pid_t pid) noexcept {
+  if (may_change(state)) state.registry->ended(pid);
 }
 
-void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status state) {
-  if (!in_parent()) return;
-  if (state == MPM_CHILD_STARTED) {
-    registry->started(next_child_slot, pid);
+void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status child_state) {
+  ParentState& state = parent_state();
+  if (!may_change(state)) return;
+  if (child_state == MPM_CHILD_STARTED) {
+    state.registry->started(state.next_child_slot, pid);
     // With one process for everything, as for a debugger, the parent is the child.
-    if (pid != parent) next_child_slot = reserve(server_tenant(), threads_of_child(), kServerGroup);
+    if (pid != state.pid)
+      state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
   }
-  if (state == MPM_CHILD_EXITED) registry->ended(pid);
+  if (child_state == MPM_CHILD_EXITED) state.registry->ended(pid);
 }
 
 int maintain_registry(apr_pool_t*, server_rec*) {
-  if (!in_parent()) return OK;
-  registry->reap_missing();
-  registry->forget_other_children();
+  ParentState& state = parent_state();
+  if (!may_change(state)) return OK;
+  state.registry->reap_missing();
+  state.registry->forget_other_children();
   return OK;
 }
 
-std::span<std::byte> isolate_daemon(int slot) noexcept {
-  if (!registry) return {};
-  const std::span<std::byte> memory = registry->isolate_to(slot);
-  registry.reset();
+std::span<std::byte> isolate_daemon(ParentState& state, int slot) noexcept {
+  if (!state.registry) return {};
+  const std::span<std::byte> memory = state.registry->isolate_to(slot);
+  state.registry.reset();
   return memory;
 }
 
-std::span<std::byte> enter_child() noexcept {
-  if (!registry) return {};
-  return in_parent() ? registry->memory_of(next_child_slot) : registry->enter(next_child_slot);
+std::span<std::byte> enter_child(ParentState& state) noexcept {
+  if (!state.registry) return {};
+  return may_change(state) ? state.registry->memory_of(state.next_child_slot)
+                           : state.registry->enter(state.next_child_slot);
 }
 
-absl::StatusOr<ServerReading> read_registry() {
-  if (!registry) return absl::FailedPreconditionError("the processes share no memory");
-  return registry->read();
+absl::StatusOr<ServerReading> read_registry(const ParentState& state) {
+  if (!state.registry) return absl::FailedPreconditionError("the processes share no memory");
+  return state.registry->read();
 }
 
 }  // namespace sluice::apache
