@@ -178,9 +178,9 @@ absl::StatusOr<std::string_view> Channel::some(std::size_t size) {
   if (buffered() == 0) {
     if (absl::Status status = fill(); !status.ok()) return status;
   }
-  const std::string_view found(buffer_.get() + begin_, std::min(size, buffered()));
-  begin_ += found.size();
-  return found;
+  const std::string_view part(buffer_.get() + begin_, std::min(size, buffered()));
+  begin_ += part.size();
+  return part;
 }
 
 absl::Status Channel::read(absl::Span<char> into) {

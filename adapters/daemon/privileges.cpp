@@ -31,7 +31,7 @@ bool groups_dropped(const DaemonOptions& options) {
   std::vector<gid_t> held(static_cast<std::size_t>(std::max(held_count, 0)));
   if (held_count < 0 || ::getgroups(held_count, held.data()) != held_count) return false;
   return std::all_of(held.begin(), held.end(),
-                     [&](gid_t each) { return std::find(allowed.begin(), allowed.end(), each) != allowed.end(); });
+                     [&](gid_t id) { return std::find(allowed.begin(), allowed.end(), id) != allowed.end(); });
 }
 
 bool dropped(const DaemonOptions& options) {

@@ -27,7 +27,7 @@ constexpr timespec kShortTick = {0, 20'000'000};
 sigset_t watched_signals() noexcept {
   sigset_t signals;
   ::sigemptyset(&signals);
-  for (const int each : {SIGTERM, SIGINT, SIGUSR1, SIGWINCH}) ::sigaddset(&signals, each);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGWINCH}) ::sigaddset(&signals, signal);
   return signals;
 }
 
@@ -103,7 +103,7 @@ bool ShutdownController::gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_
 }
 
 void ShutdownController::check_limits(const WorkerActivity& activity, std::uint64_t now_ns) noexcept {
-  const auto passed = [now_ns](std::uint64_t since_ns, int limit) {
+  const auto exceeds = [now_ns](std::uint64_t since_ns, int limit) {
     return limit > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= seconds(limit);
   };
   if (::getppid() != parent_) stop(Stop::kClose, "shutdown_signal");
@@ -115,17 +115,17 @@ void ShutdownController::check_limits(const WorkerActivity& activity, std::uint6
   if (gil_stuck(gil_watchdog, now_ns)) {
     log(LogLevel::kError, "Deadlock timeout exceeded: Python's lock cannot be had");
     stop(Stop::kEnd, "deadlock_timeout");
-  } else if (passed(started_ns_, options_.restart_interval)) {
+  } else if (exceeds(started_ns_, options_.restart_interval)) {
     log(LogLevel::kInfo, "Restart interval reached");
     stop(Stop::kDrain, "restart_interval");
-  } else if (passed(activity.oldest_start_ns(), options_.request_timeout)) {
+  } else if (exceeds(activity.oldest_start_ns(), options_.request_timeout)) {
     log(LogLevel::kError, "Request timeout exceeded");
     if (gil_watchdog != nullptr) gil_watchdog->log_stack(activity.oldest_thread());
     stop(Stop::kDrain, "request_timeout");
-  } else if (!started_.load(std::memory_order_relaxed) && passed(started_ns_, options_.startup_timeout)) {
+  } else if (!started_.load(std::memory_order_relaxed) && exceeds(started_ns_, options_.startup_timeout)) {
     log(LogLevel::kError, "Application startup timeout exceeded");
     stop(Stop::kEnd, "startup_timeout");
-  } else if (activity.active() == 0 && passed(activity.last_active_ns(), options_.inactivity_timeout)) {
+  } else if (activity.active() == 0 && exceeds(activity.last_active_ns(), options_.inactivity_timeout)) {
     log(LogLevel::kInfo, "Inactivity timeout reached");
     stop(Stop::kDrain, "inactivity_timeout");
   }

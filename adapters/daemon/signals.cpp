@@ -14,7 +14,7 @@ constexpr int kWake = SIGURG;
 sigset_t dispatched() noexcept {
   sigset_t signals;
   ::sigemptyset(&signals);
-  for (const int each : {SIGHUP, SIGUSR2}) ::sigaddset(&signals, each);
+  for (const int signal : {SIGHUP, SIGUSR2}) ::sigaddset(&signals, signal);
   return signals;
 }
 

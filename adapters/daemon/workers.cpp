@@ -166,15 +166,15 @@ void Workers::stop() noexcept {
 }
 
 const Workers::Worker* Workers::oldest() const noexcept {
-  const Worker* found = nullptr;
+  const Worker* oldest_worker = nullptr;
   std::uint64_t oldest_ns = UINT64_MAX;
   for (const auto& worker : workers_) {
     const std::uint64_t start_ns = worker->start_ns.load(std::memory_order_relaxed);  // a guess is enough
     if (start_ns == 0 || start_ns >= oldest_ns) continue;
     oldest_ns = start_ns;
-    found = worker.get();
+    oldest_worker = worker.get();
   }
-  return found;
+  return oldest_worker;
 }
 
 std::uint64_t Workers::oldest_start_ns() const noexcept {

@@ -69,8 +69,8 @@ void apply_server_defaults(const server_rec* server) noexcept {
 
 DaemonGroup* find_daemon_group(std::string_view name) noexcept {
   for (int i = 0; i < current.daemons->nelts; ++i) {
-    auto& found = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i];
-    if (name == found.options.name) return &found;
+    auto& group = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i];
+    if (name == group.options.name) return &group;
   }
   return nullptr;
 }

@@ -102,16 +102,16 @@ const char* DaemonOptionParser::set(const char* name, const char* value) {
   if (option == "group") return set_group(value);
   if (option == "umask") return set_umask(value);
   if (option == "server-metrics") return set_server_metrics(value);
-  bool known = false;
-  if (const char* const wrong = set_number(name, value, known); known) return wrong;
-  if (const char* const wrong = set_text(name, value, known); known) return wrong;
+  bool recognized = false;
+  if (const char* const problem = set_number(name, value, recognized); recognized) return problem;
+  if (const char* const problem = set_text(name, value, recognized); recognized) return problem;
   return apr_pstrcat(pool_, "option '", name, "' is not supported", nullptr);
 }
 
-const char* DaemonOptionParser::set_number(const char* name, const char* value, bool& known) {
+const char* DaemonOptionParser::set_number(const char* name, const char* value, bool& recognized) {
   for (const NumberOption& option : kNumbers) {
     if (std::strcmp(option.name, name) != 0) continue;
-    known = true;
+    recognized = true;
     int number = 0;
     const bool valid = absl::SimpleAtoi(value, &number) && number <= option.most &&
                        (number >= option.least || (number == 0 && option.least == 512));
@@ -126,10 +126,10 @@ const char* DaemonOptionParser::set_number(const char* name, const char* value, 
   return nullptr;
 }
 
-const char* DaemonOptionParser::set_text(const char* name, const char* value, bool& known) {
+const char* DaemonOptionParser::set_text(const char* name, const char* value, bool& recognized) {
   for (const TextOption& option : kTexts) {
     if (std::strcmp(option.name, name) != 0) continue;
-    known = true;
+    recognized = true;
     options_.*option.member = value;
     return nullptr;
   }

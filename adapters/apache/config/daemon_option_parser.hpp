@@ -22,8 +22,8 @@ class DaemonOptionParser {
   [[nodiscard]] const char* complete();
 
  private:
-  [[nodiscard]] const char* set_number(const char* name, const char* value, bool& known);
-  [[nodiscard]] const char* set_text(const char* name, const char* value, bool& known);
+  [[nodiscard]] const char* set_number(const char* name, const char* value, bool& recognized);
+  [[nodiscard]] const char* set_text(const char* name, const char* value, bool& recognized);
   [[nodiscard]] const char* set_user(const char* value);
   [[nodiscard]] const char* set_group(const char* value);
   [[nodiscard]] const char* set_umask(const char* value);

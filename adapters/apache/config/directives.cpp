@@ -81,11 +81,11 @@ const char* canonical(apr_pool_t* pool, const char* path) {
 
 /// A script whose both groups are known is loaded when a process starts.
 void import_alias(apr_pool_t* pool, const Alias& alias) {
-  const bool known = alias.process_group != nullptr && alias.application_group != nullptr &&
-                     !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
-                     (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
-  struct stat found {};
-  if (!known || ::stat(alias.target, &found) != 0 || !S_ISREG(found.st_mode)) return;
+  const bool importable = alias.process_group != nullptr && alias.application_group != nullptr &&
+                          !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
+                          (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
+  struct stat info {};
+  if (!importable || ::stat(alias.target, &info) != 0 || !S_ISREG(info.st_mode)) return;
   *static_cast<Import*>(apr_array_push(process_config().imports)) = {canonical(pool, alias.target),
                                                                      alias.application_group, alias.process_group};
 }
@@ -101,8 +101,8 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
   if (*alias.location == '\0' || *alias.target == '\0') return error(cmd, "requires a URL path and a file");
   while (*line != '\0') {
     Option option;
-    if (const char* const wrong = next_option(cmd, line, option)) return wrong;
-    if (const char* const wrong = parse_alias_option(cmd, option, alias)) return wrong;
+    if (const char* const problem = next_option(cmd, line, option)) return problem;
+    if (const char* const problem = parse_alias_option(cmd, option, alias)) return problem;
   }
   if (cmd->info != nullptr) {
     alias.pattern = ap_pregcomp(cmd->pool, alias.location, AP_REG_EXTENDED);
@@ -115,13 +115,13 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
 }
 
 const char* import_script(cmd_parms* cmd, void*, const char* line) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   Import script{ap_getword_conf(cmd->pool, &line), nullptr, nullptr};
   if (*script.path == '\0') return error(cmd, "requires a file");
   script.path = canonical(cmd->pool, script.path);
   while (*line != '\0') {
     Option option;
-    if (const char* const wrong = next_option(cmd, line, option)) return wrong;
+    if (const char* const problem = next_option(cmd, line, option)) return problem;
     const std::string_view name = option.name;
     if (name == "application-group") {
       script.application_group = group_name(option.value);
@@ -180,48 +180,48 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
   DaemonOptionParser parser(cmd->pool, options);
   while (*line != '\0') {
     Option option;
-    if (const char* const wrong = next_option(cmd, line, option)) return wrong;
-    if (const char* const wrong = parser.set(option.name, option.value)) return error(cmd, wrong);
+    if (const char* const problem = next_option(cmd, line, option)) return problem;
+    if (const char* const problem = parser.set(option.name, option.value)) return error(cmd, problem);
   }
-  if (const char* const wrong = parser.complete()) return error(cmd, wrong);
+  if (const char* const problem = parser.complete()) return error(cmd, problem);
   *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, nullptr, nullptr};
   return nullptr;
 }
 
 const char* restrict_embedded(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   return parse_switch(cmd, value, process_config().restrict_embedded);
 }
 
 const char* socket_prefix(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   process_config().socket_prefix = ap_server_root_relative(cmd->pool, value);
   return process_config().socket_prefix != nullptr ? nullptr : error(cmd, "'", value, "' is not a path");
 }
 
 const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   return parse_switch(cmd, value, process_config().server_metrics);
 }
 
 const char* python_path(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   if (*value == '\0') return error(cmd, "needs directories, separated by colons");
   process_config().python_path = value;
   return nullptr;
 }
 
 const char* python_home(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   const char* const prefix = apr_pstrmemdup(cmd->pool, value, std::strcspn(value, ":"));
-  struct stat found {};
-  if (::stat(prefix, &found) != 0 || !S_ISDIR(found.st_mode)) return error(cmd, "'", prefix, "' is not a directory");
+  struct stat info {};
+  if (::stat(prefix, &info) != 0 || !S_ISDIR(info.st_mode)) return error(cmd, "'", prefix, "' is not a directory");
   process_config().python_home = value;
   return nullptr;
 }
 
 const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   if (std::strlen(value) != 1 || *value < '0' || *value > '2')
     return error(cmd, "must be 0, 1 or 2, not '", value, "'");
   process_config().optimize = *value - '0';
@@ -229,9 +229,9 @@ const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
 }
 
 const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   int& own_gil = process_config().own_gil;
-  if (const char* const wrong = parse_switch(cmd, value, own_gil)) return wrong;
+  if (const char* const problem = parse_switch(cmd, value, own_gil)) return problem;
   if (own_gil == 0 || wsgi::Runtime::has_own_gil()) return nullptr;
   own_gil = 0;
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
@@ -241,7 +241,7 @@ const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
 }
 
 const char* interpreter_limit(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   constexpr int kMost = 1'000'000;
   int limit = 0;
   if (!absl::SimpleAtoi(value, &limit) || limit < 1 || limit > kMost) {

@@ -57,9 +57,9 @@ const char* apply(cmd_parms* cmd, const char* word, Flags& flags) {
 }  // namespace
 
 const char* telemetry_service(cmd_parms* cmd, void*, const char* target, const char* option) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
-  const std::string_view wanted = target;
-  if (!wanted.starts_with(kScheme) || wanted.size() == kScheme.size()) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  const std::string_view address = target;
+  if (!address.starts_with(kScheme) || address.size() == kScheme.size()) {
     return error(cmd, "the target must be 'unix:/path', not '", target, "'; only local sockets are supported");
   }
   double interval = 1.0;
@@ -77,12 +77,12 @@ const char* telemetry_service(cmd_parms* cmd, void*, const char* target, const c
 }
 
 const char* telemetry_options(cmd_parms* cmd, void*, const char* line) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   Flags flags{.value = process_config().telemetry_options};
   while (*line != '\0') {
     const char* const word = ap_getword_conf(cmd->temp_pool, &line);
     if (*word == '\0') break;
-    if (const char* const wrong = apply(cmd, word, flags)) return wrong;
+    if (const char* const problem = apply(cmd, word, flags)) return problem;
   }
   if (!flags.relative && !flags.absolute) return error(cmd, "needs a flag at least");
   process_config().telemetry_options = flags.value;
@@ -90,7 +90,7 @@ const char* telemetry_options(cmd_parms* cmd, void*, const char* line) {
 }
 
 const char* slow_requests(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const wrong = only_in_main_server(cmd)) return wrong;
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
   double seconds = 0.0;
   if (!parse_seconds(value, seconds) || seconds < 0.0) {
     return error(cmd, "must be a number of seconds, not negative: '", value, "'");

@@ -26,18 +26,18 @@ int refuse(request_rec* request, int status, const char* why) {
 /// meant for files, as for the document root, would apply here, too. So the question is put once more, with nothing in
 /// force but the sections for its URL: is there a `Require` among them, and is it met?
 bool allowed(const request_rec* request) {
-  request_rec asked = *request;
-  asked.per_dir_config = asked.server->lookup_defaults;
-  if (ap_location_walk(&asked) != OK || ap_some_auth_required(&asked) == 0) return false;
-  const int without_user = ap_run_access_checker_ex(&asked);
+  request_rec copy = *request;
+  copy.per_dir_config = copy.server->lookup_defaults;
+  if (ap_location_walk(&copy) != OK || ap_some_auth_required(&copy) == 0) return false;
+  const int without_user = ap_run_access_checker_ex(&copy);
   if (without_user != DECLINED) return without_user == OK;
-  return asked.user != nullptr && ap_run_auth_checker(&asked) == OK;
+  return copy.user != nullptr && ap_run_auth_checker(&copy) == OK;
 }
 
 enum class Answer { kNegotiated, kPrometheus, kOpenMetrics, kJson };
 
 /// What the query asks for; none: something that does not exist.
-std::optional<Answer> asked_for(const char* query) {
+std::optional<Answer> requested_answer(const char* query) {
   constexpr std::string_view kName = "format=";
   Answer answer = Answer::kNegotiated;
   std::string_view rest = query != nullptr ? query : "";
@@ -89,7 +89,7 @@ int serve(request_rec* request) {
     return HTTP_METHOD_NOT_ALLOWED;
   }
   if (!allowed(request)) return refuse(request, HTTP_FORBIDDEN, "no Require of a <Location> allows it");
-  const std::optional<Answer> answer = asked_for(request->args);
+  const std::optional<Answer> answer = requested_answer(request->args);
   if (!answer) return refuse(request, HTTP_BAD_REQUEST, "there is no such format");
   const absl::StatusOr<ServerReading> reading = read_registry(parent_state());
   if (!reading.ok()) {

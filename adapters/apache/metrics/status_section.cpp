@@ -49,8 +49,8 @@ std::vector<Column> columns(const GroupReading& reading) {
 }
 
 void print_lines(request_rec* request, const ServerReading& reading) {
-  for (const Column& each : columns(reading.total)) {
-    ap_rprintf(request, "Sluice%s: %s\n", each.key, each.value.c_str());
+  for (const Column& column : columns(reading.total)) {
+    ap_rprintf(request, "Sluice%s: %s\n", column.key, column.value.c_str());
   }
 }
 
@@ -63,18 +63,19 @@ void for_each_row(const ServerReading& reading, Print&& print) {
 void print_list(request_rec* request, const ServerReading& reading) {
   for_each_row(reading, [request](const char* name, const GroupReading& group) {
     ap_rprintf(request, "<p><b>%s</b>", ap_escape_html(request->pool, name));
-    for (const Column& each : columns(group)) ap_rprintf(request, "<br />\n%s: %s", each.title, each.value.c_str());
+    for (const Column& column : columns(group))
+      ap_rprintf(request, "<br />\n%s: %s", column.title, column.value.c_str());
     ap_rputs("</p>\n", request);
   });
 }
 
 void print_table(request_rec* request, const ServerReading& reading) {
   ap_rputs("<table border=\"0\">\n<tr><th>Process group</th>", request);
-  for (const Column& each : columns(reading.total)) ap_rprintf(request, "<th>%s</th>", each.title);
+  for (const Column& column : columns(reading.total)) ap_rprintf(request, "<th>%s</th>", column.title);
   ap_rputs("</tr>\n", request);
   for_each_row(reading, [request](const char* name, const GroupReading& group) {
     ap_rprintf(request, "<tr><td>%s</td>", ap_escape_html(request->pool, name));
-    for (const Column& each : columns(group)) ap_rprintf(request, "<td>%s</td>", each.value.c_str());
+    for (const Column& column : columns(group)) ap_rprintf(request, "<td>%s</td>", column.value.c_str());
     ap_rputs("</tr>\n", request);
   });
   ap_rputs("</table>\n", request);

@@ -110,12 +110,12 @@ void Child::stop() {
 }
 
 wsgi::ThreadContext& Child::thread_of(request_rec* request) {
-  if (wsgi::ThreadContext* const known = wsgi::ThreadContext::current()) return *known;
-  auto* const made = new wsgi::ThreadContext(host_.recorder());
+  if (wsgi::ThreadContext* const current = wsgi::ThreadContext::current()) return *current;
+  auto* const created = new wsgi::ThreadContext(host_.recorder());
   apr_thread_t* const thread = request->connection->current_thread;
   apr_pool_t* const pool = thread != nullptr ? apr_thread_pool_get(thread) : pool_;
-  apr_pool_cleanup_register(pool, made, end_thread, apr_pool_cleanup_null);
-  return *made;
+  apr_pool_cleanup_register(pool, created, end_thread, apr_pool_cleanup_null);
+  return *created;
 }
 
 Child* child() noexcept { return this_child; }

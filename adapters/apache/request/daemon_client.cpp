@@ -46,9 +46,9 @@ class ArrivedBody {
 
 /// When the script was changed last: a process that was made meanwhile may have loaded a newer one.
 std::int64_t modified_us(request_rec* request) {
-  apr_finfo_t found;
-  const apr_status_t status = apr_stat(&found, request->filename, APR_FINFO_MTIME, request->pool);
-  return status == APR_SUCCESS ? found.mtime : request->finfo.mtime;
+  apr_finfo_t info;
+  const apr_status_t status = apr_stat(&info, request->filename, APR_FINFO_MTIME, request->pool);
+  return status == APR_SUCCESS ? info.mtime : request->finfo.mtime;
 }
 
 /// Encodes and signs the head. Empty, with a line in the log, when it is too large.

@@ -84,12 +84,12 @@ absl::Status DaemonSession::on_frame(const Frame& frame) {
 absl::Status DaemonSession::on_read_request(const Frame& frame) {
   const absl::StatusOr<std::string> payload = channel_.read(frame.size);
   if (!payload.ok()) return payload.status();
-  daemon::ReadRequest wanted;
-  if (!daemon::decode(*payload, wanted)) return violation("it asks for no part of the request body");
+  daemon::ReadRequest range;
+  if (!daemon::decode(*payload, range)) return violation("it asks for no part of the request body");
   if (body_ended_) return violation("it asks for more than the request body");
-  const absl::Status passed = pass_body(wanted.least, wanted.most);
+  const absl::Status status = pass_body(range.least, range.most);
   // The frames that the daemon sent before it went are there still.
-  return absl::IsCancelled(passed) ? absl::OkStatus() : passed;
+  return absl::IsCancelled(status) ? absl::OkStatus() : status;
 }
 
 absl::Status DaemonSession::pass_body(std::uint64_t least, std::uint64_t most) {
@@ -123,10 +123,10 @@ absl::Status DaemonSession::pass_error(const absl::Status& status) {
   body_ended_ = true;
   const absl::string_view why = status.message();
   const auto code = static_cast<std::uint32_t>(exchange_.input_error());
-  const bool known = code == 0 || daemon::is_failure_status(code);
-  return reply(FrameType::kBodyError,
-               daemon::encode(daemon::BodyError{.status = known ? code : static_cast<std::uint32_t>(HTTP_BAD_REQUEST),
-                                                .reason = {why.data(), why.size()}}));
+  const bool sendable = code == 0 || daemon::is_failure_status(code);
+  return reply(FrameType::kBodyError, daemon::encode(daemon::BodyError{
+                                          .status = sendable ? code : static_cast<std::uint32_t>(HTTP_BAD_REQUEST),
+                                          .reason = {why.data(), why.size()}}));
 }
 
 absl::Status DaemonSession::reply(FrameType type, std::string_view payload) {

@@ -64,13 +64,13 @@ bool ApacheExchange::has_body() const {
 }
 
 apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size) {
-  apr_bucket_brigade* const buckets = made(input_);
-  const auto wanted = static_cast<apr_off_t>(std::min(into.size(), kBrigade));
+  apr_bucket_brigade* const buckets = ensure_brigade(input_);
+  const auto read_bytes = static_cast<apr_off_t>(std::min(into.size(), kBrigade));
   apr_status_t status = APR_SUCCESS;
   size = 0;
   // A brigade without data that is no end can come from a filter that needs more.
   for (int rounds = 0; status == APR_SUCCESS && size == 0 && !input_ended_; ++rounds) {
-    status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, blocking, wanted);
+    status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, blocking, read_bytes);
     if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(buckets)) {
       if (blocking != APR_BLOCK_READ) status = APR_EAGAIN;
       if (rounds == kEmptyMax) status = APR_EOF;
@@ -188,7 +188,7 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   return absl::OkStatus();
 }
 
-apr_bucket_brigade* ApacheExchange::made(apr_bucket_brigade*& brigade) {
+apr_bucket_brigade* ApacheExchange::ensure_brigade(apr_bucket_brigade*& brigade) {
   if (brigade == nullptr) brigade = apr_brigade_create(request_->pool, request_->connection->bucket_alloc);
   return brigade;
 }
@@ -201,7 +201,7 @@ absl::Status ApacheExchange::pass(ap_filter_t* filters, apr_bucket_brigade* buck
 }
 
 absl::Status ApacheExchange::flush() {
-  apr_bucket_brigade* const buckets = made(output_);
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
   APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
   return pass(request_->connection->output_filters, buckets);
 }
@@ -213,7 +213,7 @@ bool ApacheExchange::drops_body() noexcept { return std::exchange(head_passed_, 
 absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bool last) {
   if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
-  apr_bucket_brigade* const buckets = made(output_);
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
   if (drops_body() || !wsgi::status_allows_body(request_->status)) blocks = {};
   for (const std::string_view block : blocks) {
     APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_transient_create(block.data(), block.size(), alloc));
@@ -238,12 +238,12 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
   apr_status_t status = apr_os_file_put(&borrowed, &raw, APR_FOPEN_READ, request_->pool);
   if (status == APR_SUCCESS) status = apr_file_dup(&file, borrowed, request_->pool);
   if (status != APR_SUCCESS) return absl::InternalError(error_text(status));
-  apr_bucket_brigade* const buckets = made(output_);
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
   apr_brigade_insert_file(buckets, file, static_cast<apr_off_t>(offset), static_cast<apr_off_t>(length),
                           request_->pool);
-  for (apr_bucket* each = APR_BRIGADE_FIRST(buckets); each != APR_BRIGADE_SENTINEL(buckets);
-       each = APR_BUCKET_NEXT(each)) {
-    apr_bucket_file_enable_mmap(each, 0);  // a mapped file that is cut short meanwhile would kill the process
+  for (apr_bucket* bucket = APR_BRIGADE_FIRST(buckets); bucket != APR_BRIGADE_SENTINEL(buckets);
+       bucket = APR_BUCKET_NEXT(bucket)) {
+    apr_bucket_file_enable_mmap(bucket, 0);  // a mapped file that is cut short meanwhile would kill the process
   }
   APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
   return pass(request_->output_filters, buckets);
@@ -252,7 +252,7 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
 void ApacheExchange::break_off() {
   if (request_->header_only != 0 || request_->connection->aborted || answered_) return;
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
-  apr_bucket_brigade* const buckets = made(output_);
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
   request_->connection->keepalive = AP_CONN_CLOSE;
   // The chunk filter leaves out the last chunk when it sees this error, so that the client can tell.
   APR_BRIGADE_INSERT_TAIL(buckets, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, request_->pool, alloc));

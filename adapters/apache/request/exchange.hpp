@@ -40,7 +40,7 @@ class ApacheExchange final : public wsgi::Exchange {
   void add_merged_fields(const wsgi::Headers& headers);
   [[nodiscard]] apr_status_t read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size);
   [[nodiscard]] absl::Status read_error(apr_status_t status);
-  [[nodiscard]] apr_bucket_brigade* made(apr_bucket_brigade*& brigade);
+  [[nodiscard]] apr_bucket_brigade* ensure_brigade(apr_bucket_brigade*& brigade);
   [[nodiscard]] absl::Status pass(ap_filter_t* filters, apr_bucket_brigade* buckets);
   [[nodiscard]] absl::Status flush();
   [[nodiscard]] bool drops_body() noexcept;

@@ -143,8 +143,8 @@ std::string expand_group(request_rec* request, std::string_view name) {
   if (name == "%{RESOURCE}") return with_port(request, request->server->server_hostname) + "|" + script_name(request);
   if (name == "%{SERVER}") return with_port(request, request->server->server_hostname);
   if (name == "%{HOST}") {
-    const bool given = request->hostname != nullptr && *request->hostname != '\0';
-    return with_port(request, given ? request->hostname : request->server->server_hostname);
+    const bool has_host = request->hostname != nullptr && *request->hostname != '\0';
+    return with_port(request, has_host ? request->hostname : request->server->server_hostname);
   }
   if (const char* const value = environment_value(request, name)) {
     // A variable may name one of the others, but not a variable again.

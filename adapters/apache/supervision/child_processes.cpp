@@ -39,9 +39,9 @@ void signal_child(pid_t pid, int signal, int value) noexcept {
 
 bool child_has_ended(pid_t pid) noexcept {
   int status = 0;
-  const pid_t found = ::waitpid(pid, &status, WNOHANG);
-  if (found < 0) return true;
-  if (found == pid) return WIFEXITED(status) || WIFSIGNALED(status);
+  const pid_t waited_pid = ::waitpid(pid, &status, WNOHANG);
+  if (waited_pid < 0) return true;
+  if (waited_pid == pid) return WIFEXITED(status) || WIFSIGNALED(status);
   wait_for_traced_threads(pid);
   return false;
 }

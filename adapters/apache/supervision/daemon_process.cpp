@@ -41,10 +41,10 @@ void name_process(const server_rec* server, const char* display_name, const char
 }
 
 void reset_signals() noexcept {
-  for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGALRM})
-    ::signal(each, SIG_DFL);
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGALRM})
+    ::signal(signal_number, SIG_DFL);
   // The application's, once it asks for them; until then they must not end the process.
-  for (const int each : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(each, SIG_IGN);
+  for (const int signal_number : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(signal_number, SIG_IGN);
 }
 
 daemon::ProcessOptions process_options(const ParentState& state, const Daemon& process, std::span<std::byte> memory) {
@@ -82,8 +82,9 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
 
 int log_descriptor(const server_rec* server) noexcept {
   apr_os_file_t descriptor = -1;
-  const bool known = server->error_log != nullptr && apr_os_file_get(&descriptor, server->error_log) == APR_SUCCESS;
-  return known ? descriptor : -1;
+  const bool has_descriptor =
+      server->error_log != nullptr && apr_os_file_get(&descriptor, server->error_log) == APR_SUCCESS;
+  return has_descriptor ? descriptor : -1;
 }
 
 /// The scoreboard is shared memory that all processes of the server can write. A group that may see it reads it.

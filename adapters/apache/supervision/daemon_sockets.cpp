@@ -21,10 +21,10 @@ namespace {
 /// Whether only root can put something else in the place of a socket in this directory.
 bool directory_is_safe(const std::string& path) {
   if (::geteuid() != 0) return true;  // a server without root has one user only
-  struct stat found {};
-  if (::stat(path.substr(0, path.rfind('/') + 1).c_str(), &found) != 0) return true;  // which bind() will say
-  if (found.st_uid != 0) return false;
-  return (found.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (found.st_mode & S_ISVTX) != 0;
+  struct stat info {};
+  if (::stat(path.substr(0, path.rfind('/') + 1).c_str(), &info) != 0) return true;  // which bind() will say
+  if (info.st_uid != 0) return false;
+  return (info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (info.st_mode & S_ISVTX) != 0;
 }
 
 /// Gives a socket that was just made to the user of the server's workers. Where others can write to the directory, the
@@ -33,17 +33,18 @@ bool give_to_server_user(const char* path) {
   if (::geteuid() != 0) return true;
   const int file = ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (file < 0) return false;
-  struct stat found {};
-  bool given = ::fstat(file, &found) == 0;
-  if (given && (!S_ISSOCK(found.st_mode) || found.st_uid != 0 || found.st_nlink != 1)) {
+  struct stat info {};
+  bool transferred = ::fstat(file, &info) == 0;
+  if (transferred && (!S_ISSOCK(info.st_mode) || info.st_uid != 0 || info.st_nlink != 1)) {
     errno = EPERM;
-    given = false;
+    transferred = false;
   }
-  given = given && ::fchownat(file, "", ap_unixd_config.user_id, static_cast<gid_t>(-1), AT_EMPTY_PATH) == 0;
+  transferred =
+      transferred && ::fchownat(file, "", ap_unixd_config.user_id, static_cast<gid_t>(-1), AT_EMPTY_PATH) == 0;
   const int error = errno;
   ::close(file);
   errno = error;
-  return given;
+  return transferred;
 }
 
 /// A listening socket at a new path, which only the user of the server's workers may connect to. -1, with errno set.
@@ -79,23 +80,23 @@ void DaemonSockets::begin_use() noexcept {
 }
 
 const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
-  Socket* known = find(options.name);
-  if (known != nullptr && (known->user != options.uid || known->user_group != options.gid)) {
+  Socket* existing = find(options.name);
+  if (existing != nullptr && (existing->user != options.uid || existing->user_group != options.gid)) {
     // Processes of the user before may live on with the descriptor and the keys, whatever they were told.
-    close(*known);
-    known = nullptr;
+    close(*existing);
+    existing = nullptr;
   }
-  if (known != nullptr) {
-    ::listen(known->descriptor, options.listen_backlog);  // changes the backlog
-    known->used = true;
-    if (!known->keys.add_generation()) {
+  if (existing != nullptr) {
+    ::listen(existing->descriptor, options.listen_backlog);  // changes the backlog
+    existing->used = true;
+    if (!existing->keys.add_generation()) {
       ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
                    "No key can be drawn for daemon process group '%s', which keeps the one of the last configuration",
                    options.name);
     }
-    return known->path;
+    return existing->path;
   }
-  const std::string path = path_of(++made_, pool);
+  const std::string path = path_of(++paths_made_, pool);
   if (count_ == kSockets || path.size() >= sizeof Socket::path || std::strlen(options.name) >= sizeof Socket::group) {
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
                  "Daemon process group '%s' can have no socket at '%s': there are too many, or a name is too long",
@@ -116,22 +117,22 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
                  path.c_str(), options.name);
     return nullptr;
   }
-  Socket& made = sockets_[count_++];
-  made = {};
-  std::strcpy(made.group, options.name);
-  std::strcpy(made.path, path.c_str());
-  made.descriptor = descriptor;
-  made.user = options.uid;
-  made.user_group = options.gid;
-  made.used = true;
+  Socket& socket = sockets_[count_++];
+  socket = {};
+  std::strcpy(socket.group, options.name);
+  std::strcpy(socket.path, path.c_str());
+  socket.descriptor = descriptor;
+  socket.user = options.uid;
+  socket.user_group = options.gid;
+  socket.used = true;
   // Drawn in its place, so that no copy stays in memory that processes of other groups inherit.
-  if (!made.keys.add_generation()) {
+  if (!socket.keys.add_generation()) {
     ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
                  "No key can be drawn for daemon process group '%s', so the server does not start", options.name);
-    close(made);
+    close(socket);
     return nullptr;
   }
-  return made.path;
+  return socket.path;
 }
 
 void DaemonSockets::close_unused() noexcept {
@@ -145,8 +146,8 @@ void DaemonSockets::close_all() noexcept {
 }
 
 int DaemonSockets::descriptor_of(const char* group) const noexcept {
-  const Socket* const found = const_cast<DaemonSockets*>(this)->find(group);
-  return found != nullptr ? found->descriptor : -1;
+  const Socket* const socket = const_cast<DaemonSockets*>(this)->find(group);
+  return socket != nullptr ? socket->descriptor : -1;
 }
 
 void DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* server) {
@@ -188,8 +189,8 @@ void DaemonSockets::forget(Socket& socket) noexcept {
 }
 
 const daemon::KeyRing* DaemonSockets::keys_of(const char* group) const noexcept {
-  const Socket* const found = const_cast<DaemonSockets*>(this)->find(group);
-  return found != nullptr ? &found->keys : nullptr;
+  const Socket* const socket = const_cast<DaemonSockets*>(this)->find(group);
+  return socket != nullptr ? &socket->keys : nullptr;
 }
 
 DaemonSockets::Socket* DaemonSockets::find(const char* group) noexcept {

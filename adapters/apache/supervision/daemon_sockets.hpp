@@ -62,7 +62,7 @@ class DaemonSockets {
 
   Socket sockets_[kSockets];
   int count_;
-  int made_;
+  int paths_made_;
 };
 
 }  // namespace sluice::apache

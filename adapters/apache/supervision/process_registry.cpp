@@ -100,13 +100,13 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
 
 int reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
   if (!state.registry) return Registry::kNoSlot;
-  const Registry::Group found = state.registry->group(options.name, Mode::kDaemon);
-  if (found.shared) {
+  const Registry::Group group = state.registry->group(options.name, Mode::kDaemon);
+  if (group.shared) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
                  "There are more than %d process groups: '%s' is counted together with others",
                  static_cast<int>(Registry::kGroups), options.name);
   }
-  return reserve(state, tenant_of(options, found.index), threads_of(options), options.name);
+  return reserve(state, tenant_of(options, group.index), threads_of(options), options.name);
 }
 
 void daemon_started(ParentState& state, int slot, pid_t pid) noexcept {
