@@ -12,7 +12,6 @@
 #include <climits>
 #include <cstring>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "sluice/clock.hpp"
 
@@ -28,6 +27,21 @@ absl::Status status_of(int error) {
 }
 
 }  // namespace
+
+FrameBatch& FrameBatch::add_header(FrameType type, std::size_t size) {
+  FrameHeader& header = headers_[count_++];
+  header = frame_header(type, size);
+  parts_.push_back(bytes_of(header));
+  return *this;
+}
+
+FrameBatch& FrameBatch::add(FrameType type, absl::Span<const std::string_view> parts) {
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
+  add_header(type, size);
+  parts_.insert(parts_.end(), parts.begin(), parts.end());
+  return *this;
+}
 
 Channel::Channel(int socket, Sender peer, int silence_seconds) noexcept
     : socket_(socket),
@@ -79,10 +93,10 @@ absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
       .status();
 }
 
-absl::Status Channel::send(absl::Span<const std::string_view> parts) {
+absl::Status Channel::send(const FrameBatch& frames) {
   constexpr std::size_t kPartsInline = 16;
   absl::InlinedVector<iovec, kPartsInline> left;
-  for (const std::string_view part : parts) {
+  for (const std::string_view part : frames.parts()) {
     if (!part.empty()) left.push_back({const_cast<char*>(part.data()), part.size()});
   }
   std::size_t first = 0;

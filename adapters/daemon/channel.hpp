@@ -1,12 +1,14 @@
 // The transport of the protocol in wire.hpp: frames over a Unix socket whose waits are bounded.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +22,32 @@ namespace sluice::daemon {
 struct Frame {
   FrameType type;
   std::uint32_t size;  ///< Bytes of payload that follow.
+};
+
+/// Frames that go out in one write: their headers, and views of their payloads, which outlive the batch.
+class FrameBatch {
+ public:
+  static constexpr std::size_t kFramesMax = 3;
+
+  FrameBatch() = default;
+  FrameBatch(const FrameBatch&) = delete;
+  FrameBatch& operator=(const FrameBatch&) = delete;
+
+  /// Adds a frame whose payload is `parts`, one after the other. At most kFramesMax frames fit.
+  FrameBatch& add(FrameType type, absl::Span<const std::string_view> parts);
+  FrameBatch& add(FrameType type, std::string_view payload = {}) { return add(type, {&payload, 1}); }
+  /// Adds only the header of a frame whose payload of `size` bytes is sent afterwards.
+  FrameBatch& add_header(FrameType type, std::size_t size);
+
+  /// The bytes of all frames.
+  [[nodiscard]] absl::Span<const std::string_view> parts() const noexcept { return parts_; }
+
+ private:
+  static constexpr std::size_t kPartsInline = 16;
+
+  std::array<FrameHeader, kFramesMax> headers_{};
+  std::size_t count_ = 0;
+  absl::InlinedVector<std::string_view, kPartsInline> parts_;
 };
 
 /// One end of a connection. One thread may send while another one receives.
@@ -43,10 +71,13 @@ class Channel {
   /// Connects the socket; waits while the backlog of the listener is full, at most until the deadline. Blocks.
   absl::Status connect(const char* path, std::uint64_t deadline_ns);
 
-  /// Sends all parts in one go. Blocks.
-  absl::Status send(absl::Span<const std::string_view> parts);
+  /// Sends the frames in one write, as far as the socket takes them. Blocks.
+  absl::Status send(const FrameBatch& frames);
+  /// Sends one frame. Blocks.
+  absl::Status send(FrameType type, std::string_view payload = {}) { return send(FrameBatch().add(type, payload)); }
 
-  /// Sends so many bytes of a file. DataLoss when the file ends before. Blocks.
+  /// Sends `size` bytes of a file, as the payload of a frame whose header was sent before. DataLoss when the file ends
+  /// before that. Blocks.
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
 
   /// The next frame. A frame that is not kData has to be complete within the silence limit of its first byte. Blocks.

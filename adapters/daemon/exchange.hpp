@@ -42,12 +42,14 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] absl::StatusOr<std::size_t> read_frame(absl::Span<char> into);
   [[nodiscard]] absl::Status read_body_error(std::uint32_t size);
   [[nodiscard]] absl::Status violation();
+  void add_pending_head(FrameBatch& frames) const;
+  [[nodiscard]] absl::Status send(const FrameBatch& frames);
 
   Channel& channel_;
   const RequestHead& head_;
   const bindings::Host& host_;
   std::string_view arrived_;  ///< Of the body, and not read yet.
-  std::string pending_;       ///< The head of the response, until there is something to send.
+  std::string pending_head_;  ///< The payload of kResponse, kept until there is more to send; empty when it is sent.
   absl::Status input_broken_;
   bool ended_ = false;  ///< The body, as the server says.
   int input_error_ = 0;

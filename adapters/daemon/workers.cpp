@@ -56,15 +56,10 @@ constexpr const char* kRefusalReasons[] = {
 };
 
 void answer(Channel& channel, std::uint32_t status) {
-  const std::string payload = encode_failure(status);
-  const FrameHeader frame = frame_header(FrameType::kFailed, payload.size());
-  static_cast<void>(channel.send({bytes_of(frame), payload}));
+  static_cast<void>(channel.send(FrameType::kFailed, encode_failure(status)));
 }
 
-void refuse_for_now(Channel& channel) {
-  const FrameHeader frame = frame_header(FrameType::kRetry, 0);
-  static_cast<void>(channel.send({bytes_of(frame)}));
-}
+void refuse_for_now(Channel& channel) { static_cast<void>(channel.send(FrameType::kRetry)); }
 
 /// A new process takes a script that has changed.
 wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {

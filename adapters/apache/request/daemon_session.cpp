@@ -40,7 +40,7 @@ Arrived read_arrived_body(ApacheExchange& exchange, absl::Span<char> into) {
 }
 
 DaemonSession::Answer DaemonSession::run(std::string_view head, bool again_if_unread) {
-  absl::Status status = reply(FrameType::kRequest, head);
+  absl::Status status = channel_.send(FrameType::kRequest, head);
   if (again_if_unread && absl::IsCancelled(status)) return unread();
   while (status.ok() && !over_) {
     const absl::StatusOr<Frame> frame = channel_.next();
@@ -116,7 +116,7 @@ absl::Status DaemonSession::pass_piece(std::uint64_t most, std::uint64_t& sent) 
   // The daemon sends nothing while it waits for the body, so readable data means that it has already answered.
   if (channel_.readable()) return absl::OkStatus();
   sent += *size + more;
-  return reply(FrameType::kBody, {piece_.get(), *size + more});
+  return channel_.send(FrameType::kBody, {piece_.get(), *size + more});
 }
 
 absl::Status DaemonSession::pass_error(const absl::Status& status) {
@@ -124,14 +124,10 @@ absl::Status DaemonSession::pass_error(const absl::Status& status) {
   const absl::string_view why = status.message();
   const auto code = static_cast<std::uint32_t>(exchange_.input_error());
   const bool sendable = code == 0 || daemon::is_failure_status(code);
-  return reply(FrameType::kBodyError, daemon::encode(daemon::BodyError{
-                                          .status = sendable ? code : static_cast<std::uint32_t>(HTTP_BAD_REQUEST),
-                                          .reason = {why.data(), why.size()}}));
-}
-
-absl::Status DaemonSession::reply(FrameType type, std::string_view payload) {
-  const daemon::FrameHeader header = daemon::frame_header(type, payload.size());
-  return channel_.send({daemon::bytes_of(header), payload});
+  return channel_.send(
+      FrameType::kBodyError,
+      daemon::encode(daemon::BodyError{.status = sendable ? code : static_cast<std::uint32_t>(HTTP_BAD_REQUEST),
+                                       .reason = {why.data(), why.size()}}));
 }
 
 // The response.

@@ -44,7 +44,6 @@ class DaemonSession {
   absl::Status pass_body(std::uint64_t least, std::uint64_t most);
   absl::Status pass_piece(std::uint64_t most, std::uint64_t& sent);
   absl::Status pass_error(const absl::Status& status);
-  absl::Status reply(daemon::FrameType type, std::string_view payload);
 
   absl::Status write(std::string_view block, bool last);
   [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
