@@ -12,18 +12,18 @@
 
 namespace sluice::apache {
 
-/// WSGIScriptAlias, WSGIScriptAliasMatch. Pointers are null where an option was not given.
-struct Alias {
-  ap_regex_t* pattern;        ///< Null for WSGIScriptAlias.
-  const char* location;       ///< URL prefix, or the source of the pattern.
-  const char* target;         ///< File or directory.
-  const char* process_group;  ///< Empty: the server's own processes.
-  const char* application_group;
-  const char* callable;
-  int pass_authorization;  ///< 0, 1, or kUnset.
-};
-
 inline constexpr int kUnset = -1;
+
+/// WSGIScriptAlias, WSGIScriptAliasMatch. Options that are absent are null or kUnset.
+struct Alias {
+  ap_regex_t* pattern = nullptr;        ///< Null for WSGIScriptAlias.
+  const char* location = nullptr;       ///< URL prefix, or the source of the pattern.
+  const char* target = nullptr;         ///< File or directory.
+  const char* process_group = nullptr;  ///< Empty for the server's own processes.
+  const char* application_group = nullptr;
+  const char* callable = nullptr;
+  int pass_authorization = kUnset;  ///< 0, 1, or kUnset.
+};
 
 struct ServerConfig {
   apr_array_header_t* aliases;  ///< Of Alias, in the order of the configuration.

@@ -91,13 +91,9 @@ void import_alias(apr_pool_t* pool, const Alias& alias) {
 }
 
 const char* script_alias(cmd_parms* cmd, void*, const char* line) {
-  Alias alias{.pattern = nullptr,
-              .location = ap_getword_conf(cmd->pool, &line),
-              .target = ap_getword_conf(cmd->pool, &line),
-              .process_group = nullptr,
-              .application_group = nullptr,
-              .callable = nullptr,
-              .pass_authorization = kUnset};
+  Alias alias;
+  alias.location = ap_getword_conf(cmd->pool, &line);
+  alias.target = ap_getword_conf(cmd->pool, &line);
   if (*alias.location == '\0' || *alias.target == '\0') return error(cmd, "requires a URL path and a file");
   while (*line != '\0') {
     Option option;

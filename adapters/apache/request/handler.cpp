@@ -94,16 +94,16 @@ int client_socket(const request_rec* request) {
 }
 
 /// The name of the process group; empty for the server's own processes.
-std::string process_group(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config) {
-  const char* const configured = either(notes.process_group, config.process_group);
+std::string process_group(request_rec* request, const Alias& alias, const DirectoryConfig& config) {
+  const char* const configured = either(alias.process_group, config.process_group);
   return configured != nullptr ? expand_group(request, configured) : std::string();
 }
 
-wsgi::Assignment assign(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config, Child& child) {
+wsgi::Assignment assign(request_rec* request, const Alias& alias, const DirectoryConfig& config, Child& child) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
-  return {.application_group = application_group(request, either(notes.application_group, config.application_group)),
-          .callable = either(either(notes.callable, config.callable), kDefaultCallable),
+  return {.application_group = application_group(request, either(alias.application_group, config.application_group)),
+          .callable = either(either(alias.callable, config.callable), kDefaultCallable),
           .script = {.path = request->filename,
                      .mtime_us = request->finfo.mtime,
                      .on_change = config.script_reloading != 0 ? wsgi::Scripts::OnChange::kReload
@@ -120,7 +120,7 @@ bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
 }
 
 /// The variables of the request beyond those that the server sets for every handler.
-void set_variables(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config,
+void set_variables(request_rec* request, const Alias& alias, const DirectoryConfig& config,
                    const std::string& process_group, const wsgi::Assignment& assignment) {
   ap_add_common_vars(request);
   ap_add_cgi_vars(request);
@@ -128,7 +128,7 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
   apr_table_set(variables, "SCRIPT_NAME", script_name(request).c_str());
   apr_table_set(variables, "PATH_INFO", path_info(request).c_str());
   const bool authorization =
-      notes.pass_authorization != nullptr ? *notes.pass_authorization == '1' : config.pass_authorization == 1;
+      (alias.pass_authorization != kUnset ? alias.pass_authorization : config.pass_authorization) == 1;
   if (const char* const value = apr_table_get(request->headers_in, "Authorization");
       authorization && value != nullptr) {
     apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
@@ -162,13 +162,15 @@ int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
 }
 
 int serve_request(request_rec* request) {
-  const AliasNotes notes = alias_notes(request);
+  static constexpr Alias kNoAlias;
+  const Alias* const matched = matched_alias(request);
+  const Alias& alias = matched != nullptr ? *matched : kNoAlias;
   const DirectoryConfig& config = config_of(request);
-  if (const int refused = check_script(request, notes.aliased); refused != OK) return refused;
+  if (const int refused = check_script(request, matched != nullptr); refused != OK) return refused;
   if (const int refused = check_body(request, config); refused != OK) return refused;
   Child* const process = child();
   if (process == nullptr) return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "This process cannot serve WSGI scripts");
-  const std::string group_name = process_group(request, notes, config);
+  const std::string group_name = process_group(request, alias, config);
   const DaemonGroup* const group = group_name.empty() ? nullptr : find_daemon_group(group_name);
   if (!group_name.empty() && (group == nullptr || group->socket == nullptr)) {
     const std::string why =
@@ -177,8 +179,8 @@ int serve_request(request_rec* request) {
   }
   if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
   const DeferredSignals::Scope whole_request(client_socket(request));
-  const wsgi::Assignment assignment = assign(request, notes, config, *process);
-  set_variables(request, notes, config, group_name, assignment);
+  const wsgi::Assignment assignment = assign(request, alias, config, *process);
+  set_variables(request, alias, config, group_name, assignment);
   ApacheExchange exchange(request);
   if (group != nullptr) return serve_in_daemon(request, *group, exchange, assignment);
   if (process_config().restrict_embedded != 0) {

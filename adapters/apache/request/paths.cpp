@@ -4,16 +4,30 @@
 #include <cstring>
 #include <string_view>
 
-#include "adapters/apache/config/config.hpp"
-
 namespace sluice::apache {
 namespace {
 
-constexpr const char* kAliasedNote = "alias-forced-type";
-constexpr const char* kProcessGroupNote = "mod_wsgi.process_group";
-constexpr const char* kApplicationGroupNote = "mod_wsgi.application_group";
-constexpr const char* kCallableNote = "mod_wsgi.callable_object";
-constexpr const char* kAuthorizationNote = "mod_wsgi.pass_authorization";
+/// An alias that a request has matched, in the configuration of the request.
+struct AliasMatch {
+  const Alias* alias;
+  const char* uri;  ///< The URI of the subrequest that has matched; null when it was the request itself.
+  const AliasMatch* next;
+};
+
+void add_match(request_rec* request, const Alias& alias, const char* uri) {
+  const auto* const next = static_cast<AliasMatch*>(ap_get_module_config(request->request_config, &wsgi_module));
+  auto* const match = static_cast<AliasMatch*>(apr_palloc(request->pool, sizeof(AliasMatch)));
+  *match = {&alias, uri, next};
+  ap_set_module_config(request->request_config, &wsgi_module, match);
+}
+
+/// Remembers the alias for the request, and for the request that it is a subrequest of: mod_dir and others have a
+/// request go on as one of its subrequests (ap_internal_fast_redirect), which copies the file and the URI, but not
+/// this.
+void remember_alias(request_rec* request, const Alias& alias) {
+  add_match(request, alias, nullptr);
+  for (request_rec* main = request->main; main != nullptr; main = main->main) add_match(main, alias, request->uri);
+}
 
 /// How much of `uri` a prefix matches, 0 if it does not. A run of slashes counts as one, and a match ends where a
 /// segment does.
@@ -47,10 +61,6 @@ const char* mapped_file(const request_rec* request, const Alias& alias) {
   if (length == 0) return nullptr;
   const bool root = std::strcmp(alias.location, "/") == 0;
   return apr_pstrcat(request->pool, alias.target, request->uri + (root ? 0 : length), nullptr);
-}
-
-void set_note(const request_rec* request, const char* key, const char* value) {
-  if (value != nullptr) apr_table_setn(request->notes, key, value);
 }
 
 /// Where the path info begins in the URI: walks both from their ends, a run of slashes in the URI counting as one.
@@ -108,24 +118,17 @@ int translate_alias(request_rec* request) {
     if (file == nullptr) continue;
     request->filename = const_cast<char*>(file);
     request->handler = kHandlerName;
-    apr_table_setn(request->notes, kAliasedNote, kHandlerName);
-    set_note(request, kProcessGroupNote, alias.process_group);
-    set_note(request, kApplicationGroupNote, alias.application_group);
-    set_note(request, kCallableNote, alias.callable);
-    if (alias.pass_authorization != kUnset) set_note(request, kAuthorizationNote, alias.pass_authorization ? "1" : "0");
+    remember_alias(request, alias);
     return OK;
   }
   return DECLINED;
 }
 
-AliasNotes alias_notes(const request_rec* request) {
-  const char* const aliased = apr_table_get(request->notes, kAliasedNote);
-  if (aliased == nullptr || std::strcmp(aliased, kHandlerName) != 0) return {};
-  return {.aliased = true,
-          .process_group = apr_table_get(request->notes, kProcessGroupNote),
-          .application_group = apr_table_get(request->notes, kApplicationGroupNote),
-          .callable = apr_table_get(request->notes, kCallableNote),
-          .pass_authorization = apr_table_get(request->notes, kAuthorizationNote)};
+const Alias* matched_alias(const request_rec* request) {
+  const auto* match = static_cast<const AliasMatch*>(ap_get_module_config(request->request_config, &wsgi_module));
+  // The URI of a subrequest is the same string only where the request goes on as that subrequest.
+  while (match != nullptr && match->uri != nullptr && match->uri != request->uri) match = match->next;
+  return match != nullptr ? match->alias : nullptr;
 }
 
 std::string script_name(const request_rec* request) {

@@ -3,23 +3,15 @@
 
 #include <string>
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/config/config.hpp"
 
 namespace sluice::apache {
 
 /// The hook translate_name: WSGIScriptAlias and WSGIScriptAliasMatch.
 int translate_alias(request_rec* request);
 
-/// What an alias said of a request that it matched; null where it said nothing.
-struct AliasNotes {
-  bool aliased = false;
-  const char* process_group = nullptr;
-  const char* application_group = nullptr;
-  const char* callable = nullptr;
-  const char* pass_authorization = nullptr;  ///< "0", "1" or null.
-};
-
-[[nodiscard]] AliasNotes alias_notes(const request_rec* request);
+/// Returns the alias that led to the file of a request; null when another module mapped it.
+[[nodiscard]] const Alias* matched_alias(const request_rec* request);
 
 /// SCRIPT_NAME: the part of the URL path that led to the script, without doubled slashes.
 [[nodiscard]] std::string script_name(const request_rec* request);
