@@ -55,8 +55,8 @@ class DaemonHost final : public bindings::Host {
 };
 
 [[noreturn]] void fail(const ProcessOptions& options, const absl::Status& status) {
-  options.log(LogLevel::kError,
-              absl::StrCat("Daemon process '", options.daemon.name, "' serves nothing: ", status.message(), "."));
+  options.log(LogLevel::kError, absl::StrCat("SLC0500: daemon process '", options.daemon.name, "' serves nothing: ",
+                                             status.message(), "; it ends, and the server starts another"));
   ::sleep(kFailureSeconds);
   ::_exit(1);
 }

@@ -44,8 +44,9 @@ void ShutdownController::block_signals() noexcept {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-void ShutdownController::log(LogLevel level, const std::string& what) const noexcept {
-  host_.log(level, absl::StrCat(what, " in daemon process '", options_.name, "'."));
+void ShutdownController::log(LogLevel level, std::string_view event, std::string_view consequence) const noexcept {
+  host_.log(level,
+            absl::StrCat(std::string(event), " in daemon process '", options_.name, "'; ", std::string(consequence)));
 }
 
 void ShutdownController::stop(Stop how, const char* reason) noexcept {
@@ -64,8 +65,8 @@ void ShutdownController::lose_listener(const char* why) noexcept {
   if (listener_lost_.exchange(true, std::memory_order_relaxed)) return;  // one line is enough
   host_.log(
       LogLevel::kError,
-      absl::StrCat("Daemon process '", options_.name, "' has lost its listening socket: ", why,
-                   ". It ends and is replaced. An application must not close descriptors that it has not opened."));
+      absl::StrCat("SLC0520: daemon process '", options_.name, "' has lost its listening socket: ", why,
+                   "; the process is replaced; the application must not close descriptors that it has not opened"));
   stop(Stop::kEnd, "listener_lost");
 }
 
@@ -113,20 +114,22 @@ void ShutdownController::check_limits(const WorkerActivity& activity, std::uint6
   if (requested_stop_.load(std::memory_order_relaxed) >= 0) return;
   GilWatchdog* const gil_watchdog = gil_watchdog_.load(std::memory_order_acquire);
   if (gil_stuck(gil_watchdog, now_ns)) {
-    log(LogLevel::kError, "Deadlock timeout exceeded: Python's lock cannot be had");
+    log(LogLevel::kError, "SLC0521: deadlock timeout exceeded",
+        "no thread could acquire the GIL; the process is replaced");
     stop(Stop::kEnd, "deadlock_timeout");
   } else if (exceeds(started_ns_, options_.restart_interval)) {
-    log(LogLevel::kInfo, "Restart interval reached");
+    log(LogLevel::kInfo, "SLC0522: restart interval reached", "the process is replaced");
     stop(Stop::kDrain, "restart_interval");
   } else if (exceeds(activity.oldest_start_ns(), options_.request_timeout)) {
-    log(LogLevel::kError, "Request timeout exceeded");
+    log(LogLevel::kError, "SLC0523: request timeout exceeded",
+        "the process is replaced, and the stack of the request follows");
     if (gil_watchdog != nullptr) gil_watchdog->log_stack(activity.oldest_thread());
     stop(Stop::kDrain, "request_timeout");
   } else if (!started_.load(std::memory_order_relaxed) && exceeds(started_ns_, options_.startup_timeout)) {
-    log(LogLevel::kError, "Application startup timeout exceeded");
+    log(LogLevel::kError, "SLC0524: application startup timeout exceeded", "the process is replaced");
     stop(Stop::kEnd, "startup_timeout");
   } else if (activity.active() == 0 && exceeds(activity.last_active_ns(), options_.inactivity_timeout)) {
-    log(LogLevel::kInfo, "Inactivity timeout reached");
+    log(LogLevel::kInfo, "SLC0525: inactivity timeout reached", "the process is replaced");
     stop(Stop::kDrain, "inactivity_timeout");
   }
 }
@@ -144,7 +147,7 @@ void ShutdownController::enforce_end(std::uint64_t now_ns) const noexcept {
   const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
   const std::uint64_t allowed_ns = (urgent ? 0 : grace_ns()) + seconds(options_.shutdown_timeout);
   if (now_ns < requested_ns_.load(std::memory_order_acquire) + allowed_ns) return;
-  log(LogLevel::kError, "Shutdown timeout exceeded; the process ends without waiting any longer,");
+  log(LogLevel::kError, "SLC0526: shutdown timeout exceeded", "the process ends at once, and drops its requests");
   if (telemetry::Reporter* const reporter = reporter_.load(std::memory_order_acquire)) reporter->stop(this->reason());
   ::_exit(0);
 }
@@ -165,7 +168,7 @@ void ShutdownController::watch(const WorkerActivity& activity) noexcept {
     }
     check_limits(activity, now_ns);
     if (!due_to_close(activity, now_ns)) continue;
-    log(LogLevel::kInfo, "Shutdown requested");
+    log(LogLevel::kInfo, "SLC0527: shutdown requested", "the process accepts no more requests");
     closing_.store(true, std::memory_order_release);
     closing_.notify_all();
   }

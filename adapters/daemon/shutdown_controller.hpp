@@ -10,7 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "adapters/daemon/daemon_options.hpp"
 #include "adapters/daemon/gil_watchdog.hpp"
@@ -96,7 +96,7 @@ class ShutdownController {
   [[nodiscard]] bool due_to_close(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept;
   void enforce_end(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] std::uint64_t grace_ns() const noexcept;
-  void log(bindings::LogLevel level, const std::string& what) const noexcept;
+  void log(bindings::LogLevel level, std::string_view event, std::string_view consequence) const noexcept;
 
   const DaemonOptions& options_;
   const bindings::Host& host_;

@@ -94,8 +94,9 @@ void Workers::log(LogLevel level, const std::string& line) const noexcept { runt
 
 bool Workers::start() {
   if (!DeadlineWatcher::start()) {
-    log(LogLevel::kError, absl::StrCat("The thread that watches over deadlines cannot be made in daemon process '",
-                                       endpoint_.options.name, "', which therefore serves nothing."));
+    log(LogLevel::kError,
+        absl::StrCat("SLC0501: daemon process '", endpoint_.options.name,
+                     "' serves nothing, because the thread that enforces deadlines cannot be started"));
     return false;
   }
   pthread_attr_t attributes;
@@ -103,16 +104,16 @@ bool Workers::start() {
   if (endpoint_.options.stack_size > 0) {
     const auto size = static_cast<std::size_t>(endpoint_.options.stack_size);
     if (::pthread_attr_setstacksize(&attributes, size) != 0) {
-      log(LogLevel::kWarning,
-          absl::StrCat("The system does not allow a stack of ", size, " bytes; its default is used."));
+      log(LogLevel::kWarning, absl::StrCat("SLC0502: the system does not allow a stack of ", size,
+                                           " bytes (option stack-size); threads have the default size"));
     }
   }
   for (int i = 0; i < endpoint_.options.threads; ++i) {
     auto worker = std::make_unique<Worker>();
     worker->all = this;
     if (const int error = ::pthread_create(&worker->thread, &attributes, run, worker.get()); error != 0) {
-      log(LogLevel::kError, absl::StrCat("Only ", i, " of ", endpoint_.options.threads,
-                                         " threads could be made for daemon process '", endpoint_.options.name, "'."));
+      log(LogLevel::kError, absl::StrCat("SLC0503: daemon process '", endpoint_.options.name, "' ends, because only ",
+                                         i, " of ", endpoint_.options.threads, " threads could be created"));
       break;
     }
     workers_.push_back(std::move(worker));
@@ -187,7 +188,9 @@ void* Workers::run(void* worker) noexcept {
   try {
     self.all->serve_all(self);
   } catch (const std::exception& error) {
-    self.all->log(LogLevel::kError, absl::StrCat("A thread of the daemon process ends: ", error.what(), "."));
+    self.all->log(LogLevel::kError,
+                  absl::StrCat("SLC0504: a worker thread of daemon process '", self.all->endpoint_.options.name,
+                               "' ends, and serves no more requests: ", error.what()));
   }
   self.ended.store(true, std::memory_order_release);
   return nullptr;
@@ -203,11 +206,12 @@ void Workers::serve_all(Worker& worker) {
     try {
       authentic = serve(socket, thread, worker);
     } catch (const std::exception& error) {
-      log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
+      log(LogLevel::kError, absl::StrCat("SLC0505: a request was dropped: ", error.what()));
     }
     const int limit = endpoint_.options.maximum_requests;
     if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
-      log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", endpoint_.options.name, "'."));
+      log(LogLevel::kInfo, absl::StrCat("SLC0506: maximum requests reached in daemon process '", endpoint_.options.name,
+                                        "'; it is replaced"));
       shutdown_.stop(ShutdownController::Stop::kDrain, "maximum_requests");
     }
   }
@@ -226,8 +230,8 @@ int Workers::accept() noexcept {
     } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
       // Out of descriptors or memory, most likely: those that are in use will come back.
       log(LogLevel::kError,
-          absl::StrCat("Daemon process '", endpoint_.options.name, "' could not accept a connection, ", count,
-                       " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
+          absl::StrCat("SLC0507: daemon process '", endpoint_.options.name, "' could not accept a connection, ", count,
+                       " time(s): ", std::strerror(error), "; requests wait; look for too many open files"));
     }
     const timespec moment = {0, 100'000'000};
     ::nanosleep(&moment, nullptr);
@@ -242,8 +246,9 @@ void Workers::wait_for_connection() noexcept {
   // One thread finds the change; the others that it woke find nothing.
   if (const std::uint64_t count = repaired ? listener_repairs_.count() : 0; count > 0) {
     log(LogLevel::kWarning,
-        absl::StrCat("Daemon process '", endpoint_.options.name, "' found its listening socket non-blocking ", count,
-                     " time(s) and made it blocking again. An application must not change descriptors of the server."));
+        absl::StrCat("SLC0508: daemon process '", endpoint_.options.name, "' found its listening socket non-blocking ",
+                     count,
+                     " time(s) and made it blocking again; the application must not change descriptors of the server"));
   }
   pollfd listener = {.fd = endpoint_.listener, .events = POLLIN, .revents = 0};
   ::poll(&listener, 1, -1);
@@ -262,9 +267,9 @@ void Workers::log_refusal(Refusal refusal) {
   const auto index = static_cast<std::size_t>(refusal);
   const std::uint64_t count = refusals_[index].count();
   if (count == 0) return;
-  log(LogLevel::kError, absl::StrCat("Daemon process '", endpoint_.options.name, "' closed ", count,
+  log(LogLevel::kError, absl::StrCat("SLC0509: daemon process '", endpoint_.options.name, "' closed ", count,
                                      " connection(s) without an answer: ", kRefusalReasons[index],
-                                     ". Only this server may connect; look for other programs that run as its user."));
+                                     "; only this server may connect; look for other programs that run as its user"));
 }
 
 /// Empty when the connection did not begin with a whole head. One that its client closed early is no event, because the
@@ -316,15 +321,16 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
   channel.end_at(dispatched_ns + seconds(endpoint_.options.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {
-    log(LogLevel::kError, "A request of the server cannot be understood.");
+    log(LogLevel::kError,
+        "SLC0510: a signed request cannot be decoded and was answered with 500; restart the server, because its processes may be of different versions");
     return answer(channel, kInternalServerError);
   }
   // Accepted while the process began to end: as well served by the next.
   if (outdated_.load(std::memory_order_relaxed) || shutdown_.closing()) return refuse_for_now(channel);
   const int limit = endpoint_.options.queue_timeout;
   if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {
-    log(LogLevel::kError,
-        absl::StrCat("Queue timeout expired for a request to daemon process '", endpoint_.options.name, "'."));
+    log(LogLevel::kError, absl::StrCat("SLC0511: queue timeout exceeded for a request to daemon process '",
+                                       endpoint_.options.name, "'; the request was answered with 503"));
     return answer(channel, kServiceUnavailable);
   }
   serve_request(channel, head, dispatched_ns, thread);
@@ -346,8 +352,8 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
     shutdown_.started();
   } else if (outcome == wsgi::Outcome::kOutdated) {
     if (!outdated_.exchange(true, std::memory_order_relaxed)) {
-      log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
-                                        endpoint_.options.name, "' is restarted."));
+      log(LogLevel::kInfo, absl::StrCat("SLC0512: WSGI script '", std::string(head.script),
+                                        "' has changed; daemon process '", endpoint_.options.name, "' is replaced"));
     }
     shutdown_.stop(ShutdownController::Stop::kClose, "script_reload");
     refuse_for_now(channel);

@@ -75,7 +75,7 @@ def test_only_a_require_of_its_location_lets_anybody_in(
 ) -> None:
     server = start_httpd(*DAEMON, *location(*lines), modules=MODULES)
     assert server.get("/metrics").status == status
-    said = server.log_lines("/metrics is not served: no Require of a <Location> allows it")
+    said = server.log_lines("SLC0450: access to the metrics is not allowed")
     assert bool(said) == (lines == [])
 
 

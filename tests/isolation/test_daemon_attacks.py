@@ -69,8 +69,8 @@ ATTACKS = [
     Attack("become_root", needs_users=True),
     # Signs of life.
     Attack("forge_heartbeats"),
-    Attack("freeze_heartbeat", ends_itself=True, log="no sign of life"),
-    Attack("stop_itself", ends_itself=True, log="no sign of life"),
+    Attack("freeze_heartbeat", ends_itself=True, log="SLC0494"),
+    Attack("stop_itself", ends_itself=True, log="SLC0494"),
     # Copies of itself.
     Attack("fork_and_return", answers=False),
     Attack("fork_and_stay"),

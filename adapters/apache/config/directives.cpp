@@ -230,9 +230,10 @@ const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = parse_switch(cmd, value, own_gil)) return problem;
   if (own_gil == 0 || wsgi::Runtime::has_own_gil()) return nullptr;
   own_gil = 0;
-  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
-               "%s has no effect: it requires Python 3.12 or later, and this module embeds an older one",
-               cmd->cmd->name);
+  ap_log_error(
+      APLOG_MARK, APLOG_WARNING, 0, cmd->server,
+      "SLC0400: %s has no effect, because this module embeds a Python older than 3.12: sub-interpreters share one GIL",
+      cmd->cmd->name);
   return nullptr;
 }
 
@@ -252,7 +253,8 @@ bool defined(const char* directive, const char* process_group) {
   if (process_group == nullptr || *process_group == '\0' || has_expansion(process_group)) return true;
   if (find_daemon_group(process_group) != nullptr) return true;
   ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, nullptr,
-               "%s: process group '%s' is not defined by any WSGIDaemonProcess", directive, process_group);
+               "SLC0401: %s names process group '%s', which no WSGIDaemonProcess defines; the server does not start",
+               directive, process_group);
   return false;
 }
 

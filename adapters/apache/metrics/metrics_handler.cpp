@@ -15,8 +15,9 @@ namespace {
 
 constexpr const char* kRetrySeconds = "1";
 
-int refuse(request_rec* request, int status, const char* why) {
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s is not served: %s", request->uri, why);
+/// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
+int refuse(request_rec* request, int status, const char* message) {
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s: %s", message, request->uri);
   return status;
 }
 
@@ -88,14 +89,16 @@ int serve(request_rec* request) {
     ap_allow_standard_methods(request, REPLACE_ALLOW, M_GET, -1);
     return HTTP_METHOD_NOT_ALLOWED;
   }
-  if (!allowed(request)) return refuse(request, HTTP_FORBIDDEN, "no Require of a <Location> allows it");
+  if (!allowed(request))
+    return refuse(request, HTTP_FORBIDDEN,
+                  "SLC0450: access to the metrics is not allowed, because no Require in a <Location> allows it");
   const std::optional<Answer> answer = requested_answer(request->args);
-  if (!answer) return refuse(request, HTTP_BAD_REQUEST, "there is no such format");
+  if (!answer) return refuse(request, HTTP_BAD_REQUEST, "SLC0451: the query asks for a format that does not exist");
   const absl::StatusOr<ServerReading> reading = read_registry(parent_state());
   if (!reading.ok()) {
     apr_table_setn(request->err_headers_out, "Retry-After", kRetrySeconds);
-    const std::string why(reading.status().message());
-    return refuse(request, HTTP_SERVICE_UNAVAILABLE, why.c_str());
+    const std::string message = "SLC0452: the metrics cannot be read: " + std::string(reading.status().message());
+    return refuse(request, HTTP_SERVICE_UNAVAILABLE, message.c_str());
   }
   return respond(request, *answer, *reading);
 }
@@ -107,7 +110,8 @@ int handle_metrics(request_rec* request) noexcept {
   try {
     return serve(request);
   } catch (const std::exception& error) {
-    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, error.what());
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                  (std::string("SLC0453: the request failed: ") + error.what()).c_str());
   }
 }
 

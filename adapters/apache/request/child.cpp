@@ -136,8 +136,8 @@ void start_child(apr_pool_t* pool, server_rec* server) {
     // Before the pools of what the application may still use.
     apr_pool_pre_cleanup_register(pool, this_child, stop_child);
   } catch (const std::exception& error) {
-    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "WSGI applications cannot be served by this process: %s.",
-                 error.what());
+    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
+                 "SLC0421: this process cannot serve WSGI applications, because its set-up failed: %s", error.what());
   }
 }
 

@@ -57,8 +57,9 @@ std::optional<std::string> signed_request(request_rec* request, const DaemonGrou
   std::optional<std::string> payload = daemon::encode(head);
   if (!payload) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
-                  "The request for daemon process '%s' is refused, because its variables take more than %u bytes or "
-                  "are more than %u; lower LimitRequestFields, LimitRequestFieldSize or LimitRequestLine",
+                  "SLC0415: the request for daemon process '%s' was answered with 431, because its variables take more "
+                  "than %u bytes "
+                  "or are more than %u; lower LimitRequestFields, LimitRequestFieldSize or LimitRequestLine",
                   group.options.name, daemon::kRequestMax, daemon::kVariablesMax);
     return std::nullopt;
   }
@@ -72,7 +73,7 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
   const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, request,
-                  "No socket can be made for daemon process '%s'; the request was answered with 503",
+                  "SLC0416: cannot create a socket for daemon process '%s'; the request was answered with 503",
                   group.options.name);
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
@@ -81,7 +82,7 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
   const absl::Status connected = channel.connect(group.socket, monotonic_ns() + seconds(group.options.connect_timeout));
   if (!connected.ok()) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
-                  "Unable to connect to daemon process '%s' on '%s': %s; the request was answered with 503",
+                  "SLC0417: unable to connect to daemon process '%s' on '%s': %s; the request was answered with 503",
                   group.options.name, group.socket, std::string(connected.message()).c_str());
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
@@ -95,13 +96,15 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
 int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
                     const wsgi::Assignment& assignment) {
   if (group.keys == nullptr || group.keys->newest() == 0) {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
-                  "There is no key for daemon process '%s'; the request was answered with 503", group.options.name);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_ERR, 0, request,
+        "SLC0418: there is no key to sign requests for daemon process '%s'; the request was answered with 503",
+        group.options.name);
     return HTTP_SERVICE_UNAVAILABLE;
   }
   if (!daemon::DeadlineWatcher::start()) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
-                  "The thread that watches over deadlines cannot be made; the request was answered with 503");
+                  "SLC0419: cannot start the thread that enforces deadlines; the request was answered with 503");
     return HTTP_SERVICE_UNAVAILABLE;
   }
   const std::string client = std::string(request->useragent_ip) + ":" + std::to_string(request->useragent_addr->port);
@@ -136,7 +139,10 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
     if (!answer.again) return answer.status;
     ::usleep(static_cast<useconds_t>(std::min(tries, 10)) * 1'000);
   }
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "No daemon process of '%s' takes the request", group.options.name);
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
+                "SLC0420: no daemon process of '%s' accepted the request within its exchange timeout; the request was "
+                "answered with 503",
+                group.options.name);
   return HTTP_SERVICE_UNAVAILABLE;
 }
 

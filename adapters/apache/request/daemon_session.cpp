@@ -53,8 +53,10 @@ DaemonSession::Answer DaemonSession::run(std::string_view head, bool again_if_un
 
 /// The process did not read the whole head, without which it begins nothing.
 DaemonSession::Answer DaemonSession::unread() {
-  ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, request_,
-                "Daemon process '%s' ended before it had read the request; another process is asked", group_);
+  ap_log_rerror(
+      APLOG_MARK, APLOG_INFO, 0, request_,
+      "SLC0410: daemon process '%s' ended before it had read the request; the request is sent to another process",
+      group_);
   return {.again = true};
 }
 
@@ -220,25 +222,37 @@ absl::Status DaemonSession::on_retry() {
   return absl::OkStatus();
 }
 
-/// The daemon process died, hangs, or does not keep to the protocol.
+/// Ends the session after the daemon process has died, has exceeded its time, or has violated the protocol.
 DaemonSession::Answer DaemonSession::broken(const absl::Status& status) {
   if (absl::IsAborted(status)) return {};  // the client is gone
-  const bool timeout = absl::IsDeadlineExceeded(status);
-  const char* const event = absl::IsDataLoss(status) ? "Protocol violation by"
-                            : timeout                ? "Timeout when reading the response of"
-                            : begun_                 ? "Truncated response received from"
-                                                     : "Truncated or oversized response headers received from";
-  const char* const consequence = begun_    ? "the response was broken off"
-                                  : timeout ? "the request was answered with 504"
-                                            : "the request was answered with 502";
-  const std::string why(status.message());
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_, "%s daemon process '%s': %s; %s: %s", event, group_, why.c_str(),
-                consequence, request_->filename);
+  log_broken(status);
   if (begun_) {
     exchange_.break_off();
     return {};
   }
-  return {.again = false, .status = timeout ? HTTP_GATEWAY_TIME_OUT : HTTP_BAD_GATEWAY};
+  return {.again = false, .status = absl::IsDeadlineExceeded(status) ? HTTP_GATEWAY_TIME_OUT : HTTP_BAD_GATEWAY};
+}
+
+void DaemonSession::log_broken(const absl::Status& status) const {
+  const std::string reason(status.message());
+  const char* const file = request_->filename;
+  const char* const consequence = begun_ ? "the response was broken off" : "the request was answered with 502";
+  if (absl::IsDataLoss(status)) {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_, "SLC0411: protocol violation by daemon process '%s': %s; %s: %s",
+                  group_, reason.c_str(), consequence, file);
+  } else if (absl::IsDeadlineExceeded(status)) {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_,
+                  "SLC0412: timeout when reading the response of daemon process '%s'; %s: %s", group_,
+                  begun_ ? consequence : "the request was answered with 504", file);
+  } else if (begun_) {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_,
+                  "SLC0413: truncated response received from daemon process '%s': %s; %s: %s", group_, reason.c_str(),
+                  consequence, file);
+  } else {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_,
+                  "SLC0414: truncated or oversized response headers received from daemon process '%s': %s; %s: %s",
+                  group_, reason.c_str(), consequence, file);
+  }
 }
 
 }  // namespace sluice::apache

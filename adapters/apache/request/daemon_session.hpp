@@ -49,6 +49,7 @@ class DaemonSession {
   [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
   [[nodiscard]] bool short_of_promise() const noexcept;
   [[nodiscard]] Answer broken(const absl::Status& status);
+  void log_broken(const absl::Status& status) const;
   [[nodiscard]] Answer unread();
 
   request_rec* request_;

@@ -24,26 +24,26 @@ namespace {
 
 constexpr const char* kDefaultCallable = "application";
 
-/// Logs why a request is refused and gives its status.
-int refuse(request_rec* request, int status, const char* why) {
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s: %s", why, request->filename);
+/// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
+int refuse(request_rec* request, int status, const char* message) {
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s: %s", message, request->filename);
   return status;
 }
 
 /// OK, or the status of a request whose script cannot be run.
 int check_script(request_rec* request, bool aliased) {
   if (!aliased && (ap_allow_options(request) & OPT_EXECCGI) == 0) {
-    return refuse(request, HTTP_FORBIDDEN, "Scripts may not run here without Options ExecCGI");
+    return refuse(request, HTTP_FORBIDDEN, "SLC0430: scripts may not run here without Options ExecCGI");
   }
   if (request->finfo.filetype == APR_NOFILE) {
-    return refuse(request, HTTP_NOT_FOUND, "There is no such WSGI script");
+    return refuse(request, HTTP_NOT_FOUND, "SLC0431: the WSGI script does not exist");
   }
   if (request->finfo.filetype != APR_REG) {
-    return refuse(request, HTTP_FORBIDDEN, "A WSGI script must be a regular file");
+    return refuse(request, HTTP_FORBIDDEN, "SLC0432: the WSGI script is not a regular file");
   }
   if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr &&
       *request->path_info != '\0') {
-    return refuse(request, HTTP_NOT_FOUND, "AcceptPathInfo does not allow a path after the script");
+    return refuse(request, HTTP_NOT_FOUND, "SLC0433: AcceptPathInfo does not allow a path after the script");
   }
   return OK;
 }
@@ -53,10 +53,10 @@ int check_script(request_rec* request, bool aliased) {
 int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
   const apr_finfo_t& file = request->finfo;
   if (options.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != options.script_uid)) {
-    return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the user whom script-user names");
+    return refuse(request, HTTP_FORBIDDEN, "SLC0434: the script does not belong to the user that script-user names");
   }
   if (options.script_group != nullptr && ((file.valid & APR_FINFO_GROUP) == 0 || file.group != options.script_gid)) {
-    return refuse(request, HTTP_FORBIDDEN, "The script does not belong to the group which script-group names");
+    return refuse(request, HTTP_FORBIDDEN, "SLC0435: the script does not belong to the group that script-group names");
   }
   return OK;
 }
@@ -65,21 +65,23 @@ int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
 int check_body(request_rec* request, const DirectoryConfig& config) {
   if (const char* const coding = apr_table_get(request->headers_in, "Transfer-Encoding")) {
     if (!wsgi::same_name(coding, "chunked")) {
-      return refuse(request, HTTP_NOT_IMPLEMENTED, "Only the transfer encoding 'chunked' is supported");
+      return refuse(request, HTTP_NOT_IMPLEMENTED,
+                    "SLC0436: the request body has a transfer encoding other than 'chunked', which is not supported");
     }
     if (config.chunked_request == 0) {
-      return refuse(request, HTTP_LENGTH_REQUIRED, "Chunked request bodies are not enabled");
+      return refuse(request, HTTP_LENGTH_REQUIRED,
+                    "SLC0437: chunked request bodies are not allowed without WSGIChunkedRequest On");
     }
   }
   if (const char* const text = apr_table_get(request->headers_in, "Content-Length")) {
     char* end = nullptr;
     apr_off_t length = 0;
     if (apr_strtoff(&length, text, &end, 10) != APR_SUCCESS || end == text || *end != '\0' || length < 0) {
-      return refuse(request, HTTP_BAD_REQUEST, "Invalid Content-Length");
+      return refuse(request, HTTP_BAD_REQUEST, "SLC0438: the Content-Length of the request is not a number");
     }
     const apr_off_t limit = ap_get_limit_req_body(request);
     if (limit > 0 && length > limit) {
-      return refuse(request, HTTP_REQUEST_ENTITY_TOO_LARGE, "Request body exceeds LimitRequestBody");
+      return refuse(request, HTTP_REQUEST_ENTITY_TOO_LARGE, "SLC0439: the request body exceeds LimitRequestBody");
     }
   }
   return OK;
@@ -169,12 +171,14 @@ int serve_request(request_rec* request) {
   if (const int refused = check_script(request, matched != nullptr); refused != OK) return refused;
   if (const int refused = check_body(request, config); refused != OK) return refused;
   Child* const process = child();
-  if (process == nullptr) return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "This process cannot serve WSGI scripts");
+  if (process == nullptr)
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                  "SLC0440: this process cannot serve WSGI scripts, because its set-up failed");
   const std::string group_name = process_group(request, alias, config);
   const DaemonGroup* const group = group_name.empty() ? nullptr : find_daemon_group(group_name);
   if (!group_name.empty() && (group == nullptr || group->socket == nullptr)) {
     const std::string why =
-        "No WSGI daemon process called '" + group_name + "' that serves requests has been configured";
+        "SLC0441: process group '" + group_name + "' is not defined by a WSGIDaemonProcess that serves requests";
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
   }
   if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
@@ -184,10 +188,11 @@ int serve_request(request_rec* request) {
   ApacheExchange exchange(request);
   if (group != nullptr) return serve_in_daemon(request, *group, exchange, assignment);
   if (process_config().restrict_embedded != 0) {
-    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Embedded mode is disabled by WSGIRestrictEmbedded");
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "SLC0442: embedded mode is disabled by WSGIRestrictEmbedded");
   }
   if (!process->runtime().running()) {
-    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Python is not running in this process");
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                  "SLC0443: Python is not running in this process, because it could not be started");
   }
   const wsgi::Outcome outcome =
       wsgi::serve(process->runtime(), process->thread_of(request), exchange, assignment, process->facts());
@@ -201,7 +206,8 @@ int handle_request(request_rec* request) noexcept {
   try {
     return serve_request(request);
   } catch (const std::exception& error) {
-    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, error.what());
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                  (std::string("SLC0444: the request failed: ") + error.what()).c_str());
   }
 }
 

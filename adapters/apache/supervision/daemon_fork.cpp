@@ -37,8 +37,10 @@ bool fork_daemon(ParentState& state, Daemon& daemon, unsigned pause_seconds) {
   if (status == APR_INCHILD) become_daemon(state, daemon, pause_seconds);
   daemon.running = status == APR_INPARENT;
   if (!daemon.running) {
-    ap_log_error(APLOG_MARK, APLOG_ALERT, status, state.server, "No process can be made for daemon process group '%s'",
-                 options.name);
+    ap_log_error(
+        APLOG_MARK, APLOG_ALERT, status, state.server,
+        "SLC0490: cannot create a process for daemon process group '%s'; the server tries again in a few seconds",
+        options.name);
     daemon_not_started(state, daemon.slot);
     daemon::unmap_heartbeat(std::exchange(daemon.heartbeat, nullptr));
     return false;

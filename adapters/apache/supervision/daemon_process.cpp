@@ -92,11 +92,11 @@ bool keep_scoreboard(const daemon::DaemonOptions& options, server_rec* server) {
   if (!options.server_metrics || ap_get_scoreboard_global() == nullptr) return false;
   const absl::Status status = daemon::make_read_only(ap_get_scoreboard_global());
   if (status.ok()) return true;
-  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-               "server_metrics() gives None in a process of daemon process group '%s', because the scoreboard cannot "
-               "be made read-only for it: %s. This needs /proc and a parent with the capability CAP_SYS_ADMIN or "
-               "CAP_CHECKPOINT_RESTORE",
-               options.name, std::string(status.message()).c_str());
+  ap_log_error(
+      APLOG_MARK, APLOG_WARNING, 0, server,
+      "SLC0496: server_metrics() returns None in daemon process group '%s', because the scoreboard cannot be made "
+      "read-only: %s; this needs /proc, and CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in the server's parent",
+      options.name, std::string(status.message()).c_str());
   return false;
 }
 
@@ -131,8 +131,8 @@ void become_daemon(ParentState& state, const Daemon& process, unsigned pause_sec
     daemon::run_process(options);
   } catch (const std::exception& error) {
     ap_log_error(APLOG_MARK, APLOG_CRIT, 0, state.server,
-                 "Daemon process '%s' ends, because it could not be set up: %s. The server starts another", daemon.name,
-                 error.what());
+                 "SLC0497: daemon process '%s' ends, because its set-up failed: %s; the server starts another",
+                 daemon.name, error.what());
   }
   ::_exit(1);
 }

@@ -90,30 +90,36 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
     ::listen(existing->descriptor, options.listen_backlog);  // changes the backlog
     existing->used = true;
     if (!existing->keys.add_generation()) {
-      ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
-                   "No key can be drawn for daemon process group '%s', which keeps the one of the last configuration",
-                   options.name);
+      ap_log_error(
+          APLOG_MARK, APLOG_ERR, errno, server,
+          "SLC0470: cannot draw a key for daemon process group '%s', because the system gives no random numbers; it "
+          "keeps the key of the last configuration",
+          options.name);
     }
     return existing->path;
   }
   const std::string path = path_of(++paths_made_, pool);
   if (count_ == kSockets || path.size() >= sizeof Socket::path || std::strlen(options.name) >= sizeof Socket::group) {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                 "Daemon process group '%s' can have no socket at '%s': there are too many, or a name is too long",
-                 options.name, path.c_str());
+    ap_log_error(
+        APLOG_MARK, APLOG_EMERG, 0, server,
+        "SLC0471: cannot create socket '%s' for daemon process group '%s', because its path or the name of the group "
+        "is too long, or there are more than %d groups; the server does not start",
+        path.c_str(), options.name, kSockets);
     return nullptr;
   }
   if (!directory_is_safe(path)) {
-    ap_log_error(
-        APLOG_MARK, APLOG_WARNING, 0, server,
-        "Users other than root can write to the directory of the socket '%s', and so put a socket of their own "
-        "in its place and receive the requests of daemon process group '%s': name a directory of root's with "
-        "WSGISocketPrefix",
-        path.c_str(), options.name);
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                 "SLC0472: users other than root can write to the directory of the socket '%s', so that they could "
+                 "replace it and "
+                 "receive the requests of daemon process group '%s'; set WSGISocketPrefix to a directory that only "
+                 "root can write "
+                 "to",
+                 path.c_str(), options.name);
   }
   const int descriptor = listen_at(path.c_str(), options.listen_backlog);
   if (descriptor < 0) {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server, "No socket can be made at '%s' for daemon process group '%s'",
+    ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
+                 "SLC0473: cannot create socket '%s' for daemon process group '%s'; the server does not start",
                  path.c_str(), options.name);
     return nullptr;
   }
@@ -127,8 +133,11 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
   socket.used = true;
   // Drawn in its place, so that no copy stays in memory that processes of other groups inherit.
   if (!socket.keys.add_generation()) {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
-                 "No key can be drawn for daemon process group '%s', so the server does not start", options.name);
+    ap_log_error(
+        APLOG_MARK, APLOG_EMERG, errno, server,
+        "SLC0474: cannot draw a key for daemon process group '%s', because the system gives no random numbers; the "
+        "server does not start",
+        options.name);
     close(socket);
     return nullptr;
   }
@@ -159,17 +168,20 @@ void DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* ser
   if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
   const int descriptor = listen_at(socket->path, options.listen_backlog);
   if (descriptor < 0) {
-    ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
-                 "A process of daemon process group '%s' has shut down the group's socket '%s', and it cannot be made "
-                 "anew: the group answers nobody until the server is restarted",
-                 options.name, socket->path);
+    ap_log_error(
+        APLOG_MARK, APLOG_ERR, errno, server,
+        "SLC0475: a process of daemon process group '%s' shut down the socket '%s' of the group, and the socket cannot "
+        "be created again; restart the server, because the group serves no requests until then",
+        options.name, socket->path);
     return;
   }
   ::close(socket->descriptor);
   socket->descriptor = descriptor;
-  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-               "A process of daemon process group '%s' has shut down the group's socket '%s', which has been made anew",
-               options.name, socket->path);
+  ap_log_error(
+      APLOG_MARK, APLOG_WARNING, 0, server,
+      "SLC0476: a process of daemon process group '%s' shut down the socket '%s' of the group; the socket has been "
+      "created again",
+      options.name, socket->path);
 }
 
 void DaemonSockets::keep_only(const char* group) noexcept {

@@ -33,10 +33,11 @@ bool is_throttled(const Daemon& daemon) noexcept {
 
 void log_end(const ParentState& state, const Daemon& daemon, apr_wait_t status) {
   if (WIFSIGNALED(status)) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server, "Daemon process '%s' (pid %d) was ended by signal %d",
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
+                 "SLC0491: daemon process '%s' (pid %d) was ended by signal %d; the server replaces it",
                  daemon.group->options.name, daemon.process.pid, WTERMSIG(status));
   } else {
-    ap_log_error(APLOG_MARK, APLOG_INFO, 0, state.server, "Daemon process '%s' (pid %d) has ended",
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, state.server, "SLC0492: daemon process '%s' (pid %d) has ended",
                  daemon.group->options.name, daemon.process.pid);
   }
 }
@@ -51,10 +52,10 @@ void count_early_end(const ParentState& state, Daemon& daemon) noexcept {
   daemon.short_lives = short_life ? std::min(daemon.short_lives + 1, kShortLives) : 0;
   daemon.early_ends = short_life && !served ? std::min(daemon.early_ends + 1, kEarlyEnds) : 0;
   if (throttled || !is_throttled(daemon)) return;
-  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
-               "Daemon process '%s' exits immediately after its start again and again: restarts are throttled to one "
-               "a second",
-               daemon.group->options.name);
+  ap_log_error(
+      APLOG_MARK, APLOG_WARNING, 0, state.server,
+      "SLC0493: daemon process '%s' exits immediately after its start; restarts are throttled to one per second",
+      daemon.group->options.name);
 }
 
 /// Releases what the parent kept for a process that has ended.
@@ -126,8 +127,7 @@ void kill_stalled_daemons(ParentState& state) {
     if (!entry.stall.stalled(beats, elapsed_ns, kCheckMostNs, limit_ns)) continue;
     ap_log_error(
         APLOG_MARK, APLOG_ERR, 0, state.server,
-        "Daemon process '%s' (pid %d) does not run any more: no sign of life for its deadlock timeout of %d s. "
-        "It is killed",
+        "SLC0494: daemon process '%s' (pid %d) has not run for its deadlock timeout of %d s; it is killed and replaced",
         entry.group, entry.pid, entry.deadlock_timeout);
     signal_child(entry.pid, SIGKILL);
   }

@@ -62,11 +62,11 @@ void end_all(ParentState& state, const std::vector<pid_t>& pids, std::uint64_t a
     if (ended_by(pid, kill_deadline_ns)) {
       process_ended(state, pid);
     } else {
-      ap_log_error(
-          APLOG_MARK, APLOG_ERR, 0, state.server,
-          "Daemon process %d was killed, and its end is not reported: it is traced, or waits for a device. The "
-          "server goes on without it; look for processes of its user",
-          pid);
+      ap_log_error(APLOG_MARK, APLOG_ERR, 0, state.server,
+                   "SLC0495: daemon process %d was killed, but has not ended, because it is traced or waits for a "
+                   "device; the server "
+                   "continues without it; look for remaining processes of its user",
+                   pid);
     }
   }
 }

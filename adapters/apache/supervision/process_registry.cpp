@@ -54,10 +54,11 @@ std::vector<Registry::Demand> demands(ParentState& state) {
 }
 
 void log_without_memory(const ParentState& state, const char* group) {
-  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
-               "A process of group '%s' has no shared memory to record in, because no region is free: the handler '%s' "
-               "counts it as unlisted and leaves its requests out",
-               group, kMetricsHandlerName);
+  ap_log_error(
+      APLOG_MARK, APLOG_WARNING, 0, state.server,
+      "SLC0480: no shared memory is left for a process of group '%s'; the handler '%s' counts the process as unlisted "
+      "and omits its requests",
+      group, kMetricsHandlerName);
 }
 
 int reserve(ParentState& state, const Registry::Tenant& tenant, std::size_t threads, const char* name) {
@@ -78,10 +79,10 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
   begin_generation(state, pool, server);
   state.registry.emplace(retained_registry());
   if (!state.registry->open(kMostBytes)) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
-                 "The system has no memory files that processes can share (memfd_create, /proc): the handler '%s' "
-                 "will answer with an error",
-                 kMetricsHandlerName);
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING, errno, server,
+        "SLC0481: the system cannot create shared memory (memfd_create, /proc); the handler '%s' answers with an error",
+        kMetricsHandlerName);
     state.registry.reset();
     return OK;
   }
@@ -89,10 +90,11 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
   state.registry->cancel_reserved();
   state.registry->reap_missing();
   if (!state.registry->pre_allocate(demands(state))) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
-                 "There is no shared memory for all processes that the configuration allows: the handler '%s' will "
-                 "leave out those that find none",
-                 kMetricsHandlerName);
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING, errno, server,
+        "SLC0482: cannot reserve shared memory for all processes that the configuration allows; the handler '%s' omits "
+        "the requests of processes without",
+        kMetricsHandlerName);
   }
   state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
   return OK;
@@ -102,9 +104,11 @@ int reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
   if (!state.registry) return Registry::kNoSlot;
   const Registry::Group group = state.registry->group(options.name, Mode::kDaemon);
   if (group.shared) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
-                 "There are more than %d process groups: '%s' is counted together with others",
-                 static_cast<int>(Registry::kGroups), options.name);
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING, 0, state.server,
+        "SLC0483: there are more than %d process groups; the requests of group '%s' are counted together with those of "
+        "others",
+        static_cast<int>(Registry::kGroups), options.name);
   }
   return reserve(state, tenant_of(options, group.index), threads_of(options), options.name);
 }
