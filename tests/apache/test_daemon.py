@@ -190,7 +190,7 @@ def test_a_wrong_option_is_an_error_of_the_configuration(options: str) -> None:
 
 
 def test_a_group_cannot_be_defined_twice() -> None:
-    assert "defined already" in config_error(["WSGIDaemonProcess d", "WSGIDaemonProcess d"])
+    assert "already defined" in config_error(["WSGIDaemonProcess d", "WSGIDaemonProcess d"])
 
 
 # Requests

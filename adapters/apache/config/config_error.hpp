@@ -15,7 +15,7 @@ const char* error(const cmd_parms* cmd, Parts... parts) {
 inline const char* only_in_main_server(cmd_parms* cmd) {
   return ap_check_cmd_context(cmd, GLOBAL_ONLY) == nullptr
              ? nullptr
-             : error(cmd, "cannot occur within a section; it belongs to the main server");
+             : error(cmd, "is allowed in the main server only, outside of any section");
 }
 
 }  // namespace sluice::apache

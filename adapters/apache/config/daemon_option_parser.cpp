@@ -138,13 +138,14 @@ const char* DaemonOptionParser::set_text(const char* name, const char* value, bo
 
 const char* DaemonOptionParser::set_user(const char* value) {
   const char* name = nullptr;
-  if (!find_user(value, options_.uid, name)) return apr_pstrcat(pool_, "there is no user '", value, "'", nullptr);
+  if (!find_user(value, options_.uid, name)) return apr_pstrcat(pool_, "user '", value, "' does not exist", nullptr);
   options_.user = apr_pstrdup(pool_, name);
   return options_.uid == 0 ? "a daemon process must not run as root" : nullptr;
 }
 
 const char* DaemonOptionParser::set_group(const char* value) {
-  return find_group_id(value, options_.gid) ? nullptr : apr_pstrcat(pool_, "there is no group '", value, "'", nullptr);
+  return find_group_id(value, options_.gid) ? nullptr
+                                            : apr_pstrcat(pool_, "group '", value, "' does not exist", nullptr);
 }
 
 const char* DaemonOptionParser::set_umask(const char* value) {
@@ -168,13 +169,13 @@ const char* DaemonOptionParser::complete() {
     return apr_pstrcat(pool_, "option 'home' must be an absolute path, not '", options_.home, "'", nullptr);
   }
   if (options_.script_user != nullptr && options_.script_group != nullptr) {
-    return "only one of 'script-user' and 'script-group' can be given";
+    return "options 'script-user' and 'script-group' exclude each other";
   }
   if (options_.script_user != nullptr && !find_user_id(options_.script_user, options_.script_uid)) {
-    return apr_pstrcat(pool_, "there is no user '", options_.script_user, "'", nullptr);
+    return apr_pstrcat(pool_, "user '", options_.script_user, "' does not exist", nullptr);
   }
   if (options_.script_group != nullptr && !find_group_id(options_.script_group, options_.script_gid)) {
-    return apr_pstrcat(pool_, "there is no group '", options_.script_group, "'", nullptr);
+    return apr_pstrcat(pool_, "group '", options_.script_group, "' does not exist", nullptr);
   }
   return nullptr;
 }

@@ -102,7 +102,7 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
   }
   if (cmd->info != nullptr) {
     alias.pattern = ap_pregcomp(cmd->pool, alias.location, AP_REG_EXTENDED);
-    if (alias.pattern == nullptr) return error(cmd, "'", alias.location, "' is not a regular expression");
+    if (alias.pattern == nullptr) return error(cmd, "'", alias.location, "' is not a valid regular expression");
   }
   note_application_group(alias.application_group);
   *static_cast<Alias*>(apr_array_push(config_of(cmd->server).aliases)) = alias;
@@ -130,7 +130,7 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
   if (script.application_group == nullptr) return error(cmd, "option 'application-group' is required");
   if (script.process_group == nullptr) return error(cmd, "option 'process-group' is required");
   for (const char* const group : {script.application_group, script.process_group}) {
-    if (has_expansion(group)) return error(cmd, "'", group, "' has no value outside a request");
+    if (has_expansion(group)) return error(cmd, "'", group, "' has a value only while a request is served");
   }
   note_application_group(script.application_group);
   *static_cast<Import*>(apr_array_push(process_config().imports)) = script;
@@ -138,20 +138,20 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
 }
 
 const char* application_group(cmd_parms* cmd, void* config, const char* value) {
-  if (*value == '\0') return error(cmd, "needs a name");
+  if (*value == '\0') return error(cmd, "requires a name");
   note_application_group(value);
   static_cast<DirectoryConfig*>(config)->application_group = value;
   return nullptr;
 }
 
 const char* process_group(cmd_parms* cmd, void* config, const char* value) {
-  if (*value == '\0') return error(cmd, "needs a name");
+  if (*value == '\0') return error(cmd, "requires a name");
   static_cast<DirectoryConfig*>(config)->process_group = group_name(value);
   return nullptr;
 }
 
 const char* callable_object(cmd_parms* cmd, void* config, const char* value) {
-  if (*value == '\0') return error(cmd, "needs a name");
+  if (*value == '\0') return error(cmd, "requires a name");
   static_cast<DirectoryConfig*>(config)->callable = value;
   return nullptr;
 }
@@ -171,8 +171,10 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
   daemon::DaemonOptions options;
   options.name = ap_getword_conf(cmd->pool, &line);
   if (*options.name == '\0') return error(cmd, "requires a name");
-  if (has_expansion(options.name)) return error(cmd, "'", options.name, "' cannot be the name of a process group");
-  if (find_daemon_group(options.name) != nullptr) return error(cmd, "'", options.name, "' is defined already");
+  if (has_expansion(options.name))
+    return error(cmd, "'", options.name, "' cannot be the name of a process group, because it contains a variable");
+  if (find_daemon_group(options.name) != nullptr)
+    return error(cmd, "process group '", options.name, "' is already defined");
   DaemonOptionParser parser(cmd->pool, options);
   while (*line != '\0') {
     Option option;
@@ -192,7 +194,7 @@ const char* restrict_embedded(cmd_parms* cmd, void*, const char* value) {
 const char* socket_prefix(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
   process_config().socket_prefix = ap_server_root_relative(cmd->pool, value);
-  return process_config().socket_prefix != nullptr ? nullptr : error(cmd, "'", value, "' is not a path");
+  return process_config().socket_prefix != nullptr ? nullptr : error(cmd, "'", value, "' is not a valid path");
 }
 
 const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
@@ -202,7 +204,7 @@ const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
 
 const char* python_path(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
-  if (*value == '\0') return error(cmd, "needs directories, separated by colons");
+  if (*value == '\0') return error(cmd, "requires directories, separated by colons");
   process_config().python_path = value;
   return nullptr;
 }
@@ -310,24 +312,27 @@ const command_rec directives[] = {
     one("WSGIProcessGroup", process_group, kDirectory, "Name of the process group for the application"),
     one("WSGICallableObject", callable_object, kAnywhere, "Name of the callable in the script"),
     one("WSGIScriptReloading", directory_switch<&DirectoryConfig::script_reloading>, kAnywhere,
-        "On or Off: load a script again when it changes"),
+        "On or Off: reload a script when its file changes"),
     one("WSGIPassAuthorization", directory_switch<&DirectoryConfig::pass_authorization>, kAnywhere,
-        "On or Off: pass the Authorization header on"),
+        "On or Off: pass the Authorization header to the application"),
     one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
-        "On or Off: accept request bodies without a length"),
-    one("WSGIMapHEADToGET", map_head_to_get, kAnywhere, "On, Off or Auto: have HEAD requests served as GET"),
+        "On or Off: accept chunked request bodies, which have no length"),
+    one("WSGIMapHEADToGET", map_head_to_get, kAnywhere,
+        "On, Off or Auto: pass HEAD requests to the application as GET"),
     raw("WSGIDaemonProcess", daemon_process, nullptr, kServer, "Name of a process group, then options"),
     one("WSGIRestrictEmbedded", restrict_embedded, kServer, "On or Off: serve applications in daemon processes only"),
-    one("WSGISocketPrefix", socket_prefix, kServer, "Beginning of the paths of the sockets of daemon processes"),
-    two("WSGITelemetryService", telemetry_service, kServer, "unix:/path of the service, then interval=SECONDS"),
+    one("WSGISocketPrefix", socket_prefix, kServer, "Prefix of the paths of the sockets of daemon processes"),
+    two("WSGITelemetryService", telemetry_service, kServer,
+        "unix:/path of the telemetry service, then interval=SECONDS"),
     raw("WSGITelemetryOptions", telemetry_options, nullptr, kServer, "Flags with or without + and -, None, or All"),
-    one("WSGISlowRequests", slow_requests, kServer, "Seconds from which on a request is slow"),
-    one("WSGIServerMetrics", server_metrics, kServer, "On or Off: let applications see the scoreboard"),
+    one("WSGISlowRequests", slow_requests, kServer, "Duration in seconds from which a request is reported as slow"),
+    one("WSGIServerMetrics", server_metrics, kServer, "On or Off: allow server_metrics() in embedded applications"),
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),
     one("WSGIPythonOptimize", python_optimize, kServer, "0, 1 or 2, as for python -O"),
-    one("WSGIInterpreterLimit", interpreter_limit, kServer, "Sub-interpreters that clients may cause in a process"),
-    one("WSGIPerInterpreterGIL", per_interpreter_gil, kServer, "On or Off: a lock of its own for each sub-interpreter"),
+    one("WSGIInterpreterLimit", interpreter_limit, kServer,
+        "Maximum number of sub-interpreters that requests can create in a process"),
+    one("WSGIPerInterpreterGIL", per_interpreter_gil, kServer, "On or Off: give each sub-interpreter its own GIL"),
     {}};
 
 }  // namespace sluice::apache

@@ -38,7 +38,7 @@ const char* apply(cmd_parms* cmd, const char* word, Flags& flags) {
   if (*name == '\0') return error(cmd, "'", word, "' alone is not a flag");
   const bool none = strcasecmp(name, "None") == 0;
   const bool all = strcasecmp(name, "All") == 0;
-  if (sign && (none || all)) return error(cmd, "'", name, "' may not have a + or - in front");
+  if (sign && (none || all)) return error(cmd, "'", name, "' cannot follow + or -");
   if (sign ? flags.absolute : flags.relative) return error(cmd, "flags with and without + or - cannot be mixed");
   const int flag = all ? kAllTelemetryOptions : flag_of(name);
   if (flag == 0 && !none) return error(cmd, "unknown flag '", name, "'");
@@ -84,7 +84,7 @@ const char* telemetry_options(cmd_parms* cmd, void*, const char* line) {
     if (*word == '\0') break;
     if (const char* const problem = apply(cmd, word, flags)) return problem;
   }
-  if (!flags.relative && !flags.absolute) return error(cmd, "needs a flag at least");
+  if (!flags.relative && !flags.absolute) return error(cmd, "requires at least one flag");
   process_config().telemetry_options = flags.value;
   return nullptr;
 }
@@ -93,7 +93,7 @@ const char* slow_requests(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
   double seconds = 0.0;
   if (!parse_seconds(value, seconds) || seconds < 0.0) {
-    return error(cmd, "must be a number of seconds, not negative: '", value, "'");
+    return error(cmd, "must be a number of seconds that is 0 or more, not '", value, "'");
   }
   process_config().slow_requests = seconds;
   return nullptr;
