@@ -27,7 +27,7 @@ int name_in_server_header(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec
 }
 
 void register_hooks(apr_pool_t*) {
-  // The modules that map URLs to files in general come first, those that do it for the rest of the URLs after.
+  // mod_alias comes first, and the modules that map the remaining URLs come after.
   static const char* const before[] = {"mod_alias.c", nullptr};
   static const char* const after[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
   ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);

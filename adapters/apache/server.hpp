@@ -1,7 +1,7 @@
-// Apache's headers for C++, and the names by which this module is known to it.
+// Apache's headers for C++, and the names of this module and its handlers.
 #pragma once
 
-// First: the others do not stand without it.
+// This header comes first, because the others need it.
 #include <httpd.h>
 
 #include <apr_strings.h>

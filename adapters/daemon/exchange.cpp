@@ -66,7 +66,7 @@ absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {
   return channel_.send(FrameType::kReadRequest, encode(ReadRequest{.least = least, .most = most}));
 }
 
-/// Nothing is sent any more on a connection whose other end does not keep to the protocol.
+/// Marks the connection as unusable, because its other end has violated the protocol.
 absl::Status SocketExchange::violation() {
   gone_ = true;
   return absl::DataLossError("the server sent something else than the body");
@@ -101,7 +101,7 @@ absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bo
   if (gone_) return absl::CancelledError("client gone");
   std::size_t size = 0;
   for (const std::string_view block : blocks) size += block.size();
-  // Blocks of more than a frame may hold go out one by one, in parts.
+  // Blocks that do not fit one frame are sent one after the other, in parts.
   if (size > kDataMax) {
     for (std::string_view block : blocks) {
       while (!block.empty()) {
@@ -140,7 +140,7 @@ absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std
     frames.add_header(FrameType::kData, part);
     absl::Status status = send(frames);
     if (status.ok()) status = channel_.send_file(descriptor, offset, part);
-    // The frame was promised more: nothing can follow on this connection.
+    // The header has announced more bytes, so nothing can follow on this connection.
     gone_ = !status.ok();
     if (gone_) return absl::IsDataLoss(status) ? absl::InternalError(status.message()) : status;
     offset += part;
@@ -149,7 +149,7 @@ absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std
   return absl::OkStatus();
 }
 
-/// As the server tags what it logs of a request.
+/// Logs a line with the client in front, as the server does for lines of a request.
 void SocketExchange::log(bindings::LogLevel level, std::string_view line) const noexcept {
   host_.log(level, absl::StrCat("[client ", std::string(head_.client), "] ", std::string(line)));
 }

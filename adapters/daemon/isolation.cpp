@@ -22,8 +22,8 @@
 namespace sluice::daemon {
 namespace {
 
-/// Closes the numbers from `first` to `last`, both included. Before Linux 5.9, and under a filter of system calls, one
-/// by one, as far as the limit of this process allows numbers.
+/// Closes the descriptors from `first` to `last`, both included. Where close_range() is missing (before Linux 5.9, or
+/// under a filter of system calls), closes them one by one up to the limit of the process.
 void close_range_of(int first, int last) noexcept {
   if (first > last) return;
   if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
@@ -39,7 +39,7 @@ struct Line {
   bool writable;
 };
 
-/// "begin-end permissions offset ...", numbers in hexadecimal. False if it is anything else.
+/// Parses "begin-end permissions offset ..." with hexadecimal numbers. Returns false for any other text.
 bool parse(std::string_view text, Line& line) {
   const std::vector<absl::string_view> fields =
       absl::StrSplit(absl::string_view(text.data(), text.size()), absl::MaxSplits(' ', 3));
@@ -69,8 +69,8 @@ absl::Status each_mapping(absl::FunctionRef<void(const Line&)> visit) {
   return count != 0 ? absl::OkStatus() : absl::UnavailableError("/proc/self/maps cannot be read");
 }
 
-/// Adds the beginnings of shared mappings that can be written, or could be after mprotect(). /proc/self/smaps tells
-/// both by the flag "mw"; it is slow to read.
+/// Adds the beginnings of shared mappings that are writable, or would be after mprotect(). The flag "mw" in
+/// /proc/self/smaps says so; the file is slow to read.
 absl::Status add_possibly_writable(std::vector<const void*>& begins) {
   std::ifstream file("/proc/self/smaps");
   std::string text;

@@ -18,12 +18,12 @@ absl::Status failed(const char* call) {
   return absl::PermissionDeniedError(absl::StrCat(call, " failed: ", std::strerror(errno)));
 }
 
-/// No supplementary group is left but those of the user.
+/// Returns true when the supplementary groups of the process are among those of the user.
 bool groups_dropped(const DaemonOptions& options) {
   std::vector<gid_t> allowed = {options.gid};
   if (options.user != nullptr) {
     int count = 0;
-    ::getgrouplist(options.user, options.gid, nullptr, &count);  // tells how many there are
+    ::getgrouplist(options.user, options.gid, nullptr, &count);  // gives their number
     allowed.resize(static_cast<std::size_t>(std::max(count, 1)));
     if (::getgrouplist(options.user, options.gid, allowed.data(), &count) < 0) return false;
   }
@@ -45,7 +45,7 @@ bool dropped(const DaemonOptions& options) {
     if (gid != options.gid) return false;
   }
   if (!groups_dropped(options)) return false;
-  // What was given up for good cannot be taken back.
+  // Dropped privileges cannot be regained, so this has to fail.
   return ::setuid(0) != 0 && ::geteuid() == options.uid;
 }
 

@@ -27,7 +27,7 @@ using bindings::LogLevel;
 
 namespace {
 
-/// How long a process that cannot serve waits before it ends and is made again.
+/// The time that a process without use waits before it ends, because the parent replaces it at once.
 constexpr unsigned kFailureSeconds = 1;
 
 class DaemonHost final : public bindings::Host {
@@ -61,7 +61,8 @@ class DaemonHost final : public bindings::Host {
   ::_exit(1);
 }
 
-/// Without the server there is nothing to serve. The kernel forgets this when ids change, so it is asked afterwards.
+/// Makes the kernel end the process when its parent ends. The kernel forgets this setting when ids change, so call this
+/// after that.
 absl::Status end_with_parent(pid_t parent) {
   if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
     return absl::PermissionDeniedError(absl::StrCat("prctl(PR_SET_PDEATHSIG) failed: ", std::strerror(errno)));
@@ -96,7 +97,7 @@ absl::Status set_up_surroundings(const DaemonOptions& options, pid_t parent) {
   return absl::OkStatus();
 }
 
-/// Null where there is nobody to report to, or nothing to report.
+/// Returns null when no telemetry service is configured, or the process serves no requests.
 telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Host& host, wsgi::Runtime& runtime,
                                     wsgi::ThreadContext& thread) {
   if (!options.telemetry.configured() || !options.daemon.serves()) return nullptr;
@@ -112,7 +113,7 @@ void run_process(const ProcessOptions& options) {
   if (options.daemon.serves()) SignalDispatcher::block_signals();
   if (absl::Status status = set_up_surroundings(options.daemon, options.parent); !status.ok()) fail(options, status);
 
-  // None of these is ever destroyed: threads that do not end with the process may use them to the last.
+  // These objects are never destroyed, because threads that are still running when the process ends may use them.
   auto& host = *new DaemonHost(options);
   auto& shutdown = *new ShutdownController(options.daemon, host, options.heartbeat);
   auto& runtime = *new wsgi::Runtime(options.python, host);

@@ -1,4 +1,4 @@
-// A daemon process from its fork to its end.
+// The life of a daemon process, from the moment when it is isolated to its end.
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +21,7 @@
 
 namespace sluice::daemon {
 
-/// Loads before the first request.
+/// A script that is loaded before the first request.
 struct ImportedScript {
   std::string application_group;
   std::string path;
@@ -30,22 +30,22 @@ struct ImportedScript {
 struct ProcessOptions {
   const DaemonOptions& daemon;
   int listener = -1;               ///< -1 for a service process.
-  KeyRing keys{};                  ///< Authenticates the requests of the server's workers.
+  KeyRing keys{};                  ///< The keys that authenticate requests.
   pid_t parent = 0;                ///< The server's parent process.
-  Heartbeat* heartbeat = nullptr;  ///< The parent looks at it; null: nobody does.
-  std::span<std::byte> memory;     ///< Where requests are recorded; empty: nobody else reads it.
-  /// Finds the server's scoreboard; null where the group may not see it.
+  Heartbeat* heartbeat = nullptr;  ///< Null when the parent does not check it.
+  std::span<std::byte> memory;     ///< The region in which requests are recorded; empty when no other process reads it.
+  /// Returns the server's scoreboard. Null when the group may not read it.
   const bindings::Scoreboard* (*scoreboard)() noexcept = nullptr;
   wsgi::ServerFacts facts;
   wsgi::Runtime::Options python;
   std::vector<ImportedScript> imports;
   telemetry::Settings telemetry;
-  telemetry::Identity identity;  ///< As far as the server knows it.
+  telemetry::Identity identity;  ///< Without the fields that only the process itself knows.
   std::optional<std::uint64_t> slow_threshold_us;
   std::function<void(bindings::LogLevel, std::string_view)> log;
 };
 
-/// Drops privileges, starts Python, serves requests and ends the process. In a forked child with a single thread.
+/// Drops privileges, starts Python, serves requests and ends the process. For a forked process with a single thread.
 [[noreturn]] void run_process(const ProcessOptions& options);
 
 }  // namespace sluice::daemon

@@ -18,9 +18,9 @@ using bindings::LogLevel;
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-/// Half a second, so that a process that has lost its listener is replaced within one.
+/// The pause between checks: half a second, so that a process without its listener is replaced within a second.
 constexpr timespec kTick = {0, 500'000'000};
-/// After a longer pause between two ticks the process itself stood still.
+/// A longer pause between two checks means that the process itself did not run.
 constexpr std::uint64_t kTickMostNs = 5 * kSecond / 2;
 constexpr timespec kShortTick = {0, 20'000'000};
 
@@ -54,7 +54,7 @@ void ShutdownController::stop(Stop how, const char* reason) noexcept {
   if (*none == '\0') reason_.compare_exchange_strong(none, reason, std::memory_order_release);
   int before = requested_stop_.load(std::memory_order_relaxed);
   while (before < static_cast<int>(how)) {
-    // The time first: who sees that an end was asked for sees since when.
+    // The time is stored first, so that a thread that reads the request also reads its time.
     requested_ns_.store(monotonic_ns(), std::memory_order_release);
     if (requested_stop_.compare_exchange_weak(before, static_cast<int>(how), std::memory_order_acq_rel)) break;
   }
@@ -62,7 +62,7 @@ void ShutdownController::stop(Stop how, const char* reason) noexcept {
 }
 
 void ShutdownController::lose_listener(const char* why) noexcept {
-  if (listener_lost_.exchange(true, std::memory_order_relaxed)) return;  // one line is enough
+  if (listener_lost_.exchange(true, std::memory_order_relaxed)) return;  // logged once
   host_.log(
       LogLevel::kError,
       absl::StrCat("SLC0520: daemon process '", options_.name, "' has lost its listening socket: ", why,
@@ -141,7 +141,8 @@ bool ShutdownController::due_to_close(const WorkerActivity& activity, std::uint6
   return activity.active() == 0 || now_ns >= requested_ns_.load(std::memory_order_acquire) + grace_ns();
 }
 
-/// Requests in flight have their grace, Python its time after it.
+/// Ends the process when its end takes too long: longer than the grace of the requests and the shutdown timeout of
+/// Python.
 void ShutdownController::enforce_end(std::uint64_t now_ns) const noexcept {
   if (options_.shutdown_timeout == 0) return;
   const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
@@ -175,7 +176,7 @@ void ShutdownController::watch(const WorkerActivity& activity) noexcept {
 }
 
 void ShutdownController::started() noexcept {
-  if (started_.load(std::memory_order_relaxed)) return;  // so that requests write no memory that others share
+  if (started_.load(std::memory_order_relaxed)) return;  // avoids a write to shared memory for each request
   started_.store(true, std::memory_order_relaxed);
   if (heartbeat_ != nullptr) heartbeat_->served.store(true, std::memory_order_relaxed);
 }
@@ -186,7 +187,7 @@ void ShutdownController::wait_for_requests(const WorkerActivity& activity) noexc
   const std::uint64_t begun_ns = monotonic_ns();
   while (activity.active() > 0) {
     const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
-    // When it is urgent, half of the time is left for Python to end in.
+    // An urgent end leaves half of the shutdown timeout to Python.
     if (monotonic_ns() - begun_ns >= (urgent ? seconds(options_.shutdown_timeout) / 2 : grace_ns())) return;
     const timespec moment = {0, 2'000'000};
     ::nanosleep(&moment, nullptr);

@@ -26,20 +26,21 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 
 std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
 
-/// The server sends the head of a request as soon as it is connected. Whoever takes longer for all of it, however it
-/// trickles in, is not the server, and holds a thread until then.
+/// The time for the whole head of a request, however slowly it arrives. The server sends the head as soon as it is
+/// connected, so a slower peer is not the server, and it occupies a thread.
 constexpr int kHeadSeconds = 10;
 
 std::uint64_t head_limit_ns(const DaemonOptions& options) noexcept {
   return seconds(options.socket_timeout > 0 ? std::min(options.socket_timeout, kHeadSeconds) : kHeadSeconds);
 }
 
-/// The time that stop() may wait.
+/// Returns the time that stop() may wait.
 std::uint64_t stop_limit_ns(const DaemonOptions& options) noexcept {
   return options.shutdown_timeout > 0 ? std::min(seconds(options.shutdown_timeout) / 2, kSecond) : kSecond;
 }
 
-/// A module that wants a new process every time is not asked again for the same request from then on.
+/// The number of attempts for one request in which a module may ask for a new process. Without a limit, a module that
+/// always asks would never serve the request.
 constexpr std::uint32_t kTriesToAsk = 3;
 
 constexpr std::uint32_t kForbidden = 403;
@@ -48,7 +49,7 @@ constexpr std::uint32_t kInternalServerError = 500;
 constexpr std::uint32_t kServiceUnavailable = 503;
 constexpr std::uint32_t kGatewayTimeout = 504;
 
-/// The events that lead to a refusal, in the order of Workers::Refusal.
+/// The texts for the log, indexed by Workers::Refusal.
 constexpr const char* kRefusalReasons[] = {
     "something else than a request arrived",
     "the head of the request did not arrive in time",
@@ -61,7 +62,7 @@ void answer(Channel& channel, std::uint32_t status) {
 
 void refuse_for_now(Channel& channel) { static_cast<void>(channel.send(FrameType::kRetry)); }
 
-/// A new process takes a script that has changed.
+/// Returns the script that a request asks for. A changed script is left to a new process.
 wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {
   using enum wsgi::Scripts::OnChange;
   return {.path = std::string(head.script),
@@ -134,7 +135,8 @@ Workers::InFlight::~InFlight() {
   workers_.active_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-/// Joins the threads that have ended and signals those that serve no request. False when there are none of these.
+/// Joins the threads that have ended and signals those that serve no request. Returns false when no thread of the
+/// second kind is left.
 bool Workers::end_idle() noexcept {
   bool idle = false;
   for (const auto& worker : workers_) {
@@ -151,9 +153,9 @@ bool Workers::end_idle() noexcept {
 }
 
 void Workers::stop() noexcept {
-  // A signal that comes just before a thread goes to sleep in accept() is in vain, so it is repeated. The wait has a
-  // bound, because a thread may be in a connection that proves nothing, or have blocked the signal. A thread that is
-  // left behind serves nothing more: dispatch() gives a request back once the process is closing.
+  // A signal that arrives just before a thread blocks in accept() has no effect, so it is repeated. The wait is
+  // bounded, because a thread may be reading a head that never arrives, or have blocked the signal. A thread that is
+  // left behind serves no more requests, because dispatch() refuses them once the process is closing.
   constexpr timespec kMoment = {0, 1'000'000};
   DeadlineWatcher::repair_signal();
   const std::uint64_t begun_ns = monotonic_ns();
@@ -165,7 +167,8 @@ const Workers::Worker* Workers::oldest() const noexcept {
   const Worker* oldest_worker = nullptr;
   std::uint64_t oldest_ns = UINT64_MAX;
   for (const auto& worker : workers_) {
-    const std::uint64_t start_ns = worker->start_ns.load(std::memory_order_relaxed);  // a guess is enough
+    const std::uint64_t start_ns =
+        worker->start_ns.load(std::memory_order_relaxed);  // an estimate suffices, so relaxed
     if (start_ns == 0 || start_ns >= oldest_ns) continue;
     oldest_ns = start_ns;
     oldest_worker = worker.get();
@@ -228,7 +231,7 @@ int Workers::accept() noexcept {
     if (ListenerCheck::is_lost(error)) {
       shutdown_.lose_listener("connections cannot be accepted from its descriptor");
     } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
-      // Out of descriptors or memory, most likely: those that are in use will come back.
+      // Most likely a lack of descriptors or memory, which will be released by requests in flight.
       log(LogLevel::kError,
           absl::StrCat("SLC0507: daemon process '", endpoint_.options.name, "' could not accept a connection, ", count,
                        " time(s): ", std::strerror(error), "; requests wait; look for too many open files"));
@@ -239,11 +242,11 @@ int Workers::accept() noexcept {
   return -1;
 }
 
-/// Repairs a listener whose accept() has returned without a connection, which only an application can have caused. The
-/// poll() keeps the threads asleep even if an application sets the flag again at once.
+/// Repairs a listener whose accept() has returned without a connection, because an application has made it
+/// non-blocking. poll() keeps the thread asleep even if the application does so again at once.
 void Workers::wait_for_connection() noexcept {
   const bool repaired = restore_blocking(endpoint_.listener);
-  // One thread finds the change; the others that it woke find nothing.
+  // One thread finds the flag set; the other threads that wake up find it cleared, and log nothing.
   if (const std::uint64_t count = repaired ? listener_repairs_.count() : 0; count > 0) {
     log(LogLevel::kWarning,
         absl::StrCat("SLC0508: daemon process '", endpoint_.options.name, "' found its listening socket non-blocking ",
@@ -272,8 +275,8 @@ void Workers::log_refusal(Refusal refusal) {
                                      "; only this server may connect; look for other programs that run as its user"));
 }
 
-/// Empty when the connection did not begin with a whole head. One that its client closed early is no event, because the
-/// server gives requests up.
+/// Reads the head of a request. Empty when there was none, which is logged. A connection that was closed early is not
+/// logged, because the server may abandon a request.
 std::optional<std::string> Workers::read_head(Channel& channel) {
   const absl::StatusOr<Frame> frame = channel.next();
   absl::Status status = frame.status();
@@ -293,13 +296,14 @@ Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
   if (const RequestKey* const key = endpoint_.keys.find(generation)) {
     return verify(*key, payload) ? Origin::kServer : Origin::kUnknown;
   }
-  // A configuration that is newer than this process: its requests are for the processes that were made with it.
+  // The request was signed under a newer configuration than this process has, so the processes of that generation serve
+  // it.
   const std::uint64_t newest = endpoint_.keys.newest();
   return generation > newest && generation - newest < KeyRing::kGenerations ? Origin::kNewerServer : Origin::kUnknown;
 }
 
 bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
-  std::optional<InFlight> request;  // ends after the connection is closed
+  std::optional<InFlight> request;  // destroyed after the channel, so it covers the closing of the connection
   Channel channel(socket, Sender::kServer, endpoint_.options.socket_timeout);
   set_buffer_sizes(socket);
   channel.end_at(monotonic_ns() + head_limit_ns(endpoint_.options));
@@ -315,17 +319,18 @@ bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   return true;
 }
 
-/// Serves a request that is known to come from the server.
+/// Serves an authenticated request.
 void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns,
                        wsgi::ThreadContext& thread) {
   channel.end_at(dispatched_ns + seconds(endpoint_.options.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {
     log(LogLevel::kError,
-        "SLC0510: a signed request cannot be decoded and was answered with 500; restart the server, because its processes may be of different versions");
+        "SLC0510: a signed request cannot be decoded and was answered with 500; restart the server, because its "
+        "processes may be of different versions");
     return answer(channel, kInternalServerError);
   }
-  // Accepted while the process began to end: as well served by the next.
+  // The request was accepted while the process began to end, so another process serves it.
   if (outdated_.load(std::memory_order_relaxed) || shutdown_.closing()) return refuse_for_now(channel);
   const int limit = endpoint_.options.queue_timeout;
   if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {

@@ -12,7 +12,7 @@ namespace {
 
 constinit ProcessConfig current{};
 
-/// The interface's, and whose it is.
+/// The version of mod_wsgi whose interface this module has, and the version of this module.
 constexpr const char* kModuleVersion = "6.1.1 (Sluice " SLUICE_VERSION ")";
 
 template <class T>
@@ -81,7 +81,7 @@ void* create_server_config(apr_pool_t* pool, server_rec*) {
   return config;
 }
 
-/// A virtual host's own aliases come before those of the main server.
+/// Puts the aliases of a virtual host before those of the main server.
 void* merge_server_config(apr_pool_t* pool, void* base, void* added) {
   auto* const config = make<ServerConfig>(pool);
   config->aliases =

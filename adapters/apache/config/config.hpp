@@ -1,5 +1,5 @@
-// What the directives say, as Apache keeps it: for each server its aliases, for each directory how requests are served,
-// and for the process how Python runs. Everything lives in Apache's pools.
+// The values of the directives: for each server its aliases, for each directory how requests are served, and for the
+// process how Python runs. All of them live in Apache's pools.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ struct Alias {
 };
 
 struct ServerConfig {
-  apr_array_header_t* aliases;  ///< Of Alias, in the order of the configuration.
+  apr_array_header_t* aliases;  ///< Elements: Alias, in the order of the configuration.
 };
 
 struct DirectoryConfig {
@@ -36,61 +36,61 @@ struct DirectoryConfig {
   int script_reloading;
   int pass_authorization;
   int chunked_request;
-  int map_head_to_get;  ///< 0, 1, or kUnset: only where a filter of the response wants the body.
+  int map_head_to_get;  ///< 0, 1, or kUnset: only when a filter needs the body of the response.
 };
 
-/// A script to load when a process starts.
+/// A script that is loaded when a process starts.
 struct Import {
   const char* path;
   const char* application_group;
   const char* process_group;  ///< Empty: the server's own processes.
 };
 
-/// A process group, and where its processes are met.
+/// A process group: its options, and how requests reach its processes.
 struct DaemonGroup {
   daemon::DaemonOptions options;
-  const char* socket;           ///< The path; null before the server has started, and for a service process.
-  const daemon::KeyRing* keys;  ///< Authenticates requests; null where `socket` is.
+  const char* socket;           ///< Path of the socket; null before the server has started, and for a service process.
+  const daemon::KeyRing* keys;  ///< The keys that sign requests; null when `socket` is.
 };
 
 enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCaptureUserAgent };
 
-/// Of the whole server, made anew for each reading of the configuration.
+/// The configuration of the whole server. Reset before each reading of the configuration.
 struct ProcessConfig {
   const char* python_home;
   const char* python_path;  ///< Directories, separated by colons.
   int optimize;
-  int own_gil;  ///< Each sub-interpreter has a lock of its own.
+  int own_gil;  ///< Each sub-interpreter has its own GIL.
   int server_metrics;
-  int restrict_embedded;        ///< No application is served by the server's own processes.
-  const char* socket_prefix;    ///< Null: in the server's runtime directory.
-  const char* telemetry_path;   ///< Path of the socket of the service; null without one.
+  int restrict_embedded;        ///< Applications run in daemon processes only.
+  const char* socket_prefix;    ///< Null for the server's runtime directory.
+  const char* telemetry_path;   ///< Path of the socket of the telemetry service; null when there is none.
   double telemetry_interval;    ///< Seconds.
-  double slow_requests;         ///< Seconds; below 0: they are not looked for.
-  int telemetry_options;        ///< A set of TelemetryOption.
-  int interpreter_limit;        ///< Sub-interpreters that clients may cause in a process.
+  double slow_requests;         ///< Seconds; negative when slow requests are not reported.
+  int telemetry_options;        ///< Bits of TelemetryOption.
+  int interpreter_limit;        ///< Maximum number of sub-interpreters that requests can create in a process.
   apr_array_header_t* imports;  ///< Elements: Import.
   apr_array_header_t* daemons;  ///< Elements: DaemonGroup.
   apr_array_header_t*
       application_groups;  ///< Elements are const char*: names of groups that directives give literally.
 };
 
-/// Sets what the configuration of process groups leaves to the server's own settings. Once these are known: in the hook
-/// post_config, before anything asks for the user of a group. May be called again.
+/// Sets the options of process groups that default to settings of the server. Call it in the hook post_config, when
+/// these are known, before the user of a group is used. Idempotent.
 void apply_server_defaults(const server_rec* server) noexcept;
 
-/// Null if there is none of this name.
+/// Returns the group with this name; null when there is none.
 [[nodiscard]] DaemonGroup* find_daemon_group(std::string_view name) noexcept;
 
-/// The one of the configuration that was read last.
+/// Returns the configuration that was read last.
 [[nodiscard]] ProcessConfig& process_config() noexcept;
 
-/// What the directives say of the external reporter and of slow requests, as processes take it.
+/// Return the settings of the external reporter and the threshold of slow requests, as a process needs them.
 [[nodiscard]] telemetry::Settings telemetry_settings();
 [[nodiscard]] telemetry::Identity telemetry_identity();
 [[nodiscard]] std::optional<std::uint64_t> slow_threshold_us() noexcept;
 
-/// Begins a configuration. For the hook pre_config.
+/// Resets the process configuration to the defaults. For the hook pre_config.
 void reset_process_config(apr_pool_t* pool);
 
 void* create_server_config(apr_pool_t* pool, server_rec* server);

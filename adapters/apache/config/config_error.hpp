@@ -1,17 +1,17 @@
-// How the handlers of directives refuse.
+// Errors of directives.
 #pragma once
 
 #include "adapters/apache/server.hpp"
 
 namespace sluice::apache {
 
-/// A message for a configuration error. Apache adds file and line, and this the directive.
+/// Returns the message of a configuration error, with the directive in front. Apache adds file and line.
 template <class... Parts>
 const char* error(const cmd_parms* cmd, Parts... parts) {
   return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", parts..., nullptr);
 }
 
-/// Directives whose effect is on the whole process belong to the main server.
+/// Returns an error when the directive stands in a section or a virtual host; null otherwise.
 inline const char* only_in_main_server(cmd_parms* cmd) {
   return ap_check_cmd_context(cmd, GLOBAL_ONLY) == nullptr
              ? nullptr

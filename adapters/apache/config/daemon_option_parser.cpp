@@ -65,7 +65,7 @@ constexpr TextOption kTexts[] = {
     {"script-group", &DaemonOptions::script_group},
 };
 
-/// "#123" as a number. False if it is a name.
+/// Parses an id such as "#123". Returns false for a name.
 bool numeric_id(const char* value, unsigned& id) { return *value == '#' && absl::SimpleAtoi(value + 1, &id); }
 
 bool find_user(const char* value, uid_t& uid, const char*& name) {
@@ -87,7 +87,7 @@ bool find_user_id(const char* value, uid_t& uid) {
 bool find_group_id(const char* value, gid_t& gid) {
   unsigned id = 0;
   if (numeric_id(value, id)) {
-    // The largest number stands for "unchanged" in system calls, so that no group can have it.
+    // The largest number means "unchanged" in system calls, so no group can have it.
     gid = id;
     return id != static_cast<gid_t>(-1);
   }

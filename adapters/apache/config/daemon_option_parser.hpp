@@ -1,4 +1,4 @@
-// The options of WSGIDaemonProcess.
+// The parser of the options of WSGIDaemonProcess.
 #pragma once
 
 #include "adapters/apache/server.hpp"
@@ -6,19 +6,19 @@
 
 namespace sluice::apache {
 
-/// The id of a user or group, given by name or as #number. False if there is none.
+/// Finds the id of a user or group by its name or #number. Returns false when there is none.
 [[nodiscard]] bool find_user_id(const char* value, uid_t& uid);
 [[nodiscard]] bool find_group_id(const char* value, gid_t& gid);
 
 class DaemonOptionParser {
  public:
-  /// Fills options that have the name of their group already.
+  /// The parser fills `options`, whose name is already set.
   DaemonOptionParser(apr_pool_t* pool, daemon::DaemonOptions& options) noexcept : pool_(pool), options_(options) {}
 
-  /// Null, or what is wrong.
+  /// Sets one option. Returns null, or an error.
   [[nodiscard]] const char* set(const char* name, const char* value);
 
-  /// Null, or what is wrong with all of them together. Finds the ids of the owners of scripts.
+  /// Checks the options together, and finds the ids of the owners of scripts. Returns null, or an error.
   [[nodiscard]] const char* complete();
 
  private:

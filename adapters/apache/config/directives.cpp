@@ -18,13 +18,13 @@ namespace {
 
 constexpr const char* kGlobal = "%{GLOBAL}";
 
-/// The next name=value of a line. Null and no error at its end.
+/// One name=value of a line.
 struct Option {
   const char* name = nullptr;
   const char* value = nullptr;
 };
 
-/// Null, or an error. The value may be quoted.
+/// Parses the next option of a line. Returns null, or an error. The value may be quoted.
 const char* next_option(cmd_parms* cmd, const char*& line, Option& option) {
   const std::size_t length = std::strcspn(line, "= \t");
   if (length == 0 || line[length] != '=') return error(cmd, "an option must be name=value, not '", line, "'");
@@ -50,7 +50,8 @@ const char* group_name(const char* value) { return std::strcmp(value, kGlobal) =
 
 bool has_expansion(const char* value) { return std::strstr(value, "%{") != nullptr; }
 
-/// Remembers a group that the configuration names: no client can invent it.
+/// Records an application group that the configuration names. WSGIInterpreterLimit does not apply to these, because no
+/// client can choose them.
 void note_application_group(const char* name) {
   if (name == nullptr || *name == '\0' || has_expansion(name)) return;
   *static_cast<const char**>(apr_array_push(process_config().application_groups)) = name;
@@ -72,14 +73,15 @@ const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alia
   return nullptr;
 }
 
-/// A script's path as Apache will have it in requests: one file has one module, however it is spelled.
+/// Returns the path of a script in the form that requests have, so that a file has one module however the path is
+/// spelled.
 const char* canonical(apr_pool_t* pool, const char* path) {
   char* merged = nullptr;
   const apr_status_t status = apr_filepath_merge(&merged, "/", path, APR_FILEPATH_TRUENAME, pool);
   return status == APR_SUCCESS ? merged : path;
 }
 
-/// A script whose both groups are known is loaded when a process starts.
+/// Loads the script of an alias at the start of a process, when both of its groups are known then.
 void import_alias(apr_pool_t* pool, const Alias& alias) {
   const bool importable = alias.process_group != nullptr && alias.application_group != nullptr &&
                           !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
@@ -250,7 +252,7 @@ const char* interpreter_limit(cmd_parms* cmd, void*, const char* value) {
   return nullptr;
 }
 
-/// True if a process group can be met; else says so.
+/// Returns true when a process group is defined; otherwise logs that it is not.
 bool defined(const char* directive, const char* process_group) {
   if (process_group == nullptr || *process_group == '\0' || has_expansion(process_group)) return true;
   if (find_daemon_group(process_group) != nullptr) return true;
@@ -262,7 +264,8 @@ bool defined(const char* directive, const char* process_group) {
 
 using Handler = const char* (*)(cmd_parms*, void*, const char*);
 
-/// In C++ the union of handler types cannot be initialised by name. By way of the type that stands for any function.
+/// Casts a handler to the type that the macros of Apache expect, because C++ cannot initialise their union by the name
+/// of a member. The cast goes through a third type to silence a warning about unrelated function types.
 cmd_func untyped(Handler handler) { return reinterpret_cast<cmd_func>(reinterpret_cast<void (*)()>(handler)); }
 
 command_rec one(const char* name, Handler handler, int where, const char* help) {
@@ -283,7 +286,7 @@ constexpr int kServer = RSRC_CONF;
 constexpr int kDirectory = RSRC_CONF | ACCESS_CONF;
 constexpr int kAnywhere = OR_FILEINFO;
 
-char match_marker;  // its address tells WSGIScriptAliasMatch from WSGIScriptAlias
+char match_marker;  // its address distinguishes WSGIScriptAliasMatch from WSGIScriptAlias
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// How Python is started in a process, from the directives.
+// The options with which Python starts in a process.
 #pragma once
 
 #include "adapters/daemon/daemon_options.hpp"
@@ -7,10 +7,10 @@
 
 namespace sluice::apache {
 
-/// What is null is taken from the directives for the whole server.
+/// Returns the options. Arguments that are null default to the directives of the main server.
 [[nodiscard]] wsgi::Runtime::Options python_options(const char* home, const char* path);
 
-/// The required owner of the scripts of a process group.
+/// Returns the required owner of the scripts of a process group.
 [[nodiscard]] wsgi::ScriptOwnerRule script_owner(const daemon::DaemonOptions& options);
 
 void set_server_version(wsgi::ServerFacts& facts);

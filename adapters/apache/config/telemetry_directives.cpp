@@ -15,17 +15,17 @@ constexpr std::string_view kInterval = "interval=";
 constexpr double kShortestInterval = 0.5;
 constexpr double kLongestSeconds = 1e9;
 
-/// False unless the whole text is a number of seconds that can be waited for.
+/// Parses a number of seconds. Returns false unless the whole text is one, and short enough to be waited for.
 bool parse_seconds(const char* text, double& seconds) {
   char* end = nullptr;
   seconds = std::strtod(text, &end);
   return end != text && *end == '\0' && std::isfinite(seconds) && seconds <= kLongestSeconds;
 }
 
-/// The bit of a flag; 0 if there is none of this name.
+/// Returns the bit of a flag; 0 for an unknown name.
 int flag_of(const char* name) { return strcasecmp(name, "CaptureUserAgent") == 0 ? kCaptureUserAgent : 0; }
 
-/// What one word of WSGITelemetryOptions changes.
+/// The flags of WSGITelemetryOptions, and whether words with or without a sign have occurred.
 struct Flags {
   int value;
   bool relative = false;

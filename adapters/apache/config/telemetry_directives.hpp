@@ -1,4 +1,4 @@
-// The directives of the external reporter and of slow requests. All of the main server.
+// The directives of the external reporter and of slow requests. All of them belong to the main server.
 #pragma once
 
 #include "adapters/apache/server.hpp"

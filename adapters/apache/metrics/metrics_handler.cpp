@@ -21,11 +21,11 @@ int refuse(request_rec* request, int status, const char* message) {
   return status;
 }
 
-/// Whether a `Require` of a <Location> that the request is in lets it through.
+/// Returns true when a `Require` in a <Location> of the request allows it.
 ///
-/// That the request got here says little: where no `Require` applies the server lets everybody through, and one that is
-/// meant for files, as for the document root, would apply here, too. So the question is put once more, with nothing in
-/// force but the sections for its URL: is there a `Require` among them, and is it met?
+/// The access check of the server does not suffice: it allows every request to which no `Require` applies, and a
+/// `Require` for files, such as the document root, would apply here, too. So the check is repeated with nothing but the
+/// sections for the URL in force: one of them has to contain a `Require`, and the request has to meet it.
 bool allowed(const request_rec* request) {
   request_rec copy = *request;
   copy.per_dir_config = copy.server->lookup_defaults;
@@ -37,7 +37,7 @@ bool allowed(const request_rec* request) {
 
 enum class Answer { kNegotiated, kPrometheus, kOpenMetrics, kJson };
 
-/// What the query asks for; none: something that does not exist.
+/// Returns the format that the query asks for; empty when there is no such format.
 std::optional<Answer> requested_answer(const char* query) {
   constexpr std::string_view kName = "format=";
   Answer answer = Answer::kNegotiated;
@@ -85,7 +85,7 @@ int respond(request_rec* request, Answer answer, const ServerReading& reading) {
 }
 
 int serve(request_rec* request) {
-  if (request->method_number != M_GET) {  // HEAD is one of those
+  if (request->method_number != M_GET) {  // HEAD counts as GET here
     ap_allow_standard_methods(request, REPLACE_ALLOW, M_GET, -1);
     return HTTP_METHOD_NOT_ALLOWED;
   }

@@ -1,5 +1,5 @@
-// The handler `sluice-metrics`: what all processes of the server have counted, as text. Knows nothing of Python, so
-// that it answers whatever applications do.
+// The handler `sluice-metrics`, which responds with the metrics of all processes of the server. It does not use Python,
+// so applications cannot delay it.
 #pragma once
 
 #include "adapters/apache/server.hpp"

@@ -13,8 +13,8 @@ namespace sluice::apache {
 namespace {
 
 struct Column {
-  const char* key;    ///< Of a line for programs, after "Sluice".
-  const char* title;  ///< Of a column for people.
+  const char* key;    ///< Name in the output for programs, after "Sluice".
+  const char* title;  ///< Title in the output for people.
   std::string value;
 };
 

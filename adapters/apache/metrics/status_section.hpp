@@ -1,11 +1,11 @@
-// A section of mod_status: the process groups at a glance. Nothing comes of it where mod_status is not loaded.
+// A section of mod_status with the figures of all process groups. Has no effect when mod_status is not loaded.
 #pragma once
 
 #include "adapters/apache/server.hpp"
 
 namespace sluice::apache {
 
-/// Among the hooks of the module.
+/// Registers the hook. Call it where the hooks of the module are registered.
 void add_status_section();
 
 }  // namespace sluice::apache

@@ -21,15 +21,15 @@ namespace sluice::apache {
 namespace {
 
 constinit Child* this_child = nullptr;
-/// The MPM forks a process for each connection from a child of the server.
+/// True when the MPM forks a process for each connection from a serving process.
 constinit bool forks_connections = false;
-/// Where this process records; empty: in memory of its own.
+/// The shared memory in which this process records; empty when it records in private memory.
 constinit std::span<std::byte> recording_memory;
 
-/// How long an application may take to end. The server's parent kills a process that takes about as long.
+/// The time that an application may take to end. The server's parent kills a process that takes longer.
 constexpr int kShutdownSeconds = 10;
 
-/// Why a process of the server ends is known to the server alone.
+/// The reason is empty, because only the server knows why one of its processes ends.
 constexpr const char* kShutdownReason = "";
 
 int ask_mpm(int what) {
@@ -133,7 +133,7 @@ void start_child(apr_pool_t* pool, server_rec* server) {
   const DeferredSignals::Scope whole_start(-1);
   try {
     this_child = new Child(pool, server, recording_memory);
-    // Before the pools of what the application may still use.
+    // The cleanup runs before those of pools that the application may still use.
     apr_pool_pre_cleanup_register(pool, this_child, stop_child);
   } catch (const std::exception& error) {
     ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,

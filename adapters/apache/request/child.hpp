@@ -1,4 +1,4 @@
-// One serving process of Apache: its recorder, its Python, and the threads that serve requests in it.
+// A serving process of Apache: its recorder, its Python, and the threads that serve requests in it.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@
 
 namespace sluice::apache {
 
-/// What the server is made of, asked of its MPM.
+/// The limits of processes and threads, as reported by the MPM.
 struct Capacity {
   long processes = 1;
   long threads = 1;
@@ -44,20 +44,20 @@ class EmbeddedHost final : public bindings::Host {
   bool external_reporter_;
 };
 
-/// Never destroyed: threads that do not end with their process may use it to the last.
+/// Never destroyed, because threads that are still running when the process ends may use it.
 class Child {
  public:
-  /// Starts Python and loads the scripts that are to be loaded at start. On the main thread of a new process. Errors
-  /// are logged; requests are then answered with them. `memory` is where requests are recorded; empty: where nobody
-  /// else reads it.
+  /// Starts Python and loads the scripts of the configuration. Call it on the main thread of a new process. Errors are
+  /// logged, and requests are then answered with 500. Requests are recorded in `memory`, or in private memory when it
+  /// is empty.
   Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// Ends Python in order, within a bounded time: an application that hangs is left to the kernel.
+  /// Stops Python. When the application hangs, the process ends after a bounded time.
   void stop();
 
-  /// The calling thread's context. It is ended with the thread.
+  /// Returns the context of the calling thread, which ends with the thread.
   [[nodiscard]] wsgi::ThreadContext& thread_of(request_rec* request);
 
   [[nodiscard]] wsgi::Runtime& runtime() noexcept { return runtime_; }
@@ -77,17 +77,17 @@ class Child {
   apr_pool_t* pool_;
 };
 
-/// The child of this process; null in the parent, and before the hook child_init.
+/// Returns the child of this process; null in the parent, and before the hook child_init.
 [[nodiscard]] Child* child() noexcept;
 
-/// The hook child_init, before all other modules: gives up what the process inherited and does not need.
+/// The hook child_init, before all other modules: releases what the process inherited and does not need.
 void isolate_child(apr_pool_t* pool, server_rec* server);
 
 /// The hook child_init.
 void start_child(apr_pool_t* pool, server_rec* server);
 
-/// The hook process_connection. Where an MPM forks a process for each connection, this is the first that is called in
-/// it: an application's copy of a serving process never begins a connection. Declines.
+/// The hook process_connection, which declines. An MPM that forks a process for each connection calls it first in that
+/// process, which distinguishes the process from a copy that an application has forked.
 int enter_connection(conn_rec* connection);
 
 }  // namespace sluice::apache

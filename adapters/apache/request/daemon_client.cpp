@@ -21,14 +21,15 @@ using daemon::Channel;
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-/// Processes that are about to end may each be met once, and again while they are.
+/// The number of attempts. Each process that is about to end may refuse a request, also more than once.
 constexpr int kTriesMax = 1000;
-/// Processes that may end while they take a request. One that ends each time it takes one is not replaced for ever.
+/// The number of processes that may end while they read a request. More attempts would end one process after the other
+/// when the request itself is the cause.
 constexpr std::uint32_t kUnreadTriesMax = 3;
 
 std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
 
-/// The part of the body that has arrived, which goes along with the head.
+/// The part of the request body that has arrived, which is sent with the head.
 class ArrivedBody {
  public:
   ArrivedBody(ApacheExchange& exchange, daemon::RequestHead& head) {
@@ -44,14 +45,14 @@ class ArrivedBody {
   std::unique_ptr<char[]> buffer_;
 };
 
-/// When the script was changed last: a process that was made meanwhile may have loaded a newer one.
+/// Returns the time of the last change of the script, read again because a new process may have loaded a newer file.
 std::int64_t modified_us(request_rec* request) {
   apr_finfo_t info;
   const apr_status_t status = apr_stat(&info, request->filename, APR_FINFO_MTIME, request->pool);
   return status == APR_SUCCESS ? info.mtime : request->finfo.mtime;
 }
 
-/// Encodes and signs the head. Empty, with a line in the log, when it is too large.
+/// Encodes and signs the head. Empty when it is too large, which is logged.
 std::optional<std::string> signed_request(request_rec* request, const DaemonGroup& group,
                                           const daemon::RequestHead& head) {
   std::optional<std::string> payload = daemon::encode(head);
@@ -67,7 +68,7 @@ std::optional<std::string> signed_request(request_rec* request, const DaemonGrou
   return payload;
 }
 
-/// One attempt on a connection of its own.
+/// Makes one attempt, on a connection of its own.
 DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
                           const daemon::RequestHead& head, std::string_view payload, std::uint64_t end_ns) {
   const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

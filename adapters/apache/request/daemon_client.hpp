@@ -1,4 +1,4 @@
-// A request that a daemon process serves, on the side of the server: handed over, and its response taken back.
+// The server's side of a request that a daemon process serves.
 #pragma once
 
 #include "adapters/apache/config/config.hpp"
@@ -7,8 +7,9 @@
 
 namespace sluice::apache {
 
-/// Has a daemon process of the group serve the request, whose variables are set. Gives OK, or the status to answer
-/// with; that has been logged. Blocks as long as it takes, bounded by the timeouts of the group between any two steps.
+/// Sends the request, whose variables are set, to a daemon process of the group, and passes on the response. Returns
+/// OK, or the status to answer with, whose reason has been logged. Blocks until the response is complete, at most for
+/// the exchange timeout of the group.
 [[nodiscard]] int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
                                   const wsgi::Assignment& assignment);
 

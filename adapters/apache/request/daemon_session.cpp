@@ -16,7 +16,7 @@ namespace {
 
 absl::Status violation(std::string_view what) { return absl::DataLossError({what.data(), what.size()}); }
 
-/// An error of the connection to the client, which is not the daemon process's doing.
+/// The status for an error of the connection to the client, which the daemon process has not caused.
 absl::Status client_lost() { return absl::AbortedError("client gone"); }
 
 absl::Status violation_of(const wsgi::HeadViolation& broken) {
@@ -51,7 +51,7 @@ DaemonSession::Answer DaemonSession::run(std::string_view head, bool again_if_un
   return status.ok() ? answer_ : broken(status);
 }
 
-/// The process did not read the whole head, without which it begins nothing.
+/// Asks for another attempt, because a process that has not read the whole head has not started the request.
 DaemonSession::Answer DaemonSession::unread() {
   ap_log_rerror(
       APLOG_MARK, APLOG_INFO, 0, request_,
@@ -90,7 +90,7 @@ absl::Status DaemonSession::on_read_request(const Frame& frame) {
   if (!daemon::decode(*payload, range)) return violation("it asks for no part of the request body");
   if (body_ended_) return violation("it asks for more than the request body");
   const absl::Status status = pass_body(range.least, range.most);
-  // The frames that the daemon sent before it went are there still.
+  // After Cancelled, frames that the daemon sent before it ended can still be read.
   return absl::IsCancelled(status) ? absl::OkStatus() : status;
 }
 
@@ -105,14 +105,15 @@ absl::Status DaemonSession::pass_body(std::uint64_t least, std::uint64_t most) {
   return absl::OkStatus();
 }
 
-/// Passes one piece, or the end of the body, or why there is no more. Adds nothing to `sent` when that was the last.
+/// Sends one piece of the body, its end, or the reason why the rest cannot be read. Adds 0 to `sent` when nothing
+/// follows.
 absl::Status DaemonSession::pass_piece(std::uint64_t most, std::uint64_t& sent) {
   if (piece_ == nullptr) piece_ = std::make_unique_for_overwrite<char[]>(daemon::kPieceMax);
   const absl::Span<char> piece(piece_.get(), std::min<std::uint64_t>(most, daemon::kPieceMax));
   const absl::StatusOr<std::size_t> size = exchange_.read(piece, 1);
   if (!size.ok()) return pass_error(size.status());
   const std::size_t more = *size == 0 ? 0 : read_arrived_body(exchange_, piece.subspan(*size)).size;
-  // From here on the body lacks what was read, so no other process can have it whole, even if this one gets no more.
+  // The piece has been read from the client, so no other process can have the whole body any more.
   body_ended_ = *size == 0;
   body_passed_ = true;
   // The daemon sends nothing while it waits for the body, so readable data means that it has already answered.
@@ -155,7 +156,7 @@ absl::Status DaemonSession::on_data(const Frame& frame) {
     left -= part->size();
     const std::string_view block = allowed(*part);
     const bool excess = block.size() < part->size() && promised_ && produced_ == *promised_;
-    // An end that has arrived already goes out in the same write. Nothing may follow it.
+    // An end frame that has already arrived is sent in the same write. No byte may follow it.
     const bool last = left == 0 && !excess && !short_of_promise() && channel_.take_if(FrameType::kEnd);
     const bool clean = !last || channel_.buffered() == 0;
     over_ = last;
@@ -166,7 +167,7 @@ absl::Status DaemonSession::on_data(const Frame& frame) {
   return absl::OkStatus();
 }
 
-/// The part of a block that the response may have. The rest would be taken for the next response.
+/// Returns the part of a block that fits the announced length. A client would take the rest for the next response.
 std::string_view DaemonSession::allowed(std::string_view block) noexcept {
   if (promised_) block = block.substr(0, *promised_ - std::min(*promised_, produced_));
   produced_ += block.size();

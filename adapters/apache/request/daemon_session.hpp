@@ -1,6 +1,6 @@
-// One request on one connection to a daemon process, on the side of the server. Nothing that arrives is trusted: the
-// head of the response passes the rules for embedded applications, its body is held to the length that it promises, and
-// a frame in the wrong place ends the session.
+// One request on one connection to a daemon process, on the server's side. Nothing that arrives is trusted: the head of
+// the response passes the same rules as in embedded mode, its body is limited to the announced length, and a frame in
+// the wrong place ends the session.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +17,18 @@ namespace sluice::apache {
 class DaemonSession {
  public:
   struct Answer {
-    bool again = false;  ///< The process did nothing for the request, and another one is to be asked.
-    int status = OK;     ///< For Apache: OK when a response was begun, otherwise the status to answer with.
+    bool again = false;  ///< The process has not started the request, so another process can serve it.
+    int status = OK;     ///< The result for Apache: OK when a response was begun, otherwise the status to answer with.
   };
 
-  /// All outlive the session. `body_ended`: all of the body goes with the head.
+  /// All arguments outlive the session. `body_ended` tells that the head contains the whole request body.
   DaemonSession(request_rec* request, const char* group, ApacheExchange& exchange, daemon::Channel& channel,
                 bool body_ended) noexcept
       : request_(request), group_(group), exchange_(exchange), channel_(channel), body_ended_(body_ended) {}
 
-  /// Sends the head of the request and passes on what is answered. Errors are logged. Blocks, until the channel ends at
-  /// the latest. `again_if_unread`: whether another process is to be asked when this one ends before it has read the
-  /// whole head, so that it cannot have begun with the request.
+  /// Sends the head of the request and passes on the response. Errors are logged. Blocks, at most until the end of the
+  /// channel. With `again_if_unread`, asks for another attempt when the process ends before it has read the whole head,
+  /// because it cannot have started the request.
   [[nodiscard]] Answer run(std::string_view head, bool again_if_unread);
 
  private:
@@ -58,12 +58,13 @@ class DaemonSession {
   daemon::Channel& channel_;
   std::unique_ptr<char[]> piece_;
   Answer answer_;
-  std::optional<std::uint64_t> promised_;  ///< The Content-Length of the response.
-  std::uint64_t produced_ = 0;             ///< Bytes of the body of the response that were passed on.
+  std::optional<std::uint64_t> promised_;  ///< The Content-Length of the response, when it has one.
+  std::uint64_t produced_ = 0;             ///< Number of bytes of the response body that were passed on.
   bool body_ended_;
-  bool body_passed_ = false;  ///< A part was read from the client, so no other process can have the whole body.
-  bool heard_ = false;        ///< The process has sent something, so it has read the head.
-  bool begun_ = false;        ///< The response has a head.
+  bool body_passed_ =
+      false;            ///< A part of the body was read from the client, so no other process can have the whole body.
+  bool heard_ = false;  ///< The process has sent a byte, so it has read the head.
+  bool begun_ = false;  ///< The head of the response has been passed on.
   bool over_ = false;
 };
 
@@ -72,7 +73,7 @@ struct Arrived {
   bool whole = false;  ///< The body ends with these bytes.
 };
 
-/// Reads the part of the request body that has arrived. An error comes out again when more is asked for.
+/// Reads the part of the request body that has arrived. An error is not reported, because the next read reports it.
 [[nodiscard]] Arrived read_arrived_body(ApacheExchange& exchange, absl::Span<char> into);
 
 }  // namespace sluice::apache

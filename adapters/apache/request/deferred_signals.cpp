@@ -18,7 +18,7 @@ constinit volatile sig_atomic_t depth = 0;
 constinit volatile sig_atomic_t pending = 0;
 constinit volatile sig_atomic_t client_socket = -1;
 
-/// Hands a signal to the handler that the server had put there.
+/// Calls the server's handler for a signal.
 void pass_on(int signal) {
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     if (kSignals[i] != signal) continue;
@@ -31,7 +31,7 @@ void pass_on(int signal) {
 
 void handle(int signal) {
   if (::getpid() != owner) {
-    // A child that the application forked without exec: the server's way to end is not its own.
+    // This is a process that the application forked without exec, so the server's handler must not run in it.
     ::signal(signal, SIG_DFL);
     ::raise(signal);
     return;

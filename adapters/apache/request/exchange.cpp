@@ -21,9 +21,9 @@ using bindings::LogLevel;
 
 namespace {
 
-/// What filters are asked for in one go.
+/// The number of bytes that filters are asked for at a time.
 constexpr std::size_t kBrigade = 64 * 1024;
-/// How often in a row they may give nothing.
+/// The number of times in a row that filters may return nothing.
 constexpr int kEmptyMax = 10'000;
 
 std::string error_text(apr_status_t status) {
@@ -31,7 +31,7 @@ std::string error_text(apr_status_t status) {
   return apr_strerror(status, text.data(), text.size());
 }
 
-/// Apache has fields of the request itself for these.
+/// Returns true for header fields that Apache keeps in the request itself.
 bool kept_elsewhere(std::string_view name) {
   return wsgi::same_name(name, "Content-Type") || wsgi::same_name(name, "Content-Length");
 }
@@ -68,7 +68,7 @@ apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char
   const auto read_bytes = static_cast<apr_off_t>(std::min(into.size(), kBrigade));
   apr_status_t status = APR_SUCCESS;
   size = 0;
-  // A brigade without data that is no end can come from a filter that needs more.
+  // A filter that needs more input can return a brigade without data before the end.
   for (int rounds = 0; status == APR_SUCCESS && size == 0 && !input_ended_; ++rounds) {
     status = ap_get_brigade(request_->input_filters, buckets, AP_MODE_READBYTES, blocking, read_bytes);
     if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(buckets)) {
@@ -85,7 +85,7 @@ apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char
   return status;
 }
 
-/// Kept: a filter that has failed may tell of an end when it is asked again.
+/// Stores the error and returns it, because a filter that has failed may report an end the next time.
 absl::Status ApacheExchange::read_error(apr_status_t status) {
   if (status == AP_FILTER_ERROR) {
     answered_ = true;
@@ -124,8 +124,8 @@ absl::StatusOr<std::size_t> ApacheExchange::read(absl::Span<char> into, std::siz
   return size;
 }
 
-/// Only of the protocol itself: filters that change a body are not made to be asked for half of what they need. And a
-/// client that waits to be asked for its body has sent none.
+/// Reads only when no filter but the protocol's own is present, because filters that transform a body may not support a
+/// partial read. A client that waits for "100 Continue" has sent nothing.
 absl::StatusOr<std::size_t> ApacheExchange::read_arrived(absl::Span<char> into) {
   const absl::Status nothing = absl::UnavailableError("");
   if (!input_broken_.ok()) return input_broken_;
@@ -150,8 +150,7 @@ void ApacheExchange::add_field(std::string_view name, std::string_view value) {
                  apr_pstrmemdup(pool, value.data(), value.size()));
 }
 
-/// Adds fields, those of one name as one. Fields that other modules have set before are few, so that a search among
-/// them for each field costs little.
+/// Adds fields, merged by name. The search among the fields of other modules costs little, because these are few.
 void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
   const bool others = !apr_is_empty_table(request_->headers_out);
   apr_table_t* const before = others ? apr_table_copy(request_->pool, request_->headers_out) : nullptr;
@@ -170,7 +169,7 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   request_->status = head.status;
   request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
   if (merges_) add_merged_fields(head.headers);
-  // Apache searches its table each time that one of these two is set, so the last of them is set, once.
+  // Apache searches its table whenever one of these two is set, so each is set once, to its last value.
   const std::string* type = nullptr;
   const std::string* length = nullptr;
   for (const auto& [name, value] : head.headers) {
@@ -180,9 +179,9 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   }
   if (type != nullptr) ap_set_content_type(request_, apr_pstrdup(request_->pool, type->c_str()));
   if (length != nullptr) ap_set_content_length(request_, std::strtoll(length->c_str(), nullptr, 10));  // was checked
-  // From here on a read must not have an interim "100 Continue" sent into the response. A client that was not asked for
-  // its body may send it or its next request, and nobody could tell which: so there is no next request. Nor is there
-  // after a status that clients take for an interim one.
+  // A later read must not send an interim "100 Continue" into the response. A client that still waits for it may send
+  // its body or its next request, which cannot be distinguished, so the connection is closed. The same holds after a
+  // status that clients take for an interim one.
   if (request_->expecting_100 != 0 || ap_is_HTTP_INFO(head.status)) request_->connection->keepalive = AP_CONN_CLOSE;
   request_->expecting_100 = 0;
   return absl::OkStatus();
@@ -206,8 +205,8 @@ absl::Status ApacheExchange::flush() {
   return pass(request_->connection->output_filters, buckets);
 }
 
-/// True for all but the first block of a response to HEAD, which takes the head along. HTTP/1 drops such blocks by
-/// itself, mod_http2 would send them.
+/// Returns true for every block of a response to HEAD after the first, which carries the head. HTTP/1 drops such blocks
+/// itself, but mod_http2 would send them.
 bool ApacheExchange::drops_body() noexcept { return std::exchange(head_passed_, true) && request_->header_only != 0; }
 
 absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bool last) {
@@ -218,8 +217,8 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
   for (const std::string_view block : blocks) {
     APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_transient_create(block.data(), block.size(), alloc));
   }
-  // With the end in the same brigade the server can tell the length of a short response by itself, and marks the end of
-  // a chunked one in the same write.
+  // With the end in the same brigade the server can compute the length of a short response, and ends a chunked response
+  // in the same write.
   APR_BRIGADE_INSERT_TAIL(buckets, last ? apr_bucket_eos_create(alloc) : apr_bucket_flush_create(alloc));
   const absl::Status status = pass(request_->output_filters, buckets);
   return status.ok() && last ? flush() : status;
@@ -231,7 +230,7 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
     ap_set_content_length(request_, static_cast<apr_off_t>(length));
   }
   if (length == 0 || drops_body() || !wsgi::status_allows_body(request_->status)) return absl::OkStatus();
-  // A descriptor of our own: buckets may outlive the application's.
+  // The descriptor is duplicated, because buckets may outlive the application's.
   apr_file_t* borrowed = nullptr;
   apr_file_t* file = nullptr;
   apr_os_file_t raw = descriptor;
@@ -254,7 +253,8 @@ void ApacheExchange::break_off() {
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
   apr_bucket_brigade* const buckets = ensure_brigade(output_);
   request_->connection->keepalive = AP_CONN_CLOSE;
-  // The chunk filter leaves out the last chunk when it sees this error, so that the client can tell.
+  // The chunk filter omits the last chunk when it sees this error, so the client notices that the response is
+  // incomplete.
   APR_BRIGADE_INSERT_TAIL(buckets, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, request_->pool, alloc));
   APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_eos_create(alloc));
   static_cast<void>(pass(request_->output_filters, buckets));

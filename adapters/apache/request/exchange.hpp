@@ -1,4 +1,4 @@
-// An Apache request as the exchange of one WSGI request.
+// The exchange of one WSGI request whose client is the client of an Apache request.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,11 @@ class ApacheExchange final : public wsgi::Exchange {
   void break_off() override;
   void log(bindings::LogLevel level, std::string_view line) const noexcept override;
 
-  /// Response fields of the same name go out as one, their values separated by commas, as mod_wsgi sends what comes
-  /// from its daemon processes; not those of which each is a value of its own (`Set-Cookie`, `WWW-Authenticate`).
+  /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
+  /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.
   void merge_repeated_fields() noexcept { merges_ = true; }
 
-  /// The HTTP status that an error while reading the body stands for; 0 if there was none.
+  /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
  private:
@@ -46,14 +46,14 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] bool drops_body() noexcept;
 
   request_rec* request_;
-  apr_bucket_brigade* input_ = nullptr;  ///< Empty between calls, as the other.
+  apr_bucket_brigade* input_ = nullptr;  ///< Both brigades are empty between calls.
   apr_bucket_brigade* output_ = nullptr;
   absl::Status input_broken_;
   bool input_ended_ = false;
   int input_error_ = 0;
   bool merges_ = false;
   bool head_passed_ = false;
-  bool answered_ = false;  ///< A filter of the server has answered a bad request body by itself.
+  bool answered_ = false;  ///< A filter of the server has already responded to an invalid request body.
 };
 
 }  // namespace sluice::apache

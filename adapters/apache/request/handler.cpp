@@ -30,7 +30,7 @@ int refuse(request_rec* request, int status, const char* message) {
   return status;
 }
 
-/// OK, or the status of a request whose script cannot be run.
+/// Returns OK, or the status of a request whose script cannot be run.
 int check_script(request_rec* request, bool aliased) {
   if (!aliased && (ap_allow_options(request) & OPT_EXECCGI) == 0) {
     return refuse(request, HTTP_FORBIDDEN, "SLC0430: scripts may not run here without Options ExecCGI");
@@ -48,8 +48,8 @@ int check_script(request_rec* request, bool aliased) {
   return OK;
 }
 
-/// OK, or the status of a request whose script belongs to somebody else than the process group wants. An early answer:
-/// the daemon process looks at the file again that it opens.
+/// Returns OK, or the status of a request whose script does not have the owner that the process group requires. The
+/// daemon process checks again the file that it opens.
 int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
   const apr_finfo_t& file = request->finfo;
   if (options.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != options.script_uid)) {
@@ -61,7 +61,7 @@ int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
   return OK;
 }
 
-/// OK, or the status of a request whose body cannot be accepted.
+/// Returns OK, or the status of a request whose body cannot be accepted.
 int check_body(request_rec* request, const DirectoryConfig& config) {
   if (const char* const coding = apr_table_get(request->headers_in, "Transfer-Encoding")) {
     if (!wsgi::same_name(coding, "chunked")) {
@@ -95,7 +95,7 @@ int client_socket(const request_rec* request) {
   return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
 }
 
-/// The name of the process group; empty for the server's own processes.
+/// Returns the name of the process group; empty for the server's own processes.
 std::string process_group(request_rec* request, const Alias& alias, const DirectoryConfig& config) {
   const char* const configured = either(alias.process_group, config.process_group);
   return configured != nullptr ? expand_group(request, configured) : std::string();
@@ -113,15 +113,15 @@ wsgi::Assignment assign(request_rec* request, const Alias& alias, const Director
           .accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())};
 }
 
-/// Whether a HEAD request is to be served as GET: filters that make headers of the body, as of a compressed one, want
-/// it.
+/// Returns true when a HEAD request is passed to the application as GET, because a filter derives header fields from
+/// the body, as compression does.
 bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
   if (request->method_number != M_GET || request->header_only == 0) return false;
   if (config.map_head_to_get != kUnset) return config.map_head_to_get == 1;
   return request->output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
 }
 
-/// The variables of the request beyond those that the server sets for every handler.
+/// Sets the variables of the request, beyond those that the server sets for every handler.
 void set_variables(request_rec* request, const Alias& alias, const DirectoryConfig& config,
                    const std::string& process_group, const wsgi::Assignment& assignment) {
   ap_add_common_vars(request);
@@ -157,7 +157,7 @@ int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
     case wsgi::Outcome::kUnavailable:
       return HTTP_SERVICE_UNAVAILABLE;
     case wsgi::Outcome::kFailed:
-    case wsgi::Outcome::kOutdated:  // not here: scripts are loaded again
+    case wsgi::Outcome::kOutdated:  // not in embedded mode, which reloads scripts
       break;
   }
   return exchange.input_error() != 0 ? exchange.input_error() : HTTP_INTERNAL_SERVER_ERROR;

@@ -29,8 +29,8 @@ void remember_alias(request_rec* request, const Alias& alias) {
   for (request_rec* main = request->main; main != nullptr; main = main->main) add_match(main, alias, request->uri);
 }
 
-/// How much of `uri` a prefix matches, 0 if it does not. A run of slashes counts as one, and a match ends where a
-/// segment does.
+/// Returns the number of bytes of `uri` that a prefix matches, or 0. A run of slashes counts as one slash, and a match
+/// ends at the end of a segment.
 std::size_t matched_length(const char* uri, const char* prefix) {
   const char* at = uri;
   while (*prefix != '\0') {
@@ -46,7 +46,7 @@ std::size_t matched_length(const char* uri, const char* prefix) {
   return whole_segment ? static_cast<std::size_t>(at - uri) : 0;
 }
 
-/// The file that an alias maps a request to; null if it does not match.
+/// Returns the file to which an alias maps a request; null when the alias does not match.
 const char* mapped_file(const request_rec* request, const Alias& alias) {
   if (alias.pattern != nullptr) {
     ap_regmatch_t groups[AP_MAX_REG_MATCH];
@@ -63,7 +63,8 @@ const char* mapped_file(const request_rec* request, const Alias& alias) {
   return apr_pstrcat(request->pool, alias.target, request->uri + (root ? 0 : length), nullptr);
 }
 
-/// Where the path info begins in the URI: walks both from their ends, a run of slashes in the URI counting as one.
+/// Returns the position of the path info in the URI. Compares both from their ends; a run of slashes in the URI counts
+/// as one.
 std::size_t path_info_start(std::string_view uri, std::string_view info) {
   std::size_t at_uri = uri.size();
   std::size_t at_info = info.size();
@@ -88,8 +89,8 @@ std::string without_doubled_slashes(std::string_view path) {
   return result;
 }
 
-/// host, or host:port where the port is not a standard one. The port is that of the connection: the one in a Host
-/// header is the client's choice, who could have an interpreter made for each.
+/// Returns host, or host:port when the port is not a standard one. The port is that of the connection, because a client
+/// could create an interpreter for each port that it puts into a Host field.
 std::string with_port(const request_rec* request, const char* host) {
   const apr_port_t port = request->connection->local_addr->port;
   std::string name = host != nullptr ? host : "";
@@ -97,7 +98,7 @@ std::string with_port(const request_rec* request, const char* host) {
   return name;
 }
 
-/// The value of %{ENV:name}; null if `configured` is something else or the variable is not set.
+/// Returns the value of %{ENV:name}; null when `configured` has another form or the variable is not set.
 const char* environment_value(const request_rec* request, std::string_view configured) {
   constexpr std::string_view kPrefix = "%{ENV:";
   if (!configured.starts_with(kPrefix) || !configured.ends_with('}')) return nullptr;
@@ -150,7 +151,7 @@ std::string expand_group(request_rec* request, std::string_view name) {
     return with_port(request, has_host ? request->hostname : request->server->server_hostname);
   }
   if (const char* const value = environment_value(request, name)) {
-    // A variable may name one of the others, but not a variable again.
+    // The value of a variable may be another %{...}, but not a variable again.
     const bool again = std::strncmp(value, "%{ENV:", 6) == 0;
     return *value == '%' && !again ? expand_group(request, value) : value;
   }

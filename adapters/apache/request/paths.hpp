@@ -1,4 +1,4 @@
-// From a URL to a script, and from a script to the names of its request.
+// The mapping of URLs to scripts, and the names that follow from it: SCRIPT_NAME, PATH_INFO and the groups.
 #pragma once
 
 #include <string>
@@ -13,16 +13,16 @@ int translate_alias(request_rec* request);
 /// Returns the alias that led to the file of a request; null when another module mapped it.
 [[nodiscard]] const Alias* matched_alias(const request_rec* request);
 
-/// SCRIPT_NAME: the part of the URL path that led to the script, without doubled slashes.
+/// Returns SCRIPT_NAME: the part of the URL path that led to the script, without doubled slashes.
 [[nodiscard]] std::string script_name(const request_rec* request);
 
-/// PATH_INFO: the part after it, without doubled slashes.
+/// Returns PATH_INFO: the part after it, without doubled slashes.
 [[nodiscard]] std::string path_info(const request_rec* request);
 
-/// The application group that a configured name means for a request. Null means %{RESOURCE}.
+/// Returns the application group for a request. A null `configured` stands for %{RESOURCE}.
 [[nodiscard]] std::string application_group(request_rec* request, const char* configured);
 
-/// The name of a group, with %{...} expanded for the request. Empty for %{GLOBAL}.
+/// Returns the name of a group, with %{...} expanded for the request. Empty for %{GLOBAL}.
 [[nodiscard]] std::string expand_group(request_rec* request, std::string_view name);
 
 }  // namespace sluice::apache

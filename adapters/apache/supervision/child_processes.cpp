@@ -16,8 +16,8 @@ bool is_child(pid_t pid) noexcept {
   return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/// Waits for the threads of a child that have ended and are traced by this process: the kernel keeps each until its
-/// tracer has waited for it, and reports the end of the child only after that of all its threads.
+/// Waits for threads of a child that have ended and are traced by this process. The kernel keeps each of them until its
+/// tracer has waited for it, and reports the end of the child only after that.
 void wait_for_traced_threads(pid_t pid) noexcept {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/%d/task", static_cast<int>(pid));

@@ -27,7 +27,7 @@
 namespace sluice::apache {
 namespace {
 
-/// Overwrites the arguments of the process, which `ps` shows. They lie in one piece, which the first begins.
+/// Overwrites the arguments of the process, which `ps` shows. They are contiguous, and the first is at the beginning.
 void name_process(const server_rec* server, const char* display_name, const char* group) {
   const std::string name =
       std::string_view(display_name) == "%{GROUP}" ? "(wsgi:" + std::string(group) + ")" : display_name;
@@ -43,7 +43,7 @@ void name_process(const server_rec* server, const char* display_name, const char
 void reset_signals() noexcept {
   for (const int signal_number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGALRM})
     ::signal(signal_number, SIG_DFL);
-  // The application's, once it asks for them; until then they must not end the process.
+  // These belong to the application when it subscribes to them, and must not end the process before that.
   for (const int signal_number : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(signal_number, SIG_IGN);
 }
 
@@ -87,7 +87,8 @@ int log_descriptor(const server_rec* server) noexcept {
   return has_descriptor ? descriptor : -1;
 }
 
-/// The scoreboard is shared memory that all processes of the server can write. A group that may see it reads it.
+/// Makes the scoreboard, which all processes of the server can write, read-only for a group that may read it. Returns
+/// false when the process has no scoreboard.
 bool keep_scoreboard(const daemon::DaemonOptions& options, server_rec* server) {
   if (!options.server_metrics || ap_get_scoreboard_global() == nullptr) return false;
   const absl::Status status = daemon::make_read_only(ap_get_scoreboard_global());
@@ -100,7 +101,7 @@ bool keep_scoreboard(const daemon::DaemonOptions& options, server_rec* server) {
   return false;
 }
 
-/// Leaves the process with the descriptors and the shared memory that it needs, and no other. Throws std::exception.
+/// Releases all descriptors and shared memory that the process does not need. Throws std::exception.
 void isolate(const ParentState& state, const Daemon& process, daemon::ProcessOptions& options) {
   if (!keep_scoreboard(process.group->options, state.server)) {
     options.scoreboard = nullptr;
@@ -111,7 +112,7 @@ void isolate(const ParentState& state, const Daemon& process, daemon::ProcessOpt
     throw std::runtime_error(std::string(status.message()));
   }
   state.retained->sockets.keep_only(process.group->options.name);
-  ::closelog();  // whoever logs to syslog opens it again
+  ::closelog();  // the next call of syslog() opens it again
   daemon::close_descriptors_but(
       {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(state.server), options.listener});
 }

@@ -1,4 +1,5 @@
-// A daemon process from its fork to the moment when nothing of the server is left in it that it does not need.
+// The first part of the life of a daemon process, from its fork until it has released everything of the server that it
+// does not need.
 #pragma once
 
 #include "adapters/apache/supervision/parent_state.hpp"

@@ -18,17 +18,17 @@
 namespace sluice::apache {
 namespace {
 
-/// Whether only root can put something else in the place of a socket in this directory.
+/// Returns true when only root can replace a socket in this directory.
 bool directory_is_safe(const std::string& path) {
   if (::geteuid() != 0) return true;  // a server without root has one user only
   struct stat info {};
-  if (::stat(path.substr(0, path.rfind('/') + 1).c_str(), &info) != 0) return true;  // which bind() will say
+  if (::stat(path.substr(0, path.rfind('/') + 1).c_str(), &info) != 0) return true;  // bind() will fail and report it
   if (info.st_uid != 0) return false;
   return (info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (info.st_mode & S_ISVTX) != 0;
 }
 
-/// Gives a socket that was just made to the user of the server's workers. Where others can write to the directory, the
-/// path may name something of theirs by now: only a socket of root's with a single name changes its owner.
+/// Makes the user of the serving processes the owner of a new socket. Others may have replaced the file if they can
+/// write to the directory, so only a socket of root with a single name changes its owner.
 bool give_to_server_user(const char* path) {
   if (::geteuid() != 0) return true;
   const int file = ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -47,7 +47,8 @@ bool give_to_server_user(const char* path) {
   return transferred;
 }
 
-/// A listening socket at a new path, which only the user of the server's workers may connect to. -1, with errno set.
+/// Creates a listening socket at a new path, to which only the user of the serving processes may connect. Returns -1 on
+/// an error, with errno set.
 int listen_at(const char* path, int backlog) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -82,7 +83,7 @@ void DaemonSockets::begin_use() noexcept {
 const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
   Socket* existing = find(options.name);
   if (existing != nullptr && (existing->user != options.uid || existing->user_group != options.gid)) {
-    // Processes of the user before may live on with the descriptor and the keys, whatever they were told.
+    // Processes of the previous user may still be alive with the descriptor and the keys.
     close(*existing);
     existing = nullptr;
   }
@@ -131,7 +132,7 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
   socket.user = options.uid;
   socket.user_group = options.gid;
   socket.used = true;
-  // Drawn in its place, so that no copy stays in memory that processes of other groups inherit.
+  // The key is drawn in its place, so that no copy stays in memory that processes of other groups inherit.
   if (!socket.keys.add_generation()) {
     ap_log_error(
         APLOG_MARK, APLOG_EMERG, errno, server,

@@ -1,5 +1,5 @@
-// The listening sockets of daemon process groups. They belong to the server's parent and stay through restarts, so that
-// nobody who connects is refused and what waits in a backlog is served by the next process.
+// The listening sockets of daemon process groups. The server's parent keeps them through restarts, so that no
+// connection is refused and connections in a backlog are served by the next process.
 #pragma once
 
 #include <sys/un.h>
@@ -10,35 +10,36 @@
 
 namespace sluice::apache {
 
-/// Plain memory of the process: it outlives a reading of the configuration, and the module itself, which a restart
-/// unloads. All zeros is a table without sockets. Only the parent changes it.
+/// Plain memory of the process, which outlives a reading of the configuration, and the module itself, which a restart
+/// unloads. All zeros is an empty table. Only the parent changes it.
 class DaemonSockets {
  public:
-  /// A new configuration begins to say what it uses.
+  /// Begins a configuration: marks all sockets as unused.
   void begin_use() noexcept;
 
-  /// The path of the group's socket, which is made if there is none. Draws a key of the group for this configuration.
-  /// Null after an error, which has been logged.
+  /// Marks the socket of a group as used, creates it when there is none, and draws a key for this configuration.
+  /// Returns its path; null after an error, which has been logged.
   [[nodiscard]] const char* use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server);
 
-  /// Closes and removes what the new configuration has not asked for.
+  /// Closes and removes the sockets that the configuration does not use.
   void close_unused() noexcept;
   void close_all() noexcept;
 
-  /// -1 if the group has no socket.
+  /// Returns the descriptor of the socket of a group; -1 when the group has no socket.
   [[nodiscard]] int descriptor_of(const char* group) const noexcept;
 
-  /// Before a process of the group starts: undoes what another of the group may have done to the socket that they
-  /// share. One that was shut down is made anew, at the same path. An error is logged.
+  /// Undoes changes that a process of the group may have made to the shared socket, before another process starts. A
+  /// socket that was shut down is created again at the same path. Errors are logged.
   void repair(const daemon::DaemonOptions& options, server_rec* server);
 
-  /// In a process of the group: closes the sockets of all other groups, and forgets their keys. Removes no file.
+  /// In a process of the group: closes the sockets of all other groups, and overwrites their keys. Removes no file.
   void keep_only(const char* group) noexcept;
 
-  /// In a process of the server that is to connect to the sockets: closes them all, and keeps the rest.
+  /// In a serving process, which connects to the sockets: closes all descriptors, and keeps paths and keys.
   void close_descriptors() noexcept;
 
-  /// The keys of the group, at an address that holds until the next close_unused(); null if the group has no socket.
+  /// Returns the keys of a group; null when the group has no socket. The address is valid until the next
+  /// close_unused().
   [[nodiscard]] const daemon::KeyRing* keys_of(const char* group) const noexcept;
 
  private:
@@ -51,13 +52,13 @@ class DaemonSockets {
     uid_t user;  ///< User and group of the processes that have had the descriptor and the keys.
     gid_t user_group;
     daemon::KeyRing keys;
-    bool used;  ///< By the configuration that was read last.
+    bool used;  ///< The configuration that was read last uses the socket.
   };
 
   [[nodiscard]] Socket* find(const char* group) noexcept;
-  /// Closes a socket and takes it out of the table, where nothing of it stays.
+  /// Closes a socket and overwrites its entry in the table.
   void forget(Socket& socket) noexcept;
-  /// The same, and removes its file.
+  /// Does the same, and removes the file of the socket.
   void close(Socket& socket) noexcept;
 
   Socket sockets_[kSockets];

@@ -37,8 +37,7 @@ apr_status_t on_configuration_end(void*) noexcept {
 }  // namespace
 
 int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec*) {
-  // The first reading of the configuration is a rehearsal.
-  if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) return OK;
+  if (is_first_reading()) return OK;
   ParentState& state = parent_state();
   state.retained = &retained_state();
   if (!prepare_sockets(state)) return HTTP_INTERNAL_SERVER_ERROR;

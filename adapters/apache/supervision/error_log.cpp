@@ -9,7 +9,7 @@
 namespace sluice::apache {
 namespace {
 
-struct stat remembered {};  // all zeros: there is no file, as with syslog
+struct stat remembered {};  // all zeros when the log is no file, as with syslog
 constinit std::mutex changing;
 
 int descriptor_of(const server_rec* server) noexcept {
@@ -32,7 +32,7 @@ void remember_error_log(const server_rec* server) noexcept {
 void keep_error_log(server_rec* server) noexcept {
   if (remembered.st_ino == 0 || server->error_log == nullptr || is_log(descriptor_of(server))) return;
   const std::lock_guard lock(changing);
-  if (server->error_log == nullptr || is_log(descriptor_of(server))) return;  // another thread was here before
+  if (server->error_log == nullptr || is_log(descriptor_of(server))) return;  // another thread has replaced it
   apr_os_file_t standard_error = STDERR_FILENO;
   apr_file_t* file = nullptr;
   const bool usable =

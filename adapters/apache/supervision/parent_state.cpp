@@ -25,6 +25,8 @@ bool ParentState::in_parent() const noexcept { return ::getpid() == pid; }
 
 ParentState& parent_state() noexcept { return state; }
 
+bool is_first_reading() noexcept { return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG; }
+
 void begin_generation(ParentState& state, apr_pool_t* pool, server_rec* server) noexcept {
   apply_server_defaults(server);
   state.pool = pool;

@@ -38,7 +38,7 @@ struct Daemon {
 };
 
 struct ParentState {
-  RetainedState* retained = nullptr;      ///< Null while a configuration is only being checked.
+  RetainedState* retained = nullptr;      ///< Null before the second reading of the configuration.
   apr_pool_t* pool = nullptr;             ///< Lives as long as this generation.
   server_rec* server = nullptr;           ///< The main server.
   apr_array_header_t* daemons = nullptr;  ///< Elements: Daemon. Null before they are made, and after their end.
@@ -59,6 +59,10 @@ struct ParentState {
 
 /// Returns the state of this process.
 [[nodiscard]] ParentState& parent_state() noexcept;
+
+/// Returns true at the first of the two times that the server reads its configuration at its start, which only checks
+/// it.
+[[nodiscard]] bool is_first_reading() noexcept;
 
 /// Begins a generation in the parent: sets what depends on the configuration that was just read.
 void begin_generation(ParentState& state, apr_pool_t* pool, server_rec* server) noexcept;

@@ -9,7 +9,7 @@
 namespace sluice::apache {
 namespace {
 
-/// The name of the group of the server's own processes, as configurations have it.
+/// The name of the group of the server's own processes, as in the configuration.
 constexpr const char* kServerGroup = "%{GLOBAL}";
 constexpr std::size_t kMostBytes = std::size_t{1} << 30U;
 /// Old and new generations of processes overlap during a graceful restart.
@@ -73,8 +73,7 @@ bool may_change(const ParentState& state) noexcept { return state.registry && st
 }  // namespace
 
 int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* server) {
-  // The first reading of the configuration is a rehearsal.
-  if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) return OK;
+  if (is_first_reading()) return OK;
   ParentState& state = parent_state();
   begin_generation(state, pool, server);
   state.registry.emplace(retained_registry());
@@ -130,7 +129,7 @@ void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status c
   if (!may_change(state)) return;
   if (child_state == MPM_CHILD_STARTED) {
     state.registry->started(state.next_child_slot, pid);
-    // With one process for everything, as for a debugger, the parent is the child.
+    // With httpd -X the parent serves requests itself.
     if (pid != state.pid)
       state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
   }

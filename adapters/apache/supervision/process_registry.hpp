@@ -1,5 +1,5 @@
-// The registry of the server's processes: where each records, so that any of them can tell what all have counted. It
-// outlives a reading of the configuration, and the module itself, which a restart unloads.
+// The registry of the server's processes: the memory in which each of them records, so that any of them can report the
+// counts of all. It outlives a reading of the configuration, and the module itself, which a restart unloads.
 #pragma once
 
 #include <ap_mpm.h>

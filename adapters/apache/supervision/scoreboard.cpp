@@ -11,13 +11,12 @@
 namespace sluice::apache {
 namespace {
 
-/// By the numbers SERVER_DEAD and following, as mod_status has them.
+/// The letters of mod_status, indexed by SERVER_DEAD and the states that follow.
 constexpr char kLetters[] = {'.', 'S', '_', 'R', 'W', 'K', 'L', 'D', 'C', 'G', 'I'};
 static_assert(sizeof(kLetters) == SERVER_NUM_STATUS);
 static_assert(SERVER_DEAD == 0 && SERVER_BUSY_WRITE == 4 && SERVER_IDLE_KILL == 10);
 
-/// Copies all that both have room for, and no more: another process may be writing it, so that nothing in it is
-/// believed, the end of the text least of all.
+/// Copies the whole array. Another process may be writing it, so its terminator cannot be relied on.
 template <std::size_t kTo, std::size_t kFrom>
 void copy(bindings::BoundedText<kTo>& to, const char (&from)[kFrom]) noexcept {
   static_assert(kTo >= kFrom);

@@ -1,11 +1,12 @@
-// The scoreboard of Apache for server_metrics(): shared memory that all of its processes have, daemon processes, too.
+// The scoreboard of Apache for server_metrics(): memory that all processes of the server share, including daemon
+// processes.
 #pragma once
 
 #include "bindings/scoreboard.hpp"
 
 namespace sluice::apache {
 
-/// Null where the server has none.
+/// Returns the scoreboard; null when the server has none.
 [[nodiscard]] const bindings::Scoreboard* scoreboard() noexcept;
 
 }  // namespace sluice::apache
