@@ -57,11 +57,11 @@ std::optional<std::string> signed_request(request_rec* request, const DaemonGrou
                                           const daemon::RequestHead& head) {
   std::optional<std::string> payload = daemon::encode(head);
   if (!payload) {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
-                  "SLC0415: the request for daemon process '%s' was answered with 431, because its variables take more "
-                  "than %u bytes "
-                  "or are more than %u; lower LimitRequestFields, LimitRequestFieldSize or LimitRequestLine",
-                  group.options.name, daemon::kRequestMax, daemon::kVariablesMax);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_ERR, 0, request,
+        "SLC0415: the request for daemon process '%s' was answered with 431, because its variables take more than %u "
+        "bytes or are more than %u; lower LimitRequestFields, LimitRequestFieldSize or LimitRequestLine",
+        group.options.name, daemon::kRequestMax, daemon::kVariablesMax);
     return std::nullopt;
   }
   daemon::sign(*group.keys->find(head.generation), *payload);

@@ -87,34 +87,35 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
     close(*existing);
     existing = nullptr;
   }
-  if (existing != nullptr) {
-    ::listen(existing->descriptor, options.listen_backlog);  // changes the backlog
-    existing->used = true;
-    if (!existing->keys.add_generation()) {
-      ap_log_error(
-          APLOG_MARK, APLOG_ERR, errno, server,
-          "SLC0470: cannot draw a key for daemon process group '%s', because the system gives no random numbers; it "
-          "keeps the key of the last configuration",
-          options.name);
-    }
-    return existing->path;
+  return existing != nullptr ? reuse(*existing, options, server) : create(options, pool, server);
+}
+
+const char* DaemonSockets::reuse(Socket& socket, const daemon::DaemonOptions& options, server_rec* server) {
+  ::listen(socket.descriptor, options.listen_backlog);  // changes the backlog
+  socket.used = true;
+  if (!socket.keys.add_generation()) {
+    ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
+                 "SLC0470: cannot draw a key for daemon process group '%s', because the system gives no random "
+                 "numbers; it keeps the key of the last configuration",
+                 options.name);
   }
+  return socket.path;
+}
+
+const char* DaemonSockets::create(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
   const std::string path = path_of(++paths_made_, pool);
   if (count_ == kSockets || path.size() >= sizeof Socket::path || std::strlen(options.name) >= sizeof Socket::group) {
-    ap_log_error(
-        APLOG_MARK, APLOG_EMERG, 0, server,
-        "SLC0471: cannot create socket '%s' for daemon process group '%s', because its path or the name of the group "
-        "is too long, or there are more than %d groups; the server does not start",
-        path.c_str(), options.name, kSockets);
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
+                 "SLC0471: cannot create socket '%s' for daemon process group '%s', because its path or the name of "
+                 "the group is too long, or there are more than %d groups; the server does not start",
+                 path.c_str(), options.name, kSockets);
     return nullptr;
   }
   if (!directory_is_safe(path)) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                  "SLC0472: users other than root can write to the directory of the socket '%s', so that they could "
-                 "replace it and "
-                 "receive the requests of daemon process group '%s'; set WSGISocketPrefix to a directory that only "
-                 "root can write "
-                 "to",
+                 "replace it and receive the requests of daemon process group '%s'; set WSGISocketPrefix to a "
+                 "directory that only root can write to",
                  path.c_str(), options.name);
   }
   const int descriptor = listen_at(path.c_str(), options.listen_backlog);
@@ -124,6 +125,19 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
                  path.c_str(), options.name);
     return nullptr;
   }
+  Socket& socket = add(options, path, descriptor);
+  // The key is drawn in its place, so that no copy stays in memory that processes of other groups inherit.
+  if (socket.keys.add_generation()) return socket.path;
+  ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
+               "SLC0474: cannot draw a key for daemon process group '%s', because the system gives no random numbers; "
+               "the server does not start",
+               options.name);
+  close(socket);
+  return nullptr;
+}
+
+DaemonSockets::Socket& DaemonSockets::add(const daemon::DaemonOptions& options, const std::string& path,
+                                          int descriptor) noexcept {
   Socket& socket = sockets_[count_++];
   socket = {};
   std::strcpy(socket.group, options.name);
@@ -132,17 +146,7 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
   socket.user = options.uid;
   socket.user_group = options.gid;
   socket.used = true;
-  // The key is drawn in its place, so that no copy stays in memory that processes of other groups inherit.
-  if (!socket.keys.add_generation()) {
-    ap_log_error(
-        APLOG_MARK, APLOG_EMERG, errno, server,
-        "SLC0474: cannot draw a key for daemon process group '%s', because the system gives no random numbers; the "
-        "server does not start",
-        options.name);
-    close(socket);
-    return nullptr;
-  }
-  return socket.path;
+  return socket;
 }
 
 void DaemonSockets::close_unused() noexcept {
@@ -169,20 +173,18 @@ void DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* ser
   if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
   const int descriptor = listen_at(socket->path, options.listen_backlog);
   if (descriptor < 0) {
-    ap_log_error(
-        APLOG_MARK, APLOG_ERR, errno, server,
-        "SLC0475: a process of daemon process group '%s' shut down the socket '%s' of the group, and the socket cannot "
-        "be created again; restart the server, because the group serves no requests until then",
-        options.name, socket->path);
+    ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
+                 "SLC0475: a process of daemon process group '%s' shut down the socket '%s' of the group, and the "
+                 "socket cannot be created again; restart the server, because the group serves no requests until then",
+                 options.name, socket->path);
     return;
   }
   ::close(socket->descriptor);
   socket->descriptor = descriptor;
-  ap_log_error(
-      APLOG_MARK, APLOG_WARNING, 0, server,
-      "SLC0476: a process of daemon process group '%s' shut down the socket '%s' of the group; the socket has been "
-      "created again",
-      options.name, socket->path);
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+               "SLC0476: a process of daemon process group '%s' shut down the socket '%s' of the group; the socket has "
+               "been created again",
+               options.name, socket->path);
 }
 
 void DaemonSockets::keep_only(const char* group) noexcept {

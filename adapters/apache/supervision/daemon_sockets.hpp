@@ -4,6 +4,8 @@
 
 #include <sys/un.h>
 
+#include <string>
+
 #include "adapters/apache/server.hpp"
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/daemon_options.hpp"
@@ -56,6 +58,10 @@ class DaemonSockets {
   };
 
   [[nodiscard]] Socket* find(const char* group) noexcept;
+  [[nodiscard]] const char* reuse(Socket& socket, const daemon::DaemonOptions& options, server_rec* server);
+  [[nodiscard]] const char* create(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server);
+  /// Adds an entry without keys. The table must have room for it.
+  Socket& add(const daemon::DaemonOptions& options, const std::string& path, int descriptor) noexcept;
   /// Closes a socket and overwrites its entry in the table.
   void forget(Socket& socket) noexcept;
   /// Does the same, and removes the file of the socket.

@@ -64,8 +64,7 @@ void end_all(ParentState& state, const std::vector<pid_t>& pids, std::uint64_t a
     } else {
       ap_log_error(APLOG_MARK, APLOG_ERR, 0, state.server,
                    "SLC0495: daemon process %d was killed, but has not ended, because it is traced or waits for a "
-                   "device; the server "
-                   "continues without it; look for remaining processes of its user",
+                   "device; the server continues without it; look for remaining processes of its user",
                    pid);
     }
   }

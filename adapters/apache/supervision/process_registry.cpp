@@ -54,11 +54,10 @@ std::vector<Registry::Demand> demands(ParentState& state) {
 }
 
 void log_without_memory(const ParentState& state, const char* group) {
-  ap_log_error(
-      APLOG_MARK, APLOG_WARNING, 0, state.server,
-      "SLC0480: no shared memory is left for a process of group '%s'; the handler '%s' counts the process as unlisted "
-      "and omits its requests",
-      group, kMetricsHandlerName);
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
+               "SLC0480: no shared memory is left for a process of group '%s'; the handler '%s' counts the process as "
+               "unlisted and omits its requests",
+               group, kMetricsHandlerName);
 }
 
 int reserve(ParentState& state, const Registry::Tenant& tenant, std::size_t threads, const char* name) {
@@ -89,11 +88,10 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
   state.registry->cancel_reserved();
   state.registry->reap_missing();
   if (!state.registry->pre_allocate(demands(state))) {
-    ap_log_error(
-        APLOG_MARK, APLOG_WARNING, errno, server,
-        "SLC0482: cannot reserve shared memory for all processes that the configuration allows; the handler '%s' omits "
-        "the requests of processes without",
-        kMetricsHandlerName);
+    ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
+                 "SLC0482: cannot reserve shared memory for all processes that the configuration allows; the handler "
+                 "'%s' omits the requests of processes without",
+                 kMetricsHandlerName);
   }
   state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
   return OK;
@@ -103,11 +101,10 @@ int reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
   if (!state.registry) return Registry::kNoSlot;
   const Registry::Group group = state.registry->group(options.name, Mode::kDaemon);
   if (group.shared) {
-    ap_log_error(
-        APLOG_MARK, APLOG_WARNING, 0, state.server,
-        "SLC0483: there are more than %d process groups; the requests of group '%s' are counted together with those of "
-        "others",
-        static_cast<int>(Registry::kGroups), options.name);
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
+                 "SLC0483: there are more than %d process groups; the requests of group '%s' are counted together with "
+                 "those of others",
+                 static_cast<int>(Registry::kGroups), options.name);
   }
   return reserve(state, tenant_of(options, group.index), threads_of(options), options.name);
 }
