@@ -29,10 +29,10 @@ struct Daemon {
   const DaemonGroup* group = nullptr;
   apr_proc_t process = {};
   bool running = false;
-  int entry = ProcessTable::kNoEntry;  ///< Index in the process table; kNoEntry when the table was full.
-  int slot = Registry::kNoSlot;        ///< The slot of the registry in which the process records.
-  int early_ends = 0;                  ///< Number of ends in a row within a second and before a request was served.
-  int short_lives = 0;                 ///< Number of ends in a row within a second.
+  int entry = ProcessTable::kNoEntry;    ///< Index in the process table; kNoEntry when the table was full.
+  std::optional<Registry::SlotId> slot;  ///< The slot of the registry; empty when the process is not counted.
+  int early_ends = 0;                    ///< Number of ends in a row within a second and before a request was served.
+  int short_lives = 0;                   ///< Number of ends in a row within a second.
   std::uint64_t started_ns = 0;
   daemon::Heartbeat* heartbeat = nullptr;
 };
@@ -47,10 +47,10 @@ struct ParentState {
   bool ending = false;                    ///< This generation ends, so processes are not replaced any more.
 
   std::optional<Registry> registry;  ///< Empty when the system has no memory to share, and in a daemon process.
-  std::uint32_t server_group = 0;    ///< The registry's group of the server's own processes.
+  Registry::GroupId server_group{};  ///< The registry's group of the server's own processes.
   /// The slot of the server's own process that is forked next. The parent has reserved it, and the hook child_status
   /// tells it which process that was, so each such process finds its slot here in the memory that it inherited.
-  int next_child_slot = Registry::kNoSlot;
+  std::optional<Registry::SlotId> next_child_slot;
 
   [[nodiscard]] std::span<Daemon> all_daemons() const noexcept;
   /// Returns true in the parent, and false in a forked copy of it.

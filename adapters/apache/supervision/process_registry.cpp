@@ -30,8 +30,8 @@ std::size_t ask_mpm(int what) {
 
 std::size_t threads_of_child() { return ask_mpm(AP_MPMQ_MAX_THREADS); }
 
-Registry::Tenant tenant_of(const daemon::DaemonOptions& options, std::uint32_t index) {
-  return {.group = index, .owner = static_cast<std::uint32_t>(options.uid)};
+Registry::Tenant tenant_of(const daemon::DaemonOptions& options, Registry::GroupId id) {
+  return {.group = id, .owner = static_cast<std::uint32_t>(options.uid)};
 }
 
 std::size_t threads_of(const daemon::DaemonOptions& options) {
@@ -46,8 +46,9 @@ std::vector<Registry::Demand> demands(ParentState& state) {
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
-    const std::uint32_t index = state.registry->group(options.name, Mode::kDaemon).index;
-    all.push_back({tenant_of(options, index), threads_of(options),
+    const auto assignment = state.registry->group(options.name, Mode::kDaemon);
+    if (!assignment.ok()) continue;
+    all.push_back({tenant_of(options, assignment->id), threads_of(options),
                    kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))});
   }
   return all;
@@ -60,10 +61,11 @@ void log_without_memory(const ParentState& state, const char* group) {
                group, kMetricsHandlerName);
 }
 
-int reserve(ParentState& state, const Registry::Tenant& tenant, std::size_t threads, const char* name) {
-  const int slot = state.registry->reserve(tenant, threads);
-  if (state.registry->memory_of(slot).empty()) log_without_memory(state, name);
-  return slot;
+std::optional<Registry::SlotId> reserve(ParentState& state, const Registry::Tenant& tenant, std::size_t threads,
+                                        const char* name) {
+  const absl::StatusOr<Registry::SlotId> slot = state.registry->reserve(tenant, threads);
+  if (!slot.ok() || state.registry->memory_of(*slot).empty()) log_without_memory(state, name);
+  return slot.ok() ? std::optional(*slot) : std::nullopt;
 }
 
 /// Only the parent changes the registry; a forked process has a copy of its state.
@@ -76,45 +78,49 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
   ParentState& state = parent_state();
   begin_generation(state, pool, server);
   state.registry.emplace(retained_registry());
-  if (!state.registry->open(kMostBytes)) {
-    ap_log_error(
-        APLOG_MARK, APLOG_WARNING, errno, server,
-        "SLC0481: the system cannot create shared memory (memfd_create, /proc); the handler '%s' answers with an error",
-        kMetricsHandlerName);
+  absl::Status status = state.registry->open(kMostBytes);
+  const auto assignment = state.registry->group(kServerGroup, Mode::kEmbedded);
+  status.Update(assignment.status());
+  if (!status.ok()) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                 "SLC0481: the system cannot create shared memory (memfd_create, /proc): %s; the handler '%s' answers "
+                 "with an error",
+                 std::string(status.message()).c_str(), kMetricsHandlerName);
     state.registry.reset();
     return OK;
   }
-  state.server_group = state.registry->group(kServerGroup, Mode::kEmbedded).index;
+  state.server_group = assignment->id;
   state.registry->cancel_reserved();
   state.registry->reap_missing();
-  if (!state.registry->pre_allocate(demands(state))) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
-                 "SLC0482: cannot reserve shared memory for all processes that the configuration allows; the handler "
-                 "'%s' omits the requests of processes without",
-                 kMetricsHandlerName);
+  if (status = state.registry->pre_allocate(demands(state)); !status.ok()) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                 "SLC0482: cannot reserve shared memory for all processes that the configuration allows: %s; the "
+                 "handler '%s' omits the requests of processes without",
+                 std::string(status.message()).c_str(), kMetricsHandlerName);
   }
   state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
   return OK;
 }
 
-int reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
-  if (!state.registry) return Registry::kNoSlot;
-  const Registry::Group group = state.registry->group(options.name, Mode::kDaemon);
-  if (group.shared) {
+std::optional<Registry::SlotId> reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
+  if (!state.registry) return std::nullopt;
+  const auto assignment = state.registry->group(options.name, Mode::kDaemon);
+  if (!assignment.ok()) return std::nullopt;
+  if (assignment->shared) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
                  "SLC0483: there are more than %d process groups; the requests of group '%s' are counted together with "
                  "those of others",
                  static_cast<int>(Registry::kGroups), options.name);
   }
-  return reserve(state, tenant_of(options, group.index), threads_of(options), options.name);
+  return reserve(state, tenant_of(options, assignment->id), threads_of(options), options.name);
 }
 
-void daemon_started(ParentState& state, int slot, pid_t pid) noexcept {
-  if (state.registry) state.registry->started(slot, pid);
+void daemon_started(ParentState& state, std::optional<Registry::SlotId> slot, pid_t pid) noexcept {
+  if (state.registry && slot) state.registry->started(*slot, pid);
 }
 
-void daemon_not_started(ParentState& state, int slot) noexcept {
-  if (state.registry) state.registry->cancel(slot);
+void daemon_not_started(ParentState& state, std::optional<Registry::SlotId> slot) noexcept {
+  if (state.registry && slot) state.registry->cancel(*slot);
 }
 
 void process_ended(ParentState& state, pid_t pid) noexcept {
@@ -125,7 +131,7 @@ void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status c
   ParentState& state = parent_state();
   if (!may_change(state)) return;
   if (child_state == MPM_CHILD_STARTED) {
-    state.registry->started(state.next_child_slot, pid);
+    if (state.next_child_slot) state.registry->started(*state.next_child_slot, pid);
     // With httpd -X the parent serves requests itself.
     if (pid != state.pid)
       state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
@@ -141,7 +147,7 @@ int maintain_registry(apr_pool_t*, server_rec*) {
   return OK;
 }
 
-std::span<std::byte> isolate_daemon(ParentState& state, int slot) noexcept {
+std::span<std::byte> isolate_daemon(ParentState& state, std::optional<Registry::SlotId> slot) noexcept {
   if (!state.registry) return {};
   const std::span<std::byte> memory = state.registry->isolate_to(slot);
   state.registry.reset();
@@ -150,8 +156,8 @@ std::span<std::byte> isolate_daemon(ParentState& state, int slot) noexcept {
 
 std::span<std::byte> enter_child(ParentState& state) noexcept {
   if (!state.registry) return {};
-  return may_change(state) ? state.registry->memory_of(state.next_child_slot)
-                           : state.registry->enter(state.next_child_slot);
+  if (!may_change(state)) return state.registry->enter(state.next_child_slot);
+  return state.next_child_slot ? state.registry->memory_of(*state.next_child_slot) : std::span<std::byte>();
 }
 
 absl::StatusOr<ServerReading> read_registry(const ParentState& state) {

@@ -5,6 +5,7 @@
 #include <ap_mpm.h>
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "absl/status/statusor.h"
@@ -20,11 +21,11 @@ namespace sluice::apache {
 /// not loaded.
 int prepare_registry(apr_pool_t* pool, apr_pool_t* log_pool, apr_pool_t* temporary_pool, server_rec* server);
 
-/// Reserves a slot for a daemon process that is about to be forked. Returns Registry::kNoSlot when there is none, which
+/// Reserves a slot for a daemon process that is about to be forked. Empty when there is none, which
 /// is logged.
-[[nodiscard]] int reserve_slot(ParentState& state, const daemon::DaemonOptions& options);
-void daemon_started(ParentState& state, int slot, pid_t pid) noexcept;
-void daemon_not_started(ParentState& state, int slot) noexcept;
+[[nodiscard]] std::optional<Registry::SlotId> reserve_slot(ParentState& state, const daemon::DaemonOptions& options);
+void daemon_started(ParentState& state, std::optional<Registry::SlotId> slot, pid_t pid) noexcept;
+void daemon_not_started(ParentState& state, std::optional<Registry::SlotId> slot) noexcept;
 
 /// Records the end of a process of the server that has been waited for.
 void process_ended(ParentState& state, pid_t pid) noexcept;
@@ -39,7 +40,7 @@ int maintain_registry(apr_pool_t* pool, server_rec* server);
 // empty when the process has to record in memory of its own, which the parent has logged.
 
 /// In a daemon process: unmaps everything else that the registry shares.
-[[nodiscard]] std::span<std::byte> isolate_daemon(ParentState& state, int slot) noexcept;
+[[nodiscard]] std::span<std::byte> isolate_daemon(ParentState& state, std::optional<Registry::SlotId> slot) noexcept;
 /// In a serving process: it can read what other processes count, and write only its own region.
 [[nodiscard]] std::span<std::byte> enter_child(ParentState& state) noexcept;
 
