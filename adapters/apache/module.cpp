@@ -9,7 +9,7 @@
 #include "adapters/apache/request/child.hpp"
 #include "adapters/apache/request/handler.hpp"
 #include "adapters/apache/request/paths.hpp"
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 #include "adapters/apache/supervision/daemons.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 

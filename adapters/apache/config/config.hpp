@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/daemon_options.hpp"
 #include "adapters/telemetry/reporter.hpp"

@@ -1,7 +1,7 @@
 // The parser of the options of WSGIDaemonProcess.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 #include "adapters/daemon/daemon_options.hpp"
 
 namespace sluice::apache {

@@ -1,7 +1,7 @@
 // The directives: their syntax, and the contexts in which they are allowed.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::apache {
 

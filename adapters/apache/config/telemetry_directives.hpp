@@ -1,7 +1,7 @@
 // The directives of the external reporter and of slow requests. All of them belong to the main server.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::apache {
 

@@ -2,7 +2,7 @@
 // so applications cannot delay it.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::apache {
 

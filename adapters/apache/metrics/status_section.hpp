@@ -1,7 +1,7 @@
 // A section of mod_status with the figures of all process groups. Has no effect when mod_status is not loaded.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::apache {
 

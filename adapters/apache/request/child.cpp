@@ -8,8 +8,8 @@
 
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/config/python_options.hpp"
-#include "adapters/apache/log_level.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
+#include "adapters/apache/server/log_level.hpp"
 #include "adapters/apache/supervision/daemons.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/apache/supervision/scoreboard.hpp"

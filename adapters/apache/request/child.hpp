@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "adapters/wsgi/environ.hpp"
 #include "adapters/wsgi/runtime.hpp"

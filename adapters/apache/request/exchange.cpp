@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "adapters/apache/log_level.hpp"
+#include "adapters/apache/server/log_level.hpp"
 #include "adapters/wsgi/head_rules.hpp"
 #include "adapters/wsgi/merged_fields.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 #include "adapters/wsgi/exchange.hpp"
 
 namespace sluice::apache {

@@ -1,7 +1,7 @@
 // The content handler: from an Apache request for a WSGI script to its response.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::apache {
 

@@ -17,7 +17,7 @@
 #include <string_view>
 
 #include "adapters/apache/config/python_options.hpp"
-#include "adapters/apache/log_level.hpp"
+#include "adapters/apache/server/log_level.hpp"
 #include "adapters/apache/supervision/error_log.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/apache/supervision/scoreboard.hpp"

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/daemon_options.hpp"
 

@@ -1,7 +1,7 @@
 // Protection of the error log in a process whose application may close descriptors that it has not opened.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::apache {
 

@@ -1,7 +1,7 @@
 // The levels of Apache's log for those of the module.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::apache {
