@@ -45,8 +45,9 @@ void ShutdownController::block_signals() noexcept {
 }
 
 void ShutdownController::log(LogLevel level, std::string_view event, std::string_view consequence) const noexcept {
-  host_.log(level,
-            absl::StrCat(std::string(event), " in daemon process '", options_.name, "'; ", std::string(consequence)));
+  const std::string line =
+      absl::StrCat(std::string(event), " in daemon process '", options_.name, "'; ", std::string(consequence));
+  host_.log(level, line);
 }
 
 void ShutdownController::stop(Stop how, const char* reason) noexcept {

@@ -66,7 +66,7 @@ def check_daemon_windows(server: Httpd) -> None:
             previous, process = entry["window"], entry["process"]
 
 
-# What they are
+# Their properties
 
 
 def test_a_request_is_served_by_a_process_of_its_own(server: Httpd) -> None:
@@ -455,7 +455,7 @@ def test_subscribing_to_signals_in_embedded_mode_is_said_to_be_in_vain(
     assert server.log_lines("in told") or server.log_lines("@mod_wsgi.subscribe_signals")
 
 
-# What they count
+# Their metrics
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def shared(start_shared_httpd: StartHttpd) -> Httpd:
     return server
 
 
-# Who may ask. The main configuration grants everything to everybody for files: that must not count.
+# Access. The main configuration allows every request for files, which must not count here.
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_form_that_does_not_exist_is_refused(shared: Httpd, query: str) -> Non
     assert shared.get(f"/metrics{query}").status == 400
 
 
-# What it tells
+# Contents
 
 
 def test_every_number_of_a_group_is_in_the_total(shared: Httpd) -> None:

@@ -17,7 +17,8 @@ constexpr const char* kRetrySeconds = "1";
 
 /// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
 int refuse(request_rec* request, int status, const char* message) {
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s: %s", message, request->uri);
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s",
+                apr_pstrcat(request->pool, message, ": ", request->uri, nullptr));
   return status;
 }
 
@@ -111,7 +112,7 @@ int handle_metrics(request_rec* request) noexcept {
     return serve(request);
   } catch (const std::exception& error) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
-                  (std::string("SLC0453: the request failed: ") + error.what()).c_str());
+                  apr_pstrcat(request->pool, "SLC0453: the request failed: ", error.what(), nullptr));
   }
 }
 

@@ -26,7 +26,8 @@ constexpr const char* kDefaultCallable = "application";
 
 /// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
 int refuse(request_rec* request, int status, const char* message) {
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s: %s", message, request->filename);
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s",
+                apr_pstrcat(request->pool, message, ": ", request->filename, nullptr));
   return status;
 }
 
@@ -207,7 +208,7 @@ int handle_request(request_rec* request) noexcept {
     return serve_request(request);
   } catch (const std::exception& error) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
-                  (std::string("SLC0444: the request failed: ") + error.what()).c_str());
+                  apr_pstrcat(request->pool, "SLC0444: the request failed: ", error.what(), nullptr));
   }
 }
 
