@@ -22,8 +22,6 @@
 namespace sluice::apache {
 namespace {
 
-constexpr const char* kDefaultCallable = "application";
-
 /// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
 int refuse(request_rec* request, int status, const char* message) {
   ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s",
@@ -88,25 +86,17 @@ int check_body(request_rec* request, const DirectoryConfig& config) {
   return OK;
 }
 
-const char* either(const char* first, const char* second) { return first != nullptr ? first : second; }
-
 int client_socket(const request_rec* request) {
   apr_socket_t* const socket = ap_get_conn_socket(request->connection);
   apr_os_sock_t descriptor = -1;
   return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
 }
 
-/// Returns the name of the process group; empty for the server's own processes.
-std::string process_group(request_rec* request, const Alias& alias, const DirectoryConfig& config) {
-  const char* const configured = either(alias.process_group, config.process_group);
-  return configured != nullptr ? expand_group(request, configured) : std::string();
-}
-
-wsgi::Assignment assign(request_rec* request, const Alias& alias, const DirectoryConfig& config, Child& child) {
+wsgi::Assignment assign(request_rec* request, const Target& target, const DirectoryConfig& config, Child& child) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
-  return {.application_group = application_group(request, either(alias.application_group, config.application_group)),
-          .callable = either(either(alias.callable, config.callable), kDefaultCallable),
+  return {.application_group = target.application_group,
+          .callable = target.callable,
           .script = {.path = request->filename,
                      .mtime_us = request->finfo.mtime,
                      .on_change = config.script_reloading != 0 ? wsgi::Scripts::OnChange::kReload
@@ -123,25 +113,21 @@ bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
 }
 
 /// Sets the variables of the request, beyond those that the server sets for every handler.
-void set_variables(request_rec* request, const Alias& alias, const DirectoryConfig& config,
-                   const std::string& process_group, const wsgi::Assignment& assignment) {
+void set_variables(request_rec* request, const Target& target, const DirectoryConfig& config) {
   ap_add_common_vars(request);
   ap_add_cgi_vars(request);
   apr_table_t* const variables = request->subprocess_env;
-  apr_table_set(variables, "SCRIPT_NAME", script_name(request).c_str());
-  apr_table_set(variables, "PATH_INFO", path_info(request).c_str());
-  const bool authorization =
-      (alias.pass_authorization != kUnset ? alias.pass_authorization : config.pass_authorization) == 1;
+  apr_table_set(variables, "SCRIPT_NAME", target.script_name.c_str());
+  apr_table_set(variables, "PATH_INFO", target.path_info.c_str());
   if (const char* const value = apr_table_get(request->headers_in, "Authorization");
-      authorization && value != nullptr) {
+      target.pass_authorization && value != nullptr) {
     apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
   }
   if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
-  apr_table_set(variables, "mod_wsgi.process_group", process_group.c_str());
-  apr_table_set(variables, "mod_wsgi.application_group", assignment.application_group.c_str());
-  apr_table_set(variables, "mod_wsgi.callable_object", assignment.callable.c_str());
-  apr_table_setn(variables, "mod_wsgi.script_reloading",
-                 wsgi::Scripts::reloads(assignment.script.on_change) ? "1" : "0");
+  apr_table_set(variables, "mod_wsgi.process_group", target.process_group.c_str());
+  apr_table_set(variables, "mod_wsgi.application_group", target.application_group.c_str());
+  apr_table_set(variables, "mod_wsgi.callable_object", target.callable);
+  apr_table_setn(variables, "mod_wsgi.script_reloading", config.script_reloading != 0 ? "1" : "0");
   if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
 }
 
@@ -165,17 +151,15 @@ int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
 }
 
 int serve_request(request_rec* request) {
-  static constexpr Alias kNoAlias;
-  const Alias* const matched = matched_alias(request);
-  const Alias& alias = matched != nullptr ? *matched : kNoAlias;
+  const Target target = resolve(request);
   const DirectoryConfig& config = config_of(request);
-  if (const int refused = check_script(request, matched != nullptr); refused != OK) return refused;
+  if (const int refused = check_script(request, target.aliased); refused != OK) return refused;
   if (const int refused = check_body(request, config); refused != OK) return refused;
   Child* const process = child();
   if (process == nullptr)
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
                   "SLC0440: this process cannot serve WSGI scripts, because its set-up failed");
-  const std::string group_name = process_group(request, alias, config);
+  const std::string& group_name = target.process_group;
   const DaemonGroup* const group = group_name.empty() ? nullptr : find_daemon_group(group_name);
   if (!group_name.empty() && (group == nullptr || group->socket == nullptr)) {
     const std::string why =
@@ -184,8 +168,8 @@ int serve_request(request_rec* request) {
   }
   if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
   const DeferredSignals::Scope whole_request(client_socket(request));
-  const wsgi::Assignment assignment = assign(request, alias, config, *process);
-  set_variables(request, alias, config, group_name, assignment);
+  const wsgi::Assignment assignment = assign(request, target, config, *process);
+  set_variables(request, target, config);
   ApacheExchange exchange(request);
   if (group != nullptr) return serve_in_daemon(request, *group, exchange, assignment);
   if (process_config().restrict_embedded != 0) {

@@ -7,6 +7,8 @@
 namespace sluice::apache {
 namespace {
 
+constexpr const char* kDefaultCallable = "application";
+
 /// An alias that a request has matched, in the configuration of the request.
 struct AliasMatch {
   const Alias* alias;
@@ -108,6 +110,41 @@ const char* environment_value(const request_rec* request, std::string_view confi
   return std::getenv(name.c_str());
 }
 
+/// Returns the alias that led to the file of a request; null when another module mapped it.
+const Alias* matched_alias(const request_rec* request) {
+  const auto* match = static_cast<const AliasMatch*>(ap_get_module_config(request->request_config, &wsgi_module));
+  // The URI of a subrequest is the same string only where the request goes on as that subrequest.
+  while (match != nullptr && match->uri != nullptr && match->uri != request->uri) match = match->next;
+  return match != nullptr ? match->alias : nullptr;
+}
+
+/// Returns the part of the URL path that led to the script.
+std::string script_name_of(const request_rec* request) {
+  const std::string_view uri = request->uri;
+  if (request->path_info == nullptr || *request->path_info == '\0') return without_doubled_slashes(uri);
+  return without_doubled_slashes(uri.substr(0, path_info_start(uri, request->path_info)));
+}
+
+/// Returns the name of a group, with %{...} expanded for the request. Empty for %{GLOBAL}.
+std::string expand_group(const request_rec* request, std::string_view script_name, std::string_view name) {
+  if (name == "%{GLOBAL}") return {};
+  const char* const server_host = request->server->server_hostname;
+  if (name == "%{RESOURCE}") return with_port(request, server_host).append("|").append(script_name);
+  if (name == "%{SERVER}") return with_port(request, server_host);
+  if (name == "%{HOST}") {
+    const bool has_host = request->hostname != nullptr && *request->hostname != '\0';
+    return with_port(request, has_host ? request->hostname : server_host);
+  }
+  if (const char* const value = environment_value(request, name)) {
+    // The value of a variable may be another %{...}, but not a variable again.
+    const bool again = std::strncmp(value, "%{ENV:", 6) == 0;
+    return *value == '%' && !again ? expand_group(request, script_name, value) : value;
+  }
+  return std::string(name);
+}
+
+const char* either(const char* first, const char* second) { return first != nullptr ? first : second; }
+
 }  // namespace
 
 int translate_alias(request_rec* request) {
@@ -125,41 +162,25 @@ int translate_alias(request_rec* request) {
   return DECLINED;
 }
 
-const Alias* matched_alias(const request_rec* request) {
-  const auto* match = static_cast<const AliasMatch*>(ap_get_module_config(request->request_config, &wsgi_module));
-  // The URI of a subrequest is the same string only where the request goes on as that subrequest.
-  while (match != nullptr && match->uri != nullptr && match->uri != request->uri) match = match->next;
-  return match != nullptr ? match->alias : nullptr;
-}
-
-std::string script_name(const request_rec* request) {
-  const std::string_view uri = request->uri;
-  if (request->path_info == nullptr || *request->path_info == '\0') return without_doubled_slashes(uri);
-  return without_doubled_slashes(uri.substr(0, path_info_start(uri, request->path_info)));
-}
-
-std::string path_info(const request_rec* request) {
-  return request->path_info != nullptr ? without_doubled_slashes(request->path_info) : std::string();
-}
-
-std::string expand_group(request_rec* request, std::string_view name) {
-  if (name == "%{GLOBAL}") return {};
-  if (name == "%{RESOURCE}") return with_port(request, request->server->server_hostname) + "|" + script_name(request);
-  if (name == "%{SERVER}") return with_port(request, request->server->server_hostname);
-  if (name == "%{HOST}") {
-    const bool has_host = request->hostname != nullptr && *request->hostname != '\0';
-    return with_port(request, has_host ? request->hostname : request->server->server_hostname);
-  }
-  if (const char* const value = environment_value(request, name)) {
-    // The value of a variable may be another %{...}, but not a variable again.
-    const bool again = std::strncmp(value, "%{ENV:", 6) == 0;
-    return *value == '%' && !again ? expand_group(request, value) : value;
-  }
-  return std::string(name);
-}
-
-std::string application_group(request_rec* request, const char* configured) {
-  return expand_group(request, configured != nullptr ? configured : "%{RESOURCE}");
+Target resolve(request_rec* request) {
+  static constexpr Alias kNoAlias;
+  const Alias* const matched = matched_alias(request);
+  const Alias& alias = matched != nullptr ? *matched : kNoAlias;
+  const DirectoryConfig& config = config_of(request);
+  const char* const process_group = either(either(alias.process_group, config.process_group), "");
+  const char* const application_group =
+      either(either(alias.application_group, config.application_group), "%{RESOURCE}");
+  const int authorization = alias.pass_authorization != kUnset ? alias.pass_authorization : config.pass_authorization;
+  Target target{.aliased = matched != nullptr,
+                .pass_authorization = authorization == 1,
+                .script_name = script_name_of(request),
+                .path_info = without_doubled_slashes(request->path_info != nullptr ? request->path_info : ""),
+                .process_group = {},
+                .application_group = {},
+                .callable = either(either(alias.callable, config.callable), kDefaultCallable)};
+  target.process_group = expand_group(request, target.script_name, process_group);
+  target.application_group = expand_group(request, target.script_name, application_group);
+  return target;
 }
 
 }  // namespace sluice::apache

@@ -10,19 +10,18 @@ namespace sluice::apache {
 /// The hook translate_name: WSGIScriptAlias and WSGIScriptAliasMatch.
 int translate_alias(request_rec* request);
 
-/// Returns the alias that led to the file of a request; null when another module mapped it.
-[[nodiscard]] const Alias* matched_alias(const request_rec* request);
+/// What the configuration says about one request: its alias decides, then its directory.
+struct Target {
+  bool aliased = false;             ///< A WSGIScriptAlias led to the file.
+  bool pass_authorization = false;  ///< The application may see the Authorization field.
+  std::string script_name;          ///< The part of the URL path that led to the script, without doubled slashes.
+  std::string path_info;            ///< The part after it, without doubled slashes.
+  std::string process_group;        ///< Empty for the server's own processes.
+  std::string application_group;    ///< Empty for the main interpreter.
+  const char* callable = nullptr;   ///< Name of the callable in the script.
+};
 
-/// Returns SCRIPT_NAME: the part of the URL path that led to the script, without doubled slashes.
-[[nodiscard]] std::string script_name(const request_rec* request);
-
-/// Returns PATH_INFO: the part after it, without doubled slashes.
-[[nodiscard]] std::string path_info(const request_rec* request);
-
-/// Returns the application group for a request. A null `configured` stands for %{RESOURCE}.
-[[nodiscard]] std::string application_group(request_rec* request, const char* configured);
-
-/// Returns the name of a group, with %{...} expanded for the request. Empty for %{GLOBAL}.
-[[nodiscard]] std::string expand_group(request_rec* request, std::string_view name);
+/// Resolves a request whose file is known, with the names of groups expanded for the request.
+[[nodiscard]] Target resolve(request_rec* request);
 
 }  // namespace sluice::apache
