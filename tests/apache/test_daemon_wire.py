@@ -1,4 +1,4 @@
-"""What arrives on the connection between the server and a daemon process: forged answers, forged requests, the bounds of
+"""The connection between the server and a daemon process: forged answers, forged requests, the bounds of
 both in time and size, and what the connection costs."""
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def connect(server: Httpd, group_number: int = 0) -> socket.socket:
 
 
 def ends(client: socket.socket) -> bytes:
-    """What arrives until the connection ends."""
+    """The bytes that arrive until the connection ends."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while more := client.recv(65536):
@@ -380,7 +380,7 @@ CALLS_OF_A_CONNECTION = 9
 
 
 def test_a_connection_to_a_daemon_process_costs_nine_system_calls(start_httpd: StartHttpd, tmp_path: Path) -> None:
-    """Of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
+    """System calls of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
     server = start_httpd(*lines(), mpm="prefork")  # event polls its clients' connections besides
     requests = 1000
     out = tmp_path / "strace"

@@ -1,4 +1,4 @@
-"""The handler sluice-metrics: who may ask, in which forms it answers, and what it tells."""
+"""The handler sluice-metrics: access, formats, and contents."""
 
 from __future__ import annotations
 
