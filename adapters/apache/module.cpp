@@ -56,7 +56,7 @@ module AP_MODULE_DECLARE_DATA wsgi_module = {
     MODULE_MAGIC_NUMBER_MAJOR,
     MODULE_MAGIC_NUMBER_MINOR,
     -1,
-    "mod_wsgi.c",  // what configurations ask for with <IfModule>
+    "mod_wsgi.c",  // the name in <IfModule>
     nullptr,
     nullptr,
     MODULE_MAGIC_COOKIE,

@@ -10,7 +10,7 @@ namespace sluice::apache {
 /// The hook translate_name: WSGIScriptAlias and WSGIScriptAliasMatch.
 int translate_alias(request_rec* request);
 
-/// What the configuration says about one request: its alias decides, then its directory.
+/// The decisions of the configuration about one request. Options of its alias override those of its directory.
 struct Target {
   bool aliased = false;             ///< A WSGIScriptAlias led to the file.
   bool pass_authorization = false;  ///< The application may see the Authorization field.

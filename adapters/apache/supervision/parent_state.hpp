@@ -42,7 +42,7 @@ struct ParentState {
   apr_pool_t* pool = nullptr;             ///< Lives as long as this generation.
   server_rec* server = nullptr;           ///< The main server.
   apr_array_header_t* daemons = nullptr;  ///< Elements: Daemon. Null before they are made, and after their end.
-  pid_t pid = 0;                          ///< The process of the parent, by which a forked copy knows that it is one.
+  pid_t pid = 0;                          ///< Process id of the parent.
   bool started = false;                   ///< The daemon processes of this generation have been started.
   bool ending = false;                    ///< This generation ends, so processes are not replaced any more.
 
