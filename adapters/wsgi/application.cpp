@@ -102,7 +102,7 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
     return !events.wanted() && small(blocks) ? response.leave(blocks) : response.send(blocks, true);
   }
   bool sent = false;
-  if (const auto file = regular_file(result, call.interpreter.furniture().file_wrapper_type.ptr());
+  if (const auto file = regular_file(result, call.interpreter.objects().file_wrapper_type.ptr());
       file && !response.body_begun()) {
     sent = response.send_file(file->descriptor, file->offset, file->size);
   } else {
@@ -119,7 +119,7 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
 Outcome fail(Response& response, RequestEvents& events, const Call& call) {
   ForkedCopy::end_if_this();
   response.end();
-  PyObject* const timeout = bindings::request_timeout_type(call.interpreter.furniture().module.ptr());
+  PyObject* const timeout = bindings::request_timeout_type(call.interpreter.objects().module.ptr());
   const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
   if (timed_out) {
     PyErr_Clear();
@@ -154,7 +154,7 @@ Outcome finish(bool sent, Response& response, RequestEvents& events, const Call&
 }
 
 Object callable_of(PyObject* module, const Call& call) {
-  if (Object found = call.interpreter.furniture().names.in_module(module, call.callable)) return found;
+  if (Object found = call.interpreter.objects().names.in_module(module, call.callable)) return found;
   call.exchange.log(LogLevel::kError, absl::StrCat("Target WSGI script '", call.script,
                                                    "' does not contain WSGI application '", call.callable, "'."));
   return {};
@@ -165,11 +165,11 @@ class Arguments {
  public:
   Arguments(const Call& call, InputBuffer& input, Response& response)
       : call_(call),
-        input_(make_input(call.interpreter.furniture().input_type.ptr(), input, call.measurement)),
-        start_response_(make_start_response(call.interpreter.furniture().start_response_type.ptr(), response)),
-        environ_(
-            input_ ? make_environ(call.exchange, call.interpreter.furniture(), call.facts, input_.ptr(), call.thread_id)
-                   : Object()) {}
+        input_(make_input(call.interpreter.objects().input_type.ptr(), input, call.measurement)),
+        start_response_(make_start_response(call.interpreter.objects().start_response_type.ptr(), response)),
+        environ_(input_
+                     ? make_environ(call.exchange, call.interpreter.objects(), call.facts, input_.ptr(), call.thread_id)
+                     : Object()) {}
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
   ~Arguments() {

@@ -48,12 +48,12 @@ class EnvironMaker {
 };
 
 /// What is the same for all requests.
-Object make_base(Furniture& furniture, const ServerFacts& facts) {
-  return EnvironMaker(furniture.names, steal(PyDict_New()))
+Object make_base(InterpreterObjects& objects, const ServerFacts& facts) {
+  return EnvironMaker(objects.names, steal(PyDict_New()))
       .add("wsgi.version", steal(Py_BuildValue("(ii)", 1, 0)))
       .add("wsgi.input_terminated", Py_True)
-      .add("wsgi.errors", furniture.request_errors)
-      .add("wsgi.file_wrapper", furniture.file_wrapper_type)
+      .add("wsgi.errors", objects.request_errors)
+      .add("wsgi.file_wrapper", objects.file_wrapper_type)
       .add("wsgi.multithread", boolean(facts.multithread))
       .add("wsgi.multiprocess", boolean(facts.multiprocess))
       .add("wsgi.run_once", Py_False)
@@ -64,13 +64,13 @@ Object make_base(Furniture& furniture, const ServerFacts& facts) {
 
 }  // namespace
 
-Object make_environ(const Exchange& exchange, Furniture& furniture, const ServerFacts& facts, PyObject* input,
+Object make_environ(const Exchange& exchange, InterpreterObjects& objects, const ServerFacts& facts, PyObject* input,
                     std::size_t thread_id) {
-  if (!furniture.environ) furniture.environ = make_base(furniture, facts);
-  if (!furniture.environ) return {};
-  EnvironMaker environ(furniture.names, steal(PyDict_Copy(furniture.environ.ptr())));
+  if (!objects.environ) objects.environ = make_base(objects, facts);
+  if (!objects.environ) return {};
+  EnvironMaker environ(objects.names, steal(PyDict_Copy(objects.environ.ptr())));
   exchange.each_variable([&](std::string_view key, std::string_view value) { environ.add_variable(key, value); });
-  return environ.add("wsgi.url_scheme", furniture.names.of(exchange.https() ? "https" : "http"))
+  return environ.add("wsgi.url_scheme", objects.names.of(exchange.https() ? "https" : "http"))
       .add("wsgi.input", input)
       .add("mod_wsgi.thread_id", steal(PyLong_FromSize_t(thread_id)))
       .take();

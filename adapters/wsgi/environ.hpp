@@ -20,7 +20,7 @@ struct ServerFacts {
 };
 
 /// A new dict; null with an exception set. `thread_id` is the worker's, from 1.
-[[nodiscard]] bindings::Object make_environ(const Exchange& exchange, Furniture& furniture, const ServerFacts& facts,
-                                            PyObject* input, std::size_t thread_id);
+[[nodiscard]] bindings::Object make_environ(const Exchange& exchange, InterpreterObjects& objects,
+                                            const ServerFacts& facts, PyObject* input, std::size_t thread_id);
 
 }  // namespace sluice::wsgi

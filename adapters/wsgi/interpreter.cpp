@@ -50,22 +50,22 @@ Interpreter::Interpreter(const Options& options)
     : name_(options.name),
       owner_(PyThreadState_Get()),
       state_(PyThreadState_GetInterpreter(owner_)),
-      scripts_(name_, options.script_owner, furniture_.names) {}
+      scripts_(name_, options.script_owner, objects_.names) {}
 
-std::unique_ptr<Interpreter> Interpreter::furnish(Options options, bindings::Host& host) {
+std::unique_ptr<Interpreter> Interpreter::create(Options options, bindings::Host& host) {
   std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
-  if (interpreter->furnish_all(options, host)) return interpreter;
+  if (interpreter->initialize(options, host)) return interpreter;
   log_exception(host, "The Python interpreter for application group '" + options.name + "' could not be set up.");
   interpreter->clear();
   return nullptr;
 }
 
-bool Interpreter::furnish_all(const Options& options, bindings::Host& host) {
-  furniture_.log_type = make_log_type();
-  if (!furniture_.log_type) return false;
-  PyObject* const log = furniture_.log_type.ptr();
-  furniture_.request_errors = make_log_stream(log, Stream::kRequestErrors, host);
-  if (!furniture_.request_errors || !set_sys("stdout", make_log_stream(log, Stream::kOutput, host)) ||
+bool Interpreter::initialize(const Options& options, bindings::Host& host) {
+  objects_.log_type = make_log_type();
+  if (!objects_.log_type) return false;
+  PyObject* const log = objects_.log_type.ptr();
+  objects_.request_errors = make_log_stream(log, Stream::kRequestErrors, host);
+  if (!objects_.request_errors || !set_sys("stdout", make_log_stream(log, Stream::kOutput, host)) ||
       !set_sys("stderr", make_log_stream(log, Stream::kError, host)) ||
       !set_sys("argv", steal(Py_BuildValue("[s]", "mod_wsgi")))) {
     return false;
@@ -74,20 +74,20 @@ bool Interpreter::furnish_all(const Options& options, bindings::Host& host) {
   if (!steal(PyImport_ImportModule("threading"))) return false;
   if (!prepend_python_path(options.python_path)) return false;
 
-  furniture_.module = steal(PyImport_ImportModule("mod_wsgi"));
-  if (!furniture_.module || !bindings::bind_module(furniture_.module.ptr(), host, name_) ||
-      !add_request_functions(furniture_.module.ptr())) {
+  objects_.module = steal(PyImport_ImportModule("mod_wsgi"));
+  if (!objects_.module || !bindings::bind_module(objects_.module.ptr(), host, name_) ||
+      !add_request_functions(objects_.module.ptr())) {
     return false;
   }
-  furniture_.input_type = make_input_type();
-  furniture_.start_response_type = make_start_response_type();
-  furniture_.file_wrapper_type = make_file_wrapper_type();
-  return furniture_.input_type && furniture_.start_response_type && furniture_.file_wrapper_type &&
-         furniture_.names.expect_variables();
+  objects_.input_type = make_input_type();
+  objects_.start_response_type = make_start_response_type();
+  objects_.file_wrapper_type = make_file_wrapper_type();
+  return objects_.input_type && objects_.start_response_type && objects_.file_wrapper_type &&
+         objects_.names.expect_variables();
 }
 
 void Interpreter::publish_stopping(const std::string& reason) {
-  bindings::publish_process_stopping(furniture_.module.ptr(), reason);
+  bindings::publish_process_stopping(objects_.module.ptr(), reason);
 }
 
 void Interpreter::run_exit_handlers(const bindings::Host& host) {
@@ -95,13 +95,13 @@ void Interpreter::run_exit_handlers(const bindings::Host& host) {
   call(host, "atexit", "_run_exitfuncs");
 }
 
-bool Interpreter::deserted() const noexcept {
+bool Interpreter::has_no_other_threads() const noexcept {
   return PyInterpreterState_ThreadHead(state_) == owner_ && PyThreadState_Next(owner_) == nullptr;
 }
 
 void Interpreter::clear() noexcept {
   scripts_.clear();
-  furniture_ = {};
+  objects_ = {};
 }
 
 }  // namespace sluice::wsgi

@@ -16,8 +16,8 @@
 
 namespace sluice::wsgi {
 
-/// Types and constants of an interpreter. Used with its lock held.
-struct Furniture {
+/// The Python objects that requests use, created once for each interpreter. Accessed with its GIL held.
+struct InterpreterObjects {
   bindings::Object module;  ///< mod_wsgi
   bindings::Object input_type;
   bindings::Object start_response_type;
@@ -36,15 +36,15 @@ class Interpreter {
     ScriptOwnerRule script_owner = {};     ///< Of the scripts that it loads.
   };
 
-  /// Furnishes the interpreter whose state is current. False after an error, which has been logged.
-  [[nodiscard]] static std::unique_ptr<Interpreter> furnish(Options options, bindings::Host& host);
+  /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
+  [[nodiscard]] static std::unique_ptr<Interpreter> create(Options options, bindings::Host& host);
 
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] PyInterpreterState* state() const noexcept { return state_; }
-  [[nodiscard]] Furniture& furniture() noexcept { return furniture_; }
+  [[nodiscard]] InterpreterObjects& objects() noexcept { return objects_; }
   [[nodiscard]] Scripts& scripts() noexcept { return scripts_; }
 
   /// The thread state that made the interpreter. It is used to end it, and for nothing else.
@@ -57,20 +57,20 @@ class Interpreter {
   /// With the lock; blocks as long as they do.
   void run_exit_handlers(const bindings::Host& host);
 
-  /// No thread but the owner has a state in it. With the lock.
-  [[nodiscard]] bool deserted() const noexcept;
+  /// Returns true when no thread except owner() has a thread state in the interpreter. The caller holds the GIL.
+  [[nodiscard]] bool has_no_other_threads() const noexcept;
 
   /// Drops every reference before the interpreter is finalised. With the lock.
   void clear() noexcept;
 
  private:
   explicit Interpreter(const Options& options);
-  [[nodiscard]] bool furnish_all(const Options& options, bindings::Host& host);
+  [[nodiscard]] bool initialize(const Options& options, bindings::Host& host);
 
   std::string name_;
   PyThreadState* owner_;
   PyInterpreterState* state_;
-  Furniture furniture_;
+  InterpreterObjects objects_;
   Scripts scripts_;
 };
 

@@ -35,7 +35,7 @@ class Event {
   }
 
   void publish(const Call& call, const char* name) {
-    if (dict_) bindings::publish_event(call.interpreter.furniture().module.ptr(), name, dict_.ptr());
+    if (dict_) bindings::publish_event(call.interpreter.objects().module.ptr(), name, dict_.ptr());
     ForkedCopy::end_if_this();
   }
 
@@ -95,7 +95,7 @@ RequestEvents::RequestEvents(const Call& call) : call_(call), outer_(std::exchan
 RequestEvents::~RequestEvents() { current = outer_; }
 
 bool RequestEvents::wanted() const noexcept {
-  return bindings::has_event_subscribers(call_.interpreter.furniture().module.ptr());
+  return bindings::has_event_subscribers(call_.interpreter.objects().module.ptr());
 }
 
 PyObject* RequestEvents::data() {

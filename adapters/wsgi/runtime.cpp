@@ -92,8 +92,8 @@ absl::Status Runtime::start(ThreadContext& thread) {
     return status;
   }
   thread.adopt(PyThreadState_Get());
-  main_ = Interpreter::furnish({.name = "", .python_path = options_.python_path, .script_owner = options_.script_owner},
-                               host_);
+  main_ = Interpreter::create({.name = "", .python_path = options_.python_path, .script_owner = options_.script_owner},
+                              host_);
   ForkedCopy::end_if_this();
   PyEval_SaveThread();
   if (!main_) return absl::InternalError("the main interpreter could not be set up");
@@ -151,7 +151,7 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
   }
   host_.log(LogLevel::kInfo, absl::StrCat("Python interpreter made for application group '", name, "'",
                                           options_.own_gil ? ", with its own GIL." : "."));
-  std::unique_ptr<Interpreter> made = Interpreter::furnish(
+  std::unique_ptr<Interpreter> made = Interpreter::create(
       {.name = name, .python_path = options_.python_path, .script_owner = options_.script_owner}, host_);
   ForkedCopy::end_if_this();
   if (made) {
@@ -191,7 +191,7 @@ void Runtime::publish_signal(const char* name, int number, ThreadContext& thread
     PyThreadState* const state = thread.state_in(each->state());
     if (state == nullptr) continue;
     const WithGil locked(state);
-    bindings::publish_process_signal(each->furniture().module.ptr(), name, number);
+    bindings::publish_process_signal(each->objects().module.ptr(), name, number);
   }
 }
 
@@ -233,7 +233,7 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
 bool Runtime::finalizable(const std::vector<Interpreter*>& all) {
   if (options_.own_gil && PY_VERSION_HEX < 0x030D0000) return false;
   const WithGil locked(main_->owner());
-  return std::all_of(all.begin(), all.end(), [](const Interpreter* each) { return each->deserted(); });
+  return std::all_of(all.begin(), all.end(), [](const Interpreter* each) { return each->has_no_other_threads(); });
 }
 
 /// Keeps what the interpreters refer to: nobody has the right to release it any more.
