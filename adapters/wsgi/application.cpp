@@ -19,18 +19,19 @@ using bindings::steal;
 
 namespace {
 
-void log_traceback(const Call& call) {
-  for (const std::string& line : bindings::take_traceback()) call.exchange.log(LogLevel::kError, line);
+void log_traceback(const RequestContext& context) {
+  for (const std::string& line : bindings::take_traceback()) context.exchange.log(LogLevel::kError, line);
 }
 
 /// Logs the exception that is set and clears it. SystemExit ends nothing: the process is the server's.
-void log_exception(const Call& call) {
+void log_exception(const RequestContext& context) {
   const std::string name = bindings::exception_name();
   const bool ignored = PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
-  call.exchange.log(LogLevel::kError,
-                    ignored ? absl::StrCat(name, " exception raised by WSGI script '", call.script, "'; ignored.")
-                            : absl::StrCat(name, " exception raised processing WSGI script '", call.script, "'."));
-  log_traceback(call);
+  context.exchange.log(LogLevel::kError,
+                       ignored
+                           ? absl::StrCat(name, " exception raised by WSGI script '", context.script, "'; ignored.")
+                           : absl::StrCat(name, " exception raised processing WSGI script '", context.script, "'."));
+  log_traceback(context);
 }
 
 /// What an iterable yields as a block of the body. False with TypeError set.
@@ -76,7 +77,7 @@ bool send_each(PyObject* result, Response& response) {
   return PyErr_Occurred() == nullptr;
 }
 
-void close(PyObject* result, const Call& call) {
+void close(PyObject* result, const RequestContext& context) {
   PyObject* type = nullptr;
   PyObject* value = nullptr;
   PyObject* traceback = nullptr;
@@ -85,96 +86,96 @@ void close(PyObject* result, const Call& call) {
   if (!method && PyErr_ExceptionMatches(PyExc_AttributeError) != 0) {
     PyErr_Clear();
   } else if (!method || !steal(PyObject_CallNoArgs(method.ptr()))) {
-    log_exception(call);
+    log_exception(context);
   }
   PyErr_Restore(type, value, traceback);
 }
 
-void mark_left(const Call& call) { call.measurement.mark_left(); }
+void mark_left(const RequestContext& context) { context.measurement.mark_left(); }
 
 /// Sends what the application returned and closes it. False with an exception set, or without one when the client is
 /// gone.
-bool send_result(PyObject* result, Response& response, const RequestEvents& events, const Call& call) {
+bool send_result(PyObject* result, Response& response, const RequestEvents& events, const RequestContext& context) {
   std::vector<std::string_view> blocks;
   if (const Object items = all_blocks(result, blocks)) {
     // A list has nothing to close and nothing to run: the application is done before the sending begins.
-    mark_left(call);
+    mark_left(context);
     return !events.wanted() && small(blocks) ? response.leave(blocks) : response.send(blocks, true);
   }
   bool sent = false;
-  if (const auto file = regular_file(result, call.interpreter.objects().file_wrapper_type.ptr());
+  if (const auto file = regular_file(result, context.interpreter.objects().file_wrapper_type.ptr());
       file && !response.body_begun()) {
     sent = response.send_file(file->descriptor, file->offset, file->size);
   } else {
     sent = send_each(result, response);
   }
-  close(result, call);
-  mark_left(call);
+  close(result, context);
+  mark_left(context);
   if (sent) sent = events.wanted() ? response.send({}, true) : response.leave({});
   return sent;
 }
 
 /// Decides what becomes of a request whose application raised. The response has ended, so that neither subscribers nor
 /// other threads change what is decided here.
-Outcome fail(Response& response, RequestEvents& events, const Call& call) {
+Outcome fail(Response& response, RequestEvents& events, const RequestContext& context) {
   ForkedCopy::end_if_this();
   response.end();
-  PyObject* const timeout = bindings::request_timeout_type(call.interpreter.objects().module.ptr());
+  PyObject* const timeout = bindings::request_timeout_type(context.interpreter.objects().module.ptr());
   const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
   if (timed_out) {
     PyErr_Clear();
-    call.exchange.log(LogLevel::kInfo,
-                      response.head_sent()
-                          ? "Request interrupted by RequestTimeout after headers sent; response truncated."
-                          : "Request interrupted by RequestTimeout; thread recovered.");
+    context.exchange.log(LogLevel::kInfo,
+                         response.head_sent()
+                             ? "Request interrupted by RequestTimeout after headers sent; response truncated."
+                             : "Request interrupted by RequestTimeout; thread recovered.");
   } else {
     events.exception();
-    log_exception(call);
+    log_exception(context);
   }
   if (response.head_sent()) {
     response.break_off();
     return Outcome::kResponded;
   }
-  call.measurement.done.status = timed_out ? 504 : 500;
+  context.measurement.done.status = timed_out ? 504 : 500;
   return timed_out ? Outcome::kTimedOut : Outcome::kFailed;
 }
 
-Outcome finish(bool sent, Response& response, RequestEvents& events, const Call& call) {
-  if (PyErr_Occurred() != nullptr) return fail(response, events, call);
+Outcome finish(bool sent, Response& response, RequestEvents& events, const RequestContext& context) {
+  if (PyErr_Occurred() != nullptr) return fail(response, events, context);
   response.end();
   if (!sent) {
-    call.exchange.log(LogLevel::kDebug, "Client closed connection.");
+    context.exchange.log(LogLevel::kDebug, "Client closed connection.");
     return Outcome::kResponded;
   }
-  if (!call.tail.left && response.incomplete()) {
-    call.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
+  if (!context.tail.left && response.incomplete()) {
+    context.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
     response.break_off();
   }
   return Outcome::kResponded;
 }
 
-Object callable_of(PyObject* module, const Call& call) {
-  if (Object found = call.interpreter.objects().names.in_module(module, call.callable)) return found;
-  call.exchange.log(LogLevel::kError, absl::StrCat("Target WSGI script '", call.script,
-                                                   "' does not contain WSGI application '", call.callable, "'."));
+Object callable_of(PyObject* module, const RequestContext& context) {
+  if (Object found = context.interpreter.objects().names.in_module(module, context.callable)) return found;
+  context.exchange.log(LogLevel::kError, absl::StrCat("Target WSGI script '", context.script,
+                                                      "' does not contain WSGI application '", context.callable, "'."));
   return {};
 }
 
 /// The objects that the application gets for one request. They are cut off from it when it is over.
 class Arguments {
  public:
-  Arguments(const Call& call, InputBuffer& input, Response& response)
-      : call_(call),
-        input_(make_input(call.interpreter.objects().input_type.ptr(), input, call.measurement)),
-        start_response_(make_start_response(call.interpreter.objects().start_response_type.ptr(), response)),
-        environ_(input_
-                     ? make_environ(call.exchange, call.interpreter.objects(), call.facts, input_.ptr(), call.thread_id)
-                     : Object()) {}
+  Arguments(const RequestContext& context, InputBuffer& input, Response& response)
+      : context_(context),
+        input_(make_input(context.interpreter.objects().input_type.ptr(), input, context.measurement)),
+        start_response_(make_start_response(context.interpreter.objects().start_response_type.ptr(), response)),
+        environ_(input_ ? make_environ(context.exchange, context.interpreter.objects(), context.facts, input_.ptr(),
+                                       context.thread_id)
+                        : Object()) {}
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
   ~Arguments() {
-    if (start_response_) finish_start_response(start_response_.ptr(), call_.measurement);
-    if (input_) finish_input(input_.ptr(), call_.measurement);
+    if (start_response_) finish_start_response(start_response_.ptr(), context_.measurement);
+    if (input_) finish_input(input_.ptr(), context_.measurement);
   }
 
   [[nodiscard]] bool made() const noexcept { return environ_ && start_response_; }
@@ -182,7 +183,7 @@ class Arguments {
   [[nodiscard]] PyObject* start_response() const noexcept { return start_response_.ptr(); }
 
  private:
-  const Call& call_;
+  const RequestContext& context_;
   Object input_;
   Object start_response_;
   Object environ_;
@@ -190,26 +191,26 @@ class Arguments {
 
 }  // namespace
 
-Outcome run_application(PyObject* module, const Call& call) {
-  const Object application = callable_of(module, call);
+Outcome run_application(PyObject* module, const RequestContext& context) {
+  const Object application = callable_of(module, context);
   if (!application) {
-    call.measurement.done.status = 404;
+    context.measurement.done.status = 404;
     return Outcome::kMissing;
   }
-  RequestEvents events(call);
-  InputBuffer input(call.exchange, call.measurement);
-  Response response(call.exchange, call.measurement, events, call.tail);
-  const Arguments arguments(call, input, response);
-  if (!arguments.made()) return fail(response, events, call);
+  RequestEvents events(context);
+  InputBuffer input(context.exchange, context.measurement);
+  Response response(context.exchange, context.measurement, events, context.tail);
+  const Arguments arguments(context, input, response);
+  if (!arguments.made()) return fail(response, events, context);
 
-  call.measurement.mark_entered();
+  context.measurement.mark_entered();
   const Object chosen = events.started(application, arguments.environ());
   const Object result =
       steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));
   ForkedCopy::end_if_this();
-  const bool sent = result && send_result(result.ptr(), response, events, call);
-  if (!result) mark_left(call);
-  const Outcome outcome = finish(sent, response, events, call);
+  const bool sent = result && send_result(result.ptr(), response, events, context);
+  if (!result) mark_left(context);
+  const Outcome outcome = finish(sent, response, events, context);
   events.finished();
   return outcome;
 }

@@ -25,7 +25,8 @@ enum class Outcome : std::uint8_t {
   kOutdated,  ///< The script wants to be loaded again, by another process: nothing was done, and nothing is recorded.
 };
 
-struct Call {
+/// One request on its way through an application: the parts of the server and of the interpreter that it uses.
+struct RequestContext {
   Interpreter& interpreter;
   Exchange& exchange;
   const ServerFacts& facts;
@@ -39,6 +40,6 @@ struct Call {
 /// Runs the callable of a loaded script's module. With the interpreter's lock, on the calling thread's state in it.
 /// Every error is logged; no exception is left set. Leaves the end of the response to `tail` where nothing of Python
 /// depends on how its sending goes.
-[[nodiscard]] Outcome run_application(PyObject* module, const Call& call);
+[[nodiscard]] Outcome run_application(PyObject* module, const RequestContext& context);
 
 }  // namespace sluice::wsgi

@@ -34,8 +34,8 @@ class Event {
     return add(key, steal(PyUnicode_DecodeLatin1(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr)));
   }
 
-  void publish(const Call& call, const char* name) {
-    if (dict_) bindings::publish_event(call.interpreter.objects().module.ptr(), name, dict_.ptr());
+  void publish(const RequestContext& context, const char* name) {
+    if (dict_) bindings::publish_event(context.interpreter.objects().module.ptr(), name, dict_.ptr());
     ForkedCopy::end_if_this();
   }
 
@@ -64,13 +64,13 @@ rusage thread_usage() {
   return usage;
 }
 
-void add_identity(Event& event, const Call& call) {
-  if (const std::string_view id = call.exchange.id(); !id.empty()) event.add("request_id", id);
+void add_identity(Event& event, const RequestContext& context) {
+  if (const std::string_view id = context.exchange.id(); !id.empty()) event.add("request_id", id);
 }
 
-void add_times(Event& event, const Call& call) {
-  const Marks& marks = call.measurement.marks;
-  event.add("thread_id", std::uint64_t{call.thread_id})
+void add_times(Event& event, const RequestContext& context) {
+  const Marks& marks = context.measurement.marks;
+  event.add("thread_id", std::uint64_t{context.thread_id})
       .add("server_pid", static_cast<std::uint64_t>(::getpid()))
       .add("request_start", wall_of(marks.accepted_ns))
       .add("queue_start", marks.queued_ns != 0 ? wall_of(marks.queued_ns) : 0.0)
@@ -90,12 +90,12 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-RequestEvents::RequestEvents(const Call& call) : call_(call), outer_(std::exchange(current, this)) {}
+RequestEvents::RequestEvents(const RequestContext& context) : context_(context), outer_(std::exchange(current, this)) {}
 
 RequestEvents::~RequestEvents() { current = outer_; }
 
 bool RequestEvents::wanted() const noexcept {
-  return bindings::has_event_subscribers(call_.interpreter.objects().module.ptr());
+  return bindings::has_event_subscribers(context_.interpreter.objects().module.ptr());
 }
 
 PyObject* RequestEvents::data() {
@@ -113,16 +113,16 @@ Object RequestEvents::started(const Object& application, PyObject* environ) {
   if (!wanted()) return application;
   cpu_start_ = thread_usage();
   Event event;
-  add_identity(event, call_);
-  add_times(event, call_);
-  const std::uint64_t tries = call_.measurement.daemon_tries;
+  add_identity(event, context_);
+  add_times(event, context_);
+  const std::uint64_t tries = context_.measurement.daemon_tries;
   event.add("daemon_connects", tries)
       .add("daemon_restarts", tries == 0 ? 0 : tries - 1)  // who sends a request elsewhere ends
       .add("application_object", application)
-      .add("callable_object", std::string_view(call_.callable))
+      .add("callable_object", std::string_view(context_.callable))
       .add("request_environ", environ)
       .add("request_data", data())
-      .publish(call_, "request_started");
+      .publish(context_, "request_started");
   const Object chosen = event.get("application_object");
   return chosen ? chosen : application;
 }
@@ -130,12 +130,12 @@ Object RequestEvents::started(const Object& application, PyObject* environ) {
 void RequestEvents::response_started(PyObject* status, PyObject* headers, PyObject* exc_info) {
   if (!wanted()) return;
   Event event;
-  add_identity(event, call_);
+  add_identity(event, context_);
   event.add("response_status", status)
       .add("response_headers", headers)
       .add("exception_info", exc_info)
       .add("request_data", data())
-      .publish(call_, "response_started");
+      .publish(context_, "response_started");
 }
 
 void RequestEvents::exception() {
@@ -147,22 +147,22 @@ void RequestEvents::exception() {
   if (has_traceback) PyException_SetTraceback(raw[1], raw[2]);
   const auto or_none = [](PyObject* value) { return value != nullptr ? value : Py_None; };
   Event event;
-  add_identity(event, call_);
+  add_identity(event, context_);
   event.add("exception_info", steal(PyTuple_Pack(3, or_none(raw[0]), or_none(raw[1]), or_none(raw[2]))))
       .add("request_data", data())
-      .publish(call_, "request_exception");
+      .publish(context_, "request_exception");
   PyErr_Restore(raw[0], raw[1], raw[2]);
 }
 
 void RequestEvents::finished() {
   if (!wanted()) return;
-  const Measurement& measured = call_.measurement;
+  const Measurement& measured = context_.measurement;
   const rusage cpu = thread_usage();
   const double user = seconds(cpu.ru_utime) - seconds(cpu_start_.ru_utime);
   const double system = seconds(cpu.ru_stime) - seconds(cpu_start_.ru_stime);
   Event event;
-  add_identity(event, call_);
-  add_times(event, call_);
+  add_identity(event, context_);
+  add_times(event, context_);
   event.add("application_finish", wall_of(measured.marks.left_ns))
       .add("application_time", seconds(measured.marks.left_ns - measured.marks.entered_ns))
       .add("input_reads", measured.done.input_reads)
@@ -178,7 +178,7 @@ void RequestEvents::finished() {
       .add("gil_wait_time", seconds(measured.done.gil_waits.total_ns))
       .add("gil_wait_count", measured.done.gil_waits.count)
       .add("request_data", data())
-      .publish(call_, "request_finished");
+      .publish(context_, "request_finished");
 }
 
 bool add_request_functions(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }

@@ -15,7 +15,7 @@ namespace sluice::wsgi {
 /// set.
 class RequestEvents final : public ResponseObserver {
  public:
-  explicit RequestEvents(const Call& call);
+  explicit RequestEvents(const RequestContext& context);
   RequestEvents(const RequestEvents&) = delete;
   RequestEvents& operator=(const RequestEvents&) = delete;
   ~RequestEvents();
@@ -42,7 +42,7 @@ class RequestEvents final : public ResponseObserver {
  private:
   [[nodiscard]] PyObject* data();
 
-  const Call& call_;
+  const RequestContext& context_;
   RequestEvents* outer_;
   bindings::Object data_;  ///< Made when it is first asked for.
   rusage cpu_start_{};

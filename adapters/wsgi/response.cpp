@@ -39,11 +39,11 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-/// Runs `call`, which gives true or has set an exception. Python's frames must not see an exception of C++.
-template <class Call>
-bool guarded(Call&& call) {
+/// Runs `action`, which gives true or has set an exception. Python's frames must not see an exception of C++.
+template <class Action>
+bool guarded(Action&& action) {
   try {
-    return call();
+    return action();
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
     return false;

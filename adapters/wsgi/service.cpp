@@ -38,15 +38,15 @@ Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadC
   if (script.outdated) return Outcome::kOutdated;
   if (script.forbidden) return Outcome::kForbidden;
   if (!script.module) return Outcome::kFailed;
-  const Call call{.interpreter = interpreter,
-                  .exchange = exchange,
-                  .facts = facts,
-                  .script = assignment.script.path,
-                  .callable = assignment.callable,
-                  .thread_id = thread.worker().slot() + 1,
-                  .measurement = measurement,
-                  .tail = tail};
-  return run_application(script.module.ptr(), call);
+  const RequestContext context{.interpreter = interpreter,
+                               .exchange = exchange,
+                               .facts = facts,
+                               .script = assignment.script.path,
+                               .callable = assignment.callable,
+                               .thread_id = thread.worker().slot() + 1,
+                               .measurement = measurement,
+                               .tail = tail};
+  return run_application(script.module.ptr(), context);
 }
 
 Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
