@@ -10,6 +10,6 @@ namespace sluice::apache {
 /// Has a daemon process of the group serve the request, whose variables are set. Gives OK, or the status to answer
 /// with; that has been logged. Blocks as long as it takes, bounded by the timeouts of the group between any two steps.
 [[nodiscard]] int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
-                                  const wsgi::Assignment& assignment);
+                                  const wsgi::DispatchedRequest& dispatched);
 
 }  // namespace sluice::apache

@@ -99,7 +99,8 @@ std::string process_group(request_rec* request, const AliasNotes& notes, const D
   return configured != nullptr ? expand_group(request, configured) : std::string();
 }
 
-wsgi::Assignment assign(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config, Child& child) {
+wsgi::DispatchedRequest dispatched_request(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config,
+                                           Child& child) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
   return {.application_group = application_group(request, either(notes.application_group, config.application_group)),
@@ -121,7 +122,7 @@ bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
 
 /// The variables of the request beyond those that the server sets for every handler.
 void set_variables(request_rec* request, const AliasNotes& notes, const DirectoryConfig& config,
-                   const std::string& process_group, const wsgi::Assignment& assignment) {
+                   const std::string& process_group, const wsgi::DispatchedRequest& dispatched) {
   ap_add_common_vars(request);
   ap_add_cgi_vars(request);
   apr_table_t* const variables = request->subprocess_env;
@@ -135,10 +136,10 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
   }
   if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
   apr_table_set(variables, "mod_wsgi.process_group", process_group.c_str());
-  apr_table_set(variables, "mod_wsgi.application_group", assignment.application_group.c_str());
-  apr_table_set(variables, "mod_wsgi.callable_object", assignment.callable.c_str());
+  apr_table_set(variables, "mod_wsgi.application_group", dispatched.application_group.c_str());
+  apr_table_set(variables, "mod_wsgi.callable_object", dispatched.callable.c_str());
   apr_table_setn(variables, "mod_wsgi.script_reloading",
-                 wsgi::Scripts::reloads(assignment.script.on_change) ? "1" : "0");
+                 wsgi::Scripts::reloads(dispatched.script.on_change) ? "1" : "0");
   if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
 }
 
@@ -177,10 +178,10 @@ int serve_request(request_rec* request) {
   }
   if (const int refused = group != nullptr ? check_owner(request, group->group) : OK; refused != OK) return refused;
   const DeferredSignals::Scope whole_request(client_socket(request));
-  const wsgi::Assignment assignment = assign(request, notes, config, *process);
-  set_variables(request, notes, config, group_name, assignment);
+  const wsgi::DispatchedRequest dispatched = dispatched_request(request, notes, config, *process);
+  set_variables(request, notes, config, group_name, dispatched);
   ApacheExchange exchange(request);
-  if (group != nullptr) return serve_in_daemon(request, *group, exchange, assignment);
+  if (group != nullptr) return serve_in_daemon(request, *group, exchange, dispatched);
   if (process_config().restrict_embedded != 0) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Embedded mode is disabled by WSGIRestrictEmbedded");
   }
@@ -188,7 +189,7 @@ int serve_request(request_rec* request) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "Python is not running in this process");
   }
   const wsgi::Outcome outcome =
-      wsgi::serve(process->runtime(), process->thread_of(request), exchange, assignment, process->facts());
+      wsgi::serve(process->runtime(), process->thread_of(request), exchange, dispatched, process->facts());
   return status_of(outcome, exchange);
 }
 

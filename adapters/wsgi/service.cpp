@@ -31,60 +31,61 @@ class Entered {
 
 /// Has the request served with the lock of its interpreter, and gives it up.
 Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadContext& thread, Exchange& exchange,
-                         const Assignment& assignment, const ServerFacts& facts, Measurement& measurement, Tail& tail) {
+                         const DispatchedRequest& dispatched, const ServerFacts& facts, Measurement& measurement,
+                         Tail& tail) {
   const Entered entered(state, measurement);
   const Scripts::Loaded script = interpreter.scripts().load(
-      assignment.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
+      dispatched.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
   if (script.outdated) return Outcome::kOutdated;
   if (script.forbidden) return Outcome::kForbidden;
   if (!script.module) return Outcome::kFailed;
   const RequestContext context{.interpreter = interpreter,
                                .exchange = exchange,
                                .facts = facts,
-                               .script = assignment.script.path,
-                               .callable = assignment.callable,
+                               .script = dispatched.script.path,
+                               .callable = dispatched.callable,
                                .thread_id = thread.worker().slot() + 1,
                                .measurement = measurement,
                                .tail = tail};
   return run_application(script.module.ptr(), context);
 }
 
-Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
+Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const DispatchedRequest& dispatched,
             const ServerFacts& facts, Measurement& measurement) {
   const absl::StatusOr<Interpreter*> found =
-      runtime.interpreter(assignment.application_group, assignment.script.path, thread);
+      runtime.interpreter(dispatched.application_group, dispatched.script.path, thread);
   if (absl::IsResourceExhausted(found.status())) return Outcome::kUnavailable;  // logged, once a minute
   Interpreter* const interpreter = found.value_or(nullptr);
   PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
   if (state == nullptr) {
     exchange.log(LogLevel::kError, absl::StrCat("There is no Python interpreter for application group '",
-                                                assignment.application_group, "'."));
+                                                dispatched.application_group, "'."));
     return Outcome::kFailed;
   }
   Tail tail;
-  const Outcome outcome = call_application(*interpreter, state, thread, exchange, assignment, facts, measurement, tail);
+  const Outcome outcome = call_application(*interpreter, state, thread, exchange, dispatched, facts, measurement, tail);
   if (tail.left) tail.send(exchange, measurement);
   return outcome;
 }
 
 }  // namespace
 
-Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
+Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const DispatchedRequest& dispatched,
               const ServerFacts& facts) {
   Request request = thread.worker().begin(monotonic_ns());
   const std::uint64_t cpu_start_ns = thread_cpu_ns();
   Measurement measurement;
-  measurement.marks.accepted_ns = assignment.accepted_ns;
-  measurement.marks.queued_ns = assignment.queued_ns;
-  measurement.marks.dispatched_ns = assignment.dispatched_ns;
-  measurement.daemon_tries = assignment.daemon_tries;
+  measurement.marks.accepted_ns = dispatched.accepted_ns;
+  measurement.marks.queued_ns = dispatched.queued_ns;
+  measurement.marks.dispatched_ns = dispatched.dispatched_ns;
+  measurement.daemon_tries = dispatched.daemon_tries;
   Recorder& recorder = runtime.host().recorder();
   SlowCapture capture(recorder, request, thread.worker().slot(), measurement);
-  capture.begin(exchange, assignment, facts);
+  capture.begin(exchange, dispatched, facts);
   Outcome outcome = Outcome::kFailed;
   {
     const ThreadContext::Serving serving(thread, exchange);
-    outcome = run(runtime, thread, exchange, assignment, facts, measurement);
+    outcome = run(runtime, thread, exchange, dispatched, facts, measurement);
   }
   if (outcome == Outcome::kOutdated) {
     capture.cancel();

@@ -12,7 +12,8 @@
 
 namespace sluice::wsgi {
 
-struct Assignment {
+/// A request with what the server decided about it: where it runs, which script serves it, and when it arrived.
+struct DispatchedRequest {
   std::string application_group;
   std::string callable;
   Scripts::Wanted script;
@@ -24,7 +25,7 @@ struct Assignment {
 };
 
 /// Serves one request on the calling thread and records it, unless the outcome is that somebody else is to serve it.
-[[nodiscard]] Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const Assignment& assignment,
-                            const ServerFacts& facts);
+[[nodiscard]] Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange,
+                            const DispatchedRequest& dispatched, const ServerFacts& facts);
 
 }  // namespace sluice::wsgi

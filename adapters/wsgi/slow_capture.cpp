@@ -21,7 +21,7 @@ constexpr auto kVariables = std::to_array<std::pair<std::string_view, RequestTex
 
 }  // namespace
 
-void SlowCapture::describe(const Exchange& exchange, const Assignment& assignment, const ServerFacts& facts) {
+void SlowCapture::describe(const Exchange& exchange, const DispatchedRequest& dispatched, const ServerFacts& facts) {
   cpu_start_ = thread_cpu();
   RequestTexts texts;
   const auto text = [&texts](RequestText which) -> std::string_view& { return texts[static_cast<std::size_t>(which)]; };
@@ -34,7 +34,7 @@ void SlowCapture::describe(const Exchange& exchange, const Assignment& assignmen
   if (!facts.capture_user_agent) text(RequestText::kUserAgent) = {};
   text(RequestText::kId) = exchange.id();
   text(RequestText::kScheme) = exchange.https() ? "https" : "http";
-  const long pid = assignment.server_pid != 0 ? assignment.server_pid : ::getpid();
+  const long pid = dispatched.server_pid != 0 ? dispatched.server_pid : ::getpid();
   measurement_.slow->begin(measurement_.slot, measurement_.marks, texts, static_cast<std::uint64_t>(pid));
 }
 

@@ -21,9 +21,9 @@ class SlowCapture {
     measurement.slot = slot;
   }
 
-  void begin(const Exchange& exchange, const Assignment& assignment, const ServerFacts& facts) {
+  void begin(const Exchange& exchange, const DispatchedRequest& dispatched, const ServerFacts& facts) {
     if (measurement_.slow != nullptr) [[unlikely]] {
-      describe(exchange, assignment, facts);
+      describe(exchange, dispatched, facts);
     }
   }
 
@@ -42,7 +42,7 @@ class SlowCapture {
   }
 
  private:
-  [[gnu::cold]] void describe(const Exchange& exchange, const Assignment& assignment, const ServerFacts& facts);
+  [[gnu::cold]] void describe(const Exchange& exchange, const DispatchedRequest& dispatched, const ServerFacts& facts);
   [[gnu::cold]] void conclude() const noexcept;
 
   Measurement& measurement_;
