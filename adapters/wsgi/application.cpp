@@ -62,7 +62,7 @@ Object all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
 bool small(absl::Span<const std::string_view> blocks) {
   std::size_t size = 0;
   for (const std::string_view block : blocks) size += block.size();
-  return size <= Tail::kMax;
+  return size <= DeferredWrite::kMaxBytes;
 }
 
 /// Sends each block before the next is asked for. False with an exception set, or without one when the client is gone.
@@ -100,7 +100,7 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
   if (const Object items = all_blocks(result, blocks)) {
     // A list has nothing to close and nothing to run: the application is done before the sending begins.
     mark_left(context);
-    return !events.wanted() && small(blocks) ? response.leave(blocks) : response.send(blocks, true);
+    return !events.wanted() && small(blocks) ? response.defer(blocks) : response.send(blocks, true);
   }
   bool sent = false;
   if (const auto file = regular_file(result, context.interpreter.objects().file_wrapper_type.ptr());
@@ -111,7 +111,7 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
   }
   close(result, context);
   mark_left(context);
-  if (sent) sent = events.wanted() ? response.send({}, true) : response.leave({});
+  if (sent) sent = events.wanted() ? response.send({}, true) : response.defer({});
   return sent;
 }
 
@@ -147,7 +147,7 @@ Outcome finish(bool sent, Response& response, RequestEvents& events, const Reque
     context.exchange.log(LogLevel::kDebug, "Client closed connection.");
     return Outcome::kResponded;
   }
-  if (!context.tail.left && response.incomplete()) {
+  if (!context.deferred.pending && response.incomplete()) {
     context.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
     response.break_off();
   }
@@ -199,7 +199,7 @@ Outcome run_application(PyObject* module, const RequestContext& context) {
   }
   RequestEvents events(context);
   InputBuffer input(context.exchange, context.measurement);
-  Response response(context.exchange, context.measurement, events, context.tail);
+  Response response(context.exchange, context.measurement, events, context.deferred);
   const Arguments arguments(context, input, response);
   if (!arguments.made()) return fail(response, events, context);
 

@@ -34,12 +34,12 @@ struct RequestContext {
   const std::string& callable;
   std::size_t thread_id;
   Measurement& measurement;
-  Tail& tail;  ///< Filled with what the caller has to send once the lock is given up.
+  DeferredWrite& deferred;  ///< Filled with what the caller has to send once the lock is given up.
 };
 
 /// Runs the callable of a loaded script's module. With the interpreter's lock, on the calling thread's state in it.
-/// Every error is logged; no exception is left set. Leaves the end of the response to `tail` where nothing of Python
-/// depends on how its sending goes.
+/// Every error is logged; no exception is left set. Leaves the end of the response to `deferred` where nothing of
+/// Python depends on how its sending goes.
 [[nodiscard]] Outcome run_application(PyObject* module, const RequestContext& context);
 
 }  // namespace sluice::wsgi

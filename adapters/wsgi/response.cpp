@@ -262,11 +262,11 @@ bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
   });
 }
 
-bool Response::leave(absl::Span<const std::string_view> blocks) {
+bool Response::defer(absl::Span<const std::string_view> blocks) {
   return produce(Content::kEnd, [&] {
-    for (const std::string_view block : blocks) tail_.data += allowed(block);
-    tail_.whole = !short_of_promise();
-    tail_.left = true;
+    for (const std::string_view block : blocks) deferred_.data += allowed(block);
+    deferred_.complete = !short_of_promise();
+    deferred_.pending = true;
     ended_ = true;
     return absl::OkStatus();
   });
@@ -281,16 +281,16 @@ void Response::break_off() {
   exchange_.break_off();
 }
 
-void Tail::send(Exchange& exchange, Measurement& measurement) const {
+void DeferredWrite::send(Exchange& exchange, Measurement& measurement) const {
   const std::string_view block(data);
   const absl::Span<const std::string_view> blocks(&block, block.empty() ? 0 : 1);
-  const absl::Status status = measured(measurement, data.size(), [&] { return exchange.write(blocks, whole); });
+  const absl::Status status = measured(measurement, data.size(), [&] { return exchange.write(blocks, complete); });
   if (absl::IsCancelled(status)) {
     exchange.log(LogLevel::kDebug, "Client closed connection.");
   } else if (!status.ok()) {
     exchange.log(LogLevel::kError, absl::StrCat("failed to write response data: ", status.message()));
     exchange.break_off();
-  } else if (!whole) {
+  } else if (!complete) {
     exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
     exchange.break_off();
   }

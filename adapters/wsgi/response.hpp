@@ -25,17 +25,17 @@ class ResponseObserver {
   ~ResponseObserver() = default;
 };
 
-/// What is left of a response when its application is done. It is sent once the lock has been given up, and needs no
-/// Python any more, so that a request whose response is one small block holds the lock once.
-struct Tail {
-  bool left = false;
-  bool whole = true;  ///< The response ends with it; else it fell short of its Content-Length.
+/// The end of a response, kept until the GIL has been released. Sending it needs no Python, so a request whose response
+/// is one small block acquires the GIL only once.
+struct DeferredWrite {
+  bool pending = false;
+  bool complete = true;  ///< The response ends with it; false when it is shorter than its Content-Length.
   std::string data;
 
-  /// Copied at most; what is more is sent where it lies.
-  static constexpr std::size_t kMax = 64 * 1024;
+  /// Upper limit of `data`. A longer end of a response is sent without copying it.
+  static constexpr std::size_t kMaxBytes = 64 * 1024;
 
-  /// Sends it, and logs why if it cannot be. Without the lock.
+  /// Sends the data and logs a failure. The caller does not hold the GIL.
   void send(Exchange& exchange, Measurement& measurement) const;
 };
 
@@ -46,8 +46,8 @@ struct Tail {
 /// nothing of Python lies between a check and the step that relies on it.
 class Response {
  public:
-  Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer, Tail& tail) noexcept
-      : exchange_(exchange), measurement_(measurement), observer_(observer), tail_(tail) {}
+  Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer, DeferredWrite& deferred) noexcept
+      : exchange_(exchange), measurement_(measurement), observer_(observer), deferred_(deferred) {}
 
   /// start_response(status, headers, exc_info=None). False with an exception set.
   [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
@@ -56,8 +56,8 @@ class Response {
   /// is gone: then client_gone(). Waits for other threads that read or send.
   [[nodiscard]] bool send(absl::Span<const std::string_view> blocks, bool last);
 
-  /// Leaves blocks and the end of the response to be sent as the tail. False as send().
-  [[nodiscard]] bool leave(absl::Span<const std::string_view> blocks);
+  /// Copies the last blocks into the DeferredWrite instead of sending them. Fails as send() does.
+  [[nodiscard]] bool defer(absl::Span<const std::string_view> blocks);
 
   /// Sends a part of a regular file as the whole response, at most its Content-Length. Only the end of the response may
   /// follow. False as send().
@@ -105,7 +105,7 @@ class Response {
   Exchange& exchange_;
   Measurement& measurement_;
   ResponseObserver& observer_;
-  Tail& tail_;
+  DeferredWrite& deferred_;
   ResponseHead head_;
   std::optional<std::uint64_t> promised_;
   std::uint64_t produced_ = 0;

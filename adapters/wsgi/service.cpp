@@ -32,7 +32,7 @@ class Entered {
 /// Has the request served with the lock of its interpreter, and gives it up.
 Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadContext& thread, Exchange& exchange,
                          const DispatchedRequest& dispatched, const ServerFacts& facts, Measurement& measurement,
-                         Tail& tail) {
+                         DeferredWrite& deferred) {
   const Entered entered(state, measurement);
   const Scripts::Loaded script = interpreter.scripts().load(
       dispatched.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
@@ -46,7 +46,7 @@ Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadC
                                .callable = dispatched.callable,
                                .thread_id = thread.worker().slot() + 1,
                                .measurement = measurement,
-                               .tail = tail};
+                               .deferred = deferred};
   return run_application(script.module.ptr(), context);
 }
 
@@ -62,9 +62,10 @@ Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const D
                                                 dispatched.application_group, "'."));
     return Outcome::kFailed;
   }
-  Tail tail;
-  const Outcome outcome = call_application(*interpreter, state, thread, exchange, dispatched, facts, measurement, tail);
-  if (tail.left) tail.send(exchange, measurement);
+  DeferredWrite deferred;
+  const Outcome outcome =
+      call_application(*interpreter, state, thread, exchange, dispatched, facts, measurement, deferred);
+  if (deferred.pending) deferred.send(exchange, measurement);
   return outcome;
 }
 
