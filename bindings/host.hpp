@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bindings/recording.hpp"
+#include "bindings/metrics_session.hpp"
 #include "bindings/scoreboard.hpp"
 #include "sluice/recorder.hpp"
 
@@ -20,7 +20,7 @@ enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
 /// lock of an interpreter.
 class Host {
  public:
-  explicit Host(Recorder::Options options) : recorder_(options), recording_(recorder_) {
+  explicit Host(Recorder::Options options) : recorder_(options), session_(recorder_) {
     if (recorder_.slow_requests() != nullptr) slow_reader_.emplace(*recorder_.slow_requests());
   }
   Host(const Host&) = delete;
@@ -28,7 +28,7 @@ class Host {
   virtual ~Host() = default;
 
   [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
-  [[nodiscard]] Recording& recording() noexcept { return recording_; }
+  [[nodiscard]] MetricsSession& session() noexcept { return session_; }
 
   /// The slow requests since the last call: see SlowReader::drain(). None where they are not looked for.
   [[nodiscard]] std::vector<SlowRequest> take_slow_requests() {
@@ -55,7 +55,7 @@ class Host {
 
  private:
   Recorder recorder_;
-  Recording recording_;
+  MetricsSession session_;
   std::optional<SlowReader> slow_reader_;
 };
 

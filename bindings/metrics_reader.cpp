@@ -19,7 +19,7 @@ struct Instance {
   PyObject* name;
   Host* host;
   const DictMaker* dict;
-  Recording::Consumer* consumer;
+  MetricsSession::Consumer* consumer;
   Py_ssize_t reading;  ///< Calls of read() that are under way; the last one frees the consumer of a closed reader.
   bool closed;
 };
@@ -28,7 +28,7 @@ Instance& of(PyObject* self) { return *reinterpret_cast<Instance*>(self); }
 
 /// Frees the consumer without the lock of the interpreter: it may have to wait for a drain.
 void free_consumer(Instance& reader) {
-  Recording::Consumer* const consumer = std::exchange(reader.consumer, nullptr);
+  MetricsSession::Consumer* const consumer = std::exchange(reader.consumer, nullptr);
   if (consumer == nullptr) return;
   Py_BEGIN_ALLOW_THREADS delete consumer;
   Py_END_ALLOW_THREADS
@@ -164,8 +164,8 @@ PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, cons
   reader.name = borrow(name).release().ptr();
   reader.host = &host;
   reader.dict = &dict;
-  Recording::Consumer* made = nullptr;
-  Py_BEGIN_ALLOW_THREADS try { made = new Recording::Consumer(host.recording()); } catch (const std::bad_alloc&) {
+  MetricsSession::Consumer* made = nullptr;
+  Py_BEGIN_ALLOW_THREADS try { made = new MetricsSession::Consumer(host.session()); } catch (const std::bad_alloc&) {
     made = nullptr;
   }
   Py_END_ALLOW_THREADS reader.consumer = made;

@@ -47,7 +47,7 @@ State* state_of(PyObject* module) {
   return nullptr;
 }
 
-bool accessible(const State& state) { return !state.host->external_reporter() && state.host->recording().active(); }
+bool accessible(const State& state) { return !state.host->external_reporter() && state.host->session().active(); }
 
 /// Runs `work` without the lock of the interpreter. False with MemoryError set.
 template <class Work>
@@ -62,7 +62,7 @@ bool without_gil(Work&& work) {
 
 PyObject* start_recording_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
-  if (state == nullptr || !without_gil([&] { state->host->recording().start(); })) return nullptr;
+  if (state == nullptr || !without_gil([&] { state->host->session().start(); })) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -70,7 +70,7 @@ PyObject* request_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   if (!accessible(*state)) Py_RETURN_NONE;
-  return window_dict(state->request_dict, [&](Window& window) { return state->host->recording().drain(window); });
+  return window_dict(state->request_dict, [&](Window& window) { return state->host->session().drain(window); });
 }
 
 PyObject* metrics_reader(PyObject* module, PyObject* args, PyObject* kwargs) {
