@@ -18,7 +18,7 @@ struct Instance {
   PyObject* module;
   PyObject* name;
   Host* host;
-  const DictMaker* dict;
+  const DictSchema* dict;
   MetricsSession::Consumer* consumer;
   Py_ssize_t reading;  ///< Calls of read() that are under way; the last one frees the consumer of a closed reader.
   bool closed;
@@ -109,7 +109,7 @@ void deallocate(PyObject* self) {
 
 }  // namespace
 
-PyObject* window_dict(const DictMaker& dict, absl::FunctionRef<absl::Status(Window&)> drain) {
+PyObject* window_dict(const DictSchema& dict, absl::FunctionRef<absl::Status(Window&)> drain) {
   Window window;
   absl::Status status;
   bool enough_memory = true;
@@ -121,7 +121,7 @@ PyObject* window_dict(const DictMaker& dict, absl::FunctionRef<absl::Status(Wind
     PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
     return nullptr;
   }
-  return dict.make({.pid = ::getpid(), .window = &window}).release().ptr();
+  return dict.build({.pid = ::getpid(), .window = &window}).release().ptr();
 }
 
 Object make_metrics_reader_type() {
@@ -152,7 +152,7 @@ Object make_metrics_reader_type() {
   return steal(PyType_FromSpec(&spec));
 }
 
-PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictMaker& dict, PyObject* name) {
+PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictSchema& dict, PyObject* name) {
   if (name != Py_None && PyUnicode_Check(name) == 0) {
     PyErr_Format(PyExc_TypeError, "name must be a str or None, not %.100s", Py_TYPE(name)->tp_name);
     return nullptr;

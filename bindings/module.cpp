@@ -6,8 +6,8 @@
 #include <memory>
 #include <new>
 
+#include "bindings/convert.hpp"
 #include "bindings/docstrings.hpp"
-#include "bindings/makers.hpp"
 #include "bindings/metrics_reader.hpp"
 #include "bindings/schema.hpp"
 #include "bindings/server_dict.hpp"
@@ -18,10 +18,10 @@ namespace {
 
 struct State {
   Host* host = nullptr;
-  DictMaker request_dict{request_rows()};
-  DictMaker process_dict{process_rows()};
-  DictMaker slow_request_dict{slow_request_rows()};
-  ServerDictMaker server_dict;
+  DictSchema request_dict{request_fields()};
+  DictSchema process_dict{process_fields()};
+  DictSchema slow_request_dict{slow_request_fields()};
+  ServerDictSchema server_dict;
   Subscribers event_subscribers;
   Subscribers shutdown_subscribers;
   Subscribers signal_subscribers;
@@ -96,7 +96,7 @@ PyObject* process_metrics(PyObject* module, PyObject*) {
   if (!accessible(*state)) Py_RETURN_NONE;
   ProcessTotals totals;
   if (!without_gil([&] { totals = state->host->recorder().totals(); })) return nullptr;
-  return state->process_dict.make({.pid = ::getpid(), .totals = &totals}).release().ptr();
+  return state->process_dict.build({.pid = ::getpid(), .totals = &totals}).release().ptr();
 }
 
 /// Not for one consumer alone: what is slow is there for whoever asks, besides an external reporter.
@@ -106,7 +106,7 @@ PyObject* slow_requests(PyObject* module, PyObject*) {
   std::vector<SlowRequest> slow;
   if (!without_gil([&] { slow = state->host->take_slow_requests(); })) return nullptr;
   return list_of(slow.size(),
-                 [&](std::size_t i) { return state->slow_request_dict.make({.slow = &slow[i]}).release().ptr(); });
+                 [&](std::size_t i) { return state->slow_request_dict.build({.slow = &slow[i]}).release().ptr(); });
 }
 
 PyObject* server_metrics(PyObject* module, PyObject*) {
@@ -114,7 +114,7 @@ PyObject* server_metrics(PyObject* module, PyObject*) {
   if (state == nullptr) return nullptr;
   const Scoreboard* const scoreboard = state->host->scoreboard();
   if (scoreboard == nullptr) Py_RETURN_NONE;
-  return state->server_dict.make(*scoreboard).release().ptr();
+  return state->server_dict.build(*scoreboard).release().ptr();
 }
 
 PyObject* subscribe_events(PyObject* module, PyObject* callback) {

@@ -4,7 +4,7 @@
 #include <span>
 #include <string_view>
 
-#include "bindings/makers.hpp"
+#include "bindings/convert.hpp"
 #include "bindings/schema.hpp"
 
 namespace sluice::bindings {
@@ -35,7 +35,7 @@ enum class WorkerKey : std::uint8_t {
   kVhost
 };
 
-constexpr auto kServerRows = std::to_array<Row>({
+constexpr auto kServerFields = std::to_array<Field>({
     {.key = "server_limit", .type = Type::kInt, .unit = Unit::kCount},
     {.key = "thread_limit", .type = Type::kInt, .unit = Unit::kCount},
     {.key = "running_generation", .type = Type::kInt},
@@ -45,7 +45,7 @@ constexpr auto kServerRows = std::to_array<Row>({
     {.key = "processes", .type = Type::kDictList},
 });
 
-constexpr auto kProcessRows = std::to_array<Row>({
+constexpr auto kProcessFields = std::to_array<Field>({
     {.key = "process_num", .type = Type::kInt},
     {.key = "pid", .type = Type::kInt},
     {.key = "generation", .type = Type::kInt},
@@ -53,7 +53,7 @@ constexpr auto kProcessRows = std::to_array<Row>({
     {.key = "workers", .type = Type::kDictList},
 });
 
-constexpr auto kWorkerRows = std::to_array<Row>({
+constexpr auto kWorkerFields = std::to_array<Field>({
     {.key = "thread_num", .type = Type::kInt},
     {.key = "generation", .type = Type::kInt},
     {.key = "status", .type = Type::kText},
@@ -74,11 +74,11 @@ PyObject* text(std::string_view bytes) {
 
 PyObject* epoch_seconds(std::int64_t us) { return PyFloat_FromDouble(static_cast<double>(us) / 1e6); }
 
-bool intern(std::span<const Row> rows, std::vector<Object>& keys) {
+bool intern(std::span<const Field> fields, std::vector<Object>& keys) {
   keys.clear();
-  keys.reserve(rows.size());
-  for (const Row& row : rows) {
-    PyObject* key = PyUnicode_FromStringAndSize(row.key.data(), static_cast<Py_ssize_t>(row.key.size()));
+  keys.reserve(fields.size());
+  for (const Field& field : fields) {
+    PyObject* key = PyUnicode_FromStringAndSize(field.key.data(), static_cast<Py_ssize_t>(field.key.size()));
     if (key == nullptr) return false;
     PyUnicode_InternInPlace(&key);
     keys.push_back(steal(key));
@@ -110,13 +110,13 @@ class Filling {
 }  // namespace
 
 std::string describe_server() {
-  return describe(kServerRows) + "Each of `processes`:\n\n" + describe(kProcessRows) + "Each of `workers`:\n\n" +
-         describe(kWorkerRows);
+  return describe(kServerFields) + "Each of `processes`:\n\n" + describe(kProcessFields) + "Each of `workers`:\n\n" +
+         describe(kWorkerFields);
 }
 
-bool ServerDictMaker::prepare() {
-  if (!intern(kServerRows, server_keys_) || !intern(kProcessRows, process_keys_) ||
-      !intern(kWorkerRows, worker_keys_)) {
+bool ServerDictSchema::prepare() {
+  if (!intern(kServerFields, server_keys_) || !intern(kProcessFields, process_keys_) ||
+      !intern(kWorkerFields, worker_keys_)) {
     return false;
   }
   Filling unused(steal(PyDict_New()), worker_keys_);
@@ -132,14 +132,14 @@ bool ServerDictMaker::prepare() {
   return static_cast<bool>(unused_worker_);
 }
 
-void ServerDictMaker::clear() noexcept {
+void ServerDictSchema::clear() noexcept {
   server_keys_.clear();
   process_keys_.clear();
   worker_keys_.clear();
   unused_worker_ = {};
 }
 
-Object ServerDictMaker::worker(const ServerWorkerState& state, PyObject* thread_num) const {
+Object ServerDictSchema::worker(const ServerWorkerState& state, PyObject* thread_num) const {
   Filling worker(steal(PyDict_Copy(unused_worker_.ptr())), worker_keys_);
   worker.set(WorkerKey::kThreadNum, borrow(thread_num).release().ptr());
   if (state.generation != 0) worker.set(WorkerKey::kGeneration, PyLong_FromLong(state.generation));
@@ -155,8 +155,8 @@ Object ServerDictMaker::worker(const ServerWorkerState& state, PyObject* thread_
   return worker.take();
 }
 
-Object ServerDictMaker::process(const Scoreboard& scoreboard, const ServerState& server, int number,
-                                const std::vector<Object>& thread_numbers) const {
+Object ServerDictSchema::process(const Scoreboard& scoreboard, const ServerState& server, int number,
+                                 const std::vector<Object>& thread_numbers) const {
   Object workers = steal(PyList_New(server.thread_limit));
   ServerWorkerState state{};
   for (int thread = 0; workers && thread < server.thread_limit; ++thread) {
@@ -175,7 +175,7 @@ Object ServerDictMaker::process(const Scoreboard& scoreboard, const ServerState&
   return dict.take();
 }
 
-Object ServerDictMaker::make(const Scoreboard& scoreboard) const {
+Object ServerDictSchema::make(const Scoreboard& scoreboard) const {
   const ServerState server = scoreboard.server();
   std::vector<Object> thread_numbers;
   thread_numbers.reserve(static_cast<std::size_t>(server.thread_limit));

@@ -16,14 +16,14 @@ namespace sluice::bindings {
 [[nodiscard]] std::string describe_server();
 
 /// What one interpreter keeps to make the dicts.
-class ServerDictMaker {
+class ServerDictSchema {
  public:
   /// False with an exception set.
   [[nodiscard]] bool prepare();
   void clear() noexcept;
 
   /// A new dict; null with an exception set.
-  [[nodiscard]] Object make(const Scoreboard& scoreboard) const;
+  [[nodiscard]] Object build(const Scoreboard& scoreboard) const;
 
  private:
   [[nodiscard]] Object process(const Scoreboard& scoreboard, const ServerState& server, int number,

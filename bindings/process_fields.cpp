@@ -1,8 +1,8 @@
-// The table of process_metrics().
+// The fields of process_metrics().
 #include <algorithm>
 #include <array>
 
-#include "bindings/makers.hpp"
+#include "bindings/convert.hpp"
 #include "bindings/schema.hpp"
 
 namespace sluice::bindings {
@@ -44,25 +44,25 @@ PyObject* threads(const Sample& sample) {
   });
 }
 
-constexpr auto kRows = std::to_array<Row>({
-    {.key = "pid", .type = Type::kInt, .make = pid},
-    {.key = "restart_time", .type = Type::kFloat, .unit = Unit::kEpochSeconds, .make = restart_time},
-    {.key = "current_time", .type = Type::kFloat, .unit = Unit::kEpochSeconds, .make = current_time},
-    {.key = "running_time", .type = Type::kInt, .unit = Unit::kSeconds, .make = running_time},
-    {.key = "request_count", .type = Type::kInt, .unit = Unit::kCount, .make = request_count},
-    {.key = "request_busy_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = request_busy_time},
-    {.key = "request_threads", .type = Type::kInt, .unit = Unit::kCount, .make = request_threads},
-    {.key = "active_requests", .type = Type::kInt, .unit = Unit::kCount, .make = active_requests},
-    {.key = "cpu_user_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = cpu_user_time},
-    {.key = "cpu_system_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = cpu_system_time},
-    {.key = "cpu_time", .type = Type::kFloat, .unit = Unit::kSeconds, .make = cpu_time},
-    {.key = "memory_rss", .type = Type::kInt, .unit = Unit::kBytes, .make = memory_rss},
-    {.key = "memory_max_rss", .type = Type::kInt, .unit = Unit::kBytes, .make = memory_max_rss},
-    {.key = "threads", .type = Type::kDictList, .make = threads},
+constexpr auto kFields = std::to_array<Field>({
+    {.key = "pid", .type = Type::kInt, .to_python = pid},
+    {.key = "restart_time", .type = Type::kFloat, .unit = Unit::kEpochSeconds, .to_python = restart_time},
+    {.key = "current_time", .type = Type::kFloat, .unit = Unit::kEpochSeconds, .to_python = current_time},
+    {.key = "running_time", .type = Type::kInt, .unit = Unit::kSeconds, .to_python = running_time},
+    {.key = "request_count", .type = Type::kInt, .unit = Unit::kCount, .to_python = request_count},
+    {.key = "request_busy_time", .type = Type::kFloat, .unit = Unit::kSeconds, .to_python = request_busy_time},
+    {.key = "request_threads", .type = Type::kInt, .unit = Unit::kCount, .to_python = request_threads},
+    {.key = "active_requests", .type = Type::kInt, .unit = Unit::kCount, .to_python = active_requests},
+    {.key = "cpu_user_time", .type = Type::kFloat, .unit = Unit::kSeconds, .to_python = cpu_user_time},
+    {.key = "cpu_system_time", .type = Type::kFloat, .unit = Unit::kSeconds, .to_python = cpu_system_time},
+    {.key = "cpu_time", .type = Type::kFloat, .unit = Unit::kSeconds, .to_python = cpu_time},
+    {.key = "memory_rss", .type = Type::kInt, .unit = Unit::kBytes, .to_python = memory_rss},
+    {.key = "memory_max_rss", .type = Type::kInt, .unit = Unit::kBytes, .to_python = memory_max_rss},
+    {.key = "threads", .type = Type::kDictList, .to_python = threads},
 });
 
 }  // namespace
 
-std::span<const Row> process_rows() noexcept { return kRows; }
+std::span<const Field> process_fields() noexcept { return kFields; }
 
 }  // namespace sluice::bindings
