@@ -14,8 +14,8 @@
 #include "adapters/apache/python_options.hpp"
 #include "adapters/apache/scoreboard.hpp"
 #include "adapters/daemon/deadlines.hpp"
-#include "adapters/wsgi/reporter.hpp"
-#include "adapters/wsgi/watchdog.hpp"
+#include "adapters/wsgi/process/shutdown_watchdog.hpp"
+#include "adapters/wsgi/process/telemetry_reporter.hpp"
 
 namespace sluice::apache {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "adapters/apache/server.hpp"
 #include "adapters/telemetry/reporter.hpp"
-#include "adapters/wsgi/environ.hpp"
-#include "adapters/wsgi/runtime.hpp"
-#include "adapters/wsgi/thread.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+#include "adapters/wsgi/process/thread.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
 #include "sluice/marks.hpp"
 

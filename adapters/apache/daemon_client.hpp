@@ -3,7 +3,7 @@
 
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/exchange.hpp"
-#include "adapters/wsgi/service.hpp"
+#include "adapters/wsgi/process/service.hpp"
 
 namespace sluice::apache {
 

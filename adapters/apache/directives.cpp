@@ -11,7 +11,7 @@
 #include "adapters/apache/config_error.hpp"
 #include "adapters/apache/daemon_options.hpp"
 #include "adapters/apache/telemetry_directives.hpp"
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
 
 namespace sluice::apache {
 namespace {

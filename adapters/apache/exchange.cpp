@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "adapters/wsgi/head_rules.hpp"
-#include "adapters/wsgi/merged_fields.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
+#include "adapters/wsgi/request/merged_fields.hpp"
 
 namespace sluice::apache {
 

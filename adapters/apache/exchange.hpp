@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "adapters/apache/server.hpp"
-#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/request/exchange.hpp"
 
 namespace sluice::apache {
 

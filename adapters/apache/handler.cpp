@@ -15,8 +15,8 @@
 #include "adapters/apache/deferred_signals.hpp"
 #include "adapters/apache/exchange.hpp"
 #include "adapters/apache/paths.hpp"
-#include "adapters/wsgi/head_rules.hpp"
-#include "adapters/wsgi/service.hpp"
+#include "adapters/wsgi/process/service.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::apache {

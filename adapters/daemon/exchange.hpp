@@ -8,7 +8,7 @@
 
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/wire.hpp"
-#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/request/exchange.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::daemon {

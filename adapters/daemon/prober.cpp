@@ -3,7 +3,7 @@
 #include <chrono>
 #include <utility>
 
-#include "adapters/wsgi/thread.hpp"
+#include "adapters/wsgi/process/thread.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::daemon {

@@ -19,7 +19,7 @@
 #include "adapters/daemon/prober.hpp"
 #include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/workers.hpp"
-#include "adapters/wsgi/reporter.hpp"
+#include "adapters/wsgi/process/telemetry_reporter.hpp"
 
 namespace sluice::daemon {
 

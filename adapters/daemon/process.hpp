@@ -15,8 +15,8 @@
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 #include "adapters/telemetry/reporter.hpp"
-#include "adapters/wsgi/environ.hpp"
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::daemon {

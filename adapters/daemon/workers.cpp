@@ -13,7 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/daemon/exchange.hpp"
-#include "adapters/wsgi/service.hpp"
+#include "adapters/wsgi/process/service.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::daemon {

@@ -17,9 +17,9 @@
 #include "adapters/daemon/group.hpp"
 #include "adapters/daemon/lifetime.hpp"
 #include "adapters/daemon/wire.hpp"
-#include "adapters/wsgi/environ.hpp"
-#include "adapters/wsgi/log_limit.hpp"
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/log_limit.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::daemon {

@@ -1,0 +1,107 @@
+#include "adapters/wsgi/process/interpreter.hpp"
+
+#include "adapters/wsgi/process/log_stream.hpp"
+#include "adapters/wsgi/python/python_path.hpp"
+#include "adapters/wsgi/request/file_wrapper.hpp"
+#include "adapters/wsgi/request/input.hpp"
+#include "adapters/wsgi/request/request_events.hpp"
+#include "adapters/wsgi/request/response.hpp"
+#include "bindings/module.hpp"
+#include "bindings/traceback.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+void log_exception(const bindings::Host& host, const std::string& what) {
+  host.log(LogLevel::kError, what);
+  for (const std::string& line : bindings::take_traceback()) host.log(LogLevel::kError, line);
+}
+
+/// Calls module.function() and logs what it raises.
+void call(const bindings::Host& host, const char* module_name, const char* function) {
+  const Object module = steal(PyImport_ImportModule(module_name));
+  if (module && steal(PyObject_CallMethod(module.ptr(), function, nullptr))) return;
+  log_exception(host, std::string("Exception raised by ") + module_name + "." + function + "() at shutdown.");
+}
+
+/// Joins the threads that are no daemons, as Python does at its exit. `threading` counts its main thread, the one that
+/// imported it, among those to wait for unless that is the one which asks: here it is the thread that ends the process.
+void join_threads(const bindings::Host& host) {
+  const Object threading = steal(PyImport_ImportModule("threading"));
+  const Object main_thread = threading ? steal(PyObject_CallMethod(threading.ptr(), "main_thread", nullptr)) : Object();
+  const Object here = steal(PyLong_FromUnsignedLong(PyThread_get_thread_ident()));
+  if (!main_thread || !here || PyObject_SetAttrString(main_thread.ptr(), "_ident", here.ptr()) < 0) PyErr_Clear();
+  call(host, "threading", "_shutdown");
+  // Python calls it again when it ends the interpreter, which Python 3.12 does not stand: object() does nothing.
+  auto* const nothing = reinterpret_cast<PyObject*>(&PyBaseObject_Type);
+  if (threading && PyObject_SetAttrString(threading.ptr(), "_shutdown", nothing) < 0) PyErr_Clear();
+}
+
+bool set_sys(const char* name, const Object& value) { return value && PySys_SetObject(name, value.ptr()) == 0; }
+
+}  // namespace
+
+Interpreter::Interpreter(const Options& options)
+    : name_(options.name),
+      owner_(PyThreadState_Get()),
+      state_(PyThreadState_GetInterpreter(owner_)),
+      scripts_(name_, options.script_owner, objects_.names) {}
+
+std::unique_ptr<Interpreter> Interpreter::create(Options options, bindings::Host& host) {
+  std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
+  if (interpreter->initialize(options, host)) return interpreter;
+  log_exception(host, "The Python interpreter for application group '" + options.name + "' could not be set up.");
+  interpreter->clear();
+  return nullptr;
+}
+
+bool Interpreter::initialize(const Options& options, bindings::Host& host) {
+  objects_.log_type = make_log_type();
+  if (!objects_.log_type) return false;
+  PyObject* const log = objects_.log_type.ptr();
+  objects_.request_errors = make_log_stream(log, Stream::kRequestErrors, host);
+  if (!objects_.request_errors || !set_sys("stdout", make_log_stream(log, Stream::kOutput, host)) ||
+      !set_sys("stderr", make_log_stream(log, Stream::kError, host)) ||
+      !set_sys("argv", steal(Py_BuildValue("[s]", "mod_wsgi")))) {
+    return false;
+  }
+  // `threading` takes the thread that imports it for the main thread, so that has to be the interpreter's owner.
+  if (!steal(PyImport_ImportModule("threading"))) return false;
+  if (!prepend_python_path(options.python_path)) return false;
+
+  objects_.module = steal(PyImport_ImportModule("mod_wsgi"));
+  if (!objects_.module || !bindings::bind_module(objects_.module.ptr(), host, name_) ||
+      !add_request_functions(objects_.module.ptr())) {
+    return false;
+  }
+  objects_.input_type = make_input_type();
+  objects_.start_response_type = make_start_response_type();
+  objects_.file_wrapper_type = make_file_wrapper_type();
+  return objects_.input_type && objects_.start_response_type && objects_.file_wrapper_type &&
+         objects_.names.expect_variables();
+}
+
+void Interpreter::publish_stopping(const std::string& reason) {
+  bindings::publish_process_stopping(objects_.module.ptr(), reason);
+}
+
+void Interpreter::run_exit_handlers(const bindings::Host& host) {
+  join_threads(host);
+  call(host, "atexit", "_run_exitfuncs");
+}
+
+bool Interpreter::has_no_other_threads() const noexcept {
+  return PyInterpreterState_ThreadHead(state_) == owner_ && PyThreadState_Next(owner_) == nullptr;
+}
+
+void Interpreter::clear() noexcept {
+  scripts_.clear();
+  objects_ = {};
+}
+
+}  // namespace sluice::wsgi

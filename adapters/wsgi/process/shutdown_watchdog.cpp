@@ -1,0 +1,42 @@
+#include "adapters/wsgi/process/shutdown_watchdog.hpp"
+
+#include <semaphore.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace sluice::wsgi {
+namespace {
+
+constinit sem_t done{};  // outlives the thread, which nobody joins
+
+void wait(int seconds, const bindings::Host& host) {
+  timespec deadline{};
+  ::clock_gettime(CLOCK_MONOTONIC, &deadline);
+  deadline.tv_sec += seconds;
+  while (::sem_clockwait(&done, CLOCK_MONOTONIC, &deadline) != 0) {
+    if (errno != ETIMEDOUT) continue;
+    host.log(bindings::LogLevel::kError, "Python did not end within " + std::to_string(seconds) +
+                                             " seconds of the request to stop; the process ends without it.");
+    ::_exit(0);
+  }
+}
+
+}  // namespace
+
+Watchdog::Watchdog(int seconds, const bindings::Host& host) noexcept {
+  ::sem_init(&done, 0, 0);
+  try {
+    std::thread(wait, seconds, std::cref(host)).detach();
+  } catch (const std::system_error&) {
+    host.log(bindings::LogLevel::kWarning, "No thread can be made to bound the time that Python takes to end.");
+  }
+}
+
+Watchdog::~Watchdog() { ::sem_post(&done); }
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,54 @@
+#include "adapters/wsgi/process/telemetry_reporter.hpp"
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+/// sys.getswitchinterval(); 0.0 if it cannot be had.
+double switch_interval() {
+  double seconds = 0.0;
+  const Object function = bindings::borrow(PySys_GetObject("getswitchinterval"));
+  const Object value = function ? steal(PyObject_CallNoArgs(function.ptr())) : Object();
+  if (value) seconds = PyFloat_AsDouble(value.ptr());
+  if (PyErr_Occurred() == nullptr) return seconds;
+  PyErr_Clear();
+  return 0.0;
+}
+
+}  // namespace
+
+telemetry::Reporter* start_reporter(const telemetry::Settings& settings, telemetry::Identity identity,
+                                    bindings::Host& host, Runtime& runtime, ThreadContext& thread) {
+  const std::string version = Py_GetVersion();
+  identity.python_version = version.substr(0, version.find(' '));
+  if (Interpreter* const main = runtime.main_interpreter()) {
+    if (PyThreadState* const state = thread.state_in(main->state())) {
+      const WithGil locked(state);
+      identity.switch_interval = switch_interval();
+    }
+  }
+  try {
+    auto* const reporter = new telemetry::Reporter(
+        settings, std::move(identity), host.recorder(), [&host](telemetry::Severity severity, std::string_view line) {
+          host.log(severity == telemetry::Severity::kWarning ? LogLevel::kWarning : LogLevel::kInfo, line);
+        });
+    reporter->start();
+    return reporter;
+  } catch (const std::exception& error) {
+    host.log(LogLevel::kWarning, absl::StrCat("There is no telemetry reporter: ", error.what(), "."));
+    return nullptr;
+  }
+}
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,144 @@
+#include "adapters/wsgi/python/script.hpp"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/traceback.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+constexpr const char* kModified = "__mtime__";
+
+/// The same in every process, so that what a script's module defines can be pickled in one and read in another. FNV-1a.
+std::string module_name_of(std::string_view path) {
+  std::uint64_t sum = 14695981039346656037U;
+  for (const char c : path) sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  return absl::StrCat("_mod_wsgi_", absl::Hex(sum, absl::kZeroPad16));
+}
+
+void log_traceback(LogLine log) {
+  for (const std::string& line : bindings::take_traceback()) log(LogLevel::kError, line);
+}
+
+/// Whether a module was loaded from the file as it is. When the request saw another time, the file is looked at once
+/// more, because the request may have seen the old file and come after one that has loaded the new. Gives up the lock.
+bool is_up_to_date(PyObject* modified, const Scripts::Wanted& wanted) {
+  const std::int64_t loaded_us = PyLong_AsLongLong(modified);
+  if (PyErr_Occurred() != nullptr) return false;
+  if (loaded_us == wanted.mtime_us) return true;
+  std::int64_t now_us = 0;
+  Py_BEGIN_ALLOW_THREADS;
+  now_us = modified_us(wanted.path);
+  Py_END_ALLOW_THREADS;
+  return loaded_us == now_us;
+}
+
+}  // namespace
+
+Scripts::Script& Scripts::script_at(const std::string& path) {
+  std::unique_ptr<Script>& script = scripts_[path];
+  if (!script) {
+    script = std::make_unique<Script>();
+    script->module_name = module_name_of(path);
+  }
+  return *script;
+}
+
+/// A module may say for itself that it wants to be loaded again. One that raises does not.
+bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine log) const {
+  const Object ask = names_.in_module(module, "reload_required");
+  if (!ask) return false;
+  const Object name = file_name(path);
+  const Object answer = name ? steal(PyObject_CallFunctionObjArgs(ask.ptr(), name.ptr(), nullptr)) : Object();
+  const int yes = answer ? PyObject_IsTrue(answer.ptr()) : -1;
+  ForkedCopy::end_if_this();
+  if (yes >= 0) return yes == 1;
+  log(LogLevel::kError,
+      absl::StrCat(bindings::exception_name(), " exception raised by reload_required() of WSGI script '", path, "'."));
+  log_traceback(log);
+  return false;
+}
+
+/// The loaded module if it may serve, else null. Its own __mtime__ is asked, so that a module can have itself loaded
+/// again by deleting it. Asking it may let other threads run, who may load the script again meanwhile.
+Object Scripts::current(const Script& script, const Wanted& wanted, LogLine log) const {
+  const Object module = script.module;
+  if (!module || wanted.on_change == OnChange::kServe) return module;
+  const Object modified = names_.in_module(module.ptr(), kModified);
+  if (!modified || !is_up_to_date(modified.ptr(), wanted)) {
+    PyErr_Clear();
+    return {};
+  }
+  return wanted.ask_module && wants_reload(module.ptr(), wanted.path, log) ? Object() : module;
+}
+
+Scripts::Loaded Scripts::load(const Wanted& wanted, LogLine log) {
+  Script& script = script_at(wanted.path);
+  const std::uint64_t loads_seen = script.loads;
+  if (Object module = current(script, wanted, log)) return {.module = std::move(module)};
+  if (script.module && wanted.on_change == OnChange::kLeave) return {.module = {}, .outdated = true};
+  PyThreadState* const unlocked = PyEval_SaveThread();
+  const std::lock_guard loading(script.loading);
+  PyEval_RestoreThread(unlocked);
+  const bool loaded_meanwhile = script.module && script.loads != loads_seen;
+  if (loaded_meanwhile) return {.module = script.module};
+  return import(script, wanted, log);
+}
+
+/// Runs the code of a script in a new module. The script may put something else in the place of its module, which is
+/// refused: it has no globals to look the application up in.
+Object Scripts::execute(const Script& script, const Wanted& wanted, PyObject* code, LogLine log) const {
+  const Object path = file_name(wanted.path);
+  const Object name = path ? steal(PyUnicode_FromString(script.module_name.c_str())) : Object();
+  Object module = name ? steal(PyImport_ExecCodeModuleObject(name.ptr(), code, path.ptr(), nullptr)) : Object();
+  ForkedCopy::end_if_this();
+  if (module && PyModule_Check(module.ptr()) == 0) {
+    PyErr_Format(PyExc_TypeError,
+                 "the script has put an object of type %.200s in the place of its module in sys.modules",
+                 Py_TYPE(module.ptr())->tp_name);
+    module = {};
+  }
+  if (!module) {
+    log(LogLevel::kError,
+        absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", wanted.path, "' was loaded."));
+    log_traceback(log);
+  }
+  return module;
+}
+
+Scripts::Loaded Scripts::import(Script& script, const Wanted& wanted, LogLine log) {
+  const bool again = static_cast<bool>(script.module);
+  script.module = {};
+  log(LogLevel::kInfo, absl::StrCat(again ? "Reloading" : "Loading", " WSGI script '", wanted.path,
+                                    "' into application group '", application_group_, "'."));
+  PyObject* const modules = PyImport_GetModuleDict();
+  if (PyDict_DelItemString(modules, script.module_name.c_str()) < 0) PyErr_Clear();
+  const ScriptCode compiled = compile_script(wanted.path, owner_);
+  if (!compiled.forbidden.empty()) {
+    log(LogLevel::kError,
+        absl::StrCat("WSGI script '", wanted.path, "' is not loaded: ", compiled.forbidden,
+                     ". Requests for it get 403 until the file is replaced or its owner is changed."));
+    return {.module = {}, .forbidden = true};
+  }
+  if (!compiled.code) {
+    log(LogLevel::kError, absl::StrCat("Could not read or compile WSGI script '", wanted.path, "'."));
+    log_traceback(log);
+    return {};
+  }
+  Object module = execute(script, wanted, compiled.code.ptr(), log);
+  if (!module) return {};
+  const Object modified = steal(PyLong_FromLongLong(compiled.mtime_us));
+  if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();
+  script.module = module;
+  ++script.loads;
+  return {.module = std::move(module)};
+}
+
+}  // namespace sluice::wsgi

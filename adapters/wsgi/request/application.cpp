@@ -1,0 +1,218 @@
+#include "adapters/wsgi/request/application.hpp"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "adapters/wsgi/python/forked_copy.hpp"
+#include "adapters/wsgi/request/file_wrapper.hpp"
+#include "adapters/wsgi/request/input.hpp"
+#include "adapters/wsgi/request/request_events.hpp"
+#include "adapters/wsgi/request/response.hpp"
+#include "bindings/module.hpp"
+#include "bindings/traceback.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::LogLevel;
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+void log_traceback(const RequestContext& context) {
+  for (const std::string& line : bindings::take_traceback()) context.exchange.log(LogLevel::kError, line);
+}
+
+/// Logs the exception that is set and clears it. SystemExit ends nothing: the process is the server's.
+void log_exception(const RequestContext& context) {
+  const std::string name = bindings::exception_name();
+  const bool ignored = PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
+  context.exchange.log(LogLevel::kError,
+                       ignored
+                           ? absl::StrCat(name, " exception raised by WSGI script '", context.script, "'; ignored.")
+                           : absl::StrCat(name, " exception raised processing WSGI script '", context.script, "'."));
+  log_traceback(context);
+}
+
+/// What an iterable yields as a block of the body. False with TypeError set.
+bool block_of(PyObject* item, std::string_view& block) {
+  if (PyBytes_Check(item) == 0) {
+    PyErr_Format(PyExc_TypeError, "response iterable must yield bytes, not %.200s", Py_TYPE(item)->tp_name);
+    return false;
+  }
+  block = {PyBytes_AS_STRING(item), static_cast<std::size_t>(PyBytes_GET_SIZE(item))};
+  return true;
+}
+
+/// A list or tuple of bytes is the whole body at hand: it goes out in one piece. Gives its items, which the result may
+/// lose to another thread while they are sent; null if it is anything else, and then no exception is set.
+Object all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
+  if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result)) return {};
+  Object items = steal(PySequence_Tuple(result));
+  if (!items) PyErr_Clear();
+  for (Py_ssize_t i = 0; items && i < PyTuple_GET_SIZE(items.ptr()); ++i) {
+    PyObject* const item = PyTuple_GET_ITEM(items.ptr(), i);
+    std::string_view block;
+    if (PyBytes_Check(item) == 0 || !block_of(item, block)) return {};
+    blocks.push_back(block);
+  }
+  return items;
+}
+
+bool small(absl::Span<const std::string_view> blocks) {
+  std::size_t size = 0;
+  for (const std::string_view block : blocks) size += block.size();
+  return size <= DeferredWrite::kMaxBytes;
+}
+
+/// Sends each block before the next is asked for. False with an exception set, or without one when the client is gone.
+bool send_each(PyObject* result, Response& response) {
+  const Object iterator = steal(PyObject_GetIter(result));
+  if (!iterator) return false;
+  while (const Object item = steal(PyIter_Next(iterator.ptr()))) {
+    std::string_view block;
+    if (!block_of(item.ptr(), block)) return false;
+    if (!block.empty() && !response.send({&block, 1}, false)) return false;
+  }
+  return PyErr_Occurred() == nullptr;
+}
+
+void close(PyObject* result, const RequestContext& context) {
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  const Object method = steal(PyObject_GetAttrString(result, "close"));
+  if (!method && PyErr_ExceptionMatches(PyExc_AttributeError) != 0) {
+    PyErr_Clear();
+  } else if (!method || !steal(PyObject_CallNoArgs(method.ptr()))) {
+    log_exception(context);
+  }
+  PyErr_Restore(type, value, traceback);
+}
+
+void mark_left(const RequestContext& context) { context.measurement.mark_left(); }
+
+/// Sends what the application returned and closes it. False with an exception set, or without one when the client is
+/// gone.
+bool send_result(PyObject* result, Response& response, const RequestEvents& events, const RequestContext& context) {
+  std::vector<std::string_view> blocks;
+  if (const Object items = all_blocks(result, blocks)) {
+    // A list has nothing to close and nothing to run: the application is done before the sending begins.
+    mark_left(context);
+    return !events.wanted() && small(blocks) ? response.defer(blocks) : response.send(blocks, true);
+  }
+  bool sent = false;
+  if (const auto file = regular_file(result, context.interpreter.objects().file_wrapper_type.ptr());
+      file && !response.body_begun()) {
+    sent = response.send_file(file->descriptor, file->offset, file->size);
+  } else {
+    sent = send_each(result, response);
+  }
+  close(result, context);
+  mark_left(context);
+  if (sent) sent = events.wanted() ? response.send({}, true) : response.defer({});
+  return sent;
+}
+
+/// Decides what becomes of a request whose application raised. The response has ended, so that neither subscribers nor
+/// other threads change what is decided here.
+Outcome fail(Response& response, RequestEvents& events, const RequestContext& context) {
+  ForkedCopy::end_if_this();
+  response.end();
+  PyObject* const timeout = bindings::request_timeout_type(context.interpreter.objects().module.ptr());
+  const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
+  if (timed_out) {
+    PyErr_Clear();
+    context.exchange.log(LogLevel::kInfo,
+                         response.head_sent()
+                             ? "Request interrupted by RequestTimeout after headers sent; response truncated."
+                             : "Request interrupted by RequestTimeout; thread recovered.");
+  } else {
+    events.exception();
+    log_exception(context);
+  }
+  if (response.head_sent()) {
+    response.break_off();
+    return Outcome::kResponded;
+  }
+  context.measurement.done.status = timed_out ? 504 : 500;
+  return timed_out ? Outcome::kTimedOut : Outcome::kFailed;
+}
+
+Outcome finish(bool sent, Response& response, RequestEvents& events, const RequestContext& context) {
+  if (PyErr_Occurred() != nullptr) return fail(response, events, context);
+  response.end();
+  if (!sent) {
+    context.exchange.log(LogLevel::kDebug, "Client closed connection.");
+    return Outcome::kResponded;
+  }
+  if (!context.deferred.pending && response.incomplete()) {
+    context.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
+    response.break_off();
+  }
+  return Outcome::kResponded;
+}
+
+Object callable_of(PyObject* module, const RequestContext& context) {
+  if (Object found = context.interpreter.objects().names.in_module(module, context.callable)) return found;
+  context.exchange.log(LogLevel::kError, absl::StrCat("Target WSGI script '", context.script,
+                                                      "' does not contain WSGI application '", context.callable, "'."));
+  return {};
+}
+
+/// The objects that the application gets for one request. They are cut off from it when it is over.
+class Arguments {
+ public:
+  Arguments(const RequestContext& context, InputBuffer& input, Response& response)
+      : context_(context),
+        input_(make_input(context.interpreter.objects().input_type.ptr(), input, context.measurement)),
+        start_response_(make_start_response(context.interpreter.objects().start_response_type.ptr(), response)),
+        environ_(input_ ? make_environ(context.exchange, context.interpreter.objects(), context.facts, input_.ptr(),
+                                       context.thread_id)
+                        : Object()) {}
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+  ~Arguments() {
+    if (start_response_) finish_start_response(start_response_.ptr(), context_.measurement);
+    if (input_) finish_input(input_.ptr(), context_.measurement);
+  }
+
+  [[nodiscard]] bool made() const noexcept { return environ_ && start_response_; }
+  [[nodiscard]] PyObject* environ() const noexcept { return environ_.ptr(); }
+  [[nodiscard]] PyObject* start_response() const noexcept { return start_response_.ptr(); }
+
+ private:
+  const RequestContext& context_;
+  Object input_;
+  Object start_response_;
+  Object environ_;
+};
+
+}  // namespace
+
+Outcome run_application(PyObject* module, const RequestContext& context) {
+  const Object application = callable_of(module, context);
+  if (!application) {
+    context.measurement.done.status = 404;
+    return Outcome::kMissing;
+  }
+  RequestEvents events(context);
+  InputBuffer input(context.exchange, context.measurement);
+  Response response(context.exchange, context.measurement, events, context.deferred);
+  const Arguments arguments(context, input, response);
+  if (!arguments.made()) return fail(response, events, context);
+
+  context.measurement.mark_entered();
+  const Object chosen = events.started(application, arguments.environ());
+  const Object result =
+      steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));
+  ForkedCopy::end_if_this();
+  const bool sent = result && send_result(result.ptr(), response, events, context);
+  if (!result) mark_left(context);
+  const Outcome outcome = finish(sent, response, events, context);
+  events.finished();
+  return outcome;
+}
+
+}  // namespace sluice::wsgi
