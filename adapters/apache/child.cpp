@@ -100,7 +100,7 @@ Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
 
 void Child::stop() {
   wsgi::ForkedCopy::end_if_this();
-  const wsgi::Watchdog watchdog(kShutdownSeconds, host_);
+  const wsgi::ShutdownWatchdog watchdog(kShutdownSeconds, host_);
   if (reporter_ != nullptr) {
     reporter_->announce_end(kShutdownReason);
     reporter_->stop(kShutdownReason);

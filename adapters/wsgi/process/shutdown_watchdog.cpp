@@ -28,7 +28,7 @@ void wait(int seconds, const bindings::Host& host) {
 
 }  // namespace
 
-Watchdog::Watchdog(int seconds, const bindings::Host& host) noexcept {
+ShutdownWatchdog::ShutdownWatchdog(int seconds, const bindings::Host& host) noexcept {
   ::sem_init(&done, 0, 0);
   try {
     std::thread(wait, seconds, std::cref(host)).detach();
@@ -37,6 +37,6 @@ Watchdog::Watchdog(int seconds, const bindings::Host& host) noexcept {
   }
 }
 
-Watchdog::~Watchdog() { ::sem_post(&done); }
+ShutdownWatchdog::~ShutdownWatchdog() { ::sem_post(&done); }
 
 }  // namespace sluice::wsgi

@@ -5,14 +5,14 @@
 
 namespace sluice::wsgi {
 
-class Watchdog {
+class ShutdownWatchdog {
  public:
   /// Ends the process, with a line in the log, unless this object is destroyed within the time. If no thread can be
   /// made for it the process is left to the server's own limits.
-  Watchdog(int seconds, const bindings::Host& host) noexcept;
-  Watchdog(const Watchdog&) = delete;
-  Watchdog& operator=(const Watchdog&) = delete;
-  ~Watchdog();
+  ShutdownWatchdog(int seconds, const bindings::Host& host) noexcept;
+  ShutdownWatchdog(const ShutdownWatchdog&) = delete;
+  ShutdownWatchdog& operator=(const ShutdownWatchdog&) = delete;
+  ~ShutdownWatchdog();
 };
 
 }  // namespace sluice::wsgi
