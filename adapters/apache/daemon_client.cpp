@@ -110,7 +110,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
                            .script_mtime_us = dispatched.script.mtime_us,
                            .server_pid = static_cast<std::uint32_t>(::getpid()),
                            .tries = 0,
-                           .script_reloading = wsgi::Scripts::reloads(dispatched.script.on_change),
+                           .script_reloading = dispatched.script.reloads(),
                            .https = exchange.https(),
                            .head_only = request->header_only != 0,
                            .application_group = dispatched.application_group,

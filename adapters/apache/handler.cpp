@@ -107,8 +107,8 @@ wsgi::DispatchedRequest dispatched_request(request_rec* request, const AliasNote
           .callable = either(either(notes.callable, config.callable), kDefaultCallable),
           .script = {.path = request->filename,
                      .mtime_us = request->finfo.mtime,
-                     .on_change = config.script_reloading != 0 ? wsgi::Scripts::OnChange::kReload
-                                                               : wsgi::Scripts::OnChange::kServe},
+                     .on_change = config.script_reloading != 0 ? wsgi::ScriptRequest::OnChange::kReload
+                                                               : wsgi::ScriptRequest::OnChange::kServe},
           .accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())};
 }
 
@@ -138,8 +138,7 @@ void set_variables(request_rec* request, const AliasNotes& notes, const Director
   apr_table_set(variables, "mod_wsgi.process_group", process_group.c_str());
   apr_table_set(variables, "mod_wsgi.application_group", dispatched.application_group.c_str());
   apr_table_set(variables, "mod_wsgi.callable_object", dispatched.callable.c_str());
-  apr_table_setn(variables, "mod_wsgi.script_reloading",
-                 wsgi::Scripts::reloads(dispatched.script.on_change) ? "1" : "0");
+  apr_table_setn(variables, "mod_wsgi.script_reloading", dispatched.script.reloads() ? "1" : "0");
   if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
 }
 

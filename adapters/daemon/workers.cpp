@@ -67,8 +67,8 @@ void refuse_for_now(Channel& channel) {
 }
 
 /// A new process takes a script that has changed.
-wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {
-  using enum wsgi::Scripts::OnChange;
+wsgi::ScriptRequest script_request(const RequestHead& head) {
+  using enum wsgi::ScriptRequest::OnChange;
   return {.path = std::string(head.script),
           .mtime_us = head.script_mtime_us,
           .on_change = head.script_reloading ? kLeave : kServe,
@@ -339,7 +339,7 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint
   SocketExchange exchange(channel, head, runtime_.host());
   const wsgi::DispatchedRequest dispatched{.application_group = std::string(head.application_group),
                                            .callable = std::string(head.callable),
-                                           .script = wanted_script(head),
+                                           .script = script_request(head),
                                            .accepted_ns = head.accepted_ns,
                                            .queued_ns = head.queued_ns,
                                            .dispatched_ns = dispatched_ns,

@@ -16,7 +16,7 @@ namespace sluice::wsgi {
 struct DispatchedRequest {
   std::string application_group;
   std::string callable;
-  Scripts::Wanted script;
+  ScriptRequest script;
   std::uint64_t accepted_ns = 0;    ///< Mark A.
   std::uint64_t queued_ns = 0;      ///< Mark Q; 0 in embedded mode.
   std::uint64_t dispatched_ns = 0;  ///< Mark D; 0 in embedded mode.

@@ -29,13 +29,13 @@ void log_traceback(LogLine log) {
 
 /// Whether a module was loaded from the file as it is. When the request saw another time, the file is looked at once
 /// more, because the request may have seen the old file and come after one that has loaded the new. Gives up the lock.
-bool is_up_to_date(PyObject* modified, const Scripts::Wanted& wanted) {
+bool is_up_to_date(PyObject* modified, const ScriptRequest& request) {
   const std::int64_t loaded_us = PyLong_AsLongLong(modified);
   if (PyErr_Occurred() != nullptr) return false;
-  if (loaded_us == wanted.mtime_us) return true;
+  if (loaded_us == request.mtime_us) return true;
   std::int64_t now_us = 0;
   Py_BEGIN_ALLOW_THREADS;
-  now_us = modified_us(wanted.path);
+  now_us = modified_us(request.path);
   Py_END_ALLOW_THREADS;
   return loaded_us == now_us;
 }
@@ -68,34 +68,34 @@ bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine lo
 
 /// The loaded module if it may serve, else null. Its own __mtime__ is asked, so that a module can have itself loaded
 /// again by deleting it. Asking it may let other threads run, who may load the script again meanwhile.
-Object Scripts::current(const Script& script, const Wanted& wanted, LogLine log) const {
+Object Scripts::current(const Script& script, const ScriptRequest& request, LogLine log) const {
   const Object module = script.module;
-  if (!module || wanted.on_change == OnChange::kServe) return module;
+  if (!module || request.on_change == ScriptRequest::OnChange::kServe) return module;
   const Object modified = names_.in_module(module.ptr(), kModified);
-  if (!modified || !is_up_to_date(modified.ptr(), wanted)) {
+  if (!modified || !is_up_to_date(modified.ptr(), request)) {
     PyErr_Clear();
     return {};
   }
-  return wanted.ask_module && wants_reload(module.ptr(), wanted.path, log) ? Object() : module;
+  return request.ask_module && wants_reload(module.ptr(), request.path, log) ? Object() : module;
 }
 
-Scripts::Loaded Scripts::load(const Wanted& wanted, LogLine log) {
-  Script& script = script_at(wanted.path);
+Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {
+  Script& script = script_at(request.path);
   const std::uint64_t loads_seen = script.loads;
-  if (Object module = current(script, wanted, log)) return {.module = std::move(module)};
-  if (script.module && wanted.on_change == OnChange::kLeave) return {.module = {}, .outdated = true};
+  if (Object module = current(script, request, log)) return {.module = std::move(module)};
+  if (script.module && request.on_change == ScriptRequest::OnChange::kLeave) return {.module = {}, .outdated = true};
   PyThreadState* const unlocked = PyEval_SaveThread();
   const std::lock_guard loading(script.loading);
   PyEval_RestoreThread(unlocked);
   const bool loaded_meanwhile = script.module && script.loads != loads_seen;
   if (loaded_meanwhile) return {.module = script.module};
-  return import(script, wanted, log);
+  return import(script, request, log);
 }
 
 /// Runs the code of a script in a new module. The script may put something else in the place of its module, which is
 /// refused: it has no globals to look the application up in.
-Object Scripts::execute(const Script& script, const Wanted& wanted, PyObject* code, LogLine log) const {
-  const Object path = file_name(wanted.path);
+Object Scripts::execute(const Script& script, const ScriptRequest& request, PyObject* code, LogLine log) const {
+  const Object path = file_name(request.path);
   const Object name = path ? steal(PyUnicode_FromString(script.module_name.c_str())) : Object();
   Object module = name ? steal(PyImport_ExecCodeModuleObject(name.ptr(), code, path.ptr(), nullptr)) : Object();
   ForkedCopy::end_if_this();
@@ -106,33 +106,33 @@ Object Scripts::execute(const Script& script, const Wanted& wanted, PyObject* co
     module = {};
   }
   if (!module) {
-    log(LogLevel::kError,
-        absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", wanted.path, "' was loaded."));
+    log(LogLevel::kError, absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", request.path,
+                                       "' was loaded."));
     log_traceback(log);
   }
   return module;
 }
 
-Scripts::Loaded Scripts::import(Script& script, const Wanted& wanted, LogLine log) {
+Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, LogLine log) {
   const bool again = static_cast<bool>(script.module);
   script.module = {};
-  log(LogLevel::kInfo, absl::StrCat(again ? "Reloading" : "Loading", " WSGI script '", wanted.path,
+  log(LogLevel::kInfo, absl::StrCat(again ? "Reloading" : "Loading", " WSGI script '", request.path,
                                     "' into application group '", application_group_, "'."));
   PyObject* const modules = PyImport_GetModuleDict();
   if (PyDict_DelItemString(modules, script.module_name.c_str()) < 0) PyErr_Clear();
-  const ScriptCode compiled = compile_script(wanted.path, owner_);
+  const ScriptCode compiled = compile_script(request.path, owner_);
   if (!compiled.forbidden.empty()) {
     log(LogLevel::kError,
-        absl::StrCat("WSGI script '", wanted.path, "' is not loaded: ", compiled.forbidden,
+        absl::StrCat("WSGI script '", request.path, "' is not loaded: ", compiled.forbidden,
                      ". Requests for it get 403 until the file is replaced or its owner is changed."));
     return {.module = {}, .forbidden = true};
   }
   if (!compiled.code) {
-    log(LogLevel::kError, absl::StrCat("Could not read or compile WSGI script '", wanted.path, "'."));
+    log(LogLevel::kError, absl::StrCat("Could not read or compile WSGI script '", request.path, "'."));
     log_traceback(log);
     return {};
   }
-  Object module = execute(script, wanted, compiled.code.ptr(), log);
+  Object module = execute(script, request, compiled.code.ptr(), log);
   if (!module) return {};
   const Object modified = steal(PyLong_FromLongLong(compiled.mtime_us));
   if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();

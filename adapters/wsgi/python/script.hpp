@@ -12,6 +12,7 @@
 #include "absl/functional/function_ref.h"
 #include "adapters/wsgi/python/names.hpp"
 #include "adapters/wsgi/python/script_file.hpp"
+#include "adapters/wsgi/python/script_request.hpp"
 #include "bindings/host.hpp"
 #include "bindings/object.hpp"
 
@@ -23,23 +24,6 @@ using LogLine = absl::FunctionRef<void(bindings::LogLevel level, std::string_vie
 /// All members are called with the lock of the interpreter held.
 class Scripts {
  public:
-  /// What to do if the file's time is another than when it was loaded, or if the module itself wants to be loaded
-  /// again.
-  enum class OnChange : std::uint8_t {
-    kServe,   ///< Nothing.
-    kReload,  ///< Load it again.
-    kLeave,   ///< Leave the request to another process.
-  };
-
-  struct Wanted {
-    std::string path;
-    std::int64_t mtime_us = 0;  ///< When the file was changed last, as the request found it.
-    OnChange on_change = OnChange::kReload;
-    bool ask_module = true;  ///< Whether it wants to be loaded again.
-  };
-
-  [[nodiscard]] static constexpr bool reloads(OnChange on_change) noexcept { return on_change != OnChange::kServe; }
-
   struct Loaded {
     bindings::Object module;  ///< Null after an error, which has been logged, and for what is outdated.
     bool outdated = false;    ///< With kLeave: it has changed.
@@ -50,7 +34,7 @@ class Scripts {
       : application_group_(std::move(application_group)), owner_(owner), names_(names) {}
 
   /// The module of a script. Threads that want a script which another is loading wait for it, without the lock.
-  [[nodiscard]] Loaded load(const Wanted& wanted, LogLine log);
+  [[nodiscard]] Loaded load(const ScriptRequest& request, LogLine log);
 
   void clear() noexcept { scripts_.clear(); }
 
@@ -63,10 +47,11 @@ class Scripts {
   };
 
   [[nodiscard]] Script& script_at(const std::string& path);
-  [[nodiscard]] bindings::Object current(const Script& script, const Wanted& wanted, LogLine log) const;
+  [[nodiscard]] bindings::Object current(const Script& script, const ScriptRequest& request, LogLine log) const;
   [[nodiscard]] bool wants_reload(PyObject* module, const std::string& path, LogLine log) const;
-  [[nodiscard]] Loaded import(Script& script, const Wanted& wanted, LogLine log);
-  [[nodiscard]] bindings::Object execute(const Script& script, const Wanted& wanted, PyObject* code, LogLine log) const;
+  [[nodiscard]] Loaded import(Script& script, const ScriptRequest& request, LogLine log);
+  [[nodiscard]] bindings::Object execute(const Script& script, const ScriptRequest& request, PyObject* code,
+                                         LogLine log) const;
 
   std::string application_group_;
   ScriptOwnerRule owner_;
