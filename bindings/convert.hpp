@@ -1,4 +1,4 @@
-// Python values of plain ones. Each gives a new reference, or null with an exception set.
+// Conversion of C++ values to Python objects. Each function returns a new reference, or null with an exception set.
 #pragma once
 
 #include <Python.h>
@@ -7,13 +7,14 @@
 #include <cstdint>
 
 #include "bindings/object.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::bindings {
 
 inline PyObject* number(std::uint64_t value) { return PyLong_FromUnsignedLongLong(value); }
 inline PyObject* number(double value) { return PyFloat_FromDouble(value); }
 
-/// A list of so many items. `item_at(i)` gives a new reference, or null with an exception set.
+/// Returns a list of `size` items. `item_at(i)` returns a new reference, or null with an exception set.
 template <class ItemAt>
 PyObject* list_of(std::size_t size, ItemAt&& item_at) {
   Object list = steal(PyList_New(static_cast<Py_ssize_t>(size)));
@@ -25,7 +26,8 @@ PyObject* list_of(std::size_t size, ItemAt&& item_at) {
   return list.release().ptr();
 }
 
-/// `count_at(i)` is a std::uint64_t. Most counts of a histogram are 0, which is one object.
+/// Returns a list of `size` counts, of which `count_at(i)` is one. All zeros share one object, because most buckets of
+/// a histogram are empty.
 template <class CountAt>
 PyObject* count_list(std::size_t size, CountAt&& count_at) {
   const Object zero = steal(number(std::uint64_t{0}));
@@ -35,8 +37,5 @@ PyObject* count_list(std::size_t size, CountAt&& count_at) {
     return count == 0 ? Py_NewRef(zero.ptr()) : number(count);
   });
 }
-
-inline double seconds_of_us(std::uint64_t us) { return static_cast<double>(us) / 1e6; }
-inline double seconds_of_ns(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 }  // namespace sluice::bindings

@@ -144,7 +144,7 @@ bool make_state(PyObject* module, State& state) {
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   state.metrics_reader_type = make_metrics_reader_type();
   return state.request_timeout && state.metrics_reader_type && state.request_dict.intern_keys() &&
-         state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.prepare() &&
+         state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.intern_keys() &&
          state.event_subscribers.create() && state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }

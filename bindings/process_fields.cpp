@@ -1,8 +1,8 @@
 // The fields of process_metrics().
-#include <algorithm>
 #include <array>
 
 #include "bindings/convert.hpp"
+#include "bindings/dict_builder.hpp"
 #include "bindings/schema.hpp"
 
 namespace sluice::bindings {
@@ -32,15 +32,13 @@ PyObject* threads(const Sample& sample) {
   const Object count_key = steal(PyUnicode_InternFromString("request_count"));
   if (!thread_id_key || !count_key) return nullptr;
   const auto& all = sample.totals->threads;
-  return list_of(all.size(), [&](std::size_t i) -> PyObject* {
-    const Object thread_id = steal(number(std::uint64_t{all[i].thread_id}));
-    const Object count = steal(number(all[i].request_count));
-    Object dict = steal(PyDict_New());
-    if (!thread_id || !count || !dict || PyDict_SetItem(dict.ptr(), thread_id_key.ptr(), thread_id.ptr()) < 0 ||
-        PyDict_SetItem(dict.ptr(), count_key.ptr(), count.ptr()) < 0) {
-      return nullptr;
-    }
-    return dict.release().ptr();
+  return list_of(all.size(), [&](std::size_t i) {
+    return DictBuilder()
+        .set(thread_id_key, steal(number(std::uint64_t{all[i].thread_id})))
+        .set(count_key, steal(number(all[i].request_count)))
+        .take()
+        .release()
+        .ptr();
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bindings/dict_builder.hpp"
+
 namespace sluice::bindings {
 namespace {
 
@@ -74,7 +76,7 @@ bool is_none(const Field& field, const Sample& sample) {
     case NoneRule::kInFlight:
       return sample.slow->active;
     case NoneRule::kUnknown:
-      return false;  // its maker knows
+      return false;  // to_python() decides
   }
   return false;
 }
@@ -106,9 +108,9 @@ bool DictSchema::intern_keys() {
     PyUnicode_InternInPlace(&key);
     keys_.push_back(steal(key));
     const std::string_view source = field.alias_of.empty() ? field.key : field.alias_of;
-    const auto found =
-        std::find_if(fields_.begin(), fields_.end(), [&](const Field& each) { return each.key == source; });
-    sources_.push_back(static_cast<std::size_t>(found - fields_.begin()));
+    const auto provider =
+        std::find_if(fields_.begin(), fields_.end(), [&](const Field& other) { return other.key == source; });
+    sources_.push_back(static_cast<std::size_t>(provider - fields_.begin()));
     if (PyDict_SetItem(empty_.ptr(), key, Py_None) < 0) return false;
   }
   return true;
@@ -121,13 +123,11 @@ Object DictSchema::value_of(std::size_t field, const Sample& sample, PyObject* d
 }
 
 Object DictSchema::build(const Sample& sample) const {
-  Object dict = steal(PyDict_Copy(empty_.ptr()));
-  if (!dict) return dict;
-  for (std::size_t i = 0; i < fields_.size(); ++i) {
-    const Object value = value_of(i, sample, dict.ptr());
-    if (!value || PyDict_SetItem(dict.ptr(), keys_[i].ptr(), value.ptr()) < 0) return {};
+  DictBuilder dict(steal(PyDict_Copy(empty_.ptr())));
+  for (std::size_t i = 0; i < fields_.size() && dict.dict() != nullptr; ++i) {
+    dict.set(keys_[i], value_of(i, sample, dict.dict()));
   }
-  return dict;
+  return dict.take();
 }
 
 }  // namespace sluice::bindings

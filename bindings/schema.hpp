@@ -70,7 +70,13 @@ class DictSchema {
     empty_ = {};
   }
 
-  /// Returns a new dict, or null with an exception set.
+  /// The key of a field, by its position in the table.
+  template <class Position>
+  [[nodiscard]] PyObject* key(Position position) const noexcept {
+    return keys_[static_cast<std::size_t>(position)].ptr();
+  }
+
+  /// Returns a new dict, or null with an exception set. Requires that every field can be converted.
   [[nodiscard]] Object build(const Sample& sample) const;
 
  private:
