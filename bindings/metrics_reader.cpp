@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <memory>
-#include <new>
 #include <string>
 #include <utility>
 
 #include "bindings/docstrings.hpp"
+#include "bindings/gil.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -30,8 +30,16 @@ Instance& of(PyObject* self) { return *reinterpret_cast<Instance*>(self); }
 void free_consumer(Instance& reader) {
   MetricsSession::Consumer* const consumer = std::exchange(reader.consumer, nullptr);
   if (consumer == nullptr) return;
-  Py_BEGIN_ALLOW_THREADS delete consumer;
-  Py_END_ALLOW_THREADS
+  const WithoutGil released;
+  delete consumer;
+}
+
+/// Returns the dict of the next window, None where there is none, or null with an exception set.
+PyObject* next_window(const Instance& reader) {
+  std::shared_ptr<Reader> windows;
+  if (!without_gil([&] { windows = reader.consumer->reader(); })) return nullptr;
+  if (!windows || reader.host->external_reporter()) Py_RETURN_NONE;
+  return window_dict(*reader.dict, [&](Window& window) { return windows->drain(window); });
 }
 
 PyObject* read(PyObject* self, PyObject*) {
@@ -41,21 +49,8 @@ PyObject* read(PyObject* self, PyObject*) {
     PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
     return nullptr;
   }
-  std::shared_ptr<Reader> windows;
-  bool enough_memory = true;
   ++reader.reading;
-  Py_BEGIN_ALLOW_THREADS try { windows = reader.consumer->reader(); } catch (const std::bad_alloc&) {
-    enough_memory = false;
-  }
-  Py_END_ALLOW_THREADS PyObject* result = nullptr;
-  if (!enough_memory) {
-    PyErr_NoMemory();
-  } else if (!windows || reader.host->external_reporter()) {
-    result = borrow(Py_None).release().ptr();
-  } else {
-    result = window_dict(*reader.dict, [&](Window& window) { return windows->drain(window); });
-  }
-  windows.reset();
+  PyObject* const result = next_window(reader);
   if (--reader.reading == 0 && reader.closed) free_consumer(reader);
   return result;
 }
@@ -112,11 +107,7 @@ void deallocate(PyObject* self) {
 PyObject* window_dict(const DictSchema& dict, absl::FunctionRef<absl::Status(Window&)> drain) {
   Window window;
   absl::Status status;
-  bool enough_memory = true;
-  Py_BEGIN_ALLOW_THREADS try { status = drain(window); } catch (const std::bad_alloc&) {
-    enough_memory = false;
-  }
-  Py_END_ALLOW_THREADS if (!enough_memory) return PyErr_NoMemory();
+  if (!without_gil([&] { status = drain(window); })) return nullptr;
   if (!status.ok()) {
     PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
     return nullptr;
@@ -164,12 +155,9 @@ PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, cons
   reader.name = borrow(name).release().ptr();
   reader.host = &host;
   reader.dict = &dict;
-  MetricsSession::Consumer* made = nullptr;
-  Py_BEGIN_ALLOW_THREADS try { made = new MetricsSession::Consumer(host.session()); } catch (const std::bad_alloc&) {
-    made = nullptr;
-  }
-  Py_END_ALLOW_THREADS reader.consumer = made;
-  if (made == nullptr) return PyErr_NoMemory();
+  MetricsSession::Consumer* consumer = nullptr;
+  if (!without_gil([&] { consumer = new MetricsSession::Consumer(host.session()); })) return nullptr;
+  reader.consumer = consumer;
   return self.release().ptr();
 }
 

@@ -8,7 +8,9 @@
 
 #include "bindings/convert.hpp"
 #include "bindings/docstrings.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/metrics_reader.hpp"
+#include "bindings/saved_exception.hpp"
 #include "bindings/schema.hpp"
 #include "bindings/server_dict.hpp"
 #include "bindings/traceback.hpp"
@@ -48,17 +50,6 @@ State* state_of(PyObject* module) {
 }
 
 bool accessible(const State& state) { return !state.host->external_reporter() && state.host->session().active(); }
-
-/// Runs `work` without the lock of the interpreter. False with MemoryError set.
-template <class Work>
-bool without_gil(Work&& work) {
-  bool enough_memory = true;
-  Py_BEGIN_ALLOW_THREADS try { work(); } catch (const std::bad_alloc&) {
-    enough_memory = false;
-  }
-  Py_END_ALLOW_THREADS if (!enough_memory) PyErr_NoMemory();
-  return enough_memory;
-}
 
 PyObject* start_recording_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
@@ -279,12 +270,8 @@ bool has_event_subscribers(PyObject* module) noexcept { return !place_of(module)
 
 void publish_event(PyObject* module, const char* name, PyObject* event) {
   const State& state = *place_of(module).made;
-  PyObject* type = nullptr;
-  PyObject* value = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &value, &traceback);
+  const SavedException saved;
   state.event_subscribers.publish(name, event, *state.host);
-  PyErr_Restore(type, value, traceback);
 }
 
 PyObject* request_timeout_type(PyObject* module) noexcept { return place_of(module).made->request_timeout.ptr(); }
