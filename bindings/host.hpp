@@ -10,11 +10,12 @@
 
 #include "bindings/metrics_session.hpp"
 #include "bindings/scoreboard.hpp"
+#include "sluice/log.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::bindings {
 
-enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
+using sluice::LogLevel;
 
 /// One for each process. Outlives every interpreter. All members may be called from any thread, with or without the
 /// lock of an interpreter.

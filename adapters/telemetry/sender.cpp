@@ -22,7 +22,7 @@ constexpr timespec kPause = {0, 1'000'000};
 
 }  // namespace
 
-Sender::Sender(std::string path, Log log) : path_(std::move(path)), log_(std::move(log)) {
+Sender::Sender(std::string path, LogSink log) : path_(std::move(path)), log_(std::move(log)) {
   socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
@@ -78,16 +78,16 @@ void Sender::change(State to, int error) {
   switch (to) {
     case State::kGood:
       lost_ = 0;
-      return log_(Severity::kInfo, absl::StrCat("Telemetry goes out to '", path_, "' again; ", lost,
+      return log_(LogLevel::kInfo, absl::StrCat("Telemetry goes out to '", path_, "' again; ", lost,
                                                 " datagrams could not be sent meanwhile."));
     case State::kAbsent:
-      return log_(Severity::kWarning, absl::StrCat("Telemetry is lost: nobody receives it at '", path_,
+      return log_(LogLevel::kWarning, absl::StrCat("Telemetry is lost: nobody receives it at '", path_,
                                                    "'. It is sent again as soon as somebody does."));
     case State::kFull:
-      return log_(Severity::kWarning,
+      return log_(LogLevel::kWarning,
                   absl::StrCat("Telemetry is lost: the receiver at '", path_, "' does not keep up with what is sent."));
     case State::kRefused:
-      return log_(Severity::kWarning,
+      return log_(LogLevel::kWarning,
                   absl::StrCat("Telemetry is lost: it cannot be sent to '", path_, "': ", std::strerror(error), "."));
   }
 }

@@ -40,9 +40,7 @@ telemetry::Reporter* start_reporter(const telemetry::Settings& settings, telemet
   }
   try {
     auto* const reporter = new telemetry::Reporter(
-        settings, std::move(identity), host.recorder(), [&host](telemetry::Severity severity, std::string_view line) {
-          host.log(severity == telemetry::Severity::kWarning ? LogLevel::kWarning : LogLevel::kInfo, line);
-        });
+        settings, std::move(identity), host.recorder(), [&host](LogLevel level, std::string_view line) { host.log(level, line); });
     reporter->start();
     return reporter;
   } catch (const std::exception& error) {
