@@ -16,6 +16,7 @@
 #include "adapters/daemon/deadlines.hpp"
 #include "adapters/wsgi/process/shutdown_watchdog.hpp"
 #include "adapters/wsgi/process/telemetry_reporter.hpp"
+#include "adapters/wsgi/python/forked_copy.hpp"
 
 namespace sluice::apache {
 namespace {

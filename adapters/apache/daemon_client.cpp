@@ -105,7 +105,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   }
   const std::string client = std::string(request->useragent_ip) + ":" + std::to_string(request->useragent_addr->port);
   daemon::RequestHead head{.generation = group.keys->newest(),
-                           .accepted_ns = dispatched.accepted_ns,
+                           .accepted_ns = dispatched.timestamps.accepted_ns,
                            .queued_ns = 0,
                            .script_mtime_us = dispatched.script.mtime_us,
                            .server_pid = static_cast<std::uint32_t>(::getpid()),

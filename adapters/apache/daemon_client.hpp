@@ -3,7 +3,7 @@
 
 #include "adapters/apache/config.hpp"
 #include "adapters/apache/exchange.hpp"
-#include "adapters/wsgi/process/service.hpp"
+#include "adapters/wsgi/request/dispatched_request.hpp"
 
 namespace sluice::apache {
 

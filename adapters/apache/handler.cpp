@@ -103,13 +103,14 @@ wsgi::DispatchedRequest dispatched_request(request_rec* request, const AliasNote
                                            Child& child) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
-  return {.application_group = application_group(request, either(notes.application_group, config.application_group)),
-          .callable = either(either(notes.callable, config.callable), kDefaultCallable),
-          .script = {.path = request->filename,
-                     .mtime_us = request->finfo.mtime,
-                     .on_change = config.script_reloading != 0 ? wsgi::ScriptRequest::OnChange::kReload
-                                                               : wsgi::ScriptRequest::OnChange::kServe},
-          .accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())};
+  return {
+      .application_group = application_group(request, either(notes.application_group, config.application_group)),
+      .callable = either(either(notes.callable, config.callable), kDefaultCallable),
+      .script = {.path = request->filename,
+                 .mtime_us = request->finfo.mtime,
+                 .on_change = config.script_reloading != 0 ? wsgi::ScriptRequest::OnChange::kReload
+                                                           : wsgi::ScriptRequest::OnChange::kServe},
+      .timestamps = {.accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())}};
 }
 
 /// Whether a HEAD request is to be served as GET: filters that make headers of the body, as of a compressed one, want

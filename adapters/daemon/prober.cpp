@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "adapters/wsgi/process/thread.hpp"
+#include "adapters/wsgi/python/gil.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::daemon {

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "adapters/daemon/exchange.hpp"
 #include "adapters/wsgi/process/service.hpp"
+#include "adapters/wsgi/python/forked_copy.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::daemon {
@@ -337,14 +338,13 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
 void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
                             wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
-  const wsgi::DispatchedRequest dispatched{.application_group = std::string(head.application_group),
-                                           .callable = std::string(head.callable),
-                                           .script = script_request(head),
-                                           .accepted_ns = head.accepted_ns,
-                                           .queued_ns = head.queued_ns,
-                                           .dispatched_ns = dispatched_ns,
-                                           .daemon_tries = head.tries,
-                                           .server_pid = static_cast<pid_t>(head.server_pid)};
+  const wsgi::DispatchedRequest dispatched{
+      .application_group = std::string(head.application_group),
+      .callable = std::string(head.callable),
+      .script = script_request(head),
+      .timestamps = {.accepted_ns = head.accepted_ns, .queued_ns = head.queued_ns, .dispatched_ns = dispatched_ns},
+      .daemon_tries = head.tries,
+      .server_pid = static_cast<pid_t>(head.server_pid)};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, dispatched, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
     lifetime_.started();

@@ -11,7 +11,6 @@
 
 namespace sluice::wsgi {
 
-using bindings::LogLevel;
 using bindings::Object;
 using bindings::steal;
 

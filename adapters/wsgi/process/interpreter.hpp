@@ -9,24 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "adapters/wsgi/python/names.hpp"
+#include "adapters/wsgi/python/interpreter_objects.hpp"
 #include "adapters/wsgi/python/script.hpp"
 #include "bindings/host.hpp"
-#include "bindings/object.hpp"
 
 namespace sluice::wsgi {
-
-/// The Python objects that requests use, created once for each interpreter. Accessed with its GIL held.
-struct InterpreterObjects {
-  bindings::Object module;  ///< mod_wsgi
-  bindings::Object input_type;
-  bindings::Object start_response_type;
-  bindings::Object file_wrapper_type;
-  bindings::Object log_type;
-  bindings::Object request_errors;  ///< wsgi.errors, one for all requests: it finds the request of the writing thread.
-  bindings::Object environ;         ///< What every environ holds; null before the first request.
-  Names names;
-};
 
 class Interpreter {
  public:

@@ -8,7 +8,6 @@
 
 namespace sluice::wsgi {
 
-using bindings::LogLevel;
 using bindings::Object;
 using bindings::steal;
 

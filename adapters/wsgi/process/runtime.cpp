@@ -6,16 +6,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "adapters/wsgi/python/forked_copy.hpp"
+#include "adapters/wsgi/python/gil.hpp"
 #include "bindings/module.hpp"
 #include "bindings/traceback.hpp"
 
 namespace sluice::wsgi {
 
-using bindings::LogLevel;
-
 namespace {
 
-/// A PyConfig for a scope.
+/// Owns a PyConfig.
 class Config {
  public:
   Config() noexcept { PyConfig_InitPythonConfig(&config_); }
@@ -40,12 +40,12 @@ class Config {
   PyConfig config_;
 };
 
-/// A new interpreter, whose first thread state takes the place of the current one. Null, and the current one stays, if
-/// it cannot be made.
+/// Creates an interpreter and returns its first thread state, which is the current one from then on. Returns null, and
+/// the current thread state stays, when the interpreter cannot be created.
 PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
 #if PY_VERSION_HEX >= 0x030C0000
-  // A lock of its own wants memory of its own, and extension modules that say that they can do with that. fork() is
-  // refused either way: Python aborts the child where a sub-interpreter has made it.
+  // An interpreter with its own GIL needs its own allocator and extension modules that declare support for it.
+  // os.fork() is refused in every sub-interpreter, because Python aborts a child that was forked in one.
   const PyInterpreterConfig config = {
       .use_main_obmalloc = own_gil ? 0 : 1,
       .allow_fork = 0,
@@ -55,16 +55,16 @@ PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
       .check_multi_interp_extensions = own_gil ? 1 : 0,
       .gil = own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
   };
-  PyThreadState* made = nullptr;
-  const PyStatus status = Py_NewInterpreterFromConfig(&made, &config);
-  return PyStatus_Exception(status) == 0 ? made : nullptr;
+  PyThreadState* state = nullptr;
+  const PyStatus status = Py_NewInterpreterFromConfig(&state, &config);
+  return PyStatus_Exception(status) == 0 ? state : nullptr;
 #else
   return Py_NewInterpreter();
 #endif
 }
 
-/// As much of a group's name as a log line shows, since clients may choose it.
-constexpr std::size_t kNameInLog = 200;
+/// Longest part of an application group's name in a log line. Clients may choose the name.
+constexpr std::size_t kNameInLogBytes = 200;
 
 bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
 
@@ -73,13 +73,13 @@ bool is_virtual_environment(const std::string& home) { return ::access((home + "
 absl::Status Runtime::initialize() {
   if (PyImport_AppendInittab("mod_wsgi", bindings::init_module) < 0) return absl::ResourceExhaustedError("no memory");
   Config config;
-  config->install_signal_handlers = 0;  // signals are the server's
+  config->install_signal_handlers = 0;  // the server handles signals
   config->parse_argv = 0;
   config->optimization_level = options_.optimize;
-  const bool environment = !options_.home.empty() && is_virtual_environment(options_.home);
-  const std::string program = environment ? options_.home + "/bin/python3" : options_.program;
+  const bool in_environment = !options_.home.empty() && is_virtual_environment(options_.home);
+  const std::string program = in_environment ? options_.home + "/bin/python3" : options_.program;
   if (absl::Status status = config.set(&config->program_name, program); !status.ok()) return status;
-  if (!options_.home.empty() && !environment) {
+  if (!options_.home.empty() && !in_environment) {
     if (absl::Status status = config.set(&config->home, options_.home); !status.ok()) return status;
   }
   return config.initialize();
@@ -92,55 +92,64 @@ absl::Status Runtime::start(ThreadContext& thread) {
     return status;
   }
   thread.adopt(PyThreadState_Get());
-  main_ = Interpreter::create({.name = "", .python_path = options_.python_path, .script_owner = options_.script_owner},
-                              host_);
-  ForkedCopy::end_if_this();
+  main_ = create_current("");
   PyEval_SaveThread();
   if (!main_) return absl::InternalError("the main interpreter could not be set up");
   running_.store(true, std::memory_order_release);
   return absl::OkStatus();
 }
 
-bool Runtime::may_make(const std::string& name, const std::string& script) const {
+/// Sets up the interpreter whose thread state is current.
+std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
+  std::unique_ptr<Interpreter> interpreter = Interpreter::create(
+      {.name = name, .python_path = options_.python_path, .script_owner = options_.script_owner}, host_);
+  ForkedCopy::end_if_this();
+  return interpreter;
+}
+
+bool Runtime::may_create(const std::string& name, const std::string& script) const {
   if (others_.size() < options_.interpreter_limit || !scripts_.contains(script)) return true;
-  const std::vector<std::string>& named = options_.application_groups;
-  return std::find(named.begin(), named.end(), name) != named.end();
+  const std::vector<std::string>& configured = options_.application_groups;
+  return std::find(configured.begin(), configured.end(), name) != configured.end();
 }
 
 void Runtime::log_refusal(const std::string& name) noexcept {
   const std::uint64_t refused = refusals_.count();
   if (refused == 0) return;
-  host_.log(
-      LogLevel::kError,
-      absl::StrCat("Application group '", name.substr(0, kNameInLog), "' gets no Python interpreter: this process has ",
-                   options_.interpreter_limit, ", as many as WSGIInterpreterLimit allows. ", refused,
-                   " requests have got 503 for it since the last such line. Name application groups that clients "
-                   "cannot choose, or raise the limit."));
+  host_.log(LogLevel::kError,
+            absl::StrCat("Application group '", name.substr(0, kNameInLogBytes),
+                         "' gets no Python interpreter: this process has ", options_.interpreter_limit,
+                         ", as many as WSGIInterpreterLimit allows. ", refused,
+                         " requests have got 503 for it since the last such line. Name application groups that clients "
+                         "cannot choose, or raise the limit."));
 }
 
 absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string& script,
                                                   ThreadContext& thread) {
   if (name.empty()) return main_.get();
-  if (Interpreter* const known = thread.known_interpreter(name)) return known;
+  if (Interpreter* const remembered = thread.find_interpreter(name)) return remembered;
   const std::lock_guard lock(mutex_);
-  auto found = others_.find(name);
-  if (found == others_.end()) {
-    if (!may_make(name, script)) {
+  auto entry = others_.find(name);
+  if (entry == others_.end()) {
+    if (!may_create(name, script)) {
       log_refusal(name);
-      return absl::ResourceExhaustedError("as many interpreters as there may be");
+      return absl::ResourceExhaustedError("WSGIInterpreterLimit is reached");
     }
-    std::unique_ptr<Interpreter> made = make_sub_interpreter(name, thread);
-    if (!made) return absl::InternalError("no interpreter could be made");
+    std::unique_ptr<Interpreter> created = create_sub_interpreter(name, thread);
+    if (!created) return absl::InternalError("the interpreter could not be created");
     scripts_.insert(script);
-    found = others_.emplace(name, std::move(made)).first;
+    entry = others_.emplace(name, std::move(created)).first;
   }
-  thread.remember(*found->second);
-  return found->second.get();
+  Interpreter& interpreter = *entry->second;
+  thread.remember(interpreter.name(), interpreter);
+  return &interpreter;
 }
 
-std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& name, ThreadContext& thread) {
+std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& name, ThreadContext& thread) {
   PyThreadState* const caller = thread.state_in(main_->state());
   if (caller == nullptr) return nullptr;
+  // No guard holds the GIL here, because the current thread state changes: Python makes the new interpreter's first
+  // thread state the current one, and with its own GIL the lock is another one from then on.
   PyEval_RestoreThread(caller);
   PyThreadState* const owner = new_interpreter(options_.own_gil);
   if (owner == nullptr) {
@@ -151,17 +160,13 @@ std::unique_ptr<Interpreter> Runtime::make_sub_interpreter(const std::string& na
   }
   host_.log(LogLevel::kInfo, absl::StrCat("Python interpreter made for application group '", name, "'",
                                           options_.own_gil ? ", with its own GIL." : "."));
-  std::unique_ptr<Interpreter> made = Interpreter::create(
-      {.name = name, .python_path = options_.python_path, .script_owner = options_.script_owner}, host_);
-  ForkedCopy::end_if_this();
-  if (made) {
-    PyEval_SaveThread();
-    return made;
+  std::unique_ptr<Interpreter> created = create_current(name);
+  if (!created) {
+    Py_EndInterpreter(owner);
+    PyThreadState_Swap(caller);
   }
-  Py_EndInterpreter(owner);
-  PyThreadState_Swap(caller);
   PyEval_SaveThread();
-  return nullptr;
+  return created;
 }
 
 void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread) {
@@ -172,12 +177,12 @@ void Runtime::import_script(const std::string& application_group, const std::str
                                              application_group, "'."));
     return;
   }
-  const WithGil locked(state);
+  const WithGil gil(state);
   const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
   static_cast<void>((*target)->scripts().load({.path = path, .mtime_us = modified_us(path)}, log));
 }
 
-/// The main one last.
+/// Returns the sub-interpreters, then the main interpreter.
 std::vector<Interpreter*> Runtime::all_interpreters() {
   std::vector<Interpreter*> all;
   const std::lock_guard lock(mutex_);
@@ -187,19 +192,19 @@ std::vector<Interpreter*> Runtime::all_interpreters() {
 }
 
 void Runtime::publish_signal(const char* name, int number, ThreadContext& thread) {
-  for (Interpreter* const each : all_interpreters()) {
-    PyThreadState* const state = thread.state_in(each->state());
+  for (Interpreter* const interpreter : all_interpreters()) {
+    PyThreadState* const state = thread.state_in(interpreter->state());
     if (state == nullptr) continue;
-    const WithGil locked(state);
-    bindings::publish_process_signal(each->objects().module.ptr(), name, number);
+    const WithGil gil(state);
+    bindings::publish_process_signal(interpreter->objects().module.ptr(), name, number);
   }
 }
 
 std::vector<std::string> Runtime::stack_of(unsigned long thread_id, ThreadContext& thread) {
-  for (Interpreter* const each : all_interpreters()) {
-    PyThreadState* const state = thread.state_in(each->state());
+  for (Interpreter* const interpreter : all_interpreters()) {
+    PyThreadState* const state = thread.state_in(interpreter->state());
     if (state == nullptr) continue;
-    const WithGil locked(state);
+    const WithGil gil(state);
     if (std::vector<std::string> lines = bindings::stack_of(thread_id); !lines.empty()) return lines;
   }
   return {};
@@ -209,14 +214,14 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
   ForkedCopy::end_if_this();
   if (!running()) return;
   const std::vector<Interpreter*> all = all_interpreters();
-  // Every interpreter is told before any is ended.
-  for (Interpreter* each : all) {
-    const WithGil locked(each->owner());
-    each->publish_stopping(reason);
+  // Every interpreter gets the event before the first one ends.
+  for (Interpreter* const interpreter : all) {
+    const WithGil gil(interpreter->owner());
+    interpreter->publish_stopping(reason);
   }
-  for (Interpreter* each : all) {
-    const WithGil locked(each->owner());
-    each->run_exit_handlers(host_);
+  for (Interpreter* const interpreter : all) {
+    const WithGil gil(interpreter->owner());
+    interpreter->run_exit_handlers(host_);
   }
   thread.end(true);
   running_.store(false, std::memory_order_release);
@@ -227,16 +232,18 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
   }
 }
 
-/// Threads that are still inside an interpreter, daemons or requests that never end, would be unwound in the middle of
-/// whatever they do: then the kernel takes the process as it is. So it does where Python 3.12 had several locks: what
-/// its parsers of arguments keep belongs to the interpreter that first used each, and the main one would free it.
+/// Whether the interpreters can be finalized. Finalizing would unwind threads that are still inside an interpreter,
+/// such as daemon threads or requests that never end, in the middle of their work; then the process ends without it.
+/// The same holds where Python 3.12 has several GILs: cached data of its argument parsers belongs to the interpreter
+/// that first used it, and the main interpreter would free it.
 bool Runtime::finalizable(const std::vector<Interpreter*>& all) {
   if (options_.own_gil && PY_VERSION_HEX < 0x030D0000) return false;
-  const WithGil locked(main_->owner());
-  return std::all_of(all.begin(), all.end(), [](const Interpreter* each) { return each->has_no_other_threads(); });
+  const WithGil gil(main_->owner());
+  return std::all_of(all.begin(), all.end(),
+                     [](const Interpreter* interpreter) { return interpreter->has_no_other_threads(); });
 }
 
-/// Keeps what the interpreters refer to: nobody has the right to release it any more.
+/// Leaks the interpreters with all that they refer to, because threads may still use them.
 void Runtime::abandon() noexcept {
   static_cast<void>(main_.release());
   for (auto& [name, other] : others_) static_cast<void>(other.release());

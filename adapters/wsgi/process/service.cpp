@@ -1,110 +1,122 @@
 #include "adapters/wsgi/process/service.hpp"
 
 #include "absl/strings/str_cat.h"
-#include "adapters/wsgi/python/forked_copy.hpp"
+#include "adapters/wsgi/python/gil.hpp"
 #include "adapters/wsgi/request/slow_capture.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/marks.hpp"
 
 namespace sluice::wsgi {
-
-using bindings::LogLevel;
-
 namespace {
 
-/// The interpreter's lock, with the wait for it counted.
-class Entered {
+/// A request that this thread serves: recorded from its construction to complete() or cancel(), of which the caller
+/// calls exactly one.
+class ServedRequest {
  public:
-  Entered(PyThreadState* state, Measurement& measurement) noexcept {
-    const std::uint64_t start_ns = monotonic_ns();
-    PyEval_RestoreThread(state);
-    measurement.done.gil_waits.add(monotonic_ns() - start_ns);
+  ServedRequest(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const DispatchedRequest& dispatched,
+                const ServerFacts& facts)
+      : runtime_(runtime),
+        thread_(thread),
+        exchange_(exchange),
+        dispatched_(dispatched),
+        facts_(facts),
+        request_(thread.worker().begin(monotonic_ns())),
+        cpu_start_ns_(thread_cpu_ns()),
+        measurement_{.timestamps = dispatched.timestamps},
+        capture_(runtime.host().recorder(), request_, thread.worker().slot(), measurement_) {
+    capture_.begin(exchange, dispatched, facts);
   }
-  Entered(const Entered&) = delete;
-  Entered& operator=(const Entered&) = delete;
-  /// A copy of the process that the application has made ends here at the latest: see ForkedCopy.
-  ~Entered() {
-    ForkedCopy::end_if_this();
-    PyEval_SaveThread();
+
+  /// Runs the application and sends its response.
+  [[nodiscard]] Outcome run();
+
+  /// Records the request.
+  void complete(Outcome outcome) noexcept;
+
+  /// Ends the request without a record.
+  void cancel() noexcept {
+    capture_.cancel();
+    request_.cancel();
   }
+
+ private:
+  [[nodiscard]] Outcome run_in(Interpreter& interpreter, PyThreadState* state, DeferredWrite& deferred);
+
+  Runtime& runtime_;
+  ThreadContext& thread_;
+  Exchange& exchange_;
+  const DispatchedRequest& dispatched_;
+  const ServerFacts& facts_;
+  Request request_;
+  std::uint64_t cpu_start_ns_;
+  Measurement measurement_;
+  SlowCapture capture_;
 };
 
-/// Has the request served with the lock of its interpreter, and gives it up.
-Outcome call_application(Interpreter& interpreter, PyThreadState* state, ThreadContext& thread, Exchange& exchange,
-                         const DispatchedRequest& dispatched, const ServerFacts& facts, Measurement& measurement,
-                         DeferredWrite& deferred) {
-  const Entered entered(state, measurement);
+/// Loads the script and calls its application with the GIL of `interpreter`.
+Outcome ServedRequest::run_in(Interpreter& interpreter, PyThreadState* state, DeferredWrite& deferred) {
+  const WithGil gil(state, &measurement_.done.gil_waits);
   const Scripts::Loaded script = interpreter.scripts().load(
-      dispatched.script, [&](LogLevel level, std::string_view line) { exchange.log(level, line); });
+      dispatched_.script, [&](LogLevel level, std::string_view line) { exchange_.log(level, line); });
   if (script.outdated) return Outcome::kOutdated;
   if (script.forbidden) return Outcome::kForbidden;
   if (!script.module) return Outcome::kFailed;
-  const RequestContext context{.interpreter = interpreter,
-                               .exchange = exchange,
-                               .facts = facts,
-                               .script = dispatched.script.path,
-                               .callable = dispatched.callable,
-                               .thread_id = thread.worker().slot() + 1,
-                               .measurement = measurement,
+  const RequestContext context{.objects = interpreter.objects(),
+                               .exchange = exchange_,
+                               .facts = facts_,
+                               .dispatched = dispatched_,
+                               .thread_id = thread_.worker().slot() + 1,
+                               .measurement = measurement_,
                                .deferred = deferred};
   return run_application(script.module.ptr(), context);
 }
 
-Outcome run(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const DispatchedRequest& dispatched,
-            const ServerFacts& facts, Measurement& measurement) {
-  const absl::StatusOr<Interpreter*> found =
-      runtime.interpreter(dispatched.application_group, dispatched.script.path, thread);
-  if (absl::IsResourceExhausted(found.status())) return Outcome::kUnavailable;  // logged, once a minute
-  Interpreter* const interpreter = found.value_or(nullptr);
-  PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
+Outcome ServedRequest::run() {
+  const ThreadContext::Serving serving(thread_, exchange_);
+  const absl::StatusOr<Interpreter*> interpreter =
+      runtime_.interpreter(dispatched_.application_group, dispatched_.script.path, thread_);
+  if (absl::IsResourceExhausted(interpreter.status())) return Outcome::kUnavailable;  // already logged
+  PyThreadState* const state =
+      interpreter.value_or(nullptr) != nullptr ? thread_.state_in((*interpreter)->state()) : nullptr;
   if (state == nullptr) {
-    exchange.log(LogLevel::kError, absl::StrCat("There is no Python interpreter for application group '",
-                                                dispatched.application_group, "'."));
+    exchange_.log(LogLevel::kError, absl::StrCat("There is no Python interpreter for application group '",
+                                                 dispatched_.application_group, "'."));
     return Outcome::kFailed;
   }
   DeferredWrite deferred;
-  const Outcome outcome =
-      call_application(*interpreter, state, thread, exchange, dispatched, facts, measurement, deferred);
-  if (deferred.pending) deferred.send(exchange, measurement);
+  const Outcome outcome = run_in(**interpreter, state, deferred);
+  if (deferred.pending) deferred.send(exchange_, measurement_);
   return outcome;
+}
+
+void ServedRequest::complete(Outcome outcome) noexcept {
+  Completion& done = measurement_.done;
+  if (outcome == Outcome::kForbidden) done.status = 403;
+  if (outcome == Outcome::kUnavailable) done.status = 503;
+  done.cpu_ns = thread_cpu_ns() - cpu_start_ns_;
+  done.input_read_us = measurement_.input_ns / 1000;
+  done.output_write_us = measurement_.output_ns / 1000;
+  Marks& timestamps = measurement_.timestamps;
+  timestamps.returned_ns = monotonic_ns();
+  // The server answers a request that wrote nothing after this function returns, so the return is the nearest known
+  // instant.
+  if (timestamps.flushed_ns == 0) timestamps.flushed_ns = timestamps.returned_ns;
+  runtime_.host().recorder().measure_phases()(timestamps, done);
+  capture_.finish();
+  request_.finish(done, timestamps.returned_ns);
 }
 
 }  // namespace
 
 Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const DispatchedRequest& dispatched,
               const ServerFacts& facts) {
-  Request request = thread.worker().begin(monotonic_ns());
-  const std::uint64_t cpu_start_ns = thread_cpu_ns();
-  Measurement measurement;
-  measurement.marks.accepted_ns = dispatched.accepted_ns;
-  measurement.marks.queued_ns = dispatched.queued_ns;
-  measurement.marks.dispatched_ns = dispatched.dispatched_ns;
-  measurement.daemon_tries = dispatched.daemon_tries;
-  Recorder& recorder = runtime.host().recorder();
-  SlowCapture capture(recorder, request, thread.worker().slot(), measurement);
-  capture.begin(exchange, dispatched, facts);
-  Outcome outcome = Outcome::kFailed;
-  {
-    const ThreadContext::Serving serving(thread, exchange);
-    outcome = run(runtime, thread, exchange, dispatched, facts, measurement);
-  }
+  ServedRequest request(runtime, thread, exchange, dispatched, facts);
+  const Outcome outcome = request.run();
   if (outcome == Outcome::kOutdated) {
-    capture.cancel();
     request.cancel();
-    return outcome;
+  } else {
+    request.complete(outcome);
   }
-  Completion& done = measurement.done;
-  if (outcome == Outcome::kForbidden) done.status = 403;
-  if (outcome == Outcome::kUnavailable) done.status = 503;
-  done.cpu_ns = thread_cpu_ns() - cpu_start_ns;
-  done.input_read_us = measurement.input_ns / 1000;
-  done.output_write_us = measurement.output_ns / 1000;
-  measurement.marks.returned_ns = monotonic_ns();
-  // A request that wrote nothing is answered by the server after its return: that is the nearest that is known here.
-  if (measurement.marks.flushed_ns == 0) measurement.marks.flushed_ns = measurement.marks.returned_ns;
-  recorder.measure_phases()(measurement.marks, done);
-  capture.finish();
-  request.finish(done, measurement.marks.returned_ns);
   return outcome;
 }
 

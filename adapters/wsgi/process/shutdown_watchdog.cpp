@@ -20,8 +20,8 @@ void wait(int seconds, const bindings::Host& host) {
   deadline.tv_sec += seconds;
   while (::sem_clockwait(&done, CLOCK_MONOTONIC, &deadline) != 0) {
     if (errno != ETIMEDOUT) continue;
-    host.log(bindings::LogLevel::kError, "Python did not end within " + std::to_string(seconds) +
-                                             " seconds of the request to stop; the process ends without it.");
+    host.log(LogLevel::kError, "Python did not end within " + std::to_string(seconds) +
+                                   " seconds of the request to stop; the process ends without it.");
     ::_exit(0);
   }
 }
@@ -33,7 +33,7 @@ ShutdownWatchdog::ShutdownWatchdog(int seconds, const bindings::Host& host) noex
   try {
     std::thread(wait, seconds, std::cref(host)).detach();
   } catch (const std::system_error&) {
-    host.log(bindings::LogLevel::kWarning, "No thread can be made to bound the time that Python takes to end.");
+    host.log(LogLevel::kWarning, "No thread can be made to bound the time that Python takes to end.");
   }
 }
 

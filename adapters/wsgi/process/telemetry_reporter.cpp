@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "adapters/wsgi/python/gil.hpp"
 #include "bindings/object.hpp"
 
 namespace sluice::wsgi {
 
-using bindings::LogLevel;
 using bindings::Object;
 using bindings::steal;
 
@@ -34,13 +34,14 @@ telemetry::Reporter* start_reporter(const telemetry::Settings& settings, telemet
   identity.python_version = version.substr(0, version.find(' '));
   if (Interpreter* const main = runtime.main_interpreter()) {
     if (PyThreadState* const state = thread.state_in(main->state())) {
-      const WithGil locked(state);
+      const WithGil gil(state);
       identity.switch_interval = switch_interval();
     }
   }
   try {
-    auto* const reporter = new telemetry::Reporter(
-        settings, std::move(identity), host.recorder(), [&host](LogLevel level, std::string_view line) { host.log(level, line); });
+    auto* const reporter =
+        new telemetry::Reporter(settings, std::move(identity), host.recorder(),
+                                [&host](LogLevel level, std::string_view line) { host.log(level, line); });
     reporter->start();
     return reporter;
   } catch (const std::exception& error) {

@@ -1,9 +1,5 @@
 #include "adapters/wsgi/process/thread.hpp"
 
-#include <algorithm>
-
-#include "adapters/wsgi/process/interpreter.hpp"
-
 namespace sluice::wsgi {
 namespace {
 
@@ -16,25 +12,24 @@ ThreadContext::ThreadContext(Recorder& recorder) : recorder_(recorder) { this_th
 ThreadContext* ThreadContext::current() noexcept { return this_thread; }
 
 void ThreadContext::end(bool interpreters_alive) noexcept {
-  for (const State& each : states_) {
-    if (!interpreters_alive || !each.owned) continue;
-    PyEval_RestoreThread(each.state);
-    PyThreadState_Clear(each.state);
-    PyThreadState_DeleteCurrent();
+  for (const State& state : states_) {
+    if (!interpreters_alive || !state.owned) continue;
+    PyEval_RestoreThread(state.state);
+    PyThreadState_Clear(state.state);
+    PyThreadState_DeleteCurrent();  // releases the GIL
   }
   states_.clear();
-  known_interpreters_.clear();
+  interpreters_.clear();
   worker_ = Worker();
   attached_ = false;
   if (this_thread == this) this_thread = nullptr;
 }
 
 PyThreadState* ThreadContext::state_in(PyInterpreterState* interpreter) {
-  for (const State& each : states_) {
-    if (each.interpreter == interpreter) return each.state;
+  for (const State& state : states_) {
+    if (state.interpreter == interpreter) return state.state;
   }
-  // The first state of a thread is the one that PyGILState finds, and extension modules use that with the main
-  // interpreter in mind.
+  // PyGILState finds the first state of a thread, and extension modules that use it expect the main interpreter.
   if (states_.empty() && interpreter != PyInterpreterState_Main()) {
     if (state_in(PyInterpreterState_Main()) == nullptr) return nullptr;
   }
@@ -43,15 +38,16 @@ PyThreadState* ThreadContext::state_in(PyInterpreterState* interpreter) {
   return state;
 }
 
-Interpreter* ThreadContext::known_interpreter(const std::string& name) const noexcept {
-  const auto found = std::find_if(known_interpreters_.begin(), known_interpreters_.end(),
-                                  [&](const Interpreter* known) { return known->name() == name; });
-  return found != known_interpreters_.end() ? *found : nullptr;
+Interpreter* ThreadContext::find_interpreter(std::string_view name) const noexcept {
+  for (const NamedInterpreter& entry : interpreters_) {
+    if (entry.name == name) return entry.interpreter;
+  }
+  return nullptr;
 }
 
 ThreadContext::Serving::~Serving() {
   for (LineBuffer& lines : thread_.lines_) {
-    lines.flush([this](std::string_view line) { thread_.exchange_->log(bindings::LogLevel::kError, line); });
+    lines.flush([this](std::string_view line) { thread_.exchange_->log(LogLevel::kError, line); });
   }
   thread_.exchange_ = outer_;
 }

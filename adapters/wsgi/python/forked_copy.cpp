@@ -60,7 +60,7 @@ void ForkedCopy::mark_server_fork() noexcept {
 
 void ForkedCopy::end() noexcept {
   bound_end();
-  host_->log(bindings::LogLevel::kError,
+  host_->log(LogLevel::kError,
              absl::StrCat("Process ", ::getpid(), ", which the application forked from process ", original_,
                           ", has returned to the server's code; it ends without serving anything. A forked child has "
                           "to call os._exit(), or to execute another program."));

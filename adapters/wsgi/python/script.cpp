@@ -4,11 +4,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/traceback.hpp"
 
 namespace sluice::wsgi {
 
-using bindings::LogLevel;
 using bindings::Object;
 using bindings::steal;
 
@@ -33,11 +33,8 @@ bool is_up_to_date(PyObject* modified, const ScriptRequest& request) {
   const std::int64_t loaded_us = PyLong_AsLongLong(modified);
   if (PyErr_Occurred() != nullptr) return false;
   if (loaded_us == request.mtime_us) return true;
-  std::int64_t now_us = 0;
-  Py_BEGIN_ALLOW_THREADS;
-  now_us = modified_us(request.path);
-  Py_END_ALLOW_THREADS;
-  return loaded_us == now_us;
+  const bindings::WithoutGil released;
+  return loaded_us == modified_us(request.path);
 }
 
 }  // namespace
@@ -84,9 +81,11 @@ Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {
   const std::uint64_t loads_seen = script.loads;
   if (Object module = current(script, request, log)) return {.module = std::move(module)};
   if (script.module && request.on_change == ScriptRequest::OnChange::kLeave) return {.module = {}, .outdated = true};
-  PyThreadState* const unlocked = PyEval_SaveThread();
-  const std::lock_guard loading(script.loading);
-  PyEval_RestoreThread(unlocked);
+  std::unique_lock loading(script.loading, std::defer_lock);
+  {
+    const bindings::WithoutGil released;
+    loading.lock();
+  }
   const bool loaded_meanwhile = script.module && script.loads != loads_seen;
   if (loaded_meanwhile) return {.module = script.module};
   return import(script, request, log);

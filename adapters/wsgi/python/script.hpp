@@ -19,7 +19,7 @@
 namespace sluice::wsgi {
 
 /// Where to report: a request's log or the server's.
-using LogLine = absl::FunctionRef<void(bindings::LogLevel level, std::string_view line)>;
+using LogLine = absl::FunctionRef<void(LogLevel level, std::string_view line)>;
 
 /// All members are called with the lock of the interpreter held.
 class Scripts {

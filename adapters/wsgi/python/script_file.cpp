@@ -8,6 +8,7 @@
 #include <new>
 
 #include "absl/strings/str_cat.h"
+#include "bindings/gil.hpp"
 
 namespace sluice::wsgi {
 
@@ -111,9 +112,7 @@ ScriptCode compile_script(const std::string& path, const ScriptOwnerRule& rule) 
   const Object name = file_name(path);
   if (!name || PySys_Audit("open", "Osi", name.ptr(), "rb", kOpenFlags) < 0) return {};
   Source source;
-  Py_BEGIN_ALLOW_THREADS;
-  source = read_source(path, rule);
-  Py_END_ALLOW_THREADS;
+  if (!bindings::without_gil([&] { source = read_source(path, rule); })) return {};
   if (!source.forbidden.empty())
     return {.code = {}, .forbidden = std::move(source.forbidden), .mtime_us = source.mtime_us};
   if (source.error != 0) {

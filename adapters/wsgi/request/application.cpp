@@ -4,16 +4,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 #include "adapters/wsgi/request/file_wrapper.hpp"
 #include "adapters/wsgi/request/input.hpp"
 #include "adapters/wsgi/request/request_events.hpp"
 #include "adapters/wsgi/request/response.hpp"
 #include "bindings/module.hpp"
+#include "bindings/saved_exception.hpp"
 #include "bindings/traceback.hpp"
 
 namespace sluice::wsgi {
 
-using bindings::LogLevel;
 using bindings::Object;
 using bindings::steal;
 
@@ -27,10 +28,10 @@ void log_traceback(const RequestContext& context) {
 void log_exception(const RequestContext& context) {
   const std::string name = bindings::exception_name();
   const bool ignored = PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
-  context.exchange.log(LogLevel::kError,
-                       ignored
-                           ? absl::StrCat(name, " exception raised by WSGI script '", context.script, "'; ignored.")
-                           : absl::StrCat(name, " exception raised processing WSGI script '", context.script, "'."));
+  context.exchange.log(
+      LogLevel::kError,
+      ignored ? absl::StrCat(name, " exception raised by WSGI script '", context.dispatched.script.path, "'; ignored.")
+              : absl::StrCat(name, " exception raised processing WSGI script '", context.dispatched.script.path, "'."));
   log_traceback(context);
 }
 
@@ -78,20 +79,14 @@ bool send_each(PyObject* result, Response& response) {
 }
 
 void close(PyObject* result, const RequestContext& context) {
-  PyObject* type = nullptr;
-  PyObject* value = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &value, &traceback);
+  const bindings::SavedException saved;
   const Object method = steal(PyObject_GetAttrString(result, "close"));
   if (!method && PyErr_ExceptionMatches(PyExc_AttributeError) != 0) {
     PyErr_Clear();
   } else if (!method || !steal(PyObject_CallNoArgs(method.ptr()))) {
     log_exception(context);
   }
-  PyErr_Restore(type, value, traceback);
 }
-
-void mark_left(const RequestContext& context) { context.measurement.mark_left(); }
 
 /// Sends what the application returned and closes it. False with an exception set, or without one when the client is
 /// gone.
@@ -99,19 +94,18 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
   std::vector<std::string_view> blocks;
   if (const Object items = all_blocks(result, blocks)) {
     // A list has nothing to close and nothing to run: the application is done before the sending begins.
-    mark_left(context);
-    return !events.wanted() && small(blocks) ? response.defer(blocks) : response.send(blocks, true);
+    context.measurement.mark_left();
+    return !events.subscribed() && small(blocks) ? response.defer(blocks) : response.send(blocks, true);
   }
   bool sent = false;
-  if (const auto file = regular_file(result, context.interpreter.objects().file_wrapper_type.ptr());
-      file && !response.body_begun()) {
+  if (const auto file = regular_file(result, context.objects.file_wrapper_type.ptr()); file && !response.body_begun()) {
     sent = response.send_file(file->descriptor, file->offset, file->size);
   } else {
     sent = send_each(result, response);
   }
   close(result, context);
-  mark_left(context);
-  if (sent) sent = events.wanted() ? response.send({}, true) : response.defer({});
+  context.measurement.mark_left();
+  if (sent) sent = events.subscribed() ? response.send({}, true) : response.defer({});
   return sent;
 }
 
@@ -120,7 +114,7 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
 Outcome fail(Response& response, RequestEvents& events, const RequestContext& context) {
   ForkedCopy::end_if_this();
   response.end();
-  PyObject* const timeout = bindings::request_timeout_type(context.interpreter.objects().module.ptr());
+  PyObject* const timeout = bindings::request_timeout_type(context.objects.module.ptr());
   const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
   if (timed_out) {
     PyErr_Clear();
@@ -155,9 +149,10 @@ Outcome finish(bool sent, Response& response, RequestEvents& events, const Reque
 }
 
 Object callable_of(PyObject* module, const RequestContext& context) {
-  if (Object found = context.interpreter.objects().names.in_module(module, context.callable)) return found;
-  context.exchange.log(LogLevel::kError, absl::StrCat("Target WSGI script '", context.script,
-                                                      "' does not contain WSGI application '", context.callable, "'."));
+  if (Object application = context.objects.names.in_module(module, context.dispatched.callable)) return application;
+  context.exchange.log(LogLevel::kError,
+                       absl::StrCat("Target WSGI script '", context.dispatched.script.path,
+                                    "' does not contain WSGI application '", context.dispatched.callable, "'."));
   return {};
 }
 
@@ -166,11 +161,9 @@ class Arguments {
  public:
   Arguments(const RequestContext& context, InputBuffer& input, Response& response)
       : context_(context),
-        input_(make_input(context.interpreter.objects().input_type.ptr(), input, context.measurement)),
-        start_response_(make_start_response(context.interpreter.objects().start_response_type.ptr(), response)),
-        environ_(input_ ? make_environ(context.exchange, context.interpreter.objects(), context.facts, input_.ptr(),
-                                       context.thread_id)
-                        : Object()) {}
+        input_(make_input(context.objects.input_type.ptr(), input, context.measurement)),
+        start_response_(make_start_response(context.objects.start_response_type.ptr(), response)),
+        environ_(input_ ? make_environ(context, input_.ptr()) : Object()) {}
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
   ~Arguments() {
@@ -178,7 +171,7 @@ class Arguments {
     if (input_) finish_input(input_.ptr(), context_.measurement);
   }
 
-  [[nodiscard]] bool made() const noexcept { return environ_ && start_response_; }
+  [[nodiscard]] bool complete() const noexcept { return environ_ && start_response_; }
   [[nodiscard]] PyObject* environ() const noexcept { return environ_.ptr(); }
   [[nodiscard]] PyObject* start_response() const noexcept { return start_response_.ptr(); }
 
@@ -201,7 +194,7 @@ Outcome run_application(PyObject* module, const RequestContext& context) {
   InputBuffer input(context.exchange, context.measurement);
   Response response(context.exchange, context.measurement, events, context.deferred);
   const Arguments arguments(context, input, response);
-  if (!arguments.made()) return fail(response, events, context);
+  if (!arguments.complete()) return fail(response, events, context);
 
   context.measurement.mark_entered();
   const Object chosen = events.started(application, arguments.environ());
@@ -209,7 +202,7 @@ Outcome run_application(PyObject* module, const RequestContext& context) {
       steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));
   ForkedCopy::end_if_this();
   const bool sent = result && send_result(result.ptr(), response, events, context);
-  if (!result) mark_left(context);
+  if (!result) context.measurement.mark_left();
   const Outcome outcome = finish(sent, response, events, context);
   events.finished();
   return outcome;

@@ -65,7 +65,7 @@ class Exchange {
   virtual void break_off() = 0;
 
   /// One line for the error log, tagged with the request. May be called with the lock held.
-  virtual void log(bindings::LogLevel level, std::string_view line) const noexcept = 0;
+  virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 
   /// Held by the thread that reads or sends, because an application may do both at a time on several threads and no
   /// server's connection allows that. It is not waited for with the lock of an interpreter held, and no Python code

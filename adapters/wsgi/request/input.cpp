@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/type.hpp"
 
 namespace sluice::wsgi {
@@ -101,8 +102,8 @@ absl::StatusOr<Object> read_bytes(InputBuffer& input, Measurement& measurement, 
     const std::size_t room = input.expected(limit - size, size);
     if (room == 0) break;
     if (!bytes.resize(size + room)) return Object();
-    std::optional<WithoutGil> unlocked;
-    if (!at_hand) unlocked.emplace(measurement);
+    std::optional<bindings::WithoutGil> released;
+    if (!at_hand) released.emplace(&measurement.done.gil_waits);
     const absl::StatusOr<std::size_t> more = input.read(bytes.from(size));
     if (!more.ok()) return more.status();
     size += *more;
@@ -115,8 +116,8 @@ absl::StatusOr<Object> read_bytes(InputBuffer& input, Measurement& measurement, 
 absl::StatusOr<Object> read_line(InputBuffer& input, Measurement& measurement, std::size_t limit) {
   absl::StatusOr<std::string> line;
   {
-    std::optional<WithoutGil> unlocked;
-    if (!input.line_at_hand(limit)) unlocked.emplace(measurement);
+    std::optional<bindings::WithoutGil> released;
+    if (!input.line_at_hand(limit)) released.emplace(&measurement.done.gil_waits);
     line = input.read_line(limit);
   }
   if (!line.ok()) return line.status();
@@ -320,7 +321,7 @@ void finish_input(PyObject* input, Measurement& measurement) {
   InputObject& object = *cast(input);
   object.input = nullptr;
   while (object.reading) {
-    const WithoutGil unlocked(measurement);
+    const bindings::WithoutGil released(&measurement.done.gil_waits);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }

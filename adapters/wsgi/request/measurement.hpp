@@ -1,9 +1,7 @@
-// What is measured of one request while it runs, and the release of an interpreter's lock that measures the wait for
-// it.
+// The measurements of one request while it runs.
 #pragma once
 
-#include <Python.h>
-
+#include <cstddef>
 #include <cstdint>
 
 #include "sluice/clock.hpp"
@@ -15,43 +13,27 @@ namespace sluice::wsgi {
 
 /// Filled by the thread that serves the request.
 struct Measurement {
-  Marks marks;
+  Marks timestamps;
   Completion done{.status = 0};
-  std::uint64_t input_ns = 0;
-  std::uint64_t output_ns = 0;
-  std::uint32_t daemon_tries = 0;  ///< Connections to daemon processes that it took; 0 in embedded mode.
-  SlowRequests* slow = nullptr;    ///< Where others can see how far the request is; null: nobody looks.
-  std::size_t slot = 0;
+  std::uint64_t input_ns = 0;    ///< Time inside reads of the request body.
+  std::uint64_t output_ns = 0;   ///< Time inside writes of the response.
+  SlowRequests* slow = nullptr;  ///< Publishes the progress of the request; null when no one looks for slow requests.
+  std::size_t slot = 0;          ///< Slot of the worker in `slow`.
 
+  /// Records that the application is entered now.
   void mark_entered() noexcept {
-    marks.entered_ns = monotonic_ns();
+    timestamps.entered_ns = monotonic_ns();
     if (slow != nullptr) [[unlikely]] {
-      slow->enter(slot, marks.entered_ns);
+      slow->enter(slot, timestamps.entered_ns);
     }
   }
+  /// Records that the application is done now.
   void mark_left() noexcept {
-    marks.left_ns = monotonic_ns();
+    timestamps.left_ns = monotonic_ns();
     if (slow != nullptr) [[unlikely]] {
-      slow->leave(slot, marks.left_ns);
+      slow->leave(slot, timestamps.left_ns);
     }
   }
-};
-
-/// Gives the interpreter's lock up for a scope. The wait to have it back counts as a GIL wait of the request.
-class WithoutGil {
- public:
-  explicit WithoutGil(Measurement& measurement) noexcept : measurement_(measurement), state_(PyEval_SaveThread()) {}
-  WithoutGil(const WithoutGil&) = delete;
-  WithoutGil& operator=(const WithoutGil&) = delete;
-  ~WithoutGil() {
-    const std::uint64_t start_ns = monotonic_ns();
-    PyEval_RestoreThread(state_);
-    measurement_.done.gil_waits.add(monotonic_ns() - start_ns);
-  }
-
- private:
-  Measurement& measurement_;
-  PyThreadState* state_;
 };
 
 }  // namespace sluice::wsgi

@@ -3,13 +3,19 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/dict_builder.hpp"
 #include "bindings/module.hpp"
+#include "bindings/saved_exception.hpp"
+#include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::wsgi {
 
+using bindings::DictBuilder;
 using bindings::Object;
 using bindings::steal;
 
@@ -18,73 +24,44 @@ namespace {
 /// The request that this thread serves. Requests nest when a server makes subrequests.
 thread_local constinit RequestEvents* current = nullptr;
 
-/// An event under construction. An error on the way leaves it without the key that failed.
-class Event {
- public:
-  Event() : dict_(steal(PyDict_New())) {}
-
-  Event& add(const char* key, const Object& value) {
-    if (!dict_ || !value || PyDict_SetItemString(dict_.ptr(), key, value.ptr()) < 0) PyErr_Clear();
-    return *this;
-  }
-  Event& add(const char* key, PyObject* borrowed) { return add(key, bindings::borrow(borrowed)); }
-  Event& add(const char* key, double value) { return add(key, steal(PyFloat_FromDouble(value))); }
-  Event& add(const char* key, std::uint64_t value) { return add(key, steal(PyLong_FromUnsignedLongLong(value))); }
-  Event& add(const char* key, std::string_view text) {
-    return add(key, steal(PyUnicode_DecodeLatin1(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr)));
-  }
-
-  void publish(const RequestContext& context, const char* name) {
-    if (dict_) bindings::publish_event(context.interpreter.objects().module.ptr(), name, dict_.ptr());
-    ForkedCopy::end_if_this();
-  }
-
-  [[nodiscard]] Object get(const char* key) const {
-    return dict_ ? bindings::borrow(PyDict_GetItemString(dict_.ptr(), key)) : Object();
-  }
-
- private:
-  Object dict_;
-};
-
-constexpr double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
-double seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+Object text(std::string_view value) {
+  return steal(PyUnicode_DecodeLatin1(value.data(), static_cast<Py_ssize_t>(value.size()), nullptr));
 }
 
-/// A mark as seconds since the epoch. The wall clock as it is now stands for what it was then.
-double wall_of(std::uint64_t mark_ns) {
+/// Converts a monotonic instant to seconds since the epoch, by the present difference of the clocks.
+double wall_time(std::uint64_t instant_ns) {
   const std::uint64_t now_ns = monotonic_ns();
-  return static_cast<double>(system_clock().wall_ns()) / 1e9 - seconds(now_ns > mark_ns ? now_ns - mark_ns : 0);
+  const double wall_now = static_cast<double>(system_clock().wall_ns()) / 1e9;
+  return wall_now - seconds_of_ns(now_ns > instant_ns ? now_ns - instant_ns : 0);
 }
 
-rusage thread_usage() {
-  rusage usage{};
-  ::getrusage(RUSAGE_THREAD, &usage);
-  return usage;
+/// The same for an instant that may not have happened, which gives 0.0.
+double wall_time_or_zero(std::uint64_t instant_ns) { return instant_ns != 0 ? wall_time(instant_ns) : 0.0; }
+
+/// Begins an event with the identity of its request.
+DictBuilder begin_event(const RequestContext& context) {
+  DictBuilder event(DictBuilder::OnError::kSkipKey);
+  if (const std::string_view id = context.exchange.id(); !id.empty()) event.set("request_id", text(id));
+  return event;
 }
 
-void add_identity(Event& event, const RequestContext& context) {
-  if (const std::string_view id = context.exchange.id(); !id.empty()) event.add("request_id", id);
-}
-
-void add_times(Event& event, const RequestContext& context) {
-  const Marks& marks = context.measurement.marks;
-  event.add("thread_id", std::uint64_t{context.thread_id})
-      .add("server_pid", static_cast<std::uint64_t>(::getpid()))
-      .add("request_start", wall_of(marks.accepted_ns))
-      .add("queue_start", marks.queued_ns != 0 ? wall_of(marks.queued_ns) : 0.0)
-      .add("daemon_start", marks.dispatched_ns != 0 ? wall_of(marks.dispatched_ns) : 0.0)
-      .add("application_start", wall_of(marks.entered_ns));
+void add_times(DictBuilder& event, const RequestContext& context) {
+  const Marks& timestamps = context.measurement.timestamps;
+  event.set("thread_id", std::uint64_t{context.thread_id})
+      .set("server_pid", static_cast<std::uint64_t>(::getpid()))
+      .set("request_start", wall_time(timestamps.accepted_ns))
+      .set("queue_start", wall_time_or_zero(timestamps.queued_ns))
+      .set("daemon_start", wall_time_or_zero(timestamps.dispatched_ns))
+      .set("application_start", wall_time(timestamps.entered_ns));
 }
 
 PyObject* request_data(PyObject*, PyObject*) { return RequestEvents::current_data(); }
 
 PyMethodDef functions[] = {
     {"request_data", request_data, METH_NOARGS,
-     "request_data()\n--\n\nReturn the dict that subscribers to events and the application share during the request "
-     "which\n"
-     "this thread serves. Raise RuntimeError on a thread that serves none."},
+     "request_data()\n--\n\n"
+     "Return the dict that event subscribers and the application share during the request that this thread serves.\n"
+     "Raise RuntimeError on a thread that serves no request."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -94,91 +71,94 @@ RequestEvents::RequestEvents(const RequestContext& context) : context_(context),
 
 RequestEvents::~RequestEvents() { current = outer_; }
 
-bool RequestEvents::wanted() const noexcept {
-  return bindings::has_event_subscribers(context_.interpreter.objects().module.ptr());
+bool RequestEvents::subscribed() const noexcept {
+  return bindings::has_event_subscribers(context_.objects.module.ptr());
 }
 
-PyObject* RequestEvents::data() {
+const Object& RequestEvents::data() {
   if (!data_) data_ = steal(PyDict_New());
-  return data_.ptr();
+  return data_;
 }
 
 PyObject* RequestEvents::current_data() {
-  if (current != nullptr) return Py_XNewRef(current->data());
+  if (current != nullptr) return Py_XNewRef(current->data().ptr());
   PyErr_SetString(PyExc_RuntimeError, "request_data() called on a thread that serves no request");
   return nullptr;
 }
 
+void RequestEvents::publish(const char* name, PyObject* event) const {
+  if (event != nullptr) bindings::publish_event(context_.objects.module.ptr(), name, event);
+  ForkedCopy::end_if_this();
+}
+
 Object RequestEvents::started(const Object& application, PyObject* environ) {
-  if (!wanted()) return application;
-  cpu_start_ = thread_usage();
-  Event event;
-  add_identity(event, context_);
+  if (!subscribed()) return application;
+  cpu_start_ = thread_cpu();
+  const std::uint64_t connections = context_.dispatched.daemon_tries;
+  DictBuilder event = begin_event(context_);
   add_times(event, context_);
-  const std::uint64_t tries = context_.measurement.daemon_tries;
-  event.add("daemon_connects", tries)
-      .add("daemon_restarts", tries == 0 ? 0 : tries - 1)  // who sends a request elsewhere ends
-      .add("application_object", application)
-      .add("callable_object", std::string_view(context_.callable))
-      .add("request_environ", environ)
-      .add("request_data", data())
-      .publish(context_, "request_started");
-  const Object chosen = event.get("application_object");
+  event
+      .set("daemon_connects", connections)
+      // A daemon process that passes a request on is about to restart.
+      .set("daemon_restarts", connections == 0 ? 0 : connections - 1)
+      .set("application_object", application)
+      .set("callable_object", text(context_.dispatched.callable))
+      .set("request_environ", bindings::borrow(environ))
+      .set("request_data", data());
+  publish("request_started", event.dict());
+  const Object chosen =
+      event.dict() != nullptr ? bindings::borrow(PyDict_GetItemString(event.dict(), "application_object")) : Object();
   return chosen ? chosen : application;
 }
 
 void RequestEvents::response_started(PyObject* status, PyObject* headers, PyObject* exc_info) {
-  if (!wanted()) return;
-  Event event;
-  add_identity(event, context_);
-  event.add("response_status", status)
-      .add("response_headers", headers)
-      .add("exception_info", exc_info)
-      .add("request_data", data())
-      .publish(context_, "response_started");
+  if (!subscribed()) return;
+  DictBuilder event = begin_event(context_);
+  event.set("response_status", bindings::borrow(status))
+      .set("response_headers", bindings::borrow(headers))
+      .set("exception_info", bindings::borrow(exc_info))
+      .set("request_data", data());
+  publish("response_started", event.dict());
 }
 
 void RequestEvents::exception() {
-  if (!wanted()) return;
-  PyObject* raw[3] = {};
-  PyErr_Fetch(&raw[0], &raw[1], &raw[2]);
-  PyErr_NormalizeException(&raw[0], &raw[1], &raw[2]);
-  const bool has_traceback = raw[1] != nullptr && PyExceptionInstance_Check(raw[1]) && raw[2] != nullptr;
-  if (has_traceback) PyException_SetTraceback(raw[1], raw[2]);
-  const auto or_none = [](PyObject* value) { return value != nullptr ? value : Py_None; };
-  Event event;
-  add_identity(event, context_);
-  event.add("exception_info", steal(PyTuple_Pack(3, or_none(raw[0]), or_none(raw[1]), or_none(raw[2]))))
-      .add("request_data", data())
-      .publish(context_, "request_exception");
-  PyErr_Restore(raw[0], raw[1], raw[2]);
+  if (!subscribed()) return;
+  bindings::SavedException saved;
+  saved.normalize();
+  const auto or_none = [](const Object& value) { return value ? value.ptr() : Py_None; };
+  DictBuilder event = begin_event(context_);
+  event
+      .set("exception_info",
+           steal(PyTuple_Pack(3, or_none(saved.type()), or_none(saved.value()), or_none(saved.traceback()))))
+      .set("request_data", data());
+  publish("request_exception", event.dict());
 }
 
 void RequestEvents::finished() {
-  if (!wanted()) return;
+  if (!subscribed()) return;
   const Measurement& measured = context_.measurement;
-  const rusage cpu = thread_usage();
-  const double user = seconds(cpu.ru_utime) - seconds(cpu_start_.ru_utime);
-  const double system = seconds(cpu.ru_stime) - seconds(cpu_start_.ru_stime);
-  Event event;
-  add_identity(event, context_);
+  const Completion& done = measured.done;
+  const ThreadCpu cpu = thread_cpu();
+  const double user = seconds_of_us(cpu.user_us - cpu_start_.user_us);
+  const double system = seconds_of_us(cpu.system_us - cpu_start_.system_us);
+  DictBuilder event = begin_event(context_);
   add_times(event, context_);
-  event.add("application_finish", wall_of(measured.marks.left_ns))
-      .add("application_time", seconds(measured.marks.left_ns - measured.marks.entered_ns))
-      .add("input_reads", measured.done.input_reads)
-      .add("input_length", measured.done.input_bytes)
-      .add("input_time", seconds(measured.input_ns))
-      .add("output_writes", measured.done.output_writes)
-      .add("output_length", measured.done.output_bytes)
-      .add("output_time", seconds(measured.output_ns))
-      .add("status", static_cast<std::uint64_t>(measured.done.status))
-      .add("cpu_user_time", user)
-      .add("cpu_system_time", system)
-      .add("cpu_time", user + system)
-      .add("gil_wait_time", seconds(measured.done.gil_waits.total_ns))
-      .add("gil_wait_count", measured.done.gil_waits.count)
-      .add("request_data", data())
-      .publish(context_, "request_finished");
+  event.set("application_finish", wall_time(measured.timestamps.left_ns))
+      .set("application_time", seconds_of_ns(measured.timestamps.left_ns - measured.timestamps.entered_ns))
+      .set("input_reads", done.input_reads)
+      .set("input_length", done.input_bytes)
+      .set("input_time", seconds_of_ns(measured.input_ns))
+      .set("output_writes", done.output_writes)
+      .set("output_length", done.output_bytes)
+      .set("output_time", seconds_of_ns(measured.output_ns))
+      .set("status", static_cast<std::uint64_t>(done.status))
+      .set("cpu_user_time", user)
+      .set("cpu_system_time", system)
+      .set("cpu_time", user + system)
+      .set("gil_wait_time", seconds_of_ns(done.gil_waits.total_ns))
+      .set("gil_wait_count", done.gil_waits.count)
+      .set("request_data", data());
+  publish("request_finished", event.dict());
 }
 
 bool add_request_functions(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }

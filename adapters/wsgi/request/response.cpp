@@ -12,11 +12,11 @@
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "adapters/wsgi/request/headers.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/type.hpp"
 
 namespace sluice::wsgi {
 
-using bindings::LogLevel;
 using bindings::Object;
 using bindings::steal;
 
@@ -115,8 +115,8 @@ template <class Send>
 absl::Status measured(Measurement& measurement, std::uint64_t bytes, Send&& send) {
   const std::uint64_t start_ns = monotonic_ns();
   absl::Status status = send();
-  measurement.marks.flushed_ns = monotonic_ns();
-  measurement.output_ns += measurement.marks.flushed_ns - start_ns;
+  measurement.timestamps.flushed_ns = monotonic_ns();
+  measurement.output_ns += measurement.timestamps.flushed_ns - start_ns;
   if (bytes != 0) ++measurement.done.output_writes;
   if (status.ok()) measurement.done.output_bytes += bytes;
   return status;
@@ -160,7 +160,7 @@ bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
 std::unique_lock<std::mutex> Response::take_turn() {
   std::unique_lock turn(exchange_.turn(), std::try_to_lock);
   if (!turn.owns_lock()) {
-    const WithoutGil unlocked(measurement_);
+    const bindings::WithoutGil released(&measurement_.done.gil_waits);
     turn.lock();
   }
   return turn;
@@ -257,7 +257,7 @@ bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
     // Short of what was promised there is no end to send: the caller breaks the response off, which the client can
     // tell.
     const bool ends = last && !short_of_promise();
-    const WithoutGil unlocked(measurement_);
+    const bindings::WithoutGil released(&measurement_.done.gil_waits);
     return measured(measurement_, bytes, [&] { return exchange_.write(parts, ends); });
   });
 }
@@ -277,7 +277,7 @@ void Response::break_off() {
   const InUse in_use(users_);
   ended_ = true;
   const std::unique_lock turn = take_turn();
-  const WithoutGil unlocked(measurement_);
+  const bindings::WithoutGil released(&measurement_.done.gil_waits);
   exchange_.break_off();
 }
 
@@ -302,7 +302,7 @@ bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t siz
     if (promised_) size = std::min(size, *promised_);
     produced_ = size;
     sealed_ = true;
-    const WithoutGil unlocked(measurement_);
+    const bindings::WithoutGil released(&measurement_.done.gil_waits);
     return measured(measurement_, size, [&] { return exchange_.send_file(descriptor, offset, size); });
   });
 }
@@ -322,7 +322,7 @@ Object make_start_response(PyObject* type, Response& response) {
 void finish_start_response(PyObject* start_response, Measurement& measurement) {
   Response* const response = std::exchange(reinterpret_cast<StartResponseObject*>(start_response)->response, nullptr);
   while (response->in_use()) {
-    const WithoutGil unlocked(measurement);
+    const bindings::WithoutGil released(&measurement.done.gil_waits);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }

@@ -1,10 +1,10 @@
 // What becomes known of a request to those who look for slow ones, if anybody does.
 #pragma once
 
-#include "adapters/wsgi/process/service.hpp"
-#include "adapters/wsgi/request/environ.hpp"
+#include "adapters/wsgi/request/dispatched_request.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
 #include "adapters/wsgi/request/measurement.hpp"
+#include "adapters/wsgi/request/server_facts.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/resources.hpp"
 #include "sluice/slow_requests.hpp"
