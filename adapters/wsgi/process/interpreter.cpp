@@ -16,27 +16,30 @@ using bindings::steal;
 
 namespace {
 
-void log_exception(const bindings::Host& host, const std::string& what) {
-  host.log(LogLevel::kError, what);
+/// Logs a line and the traceback of the exception that is set, and clears it.
+void log_exception(const bindings::Host& host, const std::string& event) {
+  host.log(LogLevel::kError, event);
   for (const std::string& line : bindings::take_traceback()) host.log(LogLevel::kError, line);
 }
 
-/// Calls module.function() and logs what it raises.
-void call(const bindings::Host& host, const char* module_name, const char* function) {
+/// Calls a function of a module and logs an exception that it raises.
+void call_function(const bindings::Host& host, const char* module_name, const char* function) {
   const Object module = steal(PyImport_ImportModule(module_name));
   if (module && steal(PyObject_CallMethod(module.ptr(), function, nullptr))) return;
   log_exception(host, std::string("Exception raised by ") + module_name + "." + function + "() at shutdown.");
 }
 
-/// Joins the threads that are no daemons, as Python does at its exit. `threading` counts its main thread, the one that
-/// imported it, among those to wait for unless that is the one which asks: here it is the thread that ends the process.
+/// Joins the non-daemon threads, as Python does at its exit. threading._shutdown() also waits for its main thread, the
+/// one that imported `threading`, unless that is the calling thread. The calling thread takes its identity, because it
+/// is the thread that ends the process.
 void join_threads(const bindings::Host& host) {
   const Object threading = steal(PyImport_ImportModule("threading"));
   const Object main_thread = threading ? steal(PyObject_CallMethod(threading.ptr(), "main_thread", nullptr)) : Object();
   const Object here = steal(PyLong_FromUnsignedLong(PyThread_get_thread_ident()));
   if (!main_thread || !here || PyObject_SetAttrString(main_thread.ptr(), "_ident", here.ptr()) < 0) PyErr_Clear();
-  call(host, "threading", "_shutdown");
-  // Python calls it again when it ends the interpreter, which Python 3.12 does not stand: object() does nothing.
+  call_function(host, "threading", "_shutdown");
+  // Python calls the function again when it ends the interpreter, and Python 3.12 fails on a second call. object() does
+  // nothing.
   auto* const nothing = reinterpret_cast<PyObject*>(&PyBaseObject_Type);
   if (threading && PyObject_SetAttrString(threading.ptr(), "_shutdown", nothing) < 0) PyErr_Clear();
 }
@@ -69,7 +72,7 @@ bool Interpreter::initialize(const Options& options, bindings::Host& host) {
       !set_sys("argv", steal(Py_BuildValue("[s]", "mod_wsgi")))) {
     return false;
   }
-  // `threading` takes the thread that imports it for the main thread, so that has to be the interpreter's owner.
+  // `threading` takes the importing thread for its main thread, so the owner of the interpreter imports it.
   if (!steal(PyImport_ImportModule("threading"))) return false;
   if (!prepend_python_path(options.python_path)) return false;
 
@@ -91,7 +94,7 @@ void Interpreter::publish_stopping(const std::string& reason) {
 
 void Interpreter::run_exit_handlers(const bindings::Host& host) {
   join_threads(host);
-  call(host, "atexit", "_run_exitfuncs");
+  call_function(host, "atexit", "_run_exitfuncs");
 }
 
 bool Interpreter::has_no_other_threads() const noexcept {

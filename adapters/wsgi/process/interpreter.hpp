@@ -1,5 +1,4 @@
-// One Python interpreter: the main one or a sub-interpreter, named for its application group, with what requests need
-// of it made once.
+// One Python interpreter, which is the main interpreter or the sub-interpreter of an application group.
 #pragma once
 
 #include <Python.h>
@@ -19,8 +18,8 @@ class Interpreter {
  public:
   struct Options {
     std::string name;                      ///< Empty for the main interpreter.
-    std::vector<std::string> python_path;  ///< In front of sys.path.
-    ScriptOwnerRule script_owner = {};     ///< Of the scripts that it loads.
+    std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
+    ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
@@ -34,20 +33,20 @@ class Interpreter {
   [[nodiscard]] InterpreterObjects& objects() noexcept { return objects_; }
   [[nodiscard]] Scripts& scripts() noexcept { return scripts_; }
 
-  /// The thread state that made the interpreter. It is used to end it, and for nothing else.
+  /// Returns the thread state that created the interpreter. It serves to end the interpreter, and nothing else.
   [[nodiscard]] PyThreadState* owner() const noexcept { return owner_; }
 
-  /// Publishes process_stopping. With the lock.
+  /// Publishes process_stopping. The caller holds the GIL.
   void publish_stopping(const std::string& reason);
 
-  /// Ends what runs in it as Python does at its exit: joins threads that are no daemons, then runs atexit callbacks.
-  /// With the lock; blocks as long as they do.
+  /// Joins the non-daemon threads, then runs the atexit callbacks, as Python does at its exit. Blocks until they end.
+  /// The caller holds the GIL.
   void run_exit_handlers(const bindings::Host& host);
 
   /// Returns true when no thread except owner() has a thread state in the interpreter. The caller holds the GIL.
   [[nodiscard]] bool has_no_other_threads() const noexcept;
 
-  /// Drops every reference before the interpreter is finalised. With the lock.
+  /// Drops all references, before the interpreter is finalized. The caller holds the GIL.
   void clear() noexcept;
 
  private:

@@ -1,4 +1,4 @@
-// A limit for log lines about events that an untrusted process can cause as often as it likes.
+// A rate limit for log lines about events that an untrusted process can cause at any rate.
 #pragma once
 
 #include <atomic>
@@ -8,13 +8,13 @@
 
 namespace sluice::wsgi {
 
-/// Lets the first event be logged, and then one in each minute. Any thread; lock-free.
+/// Allows a line for the first event, and then one line a minute. Any thread may call it; lock-free.
 class LogLimit {
  public:
   static constexpr std::uint64_t kIntervalNs = 60'000'000'000;
 
-  /// Counts an event. Returns how many events the line to be written stands for, this one included; 0 when no line is
-  /// due. One thread wins each line; its number may include events that came later, and no event is left out.
+  /// Counts an event. Returns the number of events since the previous line when a line is due, else 0. Each line is due
+  /// for one thread only. Every event is in exactly one number.
   [[nodiscard]] std::uint64_t count(std::uint64_t now_ns = monotonic_ns()) noexcept {
     // Relaxed throughout: the count and the time publish no other memory.
     events_.fetch_add(1, std::memory_order_relaxed);

@@ -17,7 +17,7 @@ constexpr const char* kNames[kStreams] = {"<stdout>", "<stderr>", "<wsgi.errors>
 
 struct LogObject {
   PyObject_HEAD const bindings::Host* host;
-  LineBuffer* own;  ///< For threads that the application made.
+  LineBuffer* own;  ///< Used by the threads of the application.
   Stream stream;
 };
 
@@ -53,7 +53,7 @@ PyObject* log_write(PyObject* self, PyObject* data) {
   try {
     with_buffer(self, [&](LineBuffer& buffer, auto&& emit) { buffer.append(text, emit); });
   } catch (const std::bad_alloc&) {
-    enough_memory = false;  // Python's frames must not see an exception of C++
+    enough_memory = false;  // no exception of C++ may pass through Python's frames
   }
   const Py_ssize_t size = bytes.len;
   PyBuffer_Release(&bytes);
@@ -84,10 +84,10 @@ PyObject* log_name(PyObject* self, void*) {
 }
 
 PyMethodDef methods[] = {
-    {"write", log_write, METH_O, "write(data): bytes of any kind; whole lines go to the error log."},
-    {"writelines", log_writelines, METH_O, "writelines(lines): write each."},
-    {"flush", log_flush, METH_NOARGS, "Log what has been written of a line."},
-    {"close", log_close, METH_NOARGS, "Does nothing: the log is the server's."},
+    {"write", log_write, METH_O, "write(data, /)\n--\n\nWrite bytes. Complete lines go to the error log."},
+    {"writelines", log_writelines, METH_O, "writelines(lines, /)\n--\n\nWrite each item of lines."},
+    {"flush", log_flush, METH_NOARGS, "flush()\n--\n\nWrite an incomplete line to the error log."},
+    {"close", log_close, METH_NOARGS, "close()\n--\n\nDo nothing, because the log belongs to the server."},
     {"isatty", log_no, METH_NOARGS, nullptr},
     {"readable", log_no, METH_NOARGS, nullptr},
     {"seekable", log_no, METH_NOARGS, nullptr},
@@ -104,8 +104,8 @@ PyGetSetDef attributes[] = {
 }  // namespace
 
 Object make_log_type() {
-  // make_type's own dealloc would leak the line buffer.
-  PyType_Slot slots[] = {{Py_tp_doc, const_cast<char*>("The server's error log as a binary stream.")},
+  // make_type() would not free the line buffer.
+  PyType_Slot slots[] = {{Py_tp_doc, const_cast<char*>("Binary stream to the error log of the server.")},
                          {Py_tp_dealloc, reinterpret_cast<void*>(log_dealloc)},
                          {Py_tp_methods, methods},
                          {Py_tp_getset, attributes},
@@ -122,7 +122,8 @@ Object make_log_stream(PyObject* type, Stream stream, const bindings::Host& host
   cast(log.ptr())->host = &host;
   cast(log.ptr())->own = new LineBuffer;
   cast(log.ptr())->stream = stream;
-  // Written through, not line-buffered: the lines are cut in here, and a flush that follows each would cut them twice.
+  // write_through passes text on at once. Line buffering would flush after each line, although mod_wsgi.Log finds the
+  // lines itself.
   return steal(PyObject_CallMethod(io.ptr(), "TextIOWrapper", "OssOOO", log.ptr(), "utf-8", "backslashreplace", Py_None,
                                    Py_False, Py_True));
 }

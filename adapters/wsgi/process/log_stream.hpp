@@ -1,5 +1,5 @@
-// sys.stdout, sys.stderr and wsgi.errors: text streams whose lines go to the error log, tagged with the request that
-// the writing thread serves.
+// sys.stdout, sys.stderr and wsgi.errors: text streams whose lines go to the error log, tagged with the request of the
+// writing thread.
 #pragma once
 
 #include <Python.h>
@@ -10,10 +10,11 @@
 
 namespace sluice::wsgi {
 
-/// The type mod_wsgi.Log, the binary stream under each text stream; null with an exception set.
+/// Returns the type mod_wsgi.Log, the binary stream under each text stream, or null with an exception set.
 [[nodiscard]] bindings::Object make_log_type();
 
-/// A new text stream over a new mod_wsgi.Log; null with an exception set. `host` logs what belongs to no request.
+/// Returns a new text stream over a new mod_wsgi.Log, or null with an exception set. `host` logs lines without a
+/// request.
 [[nodiscard]] bindings::Object make_log_stream(PyObject* type, Stream stream, const bindings::Host& host);
 
 }  // namespace sluice::wsgi

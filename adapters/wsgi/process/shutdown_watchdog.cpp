@@ -12,7 +12,7 @@
 namespace sluice::wsgi {
 namespace {
 
-constinit sem_t done{};  // outlives the thread, which nobody joins
+constinit sem_t done{};  // static, because the thread is detached
 
 void wait(int seconds, const bindings::Host& host) {
   timespec deadline{};

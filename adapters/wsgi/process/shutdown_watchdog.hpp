@@ -1,4 +1,4 @@
-// A bound on the time that the end of a process may take.
+// An upper bound for the time that the end of a process takes.
 #pragma once
 
 #include "bindings/host.hpp"
@@ -7,8 +7,8 @@ namespace sluice::wsgi {
 
 class ShutdownWatchdog {
  public:
-  /// Ends the process, with a line in the log, unless this object is destroyed within the time. If no thread can be
-  /// made for it the process is left to the server's own limits.
+  /// Ends the process, with a line in the log, unless the object is destroyed in time. Without a thread, which is
+  /// logged, only the server's own limits apply.
   ShutdownWatchdog(int seconds, const bindings::Host& host) noexcept;
   ShutdownWatchdog(const ShutdownWatchdog&) = delete;
   ShutdownWatchdog& operator=(const ShutdownWatchdog&) = delete;

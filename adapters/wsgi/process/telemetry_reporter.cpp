@@ -15,7 +15,7 @@ using bindings::steal;
 
 namespace {
 
-/// sys.getswitchinterval(); 0.0 if it cannot be had.
+/// Returns sys.getswitchinterval(), or 0.0 when it fails.
 double switch_interval() {
   double seconds = 0.0;
   const Object function = bindings::borrow(PySys_GetObject("getswitchinterval"));

@@ -1,4 +1,4 @@
-// The external reporter of a process that runs Python.
+// The telemetry reporter of a process that runs Python.
 #pragma once
 
 #include "adapters/telemetry/reporter.hpp"
@@ -7,8 +7,8 @@
 
 namespace sluice::wsgi {
 
-/// Makes and starts one, told what is known of Python. Once Python runs, on the thread of `thread`. It lives as long as
-/// the process. Null after an error, which has been logged.
+/// Creates and starts the reporter, after Python has started, on the thread whose context is `thread`. The reporter
+/// lives as long as the process. Returns null after an error, which has been logged.
 [[nodiscard]] telemetry::Reporter* start_reporter(const telemetry::Settings& settings, telemetry::Identity identity,
                                                   bindings::Host& host, Runtime& runtime, ThreadContext& thread);
 

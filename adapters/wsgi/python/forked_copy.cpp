@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMarkBytes = 4096;
 constexpr int kEndSeconds = 1;
 
-/// Null if the kernel cannot wipe the page in children.
+/// Returns the page of the mark, or null when the kernel cannot wipe it in children.
 unsigned char* map_mark() noexcept {
   void* const page = ::mmap(nullptr, kMarkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return nullptr;
@@ -23,8 +23,8 @@ unsigned char* map_mark() noexcept {
   return nullptr;
 }
 
-/// Has the kernel kill this process soon, should a lock that another thread held at the time of the fork stop it while
-/// it writes its line. By the bare system call, because the C library allocates memory for a timer.
+/// Makes the kernel kill this process after kEndSeconds, in case that the log line has to wait for a lock that another
+/// thread held at the time of the fork. Uses the system call, because the C library allocates memory for a timer.
 void bound_end() noexcept {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
@@ -35,8 +35,8 @@ void bound_end() noexcept {
   ::syscall(SYS_timer_settime, timer, 0, &once, nullptr);
 }
 
-/// Keeps a copy that calls exit(), as one does whose last thread returns, from the exit handlers of the server: they
-/// end what belongs to the process that was copied.
+/// Ends a copy that calls exit() before it runs the exit handlers of the server, because these would release resources
+/// of the process that was copied.
 void skip_exit_handlers(int status, void*) noexcept {
   if (ForkedCopy::is_this()) ::_exit(status);
 }

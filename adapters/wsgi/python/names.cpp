@@ -65,12 +65,12 @@ constexpr std::array kRequestVariables = {"AUTH_TYPE",
                                           "UNIQUE_ID",
                                           "mod_wsgi.request_id"};
 
-/// Abseil may have been built with a type of its own.
+/// Converts to absl::string_view, which is not std::string_view in every build of Abseil.
 absl::string_view key_of(std::string_view text) { return {text.data(), text.size()}; }
 
 Py_ssize_t length(std::string_view text) { return static_cast<Py_ssize_t>(text.size()); }
 
-/// Strings of the request are bytes in disguise, as PEP 3333 wants; paths of files are as Python decodes file names.
+/// Decodes the value of a variable: as Latin-1, as PEP 3333 requires, and paths of files as Python decodes file names.
 Object decoded(std::string_view key, std::string_view value) {
   if (key == "DOCUMENT_ROOT" || key == "SCRIPT_FILENAME")
     return steal(PyUnicode_DecodeFSDefaultAndSize(value.data(), length(value)));
@@ -78,27 +78,27 @@ Object decoded(std::string_view key, std::string_view value) {
 }
 
 Object interned(std::string_view text) {
-  PyObject* made = PyUnicode_DecodeUTF8(text.data(), length(text), "surrogateescape");
-  if (made != nullptr) PyUnicode_InternInPlace(&made);
-  return steal(made);
+  PyObject* string = PyUnicode_DecodeUTF8(text.data(), length(text), "surrogateescape");
+  if (string != nullptr) PyUnicode_InternInPlace(&string);
+  return steal(string);
 }
 
 }  // namespace
 
 Object Names::of(std::string_view text) {
-  if (const auto found = names_.find(key_of(text)); found != names_.end()) return found->second.text;
-  Object made = interned(text);
-  if (made && names_.size() < kNamesMax)
-    names_.try_emplace(std::string(text), Name{.text = made, .last_value = {}, .last_object = {}});
-  return made;
+  if (const auto entry = names_.find(key_of(text)); entry != names_.end()) return entry->second.text;
+  Object string = interned(text);
+  if (string && names_.size() < kNamesMax)
+    names_.try_emplace(std::string(text), Name{.text = string, .last_value = {}, .last_object = {}});
+  return string;
 }
 
 Object Names::in_module(PyObject* module, std::string_view name) {
   const Object key = of(name);
   const Object globals = key && PyModule_Check(module) != 0 ? bindings::borrow(PyModule_GetDict(module)) : Object();
-  Object found = globals ? bindings::borrow(PyDict_GetItemWithError(globals.ptr(), key.ptr())) : Object();
-  if (!found) PyErr_Clear();
-  return found;
+  Object value = globals ? bindings::borrow(PyDict_GetItemWithError(globals.ptr(), key.ptr())) : Object();
+  if (!value) PyErr_Clear();
+  return value;
 }
 
 bool Names::expect_variables() {
@@ -107,12 +107,12 @@ bool Names::expect_variables() {
   }
   for (const char* const name : kServerVariables) {
     if (!of(name)) return false;
-    names_.find(key_of(name))->second.values = Values::kOfServer;
+    names_.find(key_of(name))->second.values = Values::kRepeats;
   }
   return true;
 }
 
-Object Names::kept(Name& name, std::string_view key, std::string_view value) {
+Object Names::cached(Name& name, std::string_view key, std::string_view value) {
   if (!name.last_object || name.last_value != value) {
     name.last_object = decoded(key, value);
     name.last_value = value;
@@ -121,17 +121,16 @@ Object Names::kept(Name& name, std::string_view key, std::string_view value) {
 }
 
 bool Names::set(PyObject* environ, std::string_view key, std::string_view value) {
-  const auto found = names_.find(key_of(key));
-  if (found == names_.end()) {
+  const auto entry = names_.find(key_of(key));
+  if (entry == names_.end()) {
     const Object name = steal(PyUnicode_DecodeLatin1(key.data(), length(key), nullptr));
     const Object text = decoded(key, value);
     return name && text && PyDict_SetItem(environ, name.ptr(), text.ptr()) == 0;
   }
-  // Owned before the dict is touched: a key that the application has got into it may run code when it is compared, and
-  // other requests change the table meanwhile.
-  const Object text_of_key = found->second.text;
-  const Object text =
-      found->second.values == Values::kOfRequest ? decoded(key, value) : kept(found->second, key, value);
+  // The key and the value are owned before the dict changes: comparing keys may run code of the application, and other
+  // requests may then change the table.
+  const Object text_of_key = entry->second.text;
+  const Object text = entry->second.values == Values::kVaries ? decoded(key, value) : cached(entry->second, key, value);
   return text && PyDict_SetItem(environ, text_of_key.ptr(), text.ptr()) == 0;
 }
 

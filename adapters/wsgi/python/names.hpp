@@ -1,4 +1,4 @@
-// Strings that every request needs, made once for an interpreter: names of attributes and keys of the environ.
+// Interned strings that every request of an interpreter needs: names of attributes and keys of the environ.
 #pragma once
 
 #include <Python.h>
@@ -11,38 +11,39 @@
 
 namespace sluice::wsgi {
 
-/// Used with the lock of the interpreter held.
+/// Used with the GIL of the interpreter held.
 class Names {
  public:
-  /// A string with this text; null with an exception set. A configuration may name any number of them: only the first
-  /// few are kept.
+  /// Returns a string with this text, or null with an exception set. Keeps the first few strings only, because a
+  /// configuration may name any number of them.
   [[nodiscard]] bindings::Object of(std::string_view text);
 
-  /// What a module's global name stands for; null without an exception if there is none.
+  /// Returns the value of a global name of a module, or null, with no exception set, when there is none.
   [[nodiscard]] bindings::Object in_module(PyObject* module, std::string_view name);
 
-  /// Puts a variable of a request into its environ. False with an exception set.
+  /// Sets a variable of a request in its environ. Returns false with an exception set.
   [[nodiscard]] bool set(PyObject* environ, std::string_view key, std::string_view value);
 
-  /// Makes the names of the variables that are expected. False with an exception set.
+  /// Creates the names of the usual variables. Returns false with an exception set.
   [[nodiscard]] bool expect_variables();
 
  private:
-  /// Whose the values of a variable are.
+  /// How the values of a variable differ between requests.
   enum class Values : bool {
-    kOfRequest,  ///< Chosen by clients: none is kept.
-    kOfServer,   ///< Mostly the same for all requests: the last is kept.
+    kVaries,   ///< Clients choose the value, so it is not cached.
+    kRepeats,  ///< Most requests have the same value, so the last one is cached.
   };
 
   struct Name {
     bindings::Object text;
-    Values values = Values::kOfRequest;
+    Values values = Values::kVaries;
     std::string last_value;
     bindings::Object last_object;
   };
 
-  /// The value of a variable of the server, made anew only if it differs from the last. Null with an exception set.
-  [[nodiscard]] static bindings::Object kept(Name& name, std::string_view key, std::string_view value);
+  /// Returns the value of a variable, which is created again only when it differs from the last one. Returns null with
+  /// an exception set.
+  [[nodiscard]] static bindings::Object cached(Name& name, std::string_view key, std::string_view value);
 
   absl::flat_hash_map<std::string, Name> names_;
 };

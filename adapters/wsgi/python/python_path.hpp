@@ -1,4 +1,4 @@
-// Directories that the configuration puts in front of sys.path.
+// The directories that the configuration adds to the front of sys.path.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace sluice::wsgi {
 
-/// Adds each by site.addsitedir(), so that .pth files in it count, and moves what that added to the front, in order.
-/// Acts on the current interpreter. False with an exception set.
+/// Adds each directory with site.addsitedir(), which processes its .pth files, and moves the new entries to the front,
+/// in their order. Acts on the current interpreter. Returns false with an exception set.
 [[nodiscard]] bool prepend_python_path(const std::vector<std::string>& directories);
 
 }  // namespace sluice::wsgi

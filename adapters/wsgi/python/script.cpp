@@ -16,7 +16,8 @@ namespace {
 
 constexpr const char* kModified = "__mtime__";
 
-/// The same in every process, so that what a script's module defines can be pickled in one and read in another. FNV-1a.
+/// Returns the name of a script's module: an FNV-1a hash of its path, so that processes can exchange pickled objects of
+/// the module's types.
 std::string module_name_of(std::string_view path) {
   std::uint64_t sum = 14695981039346656037U;
   for (const char c : path) sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211U;
@@ -27,8 +28,8 @@ void log_traceback(LogLine log) {
   for (const std::string& line : bindings::take_traceback()) log(LogLevel::kError, line);
 }
 
-/// Whether a module was loaded from the file as it is. When the request saw another time, the file is looked at once
-/// more, because the request may have seen the old file and come after one that has loaded the new. Gives up the lock.
+/// Whether a module was loaded from the present file. When the request has seen another modification time, checks the
+/// file again, because the request may be older than the load. Releases the GIL meanwhile.
 bool is_up_to_date(PyObject* modified, const ScriptRequest& request) {
   const std::int64_t loaded_us = PyLong_AsLongLong(modified);
   if (PyErr_Occurred() != nullptr) return false;
@@ -48,7 +49,7 @@ Scripts::Script& Scripts::script_at(const std::string& path) {
   return *script;
 }
 
-/// A module may say for itself that it wants to be loaded again. One that raises does not.
+/// Calls reload_required() of a module, if it has one. An exception counts as False.
 bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine log) const {
   const Object ask = names_.in_module(module, "reload_required");
   if (!ask) return false;
@@ -63,8 +64,8 @@ bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine lo
   return false;
 }
 
-/// The loaded module if it may serve, else null. Its own __mtime__ is asked, so that a module can have itself loaded
-/// again by deleting it. Asking it may let other threads run, who may load the script again meanwhile.
+/// Returns the loaded module, or null when the script has to be loaded. Reads __mtime__ of the module, so that a module
+/// can request to be loaded again by deleting it. Other threads may run meanwhile and load the script.
 Object Scripts::current(const Script& script, const ScriptRequest& request, LogLine log) const {
   const Object module = script.module;
   if (!module || request.on_change == ScriptRequest::OnChange::kServe) return module;
@@ -91,8 +92,8 @@ Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {
   return import(script, request, log);
 }
 
-/// Runs the code of a script in a new module. The script may put something else in the place of its module, which is
-/// refused: it has no globals to look the application up in.
+/// Runs the code of a script in a new module. Fails when the script replaces its module in sys.modules by an object of
+/// another type, because that has no globals in which the application could be found.
 Object Scripts::execute(const Script& script, const ScriptRequest& request, PyObject* code, LogLine log) const {
   const Object path = file_name(request.path);
   const Object name = path ? steal(PyUnicode_FromString(script.module_name.c_str())) : Object();

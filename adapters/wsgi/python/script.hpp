@@ -1,4 +1,4 @@
-// WSGI script files as modules of one interpreter: loaded when first needed, and again when they change.
+// WSGI scripts as modules of one interpreter: loaded on first use, and again when their files change.
 #pragma once
 
 #include <Python.h>
@@ -18,22 +18,23 @@
 
 namespace sluice::wsgi {
 
-/// Where to report: a request's log or the server's.
+/// Writes one line to the log of a request, or to that of the server.
 using LogLine = absl::FunctionRef<void(LogLevel level, std::string_view line)>;
 
-/// All members are called with the lock of the interpreter held.
+/// The caller of each member holds the GIL of the interpreter.
 class Scripts {
  public:
   struct Loaded {
-    bindings::Object module;  ///< Null after an error, which has been logged, and for what is outdated.
-    bool outdated = false;    ///< With kLeave: it has changed.
-    bool forbidden = false;   ///< The file is not one that the process may run.
+    bindings::Object module;  ///< Null after an error, which has been logged, and when one of the others is true.
+    bool outdated = false;    ///< With kLeave: the script has changed.
+    bool forbidden = false;   ///< The process must not run the file; logged.
   };
 
   Scripts(std::string application_group, ScriptOwnerRule owner, Names& names)
       : application_group_(std::move(application_group)), owner_(owner), names_(names) {}
 
-  /// The module of a script. Threads that want a script which another is loading wait for it, without the lock.
+  /// Returns the module of a script and loads it if needed. A thread waits, without the GIL, while another thread loads
+  /// the same script.
   [[nodiscard]] Loaded load(const ScriptRequest& request, LogLine log);
 
   void clear() noexcept { scripts_.clear(); }
@@ -41,7 +42,7 @@ class Scripts {
  private:
   struct Script {
     std::string module_name;
-    std::mutex loading;  ///< Taken without the lock of the interpreter, which loading needs.
+    std::mutex loading;  ///< A thread that waits for it holds no GIL, because loading needs the GIL.
     bindings::Object module;
     std::uint64_t loads = 0;
   };

@@ -20,14 +20,14 @@ namespace {
 constexpr std::size_t kSourceMax = 64 * 1024 * 1024;
 constexpr std::size_t kPiece = 64 * 1024;
 
-/// Non-blocking, so that a FIFO in the place of the script cannot hold the thread.
+/// Non-blocking, so that a FIFO in place of the script cannot block the thread.
 constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 
-/// The bytes of a script, or why there are none.
+/// The source text of a script, or the reason why there is none.
 struct Source {
   std::string text;
   std::string forbidden;
-  int error = 0;  ///< An errno.
+  int error = 0;  ///< An errno; 0 for success.
   std::int64_t mtime_us = 0;
 };
 
@@ -71,7 +71,7 @@ Source read_source(const std::string& path, const ScriptOwnerRule& rule) {
   } else if (!S_ISREG(file.st_mode)) {
     source.forbidden = "it is not a regular file";
   } else if (source.forbidden = why_forbidden(file, rule); source.forbidden.empty()) {
-    source.mtime_us = modified_us_of(file);  // if the file changes while it is read, the next request loads it again
+    source.mtime_us = modified_us_of(file);  // taken before reading, so that a later change is noticed
     try {
       source.error = read_all(descriptor, source.text);
     } catch (const std::bad_alloc&) {
@@ -82,8 +82,8 @@ Source read_source(const std::string& path, const ScriptOwnerRule& rule) {
   return source;
 }
 
-/// What compile() does, its audit event included, without asking whether somebody has put another function in its
-/// place.
+/// Compiles source text like the built-in compile(), including its audit event, even when an application has replaced
+/// that function.
 Object compiled(const std::string& source, PyObject* path) {
   if (source.find('\0') != std::string::npos) {
     PyErr_SetString(PyExc_SyntaxError, "source code string cannot contain null bytes");

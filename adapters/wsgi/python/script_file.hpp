@@ -1,4 +1,4 @@
-// A WSGI script file from its path to its code object, with the check of its owner on the very file that is compiled.
+// Compiling a WSGI script. The owner is checked on the same open file that is compiled.
 #pragma once
 
 #include <Python.h>
@@ -12,28 +12,28 @@
 
 namespace sluice::wsgi {
 
-/// Who must own a script. What is not set may be anybody.
+/// The required owner of a script. An empty member allows any user or group.
 struct ScriptOwnerRule {
   std::optional<uid_t> user;
   std::optional<gid_t> group;
 };
 
-/// What became of a script file.
+/// The result of compiling a script file.
 struct ScriptCode {
-  bindings::Object code;      ///< Null after an error: an exception is set, unless the file is forbidden.
-  std::string forbidden;      ///< Why the file must not run, as a clause for the log; empty if it may.
-  std::int64_t mtime_us = 0;  ///< When the file was changed last, at the time it was opened.
+  bindings::Object code;      ///< Null after an error. An exception is then set, unless `forbidden` has the reason.
+  std::string forbidden;      ///< The reason why the file must not run, as a clause for the log; else empty.
+  std::int64_t mtime_us = 0;  ///< Modification time of the opened file, since the epoch.
 };
 
-/// Reads and compiles a script. The file is opened once: its owner, its kind and its bytes are those of one descriptor,
-/// whatever takes its place at the path meanwhile. Calls no function that an application can replace, except a codec
-/// that the file names. With the lock, which is given up while the file is read.
+/// Reads and compiles a script. Opens the file once and checks the owner and the type of that descriptor, so that
+/// another file at the path cannot take its place. Calls no function that an application can replace, except a codec
+/// that the file names. The caller holds the GIL, which is released while the file is read.
 [[nodiscard]] ScriptCode compile_script(const std::string& path, const ScriptOwnerRule& rule);
 
-/// When a file was changed last; 0 if it cannot be looked at. Blocks as stat() does.
+/// Returns the modification time of a file in microseconds since the epoch; 0 when stat() fails. Blocks like stat().
 [[nodiscard]] std::int64_t modified_us(const std::string& path) noexcept;
 
-/// A file name as Python has it, whatever its bytes; null with an exception set.
+/// Returns a file name decoded as Python decodes file names, or null with an exception set.
 [[nodiscard]] bindings::Object file_name(const std::string& path);
 
 }  // namespace sluice::wsgi

@@ -24,7 +24,8 @@ void log_traceback(const RequestContext& context) {
   for (const std::string& line : bindings::take_traceback()) context.exchange.log(LogLevel::kError, line);
 }
 
-/// Logs the exception that is set and clears it. SystemExit ends nothing: the process is the server's.
+/// Logs the exception that is set and clears it. SystemExit is an error like others, because the process belongs to the
+/// server.
 void log_exception(const RequestContext& context) {
   const std::string name = bindings::exception_name();
   const bool ignored = PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
@@ -35,7 +36,7 @@ void log_exception(const RequestContext& context) {
   log_traceback(context);
 }
 
-/// What an iterable yields as a block of the body. False with TypeError set.
+/// Views an item of a response as a block of the body. Returns false with TypeError set.
 bool block_of(PyObject* item, std::string_view& block) {
   if (PyBytes_Check(item) == 0) {
     PyErr_Format(PyExc_TypeError, "response iterable must yield bytes, not %.200s", Py_TYPE(item)->tp_name);
@@ -45,8 +46,9 @@ bool block_of(PyObject* item, std::string_view& block) {
   return true;
 }
 
-/// A list or tuple of bytes is the whole body at hand: it goes out in one piece. Gives its items, which the result may
-/// lose to another thread while they are sent; null if it is anything else, and then no exception is set.
+/// Views the blocks of a list or tuple of bytes, which holds the whole body, so that it is sent in one piece. Returns
+/// the items, because another thread may remove them from the list while they are sent. Returns null, with no exception
+/// set, for any other result.
 Object all_blocks(PyObject* result, std::vector<std::string_view>& blocks) {
   if (!PyList_CheckExact(result) && !PyTuple_CheckExact(result)) return {};
   Object items = steal(PySequence_Tuple(result));
@@ -66,7 +68,8 @@ bool small(absl::Span<const std::string_view> blocks) {
   return size <= DeferredWrite::kMaxBytes;
 }
 
-/// Sends each block before the next is asked for. False with an exception set, or without one when the client is gone.
+/// Sends each block before it asks for the next, as PEP 3333 requires. Returns false with an exception set, or without
+/// one when the client has closed the connection.
 bool send_each(PyObject* result, Response& response) {
   const Object iterator = steal(PyObject_GetIter(result));
   if (!iterator) return false;
@@ -88,12 +91,11 @@ void close(PyObject* result, const RequestContext& context) {
   }
 }
 
-/// Sends what the application returned and closes it. False with an exception set, or without one when the client is
-/// gone.
+/// Sends what the application has returned and closes it. Returns false as send_each() does.
 bool send_result(PyObject* result, Response& response, const RequestEvents& events, const RequestContext& context) {
   std::vector<std::string_view> blocks;
   if (const Object items = all_blocks(result, blocks)) {
-    // A list has nothing to close and nothing to run: the application is done before the sending begins.
+    // A list runs no code and has no close(), so the application is done before its response is sent.
     context.measurement.mark_left();
     return !events.subscribed() && small(blocks) ? response.defer(blocks) : response.send(blocks, true);
   }
@@ -109,8 +111,8 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
   return sent;
 }
 
-/// Decides what becomes of a request whose application raised. The response has ended, so that neither subscribers nor
-/// other threads change what is decided here.
+/// Decides the outcome of a request whose application has raised an exception. Ends the response first, so that neither
+/// subscribers nor other threads can change the outcome.
 Outcome fail(Response& response, RequestEvents& events, const RequestContext& context) {
   ForkedCopy::end_if_this();
   response.end();
@@ -156,7 +158,7 @@ Object callable_of(PyObject* module, const RequestContext& context) {
   return {};
 }
 
-/// The objects that the application gets for one request. They are cut off from it when it is over.
+/// The objects that the application gets for one request. They refuse further calls once it is over.
 class Arguments {
  public:
   Arguments(const RequestContext& context, InputBuffer& input, Response& response)

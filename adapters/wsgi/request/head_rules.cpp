@@ -9,10 +9,10 @@
 namespace sluice::wsgi {
 namespace {
 
-/// RFC 9110, section 5.6.2, without letters and digits.
+/// The characters of a token besides letters and digits: RFC 9110, section 5.6.2.
 constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
 
-/// Fields that belong to the connection, which is the server's.
+/// Fields about the connection, which only the server may set.
 constexpr std::array<std::string_view, 9> kHopByHop = {
     "connection",        "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "trailers",
     "transfer-encoding", "upgrade"};

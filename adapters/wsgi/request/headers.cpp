@@ -13,7 +13,7 @@ using bindings::steal;
 
 namespace {
 
-/// The characters of a str as bytes, which stay the object's. False with an exception set if it has any beyond Latin-1.
+/// Views the Latin-1 characters of a str, which owns them. Returns false with an exception set when it has others.
 bool latin1(PyObject* value, std::string_view& text) {
   if (PyUnicode_Check(value) == 0) {
     PyErr_Format(PyExc_TypeError, "must be str, not %.200s", Py_TYPE(value)->tp_name);
@@ -23,7 +23,7 @@ bool latin1(PyObject* value, std::string_view& text) {
   if (PyUnicode_READY(value) < 0) return false;
 #endif
   if (PyUnicode_KIND(value) != PyUnicode_1BYTE_KIND) {
-    static_cast<void>(steal(PyUnicode_AsLatin1String(value)));  // which says what is wrong
+    static_cast<void>(steal(PyUnicode_AsLatin1String(value)));  // sets the exception
     return false;
   }
   text = {reinterpret_cast<const char*>(PyUnicode_1BYTE_DATA(value)),
@@ -31,7 +31,7 @@ bool latin1(PyObject* value, std::string_view& text) {
   return true;
 }
 
-/// Raises ValueError for a rule that is broken. Always false.
+/// Sets ValueError for a violation. Returns false.
 bool refuse(const HeadViolation& broken) {
   if (broken.text.data() == nullptr) {
     PyErr_SetString(PyExc_ValueError, broken.rule);

@@ -1,4 +1,4 @@
-// What an application gives to start_response, checked against PEP 3333 and HTTP before any of it can reach the wire.
+// The arguments of start_response(), checked against PEP 3333 and HTTP before any of them can reach a client.
 #pragma once
 
 #include <Python.h>
@@ -12,11 +12,12 @@
 
 namespace sluice::wsgi {
 
-/// False with TypeError, ValueError or UnicodeEncodeError set; `head` is untouched then.
+/// Parses the status and the headers, which is a list. Returns false with TypeError, ValueError or UnicodeEncodeError
+/// set; `head` is then unchanged.
 [[nodiscard]] bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head);
 
-/// The Content-Length among the headers, if there is one. False with ValueError set if it is no length, or given twice
-/// with different values.
+/// Stores the Content-Length among the headers, if there is one. Returns false with ValueError set when it is no
+/// length, or when two headers have different values.
 [[nodiscard]] bool parse_content_length(const Headers& headers, std::optional<std::uint64_t>& length);
 
 }  // namespace sluice::wsgi

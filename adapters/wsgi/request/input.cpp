@@ -21,26 +21,28 @@ using bindings::steal;
 
 namespace {
 
-constexpr std::size_t kChunk = 32 * 1024;
-/// What is set aside at first for a long read: a request that promises more has to send it.
-constexpr std::size_t kFirst = 4 * 1024 * 1024;
+constexpr std::size_t kChunkBytes = 32 * 1024;
+/// Memory reserved at first for a long read. A request that declares more has to send this much before more is
+/// reserved.
+constexpr std::size_t kFirstBytes = 4 * 1024 * 1024;
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 
 struct InputObject {
   PyObject_HEAD InputBuffer* input;  ///< Null once the request is over.
   Measurement* measurement;
-  bool reading;  ///< A thread is inside a read. Guarded by the lock.
+  bool reading;  ///< A thread is inside a read. Guarded by the GIL.
 };
 
 InputObject* cast(PyObject* self) { return reinterpret_cast<InputObject*>(self); }
 
-/// Null, with the exception set that an error stands for.
+/// Sets the exception that an error stands for. Returns null.
 PyObject* raise(const absl::Status& status) {
   PyObject* const type = absl::IsResourceExhausted(status) ? PyExc_MemoryError : PyExc_OSError;
   return PyErr_Format(type, "request data read error: %s", std::string(status.message()).c_str());
 }
 
-/// Runs `read(input, measurement)`, which gives an object, as the only read of the moment. Null with an exception set.
+/// Calls `read(input, measurement)`, which returns an object, as the only read at a time. Returns null with an
+/// exception set.
 template <class Read>
 PyObject* run(PyObject* self, const char* name, Read&& read) {
   InputObject& object = *cast(self);
@@ -51,22 +53,23 @@ PyObject* run(PyObject* self, const char* name, Read&& read) {
     return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input while another thread reads it", name);
   }
   ForkedCopy::end_if_this();
-  // The buffer lives as long as `reading` says so, but the object forgets it when the request ends meanwhile.
+  // finish_input() resets `object.input` when the request ends meanwhile, but waits for `reading` before the buffer is
+  // destroyed.
   InputBuffer& input = *object.input;
   object.reading = true;
-  absl::StatusOr<Object> found;
+  absl::StatusOr<Object> result;
   try {
-    found = read(input, *object.measurement);
-    if (found.ok() && !*found) input.give_up();
+    result = read(input, *object.measurement);
+    if (result.ok() && !*result) input.fail();
   } catch (const std::exception&) {
-    input.give_up();
-    found = absl::ResourceExhaustedError("there is not enough memory");
+    input.fail();
+    result = absl::ResourceExhaustedError("there is not enough memory");
   }
   object.reading = false;
-  return found.ok() ? found->release().ptr() : raise(found.status());
+  return result.ok() ? result->release().ptr() : raise(result.status());
 }
 
-/// A bytes object that is filled in place, and can grow. With the lock, but for what is written to it.
+/// A bytes object that is filled in place and can grow. The caller holds the GIL, except to write into from().
 class Bytes {
  public:
   Bytes() = default;
@@ -74,7 +77,7 @@ class Bytes {
   Bytes& operator=(const Bytes&) = delete;
   ~Bytes() { Py_XDECREF(bytes_); }
 
-  /// False with an exception set, and then nothing is left.
+  /// Returns false with an exception set; the object is then empty.
   [[nodiscard]] bool resize(std::size_t size) {
     if (bytes_ == nullptr) {
       bytes_ = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
@@ -98,12 +101,12 @@ absl::StatusOr<Object> read_bytes(InputBuffer& input, Measurement& measurement, 
   Bytes bytes;
   std::size_t size = 0;
   while (size < limit) {
-    const bool at_hand = input.at_hand(limit - size);
-    const std::size_t room = input.expected(limit - size, size);
+    const bool available = input.available(limit - size);
+    const std::size_t room = input.bytes_to_read(limit - size, size);
     if (room == 0) break;
     if (!bytes.resize(size + room)) return Object();
     std::optional<bindings::WithoutGil> released;
-    if (!at_hand) released.emplace(&measurement.done.gil_waits);
+    if (!available) released.emplace(&measurement.done.gil_waits);
     const absl::StatusOr<std::size_t> more = input.read(bytes.from(size));
     if (!more.ok()) return more.status();
     size += *more;
@@ -117,7 +120,7 @@ absl::StatusOr<Object> read_line(InputBuffer& input, Measurement& measurement, s
   absl::StatusOr<std::string> line;
   {
     std::optional<bindings::WithoutGil> released;
-    if (!input.line_at_hand(limit)) released.emplace(&measurement.done.gil_waits);
+    if (!input.line_available(limit)) released.emplace(&measurement.done.gil_waits);
     line = input.read_line(limit);
   }
   if (!line.ok()) return line.status();
@@ -129,13 +132,13 @@ PyObject* run_line(PyObject* self, const char* name, std::size_t limit) {
              [limit](InputBuffer& input, Measurement& measurement) { return read_line(input, measurement, limit); });
 }
 
-/// -1, None and nothing mean no limit. False with an exception set.
+/// Parses an optional size, where -1 and None mean no limit. Returns false with an exception set.
 bool parse_limit(PyObject* args, const char* format, std::size_t& limit) {
-  PyObject* given = Py_None;
-  if (PyArg_ParseTuple(args, format, &given) == 0) return false;
+  PyObject* argument = Py_None;
+  if (PyArg_ParseTuple(args, format, &argument) == 0) return false;
   limit = kNoLimit;
-  if (given == Py_None) return true;
-  const Py_ssize_t size = PyNumber_AsSsize_t(given, PyExc_OverflowError);
+  if (argument == Py_None) return true;
+  const Py_ssize_t size = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
   if (size == -1 && PyErr_Occurred() != nullptr) return false;
   if (size >= 0) limit = static_cast<std::size_t>(size);
   return true;
@@ -179,10 +182,13 @@ PyObject* input_next(PyObject* self) {
 }
 
 PyMethodDef methods[] = {
-    {"read", input_read, METH_VARARGS, "read([size]): up to size bytes, or all; fewer only at the end of the body."},
-    {"readline", input_readline, METH_VARARGS, "readline([size]): up to and with the next line end."},
-    {"readlines", input_readlines, METH_VARARGS, "readlines([hint]): lines until they make up hint bytes, or all."},
-    {"close", input_close, METH_NOARGS, "Does nothing: the body is the server's."},
+    {"read", input_read, METH_VARARGS,
+     "read(size=-1, /)\n--\n\nReturn up to size bytes, or all of them; fewer only at the end of the body."},
+    {"readline", input_readline, METH_VARARGS,
+     "readline(size=-1, /)\n--\n\nReturn bytes up to and including the next line end."},
+    {"readlines", input_readlines, METH_VARARGS,
+     "readlines(hint=-1, /)\n--\n\nReturn lines until they have hint bytes in all, or all lines."},
+    {"close", input_close, METH_NOARGS, "close()\n--\n\nDo nothing, because the body belongs to the server."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -203,12 +209,12 @@ absl::StatusOr<std::size_t> InputBuffer::read_once(Read&& read) {
 template <class Read>
 bool InputBuffer::buffer_once(Read&& read) {
   if (!broken_.ok() || ended_) return false;
-  if (taken_ == buffer_.size()) {
+  if (consumed_ == buffer_.size()) {
     buffer_.clear();
-    taken_ = 0;
+    consumed_ = 0;
   }
   const std::size_t old_size = buffer_.size();
-  buffer_.resize(old_size + kChunk);
+  buffer_.resize(old_size + kChunkBytes);
   const absl::StatusOr<std::size_t> size = read_once([&] { return read(absl::MakeSpan(buffer_).subspan(old_size)); });
   buffer_.resize(old_size + size.value_or(0));
   ended_ = size.ok() && *size == 0;
@@ -216,49 +222,51 @@ bool InputBuffer::buffer_once(Read&& read) {
 }
 
 absl::Status InputBuffer::fill() {
-  const std::lock_guard turn(exchange_.turn());
+  const std::lock_guard lock(exchange_.io_mutex());
   buffer_once([this](absl::Span<char> into) { return exchange_.read(into, 1); });
   return broken_;
 }
 
-/// What arrives is taken up to a chunk: the rest comes without the lock. While another thread sends nothing is taken.
+/// Buffers bytes that have arrived until `enough()`, at most one chunk, because further bytes are read without the GIL.
+/// Buffers nothing while another thread uses the exchange. Returns whether a read needs no waiting.
 template <class Enough>
-bool InputBuffer::arrived(Enough&& enough) {
+bool InputBuffer::buffer_until(Enough&& enough) {
   if (enough()) return true;
-  const std::unique_lock turn(exchange_.turn(), std::try_to_lock);
-  if (!turn.owns_lock()) return false;
+  const std::unique_lock lock(exchange_.io_mutex(), std::try_to_lock);
+  if (!lock.owns_lock()) return false;
   while (!enough()) {
-    if (buffered() >= kChunk) return false;
+    if (buffered() >= kChunkBytes) return false;
     if (!buffer_once([this](absl::Span<char> into) { return exchange_.read_arrived(into); })) return !broken_.ok();
   }
   return true;
 }
 
-bool InputBuffer::at_hand(std::size_t limit) {
-  return arrived([&] { return ended_ || buffered() >= limit; });
+bool InputBuffer::available(std::size_t limit) {
+  return buffer_until([&] { return ended_ || buffered() >= limit; });
 }
 
-bool InputBuffer::line_at_hand(std::size_t limit) {
-  return arrived([&] { return ended_ || buffered() >= limit || buffer_.find('\n', taken_) != std::string::npos; });
+bool InputBuffer::line_available(std::size_t limit) {
+  return buffer_until(
+      [&] { return ended_ || buffered() >= limit || buffer_.find('\n', consumed_) != std::string::npos; });
 }
 
-std::size_t InputBuffer::expected(std::size_t limit, std::size_t already) const {
+std::size_t InputBuffer::bytes_to_read(std::size_t limit, std::size_t already) const {
   if (ended_ || buffered() >= limit) return std::min(limit, buffered());
   const std::uint64_t declared = exchange_.declared_length();
   const std::uint64_t received = measurement_.done.input_bytes;
-  if (declared <= received) return std::min(limit, std::max(kChunk, already));
-  const std::size_t most = std::min(limit, std::max(kFirst, already));
+  if (declared <= received) return std::min(limit, std::max(kChunkBytes, already));
+  const std::size_t most = std::min(limit, std::max(kFirstBytes, already));
   const std::uint64_t to_come = declared - received;
   return to_come < most ? std::min<std::uint64_t>(most, buffered() + to_come + 1) : most;
 }
 
 std::size_t InputBuffer::take(absl::Span<char> into) {
   const std::size_t size = std::min(into.size(), buffered());
-  std::memcpy(into.data(), buffer_.data() + taken_, size);
-  taken_ += size;
-  if (taken_ > kChunk) {
-    buffer_.erase(0, taken_);
-    taken_ = 0;
+  std::memcpy(into.data(), buffer_.data() + consumed_, size);
+  consumed_ += size;
+  if (consumed_ > kChunkBytes) {
+    buffer_.erase(0, consumed_);
+    consumed_ = 0;
   }
   return size;
 }
@@ -269,8 +277,8 @@ absl::StatusOr<std::size_t> InputBuffer::read(absl::Span<char> into) {
     const absl::Span<char> rest = into.subspan(size);
     if (!broken_.ok()) return broken_;
     if (ended_) break;
-    if (rest.size() >= kChunk) {
-      const std::lock_guard turn(exchange_.turn());
+    if (rest.size() >= kChunkBytes) {
+      const std::lock_guard lock(exchange_.io_mutex());
       const absl::StatusOr<std::size_t> more = read_once([&] { return exchange_.read(rest, rest.size()); });
       if (!more.ok()) return more;
       ended_ = *more == 0;
@@ -292,9 +300,9 @@ std::string InputBuffer::take_line(std::size_t size) {
 absl::StatusOr<std::string> InputBuffer::read_line(std::size_t limit) {
   std::size_t searched = 0;
   while (true) {
-    const std::size_t available = buffer_.size() - taken_;
-    const std::size_t end = buffer_.find('\n', taken_ + searched);
-    if (end != std::string::npos) return take_line(std::min(end + 1 - taken_, limit));
+    const std::size_t available = buffer_.size() - consumed_;
+    const std::size_t end = buffer_.find('\n', consumed_ + searched);
+    if (end != std::string::npos) return take_line(std::min(end + 1 - consumed_, limit));
     if (available >= limit || ended_) return take_line(std::min(available, limit));
     searched = available;
     if (absl::Status status = fill(); !status.ok()) return status;
@@ -302,7 +310,7 @@ absl::StatusOr<std::string> InputBuffer::read_line(std::size_t limit) {
 }
 
 Object make_input_type() {
-  return bindings::make_type<InputObject>("mod_wsgi.Input", "The body of a request.",
+  return bindings::make_type<InputObject>("mod_wsgi.Input", "The body of one request as a binary stream.",
                                           {{Py_tp_methods, methods},
                                            {Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
                                            {Py_tp_iternext, reinterpret_cast<void*>(input_next)}});

@@ -1,4 +1,4 @@
-// wsgi.input: the body of a request as a file that can be read.
+// wsgi.input: the body of a request as a binary stream.
 #pragma once
 
 #include <Python.h>
@@ -12,60 +12,62 @@
 
 namespace sluice::wsgi {
 
-/// The reading behind the Python object: a buffer over Exchange::read. Not thread-safe; the lock and `reading` guard
-/// it.
+/// The buffer over Exchange::read() behind the Python object. One thread uses it at a time: wsgi.input refuses a
+/// second.
 class InputBuffer {
  public:
   InputBuffer(Exchange& exchange, Measurement& measurement) noexcept
       : exchange_(exchange), measurement_(measurement), ended_(!exchange.has_body()) {}
 
-  /// True if a read of so much, or of a line so long, needs no waiting. Takes what has arrived. With the lock.
-  [[nodiscard]] bool at_hand(std::size_t limit);
-  [[nodiscard]] bool line_at_hand(std::size_t limit);
+  /// Whether `limit` bytes, or a line of at most as many, can be read without waiting. Buffers bytes that have arrived.
+  /// The caller holds the GIL.
+  [[nodiscard]] bool available(std::size_t limit);
+  [[nodiscard]] bool line_available(std::size_t limit);
 
-  /// How much room to make for a read of up to `limit` bytes more, when there are so many already: what is at hand if
-  /// that is all, or what was declared and a byte more, which shows the end. 0 at the end.
-  [[nodiscard]] std::size_t expected(std::size_t limit, std::size_t already) const;
+  /// Returns the memory to reserve for a read of up to `limit` more bytes after `already` bytes: the buffered bytes if
+  /// they suffice, else the rest of the declared length and one more byte, which detects the end. Returns 0 at the end.
+  [[nodiscard]] std::size_t bytes_to_read(std::size_t limit, std::size_t already) const;
 
-  /// As much as there is room for, fewer only at the end. Without the lock, unless that much is at hand.
+  /// Fills `into`; reads fewer bytes only at the end of the body. The caller holds no GIL, unless available().
   [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into);
 
-  /// What was read may be lost, for want of memory: from now on there is nothing but an error.
-  void give_up() { broken_ = absl::ResourceExhaustedError("there was not enough memory before"); }
+  /// Makes further reads fail, because bytes may have been lost when memory was exhausted.
+  void fail() { broken_ = absl::ResourceExhaustedError("there was not enough memory before"); }
 
-  /// Up to and with the next line end, at most `limit` bytes. Without the lock, unless they are at hand.
+  /// Reads up to and including the next line end, at most `limit` bytes. The caller holds no GIL, unless
+  /// line_available().
   [[nodiscard]] absl::StatusOr<std::string> read_line(std::size_t limit);
 
  private:
-  /// One counted read, by a function without arguments.
+  /// Calls `read()` once and measures it.
   template <class Read>
   absl::StatusOr<std::size_t> read_once(Read&& read);
-  /// The same into the buffer. False if it would wait, or if there is no more.
+  /// The same into the buffer. Returns false when it would wait, and at the end of the body.
   template <class Read>
   bool buffer_once(Read&& read);
   template <class Enough>
-  [[nodiscard]] bool arrived(Enough&& enough);
+  [[nodiscard]] bool buffer_until(Enough&& enough);
   [[nodiscard]] absl::Status fill();
-  [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - taken_; }
+  [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - consumed_; }
   std::size_t take(absl::Span<char> into);
   [[nodiscard]] std::string take_line(std::size_t size);
 
   Exchange& exchange_;
   Measurement& measurement_;
   std::string buffer_;
-  std::size_t taken_ = 0;  ///< Of the buffer.
+  std::size_t consumed_ = 0;  ///< Bytes of the buffer that have been read.
   bool ended_;
   absl::Status broken_;
 };
 
-/// The type mod_wsgi.Input of the current interpreter; null with an exception set.
+/// Returns the type mod_wsgi.Input for the current interpreter, or null with an exception set.
 [[nodiscard]] bindings::Object make_input_type();
 
-/// A new wsgi.input. `input` must live until finish_input().
+/// Returns a new wsgi.input, or null with an exception set. `input` lives until finish_input().
 [[nodiscard]] bindings::Object make_input(PyObject* type, InputBuffer& input, Measurement& measurement);
 
-/// The request is over: later calls of the object raise RuntimeError. Waits for a thread of the application that is
-/// still inside a read. With the lock.
+/// Detaches the object from its request: later calls raise RuntimeError. Waits for a thread of the application that is
+/// still inside a read. The caller holds the GIL.
 void finish_input(PyObject* input, Measurement& measurement);
 
 }  // namespace sluice::wsgi

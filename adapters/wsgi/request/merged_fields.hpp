@@ -1,4 +1,4 @@
-// The fields of a response as they go out where fields of the same name are merged. Knows nothing of Python or a
+// The fields of a response with those of the same name merged, as some servers send them. Knows nothing of Python or a
 // server.
 #pragma once
 
@@ -11,16 +11,15 @@
 namespace sluice::wsgi {
 
 struct MergedField {
-  std::string_view name;  ///< As the first of them is written; a view into the fields that were merged.
+  std::string_view name;  ///< Spelled as in the first field; views the merged fields.
   std::string value;
 };
 
-/// Whether each field of this name is a value of its own, which cannot be merged with others.
+/// Whether fields of this name must not be merged.
 [[nodiscard]] bool stays_apart(std::string_view name) noexcept;
 
-/// Joins the values of fields of the same name with ", ", in their order, at the place of the first; the case of names
-/// does not matter. Fields that stay apart are not joined. Linear in the size of the
-/// fields.
+/// Joins the values of fields of the same name with ", ", in their order, at the position of the first. Ignores the
+/// case of names. Keeps fields apart for which stays_apart(). The cost is linear in the size of the fields.
 [[nodiscard]] std::vector<MergedField> merge_fields(const Headers& headers);
 
 }  // namespace sluice::wsgi

@@ -35,11 +35,13 @@ Response* response_of(PyObject* self, const char* what) {
 PyObject* start_response_write(PyObject* self, PyObject* data);
 
 PyMethodDef methods[] = {
-    {"write", start_response_write, METH_O, "write(data): send bytes to the client before those of the iterable."},
+    {"write", start_response_write, METH_O,
+     "write(data, /)\n--\n\nSend bytes to the client, before those of the iterable."},
     {nullptr, nullptr, 0, nullptr},
 };
 
-/// Runs `action`, which gives true or has set an exception. Python's frames must not see an exception of C++.
+/// Calls `action`, which returns true or sets an exception. Turns std::bad_alloc into MemoryError, because no exception
+/// of C++ may pass through Python's frames.
 template <class Action>
 bool guarded(Action&& action) {
   try {
@@ -81,7 +83,7 @@ PyObject* start_response_write(PyObject* self, PyObject* data) {
   Py_RETURN_NONE;
 }
 
-/// Raises what the application caught, or TypeError if that is no exception. Always false.
+/// Sets the exception that the application passes as exc_info, or TypeError when that is none. Returns false.
 bool raise(PyObject* exc_info) {
   PyObject* type = nullptr;
   PyObject* value = nullptr;
@@ -98,7 +100,7 @@ bool raise(PyObject* exc_info) {
   return false;
 }
 
-/// Counts a thread in for a scope.
+/// Counts a thread as a user of the response for a scope.
 class InUse {
  public:
   explicit InUse(int& users) noexcept : users_(users) { ++users_; }
@@ -110,7 +112,7 @@ class InUse {
   int& users_;
 };
 
-/// Sends, and measures it. Without the lock.
+/// Calls `send` and adds its duration and its bytes to the measurement. The caller does not hold the GIL.
 template <class Send>
 absl::Status measured(Measurement& measurement, std::uint64_t bytes, Send&& send) {
   const std::uint64_t start_ns = monotonic_ns();
@@ -145,35 +147,35 @@ bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
   if (!may_start(exc_info)) return false;
   observer_.response_started(status, headers, exc_info);
   ResponseHead head;
-  std::optional<std::uint64_t> promised;
-  if (!parse_head(status, headers, head) || !parse_content_length(head.headers, promised)) return false;
-  // A subscriber, a finaliser or another thread may have had an earlier head sent since the first look.
+  std::optional<std::uint64_t> content_length;
+  if (!parse_head(status, headers, head) || !parse_content_length(head.headers, content_length)) return false;
+  // Since the first check, a subscriber, a finalizer or another thread may have sent an earlier head.
   if (!may_start(exc_info)) return false;
   head_ = std::move(head);
-  promised_ = promised;
+  content_length_ = content_length;
   started_ = true;
   measurement_.done.status = head_.status;
   return true;
 }
 
-/// Gives the lock up only where another thread has the exchange, so that two threads never wait for one another.
-std::unique_lock<std::mutex> Response::take_turn() {
-  std::unique_lock turn(exchange_.turn(), std::try_to_lock);
-  if (!turn.owns_lock()) {
+/// Releases the GIL only while another thread uses the exchange, so that no two threads wait for each other.
+std::unique_lock<std::mutex> Response::lock_exchange() {
+  std::unique_lock lock(exchange_.io_mutex(), std::try_to_lock);
+  if (!lock.owns_lock()) {
     const bindings::WithoutGil released(&measurement_.done.gil_waits);
-    turn.lock();
+    lock.lock();
   }
-  return turn;
+  return lock;
 }
 
 Response::Refusal Response::refusal(Content content) const noexcept {
   if (client_gone_) return Refusal::kClientGone;
   if (broken_) return Refusal::kBroken;
-  if (ended_ || (sealed_ && content == Content::kMore)) return Refusal::kEnded;
+  if (ended_ || (body_complete_ && content == Content::kMore)) return Refusal::kEnded;
   return started_ ? Refusal::kNone : Refusal::kUnstarted;
 }
 
-/// Always false.
+/// Sets the exception of a refusal, except when the client has closed the connection. Returns false.
 bool Response::raise_refusal(Refusal refusal) {
   switch (refusal) {
     case Refusal::kNone:
@@ -200,7 +202,7 @@ bool Response::raise_failure(const absl::Status& status) {
   return false;
 }
 
-void Response::note_failure(const absl::Status& status) noexcept {
+void Response::record_failure(const absl::Status& status) noexcept {
   if (absl::IsCancelled(status)) {
     client_gone_ = true;
   } else if (!status.ok()) {
@@ -208,7 +210,7 @@ void Response::note_failure(const absl::Status& status) noexcept {
   }
 }
 
-absl::Status Response::hand_head_over() {
+absl::Status Response::begin_response() {
   if (head_sent_) return absl::OkStatus();
   absl::Status status = exchange_.begin_response(head_);
   head_sent_ = status.ok();
@@ -222,23 +224,23 @@ bool Response::produce(Content content, Output&& output) {
   Refusal refused = Refusal::kNone;
   absl::Status status;
   {
-    // The lock may have been given up for the turn, so the state is looked at only now. From here until `output` gives
-    // the lock up no Python code can run.
-    const std::unique_lock turn = take_turn();
+    // lock_exchange() may have released the GIL, so the state is checked only now. No Python code runs from here until
+    // `output` releases the GIL.
+    const std::unique_lock lock = lock_exchange();
     refused = refusal(content);
     if (refused == Refusal::kNone) {
-      status = hand_head_over();
+      status = begin_response();
       if (status.ok()) status = output();
-      note_failure(status);
+      record_failure(status);
     }
   }
-  // An exception is made once the turn is over: finalisers may run then, which may want to send.
+  // The exception is created after the exchange is unlocked, because that may run finalizers, which may send.
   return refused == Refusal::kNone ? raise_failure(status) : raise_refusal(refused);
 }
 
 std::string_view Response::allowed(std::string_view block) noexcept {
-  // What goes beyond the promised length would be taken for the next response.
-  if (promised_) block = block.substr(0, *promised_ - std::min(*promised_, produced_));
+  // Bytes beyond the Content-Length would be taken for the next response.
+  if (content_length_) block = block.substr(0, *content_length_ - std::min(*content_length_, produced_));
   produced_ += block.size();
   return block;
 }
@@ -254,9 +256,9 @@ bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
       if (!part.empty()) parts.push_back(part);
     }
     ended_ = last;
-    // Short of what was promised there is no end to send: the caller breaks the response off, which the client can
-    // tell.
-    const bool ends = last && !short_of_promise();
+    // A response that is shorter than its Content-Length gets no end, so that the client can tell. The caller breaks it
+    // off.
+    const bool ends = last && !short_of_content_length();
     const bindings::WithoutGil released(&measurement_.done.gil_waits);
     return measured(measurement_, bytes, [&] { return exchange_.write(parts, ends); });
   });
@@ -265,7 +267,7 @@ bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
 bool Response::defer(absl::Span<const std::string_view> blocks) {
   return produce(Content::kEnd, [&] {
     for (const std::string_view block : blocks) deferred_.data += allowed(block);
-    deferred_.complete = !short_of_promise();
+    deferred_.complete = !short_of_content_length();
     deferred_.pending = true;
     ended_ = true;
     return absl::OkStatus();
@@ -276,7 +278,7 @@ void Response::break_off() {
   ForkedCopy::end_if_this();
   const InUse in_use(users_);
   ended_ = true;
-  const std::unique_lock turn = take_turn();
+  const std::unique_lock lock = lock_exchange();
   const bindings::WithoutGil released(&measurement_.done.gil_waits);
   exchange_.break_off();
 }
@@ -299,9 +301,9 @@ void DeferredWrite::send(Exchange& exchange, Measurement& measurement) const {
 bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
   return produce(Content::kMore, [&] {
     if (produced_ != 0) return absl::FailedPreconditionError("another thread has sent content before the file");
-    if (promised_) size = std::min(size, *promised_);
+    if (content_length_) size = std::min(size, *content_length_);
     produced_ = size;
-    sealed_ = true;
+    body_complete_ = true;
     const bindings::WithoutGil released(&measurement_.done.gil_waits);
     return measured(measurement_, size, [&] { return exchange_.send_file(descriptor, offset, size); });
   });
@@ -309,7 +311,7 @@ bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t siz
 
 Object make_start_response_type() {
   return bindings::make_type<StartResponseObject>(
-      "mod_wsgi.StartResponse", "start_response of one request.",
+      "mod_wsgi.StartResponse", "The start_response callable of one request.",
       {{Py_tp_methods, methods}, {Py_tp_call, reinterpret_cast<void*>(start_response_call)}});
 }
 

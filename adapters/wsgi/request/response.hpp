@@ -1,4 +1,4 @@
-// The response of one request as the application makes it: start_response, write, and the blocks of its iterable.
+// The response of one request as its application produces it: start_response(), write(), and the blocks of an iterable.
 #pragma once
 
 #include <Python.h>
@@ -16,7 +16,7 @@
 
 namespace sluice::wsgi {
 
-/// Is told of a response before it is accepted. With the lock.
+/// Observes the head of a response before it is accepted. The caller holds the GIL.
 class ResponseObserver {
  public:
   virtual void response_started(PyObject* status, PyObject* headers, PyObject* exc_info) = 0;
@@ -39,67 +39,65 @@ struct DeferredWrite {
   void send(Exchange& exchange, Measurement& measurement) const;
 };
 
-/// All members are called with the lock held, and give it up while they send.
+/// The caller of each member holds the GIL. Members release it while they send.
 ///
-/// Code of the application may run, and other threads of it may use the same response, wherever a Python object is made
-/// or the lock is given up. So each member checks the state after the last such place, and changes it before the next:
-/// nothing of Python lies between a check and the step that relies on it.
+/// Wherever a Python object is created or the GIL is released, code of the application may run, and its other threads
+/// may use the same response. Each member therefore checks the state after the last such place and changes it before
+/// the next: no Python call lies between a check and the step that relies on it.
 class Response {
  public:
   Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer, DeferredWrite& deferred) noexcept
       : exchange_(exchange), measurement_(measurement), observer_(observer), deferred_(deferred) {}
 
-  /// start_response(status, headers, exc_info=None). False with an exception set.
+  /// Implements start_response(status, headers, exc_info=None). Returns false with an exception set.
   [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
 
-  /// Sends blocks in one go, which the caller keeps alive. False with an exception set, or without one when the client
-  /// is gone: then client_gone(). Waits for other threads that read or send.
+  /// Sends blocks in one write; with `last` the response ends after them. The caller keeps the blocks alive. Returns
+  /// false with an exception set, or without one when client_gone(). Waits for other threads that read or send.
   [[nodiscard]] bool send(absl::Span<const std::string_view> blocks, bool last);
 
   /// Copies the last blocks into the DeferredWrite instead of sending them. Fails as send() does.
   [[nodiscard]] bool defer(absl::Span<const std::string_view> blocks);
 
-  /// Sends a part of a regular file as the whole response, at most its Content-Length. Only the end of the response may
-  /// follow. False as send().
+  /// Sends a part of a regular file as the whole body, at most as many bytes as the Content-Length says. Afterwards
+  /// only the end of the response is accepted. Fails as send() does.
   [[nodiscard]] bool send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
 
-  /// From now on nothing can be produced: the outcome of the request is being decided.
+  /// Refuses everything from now on, because the outcome of the request is being decided.
   void end() noexcept { ended_ = true; }
 
-  /// Ends the response short of what was begun, so that the client can tell. Waits for other threads that read or send.
+  /// Ends an incomplete response in a way that the client can tell. Waits for other threads that read or send.
   void break_off();
 
   [[nodiscard]] bool head_sent() const noexcept { return head_sent_; }
   [[nodiscard]] bool client_gone() const noexcept { return client_gone_; }
   [[nodiscard]] bool body_begun() const noexcept { return produced_ != 0; }
-  /// A thread is inside one of the members above.
+  /// Whether a thread is inside one of the members above.
   [[nodiscard]] bool in_use() const noexcept { return users_ != 0; }
 
-  /// What went out cannot be a whole response: it is short of the Content-Length that it promised, or a part of it
-  /// could not be sent.
-  [[nodiscard]] bool incomplete() const noexcept { return broken_ || short_of_promise(); }
+  /// Whether the client has not got the whole response: it is shorter than its Content-Length, or a write has failed.
+  [[nodiscard]] bool incomplete() const noexcept { return broken_ || short_of_content_length(); }
 
  private:
-  /// Why nothing can be produced.
+  /// The reason why content is refused.
   enum class Refusal : std::uint8_t { kNone, kClientGone, kUnstarted, kEnded, kBroken };
   enum class Content : std::uint8_t { kMore, kEnd };
 
-  /// Has `output` produce something while this thread has the exchange, after the head was handed over. False as
-  /// send().
+  /// Calls `output` to send content, with the exchange locked and after the head. Fails as send() does.
   template <class Output>
   [[nodiscard]] bool produce(Content content, Output&& output);
   [[nodiscard]] Refusal refusal(Content content) const noexcept;
   [[nodiscard]] bool raise_refusal(Refusal refusal);
   [[nodiscard]] bool raise_failure(const absl::Status& status);
-  /// False with an exception set if the head can no longer be chosen.
+  /// Whether the head may still be set; if not, an exception is set.
   [[nodiscard]] bool may_start(PyObject* exc_info) const;
-  [[nodiscard]] std::unique_lock<std::mutex> take_turn();
-  [[nodiscard]] absl::Status hand_head_over();
-  void note_failure(const absl::Status& status) noexcept;
-  /// As much of a block as the promised length allows; counted.
+  [[nodiscard]] std::unique_lock<std::mutex> lock_exchange();
+  [[nodiscard]] absl::Status begin_response();
+  void record_failure(const absl::Status& status) noexcept;
+  /// Returns the part of a block that the Content-Length allows, and counts it.
   [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
-  [[nodiscard]] bool short_of_promise() const noexcept {
-    return promised_ && produced_ < *promised_ && exchange_.sends_body(head_.status);
+  [[nodiscard]] bool short_of_content_length() const noexcept {
+    return content_length_ && produced_ < *content_length_ && exchange_.sends_body(head_.status);
   }
 
   Exchange& exchange_;
@@ -107,25 +105,25 @@ class Response {
   ResponseObserver& observer_;
   DeferredWrite& deferred_;
   ResponseHead head_;
-  std::optional<std::uint64_t> promised_;
+  std::optional<std::uint64_t> content_length_;
   std::uint64_t produced_ = 0;
   bool started_ = false;
   bool head_sent_ = false;
-  bool sealed_ = false;  ///< Only the end may follow.
+  bool body_complete_ = false;  ///< Only the end of the response is accepted.
   bool ended_ = false;
-  bool broken_ = false;  ///< Some of the content could not be sent.
+  bool broken_ = false;  ///< A write has failed.
   bool client_gone_ = false;
-  int users_ = 0;  ///< Guarded by the lock.
+  int users_ = 0;  ///< Threads inside a member. Guarded by the GIL.
 };
 
-/// The type of start_response of the current interpreter; null with an exception set.
+/// Returns the type of start_response for the current interpreter, or null with an exception set.
 [[nodiscard]] bindings::Object make_start_response_type();
 
-/// A new start_response. `response` must live until finish_start_response().
+/// Returns a new start_response, or null with an exception set. `response` lives until finish_start_response().
 [[nodiscard]] bindings::Object make_start_response(PyObject* type, Response& response);
 
-/// The request is over: later calls of the object, and of write(), raise RuntimeError. Waits for a thread of the
-/// application that is still inside a write.
+/// Detaches the object from its request: later calls of it and of write() raise RuntimeError. Waits for threads of the
+/// application that are still inside a call. The caller holds the GIL.
 void finish_start_response(PyObject* start_response, Measurement& measurement);
 
 }  // namespace sluice::wsgi

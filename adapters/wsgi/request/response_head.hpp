@@ -1,4 +1,4 @@
-// The head of a response: status and fields. Knows nothing of Python or of a server.
+// The head of a response: its status and its fields. Knows nothing of Python or a server.
 #pragma once
 
 #include <string>

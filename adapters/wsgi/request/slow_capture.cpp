@@ -25,7 +25,7 @@ void SlowCapture::describe(const Exchange& exchange, const DispatchedRequest& di
   cpu_start_ = thread_cpu();
   RequestTexts texts;
   const auto text = [&texts](RequestText which) -> std::string_view& { return texts[static_cast<std::size_t>(which)]; };
-  // Copied at once below, so that views do.
+  // Views suffice, because begin() copies the texts.
   exchange.each_variable([&](std::string_view key, std::string_view value) {
     for (const auto& [name, which] : kVariables) {
       if (key == name) text(which) = value;
@@ -41,7 +41,7 @@ void SlowCapture::describe(const Exchange& exchange, const DispatchedRequest& di
 void SlowCapture::conclude() const noexcept {
   const ThreadCpu now = thread_cpu();
   Completion done = measurement_.done;
-  set_stages(measurement_.timestamps, done);  // where the time went, without overlaps
+  set_stages(measurement_.timestamps, done);  // sequential phases show where the time was spent
   measurement_.slow->finish(
       measurement_.slot, done,
       {.user_us = now.user_us - cpu_start_.user_us, .system_us = now.system_us - cpu_start_.system_us},

@@ -1,4 +1,4 @@
-// What becomes known of a request to those who look for slow ones, if anybody does.
+// The progress of one request, published for readers of slow requests if the configuration asks for them.
 #pragma once
 
 #include "adapters/wsgi/request/dispatched_request.hpp"
@@ -11,8 +11,8 @@
 
 namespace sluice::wsgi {
 
-/// For one request, on its thread. Where nobody looks each member is one branch. A request that has no slot of its own,
-/// such as one inside another, is not looked at: the slot is the outer one's.
+/// For one request, on its thread. Each member is one branch when slow requests are not configured. A request without a
+/// slot of its own, such as a subrequest, is not captured, because the slot belongs to the outer request.
 class SlowCapture {
  public:
   SlowCapture(Recorder& recorder, const Request& request, std::size_t slot, Measurement& measurement) noexcept
@@ -27,14 +27,14 @@ class SlowCapture {
     }
   }
 
-  /// Once all is measured.
+  /// Publishes the end of the request. Called when its measurement is complete.
   void finish() const noexcept {
     if (measurement_.slow != nullptr) [[unlikely]] {
       conclude();
     }
   }
 
-  /// The request is given up.
+  /// Withdraws the request, which is not recorded.
   void cancel() const noexcept {
     if (measurement_.slow != nullptr) [[unlikely]] {
       measurement_.slow->cancel(measurement_.slot);
