@@ -125,7 +125,8 @@ PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
   if (state->host->delivers_signals()) return state->signal_subscribers.add(callback);
   if (PyCallable_Check(callback) == 0) return state->signal_subscribers.add(callback);  // which refuses it
   state->host->log(LogLevel::kWarning,
-                   "subscribe_signals() has no effect here: only daemon processes that serve requests get signals.");
+                   "SLC0101: subscribe_signals() has no effect here, because only daemon processes that serve requests "
+                   "deliver signals. The stack of the call follows.");
   for (const std::string& line : stack_of(PyThread_get_thread_ident())) state->host->log(LogLevel::kWarning, line);
   return borrow(callback).release().ptr();
 }

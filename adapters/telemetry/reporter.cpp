@@ -62,7 +62,8 @@ void Reporter::start() {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
     phase_ = Phase::kStopped;
-    return log_(LogLevel::kWarning, "No thread can be made for the telemetry reporter; nothing will be sent.");
+    return log_(LogLevel::kWarning,
+                "SLC0150: no thread can be created for the telemetry reporter; this process sends no telemetry.");
   }
   ::pthread_detach(thread);
 }
@@ -72,7 +73,8 @@ void* Reporter::run(void* reporter) noexcept {
   try {
     self.report();
   } catch (const std::exception& error) {
-    self.log_(LogLevel::kWarning, absl::StrCat("The telemetry reporter ends: ", error.what(), "."));
+    self.log_(LogLevel::kWarning, absl::StrCat("SLC0151: the telemetry reporter ends early: ", error.what(),
+                                               "; this process sends no more telemetry."));
     self.reached(Phase::kStopped);
   }
   return nullptr;
@@ -82,7 +84,7 @@ void* Reporter::run(void* reporter) noexcept {
 void Reporter::report() {
   const auto interval_ns = static_cast<std::uint64_t>(intervals_.interval * 1e9);
   std::uint64_t due_ns = started_ns_ + interval_ns;
-  log_(LogLevel::kInfo, absl::StrCat("Telemetry is sent every ", intervals_.interval, " seconds."));
+  log_(LogLevel::kInfo, absl::StrCat("SLC0152: telemetry is sent every ", intervals_.interval, " seconds."));
   sender_.begin_series();
   send_started();
   sender_.end_series();

@@ -1,5 +1,6 @@
 #include "adapters/wsgi/process/interpreter.hpp"
 
+#include "absl/strings/str_cat.h"
 #include "adapters/wsgi/process/log_stream.hpp"
 #include "adapters/wsgi/python/python_path.hpp"
 #include "adapters/wsgi/request/file_wrapper.hpp"
@@ -16,9 +17,8 @@ using bindings::steal;
 
 namespace {
 
-/// Logs a line and the traceback of the exception that is set, and clears it.
-void log_exception(const bindings::Host& host, const std::string& event) {
-  host.log(LogLevel::kError, event);
+/// Logs the traceback of the exception that is set, and clears it.
+void log_traceback(const bindings::Host& host) {
   for (const std::string& line : bindings::take_traceback()) host.log(LogLevel::kError, line);
 }
 
@@ -26,7 +26,9 @@ void log_exception(const bindings::Host& host, const std::string& event) {
 void call_function(const bindings::Host& host, const char* module_name, const char* function) {
   const Object module = steal(PyImport_ImportModule(module_name));
   if (module && steal(PyObject_CallMethod(module.ptr(), function, nullptr))) return;
-  log_exception(host, std::string("Exception raised by ") + module_name + "." + function + "() at shutdown.");
+  host.log(LogLevel::kError, absl::StrCat("SLC0131: ", module_name, ".", function,
+                                          "() raised an exception at shutdown, which goes on. Traceback follows."));
+  log_traceback(host);
 }
 
 /// Joins the non-daemon threads, as Python does at its exit. threading._shutdown() also waits for its main thread, the
@@ -57,7 +59,10 @@ Interpreter::Interpreter(const Options& options)
 std::unique_ptr<Interpreter> Interpreter::create(Options options, bindings::Host& host) {
   std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
   if (interpreter->initialize(options, host)) return interpreter;
-  log_exception(host, "The Python interpreter for application group '" + options.name + "' could not be set up.");
+  host.log(LogLevel::kError,
+           absl::StrCat("SLC0130: the Python interpreter for application group '", options.name,
+                        "' could not be set up; its requests are answered with 500. Traceback follows."));
+  log_traceback(host);
   interpreter->clear();
   return nullptr;
 }

@@ -66,6 +66,9 @@ PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
 /// Longest part of an application group's name in a log line. Clients may choose the name.
 constexpr std::size_t kNameInLogBytes = 200;
 
+/// End of the log line about an interpreter with its own GIL.
+constexpr const char* kOwnGilNote = ", with its own GIL";
+
 bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
 
 }  // namespace
@@ -88,7 +91,8 @@ absl::Status Runtime::initialize() {
 absl::Status Runtime::start(ThreadContext& thread) {
   ForkedCopy::mark_original(host_);
   if (absl::Status status = initialize(); !status.ok()) {
-    host_.log(LogLevel::kError, absl::StrCat("Python could not be started: ", status.message(), "."));
+    host_.log(LogLevel::kError,
+              absl::StrCat("SLC0132: Python could not be started: ", status.message(), ". Check WSGIPythonHome."));
     return status;
   }
   thread.adopt(PyThreadState_Get());
@@ -116,12 +120,13 @@ bool Runtime::may_create(const std::string& name, const std::string& script) con
 void Runtime::log_refusal(const std::string& name) noexcept {
   const std::uint64_t refused = refusals_.count();
   if (refused == 0) return;
-  host_.log(LogLevel::kError,
-            absl::StrCat("Application group '", name.substr(0, kNameInLogBytes),
-                         "' gets no Python interpreter: this process has ", options_.interpreter_limit,
-                         ", as many as WSGIInterpreterLimit allows. ", refused,
-                         " requests have got 503 for it since the last such line. Name application groups that clients "
-                         "cannot choose, or raise the limit."));
+  host_.log(
+      LogLevel::kError,
+      absl::StrCat("SLC0133: application group '", name.substr(0, kNameInLogBytes),
+                   "' gets no Python interpreter, because this process has reached WSGIInterpreterLimit ",
+                   options_.interpreter_limit, "; ", refused,
+                   " requests have been answered with 503 since the last such line. Use application groups whose names "
+                   "clients cannot choose, or raise the limit."));
 }
 
 absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string& script,
@@ -153,13 +158,14 @@ std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& 
   PyEval_RestoreThread(caller);
   PyThreadState* const owner = new_interpreter(options_.own_gil);
   if (owner == nullptr) {
-    host_.log(LogLevel::kError, absl::StrCat("No interpreter could be made for application group '", name, "'."));
+    host_.log(LogLevel::kError, absl::StrCat("SLC0134: Python could not create an interpreter for application group '",
+                                             name, "'; its requests are answered with 500."));
     PyThreadState_Swap(caller);
     PyEval_SaveThread();
     return nullptr;
   }
-  host_.log(LogLevel::kInfo, absl::StrCat("Python interpreter made for application group '", name, "'",
-                                          options_.own_gil ? ", with its own GIL." : "."));
+  host_.log(LogLevel::kInfo, absl::StrCat("SLC0135: Python interpreter created for application group '", name, "'",
+                                          options_.own_gil ? kOwnGilNote : ""));
   std::unique_ptr<Interpreter> created = create_current(name);
   if (!created) {
     Py_EndInterpreter(owner);
@@ -173,8 +179,9 @@ void Runtime::import_script(const std::string& application_group, const std::str
   const absl::StatusOr<Interpreter*> target = interpreter(application_group, path, thread);
   PyThreadState* const state = target.ok() && *target != nullptr ? thread.state_in((*target)->state()) : nullptr;
   if (state == nullptr) {
-    host_.log(LogLevel::kError, absl::StrCat("WSGI script '", path, "' could not be loaded into application group '",
-                                             application_group, "'."));
+    host_.log(LogLevel::kError, absl::StrCat("SLC0136: WSGI script '", path,
+                                             "' of WSGIImportScript is not loaded, because application group '",
+                                             application_group, "' has no Python interpreter."));
     return;
   }
   const WithGil gil(state);
@@ -260,7 +267,9 @@ void Runtime::finalize() {
   main_->clear();
   const int finalized = Py_FinalizeEx();
   ForkedCopy::end_if_this();
-  if (finalized < 0) host_.log(LogLevel::kWarning, "Python could not flush its standard streams at the end.");
+  if (finalized < 0)
+    host_.log(LogLevel::kWarning,
+              "SLC0137: Python could not flush its standard streams at shutdown; output may be lost.");
 }
 
 }  // namespace sluice::wsgi

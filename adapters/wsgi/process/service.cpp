@@ -79,8 +79,8 @@ Outcome ServedRequest::run() {
   PyThreadState* const state =
       interpreter.value_or(nullptr) != nullptr ? thread_.state_in((*interpreter)->state()) : nullptr;
   if (state == nullptr) {
-    exchange_.log(LogLevel::kError, absl::StrCat("There is no Python interpreter for application group '",
-                                                 dispatched_.application_group, "'."));
+    exchange_.log(LogLevel::kError, absl::StrCat("SLC0138: a request is answered with 500, because application group '",
+                                                 dispatched_.application_group, "' has no Python interpreter."));
     return Outcome::kFailed;
   }
   DeferredWrite deferred;

@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <string>
 #include <system_error>
 #include <thread>
+
+#include "absl/strings/str_cat.h"
 
 namespace sluice::wsgi {
 namespace {
@@ -20,8 +21,11 @@ void wait(int seconds, const bindings::Host& host) {
   deadline.tv_sec += seconds;
   while (::sem_clockwait(&done, CLOCK_MONOTONIC, &deadline) != 0) {
     if (errno != ETIMEDOUT) continue;
-    host.log(LogLevel::kError, "Python did not end within " + std::to_string(seconds) +
-                                   " seconds of the request to stop; the process ends without it.");
+    host.log(
+        LogLevel::kError,
+        absl::StrCat("SLC0139: Python did not end within ", seconds,
+                     " seconds of the request to stop; the process ends without finalizing it. Look for threads or "
+                     "exit handlers of the application that do not end."));
     ::_exit(0);
   }
 }
@@ -33,7 +37,9 @@ ShutdownWatchdog::ShutdownWatchdog(int seconds, const bindings::Host& host) noex
   try {
     std::thread(wait, seconds, std::cref(host)).detach();
   } catch (const std::system_error&) {
-    host.log(LogLevel::kWarning, "No thread can be made to bound the time that Python takes to end.");
+    host.log(LogLevel::kWarning,
+             "SLC0140: no thread can be created to limit the time that Python takes to end; only the server's limits "
+             "apply.");
   }
 }
 

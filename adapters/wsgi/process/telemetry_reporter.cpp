@@ -45,7 +45,8 @@ telemetry::Reporter* start_reporter(const telemetry::Settings& settings, telemet
     reporter->start();
     return reporter;
   } catch (const std::exception& error) {
-    host.log(LogLevel::kWarning, absl::StrCat("There is no telemetry reporter: ", error.what(), "."));
+    host.log(LogLevel::kWarning, absl::StrCat("SLC0141: the telemetry reporter could not be created: ", error.what(),
+                                              "; this process sends no telemetry."));
     return nullptr;
   }
 }

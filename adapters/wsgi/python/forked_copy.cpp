@@ -61,9 +61,9 @@ void ForkedCopy::mark_server_fork() noexcept {
 void ForkedCopy::end() noexcept {
   bound_end();
   host_->log(LogLevel::kError,
-             absl::StrCat("Process ", ::getpid(), ", which the application forked from process ", original_,
-                          ", has returned to the server's code; it ends without serving anything. A forked child has "
-                          "to call os._exit(), or to execute another program."));
+             absl::StrCat("SLC0115: process ", ::getpid(), ", which the application forked from process ", original_,
+                          ", has returned to the server's code; it ends without serving anything. A forked child must "
+                          "call os._exit() or execute another program."));
   ::_exit(1);
 }
 

@@ -59,7 +59,8 @@ bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine lo
   ForkedCopy::end_if_this();
   if (yes >= 0) return yes == 1;
   log(LogLevel::kError,
-      absl::StrCat(bindings::exception_name(), " exception raised by reload_required() of WSGI script '", path, "'."));
+      absl::StrCat("SLC0110: reload_required() of WSGI script '", path, "' raised ", bindings::exception_name(),
+                   "; the loaded script stays in use. Traceback follows."));
   log_traceback(log);
   return false;
 }
@@ -106,29 +107,35 @@ Object Scripts::execute(const Script& script, const ScriptRequest& request, PyOb
     module = {};
   }
   if (!module) {
-    log(LogLevel::kError, absl::StrCat(bindings::exception_name(), " exception raised when WSGI script '", request.path,
-                                       "' was loaded."));
+    log(LogLevel::kError, absl::StrCat("SLC0111: WSGI script '", request.path, "' raised ", bindings::exception_name(),
+                                       " while it was loaded; the next request loads it again. Traceback follows."));
     log_traceback(log);
   }
   return module;
 }
 
 Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, LogLine log) {
-  const bool again = static_cast<bool>(script.module);
+  const bool is_reload = static_cast<bool>(script.module);
   script.module = {};
-  log(LogLevel::kInfo, absl::StrCat(again ? "Reloading" : "Loading", " WSGI script '", request.path,
-                                    "' into application group '", application_group_, "'."));
+  if (is_reload) {
+    log(LogLevel::kInfo, absl::StrCat("SLC0116: Reloading WSGI script '", request.path, "' into application group '",
+                                      application_group_, "'."));
+  } else {
+    log(LogLevel::kInfo, absl::StrCat("SLC0112: Loading WSGI script '", request.path, "' into application group '",
+                                      application_group_, "'."));
+  }
   PyObject* const modules = PyImport_GetModuleDict();
   if (PyDict_DelItemString(modules, script.module_name.c_str()) < 0) PyErr_Clear();
   const ScriptCode compiled = compile_script(request.path, owner_);
   if (!compiled.forbidden.empty()) {
-    log(LogLevel::kError,
-        absl::StrCat("WSGI script '", request.path, "' is not loaded: ", compiled.forbidden,
-                     ". Requests for it get 403 until the file is replaced or its owner is changed."));
+    log(LogLevel::kError, absl::StrCat("SLC0113: WSGI script '", request.path, "' is not loaded: ", compiled.forbidden,
+                                       ". Requests for it are answered with 403 until the file or its owner changes."));
     return {.module = {}, .forbidden = true};
   }
   if (!compiled.code) {
-    log(LogLevel::kError, absl::StrCat("Could not read or compile WSGI script '", request.path, "'."));
+    log(LogLevel::kError,
+        absl::StrCat("SLC0114: WSGI script '", request.path,
+                     "' could not be read or compiled; its requests are answered with 500. Traceback follows."));
     log_traceback(log);
     return {};
   }

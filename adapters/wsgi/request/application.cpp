@@ -28,12 +28,27 @@ void log_traceback(const RequestContext& context) {
 /// server.
 void log_exception(const RequestContext& context) {
   const std::string name = bindings::exception_name();
-  const bool ignored = PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
-  context.exchange.log(
-      LogLevel::kError,
-      ignored ? absl::StrCat(name, " exception raised by WSGI script '", context.dispatched.script.path, "'; ignored.")
-              : absl::StrCat(name, " exception raised processing WSGI script '", context.dispatched.script.path, "'."));
+  const std::string& script = context.dispatched.script.path;
+  if (PyErr_ExceptionMatches(PyExc_SystemExit) != 0) {
+    context.exchange.log(LogLevel::kError, absl::StrCat("SLC0121: WSGI script '", script, "' raised ", name,
+                                                        ", which does not end the process. Traceback follows."));
+  } else {
+    context.exchange.log(LogLevel::kError, absl::StrCat("SLC0120: WSGI script '", script, "' raised ", name,
+                                                        " while it processed a request. Traceback follows."));
+  }
   log_traceback(context);
+}
+
+/// Logs that the application has raised RequestTimeout.
+void log_timeout(bool head_sent, const Exchange& exchange) {
+  if (head_sent) {
+    exchange.log(LogLevel::kInfo,
+                 "SLC0127: the application gave up the request with RequestTimeout after its response had begun; the "
+                 "response is cut off.");
+  } else {
+    exchange.log(LogLevel::kInfo,
+                 "SLC0122: the application gave up the request with RequestTimeout; the client gets 504.");
+  }
 }
 
 /// Views an item of a response as a block of the body. Returns false with TypeError set.
@@ -120,10 +135,7 @@ Outcome fail(Response& response, RequestEvents& events, const RequestContext& co
   const bool timed_out = PyErr_ExceptionMatches(timeout) != 0;
   if (timed_out) {
     PyErr_Clear();
-    context.exchange.log(LogLevel::kInfo,
-                         response.head_sent()
-                             ? "Request interrupted by RequestTimeout after headers sent; response truncated."
-                             : "Request interrupted by RequestTimeout; thread recovered.");
+    log_timeout(response.head_sent(), context.exchange);
   } else {
     events.exception();
     log_exception(context);
@@ -140,11 +152,11 @@ Outcome finish(bool sent, Response& response, RequestEvents& events, const Reque
   if (PyErr_Occurred() != nullptr) return fail(response, events, context);
   response.end();
   if (!sent) {
-    context.exchange.log(LogLevel::kDebug, "Client closed connection.");
+    log_client_gone(context.exchange);
     return Outcome::kResponded;
   }
   if (!context.deferred.pending && response.incomplete()) {
-    context.exchange.log(LogLevel::kDebug, "The response is shorter than its Content-Length.");
+    log_short_response(context.exchange);
     response.break_off();
   }
   return Outcome::kResponded;
@@ -153,8 +165,9 @@ Outcome finish(bool sent, Response& response, RequestEvents& events, const Reque
 Object callable_of(PyObject* module, const RequestContext& context) {
   if (Object application = context.objects.names.in_module(module, context.dispatched.callable)) return application;
   context.exchange.log(LogLevel::kError,
-                       absl::StrCat("Target WSGI script '", context.dispatched.script.path,
-                                    "' does not contain WSGI application '", context.dispatched.callable, "'."));
+                       absl::StrCat("SLC0126: WSGI script '", context.dispatched.script.path,
+                                    "' does not contain WSGI application '", context.dispatched.callable,
+                                    "'; the client gets 404. Define it, or name another with WSGICallableObject."));
   return {};
 }
 

@@ -39,6 +39,12 @@ struct DeferredWrite {
   void send(Exchange& exchange, Measurement& measurement) const;
 };
 
+/// Logs that the client has closed the connection.
+void log_client_gone(const Exchange& exchange) noexcept;
+
+/// Logs that a response is incomplete.
+void log_short_response(const Exchange& exchange) noexcept;
+
 /// The caller of each member holds the GIL. Members release it while they send.
 ///
 /// Wherever a Python object is created or the GIL is released, code of the application may run, and its other threads
