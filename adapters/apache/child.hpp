@@ -13,7 +13,7 @@
 #include "adapters/wsgi/process/thread.hpp"
 #include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
-#include "sluice/marks.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::apache {
 

@@ -4,7 +4,7 @@
 #include "adapters/wsgi/python/gil.hpp"
 #include "adapters/wsgi/request/slow_capture.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/marks.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::wsgi {
 namespace {
@@ -96,7 +96,7 @@ void ServedRequest::complete(Outcome outcome) noexcept {
   done.cpu_ns = thread_cpu_ns() - cpu_start_ns_;
   done.input_read_us = measurement_.input_ns / 1000;
   done.output_write_us = measurement_.output_ns / 1000;
-  Marks& timestamps = measurement_.timestamps;
+  Timestamps& timestamps = measurement_.timestamps;
   timestamps.returned_ns = monotonic_ns();
   // The server answers a request that wrote nothing after this function returns, so the return is the nearest known
   // instant.

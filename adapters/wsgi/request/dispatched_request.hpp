@@ -5,7 +5,7 @@
 #include <string>
 
 #include "adapters/wsgi/python/script_request.hpp"
-#include "sluice/marks.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::wsgi {
 
@@ -14,7 +14,7 @@ struct DispatchedRequest {
   std::string callable;
   ScriptRequest script;
   /// The instants before the request reached this process; in embedded mode only the first. serve() adds the others.
-  Marks timestamps;
+  Timestamps timestamps;
   std::uint32_t daemon_tries = 0;  ///< Connections to daemon processes made for the request; 0 in embedded mode.
   long server_pid = 0;             ///< Process that accepted the request; 0 for the calling process.
 };

@@ -6,14 +6,14 @@
 
 #include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
-#include "sluice/marks.hpp"
 #include "sluice/slow_requests.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::wsgi {
 
 /// Filled by the thread that serves the request.
 struct Measurement {
-  Marks timestamps;
+  Timestamps timestamps;
   Completion done{.status = 0};
   std::uint64_t input_ns = 0;    ///< Time inside reads of the request body.
   std::uint64_t output_ns = 0;   ///< Time inside writes of the response.

@@ -46,7 +46,7 @@ DictBuilder begin_event(const RequestContext& context) {
 }
 
 void add_times(DictBuilder& event, const RequestContext& context) {
-  const Marks& timestamps = context.measurement.timestamps;
+  const Timestamps& timestamps = context.measurement.timestamps;
   event.set("thread_id", std::uint64_t{context.thread_id})
       .set("server_pid", static_cast<std::uint64_t>(::getpid()))
       .set("request_start", wall_time(timestamps.accepted_ns))

@@ -41,7 +41,7 @@ void SlowCapture::describe(const Exchange& exchange, const DispatchedRequest& di
 void SlowCapture::conclude() const noexcept {
   const ThreadCpu now = thread_cpu();
   Completion done = measurement_.done;
-  set_stages(measurement_.timestamps, done);  // sequential phases show where the time was spent
+  sequential_phases(measurement_.timestamps, done);  // sequential phases show where the time was spent
   measurement_.slow->finish(
       measurement_.slot, done,
       {.user_us = now.user_us - cpu_start_.user_us, .system_us = now.system_us - cpu_start_.system_us},

@@ -1,0 +1,247 @@
+// Order map of lifetime totals, which are read without a cut
+//   [S4] totals   load  high_water  acquire   pairs with [S3]: a slot below it is seen to be claimed
+//   [T2] totals   load  busy_ns     acquire   pairs with [T1]: a request counted as done is not in flight
+#include "drain_coordinator.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "os/mapping.hpp"
+#include "sluice/units.hpp"
+
+namespace sluice {
+
+using detail::OverflowBank;
+
+/// How long a drain may wait, in all, for writers that were preempted inside a record.
+class WaitBudget {
+ public:
+  /// Waits one turn. False once there is no more time. Sleeps rather than yields: whoever yields among many runnable
+  /// threads is not asked again before each of them has had its turn.
+  bool operator()() noexcept {
+    if (++turns_ <= kSpins) {
+      pause();
+      return true;
+    }
+    const std::uint64_t now = monotonic_ns();
+    if (deadline_ns_ == 0) deadline_ns_ = now + kBudgetNs;
+    if (now >= deadline_ns_) return false;
+    os::nap(kNapNs);
+    return true;
+  }
+
+ private:
+  static constexpr int kSpins = 200;
+  static constexpr std::uint64_t kBudgetNs = 2'000'000;
+  static constexpr long kNapNs = 50'000;
+
+  static void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+  }
+
+  int turns_ = 0;
+  std::uint64_t deadline_ns_ = 0;
+};
+
+Recorder::DrainCoordinator::DrainCoordinator(const Options& options, bool asymmetric, Memory& memory)
+    : options_(options),
+      asymmetric_(asymmetric),
+      memory_(memory),
+      timeline_(*options.clock),
+      instant_(timeline_.now()),
+      restart_time_(instant_.wall),
+      reader_(memory.array(), instant_.monotonic_ns),
+      scratch_(empty_window()),
+      overflow_by_slot_(options.threads) {}
+
+Window Recorder::DrainCoordinator::empty_window() const {
+  Window window;
+  window.mode = options_.mode;
+  window.slots.resize(options_.threads);
+  return window;
+}
+
+bool Recorder::DrainCoordinator::add(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  if (std::any_of(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; })) return false;
+  // A cut that the kernel refuses has begun all the same: the reader's first window begins with its epoch.
+  static_cast<void>(cut());
+  static_cast<void>(pending(id));
+  return true;
+}
+
+void Recorder::DrainCoordinator::remove(std::uint64_t id) noexcept {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(pending_, [id](const Pending& each) { return each.id == id; });
+}
+
+/// A reader that was registered before a fork is not known to the child: it begins anew there.
+Recorder::DrainCoordinator::Pending& Recorder::DrainCoordinator::pending(std::uint64_t id) {
+  const auto found =
+      std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
+  if (found != pending_.end()) return *found;
+  Pending& fresh = pending_.emplace_back(Pending{.id = id,
+                                                 .start_ns = reader_.cut_ns(),
+                                                 .start_resources = probe_.read(),
+                                                 .stepped = false,
+                                                 .joined = !interrupted_,
+                                                 .window = empty_window()});
+  fresh.window.start_time = fresh.window.stop_time = instant_.wall;
+  return fresh;
+}
+
+/// A cut that was interrupted is completed first, and another made: what completed in between belongs to this drain.
+absl::Status Recorder::DrainCoordinator::cut() {
+  bool whole = !interrupted_ || complete_cut();
+  if (whole) {
+    scratch_.clear_counts();
+    instant_ = timeline_.now();
+    whole = complete_cut();
+  }
+  if (!whole) return absl::UnavailableError("the kernel refused membarrier; the window is kept for the next drain");
+  return absl::OkStatus();
+}
+
+bool Recorder::DrainCoordinator::complete_cut() {
+  WaitBudget budget;
+  interrupted_ = true;  // until it is whole, also past an exception
+  const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
+                                 : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, budget);
+  if (!whole) return false;
+  interrupted_ = false;
+  take_overflow(budget);
+  for (Pending& each : pending_) {
+    if (std::exchange(each.joined, true)) {
+      each.window.merge_counts(scratch_);
+      each.stepped = each.stepped || instant_.stepped;
+    }
+  }
+  return true;
+}
+
+std::size_t Recorder::DrainCoordinator::last_used_slot() const noexcept {
+  const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
+  const std::size_t used = std::min(claimed, options_.threads);
+  return used == 0 ? 0 : used - 1;
+}
+
+/// A bank whose writers were preempted is left for a later cut, which takes it before it closes the other.
+void Recorder::DrainCoordinator::take_overflow(WaitBudget& budget) {
+  detail::OverflowCounters& overflow = memory_.header().overflow;
+  if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
+  overflow.flip();
+  OverflowBank* bank = overflow.quiescent();
+  while (bank == nullptr && budget()) bank = overflow.quiescent();
+  if (bank != nullptr) take_overflow_bank(*bank);
+}
+
+/// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of
+/// the window; more of it cannot be shown in one entry.
+void Recorder::DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
+  detail::OverflowCounters& overflow = memory_.header().overflow;
+  detail::LastRead& seen = overflow_seen_[overflow.index_of(bank)];
+  if (bank.count.get() != seen.count) {
+    SlotWindow& slot = scratch_.slots[last_used_slot()];
+    std::uint64_t count = 0;
+    std::uint64_t busy_ns = 0;
+    detail::take_delta(bank.count, seen.count, count);
+    detail::take_delta(bank.busy_ns, seen.busy_ns, busy_ns);
+    detail::take_sums(bank.sums, seen, scratch_, slot);
+    scratch_.request_count += count;
+    slot.completed += count;
+    const std::uint64_t period_ns = reader_.cut_ns() - reader_.previous_cut_ns();
+    slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
+  }
+  overflow.taken();
+}
+
+void Recorder::DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {
+  Window& window = pending.window;
+  window.stop_time = instant_.wall;
+  window.elapsed_ns = reader_.cut_ns() - pending.start_ns;
+  window.sample_period = pending.stepped ? seconds_of_ns(window.elapsed_ns) : window.stop_time - window.start_time;
+  window.threads_started = reader_.slots_discovered();
+  const detail::OverflowCounters& overflow = memory_.header().overflow;
+  if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
+  window.active_requests = overflow.in_flight();
+  for (const SlotWindow& slot : window.slots) window.active_requests += slot.in_flight ? 1 : 0;
+  window.resources = now;
+  window.cpu_user_us = now.cpu_user_us - pending.start_resources.cpu_user_us;
+  window.cpu_system_us = now.cpu_system_us - pending.start_resources.cpu_system_us;
+}
+
+absl::Status Recorder::DrainCoordinator::drain(std::uint64_t id, Window& window) {
+  const std::lock_guard lock(mutex_);
+  Pending& mine = pending(id);
+  if (absl::Status status = cut(); !status.ok()) return status;
+  const Resources now = probe_.read();
+  finish(mine, now);
+
+  window.slots.resize(options_.threads);
+  std::swap(window, mine.window);
+  mine.window.mode = options_.mode;
+  mine.window.clear_counts();
+  mine.window.start_time = window.stop_time;
+  mine.start_ns = reader_.cut_ns();
+  mine.start_resources = now;
+  mine.stepped = false;
+  return absl::OkStatus();
+}
+
+/// Overflow requests are listed with the slot that was the last in use when they were first listed, and stay there;
+/// with the first if none ever was in use.
+void Recorder::DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
+  const std::uint64_t overflowed = memory_.header().overflow.lifetime_count();
+  if (totals.threads.empty()) {
+    if (overflowed == 0) return;
+    totals.threads.push_back({.thread_id = 1, .request_count = 0});
+  }
+  overflow_by_slot_[totals.threads.back().thread_id - 1] += overflowed - overflow_listed_;
+  overflow_listed_ = overflowed;
+  for (ThreadTotals& thread : totals.threads) thread.request_count += overflow_by_slot_[thread.thread_id - 1];
+  totals.request_count += overflowed;
+}
+
+/// Reads without a cut. Each counter grows only, so each sum does; a request that completes between the reading of its
+/// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it.
+/// None is counted twice: [T2] pairs with [T1] in slot.hpp, so that a request whose duration was read is not seen in
+/// flight.
+ProcessTotals Recorder::DrainCoordinator::totals() {
+  const std::lock_guard lock(mutex_);
+  const auto array = memory_.array();
+  const Timeline::Instant now = timeline_.now();
+  ProcessTotals totals{
+      .restart_time = restart_time_, .current_time = now.wall, .threads = {}, .resources = probe_.read()};
+  if (now.stepped) {
+    for (Pending& each : pending_) each.stepped = true;
+  }
+  const std::size_t claimed = array.high_water->load(std::memory_order_acquire);  // [S4]
+  const std::size_t used = std::min(claimed, array.size);
+  totals.threads.reserve(used);
+  for (std::size_t i = 0; i < used; ++i) {
+    const auto& slot = array.slots[i];
+    if (slot.state.load(std::memory_order_relaxed) == 0) continue;  // after [S4]; once set it is never 0 again
+    std::uint64_t count = 0;
+    for (const auto& bank : slot.banks) {
+      count += bank.count.load(std::memory_order_relaxed);                     // grows only
+      totals.request_busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // [T2]
+    }
+    const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);  // after [T2]
+    if (start_ns != 0) {
+      ++totals.active_requests;
+      totals.request_busy_ns += now.monotonic_ns > start_ns ? now.monotonic_ns - start_ns : 0;
+    }
+    totals.request_count += count;
+    totals.threads.push_back({.thread_id = i + 1, .request_count = count});
+  }
+  list_overflow(totals);
+  const detail::OverflowCounters& overflow = memory_.header().overflow;
+  totals.active_requests += overflow.in_flight();
+  totals.request_busy_ns += overflow.lifetime_busy_ns();
+  busy_floor_ns_ = totals.request_busy_ns = std::max(totals.request_busy_ns, busy_floor_ns_);
+  return totals;
+}
+
+}  // namespace sluice

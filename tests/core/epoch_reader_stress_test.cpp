@@ -1,0 +1,158 @@
+// Writers against a reader that never waits, on every pair of atomics and fence, and on fences that are known to be too
+// weak: a stress test that does not notice those proves nothing.
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "rig.hpp"
+#include "stress.hpp"
+#include "tests/catch.hpp"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+struct Outcome {
+  Seen seen;
+  Tally tally{0};
+  bool stopped_early = false;
+};
+
+/// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is
+/// not whole. The wait budget is so small that writers are often deferred.
+template <class Atomics, class Fence>
+Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int turns_allowed) {
+  Rig<Atomics> rig(writers);
+  std::atomic<std::size_t> running{writers};
+  std::atomic<bool> stop{false};
+  std::vector<Tally> tallies;
+  for (std::size_t i = 0; i < writers; ++i) tallies.emplace_back(i * 7);
+  std::vector<std::thread> threads;
+  for (std::size_t w = 0; w < writers; ++w) {
+    rig.claim(w);
+    threads.emplace_back([&, w] {
+      Tally mine = tallies[w];
+      for (std::uint64_t i = 0; i < requests && !stop.load(std::memory_order_relaxed); ++i) {
+        const std::size_t which = mine.next();
+        rig.begin(w, Rig<Atomics>::kStartNs + i + 1);
+        rig.template record<Fence>(w, Rig<Atomics>::kStartNs + i + 1, Rig<Atomics>::kStartNs + i + 2, mix[which]);
+      }
+      tallies[w] = mine;
+      running.fetch_sub(1);
+    });
+  }
+  Outcome outcome;
+  Window window = rig.empty_window();
+  const auto cut = [&](std::uint64_t now_ns) {
+    int turns = 0;
+    if (!rig.template cut<Fence>(now_ns, window, [&] { return ++turns <= turns_allowed; })) return;
+    outcome.seen.add(window);
+    window.clear_counts();
+  };
+  std::uint64_t now_ns = Rig<Atomics>::kStartNs;
+  while (running.load() > 0 && outcome.seen.broken.empty()) cut(++now_ns);
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  outcome.stopped_early = !outcome.seen.broken.empty();
+  cut(now_ns + 1'000'000'000);
+  for (const Tally& tally : tallies) outcome.tally.add(tally);
+  return outcome;
+}
+
+template <class Atomics, class Fence>
+void check_exact(std::uint64_t from) {
+  const Mix mix(from, Mode::kDaemon);
+  for (const std::size_t writers : {1U, 2U, 4U}) {
+    for (const int turns_allowed : {0, 100}) {
+      const Outcome outcome = stress<Atomics, Fence>(mix, writers, scaled(3'000'000) / writers, turns_allowed);
+      CAPTURE(writers, turns_allowed);
+      CHECK(outcome.seen.broken == "");
+      CHECK(mix.counts(outcome.tally.served()).difference(outcome.seen.counts) == "");
+    }
+  }
+}
+
+/// Too weak: nothing keeps a writer from reading the epoch before its mark can be seen, nor a reader from looking for
+/// marks before its epoch can be seen.
+struct NoFence {
+  static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+  [[nodiscard]] static bool heavy() noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return true;
+  }
+};
+
+/// Too weak: the reader's side is whole, the writer's mark still waits in its store buffer.
+struct NoLightFence {
+  static void light() noexcept { NoFence::light(); }
+  [[nodiscard]] static bool heavy() noexcept { return detail::SymmetricFence::heavy(); }
+};
+
+/// Too weak: the writer's side is whole, the reader's epoch still waits in its store buffer.
+struct NoHeavyFence {
+  static void light() noexcept { detail::SymmetricFence::light(); }
+  [[nodiscard]] static bool heavy() noexcept { return NoFence::heavy(); }
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("stress: slots and their reader stay exact with atomics of either kind and an asymmetric fence", "",
+                   detail::StdAtomics, detail::PlainAtomics) {
+  REQUIRE(detail::membarrier_available());
+  const std::uint64_t from = seed();
+  CAPTURE(from);
+  check_exact<TestType, detail::AsymmetricFence>(from);
+}
+
+TEMPLATE_TEST_CASE("stress: slots and their reader stay exact with atomics of either kind and fences on both sides", "",
+                   detail::StdAtomics, detail::PlainAtomics) {
+  const std::uint64_t from = seed();
+  CAPTURE(from);
+  check_exact<TestType, detail::SymmetricFence>(from);
+}
+
+// Only in optimised builds: where every access is a call, as under a sanitizer or without optimisation, a store has
+// been seen long before the next load, and there is hardly anything to notice.
+#if defined(__OPTIMIZE__) && !SLUICE_THREAD_SANITIZER && !SLUICE_ADDRESS_SANITIZER
+
+namespace {
+
+/// The number of windows until one was not whole; nothing if all were.
+template <class Fence>
+std::optional<std::uint64_t> windows_until_noticed(std::uint64_t limit) {
+  const Mix mix(seed(), Mode::kDaemon);
+  std::uint64_t windows = 0;
+  while (windows < limit) {
+    const Outcome outcome = stress<detail::StdAtomics, Fence>(mix, 1, 10'000'000, 0);
+    windows += outcome.seen.windows;
+    if (!outcome.stopped_early) continue;
+    std::printf("noticed after %llu windows\n", static_cast<unsigned long long>(windows));
+    return windows;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// What counts is few writers and a reader that never rests.
+TEMPLATE_TEST_CASE("stress: a writer's fence that is too weak is noticed", "", NoFence, NoLightFence) {
+  REQUIRE(std::thread::hardware_concurrency() > 1);
+  CHECK(windows_until_noticed<TestType>(100'000'000).has_value());
+}
+
+// Noticed as well, but only after up to tens of millions of windows: too slow for every run.
+TEST_CASE("stress: a reader's fence that is too weak is noticed, in long runs") {
+  if (!long_run()) {
+    WARN("not run without SLUICE_LONG");
+    return;
+  }
+  REQUIRE(std::thread::hardware_concurrency() > 1);
+  CHECK(windows_until_noticed<NoHeavyFence>(1'000'000'000).has_value());
+}
+
+#endif
