@@ -150,7 +150,7 @@ absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std
 }
 
 /// Logs a line with the client in front, as the server does for lines of a request.
-void SocketExchange::log(bindings::LogLevel level, std::string_view line) const noexcept {
+void SocketExchange::log(LogLevel level, std::string_view line) const noexcept {
   const std::string tagged = absl::StrCat("[client ", std::string(head_.client), "] ", std::string(line));
   host_.log(level, tagged);
 }

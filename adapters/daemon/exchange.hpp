@@ -8,8 +8,9 @@
 
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/wire.hpp"
-#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/request/exchange.hpp"
 #include "bindings/host.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice::daemon {
 
@@ -31,7 +32,7 @@ class SocketExchange final : public wsgi::Exchange {
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
   void break_off() override;
-  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+  void log(LogLevel level, std::string_view line) const noexcept override;
 
   /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }

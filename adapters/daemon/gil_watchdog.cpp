@@ -3,12 +3,11 @@
 #include <chrono>
 #include <utility>
 
-#include "adapters/wsgi/thread.hpp"
+#include "adapters/wsgi/process/thread.hpp"
+#include "adapters/wsgi/python/gil.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::daemon {
-
-using bindings::LogLevel;
 
 GilWatchdog::GilWatchdog(wsgi::Runtime& runtime)
     : runtime_(runtime), last_acquired_ns_(monotonic_ns()), thread_([this] { run(); }) {}

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <thread>
 
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
 
 namespace sluice::daemon {
 

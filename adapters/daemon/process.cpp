@@ -19,11 +19,9 @@
 #include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/workers.hpp"
-#include "adapters/wsgi/reporter.hpp"
+#include "adapters/wsgi/process/telemetry_reporter.hpp"
 
 namespace sluice::daemon {
-
-using bindings::LogLevel;
 
 namespace {
 

@@ -4,7 +4,6 @@
 #include <sys/types.h>
 
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,9 +14,10 @@
 #include "adapters/daemon/daemon_options.hpp"
 #include "adapters/daemon/heartbeat.hpp"
 #include "adapters/telemetry/reporter.hpp"
-#include "adapters/wsgi/environ.hpp"
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice::daemon {
 
@@ -42,7 +42,7 @@ struct ProcessOptions {
   telemetry::Settings telemetry;
   telemetry::Identity identity;  ///< Without the fields that only the process itself knows.
   std::optional<std::uint64_t> slow_threshold_us;
-  std::function<void(bindings::LogLevel, std::string_view)> log;
+  LogSink log;
 };
 
 /// Drops privileges, starts Python, serves requests and ends the process. For a forked process with a single thread.

@@ -13,8 +13,6 @@
 
 namespace sluice::daemon {
 
-using bindings::LogLevel;
-
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;

@@ -18,6 +18,7 @@
 #include "adapters/daemon/listener.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "bindings/host.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice::daemon {
 
@@ -96,7 +97,7 @@ class ShutdownController {
   [[nodiscard]] bool due_to_close(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept;
   void enforce_end(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] std::uint64_t grace_ns() const noexcept;
-  void log(bindings::LogLevel level, std::string_view event, std::string_view consequence) const noexcept;
+  void log(LogLevel level, std::string_view event, std::string_view consequence) const noexcept;
 
   const DaemonOptions& options_;
   const bindings::Host& host_;

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "adapters/wsgi/thread.hpp"
+#include "adapters/wsgi/process/thread.hpp"
 
 namespace sluice::daemon {
 namespace {

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <thread>
 
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
 
 namespace sluice::daemon {
 

@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/wsgi/response_head.hpp"
+#include "adapters/wsgi/request/response_head.hpp"
 
 namespace sluice::daemon {
 

@@ -13,12 +13,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/daemon/exchange.hpp"
-#include "adapters/wsgi/service.hpp"
+#include "adapters/wsgi/process/service.hpp"
+#include "adapters/wsgi/python/forked_copy.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::daemon {
-
-using bindings::LogLevel;
 
 namespace {
 
@@ -63,8 +62,8 @@ void answer(Channel& channel, std::uint32_t status) {
 void refuse_for_now(Channel& channel) { static_cast<void>(channel.send(FrameType::kRetry)); }
 
 /// Returns the script that a request asks for. A changed script is left to a new process.
-wsgi::Scripts::Wanted wanted_script(const RequestHead& head) {
-  using enum wsgi::Scripts::OnChange;
+wsgi::ScriptRequest script_request(const RequestHead& head) {
+  using enum wsgi::ScriptRequest::OnChange;
   return {.path = std::string(head.script),
           .mtime_us = head.script_mtime_us,
           .on_change = head.script_reloading ? kLeave : kServe,
@@ -344,15 +343,14 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
 void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
                             wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
-  const wsgi::Assignment assignment{.application_group = std::string(head.application_group),
-                                    .callable = std::string(head.callable),
-                                    .script = wanted_script(head),
-                                    .accepted_ns = head.accepted_ns,
-                                    .queued_ns = head.queued_ns,
-                                    .dispatched_ns = dispatched_ns,
-                                    .daemon_tries = head.tries,
-                                    .server_pid = static_cast<pid_t>(head.server_pid)};
-  const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, assignment, facts_);
+  const wsgi::DispatchedRequest dispatched{
+      .application_group = std::string(head.application_group),
+      .callable = std::string(head.callable),
+      .script = script_request(head),
+      .timestamps = {.accepted_ns = head.accepted_ns, .queued_ns = head.queued_ns, .dispatched_ns = dispatched_ns},
+      .daemon_tries = head.tries,
+      .server_pid = static_cast<pid_t>(head.server_pid)};
+  const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, dispatched, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
     shutdown_.started();
   } else if (outcome == wsgi::Outcome::kOutdated) {

@@ -17,10 +17,11 @@
 #include "adapters/daemon/daemon_options.hpp"
 #include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/wire.hpp"
-#include "adapters/wsgi/environ.hpp"
-#include "adapters/wsgi/log_limit.hpp"
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/log_limit.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice::daemon {
 
@@ -98,7 +99,7 @@ class Workers final : public WorkerActivity {
   [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
   void log_refusal(Refusal refusal);
   [[nodiscard]] const Worker* oldest() const noexcept;
-  void log(bindings::LogLevel level, const std::string& line) const noexcept;
+  void log(LogLevel level, const std::string& line) const noexcept;
 
   Endpoint endpoint_;
   wsgi::Runtime& runtime_;

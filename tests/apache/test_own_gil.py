@@ -33,7 +33,7 @@ needs_own_gil = pytest.mark.skipif(not SUPPORTED, reason="needs Python 3.12")
 SCRIPT = "${APPS}/parallel_app.py"
 PROCESS = "process-group=" + ("tests" if MODE == "daemon" else "%{GLOBAL}")
 GROUPS = ["one", "two", "three", "%{GLOBAL}"]
-MADE = "Python interpreter made for application group"
+MADE = "Python interpreter created for application group"
 OWN = "with its own GIL"
 
 

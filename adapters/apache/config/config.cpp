@@ -5,7 +5,7 @@
 
 #include <new>
 
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
 
 namespace sluice::apache {
 namespace {

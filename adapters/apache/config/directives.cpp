@@ -11,7 +11,7 @@
 #include "adapters/apache/config/config_error.hpp"
 #include "adapters/apache/config/daemon_option_parser.hpp"
 #include "adapters/apache/config/telemetry_directives.hpp"
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
 
 namespace sluice::apache {
 namespace {

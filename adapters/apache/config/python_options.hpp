@@ -2,8 +2,8 @@
 #pragma once
 
 #include "adapters/daemon/daemon_options.hpp"
-#include "adapters/wsgi/environ.hpp"
-#include "adapters/wsgi/runtime.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 
 namespace sluice::apache {
 

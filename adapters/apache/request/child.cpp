@@ -14,8 +14,9 @@
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/apache/supervision/scoreboard.hpp"
 #include "adapters/daemon/deadlines.hpp"
-#include "adapters/wsgi/reporter.hpp"
-#include "adapters/wsgi/watchdog.hpp"
+#include "adapters/wsgi/process/shutdown_watchdog.hpp"
+#include "adapters/wsgi/process/telemetry_reporter.hpp"
+#include "adapters/wsgi/python/forked_copy.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -71,7 +72,7 @@ const bindings::Scoreboard* EmbeddedHost::scoreboard() const noexcept {
   return process_config().server_metrics == 1 ? apache::scoreboard() : nullptr;
 }
 
-void EmbeddedHost::log(bindings::LogLevel level, std::string_view line) const noexcept {
+void EmbeddedHost::log(LogLevel level, std::string_view line) const noexcept {
   ap_log_error(APLOG_MARK, apache_level(level), 0, server_, "%.*s", static_cast<int>(line.size()), line.data());
 }
 
@@ -100,7 +101,7 @@ Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
 
 void Child::stop() {
   wsgi::ForkedCopy::end_if_this();
-  const wsgi::Watchdog watchdog(kShutdownSeconds, host_);
+  const wsgi::ShutdownWatchdog watchdog(kShutdownSeconds, host_);
   if (reporter_ != nullptr) {
     reporter_->announce_end(kShutdownReason);
     reporter_->stop(kShutdownReason);

@@ -9,10 +9,11 @@
 
 #include "adapters/apache/server/server.hpp"
 #include "adapters/telemetry/reporter.hpp"
-#include "adapters/wsgi/environ.hpp"
-#include "adapters/wsgi/runtime.hpp"
-#include "adapters/wsgi/thread.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+#include "adapters/wsgi/process/thread.hpp"
+#include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
+#include "sluice/log.hpp"
 #include "sluice/timestamps.hpp"
 
 namespace sluice::apache {
@@ -36,7 +37,7 @@ class EmbeddedHost final : public bindings::Host {
   [[nodiscard]] std::string process_group() const override { return {}; }
   [[nodiscard]] long maximum_processes() const noexcept override { return capacity_.processes; }
   [[nodiscard]] long threads_per_process() const noexcept override { return capacity_.threads; }
-  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+  void log(LogLevel level, std::string_view line) const noexcept override;
 
  private:
   server_rec* server_;

@@ -95,7 +95,7 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
 }  // namespace
 
 int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
-                    const wsgi::Assignment& assignment) {
+                    const wsgi::DispatchedRequest& dispatched) {
   if (group.keys == nullptr || group.keys->newest() == 0) {
     ap_log_rerror(
         APLOG_MARK, APLOG_ERR, 0, request,
@@ -110,17 +110,17 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   }
   const std::string client = std::string(request->useragent_ip) + ":" + std::to_string(request->useragent_addr->port);
   daemon::RequestHead head{.generation = group.keys->newest(),
-                           .accepted_ns = assignment.accepted_ns,
+                           .accepted_ns = dispatched.timestamps.accepted_ns,
                            .queued_ns = 0,
-                           .script_mtime_us = assignment.script.mtime_us,
+                           .script_mtime_us = dispatched.script.mtime_us,
                            .server_pid = static_cast<std::uint32_t>(::getpid()),
                            .tries = 0,
-                           .script_reloading = wsgi::Scripts::reloads(assignment.script.on_change),
+                           .script_reloading = dispatched.script.reloads(),
                            .https = exchange.https(),
                            .head_only = request->header_only != 0,
-                           .application_group = assignment.application_group,
-                           .callable = assignment.callable,
-                           .script = assignment.script.path,
+                           .application_group = dispatched.application_group,
+                           .callable = dispatched.callable,
+                           .script = dispatched.script.path,
                            .id = exchange.id(),
                            .client = client,
                            .body = {},

@@ -3,7 +3,7 @@
 
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/request/exchange.hpp"
-#include "adapters/wsgi/service.hpp"
+#include "adapters/wsgi/process/service.hpp"
 
 namespace sluice::apache {
 
@@ -11,6 +11,6 @@ namespace sluice::apache {
 /// OK, or the status to answer with, whose reason has been logged. Blocks until the response is complete, at most for
 /// the exchange timeout of the group.
 [[nodiscard]] int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
-                                  const wsgi::Assignment& assignment);
+                                  const wsgi::DispatchedRequest& dispatched);
 
 }  // namespace sluice::apache

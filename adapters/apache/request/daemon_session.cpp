@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/daemon/wire.hpp"
-#include "adapters/wsgi/head_rules.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
 
 namespace sluice::apache {
 

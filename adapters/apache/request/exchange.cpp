@@ -12,12 +12,10 @@
 
 #include "absl/strings/numbers.h"
 #include "adapters/apache/server/log_level.hpp"
-#include "adapters/wsgi/head_rules.hpp"
-#include "adapters/wsgi/merged_fields.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
+#include "adapters/wsgi/request/merged_fields.hpp"
 
 namespace sluice::apache {
-
-using bindings::LogLevel;
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "adapters/apache/server/server.hpp"
-#include "adapters/wsgi/exchange.hpp"
+#include "adapters/wsgi/request/exchange.hpp"
 
 namespace sluice::apache {
 
@@ -26,7 +26,7 @@ class ApacheExchange final : public wsgi::Exchange {
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
   void break_off() override;
-  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+  void log(LogLevel level, std::string_view line) const noexcept override;
 
   /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
   /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.

@@ -15,8 +15,8 @@
 #include "adapters/apache/request/deferred_signals.hpp"
 #include "adapters/apache/request/exchange.hpp"
 #include "adapters/apache/request/paths.hpp"
-#include "adapters/wsgi/head_rules.hpp"
-#include "adapters/wsgi/service.hpp"
+#include "adapters/wsgi/process/service.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::apache {
@@ -92,16 +92,18 @@ int client_socket(const request_rec* request) {
   return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
 }
 
-wsgi::Assignment assign(request_rec* request, const Target& target, const DirectoryConfig& config, Child& child) {
+wsgi::DispatchedRequest dispatched_request(request_rec* request, const Target& target, const DirectoryConfig& config,
+                                           Child& child) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
-  return {.application_group = target.application_group,
-          .callable = target.callable,
-          .script = {.path = request->filename,
-                     .mtime_us = request->finfo.mtime,
-                     .on_change = config.script_reloading != 0 ? wsgi::Scripts::OnChange::kReload
-                                                               : wsgi::Scripts::OnChange::kServe},
-          .accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())};
+  return {
+      .application_group = target.application_group,
+      .callable = target.callable,
+      .script = {.path = request->filename,
+                 .mtime_us = request->finfo.mtime,
+                 .on_change = config.script_reloading != 0 ? wsgi::ScriptRequest::OnChange::kReload
+                                                           : wsgi::ScriptRequest::OnChange::kServe},
+      .timestamps = {.accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())}};
 }
 
 /// Returns true when a HEAD request is passed to the application as GET, because a filter derives header fields from
@@ -168,10 +170,10 @@ int serve_request(request_rec* request) {
   }
   if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
   const DeferredSignals::Scope whole_request(client_socket(request));
-  const wsgi::Assignment assignment = assign(request, target, config, *process);
+  const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, config, *process);
   set_variables(request, target, config);
   ApacheExchange exchange(request);
-  if (group != nullptr) return serve_in_daemon(request, *group, exchange, assignment);
+  if (group != nullptr) return serve_in_daemon(request, *group, exchange, dispatched);
   if (process_config().restrict_embedded != 0) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "SLC0442: embedded mode is disabled by WSGIRestrictEmbedded");
   }
@@ -180,7 +182,7 @@ int serve_request(request_rec* request) {
                   "SLC0443: Python is not running in this process, because it could not be started");
   }
   const wsgi::Outcome outcome =
-      wsgi::serve(process->runtime(), process->thread_of(request), exchange, assignment, process->facts());
+      wsgi::serve(process->runtime(), process->thread_of(request), exchange, dispatched, process->facts());
   return status_of(outcome, exchange);
 }
 

@@ -2,20 +2,20 @@
 #pragma once
 
 #include "adapters/apache/server/server.hpp"
-#include "bindings/host.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice::apache {
 
 /// Returns the level of Apache's log, an APLOG_ constant.
-[[nodiscard]] inline int apache_level(bindings::LogLevel level) noexcept {
+[[nodiscard]] inline int apache_level(LogLevel level) noexcept {
   switch (level) {
-    case bindings::LogLevel::kError:
+    case LogLevel::kError:
       return APLOG_ERR;
-    case bindings::LogLevel::kWarning:
+    case LogLevel::kWarning:
       return APLOG_WARNING;
-    case bindings::LogLevel::kInfo:
+    case LogLevel::kInfo:
       return APLOG_INFO;
-    case bindings::LogLevel::kDebug:
+    case LogLevel::kDebug:
       return APLOG_DEBUG;
   }
   return APLOG_ERR;
