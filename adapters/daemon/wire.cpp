@@ -132,8 +132,8 @@ std::optional<std::string> encode(const RequestHead& head) {
   Encoder encoder(size);
   encoder.add(std::uint64_t{0})
       .add(head.generation)
-      .add(head.accepted_ns)
-      .add(head.queued_ns)
+      .add(head.timestamps.accepted_ns)
+      .add(head.timestamps.queued_ns)
       .add(static_cast<std::uint64_t>(head.script_mtime_us))
       .add(head.server_pid)
       .add(head.tries)
@@ -153,8 +153,9 @@ bool decode(std::string_view payload, RequestHead& head) {
   Decoder decoder(payload);
   static_cast<void>(decoder.u64());  // skips the code
   head.generation = decoder.u64();
-  head.accepted_ns = decoder.u64();
-  head.queued_ns = decoder.u64();
+  head.timestamps = {};
+  head.timestamps.accepted_ns = decoder.u64();
+  head.timestamps.queued_ns = decoder.u64();
   head.script_mtime_us = static_cast<std::int64_t>(decoder.u64());
   head.server_pid = decoder.u32();
   head.tries = decoder.u32();

@@ -331,25 +331,25 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
   }
   // The request was accepted while the process began to end, so another process serves it.
   if (outdated_.load(std::memory_order_relaxed) || shutdown_.closing()) return refuse_for_now(channel);
+  head.timestamps.dispatched_ns = dispatched_ns;
   const int limit = endpoint_.options.queue_timeout;
-  if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {
+  const std::uint64_t queued_ns = head.timestamps.queued_ns;
+  if (limit > 0 && dispatched_ns > queued_ns && dispatched_ns - queued_ns > seconds(limit)) {
     log(LogLevel::kError, absl::StrCat("SLC0511: queue timeout exceeded for a request to daemon process '",
                                        endpoint_.options.name, "'; the request was answered with 503"));
     return answer(channel, kServiceUnavailable);
   }
-  serve_request(channel, head, dispatched_ns, thread);
+  serve_request(channel, head, thread);
 }
 
-void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
-                            wsgi::ThreadContext& thread) {
+void Workers::serve_request(Channel& channel, const RequestHead& head, wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
-  const wsgi::DispatchedRequest dispatched{
-      .application_group = std::string(head.application_group),
-      .callable = std::string(head.callable),
-      .script = script_request(head),
-      .timestamps = {.accepted_ns = head.accepted_ns, .queued_ns = head.queued_ns, .dispatched_ns = dispatched_ns},
-      .daemon_tries = head.tries,
-      .server_pid = static_cast<pid_t>(head.server_pid)};
+  const wsgi::DispatchedRequest dispatched{.application_group = std::string(head.application_group),
+                                           .callable = std::string(head.callable),
+                                           .script = script_request(head),
+                                           .timestamps = head.timestamps,
+                                           .daemon_tries = head.tries,
+                                           .server_pid = static_cast<pid_t>(head.server_pid)};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, dispatched, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
     shutdown_.started();

@@ -93,8 +93,7 @@ class Workers final : public WorkerActivity {
   [[nodiscard]] bool serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
   [[nodiscard]] std::optional<std::string> read_head(Channel& channel);
   void dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns, wsgi::ThreadContext& thread);
-  void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
-                     wsgi::ThreadContext& thread);
+  void serve_request(Channel& channel, const RequestHead& head, wsgi::ThreadContext& thread);
   void set_buffer_sizes(int socket) const noexcept;
   [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
   void log_refusal(Refusal refusal);

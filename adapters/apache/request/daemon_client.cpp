@@ -110,8 +110,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   }
   const std::string client = std::string(request->useragent_ip) + ":" + std::to_string(request->useragent_addr->port);
   daemon::RequestHead head{.generation = group.keys->newest(),
-                           .accepted_ns = dispatched.timestamps.accepted_ns,
-                           .queued_ns = 0,
+                           .timestamps = dispatched.timestamps,
                            .script_mtime_us = dispatched.script.mtime_us,
                            .server_pid = static_cast<std::uint32_t>(::getpid()),
                            .tries = 0,
@@ -129,8 +128,8 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
       [&](std::string_view key, std::string_view value) { head.variables.emplace_back(key, value); });
   exchange.merge_repeated_fields();
   const ArrivedBody arrived(exchange, head);
-  head.queued_ns = monotonic_ns();
-  const std::uint64_t end_ns = head.queued_ns + seconds(group.options.exchange_timeout);
+  head.timestamps.queued_ns = monotonic_ns();
+  const std::uint64_t end_ns = head.timestamps.queued_ns + seconds(group.options.exchange_timeout);
   for (int tries = 0; tries < kTriesMax && monotonic_ns() < end_ns; ++tries) {
     head.tries = static_cast<std::uint32_t>(tries) + 1;
     if (tries > 0) head.script_mtime_us = modified_us(request);
