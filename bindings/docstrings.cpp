@@ -10,9 +10,9 @@ namespace {
 
 const char* keep(std::string text) { return (new std::string(std::move(text)))->c_str(); }
 
-std::string with_keys(const char* text, std::span<const Row> rows) { return text + describe(rows); }
+std::string with_keys(const char* text, std::span<const Field> fields) { return text + describe(fields); }
 
-Docstrings make() {
+Docstrings create() {
   return {
       .module = "What a WSGI application may ask of the process that hosts it.",
       .start_recording_metrics =
@@ -29,14 +29,14 @@ Docstrings make() {
           "entry\n"
           "for each worker slot, those named *_buckets 65: 16 octaves from 1 ms in quarters, then 65536 ms and "
           "above.\n\n",
-          request_rows())),
+          request_fields())),
       .process_metrics = keep(with_keys("process_metrics()\n--\n\n"
                                         "Return a dict of totals since the process started and of its state now, "
                                         "draining nothing. Return None before\n"
                                         "start_recording_metrics() and where an external reporter takes the metrics. "
                                         "`threads` lists the worker threads\n"
                                         "that have started, each a dict of thread_id (from 1) and request_count.\n\n",
-                                        process_rows())),
+                                        process_fields())),
       .server_metrics = keep(
           "server_metrics()\n--\n\n"
           "Return a dict of the server's scoreboard: what each process and worker of the server does now, whatever it\n"
@@ -54,7 +54,7 @@ Docstrings make() {
           "one is in one list; one in flight is in each until it completes, known by its thread_id and start_time. "
           "The\n"
           "list is empty without the directive. Takes nothing from any other reader.\n\n",
-          slow_request_rows())),
+          slow_request_fields())),
       .metrics_reader =
           "metrics_reader(name=None)\n--\n\n"
           "Return a MetricsReader: one more consumer of windows. Each request is in one window of each reader, whole,\n"
@@ -107,7 +107,7 @@ Docstrings make() {
 }  // namespace
 
 const Docstrings& docstrings() {
-  static const Docstrings all = make();
+  static const Docstrings all = create();
   return all;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "bindings/traceback.hpp"
 
 namespace sluice::bindings {
@@ -41,7 +42,8 @@ void Subscribers::publish(const char* name, PyObject* event, const Host& host) c
   const Object callbacks = args ? steal(PyList_AsTuple(callbacks_.ptr())) : Object();
   for (Py_ssize_t i = 0; callbacks && i < PyTuple_GET_SIZE(callbacks.ptr()); ++i) {
     if (call(PyTuple_GET_ITEM(callbacks.ptr(), i), args.ptr(), event)) continue;
-    host.log(LogLevel::kError, exception_name() + " exception raised by a subscriber to the event '" + name + "'.");
+    host.log(LogLevel::kError, absl::StrCat("SLC0100: a subscriber to event '", name, "' raised ", exception_name(),
+                                            "; the event goes on to the other subscribers. Traceback follows."));
     for (const std::string& line : take_traceback()) host.log(LogLevel::kError, line);
   }
   PyErr_Clear();

@@ -8,19 +8,20 @@
 #include <string_view>
 #include <vector>
 
-#include "bindings/recording.hpp"
+#include "bindings/metrics_session.hpp"
 #include "bindings/scoreboard.hpp"
+#include "sluice/log.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::bindings {
 
-enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
+using sluice::LogLevel;
 
 /// One for each process. Outlives every interpreter. All members may be called from any thread, with or without the
 /// lock of an interpreter.
 class Host {
  public:
-  explicit Host(Recorder::Options options) : recorder_(options), recording_(recorder_) {
+  explicit Host(Recorder::Options options) : recorder_(options), session_(recorder_) {
     if (recorder_.slow_requests() != nullptr) slow_reader_.emplace(*recorder_.slow_requests());
   }
   Host(const Host&) = delete;
@@ -28,7 +29,7 @@ class Host {
   virtual ~Host() = default;
 
   [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
-  [[nodiscard]] Recording& recording() noexcept { return recording_; }
+  [[nodiscard]] MetricsSession& session() noexcept { return session_; }
 
   /// The slow requests since the last call: see SlowReader::drain(). None where they are not looked for.
   [[nodiscard]] std::vector<SlowRequest> take_slow_requests() {
@@ -55,7 +56,7 @@ class Host {
 
  private:
   Recorder recorder_;
-  Recording recording_;
+  MetricsSession session_;
   std::optional<SlowReader> slow_reader_;
 };
 

@@ -15,11 +15,11 @@ namespace sluice::bindings {
 
 /// A new reader, which keeps `module`, to which `host` and `dict` belong. `name` is a str or None. Null with an
 /// exception set.
-[[nodiscard]] PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictMaker& dict,
+[[nodiscard]] PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictSchema& dict,
                                             PyObject* name);
 
 /// Drains `drain(window)` without the lock of the interpreter and makes the dict; null with an exception set.
-[[nodiscard]] PyObject* window_dict(const DictMaker& dict, absl::FunctionRef<absl::Status(Window&)> drain);
+[[nodiscard]] PyObject* window_dict(const DictSchema& dict, absl::FunctionRef<absl::Status(Window&)> drain);
 
 /// quantile(window, phase, q) of the module.
 [[nodiscard]] PyObject* quantile_of(PyObject* module, PyObject* args, PyObject* kwargs);

@@ -6,9 +6,11 @@
 #include <memory>
 #include <new>
 
+#include "bindings/convert.hpp"
 #include "bindings/docstrings.hpp"
-#include "bindings/makers.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/metrics_reader.hpp"
+#include "bindings/saved_exception.hpp"
 #include "bindings/schema.hpp"
 #include "bindings/server_dict.hpp"
 #include "bindings/traceback.hpp"
@@ -18,10 +20,10 @@ namespace {
 
 struct State {
   Host* host = nullptr;
-  DictMaker request_dict{request_rows()};
-  DictMaker process_dict{process_rows()};
-  DictMaker slow_request_dict{slow_request_rows()};
-  ServerDictMaker server_dict;
+  DictSchema request_dict{request_fields()};
+  DictSchema process_dict{process_fields()};
+  DictSchema slow_request_dict{slow_request_fields()};
+  ServerDictSchema server_dict;
   Subscribers event_subscribers;
   Subscribers shutdown_subscribers;
   Subscribers signal_subscribers;
@@ -47,22 +49,11 @@ State* state_of(PyObject* module) {
   return nullptr;
 }
 
-bool accessible(const State& state) { return !state.host->external_reporter() && state.host->recording().active(); }
-
-/// Runs `work` without the lock of the interpreter. False with MemoryError set.
-template <class Work>
-bool without_gil(Work&& work) {
-  bool enough_memory = true;
-  Py_BEGIN_ALLOW_THREADS try { work(); } catch (const std::bad_alloc&) {
-    enough_memory = false;
-  }
-  Py_END_ALLOW_THREADS if (!enough_memory) PyErr_NoMemory();
-  return enough_memory;
-}
+bool accessible(const State& state) { return !state.host->external_reporter() && state.host->session().active(); }
 
 PyObject* start_recording_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
-  if (state == nullptr || !without_gil([&] { state->host->recording().start(); })) return nullptr;
+  if (state == nullptr || !without_gil([&] { state->host->session().start(); })) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -70,7 +61,7 @@ PyObject* request_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   if (!accessible(*state)) Py_RETURN_NONE;
-  return window_dict(state->request_dict, [&](Window& window) { return state->host->recording().drain(window); });
+  return window_dict(state->request_dict, [&](Window& window) { return state->host->session().drain(window); });
 }
 
 PyObject* metrics_reader(PyObject* module, PyObject* args, PyObject* kwargs) {
@@ -96,7 +87,7 @@ PyObject* process_metrics(PyObject* module, PyObject*) {
   if (!accessible(*state)) Py_RETURN_NONE;
   ProcessTotals totals;
   if (!without_gil([&] { totals = state->host->recorder().totals(); })) return nullptr;
-  return state->process_dict.make({.pid = ::getpid(), .totals = &totals}).release().ptr();
+  return state->process_dict.build({.pid = ::getpid(), .totals = &totals}).release().ptr();
 }
 
 /// Not for one consumer alone: what is slow is there for whoever asks, besides an external reporter.
@@ -106,7 +97,7 @@ PyObject* slow_requests(PyObject* module, PyObject*) {
   std::vector<SlowRequest> slow;
   if (!without_gil([&] { slow = state->host->take_slow_requests(); })) return nullptr;
   return list_of(slow.size(),
-                 [&](std::size_t i) { return state->slow_request_dict.make({.slow = &slow[i]}).release().ptr(); });
+                 [&](std::size_t i) { return state->slow_request_dict.build({.slow = &slow[i]}).release().ptr(); });
 }
 
 PyObject* server_metrics(PyObject* module, PyObject*) {
@@ -114,7 +105,7 @@ PyObject* server_metrics(PyObject* module, PyObject*) {
   if (state == nullptr) return nullptr;
   const Scoreboard* const scoreboard = state->host->scoreboard();
   if (scoreboard == nullptr) Py_RETURN_NONE;
-  return state->server_dict.make(*scoreboard).release().ptr();
+  return state->server_dict.build(*scoreboard).release().ptr();
 }
 
 PyObject* subscribe_events(PyObject* module, PyObject* callback) {
@@ -134,7 +125,8 @@ PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
   if (state->host->delivers_signals()) return state->signal_subscribers.add(callback);
   if (PyCallable_Check(callback) == 0) return state->signal_subscribers.add(callback);  // which refuses it
   state->host->log(LogLevel::kWarning,
-                   "subscribe_signals() has no effect here: only daemon processes that serve requests get signals.");
+                   "SLC0101: subscribe_signals() has no effect here, because only daemon processes that serve requests "
+                   "deliver signals. The stack of the call follows.");
   for (const std::string& line : stack_of(PyThread_get_thread_ident())) state->host->log(LogLevel::kWarning, line);
   return borrow(callback).release().ptr();
 }
@@ -144,7 +136,7 @@ bool make_state(PyObject* module, State& state) {
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   state.metrics_reader_type = make_metrics_reader_type();
   return state.request_timeout && state.metrics_reader_type && state.request_dict.intern_keys() &&
-         state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.prepare() &&
+         state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.intern_keys() &&
          state.event_subscribers.create() && state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }
@@ -279,12 +271,8 @@ bool has_event_subscribers(PyObject* module) noexcept { return !place_of(module)
 
 void publish_event(PyObject* module, const char* name, PyObject* event) {
   const State& state = *place_of(module).made;
-  PyObject* type = nullptr;
-  PyObject* value = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &value, &traceback);
+  const SavedException saved;
   state.event_subscribers.publish(name, event, *state.host);
-  PyErr_Restore(type, value, traceback);
 }
 
 PyObject* request_timeout_type(PyObject* module) noexcept { return place_of(module).made->request_timeout.ptr(); }

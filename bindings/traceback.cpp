@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bindings/object.hpp"
+#include "bindings/saved_exception.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -77,14 +78,11 @@ std::vector<std::string> stack_of(unsigned long thread) {
 
 std::vector<std::string> take_traceback() {
   std::vector<std::string> lines;
-  PyObject* raw[3] = {};
-  PyErr_Fetch(&raw[0], &raw[1], &raw[2]);
-  if (raw[0] == nullptr) return lines;
-  PyErr_NormalizeException(&raw[0], &raw[1], &raw[2]);
-  const Object type = steal(raw[0]);
-  const Object value = steal(raw[1]);
-  const Object traceback = steal(raw[2]);
-  const Object parts = formatted(type.ptr(), value.ptr(), traceback.ptr());
+  SavedException exception;
+  exception.discard();
+  if (!exception.type()) return lines;
+  exception.normalize();
+  const Object parts = formatted(exception.type().ptr(), exception.value().ptr(), exception.traceback().ptr());
   if (!append_all(parts, lines)) lines.emplace_back("an exception whose traceback cannot be formatted");
   PyErr_Clear();
   return lines;

@@ -62,7 +62,7 @@ absl::Status Harness::request(std::size_t slot, const Completion& done, const Re
   return finish(slot, done);
 }
 
-void Harness::log(bindings::LogLevel, std::string_view line) const noexcept {
+void Harness::log(LogLevel, std::string_view line) const noexcept {
   std::fprintf(stderr, "sluice: %.*s\n", static_cast<int>(line.size()), line.data());
 }
 

@@ -52,7 +52,7 @@ class Harness final : private ClockOwner, public bindings::Host {
   [[nodiscard]] std::string process_group() const override { return {}; }
   [[nodiscard]] long maximum_processes() const noexcept override { return 1; }
   [[nodiscard]] long threads_per_process() const noexcept override { return static_cast<long>(options_.threads); }
-  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+  void log(LogLevel level, std::string_view line) const noexcept override;
 
  private:
   [[nodiscard]] absl::Status check_slot(std::size_t slot) const;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::telemetry {
 namespace {
@@ -26,7 +27,7 @@ double wall_seconds() { return static_cast<double>(system_clock().wall_ns()) / 1
 
 double slow_threshold(Recorder& recorder) {
   const SlowRequests* const slow = recorder.slow_requests();
-  return slow != nullptr ? static_cast<double>(slow->threshold_us()) / 1e6 : 0.0;
+  return slow != nullptr ? seconds_of_us(slow->threshold_us()) : 0.0;
 }
 
 Identity completed(Identity identity) {
@@ -38,7 +39,7 @@ Identity completed(Identity identity) {
 
 }  // namespace
 
-Reporter::Reporter(const Settings& settings, Identity identity, Recorder& recorder, Log log)
+Reporter::Reporter(const Settings& settings, Identity identity, Recorder& recorder, LogSink log)
     : intervals_{.interval = settings.interval, .slow_threshold = slow_threshold(recorder)},
       identity_(completed(std::move(identity))),
       recorder_(recorder),
@@ -61,7 +62,8 @@ void Reporter::start() {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
     phase_ = Phase::kStopped;
-    return log_(Severity::kWarning, "No thread can be made for the telemetry reporter; nothing will be sent.");
+    return log_(LogLevel::kWarning,
+                "SLC0150: no thread can be created for the telemetry reporter; this process sends no telemetry.");
   }
   ::pthread_detach(thread);
 }
@@ -71,7 +73,8 @@ void* Reporter::run(void* reporter) noexcept {
   try {
     self.report();
   } catch (const std::exception& error) {
-    self.log_(Severity::kWarning, absl::StrCat("The telemetry reporter ends: ", error.what(), "."));
+    self.log_(LogLevel::kWarning, absl::StrCat("SLC0151: the telemetry reporter ends early: ", error.what(),
+                                               "; this process sends no more telemetry."));
     self.reached(Phase::kStopped);
   }
   return nullptr;
@@ -81,7 +84,7 @@ void* Reporter::run(void* reporter) noexcept {
 void Reporter::report() {
   const auto interval_ns = static_cast<std::uint64_t>(intervals_.interval * 1e9);
   std::uint64_t due_ns = started_ns_ + interval_ns;
-  log_(Severity::kInfo, absl::StrCat("Telemetry is sent every ", intervals_.interval, " seconds."));
+  log_(LogLevel::kInfo, absl::StrCat("SLC0152: telemetry is sent every ", intervals_.interval, " seconds."));
   sender_.begin_series();
   send_started();
   sender_.end_series();
@@ -155,7 +158,7 @@ void Reporter::send_stopping() {
 void Reporter::send_stopped() {
   const ProcessTotals totals = recorder_.totals();
   tell(process_stopped(identity_, header(), {.reason = last_reason_, .active_requests = totals.active_requests},
-                       {.uptime = static_cast<double>(monotonic_ns() - started_ns_) / 1e9,
+                       {.uptime = seconds_of_ns(monotonic_ns() - started_ns_),
                         .request_count = totals.request_count,
                         .graceful = totals.active_requests == 0}));
 }

@@ -29,7 +29,7 @@ struct Settings {
 class Reporter {
  public:
   /// The first window begins now. Completes `identity` with what the system knows. Throws std::bad_alloc.
-  Reporter(const Settings& settings, Identity identity, Recorder& recorder, Log log);
+  Reporter(const Settings& settings, Identity identity, Recorder& recorder, LogSink log);
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() = delete;
@@ -65,7 +65,7 @@ class Reporter {
   Recorder& recorder_;
   Reader reader_;
   std::optional<SlowReader> slow_reader_;
-  Log log_;
+  LogSink log_;
   Sender sender_;
   const double started_;  ///< Seconds since the Unix epoch.
   const std::uint64_t started_ns_;

@@ -3,20 +3,17 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 
+#include "sluice/log.hpp"
+
 namespace sluice::telemetry {
-
-enum class Severity : std::uint8_t { kWarning, kInfo };
-
-using Log = std::function<void(Severity, std::string_view)>;
 
 /// Used by one thread at a time.
 class Sender {
  public:
-  Sender(std::string path, Log log);
+  Sender(std::string path, LogSink log);
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
   ~Sender();
@@ -38,7 +35,7 @@ class Sender {
   void change(State to, int error);
 
   std::string path_;
-  Log log_;
+  LogSink log_;
   int socket_ = -1;
   State state_ = State::kGood;
   int error_ = 0;  ///< Of this series; 0: none.

@@ -18,7 +18,7 @@ def ask_as(server: Httpd, host: str, path: str = "/") -> int:
 
 
 def group_made(server: Httpd) -> list[str]:
-    return server.log_lines("Python interpreter made for application group")
+    return server.log_lines("Python interpreter created for application group")
 
 
 @pytest.fixture

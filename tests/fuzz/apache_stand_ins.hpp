@@ -1,7 +1,7 @@
 // Apache as the directives of the module see it while a configuration is read.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::fuzz {
 
