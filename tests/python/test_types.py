@@ -51,7 +51,7 @@ AS_BUILT_IN = (
     "import sys; from sluice.testing import Host; sys.modules['mod_wsgi'] = Host().mod_wsgi; "
 )
 STUBTEST = "from mypy import stubtest; sys.exit(stubtest.main())"
-# What is true of every class that pybind11 makes, and not to be relied on.
+# True for every class that pybind11 creates, and not part of the interface.
 NOT_IN_STUBS = "sluice._core.Host\nsluice._core.Request\nsluice._core.Request.__init__\n"
 
 needs_mypy = pytest.mark.skipif(
