@@ -1,7 +1,7 @@
 """Types of the dicts that the module ``mod_wsgi`` returns, for annotations and type checkers.
 
-Times are in seconds, and in microseconds under keys that end in ``_us``. The docstrings of the functions, such as
-``help(mod_wsgi.request_metrics)``, describe each key and say when it is None.
+Times are in seconds, and in microseconds under keys that end in ``_us``. The docstrings of the
+functions, such as ``help(mod_wsgi.request_metrics)``, describe each key and say when it is None.
 """
 
 from __future__ import annotations
