@@ -12,7 +12,8 @@
 namespace sluice::bindings {
 namespace {
 
-/// What CPython allocates, zeroed. The consumer is null while the reader is made, and once it is closed.
+/// The memory that CPython allocates for an instance. It is zeroed. The consumer is null during construction and after
+/// close().
 struct Instance {
   PyObject ob_base;
   PyObject* module;
@@ -20,13 +21,13 @@ struct Instance {
   Host* host;
   const DictSchema* dict;
   MetricsSession::Consumer* consumer;
-  Py_ssize_t reading;  ///< Calls of read() that are under way; the last one frees the consumer of a closed reader.
+  Py_ssize_t reading;  ///< Number of threads inside read(). The last one frees the consumer of a closed reader.
   bool closed;
 };
 
 Instance& of(PyObject* self) { return *reinterpret_cast<Instance*>(self); }
 
-/// Frees the consumer without the lock of the interpreter: it may have to wait for a drain.
+/// Frees the consumer without the GIL, because it may have to wait for a drain.
 void free_consumer(Instance& reader) {
   MetricsSession::Consumer* const consumer = std::exchange(reader.consumer, nullptr);
   if (consumer == nullptr) return;
@@ -44,7 +45,7 @@ PyObject* next_window(const Instance& reader) {
 
 PyObject* read(PyObject* self, PyObject*) {
   Instance& reader = of(self);
-  // The garbage collector takes the module, in which `dict` lies, from a reader that it is about to free.
+  // The garbage collector clears the module, which owns `dict`, before it frees the reader.
   if (reader.closed || reader.module == nullptr) {
     PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
     return nullptr;
@@ -124,8 +125,8 @@ Object make_metrics_reader_type() {
       {nullptr, nullptr, 0, nullptr},
   };
   static PyGetSetDef attributes[] = {
-      {"name", get_name, nullptr, "The name that it was made with, or None.", nullptr},
-      {"closed", get_closed, nullptr, "True once it was closed.", nullptr},
+      {"name", get_name, nullptr, "The name given to metrics_reader(), or None.", nullptr},
+      {"closed", get_closed, nullptr, "Whether the reader has been closed.", nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr},
   };
   PyType_Slot slots[] = {

@@ -8,7 +8,7 @@
 namespace sluice::bindings {
 namespace {
 
-/// Whatever bytes a client sent become text, so that it can be printed and encoded.
+/// Decodes bytes that a client has sent. Replaces invalid ones, so that the text can be printed and encoded.
 PyObject* text_of(const std::string& bytes) {
   return PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace");
 }

@@ -9,7 +9,7 @@
 namespace sluice::telemetry {
 namespace {
 
-/// The receiver's order of phases, in which its numbers of fields run.
+/// The phases in the order of the receiver's field numbers.
 constexpr std::array<Phase, kPhases> kOrder = {Phase::kServer,      Phase::kQueue,      Phase::kDaemon,
                                                Phase::kApplication, Phase::kRequest,    Phase::kGilWait,
                                                Phase::kInputRead,   Phase::kOutputWrite};

@@ -14,10 +14,10 @@
 namespace sluice::telemetry {
 namespace {
 
-/// How many series in a row must go out before the receiver is said to be back: one that is too slow takes some whole.
+/// Consecutive series that must succeed before the service counts as back, because a slow one accepts some.
 constexpr int kGoodSeries = 3;
-/// For a queue that is full because much is sent at once, and not because nobody reads it.
-constexpr std::uint64_t kPatienceNs = 50'000'000;
+/// Longest time to retry for when the queue is full, as it may be when many datagrams are sent at once.
+constexpr std::uint64_t kRetryNs = 50'000'000;
 constexpr timespec kPause = {0, 1'000'000};
 
 }  // namespace
@@ -32,7 +32,7 @@ Sender::~Sender() {
 
 void Sender::begin_series() noexcept {
   error_ = 0;
-  patience_until_ns_ = monotonic_ns() + kPatienceNs;
+  retry_until_ns_ = monotonic_ns() + kRetryNs;
 }
 
 void Sender::send(std::string_view datagram) noexcept {
@@ -47,7 +47,7 @@ void Sender::send(std::string_view datagram) noexcept {
                   reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
     const int error = errno;
     if (error == EINTR) continue;
-    if (state_of(error) == State::kFull && state_ == State::kGood && monotonic_ns() < patience_until_ns_) {
+    if (state_of(error) == State::kFull && state_ == State::kGood && monotonic_ns() < retry_until_ns_) {
       ::nanosleep(&kPause, nullptr);
       continue;
     }

@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to through its DevTools protocol."""
+"""A headless Chromium, controlled through its DevTools protocol."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ARGUMENTS = [
 
 
 class Browser:
-    """One page. For one event loop."""
+    """One page, used in one event loop."""
 
     def __init__(self, profile: Path) -> None:
         self._profile = profile

@@ -1,4 +1,4 @@
-"""Receivers that are absent, come back, do not read, or may not be sent to. None of it disturbs a request or the log."""
+"""Services that are absent, come back, do not read, or refuse datagrams. Neither requests nor the log suffer."""
 
 from __future__ import annotations
 

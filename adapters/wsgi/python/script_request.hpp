@@ -1,4 +1,4 @@
-// What a request needs to know of its script before the script is loaded. Knows nothing of Python.
+// The script that a request asks for. Knows nothing of Python.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 namespace sluice::wsgi {
 
 struct ScriptRequest {
-  /// What to do when the file has changed since it was loaded, or when its module asks to be loaded again.
+  /// The action when the file has changed since it was loaded, or when its module asks to be loaded again.
   enum class OnChange : std::uint8_t {
     kServe,   ///< Serve the request with the loaded module.
     kReload,  ///< Load the script again in this process.

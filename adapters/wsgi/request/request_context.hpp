@@ -1,4 +1,4 @@
-// What every step of one request through an application needs.
+// The context that every step of one request through an application needs.
 #pragma once
 
 #include <cstddef>
