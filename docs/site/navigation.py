@@ -6,7 +6,7 @@ from __future__ import annotations
 from sphinx.application import Sphinx
 
 SECTIONS = {
-    "Start": ["/README"],
+    "Start": ["First steps </README>"],
     "Operate Apache": [
         *("/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security"),
         "/docs/sluice-or-mod-wsgi",
