@@ -11,7 +11,7 @@
 #include "sluice/completion.hpp"
 #include "sluice/detail/bank.hpp"
 #include "sluice/detail/policy.hpp"
-#include "sluice/detail/slot_view.hpp"
+#include "sluice/detail/slot_reader_state.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::bench {
@@ -41,7 +41,7 @@ class AtomicRecorder {
     window.slots.resize(1);
     window.request_count = window.slots.front().completed = count_.get();
     window.slots.front().busy_ns = busy_ns_.get();
-    detail::BankBaseline nothing;
+    detail::LastRead nothing;
     detail::take_sums(sums_, nothing, window, window.slots.front());
     return window;
   }

@@ -56,10 +56,10 @@ void drain_idle(benchmark::State& state) {
 
 /// As a drain does, it finds the banks of one epoch, then those of the other.
 void copy_busy(benchmark::State& state) {
-  using Cells = detail::ProductionCells;
-  using Bank = detail::EpochBank<Cells>;
+  using Atomics = detail::ProductionAtomics;
+  using Bank = detail::EpochBank<Atomics>;
   const Workload requests;
-  const auto slots = std::make_unique<detail::Slot<Cells>[]>(kSlots);
+  const auto slots = std::make_unique<detail::Slot<Atomics>[]>(kSlots);
   std::vector<std::byte> copy(kSlots * sizeof(Bank));
   std::size_t i = 0;
   std::size_t epoch = 0;

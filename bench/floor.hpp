@@ -9,7 +9,7 @@
 #include "sluice/completion.hpp"
 #include "sluice/detail/bank.hpp"
 #include "sluice/detail/policy.hpp"
-#include "sluice/detail/slot_view.hpp"
+#include "sluice/detail/slot_reader_state.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::bench {
@@ -26,7 +26,7 @@ class PlainCounts {
   void add_to(Window& window, SlotWindow& slot) const noexcept {
     window.request_count += count_;
     slot.completed += count_;
-    detail::BankBaseline nothing;
+    detail::LastRead nothing;
     detail::take_sums(sums_, nothing, window, slot);
   }
 

@@ -52,8 +52,8 @@ inline constexpr auto kCells = [] {
   std::array<Cell, 23 * std::size_t{4}> cells{};
   const auto from_us = [](std::size_t cell) { return (1000 * ((4 + cell % 4) << cell / 4) + 511) / 512; };
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    const std::size_t bucket = Grid::bucket_of(from_us(i));
-    const std::uint64_t next_us = Grid::lower_bound_us(bucket + 1);
+    const std::size_t bucket = BucketLayout::bucket_of(from_us(i));
+    const std::uint64_t next_us = BucketLayout::lower_bound_us(bucket + 1);
     cells[i] = {bucket, next_us < from_us(i + 1) ? static_cast<double>(next_us - 1) / 1000.0 : kLastMs};
   }
   return cells;
@@ -97,7 +97,7 @@ class Seconds {
     double total = 0.0;
     std::uint64_t smallest_us = UINT64_MAX;
     std::uint64_t largest_us = 0;
-    std::array<std::uint32_t, Grid::kBuckets> buckets{};
+    std::array<std::uint32_t, BucketLayout::kBuckets> buckets{};
 
     void add(std::uint64_t us) noexcept {
       const double seconds = static_cast<double>(us) / 1e6;
@@ -110,7 +110,7 @@ class Seconds {
     /// Sums of seconds carry rounding, so that a duration on a boundary may fall on either side.
     static std::size_t bucket_of(double ms) noexcept {
       if (ms < kFirstMs) return 0;
-      if (ms >= kLastMs) return Grid::kBuckets - 1;
+      if (ms >= kLastMs) return BucketLayout::kBuckets - 1;
       int exponent = 0;
       const double quarter = (2.0 * std::frexp(ms, &exponent) - 1.0) * 4.0;
       const auto cell = static_cast<std::size_t>(exponent + 6) * 4 + std::min<std::size_t>(std::size_t(quarter), 3);

@@ -14,9 +14,9 @@
 #include <cstdint>
 #include <string>
 
+#include "sluice/bucket_layout.hpp"
 #include "sluice/completion.hpp"
 #include "sluice/detail/bank.hpp"
-#include "sluice/grid.hpp"
 #include "sluice/phase.hpp"
 #include "sluice/window.hpp"
 
@@ -64,7 +64,7 @@ class PrometheusRecorder {
       PhaseWindow& phase = window.phases[p];
       phase.total_us = static_cast<std::uint64_t>(seen.sample_sum);
       std::uint64_t below = 0;
-      for (std::size_t b = 0; b < Grid::kBuckets; ++b) {
+      for (std::size_t b = 0; b < BucketLayout::kBuckets; ++b) {
         phase.buckets[b] = seen.bucket[b].cumulative_count - below;
         below = seen.bucket[b].cumulative_count;
       }
@@ -82,11 +82,11 @@ class PrometheusRecorder {
   }
 
  private:
-  /// Its intervals are closed above, those of the grid below. Durations are whole, so half of one settles it.
+  /// Its intervals are closed above, those of BucketLayout below. Durations are whole, so half of one settles it.
   static prometheus::Histogram::BucketBoundaries bounds() {
     prometheus::Histogram::BucketBoundaries bounds;
-    for (std::size_t b = 1; b < Grid::kBuckets; ++b) {
-      bounds.push_back(static_cast<double>(Grid::lower_bound_us(b)) - 0.5);
+    for (std::size_t b = 1; b < BucketLayout::kBuckets; ++b) {
+      bounds.push_back(static_cast<double>(BucketLayout::lower_bound_us(b)) - 0.5);
     }
     return bounds;
   }

@@ -45,25 +45,26 @@ void record(benchmark::State& state) {
   });
 }
 
-/// What `record` comes to, in a slot of its own that is laid out by a grid.
+/// What `record` comes to, in a slot of its own with the buckets of a layout.
 template <class Layout>
 void record_in(benchmark::State& state) {
-  using Cells = detail::ProductionCells;
-  const auto slot = std::make_unique<detail::Slot<Cells, Layout>>();
-  const detail::Epoch<Cells> epoch{};
-  const detail::Held<Cells> held{};
-  const detail::Place<Cells, Layout> place{.slot = slot.get(), .epoch = &epoch, .held = &held, .phases = kPhases};
+  using Atomics = detail::ProductionAtomics;
+  const auto slot = std::make_unique<detail::Slot<Atomics, Layout>>();
+  const detail::Epoch<Atomics> epoch{};
+  const detail::UncollectedExtremes<Atomics> uncollected{};
+  const detail::RecordTarget<Atomics, Layout> target{
+      .slot = slot.get(), .epoch = &epoch, .uncollected = &uncollected, .phases = kPhases};
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     slot->begin(start_ns);
     benchmark::ClobberMemory();  // as if a request were in between
-    detail::record<detail::AsymmetricFence>(place, start_ns, stop_ns, done);
+    detail::record<detail::AsymmetricFence>(target, start_ns, stop_ns, done);
   });
 }
 
-void record_fine_grid(benchmark::State& state) { record_in<Grid>(state); }
+void record_fine_buckets(benchmark::State& state) { record_in<BucketLayout>(state); }
 
 /// In the entries of the Python dict and no others.
-void record_coarse_grid(benchmark::State& state) { record_in<GridOf<bounds::kQuarters>>(state); }
+void record_coarse_buckets(benchmark::State& state) { record_in<BucketLayoutOf<bounds::kQuarterOctaves>>(state); }
 
 void floor(benchmark::State& state) {
   Floor floor(Mode::kDaemon);
@@ -115,8 +116,8 @@ void prometheus_cpp(benchmark::State& state) {
 }
 
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
-BENCHMARK(record_fine_grid)->ThreadRange(1, 1)->UseRealTime();
-BENCHMARK(record_coarse_grid)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(record_fine_buckets)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(record_coarse_buckets)->ThreadRange(1, 1)->UseRealTime();
 BENCHMARK(floor)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked_seconds)->ThreadRange(1, 2)->UseRealTime();

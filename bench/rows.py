@@ -56,8 +56,8 @@ def both(name: str) -> list[Row]:
 CORE_ROWS = [
     *both("record"),
     Row("record_2t_cpu", "record", "cpu_time", threads=2, parallel=True),
-    Row("record_fine_grid_1t", "record_fine_grid", "cpu_time"),
-    Row("record_coarse_grid_1t", "record_coarse_grid", "cpu_time"),
+    Row("record_fine_buckets_1t", "record_fine_buckets", "cpu_time"),
+    Row("record_coarse_buckets_1t", "record_coarse_buckets", "cpu_time"),
     Row("floor_1t", "floor", "cpu_time"),
     Row("floor_2t_cpu", "floor", "cpu_time", threads=2, parallel=True),
     *both("locked"),
@@ -111,7 +111,7 @@ SERVER_ROWS = [
 
 CORE_RATIOS = [
     Ratio("record_over_floor_1t", "record_1t", "floor_1t", "<=", 1.25),
-    Ratio("finer_grid_over_coarse", "record_fine_grid_1t", "record_coarse_grid_1t"),
+    Ratio("finer_grid_over_coarse", "record_fine_buckets_1t", "record_coarse_buckets_1t"),
     Ratio("locked_over_record_1t", "locked_1t", "record_1t", ">=", 4.0),
     Ratio("locked_over_record_2t", "locked_2t", "record_2t", ">=", 15.0),
     Ratio("locked_seconds_over_record_1t", "locked_seconds_1t", "record_1t"),

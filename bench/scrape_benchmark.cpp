@@ -25,15 +25,16 @@ constexpr std::size_t kRegionBytes = std::size_t{256} << 20U;
 class Server {
  public:
   Server() : registry_(*state_) {
-    if (!registry_.open(kRegionBytes)) return;
-    const std::uint32_t group = registry_.group("group", Mode::kDaemon).index;
-    if (!registry_.pre_allocate({{{.group = group}, kThreads, kProcesses}})) return;
+    if (!registry_.open(kRegionBytes).ok()) return;
+    const auto group = registry_.group("group", Mode::kDaemon);
+    if (!group.ok() || !registry_.pre_allocate({{{.group = group->id}, kThreads, kProcesses}}).ok()) return;
     const Workload requests;
     for (std::size_t i = 0; i < kProcesses; ++i) {
-      const int slot = registry_.reserve({.group = group}, kThreads);
-      registry_.started(slot, ::getpid());
+      const auto slot = registry_.reserve({.group = group->id}, kThreads);
+      if (!slot.ok()) return;
+      registry_.started(*slot, ::getpid());
       recorders_.push_back(std::make_unique<Recorder>(
-          Recorder::Options{.threads = kThreads, .mode = Mode::kDaemon, .memory = registry_.memory_of(slot)}));
+          Recorder::Options{.threads = kThreads, .mode = Mode::kDaemon, .memory = registry_.memory_of(*slot)}));
       serve(*recorders_.back(), requests);
     }
   }

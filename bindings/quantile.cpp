@@ -12,7 +12,7 @@ namespace sluice::bindings {
 namespace {
 
 /// What a list of buckets has. Where in an entry its requests were, it does not tell.
-constexpr const View& kEntries = views::kQuarters;
+constexpr const View& kEntries = views::kQuarterOctaves;
 
 /// Owned, because keys of the caller's making may run code that takes the value out of the dict. Null with an exception
 /// set.

@@ -53,7 +53,8 @@ PyObject* largest(const Sample& sample) {
 template <Phase kPhase>
 PyObject* buckets(const Sample& sample) {
   const auto& counts = (*sample.window)[kPhase].buckets;
-  return count_list(views::kQuarters.size(), [&](std::size_t i) { return views::kQuarters.count(counts, i); });
+  return count_list(views::kQuarterOctaves.size(),
+                    [&](std::size_t i) { return views::kQuarterOctaves.count(counts, i); });
 }
 
 template <std::size_t kClass>

@@ -60,7 +60,7 @@ Capacity Capacity::of_server() {
 EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity, std::span<std::byte> memory)
     : bindings::Host({.threads = static_cast<std::size_t>(capacity.threads),
                       .mode = Mode::kEmbedded,
-                      .measure_phases = telemetry_settings().configured() ? set_stages : set_spans,
+                      .measure_phases = telemetry_settings().configured() ? sequential_phases : overlapping_phases,
                       .slow_threshold_us = slow_threshold_us(),
                       .memory = memory}),
       server_(server),

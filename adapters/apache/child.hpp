@@ -13,7 +13,7 @@
 #include "adapters/wsgi/runtime.hpp"
 #include "adapters/wsgi/thread.hpp"
 #include "bindings/host.hpp"
-#include "sluice/marks.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::apache {
 

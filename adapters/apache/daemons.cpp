@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,8 +63,9 @@ struct Retained {
   std::uint64_t looked_ns;
 };
 
-/// Number of changes to Retained, or to the protocol with daemon processes, after which a module cannot take over from the
-/// one before. Any other upgrade keeps sockets and keys, so that requests reach a process whichever version sends them.
+/// Number of changes to Retained, or to the protocol with daemon processes, after which a module cannot take over from
+/// the one before. Any other upgrade keeps sockets and keys, so that requests reach a process whichever version sends
+/// them.
 constexpr int kRetainedLayout = 1;
 
 std::string retained_key() {
@@ -76,8 +78,8 @@ struct Daemon {
   int number;
   apr_proc_t process;
   bool running;
-  int entry;        ///< Index of its entry among the retained processes; -1: there was none left.
-  int slot;         ///< The slot of the registry in which it records.
+  int entry;                             ///< Index of its entry among the retained processes; -1: there was none left.
+  std::optional<Registry::SlotId> slot;  ///< Slot of the registry in which it records; none: it is not counted.
   int early_ends;   ///< Number of ends in a row within a second and before a request was served; at most kEarlyEnds.
   int short_lives;  ///< Number of ends in a row within a second; at most kShortLives.
   std::uint64_t started_ns;
@@ -383,7 +385,7 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* serv
                                                         .process = {},
                                                         .running = false,
                                                         .entry = -1,
-                                                        .slot = Registry::kNoSlot,
+                                                        .slot = std::nullopt,
                                                         .early_ends = 0,
                                                         .short_lives = 0,
                                                         .started_ns = 0,

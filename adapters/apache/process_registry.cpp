@@ -23,10 +23,10 @@ constexpr std::size_t kGenerations = 2;
 constinit std::optional<Registry> registry;
 constinit server_rec* main_server = nullptr;
 constinit pid_t parent = 0;
-constinit std::uint32_t server_group = 0;
+constinit Registry::GroupId server_group{};
 /// The slot of the server's own process that is forked next. The parent has reserved it, and the hook child_status says
 /// which process it was; so each such process finds its own slot here, in the memory that it inherited.
-constinit int next_child_slot = Registry::kNoSlot;
+constinit std::optional<Registry::SlotId> next_child_slot;
 
 Registry::ParentState& retained_state() {
   const std::string key = "sluice-registry-" + std::to_string(Registry::layout());
@@ -43,8 +43,8 @@ std::size_t ask_mpm(int what) {
 
 std::size_t threads_of_child() { return ask_mpm(AP_MPMQ_MAX_THREADS); }
 
-Registry::Tenant tenant_of(const daemon::Group& group, std::uint32_t index) {
-  return {.group = index, .owner = static_cast<std::uint32_t>(group.uid)};
+Registry::Tenant tenant_of(const daemon::Group& group, Registry::GroupId id) {
+  return {.group = id, .owner = static_cast<std::uint32_t>(group.uid)};
 }
 
 std::size_t threads_of(const daemon::Group& group) { return static_cast<std::size_t>(std::max(group.threads, 1)); }
@@ -57,8 +57,9 @@ std::vector<Registry::Demand> demands() {
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::Group& group = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].group;
-    const std::uint32_t index = registry->group(group.name, Mode::kDaemon).index;
-    all.push_back({tenant_of(group, index), threads_of(group),
+    const auto assignment = registry->group(group.name, Mode::kDaemon);
+    if (!assignment.ok()) continue;
+    all.push_back({tenant_of(group, assignment->id), threads_of(group),
                    kGenerations * static_cast<std::size_t>(std::max(group.processes, 1))});
   }
   return all;
@@ -71,10 +72,10 @@ void log_without_memory(const char* group) {
                group, kMetricsHandlerName);
 }
 
-int reserve(const Registry::Tenant& tenant, std::size_t threads, const char* name) {
-  const int slot = registry->reserve(tenant, threads);
-  if (registry->memory_of(slot).empty()) log_without_memory(name);
-  return slot;
+std::optional<Registry::SlotId> reserve(const Registry::Tenant& tenant, std::size_t threads, const char* name) {
+  const absl::StatusOr<Registry::SlotId> slot = registry->reserve(tenant, threads);
+  if (!slot.ok() || registry->memory_of(*slot).empty()) log_without_memory(name);
+  return slot.ok() ? std::optional(*slot) : std::nullopt;
 }
 
 bool in_parent() noexcept { return registry && ::getpid() == parent; }
@@ -88,44 +89,48 @@ int prepare_registry(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) 
   main_server = server;
   parent = ::getpid();
   registry.emplace(retained_state());
-  if (!registry->open(kMostBytes)) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
+  absl::Status status = registry->open(kMostBytes);
+  const auto assignment = registry->group(kServerGroup, Mode::kEmbedded);
+  status.Update(assignment.status());
+  if (!status.ok()) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                  "The system has no memory files that processes can share (memfd_create, /proc): the handler '%s' "
-                 "will answer with an error",
-                 kMetricsHandlerName);
+                 "will answer with an error: %s",
+                 kMetricsHandlerName, std::string(status.message()).c_str());
     registry.reset();
     return OK;
   }
-  server_group = registry->group(kServerGroup, Mode::kEmbedded).index;
+  server_group = assignment->id;
   registry->cancel_reserved();
   registry->reap_missing();
-  if (!registry->pre_allocate(demands())) {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server,
+  if (status = registry->pre_allocate(demands()); !status.ok()) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                  "There is no shared memory for all processes that the configuration allows: the handler '%s' will "
-                 "leave out those that find none",
-                 kMetricsHandlerName);
+                 "leave out those that find none: %s",
+                 kMetricsHandlerName, std::string(status.message()).c_str());
   }
   next_child_slot = reserve(server_tenant(), threads_of_child(), kServerGroup);
   return OK;
 }
 
-int reserve_slot(const daemon::Group& group) {
-  if (!registry) return Registry::kNoSlot;
-  const Registry::Group found = registry->group(group.name, Mode::kDaemon);
-  if (found.shared) {
+std::optional<Registry::SlotId> reserve_slot(const daemon::Group& group) {
+  if (!registry) return std::nullopt;
+  const auto assignment = registry->group(group.name, Mode::kDaemon);
+  if (!assignment.ok()) return std::nullopt;
+  if (assignment->shared) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
                  "There are more than %d process groups: '%s' is counted together with others",
                  static_cast<int>(Registry::kGroups), group.name);
   }
-  return reserve(tenant_of(group, found.index), threads_of(group), group.name);
+  return reserve(tenant_of(group, assignment->id), threads_of(group), group.name);
 }
 
-void daemon_started(int slot, pid_t pid) noexcept {
-  if (registry) registry->started(slot, pid);
+void daemon_started(std::optional<Registry::SlotId> slot, pid_t pid) noexcept {
+  if (registry && slot) registry->started(*slot, pid);
 }
 
-void daemon_not_started(int slot) noexcept {
-  if (registry) registry->cancel(slot);
+void daemon_not_started(std::optional<Registry::SlotId> slot) noexcept {
+  if (registry && slot) registry->cancel(*slot);
 }
 
 void process_ended(pid_t pid) noexcept {
@@ -135,7 +140,7 @@ void process_ended(pid_t pid) noexcept {
 void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status state) {
   if (!in_parent()) return;
   if (state == MPM_CHILD_STARTED) {
-    registry->started(next_child_slot, pid);
+    if (next_child_slot) registry->started(*next_child_slot, pid);
     // With one process for everything, as for a debugger, the parent is the child.
     if (pid != parent) next_child_slot = reserve(server_tenant(), threads_of_child(), kServerGroup);
   }
@@ -149,7 +154,7 @@ int maintain_registry(apr_pool_t*, server_rec*) {
   return OK;
 }
 
-std::span<std::byte> isolate_daemon(int slot) noexcept {
+std::span<std::byte> isolate_daemon(std::optional<Registry::SlotId> slot) noexcept {
   if (!registry) return {};
   const std::span<std::byte> memory = registry->isolate_to(slot);
   registry.reset();
@@ -158,7 +163,8 @@ std::span<std::byte> isolate_daemon(int slot) noexcept {
 
 std::span<std::byte> enter_child() noexcept {
   if (!registry) return {};
-  return in_parent() ? registry->memory_of(next_child_slot) : registry->enter(next_child_slot);
+  if (!in_parent()) return registry->enter(next_child_slot);
+  return next_child_slot ? registry->memory_of(*next_child_slot) : std::span<std::byte>();
 }
 
 absl::StatusOr<ServerReading> read_registry() {

@@ -5,6 +5,7 @@
 #include <ap_mpm.h>
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "absl/status/statusor.h"
@@ -20,10 +21,10 @@ namespace sluice::apache {
 /// that the configuration allows, and looks for processes that ended while this module was not there.
 int prepare_registry(apr_pool_t* pool, apr_pool_t* log_pool, apr_pool_t* temporary_pool, server_rec* server);
 
-/// A slot for a daemon process that is about to be forked; Registry::kNoSlot if it gets none, which is logged.
-[[nodiscard]] int reserve_slot(const daemon::Group& group);
-void daemon_started(int slot, pid_t pid) noexcept;
-void daemon_not_started(int slot) noexcept;
+/// Reserves a slot for a daemon process that is about to be forked. None, which is logged, if all slots are in use.
+[[nodiscard]] std::optional<Registry::SlotId> reserve_slot(const daemon::Group& group);
+void daemon_started(std::optional<Registry::SlotId> slot, pid_t pid) noexcept;
+void daemon_not_started(std::optional<Registry::SlotId> slot) noexcept;
 
 /// A process of the server has been waited for.
 void process_ended(pid_t pid) noexcept;
@@ -38,7 +39,7 @@ int maintain_registry(apr_pool_t* pool, server_rec* server);
 // process records in its own, which is logged.
 
 /// In a daemon process: unmaps everything else that the registry shares.
-[[nodiscard]] std::span<std::byte> isolate_daemon(int slot) noexcept;
+[[nodiscard]] std::span<std::byte> isolate_daemon(std::optional<Registry::SlotId> slot) noexcept;
 /// In a process of the server's: it can read what others count, and write nothing but its own.
 [[nodiscard]] std::span<std::byte> enter_child() noexcept;
 

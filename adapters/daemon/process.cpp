@@ -35,7 +35,7 @@ class DaemonHost final : public bindings::Host {
   explicit DaemonHost(const ProcessOptions& options)
       : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.group.threads, 1)),
                         .mode = Mode::kDaemon,
-                        .measure_phases = options.telemetry.configured() ? set_stages : set_spans,
+                        .measure_phases = options.telemetry.configured() ? sequential_phases : overlapping_phases,
                         .slow_threshold_us = options.slow_threshold_us,
                         .memory = options.memory}),
         options_(options) {}

@@ -2,7 +2,6 @@
 // interpreter.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -11,38 +10,12 @@
 
 #include "absl/status/status.h"
 #include "bindings/host.hpp"
-#include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/slow_requests.hpp"
 
 namespace sluice::harness {
-
-/// Monotonic and wall clock move together. Any thread.
-class ManualClock final : public Clock {
- public:
-  [[nodiscard]] std::uint64_t monotonic_ns() const noexcept override {
-    return kMonotonicStartNs + elapsed_ns_.load(std::memory_order_relaxed);
-  }
-  [[nodiscard]] std::int64_t wall_ns() const noexcept override {
-    return kWallStartNs + static_cast<std::int64_t>(elapsed_ns_.load(std::memory_order_relaxed));
-  }
-  /// False, and nothing is moved, where the wall clock would leave its range.
-  [[nodiscard]] bool advance_us(std::uint64_t us) noexcept {
-    std::uint64_t elapsed_ns = elapsed_ns_.load(std::memory_order_relaxed);  // checked by the exchange
-    do {
-      if (us > (kLongestNs - elapsed_ns) / 1000) return false;
-    } while (!elapsed_ns_.compare_exchange_weak(elapsed_ns, elapsed_ns + us * 1000, std::memory_order_relaxed));
-    return true;
-  }
-
- private:
-  static constexpr std::uint64_t kMonotonicStartNs = 1'000'000'000'000;
-  static constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;
-  static constexpr auto kLongestNs = static_cast<std::uint64_t>(INT64_MAX - kWallStartNs);
-
-  std::atomic<std::uint64_t> elapsed_ns_{0};
-};
 
 /// The base that owns the clock, so that it is there before the recorder is made.
 struct ClockOwner {

@@ -37,8 +37,8 @@ void add_phases(Datagram& datagram, const Window& window) {
       datagram.add(after(Field::kPhaseMin, i), seconds_of_us(phase.smallest_us))
           .add(after(Field::kPhaseMax, i), seconds_of_us(phase.largest_us));
     }
-    datagram.add_counts(after(Field::kPhaseBuckets, i), views::kQuarters.size(),
-                        [&](std::size_t entry) { return views::kQuarters.count(phase.buckets, entry); });
+    datagram.add_counts(after(Field::kPhaseBuckets, i), views::kQuarterOctaves.size(),
+                        [&](std::size_t entry) { return views::kQuarterOctaves.count(phase.buckets, entry); });
   }
 }
 

@@ -8,14 +8,14 @@
 
 #include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
-#include "sluice/marks.hpp"
 #include "sluice/slow_requests.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::wsgi {
 
 /// Filled by the thread that serves the request.
 struct Measurement {
-  Marks marks;
+  Timestamps timestamps;
   Completion done{.status = 0};
   std::uint64_t input_ns = 0;
   std::uint64_t output_ns = 0;
@@ -24,15 +24,15 @@ struct Measurement {
   std::size_t slot = 0;
 
   void mark_entered() noexcept {
-    marks.entered_ns = monotonic_ns();
+    timestamps.entered_ns = monotonic_ns();
     if (slow != nullptr) [[unlikely]] {
-      slow->enter(slot, marks.entered_ns);
+      slow->enter(slot, timestamps.entered_ns);
     }
   }
   void mark_left() noexcept {
-    marks.left_ns = monotonic_ns();
+    timestamps.left_ns = monotonic_ns();
     if (slow != nullptr) [[unlikely]] {
-      slow->leave(slot, marks.left_ns);
+      slow->leave(slot, timestamps.left_ns);
     }
   }
 };

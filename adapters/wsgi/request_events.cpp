@@ -52,7 +52,7 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-/// A mark as seconds since the epoch. The wall clock as it is now stands for what it was then.
+/// A timestamp as seconds since the epoch. The wall clock as it is now stands for what it was then.
 double wall_of(std::uint64_t mark_ns) {
   const std::uint64_t now_ns = monotonic_ns();
   return static_cast<double>(system_clock().wall_ns()) / 1e9 - seconds(now_ns > mark_ns ? now_ns - mark_ns : 0);
@@ -69,13 +69,13 @@ void add_identity(Event& event, const Call& call) {
 }
 
 void add_times(Event& event, const Call& call) {
-  const Marks& marks = call.measurement.marks;
+  const Timestamps& timestamps = call.measurement.timestamps;
   event.add("thread_id", std::uint64_t{call.thread_id})
       .add("server_pid", static_cast<std::uint64_t>(::getpid()))
-      .add("request_start", wall_of(marks.accepted_ns))
-      .add("queue_start", marks.queued_ns != 0 ? wall_of(marks.queued_ns) : 0.0)
-      .add("daemon_start", marks.dispatched_ns != 0 ? wall_of(marks.dispatched_ns) : 0.0)
-      .add("application_start", wall_of(marks.entered_ns));
+      .add("request_start", wall_of(timestamps.accepted_ns))
+      .add("queue_start", timestamps.queued_ns != 0 ? wall_of(timestamps.queued_ns) : 0.0)
+      .add("daemon_start", timestamps.dispatched_ns != 0 ? wall_of(timestamps.dispatched_ns) : 0.0)
+      .add("application_start", wall_of(timestamps.entered_ns));
 }
 
 PyObject* request_data(PyObject*, PyObject*) { return RequestEvents::current_data(); }
@@ -163,8 +163,8 @@ void RequestEvents::finished() {
   Event event;
   add_identity(event, call_);
   add_times(event, call_);
-  event.add("application_finish", wall_of(measured.marks.left_ns))
-      .add("application_time", seconds(measured.marks.left_ns - measured.marks.entered_ns))
+  event.add("application_finish", wall_of(measured.timestamps.left_ns))
+      .add("application_time", seconds(measured.timestamps.left_ns - measured.timestamps.entered_ns))
       .add("input_reads", measured.done.input_reads)
       .add("input_length", measured.done.input_bytes)
       .add("input_time", seconds(measured.input_ns))

@@ -115,8 +115,8 @@ template <class Send>
 absl::Status measured(Measurement& measurement, std::uint64_t bytes, Send&& send) {
   const std::uint64_t start_ns = monotonic_ns();
   absl::Status status = send();
-  measurement.marks.flushed_ns = monotonic_ns();
-  measurement.output_ns += measurement.marks.flushed_ns - start_ns;
+  measurement.timestamps.flushed_ns = monotonic_ns();
+  measurement.output_ns += measurement.timestamps.flushed_ns - start_ns;
   if (bytes != 0) ++measurement.done.output_writes;
   if (status.ok()) measurement.done.output_bytes += bytes;
   return status;

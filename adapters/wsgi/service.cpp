@@ -4,7 +4,7 @@
 #include "adapters/wsgi/forked_copy.hpp"
 #include "adapters/wsgi/slow_capture.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/marks.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::wsgi {
 
@@ -74,9 +74,9 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
   Request request = thread.worker().begin(monotonic_ns());
   const std::uint64_t cpu_start_ns = thread_cpu_ns();
   Measurement measurement;
-  measurement.marks.accepted_ns = assignment.accepted_ns;
-  measurement.marks.queued_ns = assignment.queued_ns;
-  measurement.marks.dispatched_ns = assignment.dispatched_ns;
+  measurement.timestamps.accepted_ns = assignment.accepted_ns;
+  measurement.timestamps.queued_ns = assignment.queued_ns;
+  measurement.timestamps.dispatched_ns = assignment.dispatched_ns;
   measurement.daemon_tries = assignment.daemon_tries;
   Recorder& recorder = runtime.host().recorder();
   SlowCapture capture(recorder, request, thread.worker().slot(), measurement);
@@ -97,12 +97,12 @@ Outcome serve(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const
   done.cpu_ns = thread_cpu_ns() - cpu_start_ns;
   done.input_read_us = measurement.input_ns / 1000;
   done.output_write_us = measurement.output_ns / 1000;
-  measurement.marks.returned_ns = monotonic_ns();
+  measurement.timestamps.returned_ns = monotonic_ns();
   // A request that wrote nothing is answered by the server after its return: that is the nearest that is known here.
-  if (measurement.marks.flushed_ns == 0) measurement.marks.flushed_ns = measurement.marks.returned_ns;
-  recorder.measure_phases()(measurement.marks, done);
+  if (measurement.timestamps.flushed_ns == 0) measurement.timestamps.flushed_ns = measurement.timestamps.returned_ns;
+  recorder.measure_phases()(measurement.timestamps, done);
   capture.finish();
-  request.finish(done, measurement.marks.returned_ns);
+  request.finish(done, measurement.timestamps.returned_ns);
   return outcome;
 }
 

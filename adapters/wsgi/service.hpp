@@ -16,9 +16,9 @@ struct Assignment {
   std::string application_group;
   std::string callable;
   Scripts::Wanted script;
-  std::uint64_t accepted_ns = 0;    ///< Mark A.
-  std::uint64_t queued_ns = 0;      ///< Mark Q; 0 in embedded mode.
-  std::uint64_t dispatched_ns = 0;  ///< Mark D; 0 in embedded mode.
+  std::uint64_t accepted_ns = 0;    ///< When the server accepted the request.
+  std::uint64_t queued_ns = 0;      ///< When the server began to pass it on; 0 in embedded mode.
+  std::uint64_t dispatched_ns = 0;  ///< When a daemon thread took it; 0 in embedded mode.
   std::uint32_t daemon_tries = 0;   ///< Connections to daemon processes that it took; 0 in embedded mode.
   long server_pid = 0;              ///< The process that accepted it; 0: this one.
 };

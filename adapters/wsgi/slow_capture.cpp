@@ -35,17 +35,17 @@ void SlowCapture::describe(const Exchange& exchange, const Assignment& assignmen
   text(RequestText::kId) = exchange.id();
   text(RequestText::kScheme) = exchange.https() ? "https" : "http";
   const long pid = assignment.server_pid != 0 ? assignment.server_pid : ::getpid();
-  measurement_.slow->begin(measurement_.slot, measurement_.marks, texts, static_cast<std::uint64_t>(pid));
+  measurement_.slow->begin(measurement_.slot, measurement_.timestamps, texts, static_cast<std::uint64_t>(pid));
 }
 
 void SlowCapture::conclude() const noexcept {
   const ThreadCpu now = thread_cpu();
   Completion done = measurement_.done;
-  set_stages(measurement_.marks, done);  // where the time went, without overlaps
+  sequential_phases(measurement_.timestamps, done);  // where the time went, without overlaps
   measurement_.slow->finish(
       measurement_.slot, done,
       {.user_us = now.user_us - cpu_start_.user_us, .system_us = now.system_us - cpu_start_.system_us},
-      measurement_.marks.returned_ns);
+      measurement_.timestamps.returned_ns);
 }
 
 }  // namespace sluice::wsgi

@@ -3,17 +3,17 @@
 namespace sluice {
 namespace {
 
-using Cells = detail::ProductionCells;
+using Atomics = detail::ProductionAtomics;
 
 constexpr std::size_t aligned(std::size_t bytes) noexcept {
-  constexpr std::size_t kUnit = alignof(detail::Slot<Cells>);
+  constexpr std::size_t kUnit = alignof(detail::Slot<Atomics>);
   return (bytes + kUnit - 1) / kUnit * kUnit;
 }
 
-constexpr std::size_t kHeldOffset = aligned(sizeof(RecorderHeader));
+constexpr std::size_t kUncollectedOffset = aligned(sizeof(RecorderHeader));
 
 constexpr std::size_t slots_offset(std::size_t threads) noexcept {
-  return kHeldOffset + aligned(threads * sizeof(detail::Held<Cells>));
+  return kUncollectedOffset + aligned(threads * sizeof(detail::UncollectedExtremes<Atomics>));
 }
 
 /// How long a thread waits for another that recovers: about a second, where a recovery takes some microseconds.
@@ -23,18 +23,18 @@ constexpr long kRecoveryNapNs = 1'000'000;
 
 }  // namespace
 
-detail::SlotArray<Cells> slots_in(void* memory, std::size_t threads) noexcept {
+detail::SlotArray<Atomics> slots_in(void* memory, std::size_t threads) noexcept {
   auto* const base = static_cast<std::byte*>(memory);
   auto& header = *static_cast<RecorderHeader*>(memory);
   return {.epoch = &header.epoch,
           .high_water = &header.high_water,
-          .held = reinterpret_cast<detail::Held<Cells>*>(base + kHeldOffset),
-          .slots = reinterpret_cast<detail::Slot<Cells>*>(base + slots_offset(threads)),
+          .uncollected = reinterpret_cast<detail::UncollectedExtremes<Atomics>*>(base + kUncollectedOffset),
+          .slots = reinterpret_cast<detail::Slot<Atomics>*>(base + slots_offset(threads)),
           .size = threads};
 }
 
 std::size_t Recorder::memory_bytes(std::size_t threads) noexcept {
-  return os::whole_pages(slots_offset(threads) + threads * sizeof(detail::Slot<Cells>));
+  return os::whole_pages(slots_offset(threads) + threads * sizeof(detail::Slot<Atomics>));
 }
 
 Recorder::Memory::Memory(const Options& options)

@@ -1,5 +1,5 @@
-// What workers write, in one piece of memory: the epoch, the spill, and the slots. After a fork the child finds it
-// zeroed, which is its empty state, but for the word `alive` that then has to be set again.
+// What workers write, in one piece of memory: the epoch, the overflow counters, and the slots. After a fork the child
+// finds it zeroed, which is its empty state, but for the word `alive` that then has to be set again.
 #pragma once
 
 #include <atomic>
@@ -7,24 +7,24 @@
 #include <cstdint>
 
 #include "os/mapping.hpp"
-#include "sluice/detail/ledger.hpp"
-#include "sluice/detail/spill.hpp"
+#include "sluice/detail/epoch_reader.hpp"
+#include "sluice/detail/overflow_counters.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice {
 
 /// What stands at the beginning of a recorder's memory.
 struct RecorderHeader {
-  using Cells = detail::ProductionCells;
+  using Atomics = detail::ProductionAtomics;
 
   std::atomic<std::uint32_t> alive;
-  Cells::Atomic<std::uint32_t> high_water;
-  detail::Epoch<Cells> epoch;
-  alignas(2 * detail::kLine) detail::Spill spill;
+  Atomics::Atomic<std::uint32_t> high_water;
+  detail::Epoch<Atomics> epoch;
+  alignas(2 * detail::kLine) detail::OverflowCounters overflow;
 };
 
 /// Where the parts of a recorder's memory lie, for so many worker slots. Any process that maps it may ask.
-[[nodiscard]] detail::SlotArray<detail::ProductionCells> slots_in(void* memory, std::size_t threads) noexcept;
+[[nodiscard]] detail::SlotArray<detail::ProductionAtomics> slots_in(void* memory, std::size_t threads) noexcept;
 
 struct Recorder::Memory {
   enum : std::uint32_t { kWiped = 0, kAlive = 1, kRecovering = 2 };
@@ -39,7 +39,7 @@ struct Recorder::Memory {
   /// overwritten by the process itself, and is taken over.
   [[nodiscard]] bool begin_recovery() const noexcept;
   [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
-  [[nodiscard]] detail::SlotArray<detail::ProductionCells> array() const noexcept {
+  [[nodiscard]] detail::SlotArray<detail::ProductionAtomics> array() const noexcept {
     return slots_in(mapping.data(), threads);
   }
 

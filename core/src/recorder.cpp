@@ -1,32 +1,32 @@
 // Order map of what happens once a fork (threads come and go in detail/claim.hpp, the hot path is in slot.hpp and
-// ledger.hpp)
-//   [F1] recover  store readers_    release   pairs with [F2]: readers are seen whole
-//   [F2] readers  load  readers_    acquire   pairs with [F1]
-//   [F3] recover  store alive       release   pairs with [F4]: the new readers and the spill's name are seen
-//   [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
+// epoch_reader.hpp)
+//   [F1] recover      store coordinator_  release   pairs with [F2]: the coordinator is seen whole
+//   [F2] coordinator  load  coordinator_  acquire   pairs with [F1]
+//   [F3] recover  store alive       release   pairs with [F4]: the new coordinator and the id of the overflow counters
+//   are seen [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
 #include "sluice/recorder.hpp"
 
 #include <stdexcept>
 #include <utility>
 
+#include "drain_coordinator.hpp"
 #include "memory.hpp"
 #include "os/mapping.hpp"
-#include "readers.hpp"
 #include "sluice/detail/claim.hpp"
 
 namespace sluice {
 
 namespace {
 
-/// The spill of a request that is not recorded.
+/// The overflow id of a request that is not recorded.
 constexpr std::uint32_t kNowhere = UINT32_MAX;
 
-/// Names a spill by the next number that can be a name: 0 is that of a slot.
+/// Sets the id of overflow counters to the next number that is valid: 0 stands for a slot.
 template <class NextNumber>
-void name_spill(detail::Spill& spill, NextNumber next_number) {
+void name_overflow(detail::OverflowCounters& overflow, NextNumber next_number) {
   std::uint32_t number = next_number();
   while (number == 0 || number == kNowhere) number = next_number();
-  spill.name(number);
+  overflow.name(number);
 }
 
 Recorder::Options checked(Recorder::Options options) {
@@ -44,48 +44,48 @@ Recorder::Recorder(Options options)
       slow_requests_(options_.slow_threshold_us ? std::make_unique<SlowRequests>(
                                                       options_.threads, *options_.slow_threshold_us, *options_.clock)
                                                 : nullptr),
-      readers_(new Readers(options_, asymmetric_, *memory_)) {
-  name_spill(memory_->header().spill, [this] { return next_number(); });
+      coordinator_(new DrainCoordinator(options_, asymmetric_, *memory_)) {
+  name_overflow(memory_->header().overflow, [this] { return next_number(); });
 }
 
-/// In a forked child that never used it, what is left of the parent's readers may be torn: it is leaked.
+/// In a forked child that never used it, the parent's coordinator may be torn: it is leaked.
 Recorder::~Recorder() {
-  if (!memory_->needs_recovery()) delete readers_.load(std::memory_order_acquire);  // [F2]
+  if (!memory_->needs_recovery()) delete coordinator_.load(std::memory_order_acquire);  // [F2]
 }
 
 /// The drain side after any fork has been noticed.
-Recorder::Readers& Recorder::readers() {
+Recorder::DrainCoordinator& Recorder::coordinator() {
   if (memory_->needs_recovery()) recover_from_fork();
-  return *readers_.load(std::memory_order_acquire);  // [F2]
+  return *coordinator_.load(std::memory_order_acquire);  // [F2]
 }
 
-/// In a forked child: the parent's readers are left where they are, since another thread may have been inside them at
-/// the moment of the fork, and new ones begin with empty slots. Several threads may come here; one does it.
+/// In a forked child: the parent's coordinator is left where it is, since another thread may have been inside it at
+/// the moment of the fork, and a new one begins with empty slots. Several threads may come here; one does it.
 void Recorder::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
   if (!memory_->begin_recovery()) return;
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
   try {
-    readers_.store(new Readers(options_, asymmetric_, *memory_), std::memory_order_release);  // [F1]
+    coordinator_.store(new DrainCoordinator(options_, asymmetric_, *memory_), std::memory_order_release);  // [F1]
   } catch (...) {
     alive.store(Memory::kWiped, std::memory_order_release);  // [F3]
     throw;
   }
   if (asymmetric_) static_cast<void>(detail::membarrier_available());  // should a kernel not pass the registration on
-  name_spill(memory_->header().spill, [this] { return next_number(); });
+  name_overflow(memory_->header().overflow, [this] { return next_number(); });
   alive.store(Memory::kAlive, std::memory_order_release);  // [F3]
 }
 
-std::uint32_t Recorder::begin_spilled() noexcept {
+std::uint32_t Recorder::begin_overflow() noexcept {
   try {
     if (memory_->needs_recovery()) recover_from_fork();
   } catch (...) {
     return kNowhere;  // out of memory in a fresh child: the request is not recorded
   }
-  detail::Spill& spill = memory_->header().spill;
-  const std::uint32_t id = spill.id();
+  detail::OverflowCounters& overflow = memory_->header().overflow;
+  const std::uint32_t id = overflow.id();
   if (id == 0) return kNowhere;  // the process has overwritten the name, and 0 would mean the worker's slot
-  spill.begin();
+  overflow.begin();
   return id;
 }
 
@@ -102,16 +102,16 @@ Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
   const auto array = memory_->array();
   Worker worker;
   worker.recorder_ = this;
-  worker.place_.epoch = array.epoch;
-  worker.spill_ = &memory_->header().spill;
+  worker.target_.epoch = array.epoch;
+  worker.overflow_ = &memory_->header().overflow;
   worker.clock_ = options_.clock;
-  worker.place_.phases = phases_of(options_.mode);
+  worker.target_.phases = phases_of(options_.mode);
   worker.asymmetric_ = asymmetric_;
   worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
   if (slot < options_.threads) {
-    worker.place_.slot = &array.slots[slot];
-    worker.place_.held = &array.held[slot];
+    worker.target_.slot = &array.slots[slot];
+    worker.target_.uncollected = &array.uncollected[slot];
     worker.slot_index_ = slot;
   }
   return worker;
@@ -142,58 +142,58 @@ absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
 /// After a fork the slot is empty in the child. The worker takes it again, unless another was quicker.
 std::uint32_t Worker::begin_elsewhere(std::uint64_t now_ns) noexcept {
   const bool wiped =
-      place_.slot != nullptr && place_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
-  if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_spilled();
-  place_.slot->begin(now_ns);
+      target_.slot != nullptr && target_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
+  if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow();
+  target_.slot->begin(now_ns);
   return 0;
 }
 
 void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                              std::uint32_t spill_id) const noexcept {
-  if (spill_id != 0) {
-    if (spill_->id() != spill_id) return;  // begun before a fork: the parent's
-    spill_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, place_.phases);
+                              std::uint32_t overflow_id) const noexcept {
+  if (overflow_id != 0) {
+    if (overflow_->id() != overflow_id) return;  // begun before a fork: the parent's
+    overflow_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, target_.phases);
     return;
   }
-  if (place_.slot->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
-  detail::record<detail::SymmetricFence>(place_, start_ns, now_ns, done);
+  if (target_.slot->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::SymmetricFence>(target_, start_ns, now_ns, done);
 }
 
 void Request::cancel_at(const Worker& worker) const noexcept {
-  if (spill_id_ != 0) {
-    if (worker.spill_->id() == spill_id_) worker.spill_->cancel();
-  } else if (worker.place_.slot->start_ns.load(std::memory_order_relaxed) ==
+  if (overflow_id_ != 0) {
+    if (worker.overflow_->id() == overflow_id_) worker.overflow_->cancel();
+  } else if (worker.target_.slot->start_ns.load(std::memory_order_relaxed) ==
              start_ns_) {  // own store, unless a fork wiped it
-    worker.place_.slot->cancel();
+    worker.target_.slot->cancel();
   }
 }
 
-void Worker::abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept {
-  Request(this, start_ns, spill_id).finish(Completion{.status = 0});
+void Worker::abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept {
+  Request(this, start_ns, overflow_id).finish(Completion{.status = 0});
 }
 
 Reader Recorder::add_reader() {
-  Readers& mine = readers();
+  DrainCoordinator& drains = coordinator();
   std::uint64_t id = next_number();
-  while (!mine.add(id)) id = next_number();
+  while (!drains.add(id)) id = next_number();
   return {this, id};
 }
 
 /// A forked child does not know its parent's readers until they drain in it.
 void Recorder::remove_reader(std::uint64_t id) noexcept {
-  if (!memory_->needs_recovery()) readers_.load(std::memory_order_acquire)->remove(id);  // [F2]
+  if (!memory_->needs_recovery()) coordinator_.load(std::memory_order_acquire)->remove(id);  // [F2]
 }
 
-ProcessTotals Recorder::totals() { return readers().totals(); }
+ProcessTotals Recorder::totals() { return coordinator().totals(); }
 
 Worker::~Worker() {
-  if (recorder_ != nullptr && place_.slot != nullptr) recorder_->release(slot_index_, owned_);
+  if (recorder_ != nullptr && target_.slot != nullptr) recorder_->release(slot_index_, owned_);
 }
 
 void Worker::swap(Worker& other) noexcept {
   std::swap(recorder_, other.recorder_);
-  std::swap(place_, other.place_);
-  std::swap(spill_, other.spill_);
+  std::swap(target_, other.target_);
+  std::swap(overflow_, other.overflow_);
   std::swap(clock_, other.clock_);
   std::swap(slot_index_, other.slot_index_);
   std::swap(owned_, other.owned_);
@@ -210,6 +210,6 @@ absl::StatusOr<Window> Reader::drain() {
   return window;
 }
 
-absl::Status Reader::drain(Window& window) { return recorder_->readers().drain(id_, window); }
+absl::Status Reader::drain(Window& window) { return recorder_->coordinator().drain(id_, window); }
 
 }  // namespace sluice

@@ -11,11 +11,12 @@
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/seqlock.hpp"
 #include "sluice/detail/slot.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice {
 namespace {
 
-using Cells = detail::ProductionCells;
+using Atomics = detail::ProductionAtomics;
 
 constexpr std::size_t kTextBytes = 832;
 
@@ -46,7 +47,7 @@ struct Copy {
 template <std::size_t Offset>
 constexpr std::size_t kWordAt = Offset / sizeof(std::uint64_t);
 
-using Box = detail::Seqlock<Cells, Copy>;
+using Box = detail::Seqlock<Atomics, Copy>;
 
 std::size_t copy_texts(const RequestTexts& texts, Copy& copy) noexcept {
   std::size_t used = 0;
@@ -58,10 +59,6 @@ std::size_t copy_texts(const RequestTexts& texts, Copy& copy) noexcept {
   }
   copy.lengths[kRequestTexts] = static_cast<std::uint32_t>(used);
   return offsetof(Copy, text) + used;
-}
-
-std::uint64_t us_since(std::uint64_t from_ns, std::uint64_t to_ns) noexcept {
-  return to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
 }
 
 SlowRequest record_of(const Copy& copy, std::size_t slot) {
@@ -84,8 +81,8 @@ SlowRequest record_of(const Copy& copy, std::size_t slot) {
 struct SlowRequests::Memory {
   struct alignas(2 * detail::kLine) Slot {
     Box active;
-    Cells::Atomic<std::uint64_t> completed;  ///< How many were slow.
-    std::array<Box, kKept> kept;             ///< By number modulo their own.
+    Atomics::Atomic<std::uint64_t> completed;  ///< How many were slow.
+    std::array<Box, kKept> kept;               ///< By number modulo their own.
   };
 
   explicit Memory(std::size_t threads) : size(threads), mapping(threads * sizeof(Slot)) {}
@@ -101,15 +98,15 @@ SlowRequests::SlowRequests(std::size_t threads, std::uint64_t threshold_us, cons
 
 SlowRequests::~SlowRequests() = default;
 
-void SlowRequests::begin(std::size_t slot, const Marks& marks, const RequestTexts& texts,
+void SlowRequests::begin(std::size_t slot, const Timestamps& timestamps, const RequestTexts& texts,
                          std::uint64_t server_pid) noexcept {
   Box& box = memory_->slot(slot).active;
   const std::uint64_t now_ns = clock_.monotonic_ns();
   Copy copy;  // what is not set is not copied, or is of no meaning before the request has completed
-  copy.accepted_ns = marks.accepted_ns != 0 ? marks.accepted_ns : now_ns;
-  copy.queued_ns = marks.queued_ns;
-  copy.dispatched_ns = marks.dispatched_ns;
-  copy.entered_ns = marks.entered_ns;
+  copy.accepted_ns = timestamps.accepted_ns != 0 ? timestamps.accepted_ns : now_ns;
+  copy.queued_ns = timestamps.queued_ns;
+  copy.dispatched_ns = timestamps.dispatched_ns;
+  copy.entered_ns = timestamps.entered_ns;
   copy.left_ns = 0;
   copy.server_pid = server_pid;
   copy.duration_us = copy.active_requests = 0;
@@ -150,7 +147,7 @@ void SlowRequests::finish(std::size_t slot, const Completion& done, const Thread
   Memory::Slot& mine = memory_->slot(slot);
   const std::uint64_t accepted_ns = mine.active.own_word(kWordAt<offsetof(Copy, accepted_ns)>);
   if (accepted_ns == 0) return;  // it began before a fork
-  const std::uint64_t duration_us = std::max(us_since(accepted_ns, now_ns), done.request_us);
+  const std::uint64_t duration_us = std::max(elapsed_us(accepted_ns, now_ns), done.request_us);
   Copy copy;
   // Its own, and whole; what is not has been overwritten by the process itself, and is dropped.
   if (duration_us >= threshold_us_ && mine.active.load(copy) != 0) {
@@ -205,19 +202,19 @@ void SlowReader::take_completed(std::size_t slot, std::vector<SlowRequest>& into
 void SlowReader::take_active(std::size_t slot, std::uint64_t now_ns, std::vector<SlowRequest>& into) const {
   Copy copy;
   if (requests_.memory_->slot(slot).active.load(copy) == 0 || copy.accepted_ns == 0) return;
-  const std::uint64_t duration_us = us_since(copy.accepted_ns, now_ns);
+  const std::uint64_t duration_us = elapsed_us(copy.accepted_ns, now_ns);
   if (duration_us < requests_.threshold_us()) return;
   SlowRequest record = record_of(copy, slot);
   record.active = true;
   record.duration_us = duration_us;
   const std::uint64_t left_ns = copy.left_ns != 0 ? copy.left_ns : now_ns;
-  set_stages({.accepted_ns = copy.accepted_ns,
-              .queued_ns = copy.queued_ns,
-              .dispatched_ns = copy.dispatched_ns,
-              .entered_ns = copy.entered_ns,
-              .left_ns = left_ns,
-              .flushed_ns = now_ns},
-             record.done);
+  sequential_phases({.accepted_ns = copy.accepted_ns,
+                     .queued_ns = copy.queued_ns,
+                     .dispatched_ns = copy.dispatched_ns,
+                     .entered_ns = copy.entered_ns,
+                     .left_ns = left_ns,
+                     .flushed_ns = now_ns},
+                    record.done);
   into.push_back(std::move(record));
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "sluice/units.hpp"
+
 namespace sluice {
 namespace {
 
@@ -10,11 +12,11 @@ constexpr std::int64_t kStepNs = 1'000'000;
 /// A pair of readings that took longer was interrupted and is read again.
 constexpr std::uint64_t kPairNs = 100'000;
 constexpr int kTries = 4;
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+constexpr std::int64_t kSecondNs = static_cast<std::int64_t>(kNsPerSecond);
 
 /// Whole seconds apart from the rest: the nearest double to the instant, which the quotient alone is not.
 double seconds(std::int64_t ns) noexcept {
-  return static_cast<double>(ns / kNsPerSecond) + static_cast<double>(ns % kNsPerSecond) / 1e9;
+  return static_cast<double>(ns / kSecondNs) + static_cast<double>(ns % kSecondNs) / 1e9;
 }
 
 struct Pair {

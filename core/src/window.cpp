@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "sluice/units.hpp"
+
 namespace sluice {
-namespace {
-
-constexpr double kUsPerSecond = 1e6;
-constexpr double kNsPerSecond = 1e9;
-
-}  // namespace
 
 std::optional<std::uint64_t> PhaseWindow::min_us() const noexcept {
   return observed() ? std::optional(smallest_us) : std::nullopt;
@@ -39,17 +35,13 @@ double Window::per_second(double amount) const noexcept { return sample_period >
 
 double Window::request_throughput() const noexcept { return per_second(static_cast<double>(request_count)); }
 
-double Window::cpu_user_utilization() const noexcept {
-  return per_second(static_cast<double>(cpu_user_us) / kUsPerSecond);
-}
+double Window::cpu_user_utilization() const noexcept { return per_second(seconds_of_us(cpu_user_us)); }
 
-double Window::cpu_system_utilization() const noexcept {
-  return per_second(static_cast<double>(cpu_system_us) / kUsPerSecond);
-}
+double Window::cpu_system_utilization() const noexcept { return per_second(seconds_of_us(cpu_system_us)); }
 
 double Window::capacity_utilization() const noexcept {
   const double busy = std::accumulate(slots.begin(), slots.end(), 0.0, [](double sum, const SlotWindow& slot) {
-    return sum + static_cast<double>(slot.busy_ns) / kNsPerSecond;
+    return sum + seconds_of_ns(slot.busy_ns);
   });
   const double capacity = sample_period * static_cast<double>(slots.size());
   return capacity > 0.0 ? busy / capacity : 0.0;
@@ -62,7 +54,7 @@ std::size_t Window::threads_active() const noexcept {
 
 double Window::mean_seconds(Phase phase) const noexcept {
   if (request_count == 0) return 0.0;
-  return static_cast<double>((*this)[phase].total_us) / kUsPerSecond / static_cast<double>(request_count);
+  return seconds_of_us((*this)[phase].total_us) / static_cast<double>(request_count);
 }
 
 void Window::merge_counts(const Window& later) noexcept {

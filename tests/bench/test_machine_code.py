@@ -43,7 +43,7 @@ LSE = "-march=armv8.4-a"
 FAST = ("-O2 -ffast-math", "-O3 -ffast-math -march=native")
 """How a host may be compiled that counts on no order of floating-point operations."""
 OUTSIDE = ("sluice::Worker::begin_elsewhere", "sluice::Worker::finish_elsewhere", "sluice::Worker::abandon")
-"""What the path leaves to others: spilled requests, forks, kernels without membarrier, dropped requests."""
+"""What the path leaves to others: overflow requests, forks, kernels without membarrier, dropped requests."""
 LEAVES = ("sluice::detail::Bank", "sluice::detail::open_epoch")
 """What the path may call if a compiler does not inline it. The same rules hold in there."""
 COUNTING = ("sluice::detail::open_epoch",)
@@ -168,6 +168,6 @@ def test_a_path_that_is_not_there_is_a_fault(text_of: TextOf, build: Build) -> N
 @pytest.mark.parametrize("command", NATIVE.compilers)
 @pytest.mark.parametrize("flags", FAST)
 def test_the_grid_is_right_in_programs_compiled_for_fast_arithmetic(command: str, flags: str, tmp_path: Path) -> None:
-    out = tmp_path / "grid"
-    compiled.run([command, *compiled.STANDARD, *flags.split(), compiled.PROBES / "grid.cpp", "-o", out])
+    out = tmp_path / "bucket_layout"
+    compiled.run([command, *compiled.STANDARD, *flags.split(), compiled.PROBES / "bucket_layout.cpp", "-o", out])
     assert compiled.run([out]).split() == []

@@ -16,7 +16,7 @@ REPORT = Path(__file__).parents[2] / "bench" / "report.py"
 
 ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "locked_seconds": 120.0, "lock_by_slot": 30.0}
 ONE_THREAD |= {"atomics": 60.0, "prometheus_cpp": 240.0, "record_tail": 0.0, "locked_tail": 0.0}
-ONE_THREAD |= {"record_fine_grid": 22.0, "record_coarse_grid": 20.0}
+ONE_THREAD |= {"record_fine_buckets": 22.0, "record_coarse_buckets": 20.0}
 ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
 ONE_THREAD |= {"scrape": 2_000_000.0, "read_registry": 1_500_000.0}
 TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0, "locked_seconds": 150.0, "lock_by_slot": 16.0}

@@ -32,7 +32,7 @@ class Audit {
       total_us_[p] += phase.total_us;
       smallest_us_[p] = std::min(smallest_us_[p], phase.smallest_us);
       largest_us_[p] = std::max(largest_us_[p], phase.largest_us);
-      for (std::size_t b = 0; b < Grid::kBuckets; ++b) buckets_[p][b] += phase.buckets[b];
+      for (std::size_t b = 0; b < BucketLayout::kBuckets; ++b) buckets_[p][b] += phase.buckets[b];
     }
     for (const SlotWindow& slot : window.slots) cpu_ns_ += slot.cpu_ns;
     gil_wait_count_ += window.gil_wait_count;
@@ -56,8 +56,8 @@ class Audit {
     counts.smallest_us = smallest_us_;
     counts.largest_us = largest_us_;
     for (std::size_t p = 0; p < kPhases; ++p) {
-      for (std::size_t b = 0; b < Grid::kBuckets; ++b) {
-        if (buckets_[p][b] != 0) counts.buckets[p][Grid::lower_bound_us(b)] = buckets_[p][b];
+      for (std::size_t b = 0; b < BucketLayout::kBuckets; ++b) {
+        if (buckets_[p][b] != 0) counts.buckets[p][BucketLayout::lower_bound_us(b)] = buckets_[p][b];
       }
     }
     counts.cpu_ns = cpu_ns_;
@@ -96,7 +96,7 @@ class Audit {
   std::array<std::uint64_t, kPhases> total_us_{};
   std::array<std::uint64_t, kPhases> smallest_us_ = Counts().smallest_us;
   std::array<std::uint64_t, kPhases> largest_us_{};
-  std::array<std::array<std::uint64_t, Grid::kBuckets>, kPhases> buckets_{};
+  std::array<std::array<std::uint64_t, BucketLayout::kBuckets>, kPhases> buckets_{};
   std::uint64_t cpu_ns_ = 0;
   std::uint64_t gil_wait_count_ = 0;
   std::uint64_t input_bytes_ = 0;

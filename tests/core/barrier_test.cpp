@@ -18,9 +18,9 @@
 
 #include "audit.hpp"
 #include "expected.hpp"
-#include "manual_clock.hpp"
 #include "pinned.hpp"
 #include "sluice/detail/policy.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"

@@ -1,12 +1,12 @@
 // Requests that are given up: somebody else serves and records them.
 #include <cstdint>
 
-#include "manual_clock.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
 using namespace sluice;
-using sluice::test::ManualClock;
+using sluice::ManualClock;
 
 namespace {
 

@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "audit.hpp"
-#include "manual_clock.hpp"
 #include "members.hpp"
 #include "pinned.hpp"
 #include "random.hpp"
 #include "rig.hpp"
-#include "sluice/marks.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
+#include "sluice/timestamps.hpp"
 #include "stepping.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
@@ -31,11 +31,11 @@ constexpr std::array<std::uint64_t, 9> kEdges = {
     0, 1, UINT32_MAX, 1ULL << 32, (1ULL << 63) - 1, 1ULL << 63, (1ULL << 63) + 1, kMax - 1, kMax};
 constexpr std::array<int, 10> kStatuses = {INT_MIN, -1, 0, 99, 100, 199, 599, 600, 1'000'000, INT_MAX};
 
-bool no_patience() { return false; }
+bool never_wait() { return false; }
 
 /// Every counter of a bank except extremes as if it had counted so far.
-template <class Cells>
-void preset(detail::EpochBank<Cells>& bank, std::uint64_t value, std::uint64_t busy_ns) {
+template <class Atomics>
+void preset(detail::EpochBank<Atomics>& bank, std::uint64_t value, std::uint64_t busy_ns) {
   bank.count.store(value, std::memory_order_relaxed);
   bank.busy_ns.store(busy_ns, std::memory_order_relaxed);
   auto& sums = bank.sums;
@@ -51,8 +51,8 @@ void preset(detail::EpochBank<Cells>& bank, std::uint64_t value, std::uint64_t b
 }
 
 /// Records and cuts for a while, on one thread. The first window that is not what was recorded, in words.
-template <class Cells>
-std::string trouble(Rig<Cells>& rig, Random& random, std::uint64_t now_ns) {
+template <class Atomics>
+std::string trouble(Rig<Atomics>& rig, Random& random, std::uint64_t now_ns) {
   using Fence = detail::SymmetricFence;
   for (int cut = 0; cut < 4'000; ++cut) {
     Counts expected;
@@ -67,7 +67,7 @@ std::string trouble(Rig<Cells>& rig, Random& random, std::uint64_t now_ns) {
       expected.add(done, rig.mode());
     }
     Window window = rig.empty_window();
-    if (!rig.template cut<Fence>(now_ns, window, no_patience)) return "no cut";
+    if (!rig.template cut<Fence>(now_ns, window, never_wait)) return "no cut";
     if (std::string broken = broken_identity(window); !broken.empty()) return broken;
     if (std::string difference = expected.difference(Counts::of(window)); !difference.empty()) return difference;
     if (window.slots[0].busy_ns != busy_ns) return "busy time";
@@ -81,14 +81,14 @@ TEST_CASE("edges: counters that pass 2^64 give exact windows") {
   const std::uint64_t from = seed();
   CAPTURE(from);
   Random random(from);
-  Rig<detail::AtomicCells> rig(1);
+  Rig<detail::StdAtomics> rig(1);
   rig.claim(0);
   // Busy times that are 0 together: the account of the slot begins with nothing.
   preset(rig.slot(0).banks[0], kMax - 999, kMax - 99'999);
   preset(rig.slot(0).banks[1], kMax - 999, 100'000);
   for (int i = 0; i < 2; ++i) {
     Window window = rig.empty_window();
-    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs, window, no_patience));
+    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs, window, never_wait));
   }
   CHECK(trouble(rig, random, rig.kStartNs) == "");
   CHECK(rig.slot(0).banks[0].count.load() < 10'000);
@@ -100,7 +100,7 @@ TEST_CASE("edges: an epoch that passes 2^32, 2^63 or 2^64 gives exact windows") 
   const std::uint64_t from = seed();
   CAPTURE(from, at);
   Random random(from);
-  Rig<detail::AtomicCells> rig(1);
+  Rig<detail::StdAtomics> rig(1);
   rig.claim(0);
   rig.epoch().value.store(at - 2'000, std::memory_order_relaxed);
   CHECK(trouble(rig, random, rig.kStartNs) == "");
@@ -108,14 +108,14 @@ TEST_CASE("edges: an epoch that passes 2^32, 2^63 or 2^64 gives exact windows") 
 }
 
 TEST_CASE("edges: a sequence that passes 2^64 while a record is stopped is noticed as having moved on") {
-  Rig<SteppingCells> rig(1);
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   rig.slot(0).sequence.store(kMax - 1, std::memory_order_relaxed);
   std::uint64_t deferred = 0;
   Steps::stop_at(9, [&] {
     Window window = rig.empty_window();
     REQUIRE(rig.slot(0).sequence.load(std::memory_order_relaxed) == kMax);
-    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 5, window, no_patience));
+    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 5, window, never_wait));
     deferred += window.request_count == 0 ? 1 : 0;
   });
   rig.record<detail::SymmetricFence>(0, rig.kStartNs, rig.kStartNs + 3, {.request_us = 7});
@@ -123,7 +123,7 @@ TEST_CASE("edges: a sequence that passes 2^64 while a record is stopped is notic
   CHECK(deferred == 1);
   CHECK(rig.slot(0).sequence.load(std::memory_order_relaxed) == 0);
   Window window = rig.empty_window();
-  REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 9, window, no_patience));
+  REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 9, window, never_wait));
   CHECK(window.request_count == 1);
   CHECK(window[Phase::kRequest].max_us() == 7);
 }
@@ -202,11 +202,11 @@ TEST_CASE("edges: a reader does not get the number of one that is still there") 
   CHECK(second.drain().value().request_count == 1);
 }
 
-TEST_CASE("edges: every field of a completion takes the smallest and the largest values, in a slot and in the spill") {
+TEST_CASE("edges: every field of a completion takes the smallest and the largest values, in a slot and in overflow") {
   const Mode mode = GENERATE(Mode::kEmbedded, Mode::kDaemon);
-  const bool spilled = GENERATE(false, true);
+  const bool overflowed = GENERATE(false, true);
   const std::uint64_t from = seed();
-  CAPTURE(from, spilled);
+  CAPTURE(from, overflowed);
   Random random(from);
   ManualClock clock;
   Recorder recorder({.threads = 1, .mode = mode, .clock = &clock});
@@ -214,7 +214,7 @@ TEST_CASE("edges: every field of a completion takes the smallest and the largest
   Worker own = recorder.attach();
   Worker other = recorder.attach();
   REQUIRE(own.has_slot() != other.has_slot());
-  Worker& worker = spilled ? other : own;
+  Worker& worker = overflowed ? other : own;
   const auto edge = [&random] { return kEdges[random() % kEdges.size()]; };
   const auto check = [&](const std::vector<Completion>& all) {
     Counts expected;
@@ -278,8 +278,8 @@ TEST_CASE("edges: a million durations of every size each fall into the bucket th
   Worker worker = recorder.attach();
   const auto any = [&random] {
     if (random() % 2 == 0) return any_size(random, 63);
-    // Near a boundary of the grid.
-    const std::uint64_t bound = Grid::lower_bound_us(random() % Grid::kBuckets);
+    // Near a boundary of the bucket layout.
+    const std::uint64_t bound = BucketLayout::lower_bound_us(random() % BucketLayout::kBuckets);
     return std::max<std::uint64_t>(bound + random() % 3, 1) - 1;
   };
   std::uint64_t durations = 0;
@@ -304,26 +304,26 @@ TEST_CASE("edges: a million durations of every size each fall into the bucket th
   CHECK(wrong == 0);
 }
 
-TEST_CASE("edges: spans of any marks are whole microseconds, and 0 where there is none") {
+TEST_CASE("edges: durations between any timestamps are whole microseconds, and 0 where there is none") {
   const std::uint64_t from = seed();
   CAPTURE(from);
   Random random(from);
   const auto any = [&random] { return random() % 4 == 0 ? kEdges[random() % kEdges.size()] : any_size(random, 63); };
-  const auto span_us = [](std::uint64_t begin_ns, std::uint64_t end_ns) {
+  const auto duration_us = [](std::uint64_t begin_ns, std::uint64_t end_ns) {
     if (begin_ns == 0 || end_ns < begin_ns) return std::uint64_t{0};
     const std::uint64_t whole_us = end_ns / 1000 - begin_ns / 1000;
     return end_ns % 1000 < begin_ns % 1000 ? whole_us - 1 : whole_us;
   };
   std::uint64_t wrong = 0;
   for (int i = 0; i < 200'000; ++i) {
-    const Marks marks{any(), any(), any(), any(), any(), any(), any()};
+    const Timestamps timestamps{any(), any(), any(), any(), any(), any(), any()};
     Completion done;
-    set_spans(marks, done);
-    const bool right = done.server_us == span_us(marks.accepted_ns, marks.returned_ns) &&
-                       done.queue_us == span_us(marks.queued_ns, marks.dispatched_ns) &&
-                       done.daemon_us == span_us(marks.dispatched_ns, marks.left_ns) &&
-                       done.application_us == span_us(marks.entered_ns, marks.left_ns) &&
-                       done.request_us == span_us(marks.accepted_ns, marks.flushed_ns);
+    overlapping_phases(timestamps, done);
+    const bool right = done.server_us == duration_us(timestamps.accepted_ns, timestamps.returned_ns) &&
+                       done.queue_us == duration_us(timestamps.queued_ns, timestamps.dispatched_ns) &&
+                       done.daemon_us == duration_us(timestamps.dispatched_ns, timestamps.left_ns) &&
+                       done.application_us == duration_us(timestamps.entered_ns, timestamps.left_ns) &&
+                       done.request_us == duration_us(timestamps.accepted_ns, timestamps.flushed_ns);
     wrong += right ? 0 : 1;
   }
   CHECK(wrong == 0);

@@ -166,23 +166,23 @@ class Population {
 TEST_CASE("endurance: 64 threads born and dying lose and double nothing, and need no more slots than live at once") {
   const bool allow_membarrier = GENERATE(true, false);
   constexpr std::size_t kNurseries = 2;
-  constexpr std::size_t kPlaces = 32;
+  constexpr std::size_t kAtOnce = 32;
   const std::uint64_t from = seed();
   CAPTURE(from, allow_membarrier);
   const Mix mix(from, Mode::kEmbedded);
   Recorder recorder({.threads = 256, .allow_membarrier = allow_membarrier});
   Reader reader = recorder.add_reader();
-  std::vector<Tally> served = tallies(kNurseries * kPlaces);
+  std::vector<Tally> served = tallies(kNurseries * kAtOnce);
   std::atomic<std::size_t> nurseries{kNurseries};
   std::atomic<std::uint64_t> births{0};
-  std::atomic<std::uint64_t> spilled{0};
+  std::atomic<std::uint64_t> overflowed{0};
   Population population;
 
   const auto live = [&](Tally& tally, Life& life, std::uint64_t number) {
     population.enter();
     {
       Worker worker = recorder.attach();
-      if (!worker.has_slot()) spilled.fetch_add(1);
+      if (!worker.has_slot()) overflowed.fetch_add(1);
       std::uint64_t now_ns = number + 1;
       serve(worker, mix, tally, number % 5 + 1, now_ns);
       life.end.acquire();
@@ -194,15 +194,15 @@ TEST_CASE("endurance: 64 threads born and dying lose and double nothing, and nee
   std::vector<std::thread> threads;
   for (std::size_t n = 0; n < kNurseries; ++n) {
     threads.emplace_back([&, n] {
-      std::vector<Life> lives(kPlaces);
+      std::vector<Life> lives(kAtOnce);
       for (std::uint64_t i = 0; i < each; ++i) {
-        const std::size_t place = i % kPlaces;
-        Life& life = lives[place];
+        const std::size_t index = i % kAtOnce;
+        Life& life = lives[index];
         if (life.thread.joinable()) {
           life.end.release();
           life.thread.join();
         }
-        life.thread = std::thread(live, std::ref(served[n * kPlaces + place]), std::ref(life), i);
+        life.thread = std::thread(live, std::ref(served[n * kAtOnce + index]), std::ref(life), i);
         births.fetch_add(1, std::memory_order_relaxed);
       }
       for (Life& life : lives) {
@@ -224,7 +224,7 @@ TEST_CASE("endurance: 64 threads born and dying lose and double nothing, and nee
   CHECK(audit.broken() == 0);
   CHECK(sum(mix, served).difference(audit.counts()) == "");
   CHECK(recorder.totals().request_count == audit.counts().requests);
-  CHECK(population.peak() > kPlaces);
+  CHECK(population.peak() > kAtOnce);
   CHECK(audit.slots() <= population.peak() + 2);
-  CHECK(spilled == 0);
+  CHECK(overflowed == 0);
 }

@@ -88,8 +88,8 @@ struct Counts {
       counts.total_us[p] = phase.total_us;
       counts.smallest_us[p] = phase.smallest_us;
       counts.largest_us[p] = phase.largest_us;
-      for (std::size_t b = 0; b < Grid::kBuckets; ++b) {
-        if (phase.buckets[b] != 0) counts.buckets[p][Grid::lower_bound_us(b)] = phase.buckets[b];
+      for (std::size_t b = 0; b < BucketLayout::kBuckets; ++b) {
+        if (phase.buckets[b] != 0) counts.buckets[p][BucketLayout::lower_bound_us(b)] = phase.buckets[b];
       }
     }
     for (const SlotWindow& slot : window.slots) counts.cpu_ns += slot.cpu_ns;
@@ -156,8 +156,8 @@ inline std::string broken_identity(const Window& window) {
     while (buckets[first] == 0) ++first;
     std::size_t last = buckets.size() - 1;
     while (buckets[last] == 0) --last;
-    if (Grid::bucket_of(phase.smallest_us) != first) return broken(" smallest");
-    if (Grid::bucket_of(phase.largest_us) != last) return broken(" largest");
+    if (BucketLayout::bucket_of(phase.smallest_us) != first) return broken(" smallest");
+    if (BucketLayout::bucket_of(phase.largest_us) != last) return broken(" largest");
     if (phase.total_us < phase.smallest_us * requests || phase.total_us > phase.largest_us * requests) {
       return broken(" mean");
     }

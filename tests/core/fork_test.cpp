@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "audit.hpp"
-#include "manual_clock.hpp"
 #include "members.hpp"
 #include "shared_memory.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
@@ -28,12 +28,12 @@ using namespace sluice::test;
 namespace {
 
 /// Where a recorder of so many threads may be: in memory of its own, and in memory that other processes share.
-class Place {
+class RecorderMemory {
  public:
-  explicit Place(std::size_t threads) {
+  explicit RecorderMemory(std::size_t threads) {
     if (GENERATE(false, true)) shared_.emplace(Recorder::memory_bytes(threads));
   }
-  [[nodiscard]] std::span<std::byte> memory() const { return shared_ ? shared_->span() : std::span<std::byte>(); }
+  [[nodiscard]] std::span<std::byte> span() const { return shared_ ? shared_->span() : std::span<std::byte>(); }
 
  private:
   std::optional<SharedMemory> shared_;
@@ -60,9 +60,9 @@ int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
 }  // namespace
 
 TEST_CASE("fork: the child's recorder is empty, and neither sees the other's requests") {
-  const Place place(4);
+  const RecorderMemory memory(4);
   const bool allow_membarrier = GENERATE(true, false);
-  Recorder recorder({.threads = 4, .allow_membarrier = allow_membarrier, .memory = place.memory()});
+  Recorder recorder({.threads = 4, .allow_membarrier = allow_membarrier, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   worker.begin().finish({});
@@ -73,20 +73,20 @@ TEST_CASE("fork: the child's recorder is empty, and neither sees the other's req
 }
 
 TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in both") {
-  const Place place(1);
-  Recorder recorder({.threads = 1, .memory = place.memory()});
+  const RecorderMemory memory(1);
+  Recorder recorder({.threads = 1, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
-  Worker spilling = recorder.attach();
+  Worker unslotted = recorder.attach();
   Request outer = worker.begin();
   Request inner = worker.begin();
-  Request spilled = spilling.begin();
+  Request overflowed = unslotted.begin();
   CHECK(in_child([&] {
           outer.finish({});
           inner.finish({});
           worker.begin().finish({});
-          spilled.finish({});
-          spilling.begin().finish({});
+          overflowed.finish({});
+          unslotted.begin().finish({});
           const absl::StatusOr<Window> window = reader.drain();
           if (!window.ok() || !broken_identity(*window).empty()) return 1;
           if (window->request_count != 2) return 2;
@@ -95,13 +95,13 @@ TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in
         }) == 0);
   outer.finish({});
   inner.finish({});
-  spilled.finish({});
+  overflowed.finish({});
   CHECK(reader.drain().value().request_count == 3);
 }
 
 TEST_CASE("fork: a slot that another took in the child is not written by its old worker") {
-  const Place place(2);
-  Recorder recorder({.threads = 2, .memory = place.memory()});
+  const RecorderMemory memory(2);
+  Recorder recorder({.threads = 2, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   std::optional<Worker> old = recorder.attach();
   Request before = old->begin();
@@ -109,7 +109,7 @@ TEST_CASE("fork: a slot that another took in the child is not written by its old
           Worker fresh = recorder.attach();
           if (fresh.slot() != 0) return 1;
           before.finish({});
-          Request foreign = old->begin();  // the slot is taken: to the spill
+          Request foreign = old->begin();  // the slot is taken: to the overflow counters
           const absl::StatusOr<Window> first = reader.drain();
           if (!first.ok() || first->slots[0].in_flight || first->request_count != 0) return 2;
           Request in_flight = fresh.begin();
@@ -139,8 +139,8 @@ TEST_CASE("fork: readers of the parent and of the child are not confused") {
 }
 
 TEST_CASE("fork: the child of a child begins empty, too") {
-  const Place place(2);
-  Recorder recorder({.threads = 2, .memory = place.memory()});
+  const RecorderMemory memory(2);
+  Recorder recorder({.threads = 2, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   worker.begin().finish({});
@@ -151,7 +151,7 @@ TEST_CASE("fork: the child of a child begins empty, too") {
         }) == 0);
 }
 
-TEST_CASE("fork: numbers that come round in the child name its spill all the same") {
+TEST_CASE("fork: numbers that come round in the child identify its overflow counters all the same") {
   const std::uint32_t number = GENERATE(0U, UINT32_MAX);
   CAPTURE(number);
   Recorder recorder({.threads = 1});
@@ -161,9 +161,9 @@ TEST_CASE("fork: numbers that come round in the child name its spill all the sam
   CHECK(in_child([&] {
           if (!reader.drain().ok()) return 1;
           Worker own = recorder.attach();
-          Worker spilling = recorder.attach();
-          if (spilling.has_slot()) return 2;
-          Request request = spilling.begin();
+          Worker unslotted = recorder.attach();
+          if (unslotted.has_slot()) return 2;
+          Request request = unslotted.begin();
           if (recorder.totals().active_requests != 1) return 3;
           request.finish({});
           const absl::StatusOr<Window> window = reader.drain();
@@ -173,8 +173,8 @@ TEST_CASE("fork: numbers that come round in the child name its spill all the sam
 }
 
 TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
-  const Place place(2);
-  auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2, .memory = place.memory()});
+  const RecorderMemory memory(2);
+  auto recorder = std::make_unique<Recorder>(Recorder::Options{.threads = 2, .memory = memory.span()});
   auto reader = std::make_unique<Reader>(recorder->add_reader());
   auto worker = std::make_unique<Worker>(recorder->attach());
   CHECK(in_child([&] {
@@ -187,12 +187,12 @@ TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
 
 TEST_CASE("fork: at any instant, under writers and a reader that drains, the child is empty and the parent exact") {
   const bool allow_membarrier = GENERATE(true, false);
-  const Place place(7);
+  const RecorderMemory memory(7);
   const std::uint64_t from = seed();
   CAPTURE(from, allow_membarrier);
   const Mix mix(from, Mode::kEmbedded);
   constexpr std::size_t kWriters = 8;
-  Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier, .memory = place.memory()});
+  Recorder recorder({.threads = kWriters - 1, .allow_membarrier = allow_membarrier, .memory = memory.span()});
   Reader reader = recorder.add_reader();
   Reader second = recorder.add_reader();
   std::atomic<bool> stop{false};

@@ -15,11 +15,11 @@ struct Member {
   friend typename Tag::Member member(Tag) { return kMember; }
 };
 
-struct WorkerPlace {
-  using Member = detail::Place<detail::ProductionCells> Worker::*;
-  friend Member member(WorkerPlace);
+struct WorkerTarget {
+  using Member = detail::RecordTarget<detail::ProductionAtomics> Worker::*;
+  friend Member member(WorkerTarget);
 };
-template struct Member<WorkerPlace, &Worker::place_>;
+template struct Member<WorkerTarget, &Worker::target_>;
 
 struct NextNumber {
   using Member = std::atomic<std::uint32_t> Recorder::*;
@@ -28,11 +28,11 @@ struct NextNumber {
 template struct Member<NextNumber, &Recorder::next_number_>;
 
 /// The slot that a worker has; null if it has none.
-inline detail::Slot<detail::ProductionCells>* slot_of(const Worker& worker) {
-  return (worker.*member(WorkerPlace())).slot;
+inline detail::Slot<detail::ProductionAtomics>* slot_of(const Worker& worker) {
+  return (worker.*member(WorkerTarget())).slot;
 }
 
-/// The number that the next claim, reader or spill of a recorder gets.
+/// The number that the next claim, reader or overflow counters of a recorder gets.
 inline std::atomic<std::uint32_t>& next_number(Recorder& recorder) { return recorder.*member(NextNumber()); }
 
 }  // namespace sluice::test

@@ -25,7 +25,7 @@ class Model {
   void advance(std::uint64_t ns) { now_ns_ += ns; }
   void attached(std::size_t slot) { used_[slot] = true; }
 
-  /// The number of the request. No slot: it goes to the spill.
+  /// The number of the request. No slot: it goes to the overflow counters.
   std::size_t begin(std::optional<std::size_t> slot) {
     requests_.push_back({.slot = slot, .start_ns = now_ns_});
     return requests_.size() - 1;
@@ -87,7 +87,7 @@ class Model {
     std::size_t active = 0;
     std::map<std::size_t, std::uint64_t> by_slot;
     const bool any_used = std::count(used_.begin(), used_.end(), true) != 0;
-    std::uint64_t spilled = 0;
+    std::uint64_t overflowed = 0;
     for (const Served& each : requests_) {
       active += each.stop_ns ? 0 : 1;
       if (each.slot || each.stop_ns) busy_ns += each.stop_ns.value_or(now_ns_) - each.start_ns;
@@ -96,7 +96,7 @@ class Model {
       if (each.slot) {
         ++by_slot[*each.slot];
       } else {
-        ++spilled;
+        ++overflowed;
       }
     }
     if (totals.request_count != count) return "request count";
@@ -108,7 +108,7 @@ class Model {
       if (thread.request_count < by_slot[thread.thread_id - 1]) return "request count of a thread";
       listed += thread.request_count - by_slot[thread.thread_id - 1];
     }
-    if (listed != spilled) return "requests without a slot";
+    if (listed != overflowed) return "requests without a slot";
     return {};
   }
 
@@ -127,13 +127,13 @@ class Model {
     return last == used_.rend() ? 0 : used_.size() - 1 - static_cast<std::size_t>(last - used_.rbegin());
   }
 
-  /// Busy time between a cut and the one before: each slot's requests by overlap, and those of the spill as far as the
-  /// entry that they are shown with has room.
+  /// Busy time between a cut and the one before: each slot's requests by overlap, and those of the overflow counters as
+  /// far as the entry that they are shown with has room.
   void add_busy(std::size_t cut, std::vector<SlotWindow>& slots) const {
     const std::uint64_t from_ns = cuts_at_ns_[cut - 1];
     const std::uint64_t to_ns = cuts_at_ns_[cut];
     std::vector<std::uint64_t> busy_ns(slots.size());
-    std::uint64_t spilled_ns = 0;
+    std::uint64_t overflow_ns = 0;
     std::optional<std::size_t> shown_with;
     for (const Served& each : requests_) {
       if (each.slot) {
@@ -141,12 +141,12 @@ class Model {
         const std::uint64_t stop_ns = std::min(each.stop_ns.value_or(now_ns_), to_ns);
         if (stop_ns > start_ns) busy_ns[*each.slot] += stop_ns - start_ns;
       } else if (each.cut == cut) {
-        spilled_ns += *each.stop_ns - each.start_ns;
+        overflow_ns += *each.stop_ns - each.start_ns;
         shown_with = each.shown_with;
       }
     }
     if (shown_with) {
-      busy_ns[*shown_with] = std::min(busy_ns[*shown_with] + spilled_ns, to_ns - from_ns);
+      busy_ns[*shown_with] = std::min(busy_ns[*shown_with] + overflow_ns, to_ns - from_ns);
     }
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i].busy_ns += busy_ns[i];
   }

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "manual_clock.hpp"
 #include "random.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 

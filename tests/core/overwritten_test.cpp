@@ -73,7 +73,7 @@ void use(Recorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
   other.cancel();
   Window window;
   if (reader.drain(window).ok()) {
-    static_cast<void>(quantile(window, Phase::kRequest, 0.5, views::kQuarters));
+    static_cast<void>(quantile(window, Phase::kRequest, 0.5, views::kQuarterOctaves));
     static_cast<void>(window.capacity_utilization());
   }
   static_cast<void>(recorder.totals());
@@ -126,7 +126,7 @@ TEST_CASE("overwritten memory: one word of the header at a time") {
             Worker worker = recorder.attach();
             Worker shared = recorder.attach_shared();
             Reader reader = recorder.add_reader();
-            // The buckets of the spill are many, and all alike.
+            // The buckets of the overflow counters are many, and all alike.
             for (std::size_t half = 0; half < kHalves; half += half < 256 ? 1 : 61) {
               region.put_half(half, value);
               use(recorder, worker, shared, reader);

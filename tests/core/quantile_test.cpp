@@ -39,7 +39,7 @@ TEST_CASE("quantile: what was recorded lies within the bounds, and no bound is b
   }
 }
 
-TEST_CASE("quantile: bounds are those of a bucket of the grid, or of an entry of the view that is asked for") {
+TEST_CASE("quantile: bounds are those of a bucket of the layout, or of an entry of the view that is asked for") {
   Recorder recorder({.threads = 1});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
@@ -56,10 +56,10 @@ TEST_CASE("quantile: bounds are those of a bucket of the grid, or of an entry of
   CHECK(bounds(2, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(63, 124));
   CHECK(bounds(4, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(24'000, 25'000));
   CHECK(bounds(5, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(25'001, 27'999));
-  CHECK(bounds(2, views::kQuarters) == std::pair<std::uint64_t, std::uint64_t>(1, 1'249));
-  CHECK(bounds(4, views::kQuarters) == std::pair<std::uint64_t, std::uint64_t>(24'000, 27'999));
-  CHECK(bounds(5, views::kConventions) == std::pair<std::uint64_t, std::uint64_t>(25'001, 50'000));
-  CHECK(bounds(6, views::kConventions) == std::pair<std::uint64_t, std::uint64_t>(90'000'000, 90'000'000));
+  CHECK(bounds(2, views::kQuarterOctaves) == std::pair<std::uint64_t, std::uint64_t>(1, 1'249));
+  CHECK(bounds(4, views::kQuarterOctaves) == std::pair<std::uint64_t, std::uint64_t>(24'000, 27'999));
+  CHECK(bounds(5, views::kOtelHttpBounds) == std::pair<std::uint64_t, std::uint64_t>(25'001, 50'000));
+  CHECK(bounds(6, views::kOtelHttpBounds) == std::pair<std::uint64_t, std::uint64_t>(90'000'000, 90'000'000));
   const auto unasked = quantile(*window, Phase::kRequest, 2.0 / 6);
   REQUIRE(unasked);
   CHECK(unasked->upper_us == 124);

@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "expected.hpp"
-#include "manual_clock.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/view.hpp"
 #include "tests/catch.hpp"
 
 using namespace sluice;
+using sluice::ManualClock;
 using sluice::test::broken_identity;
-using sluice::test::ManualClock;
 
 namespace {
 
@@ -46,7 +46,7 @@ TEST_CASE("recorder: the five lines of its header work on the system clock") {
   CHECK(broken_identity(*window).empty());
   CHECK(window->request_count == 1);
   CHECK((*window)[Phase::kApplication].total_us == 1500);
-  CHECK(views::kQuarters.count((*window)[Phase::kRequest].buckets, 2) == 1);
+  CHECK(views::kQuarterOctaves.count((*window)[Phase::kRequest].buckets, 2) == 1);
   CHECK(window->threads_started == 1);
 }
 
@@ -129,8 +129,8 @@ TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each
   CHECK(waits.total_us == 1600);
   CHECK(waits.min_us() == 300);
   CHECK(waits.max_us() == 700);
-  CHECK(views::kQuarters.count(waits.buckets, 0) == 1);
-  CHECK(views::kQuarters.count(waits.buckets, 2) == 1);
+  CHECK(views::kQuarterOctaves.count(waits.buckets, 0) == 1);
+  CHECK(views::kQuarterOctaves.count(waits.buckets, 2) == 1);
 
   serve(worker, clock, 1);
   CHECK_FALSE(drained(reader)[Phase::kGilWait].observed());
@@ -231,7 +231,7 @@ TEST_CASE("recorder: a request that ends before it began has a duration of 0") {
   CHECK(window.slots[0].max_duration_ns == 0);
 }
 
-TEST_CASE("recorder: a request inside another on one worker is counted whole, in the spill") {
+TEST_CASE("recorder: a request inside another on one worker is counted whole, in the overflow counters") {
   ManualClock clock;
   Recorder recorder({.threads = 2, .clock = &clock});
   Reader reader = recorder.add_reader();
@@ -421,9 +421,9 @@ TEST_CASE("recorder: lifetime totals never go down, whoever comes and goes") {
   };
   Worker one = recorder.attach();
   Request outer = one.begin();
-  serve(one, clock, 4);  // inside another: in the spill, listed with the only slot
+  serve(one, clock, 4);  // inside another: in the overflow counters, listed with the only slot
   check();
-  Worker two = recorder.attach();  // the spill stays where it was listed
+  Worker two = recorder.attach();  // overflow requests stay where they were listed
   check();
   serve(two, clock, 4);
   outer.finish({});

@@ -71,14 +71,14 @@ int escape(std::span<std::byte> own, const std::byte* readable) {
 
 TEST_CASE("registry isolation: a process maps its own region alone, or may read the others and write none") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   const pid_t neighbour = rig.start_serving(group, 1);
-  const int next =
-      rig.registry.reserve({.group = group}, 2);  // inherited by whoever is forked, as it waits for its process
+  const Registry::SlotId next =
+      rig.reserve({.group = group}, 2);  // inherited by whoever is forked, as it waits for its process
   const auto* const table = reinterpret_cast<const std::byte*>(rig.state->view);
   const auto* const written_table = reinterpret_cast<const std::byte*>(rig.state->table);
   const auto& foreign = rig.state->slots[0];
-  const std::byte* const reserved = rig.state->slots[next].writable;
+  const std::byte* const reserved = rig.state->slots[static_cast<std::uint32_t>(next)].writable;
   const auto isolated = [&](const std::function<int(std::span<std::byte>)>& body) {
     const pid_t pid = rig.start(group, 2, body);
     const int code = wait_for(pid);
@@ -95,7 +95,7 @@ TEST_CASE("registry isolation: a process maps its own region alone, or may read 
   CHECK(isolated([](std::span<std::byte>) { return static_cast<int>(writable_regions()); }) == 1);
 
   const auto entered = [&](const std::function<int(std::span<std::byte>)>& body) {
-    const int slot = rig.registry.reserve({.group = group}, 2);
+    const Registry::SlotId slot = rig.reserve({.group = group}, 2);
     const pid_t pid = start_child([&] { return body(rig.registry.enter(slot)); });
     rig.registry.started(slot, pid);
     const int code = wait_for(pid);
@@ -122,8 +122,8 @@ TEST_CASE("registry isolation: whatever a process writes, the figures of others 
   for (const int fill : {0x00, 0x01, 0x2C, 0x7F, 0x80, 0xFF}) {
     CAPTURE(fill);
     RegistryRig rig;
-    const std::uint32_t honest = rig.registry.group("honest", Mode::kDaemon).index;
-    const std::uint32_t hostile = rig.registry.group("hostile", Mode::kDaemon).index;
+    const Registry::GroupId honest = rig.group("honest");
+    const Registry::GroupId hostile = rig.group("hostile");
     const pid_t served = rig.start_serving(honest, 5, {.request_us = 1'000});
     const pid_t attacker = rig.start(hostile, 2, [&](std::span<std::byte> own) {
       std::memset(own.data(), fill, own.size());
@@ -135,7 +135,7 @@ TEST_CASE("registry isolation: whatever a process writes, the figures of others 
     GroupCounts last;
     for (const bool ended : {false, true}) {
       const ServerReading reading = rig.read();
-      const GroupReading& own = reading.groups[honest];
+      const GroupReading& own = group_in(reading, honest);
       CHECK(own.counts.request_count == 5);
       CHECK(own.counts.phases[index(Phase::kRequest)].total_us == 5'000);
       CHECK(own.processes == 1);
@@ -153,12 +153,12 @@ TEST_CASE("registry isolation: whatever a process writes, the figures of others 
     }
     // The attacker's region is clean for whoever comes next.
     const pid_t next = rig.start_serving(honest, 2);
-    CHECK(rig.read().groups[honest].counts.request_count == 7);
+    CHECK(group_in(rig.read(), honest).counts.request_count == 7);
     for (const pid_t each : {served, next}) {
       RegistryRig::kill(each);
       rig.reap(each);
     }
-    CHECK(rig.read().groups[honest].counts.request_count == 7);
+    CHECK(group_in(rig.read(), honest).counts.request_count == 7);
   }
 }
 
@@ -177,27 +177,28 @@ TEST_CASE("registry isolation: sums stay at their largest value") {
 }
 
 TEST_CASE("registry isolation: a region is never given to another group or another owner") {
-  RegistryRig rig(std::size_t{64} << 20U, {{{.group = 0, .owner = 7}, 2, 1}, {{.group = 1, .owner = 7}, 2, 1}});
+  RegistryRig rig(std::size_t{64} << 20U, {{{.group = Registry::GroupId{0}, .owner = 7}, 2, 1},
+                                           {{.group = Registry::GroupId{1}, .owner = 7}, 2, 1}});
   const auto slot_of = [&](const Registry::Tenant& tenant) {
-    const int slot = rig.registry.reserve(tenant, 2);
+    const Registry::SlotId slot = rig.reserve(tenant, 2);
     const bool has_memory = !rig.registry.memory_of(slot).empty();
     rig.registry.cancel(slot);
-    return has_memory ? slot : Registry::kNoSlot;
+    return has_memory ? std::optional(slot) : std::nullopt;
   };
-  const int first = slot_of({.group = 0, .owner = 7});
-  const int second = slot_of({.group = 1, .owner = 7});
-  CHECK(first != Registry::kNoSlot);
-  CHECK(second != Registry::kNoSlot);
+  const auto first = slot_of({.group = Registry::GroupId{0}, .owner = 7});
+  const auto second = slot_of({.group = Registry::GroupId{1}, .owner = 7});
+  CHECK(first.has_value());
+  CHECK(second.has_value());
   CHECK(first != second);
-  CHECK(slot_of({.group = 0, .owner = 7}) == first);
-  CHECK(slot_of({.group = 0, .owner = 8}) == Registry::kNoSlot);
-  CHECK(slot_of({.group = 2, .owner = 7}) == Registry::kNoSlot);
+  CHECK(slot_of({.group = Registry::GroupId{0}, .owner = 7}) == first);
+  CHECK(slot_of({.group = Registry::GroupId{0}, .owner = 8}) == std::nullopt);
+  CHECK(slot_of({.group = Registry::GroupId{2}, .owner = 7}) == std::nullopt);
 }
 
 TEST_CASE("registry isolation: a copy that survives its process writes no region of another group") {
   RegistryRig rig;
-  const std::uint32_t hostile = rig.registry.group("hostile", Mode::kDaemon).index;
-  const std::uint32_t honest = rig.registry.group("honest", Mode::kDaemon).index;
+  const Registry::GroupId hostile = rig.group("hostile");
+  const Registry::GroupId honest = rig.group("honest");
   // The bare system call passes the handlers by that take the memory from forked children.
   const pid_t attacker = rig.start(hostile, 2, [&](std::span<std::byte> own) {
     if (::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0) return 0;
@@ -212,7 +213,7 @@ TEST_CASE("registry isolation: a copy that survives its process writes no region
   const pid_t served = rig.start_serving(honest, 10);
   rig.signals->words[0].store(1);
   rig.signals->wait_for(0, 2);
-  CHECK(rig.read().groups[honest].counts.request_count == 10);
+  CHECK(group_in(rig.read(), honest).counts.request_count == 10);
   RegistryRig::kill(served);
   rig.reap(served);
 }

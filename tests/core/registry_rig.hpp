@@ -12,13 +12,15 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "os/mapping.hpp"
 #include "os/shared_region.hpp"
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "shared_memory.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/registry.hpp"
@@ -39,7 +41,7 @@ struct Signals {
 inline std::vector<Registry::Demand> demands_of(std::initializer_list<std::uint32_t> groups,
                                                 std::size_t processes = 8) {
   std::vector<Registry::Demand> demands;
-  for (const std::uint32_t group : groups) demands.push_back({{.group = group}, 2, processes});
+  for (const std::uint32_t group : groups) demands.push_back({{.group = Registry::GroupId{group}}, 2, processes});
   return demands;
 }
 
@@ -49,8 +51,8 @@ class RegistryRig {
   explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U,
                        std::vector<Registry::Demand> demands = demands_of({0, 1}))
       : registry(*state) {
-    REQUIRE(registry.open(bytes));
-    registry.pre_allocate(std::move(demands));
+    REQUIRE(registry.open(bytes).ok());
+    registry.pre_allocate(std::move(demands)).IgnoreError();  // some tests ask for more than there is
     signals = new (shared_.span().data()) Signals;
   }
   RegistryRig(const RegistryRig&) = delete;
@@ -58,19 +60,33 @@ class RegistryRig {
   ~RegistryRig() {
     for (std::uint32_t i = 0; i < state->slots_used; ++i) os::unmap({state->slots[i].writable, state->slots[i].bytes});
     os::unmap({reinterpret_cast<std::byte*>(state->table), os::whole_pages(sizeof(RegistryTable))});
-    static_cast<void>(registry.isolate_to(Registry::kNoSlot));
+    static_cast<void>(registry.isolate_to(std::nullopt));
   }
 
-  /// A process of the group with a slot of its own. `body` gets its memory.
-  pid_t start(std::uint32_t group, std::size_t threads, const std::function<int(std::span<std::byte>)>& body) {
-    const int slot = registry.reserve({.group = group}, threads);
+  /// Returns the group of this name.
+  Registry::GroupId group(std::string_view name, Mode mode = Mode::kDaemon) {
+    const absl::StatusOr<Registry::GroupAssignment> assignment = registry.group(name, mode);
+    REQUIRE(assignment.ok());
+    return assignment->id;
+  }
+
+  /// Reserves a slot for a process with so many worker threads.
+  Registry::SlotId reserve(const Registry::Tenant& tenant, std::size_t threads) {
+    const absl::StatusOr<Registry::SlotId> slot = registry.reserve(tenant, threads);
+    REQUIRE(slot.ok());
+    return *slot;
+  }
+
+  /// Starts a process of the group with a slot of its own. `body` gets its memory.
+  pid_t start(Registry::GroupId group, std::size_t threads, const std::function<int(std::span<std::byte>)>& body) {
+    const Registry::SlotId slot = reserve({.group = group}, threads);
     const pid_t pid = start_child([&] { return body(registry.isolate_to(slot)); });
     registry.started(slot, pid);
     return pid;
   }
 
   /// A process of the group that serves so many requests, says so in `signals`, and stays until it is killed.
-  pid_t start_serving(std::uint32_t group, std::uint64_t requests, Completion done = {}) {
+  pid_t start_serving(Registry::GroupId group, std::uint64_t requests, Completion done = {}) {
     const std::uint64_t before = signals->words[kReady].load();
     const pid_t pid = start(group, 2, [=, this](std::span<std::byte> memory) {
       Recorder recorder({.threads = 2, .mode = Mode::kDaemon, .memory = memory});
@@ -111,6 +127,11 @@ class RegistryRig {
  private:
   SharedMemory shared_{4096};
 };
+
+/// Returns the reading of one group.
+inline const GroupReading& group_in(const ServerReading& reading, Registry::GroupId id) {
+  return reading.groups[static_cast<std::uint32_t>(id)];
+}
 
 /// The first count that is lower than before, as far as one can tell of numbers that begin anew at 2^64; -1: none is.
 inline int first_lower(const GroupCounts& before, const GroupCounts& after) {

@@ -92,7 +92,7 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
   RegistryRig rig;
   const SharedMemory counters(4096);
   auto* const completed = reinterpret_cast<std::atomic<std::uint64_t>*>(counters.span().data());
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   const pid_t reader = start_child([&] {
     ::alarm(600);
     return scrape(rig);
@@ -151,7 +151,7 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
 
 TEST_CASE("registry stress: what is read of a process at work adds up") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   std::atomic<std::uint64_t>& pace_ns = rig.signals->words[kPaceNs];
   pace_ns = 2'000 * kSlower;
   const pid_t process = rig.start(group, 1, [&](std::span<std::byte> memory) {

@@ -12,9 +12,9 @@ using namespace sluice::test;
 
 TEST_CASE("registry: what living processes count is read by group and in total") {
   RegistryRig rig;
-  const std::uint32_t one = rig.registry.group("one", Mode::kDaemon).index;
-  const std::uint32_t two = rig.registry.group("two", Mode::kDaemon).index;
-  CHECK(rig.registry.group("one", Mode::kDaemon).index == one);
+  const Registry::GroupId one = rig.group("one");
+  const Registry::GroupId two = rig.group("two");
+  CHECK(rig.group("one") == one);
   const std::vector<pid_t> pids = {
       rig.start_serving(one, 3, {.status = 200, .request_us = 1500, .input_bytes = 7}),
       rig.start_serving(one, 4, {.status = 404, .request_us = 3000, .queue_us = 100}),
@@ -28,7 +28,7 @@ TEST_CASE("registry: what living processes count is read by group and in total")
   CHECK(first.counts.status_classes == std::array<std::uint64_t, 5>{0, 3, 0, 4, 0});
   CHECK(first.counts.input_bytes == 21);
   CHECK(first.counts.phases[index(Phase::kRequest)].total_us == 3 * 1500 + 4 * 3000);
-  CHECK(first.counts.phases[index(Phase::kRequest)].buckets[Grid::bucket_of(1500)] == 3);
+  CHECK(first.counts.phases[index(Phase::kRequest)].buckets[BucketLayout::bucket_of(1500)] == 3);
   CHECK(first.counts.phases[index(Phase::kQueue)].total_us == 400);
   CHECK(first.processes == 2);
   CHECK(first.process_starts == 2);
@@ -49,7 +49,7 @@ TEST_CASE("registry: what living processes count is read by group and in total")
 
 TEST_CASE("registry: what a killed process had counted is its group's, once, and its slot is used again") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   std::uint64_t served = 0;
   for (std::uint64_t i = 1; i <= 20; ++i) {
     const pid_t pid = rig.start_serving(group, i, {.request_us = 100 * i});
@@ -78,12 +78,12 @@ TEST_CASE("registry: what a killed process had counted is its group's, once, and
 
 TEST_CASE("registry: a request in flight has an age, and dies with its process") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
     Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
     Worker worker = recorder.attach();
     const Request slow = worker.begin(monotonic_ns() - 5'000'000'000);
-    const Request inside = worker.begin();  // in the spill
+    const Request inside = worker.begin();  // in the overflow counters
     worker.begin().finish({.status = 500});
     rig.signals->words[0].store(1);
     for (;;) ::pause();
@@ -106,7 +106,7 @@ TEST_CASE("registry: a request in flight has an age, and dies with its process")
 
 TEST_CASE("registry: requests inside others are counted, also when their process has ended") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
     Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
     Reader reader = recorder.add_reader();
@@ -137,7 +137,7 @@ TEST_CASE("registry: requests inside others are counted, also when their process
 
 TEST_CASE("registry: the CPU time of a killed process is what the system counted, and never goes down") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   rusage before{};
   ::getrusage(RUSAGE_CHILDREN, &before);
   const pid_t pid = rig.start(group, 1, [](std::span<std::byte>) {
@@ -170,11 +170,11 @@ TEST_CASE("registry: the CPU time of a killed process is what the system counted
 TEST_CASE(
     "registry: a process that finds no region is counted as unlisted, and one that comes later uses a region again") {
   RegistryRig rig(std::size_t{64} << 20U, demands_of({0}, 2));
-  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)));  // the same once more, as at a restart
-  const std::uint32_t group = rig.registry.group("g", Mode::kEmbedded).index;
+  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)).ok());  // the same once more, as at a restart
+  const Registry::GroupId group = rig.group("g", Mode::kEmbedded);
   std::vector<pid_t> pids;
   for (int i = 0; i < 3; ++i) {
-    const int slot = rig.registry.reserve({.group = group}, 2);
+    const Registry::SlotId slot = rig.reserve({.group = group}, 2);
     pids.push_back(start_child([&] {
       Recorder recorder({.threads = 2, .memory = rig.registry.enter(slot)});
       recorder.attach().begin().finish({});
@@ -195,24 +195,25 @@ TEST_CASE(
     rig.reap(pid);
   }
   CHECK(rig.read().total.counts.request_count == 2);
-  CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve({.group = group}, 2)).empty());
+  CHECK_FALSE(rig.registry.memory_of(rig.reserve({.group = group}, 2)).empty());
 }
 
 TEST_CASE("registry: a reserved slot is nobody's until its process has started, and can be given back") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kEmbedded).index;
-  const int first = rig.registry.reserve({.group = group}, 2);
-  CHECK(rig.registry.reserve({.group = group}, 2) != first);
+  const Registry::GroupId group = rig.group("g", Mode::kEmbedded);
+  const Registry::SlotId first = rig.reserve({.group = group}, 2);
+  CHECK(rig.reserve({.group = group}, 2) != first);
   CHECK(rig.read().total.processes == 0);
   rig.registry.cancel_reserved();
-  CHECK(rig.registry.reserve({.group = group}, 2) == first);
+  CHECK(rig.reserve({.group = group}, 2) == first);
   rig.registry.cancel(first);
-  CHECK(rig.registry.reserve({.group = group}, 2) == first);
+  CHECK(rig.reserve({.group = group}, 2) == first);
 }
 
 TEST_CASE("registry: regions are made for all demands together, and no more than fit") {
-  RegistryRig rig(Recorder::memory_bytes(50) * 4, {{{.group = 0}, 1, 2}, {{.group = 0}, 50, 3}});
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  RegistryRig rig(Recorder::memory_bytes(50) * 4,
+                  {{{.group = Registry::GroupId{0}}, 1, 2}, {{.group = Registry::GroupId{0}}, 50, 3}});
+  const Registry::GroupId group = rig.group("g");
   std::size_t large = 0;
   std::size_t all = 0;
   for (std::uint32_t i = 0; i < rig.state->slots_used; ++i) {
@@ -221,18 +222,19 @@ TEST_CASE("registry: regions are made for all demands together, and no more than
   }
   CHECK(large == 3);
   CHECK(all == 5);
-  const int small = rig.registry.reserve({.group = group}, 1);
+  const Registry::SlotId small = rig.reserve({.group = group}, 1);
   CHECK(rig.registry.memory_of(small).size() == Recorder::memory_bytes(1));  // the smallest that is large enough
-  for (int i = 0; i < 3; ++i) CHECK_FALSE(rig.registry.memory_of(rig.registry.reserve({.group = group}, 50)).empty());
-  CHECK(rig.registry.memory_of(rig.registry.reserve({.group = group}, 50)).empty());
-  CHECK_FALSE(rig.registry.pre_allocate({{{.group = 0}, 50, 40}}));
-  CHECK(rig.state->allocated_bytes <= rig.state->most_bytes);
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(rig.registry.memory_of(rig.reserve({.group = group}, 50)).empty());
+  CHECK(rig.registry.memory_of(rig.reserve({.group = group}, 50)).empty());
+  CHECK(rig.registry.pre_allocate({{{.group = Registry::GroupId{0}}, 50, 40}}).code() ==
+        absl::StatusCode::kResourceExhausted);
+  CHECK(rig.state->allocated_bytes <= rig.state->max_bytes);
 }
 
 TEST_CASE("registry: a process that was forked before a region was made does not answer without it") {
   RegistryRig rig(std::size_t{64} << 20U, demands_of({0}, 1));
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
-  const int slot = rig.registry.reserve({.group = group}, 2);
+  const Registry::GroupId group = rig.group("g");
+  const Registry::SlotId slot = rig.reserve({.group = group}, 2);
   const pid_t reader = start_child([&] {
     static_cast<void>(rig.registry.enter(slot));
     rig.signals->wait_for(0, 1);
@@ -242,7 +244,7 @@ TEST_CASE("registry: a process that was forked before a region was made does not
     return rig.registry.read().ok() ? 0 : 2;
   });
   rig.registry.started(slot, reader);
-  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)));
+  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)).ok());
   const pid_t late = rig.start_serving(group, 3);
   CHECK(rig.read().total.counts.request_count == 3);
   rig.signals->words[0].store(1);
@@ -256,26 +258,28 @@ TEST_CASE("registry: a process that was forked before a region was made does not
 TEST_CASE("registry: groups beyond the most there may be share the last one") {
   RegistryRig rig;
   for (std::size_t i = 0; i < Registry::kGroups; ++i) {
-    const Registry::Group group = rig.registry.group(std::to_string(i), Mode::kDaemon);
-    REQUIRE(group.index == i);
-    REQUIRE_FALSE(group.shared);
+    const auto group = rig.registry.group(std::to_string(i), Mode::kDaemon);
+    REQUIRE(group.ok());
+    REQUIRE(static_cast<std::uint32_t>(group->id) == i);
+    REQUIRE_FALSE(group->shared);
   }
-  const Registry::Group more = rig.registry.group("more", Mode::kDaemon);
-  CHECK(more.shared);
-  CHECK(more.index == Registry::kGroups - 1);
-  CHECK_FALSE(rig.registry.group("3", Mode::kDaemon).shared);
+  const auto more = rig.registry.group("more", Mode::kDaemon);
+  REQUIRE(more.ok());
+  CHECK(more->shared);
+  CHECK(static_cast<std::uint32_t>(more->id) == Registry::kGroups - 1);
+  CHECK_FALSE(rig.registry.group("3", Mode::kDaemon)->shared);
 }
 
 TEST_CASE("registry: memory of another layout is not used") {
   RegistryRig rig;
-  CHECK(rig.registry.open(1 << 24));
+  CHECK(rig.registry.open(1 << 24).ok());
   rig.state->table->layout ^= 1;
-  CHECK_FALSE(rig.registry.open(1 << 24));
+  CHECK(rig.registry.open(1 << 24).code() == absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("registry: what a forked application counts is not in its parent's region") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
     Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
     Worker worker = recorder.attach();
@@ -294,9 +298,9 @@ TEST_CASE("registry: what a forked application counts is not in its parent's reg
 
 TEST_CASE("registry: a writer that stands still inside a record keeps no reader waiting") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start_serving(group, 6);
-  auto& slot = slots_in(rig.registry.memory_of(0).data(), 2).slots[0];
+  auto& slot = slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), 2).slots[0];
   slot.sequence.store(slot.sequence.load() + 1);
   CHECK(rig.read().total.counts.request_count == 6);
   RegistryRig::kill(pid);
@@ -306,7 +310,7 @@ TEST_CASE("registry: a writer that stands still inside a record keeps no reader 
 
 TEST_CASE("registry: a reading beside an end that nobody looks at is given up") {
   RegistryRig rig;
-  const std::uint32_t group = rig.registry.group("g", Mode::kDaemon).index;
+  const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start_serving(group, 6);
   RegistryRig::kill(pid);
   REQUIRE(::waitpid(pid, nullptr, 0) == pid);

@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "allocations.hpp"
-#include "manual_clock.hpp"
 #include "os/processes.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 

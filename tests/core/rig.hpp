@@ -1,28 +1,32 @@
-// The slots, the epoch and a ledger by themselves, for tests that choose the cells, the fence and the instants.
+// The slots, the epoch and an epoch reader by themselves, for tests that choose the atomics, the fence and the
+// instants.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::test {
 
-template <class Cells>
+template <class Atomics>
 class Rig {
  public:
   static constexpr std::uint64_t kStartNs = 1'000'000;
 
   explicit Rig(std::size_t slots, Mode mode = Mode::kDaemon)
       : mode_(mode),
-        slots_(std::make_unique<detail::Slot<Cells>[]>(slots)),
-        held_(std::make_unique<detail::Held<Cells>[]>(slots)),
+        slots_(std::make_unique<detail::Slot<Atomics>[]>(slots)),
+        uncollected_(std::make_unique<detail::UncollectedExtremes<Atomics>[]>(slots)),
         size_(slots),
-        ledger_(
-            {.epoch = &epoch_, .high_water = &high_water_, .held = held_.get(), .slots = slots_.get(), .size = slots},
-            kStartNs) {}
+        reader_({.epoch = &epoch_,
+                 .high_water = &high_water_,
+                 .uncollected = uncollected_.get(),
+                 .slots = slots_.get(),
+                 .size = slots},
+                kStartNs) {}
 
   void claim(std::size_t i) {
     slots_[i].state.store(detail::owned_by(1), std::memory_order_release);
@@ -35,9 +39,9 @@ class Rig {
 
   template <class Fence>
   void record(std::size_t i, std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done) {
-    const detail::Place<Cells> place{
-        .slot = &slots_[i], .epoch = &epoch_, .held = &held_[i], .phases = phases_of(mode_)};
-    detail::record<Fence>(place, start_ns, stop_ns, done);
+    const detail::RecordTarget<Atomics> target{
+        .slot = &slots_[i], .epoch = &epoch_, .uncollected = &uncollected_[i], .phases = phases_of(mode_)};
+    detail::record<Fence>(target, start_ns, stop_ns, done);
   }
 
   [[nodiscard]] Window empty_window() const {
@@ -48,26 +52,26 @@ class Rig {
   }
 
   /// False if the fence failed.
-  template <class Fence, class MayWait>
-  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
-    if (!ledger_.template cut<Fence>(now_ns, out, may_wait)) return false;
-    out.elapsed_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
-    out.threads_started = ledger_.slots_met();
+  template <class Fence, class TryWait>
+  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
+    if (!reader_.template cut<Fence>(now_ns, out, try_wait)) return false;
+    out.elapsed_ns = reader_.cut_ns() - reader_.previous_cut_ns();
+    out.threads_started = reader_.slots_discovered();
     return true;
   }
 
-  [[nodiscard]] detail::Slot<Cells>& slot(std::size_t i) { return slots_[i]; }
-  [[nodiscard]] detail::Epoch<Cells>& epoch() { return epoch_; }
+  [[nodiscard]] detail::Slot<Atomics>& slot(std::size_t i) { return slots_[i]; }
+  [[nodiscard]] detail::Epoch<Atomics>& epoch() { return epoch_; }
   [[nodiscard]] Mode mode() const { return mode_; }
 
  private:
   Mode mode_;
-  detail::Epoch<Cells> epoch_{};
-  typename Cells::template Atomic<std::uint32_t> high_water_{};
-  std::unique_ptr<detail::Slot<Cells>[]> slots_;
-  std::unique_ptr<detail::Held<Cells>[]> held_;
+  detail::Epoch<Atomics> epoch_{};
+  typename Atomics::template Atomic<std::uint32_t> high_water_{};
+  std::unique_ptr<detail::Slot<Atomics>[]> slots_;
+  std::unique_ptr<detail::UncollectedExtremes<Atomics>[]> uncollected_;
   std::size_t size_;
-  detail::Ledger<Cells> ledger_;
+  detail::EpochReader<Atomics> reader_;
 };
 
 }  // namespace sluice::test

@@ -6,15 +6,15 @@
 #include <thread>
 #include <vector>
 
-#include "manual_clock.hpp"
 #include "sluice/cumulative.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
 using namespace sluice;
 
 TEST_CASE("shared: many requests in flight on one thread are counted each, and so are those in flight") {
-  test::ManualClock clock;
+  ManualClock clock;
   Recorder recorder({.threads = 4, .clock = &clock});
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach_shared();

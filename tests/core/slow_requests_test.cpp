@@ -9,17 +9,17 @@
 #include <string>
 #include <thread>
 
-#include "manual_clock.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
 using sluice::Completion;
+using sluice::ManualClock;
 using sluice::RequestText;
 using sluice::RequestTexts;
 using sluice::SlowReader;
 using sluice::SlowRequest;
 using sluice::SlowRequests;
-using sluice::test::ManualClock;
 
 namespace {
 

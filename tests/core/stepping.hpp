@@ -1,5 +1,5 @@
-// Cells that stop before each of their operations, so that a test can do something else in the middle of a record: what
-// a writer that the kernel has preempted there looks like to everybody else.
+// Atomics that stop before each of their operations, so that a test can do something else in the middle of a record:
+// what a writer that the kernel has preempted there looks like to everybody else.
 #pragma once
 
 #include <atomic>
@@ -54,13 +54,13 @@ class SteppingAtomic {
 class SteppingCounter {
  public:
   [[nodiscard]] std::uint64_t get() const { return value_; }
-  [[nodiscard]] std::uint64_t at_rest() const { return value_; }
+  [[nodiscard]] std::uint64_t load_quiescent() const { return value_; }
   void set(std::uint64_t value) {
     Steps::step();
     value_ = value;
   }
   void add(std::uint64_t amount) { set(get() + amount); }
-  void raise(std::uint64_t value) {
+  void update_max(std::uint64_t value) {
     if (get() < value) set(value);
   }
 
@@ -68,7 +68,7 @@ class SteppingCounter {
   std::uint64_t value_ = 0;
 };
 
-struct SteppingCells {
+struct SteppingAtomics {
   template <class T>
   using Atomic = SteppingAtomic<T>;
   using Counter = SteppingCounter;

@@ -1,5 +1,5 @@
 // A writer of the recorder as it ships, stopped in the middle of a record: a signal meets it at any instruction, and
-// its handler keeps it there. Not in a build for ThreadSanitizer, which puts off signals until a thread calls the
+// its handler keeps it there. Not in a build for ThreadSanitizer, which defers signals until a thread calls the
 // system.
 #include "stress.hpp"
 
@@ -31,7 +31,7 @@ using namespace sluice::test;
 
 namespace {
 
-using Slot = detail::Slot<detail::ProductionCells>;
+using Slot = detail::Slot<detail::ProductionAtomics>;
 
 /// One writer, as its signal handler sees it.
 struct Stop {
@@ -226,8 +226,8 @@ TEST_CASE("stopped: with a writer held inside a record, drains return, others ar
     writer.go();
     // A drain may meet the writer inside another record, stopped by the kernel, and then leaves more to the next; which
     // has it if the writer has gone on in between. So what counts is not how often one looks, but after how many of its
-    // moves. One that is made during a drain may come too late for it. On a machine with much else to do nearly each drain
-    // meets a writer that the kernel has stopped, most of the time inside a record: hence so many.
+    // moves. One that is made during a drain may come too late for it. On a machine with much else to do nearly each
+    // drain meets a writer that the kernel has stopped, most of the time inside a record: hence so many.
     constexpr int kMoves = 1024;
     std::uint64_t served = writer.served();
     for (int moves = 0; seen < at_least && moves < kMoves;) {

@@ -1,11 +1,11 @@
 #include "timeline.hpp"
 
-#include "manual_clock.hpp"
+#include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
 using namespace sluice;
-using sluice::test::ManualClock;
+using sluice::ManualClock;
 
 namespace {
 

@@ -15,7 +15,7 @@ using namespace sluice::test;
 
 namespace {
 
-using Buckets = std::array<std::uint64_t, Grid::kBuckets>;
+using Buckets = std::array<std::uint64_t, BucketLayout::kBuckets>;
 
 struct Named {
   const char* name;
@@ -24,9 +24,9 @@ struct Named {
 };
 
 std::vector<Named> all_views() {
-  return {{"quarters", views::kQuarters, quarters_by_definition()},
+  return {{"quarters", views::kQuarterOctaves, quarters_by_definition()},
           {"octaves", views::kOctaves, octaves_by_definition()},
-          {"conventions", views::kConventions, conventions_by_definition()},
+          {"conventions", views::kOtelHttpBounds, conventions_by_definition()},
           {"all", views::kAll, all_by_definition()}};
 }
 
@@ -48,9 +48,10 @@ TEST_CASE("view: each is what counting by its own bounds would have given") {
   Buckets buckets{};
   std::vector<std::uint64_t> durations(20'000);
   for (std::uint64_t& us : durations) {
-    us = random() % 3 == 0 ? Grid::lower_bound_us(1 + random() % (Grid::kBuckets - 1)) + random() % 3 - 1
-                           : any_size(random, 30);
-    ++buckets[Grid::bucket_of(us)];
+    us = random() % 3 == 0
+             ? BucketLayout::lower_bound_us(1 + random() % (BucketLayout::kBuckets - 1)) + random() % 3 - 1
+             : any_size(random, 30);
+    ++buckets[BucketLayout::bucket_of(us)];
   }
   for (const auto& [name, view, bounds] : all_views()) {
     CAPTURE(name);
@@ -67,24 +68,24 @@ TEST_CASE("view: the entries of each take every bucket once, in order") {
     CAPTURE(name);
     CHECK(view.first(0) == 0);
     for (std::size_t i = 0; i < view.size(); ++i) CHECK(view.first(i) < view.first(i + 1));
-    CHECK(view.first(view.size()) == Grid::kBuckets);
+    CHECK(view.first(view.size()) == BucketLayout::kBuckets);
   }
 }
 
 TEST_CASE("view: 100 us is between 62.5 and 125 us in octaves, and in the first entry of the others") {
   Buckets buckets{};
-  buckets[Grid::bucket_of(100)] = 1;
+  buckets[BucketLayout::bucket_of(100)] = 1;
   CHECK(views::kOctaves.lower_bound_us(4) == 63);
   CHECK(views::kOctaves.lower_bound_us(5) == 125);
   CHECK(views::kOctaves.count(buckets, 4) == 1);
-  CHECK(views::kQuarters.count(buckets, 0) == 1);
-  CHECK(views::kConventions.count(buckets, 0) == 1);
+  CHECK(views::kQuarterOctaves.count(buckets, 0) == 1);
+  CHECK(views::kOtelHttpBounds.count(buckets, 0) == 1);
 }
 
 TEST_CASE("view: a duration on a bound of the conventions is below it, in quarters above it") {
   Buckets buckets{};
-  buckets[Grid::bucket_of(5'000)] = 1;
-  CHECK(views::kConventions.count(buckets, 0) == 1);
-  CHECK(views::kQuarters.lower_bound_us(9) == 5'000);
-  CHECK(views::kQuarters.count(buckets, 9) == 1);
+  buckets[BucketLayout::bucket_of(5'000)] = 1;
+  CHECK(views::kOtelHttpBounds.count(buckets, 0) == 1);
+  CHECK(views::kQuarterOctaves.lower_bound_us(9) == 5'000);
+  CHECK(views::kQuarterOctaves.count(buckets, 9) == 1);
 }

@@ -55,9 +55,9 @@ struct Counted {
 };
 
 template <class Fence>
-std::vector<detail::SlotReading<detail::Slot<detail::ProductionCells>, Sums>> read_all(std::span<std::byte> memory,
-                                                                                       std::size_t threads) {
-  std::vector<detail::SlotReading<detail::Slot<detail::ProductionCells>, Sums>> readings;
+std::vector<detail::SlotReading<detail::Slot<detail::ProductionAtomics>, Sums>> read_all(std::span<std::byte> memory,
+                                                                                         std::size_t threads) {
+  std::vector<detail::SlotReading<detail::Slot<detail::ProductionAtomics>, Sums>> readings;
   detail::read_whole_slots<Fence, Sums>(
       slots_in(memory.data(), threads).slots, threads, [](const auto& slot, Sums& sums) { read(slot, sums); },
       [&](const auto& reading) { readings.push_back(reading); });

@@ -130,9 +130,9 @@ void statsd_packets(const Source& source, const Arguments& arguments) {
 
 Resolution resolution(const Arguments& arguments) {
   if (!arguments.has("resolution")) return Histograms().resolution;
-  const std::map<std::string, Resolution> named = {{"quarters", Resolution::kQuarters},
+  const std::map<std::string, Resolution> named = {{"quarters", Resolution::kQuarterOctaves},
                                                    {"octaves", Resolution::kOctaves},
-                                                   {"conventions", Resolution::kConventions},
+                                                   {"conventions", Resolution::kOtelHttpBounds},
                                                    {"all", Resolution::kAll}};
   return named.at(arguments.options.at("resolution"));
 }

@@ -12,8 +12,8 @@
 
 namespace sluice::fuzz {
 
-inline void fill_buckets(Input& input, std::array<std::uint64_t, Grid::kBuckets>& buckets) {
-  for (std::size_t i = input.choice(6); i > 0; --i) buckets[input.choice(Grid::kBuckets - 1)] = input.number();
+inline void fill_buckets(Input& input, std::array<std::uint64_t, BucketLayout::kBuckets>& buckets) {
+  for (std::size_t i = input.choice(6); i > 0; --i) buckets[input.choice(BucketLayout::kBuckets - 1)] = input.number();
 }
 
 inline Window window_of(Input& input) {

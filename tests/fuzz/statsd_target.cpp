@@ -98,8 +98,8 @@ std::uint64_t samples_expected(const Window& window) {
 void make_extremes_true(Window& window) {
   for (PhaseWindow& phase : window.phases) {
     if (!phase.observed()) continue;
-    ++phase.buckets[Grid::bucket_of(phase.smallest_us)];
-    ++phase.buckets[Grid::bucket_of(phase.largest_us)];
+    ++phase.buckets[BucketLayout::bucket_of(phase.smallest_us)];
+    ++phase.buckets[BucketLayout::bucket_of(phase.largest_us)];
   }
 }
 

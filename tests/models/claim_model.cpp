@@ -20,7 +20,7 @@ struct Claim : Suite<Claim<kSlots, kWriters>, kWriters + 1> {
 
   void thread(unsigned index) {
     if (index == kWriters) {
-      for (int i = 0; i < load.cuts; ++i) world->cut(Patient());
+      for (int i = 0; i < load.cuts; ++i) world->cut(AlwaysWait());
       return;
     }
     const std::uint32_t owned = detail::owned_by(index + 1);
@@ -37,7 +37,8 @@ struct Claim : Suite<Claim<kSlots, kWriters>, kWriters + 1> {
   std::unique_ptr<Here> world;
 };
 
-/// Lifetime totals look at the slots below high_water, as totals() in readers.cpp does: each has been claimed.
+/// Lifetime totals look at the slots below high_water, as totals() in drain_coordinator.cpp does: each has been
+/// claimed.
 struct Listed : Suite<Listed, 3> {
   using Here = World<2, RelacyAsymmetricFence>;
 
@@ -47,7 +48,7 @@ struct Listed : Suite<Listed, 3> {
   }
 
   void thread(unsigned index) {
-    const detail::SlotArray<RelacyCells> array = world->array();
+    const detail::SlotArray<RelacyAtomics> array = world->array();
     if (index < 2) {
       require(detail::claim(array, index, detail::owned_by(index + 1)), "a slot of its own is taken");
       return;

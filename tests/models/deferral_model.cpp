@@ -1,4 +1,4 @@
-// A writer against a reader that waits for nobody: a record under way puts off its slot's share, over several cuts.
+// A writer against a reader that waits for nobody: a record under way defers its slot's share, over several cuts.
 #include "run.hpp"
 #include "world.hpp"
 
@@ -17,7 +17,7 @@ struct Deferral : Suite<Deferral<kWriters>, kWriters + 1> {
     world->claim_all();
     for (int i = 0; i < load.before; ++i) {
       world->serve(0);
-      world->cut(Patient());
+      world->cut(AlwaysWait());
     }
     alone = false;
   }
@@ -26,7 +26,7 @@ struct Deferral : Suite<Deferral<kWriters>, kWriters + 1> {
     if (index < kWriters) {
       for (int i = 0; i < load.records; ++i) world->serve(index);
     } else {
-      for (int i = 0; i < load.cuts; ++i) world->cut(Impatient());
+      for (int i = 0; i < load.cuts; ++i) world->cut(NeverWait());
     }
   }
 

@@ -1,5 +1,5 @@
-// Two consumers of one ledger behind a mutex, as in readers.cpp: each cut is merged into what both have pending, and a
-// drain takes what its own consumer has.
+// Two consumers of one epoch reader behind a mutex, as in drain_coordinator.cpp: each cut is merged into what both have
+// pending, and a drain takes what its own consumer has.
 #include "run.hpp"
 #include "world.hpp"
 
@@ -43,7 +43,7 @@ struct Readers : Suite<Readers<kWriters>, kWriters + 2> {
   void drain(Consumer& consumer) {
     mutex.lock(RL_INFO);
     scratch.clear_counts();
-    world->cut_into(scratch, Patient());
+    world->cut_into(scratch, AlwaysWait());
     for (Consumer& each : consumers) each.pending.merge_counts(scratch);
     consumer.seen |= world->contents(consumer.pending, consumer.seen);
     for (std::size_t i = 0; i < kWriters; ++i) world->check_complete(i, consumer.seen, world->cut_from());

@@ -21,7 +21,7 @@ struct Record : Suite<Record<kWriters, Fence>, kWriters + 1> {
     if (index < kWriters) {
       for (int i = 0; i < load.records; ++i) world->serve(index);
     } else {
-      for (int i = 0; i < load.cuts; ++i) world->cut(Patient());
+      for (int i = 0; i < load.cuts; ++i) world->cut(AlwaysWait());
     }
   }
 
@@ -30,7 +30,7 @@ struct Record : Suite<Record<kWriters, Fence>, kWriters + 1> {
   std::unique_ptr<Here> world;
 };
 
-/// Lifetime totals, which are read without a cut, as totals() in readers.cpp does: [S4], [T2].
+/// Lifetime totals, which are read without a cut, as totals() in drain_coordinator.cpp does: [S4], [T2].
 struct Totals : Suite<Totals, 2> {
   using Here = World<1, RelacyAsymmetricFence>;
 
@@ -46,7 +46,7 @@ struct Totals : Suite<Totals, 2> {
       world->serve(0);
       return;
     }
-    const detail::Slot<RelacyCells>& slot = world->slot(0);
+    const detail::Slot<RelacyAtomics>& slot = world->slot(0);
     std::uint64_t busy_ns = 0;
     for (const auto& bank : slot.banks) busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // [T2]
     const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);                 // after [T2]

@@ -2,7 +2,7 @@
 // already in the totals, or the region is another process's by now.
 #include "run.hpp"
 #include "world.hpp"
-// The code under test comes after Relacy's cells.
+// The code under test comes after Relacy's atomics.
 #include "sluice/detail/retired_totals.hpp"
 
 namespace sluice::models {
@@ -21,10 +21,10 @@ enum Count : int { kLongAgo, kBefore, kLate, kOther, kNext, kCounts };
 template <bool kReused>
 struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
   using Fence = RelacySymmetricFence;
-  using Totals = detail::RetiredTotals<RelacyCells, 1>;
+  using Totals = detail::RetiredTotals<RelacyAtomics, 1>;
 
   struct Region {
-    detail::Occupancy<RelacyCells> occupancy;
+    detail::Occupancy<RelacyAtomics> occupancy;
     RelacyAtomic<std::uint32_t> of;    ///< What is known of the process: here its own number.
     RelacyAtomic<std::uint64_t> word;  ///< What it has counted.
 

@@ -4,7 +4,7 @@
 
 #include <ctime>
 
-#include "relacy_cells.hpp"
+#include "relacy_atomics.hpp"
 
 namespace sluice::models {
 

@@ -2,7 +2,7 @@
 // that show the stores of a thread in another order than it made them.
 #include "run.hpp"
 #include "world.hpp"
-// The code under test comes after Relacy's cells.
+// The code under test comes after Relacy's atomics.
 #include "sluice/detail/whole_slots.hpp"
 
 namespace sluice::models {
@@ -36,12 +36,12 @@ struct Sums {
 /// the writers, as far as these see them: it stores new epochs.
 template <int kWriters, class WriterFence, class ReaderFence, bool kCuts = false>
 struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters + (kCuts ? 2 : 1)> {
-  using Cells = RelacyReadCells;
-  using Slot = detail::Slot<Cells>;
+  using Atomics = RelacyReadAtomics;
+  using Slot = detail::Slot<Atomics>;
 
   void before() {
-    epoch = std::make_unique<detail::Epoch<Cells>>();
-    held = std::make_unique<std::array<detail::Held<Cells>, kWriters>>();
+    epoch = std::make_unique<detail::Epoch<Atomics>>();
+    uncollected = std::make_unique<std::array<detail::UncollectedExtremes<Atomics>, kWriters>>();
     slots = std::make_unique<std::array<Slot, kWriters>>();
     watched = std::make_unique<Watched<RelacyReadCounter::Watch>>();
     for (Slot& slot : *slots) {
@@ -56,7 +56,7 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
       for (auto& bank : slot.banks) {
         for (auto* const cell : {&bank.tag, &bank.first_start_ns, &bank.count, &bank.busy_ns}) cell->set_writer(writer);
       }
-      for (auto& cell : (*held)[i].banks) cell.set_constant();
+      for (auto& cell : (*uncollected)[i].banks) cell.set_constant();
     }
     if (kCuts) {
       epoch->value.set_writer(kWriters + 1);
@@ -87,9 +87,9 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
     const std::uint64_t weight = std::uint64_t{1} << served[i]++;
     const std::uint64_t start_ns = tick();
     (*slots)[i].begin(start_ns);
-    const detail::Place<Cells> place{
-        .slot = &(*slots)[i], .epoch = epoch.get(), .held = &(*held)[i], .phases = kEmbeddedPhases};
-    detail::record<WriterFence>(place, start_ns, start_ns + weight, {.output_bytes = weight});
+    const detail::RecordTarget<Atomics> target{
+        .slot = &(*slots)[i], .epoch = epoch.get(), .uncollected = &(*uncollected)[i], .phases = kEmbeddedPhases};
+    detail::record<WriterFence>(target, start_ns, start_ns + weight, {.output_bytes = weight});
   }
 
   void read() {
@@ -123,8 +123,8 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
 
   static constexpr int kTries = 2;
 
-  std::unique_ptr<detail::Epoch<Cells>> epoch;
-  std::unique_ptr<std::array<detail::Held<Cells>, kWriters>> held;
+  std::unique_ptr<detail::Epoch<Atomics>> epoch;
+  std::unique_ptr<std::array<detail::UncollectedExtremes<Atomics>, kWriters>> uncollected;
   std::unique_ptr<std::array<Slot, kWriters>> slots;
   std::unique_ptr<Watched<RelacyReadCounter::Watch>> watched;
   std::array<std::uint64_t, kWriters> served{};

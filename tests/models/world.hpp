@@ -1,10 +1,10 @@
-// Slots, epoch and ledger in Relacy's cells, the requests that a scenario serves in them, and what windows must then
+// Slots, epoch and reader in Relacy's atomics, the requests that a scenario serves in them, and what windows must then
 // show, computed from the requests alone.
 #pragma once
 
-#include "relacy_cells.hpp"
-// The code under test comes after Relacy's cells, whose macros are gone by then.
-#include "sluice/detail/ledger.hpp"
+#include "relacy_atomics.hpp"
+// The code under test comes after Relacy's atomics, whose macros are gone by then.
+#include "sluice/detail/epoch_reader.hpp"
 
 namespace sluice::models {
 
@@ -14,16 +14,16 @@ inline void require(bool holds, const char* what) {
 }
 
 /// Waits for as long as it takes.
-struct Patient {
-  static constexpr bool kPatient = true;
+struct AlwaysWait {
+  static constexpr bool kWaits = true;
   bool operator()() const {
     waiting.wait();
     return true;
   }
 };
 
-struct Impatient {
-  static constexpr bool kPatient = false;
+struct NeverWait {
+  static constexpr bool kWaits = false;
   bool operator()() const { return false; }
 };
 
@@ -44,10 +44,10 @@ using Requests = std::uint64_t;
 template <std::size_t kSlots, class Fence>
 class World {
  public:
-  using Cells = RelacyCells;
+  using Atomics = RelacyAtomics;
   static constexpr std::uint64_t kStartNs = 1000;
 
-  World() : ledger_({&epoch_, &high_water_, held_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
+  World() : reader_({&epoch_, &high_water_, uncollected_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
 
   static Window empty_window() {
     Window window;
@@ -55,8 +55,8 @@ class World {
     return window;
   }
 
-  detail::SlotArray<Cells> array() { return {&epoch_, &high_water_, held_, slots_, kSlots}; }
-  detail::Slot<Cells>& slot(std::size_t i) { return slots_[i]; }
+  detail::SlotArray<Atomics> array() { return {&epoch_, &high_water_, uncollected_, slots_, kSlots}; }
+  detail::Slot<Atomics>& slot(std::size_t i) { return slots_[i]; }
 
   /// For scenarios in which no slot changes hands: thread i has slot i, and thread kSlots is the only reader.
   void claim_all() {
@@ -66,15 +66,15 @@ class World {
     }
     high_water_.store(kSlots, std::memory_order_relaxed);
     high_water_.set_constant();
-    cut(Patient());
+    cut(AlwaysWait());
     for (std::size_t i = 0; i < kSlots; ++i) {
       const int writer = static_cast<int>(i);
       slots_[i].sequence.set_writer(writer);
       slots_[i].start_ns.set_writer(writer);
-      for (detail::EpochBank<Cells>& bank : slots_[i].banks) {
+      for (detail::EpochBank<Atomics>& bank : slots_[i].banks) {
         for (auto* const cell : {&bank.tag, &bank.first_start_ns, &bank.count, &bank.busy_ns}) cell->set_writer(writer);
       }
-      for (auto& cell : held_[i].banks) cell.set_writer(kSlots);
+      for (auto& cell : uncollected_[i].banks) cell.set_writer(kSlots);
     }
     epoch_.value.set_writer(kSlots);
   }
@@ -82,7 +82,7 @@ class World {
   /// Checks the counter of every bank that `which` gives.
   template <class Which>
   void watch(Which which) {
-    for (detail::Slot<Cells>& slot : slots_) {
+    for (detail::Slot<Atomics>& slot : slots_) {
       for (auto& bank : slot.banks) watched_.add(&which(bank.sums));
     }
   }
@@ -113,34 +113,36 @@ class World {
   void finish(std::size_t n) {
     Served& request = requests_[n];
     request.stop_ns = tick();
-    const detail::Place<Cells> place{
-        .slot = &slots_[request.slot], .epoch = &epoch_, .held = &held_[request.slot], .phases = kEmbeddedPhases};
-    detail::record<Fence>(place, request.start_ns, request.stop_ns, request.done);
+    const detail::RecordTarget<Atomics> target{.slot = &slots_[request.slot],
+                                               .epoch = &epoch_,
+                                               .uncollected = &uncollected_[request.slot],
+                                               .phases = kEmbeddedPhases};
+    detail::record<Fence>(target, request.start_ns, request.stop_ns, request.done);
     request.recorded_at = tick();
   }
 
   void serve(std::size_t slot) { finish(begin(slot)); }
 
   /// A cut into `window`, without checks.
-  template <class MayWait>
-  void cut_into(Window& window, MayWait may_wait) {
+  template <class TryWait>
+  void cut_into(Window& window, TryWait try_wait) {
     before_cut_from_ = std::exchange(cut_from_, tick());
     fence_at = 0;
-    const bool whole = ledger_.template cut<Fence>(tick(), window, may_wait);
+    const bool whole = reader_.template cut<Fence>(tick(), window, try_wait);
     require(whole, "a cut that the fence refused");
     cut_to_ = tick();
   }
 
   /// A cut, and all checks of its window.
-  template <class MayWait>
-  void cut(MayWait may_wait) {
+  template <class TryWait>
+  void cut(TryWait try_wait) {
     window_.clear_counts();
-    cut_into(window_, may_wait);
+    cut_into(window_, try_wait);
     const Requests inside = contents(window_, seen_);
     seen_ |= inside;
     for (std::size_t i = 0; i < kSlots; ++i) {
-      const bool strict = MayWait::kPatient || !recording_since(i, before_cut_from_);
-      if (strict) check_complete(i, seen_, MayWait::kPatient ? cut_from_ : before_cut_from_);
+      const bool strict = TryWait::kWaits || !recording_since(i, before_cut_from_);
+      if (strict) check_complete(i, seen_, TryWait::kWaits ? cut_from_ : before_cut_from_);
       check_busy(i, inside, strict);
     }
   }
@@ -149,7 +151,7 @@ class World {
   void end() {
     alone = true;
     now += 1000;
-    cut(Patient());
+    cut(AlwaysWait());
     for (std::size_t n = 0; n < served_; ++n) {
       if (requests_[n].recorded_at != 0) require((seen_ & bit(n)) != 0, "a request in no window");
     }
@@ -195,8 +197,8 @@ class World {
     return inside;
   }
 
-  /// What was recorded on a slot by then has been seen. A patient cut must show all that was over when it began; one
-  /// that waits for nobody looks for what was put off before its own fence, and may find it one cut later.
+  /// What was recorded on a slot by then has been seen. A cut that waits must show all that was over when it began; one
+  /// that waits for nobody looks for what was deferred before its own fence, and may find it one cut later.
   void check_complete(std::size_t slot, Requests seen, std::uint64_t by) const {
     for (std::size_t n = 0; n < served_; ++n) {
       const Served& request = requests_[n];
@@ -233,13 +235,13 @@ class World {
 
   static void observe(std::uint64_t us, PhaseWindow& phase) {
     phase.total_us += us;
-    ++phase.buckets[Grid::bucket_of(us)];
+    ++phase.buckets[BucketLayout::bucket_of(us)];
     phase.smallest_us = std::min(phase.smallest_us, us);
     phase.largest_us = std::max(phase.largest_us, us);
   }
 
   /// True if some record of the slot was under way between then and the end of the last cut: its share may have been
-  /// put off.
+  /// deferred.
   [[nodiscard]] bool recording_since(std::size_t slot, std::uint64_t from) const {
     for (std::size_t n = 0; n < served_; ++n) {
       const Served& request = requests_[n];
@@ -254,8 +256,8 @@ class World {
   /// never less than what the window has of it.
   void check_busy(std::size_t i, Requests inside, bool strict) {
     const SlotWindow& slot = window_.slots[i];
-    const std::uint64_t cut_ns = ledger_.cut_ns();
-    const std::uint64_t period_ns = cut_ns - ledger_.previous_cut_ns();
+    const std::uint64_t cut_ns = reader_.cut_ns();
+    const std::uint64_t period_ns = cut_ns - reader_.previous_cut_ns();
     require(slot.busy_ns <= period_ns, "busy for longer than the window");
     Served* spans = nullptr;
     for (std::size_t n = 0; n < served_; ++n) {
@@ -282,12 +284,12 @@ class World {
     shown_ns_[i] += slot.busy_ns;
   }
 
-  detail::Epoch<Cells> epoch_;
+  detail::Epoch<Atomics> epoch_;
   RelacyAtomic<std::uint32_t> high_water_;
-  detail::Held<Cells> held_[kSlots];
-  detail::Slot<Cells> slots_[kSlots];
+  detail::UncollectedExtremes<Atomics> uncollected_[kSlots];
+  detail::Slot<Atomics> slots_[kSlots];
   Watched<RelacyCounter::Watch> watched_;
-  detail::Ledger<Cells> ledger_;
+  detail::EpochReader<Atomics> reader_;
   Window window_;
   std::array<Served, 16> requests_;
   std::size_t served_ = 0;

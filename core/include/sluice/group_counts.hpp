@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sluice/grid.hpp"
+#include "sluice/bucket_layout.hpp"
 #include "sluice/phase.hpp"
 
 namespace sluice {
@@ -20,7 +20,7 @@ constexpr std::uint64_t saturated_sum(std::uint64_t a, std::uint64_t b) noexcept
 
 struct PhaseCounts {
   std::uint64_t total_us = 0;
-  std::array<std::uint64_t, Grid::kBuckets> buckets{};
+  std::array<std::uint64_t, BucketLayout::kBuckets> buckets{};
 };
 
 struct GroupCounts {
@@ -36,7 +36,7 @@ struct GroupCounts {
   std::uint64_t process_cpu_us = 0;
   std::array<PhaseCounts, kPhases> phases{};  ///< By Phase.
 
-  static constexpr std::size_t kWords = 14 + kPhases * (1 + Grid::kBuckets);
+  static constexpr std::size_t kWords = 14 + kPhases * (1 + BucketLayout::kBuckets);
   using Words = std::array<std::uint64_t, kWords>;
 
   /// Adds each counter by saturated_sum().

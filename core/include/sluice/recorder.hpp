@@ -21,11 +21,11 @@
 #include "absl/status/statusor.h"
 #include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
+#include "sluice/detail/overflow_counters.hpp"
 #include "sluice/detail/slot.hpp"
-#include "sluice/detail/spill.hpp"
-#include "sluice/marks.hpp"
 #include "sluice/phase.hpp"
 #include "sluice/slow_requests.hpp"
+#include "sluice/timestamps.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -40,7 +40,7 @@ class Worker;
 class Request {
  public:
   Request(Request&& other) noexcept
-      : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), spill_id_(other.spill_id_) {}
+      : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), overflow_id_(other.overflow_id_) {}
   Request& operator=(Request&&) = delete;
   ~Request() {
     if (worker_ != nullptr) abandon();
@@ -61,19 +61,19 @@ class Request {
   }
 
   [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
-  /// In the worker's slot, and not in the spill.
-  [[nodiscard]] bool in_slot() const noexcept { return spill_id_ == 0; }
+  /// In the worker's slot, and not in the overflow counters.
+  [[nodiscard]] bool in_slot() const noexcept { return overflow_id_ == 0; }
 
  private:
   friend class Worker;
-  Request(Worker* worker, std::uint64_t start_ns, std::uint32_t spill_id) noexcept
-      : worker_(worker), start_ns_(start_ns), spill_id_(spill_id) {}
+  Request(Worker* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
+      : worker_(worker), start_ns_(start_ns), overflow_id_(overflow_id) {}
   void abandon() noexcept;
   [[gnu::cold]] void cancel_at(const Worker& worker) const noexcept;
 
   Worker* worker_;
   std::uint64_t start_ns_;
-  std::uint32_t spill_id_;  ///< 0: in the worker's slot.
+  std::uint32_t overflow_id_;  ///< 0: in the worker's slot.
 };
 
 /// A thread's place in a recorder. Used by one thread at a time. Gives its slot back when destroyed, and what it
@@ -89,8 +89,8 @@ class Worker {
   ~Worker();
 
   /// Begins a request now. One that begins while another of this worker is in flight, or on a worker that found no free
-  /// slot, is counted in the spill: all its fields are recorded, but its time in flight is not seen before it ends.
-  /// Wait-free.
+  /// slot, is counted in the overflow counters: all its fields are recorded, but its time in flight is not seen before
+  /// it ends. Wait-free.
   [[nodiscard]] Request begin() noexcept;
 
   /// The same with the instant given: monotonic nanoseconds of the recorder's clock.
@@ -98,24 +98,25 @@ class Worker {
 
   /// The slot, from 0. Requests of a worker without a slot are listed with the last.
   [[nodiscard]] std::size_t slot() const noexcept { return slot_index_; }
-  [[nodiscard]] bool has_slot() const noexcept { return place_.slot != nullptr; }
+  [[nodiscard]] bool has_slot() const noexcept { return target_.slot != nullptr; }
 
  private:
   friend class Recorder;
   friend class Request;
   void swap(Worker& other) noexcept;
-  /// Begins a request where begin() does not at once: in the spill, or in a slot that a fork has taken from this
-  /// worker. Gives the spill's id; 0: in the slot.
+  /// Begins a request where begin() does not at once: in the overflow counters, or in a slot that a fork has taken from
+  /// this worker. Returns the id of the overflow counters; 0: in the slot.
   [[nodiscard, gnu::cold]] std::uint32_t begin_elsewhere(std::uint64_t now_ns) noexcept;
-  /// Ends a request where finish() does not at once: in the spill, or in a slot with a full fence.
+  /// Ends a request where finish() does not at once: in the overflow counters, or in a slot with a full fence.
   [[gnu::noinline]] void finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                          std::uint32_t spill_id) const noexcept;
+                                          std::uint32_t overflow_id) const noexcept;
   /// Ends a request that was dropped.
-  [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t spill_id) noexcept;
+  [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept;
 
   Recorder* recorder_ = nullptr;
-  detail::Place<detail::ProductionCells> place_;  ///< Without a slot: everything goes to the spill.
-  detail::Spill* spill_ = nullptr;
+  detail::RecordTarget<detail::ProductionAtomics>
+      target_;  ///< Without a slot: everything goes to the overflow counters.
+  detail::OverflowCounters* overflow_ = nullptr;
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;
   std::uint32_t owned_ = 0;  ///< The state of the slot while it is this worker's.
@@ -156,7 +157,8 @@ class Recorder {
     Mode mode = Mode::kEmbedded;
     const Clock* clock = nullptr;  ///< Not owned; null: the system's.
     bool allow_membarrier = true;  ///< False: writers pay a full fence a record, as on kernels without membarrier.
-    MeasurePhases measure_phases = set_spans;          ///< What hosts make of the marks of each request.
+    MeasurePhases measure_phases =
+        overlapping_phases;                            ///< How hosts derive phases from the timestamps of each request.
     std::optional<std::uint64_t> slow_threshold_us{};  ///< Requests that last as long are kept; none: no request is.
     /// Where workers record: whole zeroed pages, memory_bytes(threads) of them at least, that outlive the recorder and
     /// may be shared with processes that read them. What was counted stays in them. Empty: memory of its own.
@@ -181,7 +183,8 @@ class Recorder {
 
   /// A worker for requests that belong to no thread: any number of threads may use it at the same time, any number of
   /// its requests may be in flight, and each may be finished by another thread than the one that began it. All is
-  /// counted in the spill: lock-free, with atomic additions; the lists by slot show it with the last slot in use.
+  /// counted in the overflow counters: lock-free, with atomic additions; the lists by slot show it with the last slot
+  /// in use.
   [[nodiscard]] Worker attach_shared();
 
   /// A new reader whose first window begins now. Blocks as a drain does. Throws std::bad_alloc.
@@ -203,14 +206,14 @@ class Recorder {
   friend class Reader;
   friend class Worker;
   struct Memory;  // What workers write: a mapping that a forked child finds zeroed.
-  class Readers;  // What drains use, behind a mutex.
+  class DrainCoordinator;
 
   Worker worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
   void release(std::size_t slot, std::uint32_t owned) noexcept;
-  std::uint32_t begin_spilled() noexcept;
+  std::uint32_t begin_overflow() noexcept;
   std::uint32_t next_number() noexcept { return next_number_.fetch_add(1, std::memory_order_relaxed); }  // only unique
-  Readers& readers();
+  DrainCoordinator& coordinator();
   void remove_reader(std::uint64_t id) noexcept;
   void recover_from_fork();
 
@@ -218,19 +221,20 @@ class Recorder {
   bool asymmetric_;
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<SlowRequests> slow_requests_;
-  /// Numbers claims, readers and spills. A forked child counts on from its parent's, so that what was made before the
-  /// fork is never taken for what is made after it.
+  /// Numbers claims, readers and overflow counters. A forked child counts on from its parent's, so that what was made
+  /// before the fork is never taken for what is made after it.
   std::atomic<std::uint32_t> next_number_{1};
-  std::atomic<Readers*> readers_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
+  std::atomic<DrainCoordinator*>
+      coordinator_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
 };
 
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
 inline Request Worker::begin(std::uint64_t now_ns) noexcept {
-  if (place_.slot != nullptr &&
-      place_.slot->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
-      place_.slot->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
-    place_.slot->begin(now_ns);
+  if (target_.slot != nullptr &&
+      target_.slot->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
+      target_.slot->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
+    target_.slot->begin(now_ns);
     return {this, now_ns, 0};
   }
   return {this, now_ns, begin_elsewhere(now_ns)};
@@ -244,14 +248,14 @@ inline void Request::finish(const Completion& done) noexcept {
 [[gnu::always_inline]] inline void Request::finish(const Completion& done, std::uint64_t now_ns) noexcept {
   if (worker_ == nullptr) return;
   const Worker& worker = *std::exchange(worker_, nullptr);
-  if (spill_id_ != 0 || !worker.asymmetric_) [[unlikely]] {
-    worker.finish_elsewhere(done, start_ns_, now_ns, spill_id_);
+  if (overflow_id_ != 0 || !worker.asymmetric_) [[unlikely]] {
+    worker.finish_elsewhere(done, start_ns_, now_ns, overflow_id_);
     return;
   }
-  if (worker.place_.slot->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
-  detail::record<detail::AsymmetricFence>(worker.place_, start_ns_, now_ns, done);
+  if (worker.target_.slot->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
+  detail::record<detail::AsymmetricFence>(worker.target_, start_ns_, now_ns, done);
 }
 
-inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, spill_id_); }
+inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
 
 }  // namespace sluice

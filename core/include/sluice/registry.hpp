@@ -1,26 +1,32 @@
 // The processes of a server, each recording in memory that it shares with the others: any process reads totals by group
 // that never go down, whichever processes are killed and replaced.
 //
-//   parent     Registry registry(state); registry.open(bytes); registry.pre_allocate(demands);
-//              const int slot = registry.reserve({.group = registry.group("web", Mode::kDaemon).index}, 25);
-//              fork(), then registry.started(slot, pid), and when it was waited for, registry.ended(pid)
-//   child      sluice::Recorder recorder({.threads = 25, .memory = registry.isolate_to(slot)});
-//   or         the same with registry.enter(slot), in a process that is to read() what all have counted
+//   parent   Registry registry(state);
+//            if (absl::Status status = registry.open(bytes); !status.ok()) return status;
+//            const auto group = registry.group("web", Mode::kDaemon);
+//            status = registry.pre_allocate({{{.group = group->id}, threads, processes}});
+//            const auto slot = registry.reserve({.group = group->id}, threads);
+//            fork(), then registry.started(*slot, pid); once the child was waited for, registry.ended(pid)
+//   child    Recorder recorder({.threads = threads, .memory = registry.isolate_to(*slot)});
+//   or       registry.enter(*slot) instead, in a process that calls read() itself
 //
-// No process has to trust another of its own kind. The parent decides on one thread who records where; its bookkeeping
-// lies in its private memory, and nothing that another process can write is used for more than to be added up, within
-// bounds. A process can write its own region and no other: regions are separate memory files, writable mappings are not
+// Processes need not trust one another. The parent decides on one thread which process records where. Its bookkeeping
+// lies in its private memory, and what other processes can write is used for nothing but to be added up, within bounds.
+// A process can write its own region and no other: regions are separate memory files, writable mappings are not
 // inherited, and what a process may read it maps from a descriptor that was opened for reading, so that the kernel
-// never lets it become writable. The argument for readings is in docs/memory-model.md, "Processes".
+// never lets it become writable. The argument for readings is in docs/memory-model.md, "Processes"; errors are listed
+// in docs/errors.md.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "sluice/group_counts.hpp"
 #include "sluice/phase.hpp"
@@ -29,155 +35,197 @@ namespace sluice {
 
 struct RegistryTable;
 
-/// Counts of one process group, or of all. `counts` never go down from one reading to the next, while processes end and
-/// others begin; the rest is of the processes that live.
-struct GroupReading {
-  std::string name;
-  Mode mode = Mode::kEmbedded;
-  GroupCounts counts = {};
-  std::uint64_t process_starts = 0;  ///< Number of processes ever started; never goes down.
-  std::uint64_t processes = 0;
-  std::uint64_t unlisted_processes = 0;  ///< Number of `processes` whose requests are not in here.
-  std::uint64_t threads = 0;             ///< Number of worker slots that have been used.
-  std::uint64_t threads_limit = 0;
-  std::uint64_t active_requests = 0;
-  std::uint64_t longest_request_ns = 0;  ///< Age of the request that has been in flight for longest; 0: there is none.
-  std::uint64_t resident_bytes = 0;
+/// \addtogroup processes
+/// @{
 
+/// Counts of one process group, or of all. `counts` and `process_starts` never go down from one reading to the next,
+/// while processes end and others begin; the other members describe the processes that live at the moment.
+struct GroupReading {
+  std::string name;                      ///< Name of the group; empty for the total.
+  Mode mode = Mode::kEmbedded;           ///< kDaemon for the total if any group is in daemon mode.
+  GroupCounts counts = {};               ///< Counts of living and ended processes.
+  std::uint64_t process_starts = 0;      ///< Number of processes ever started.
+  std::uint64_t processes = 0;           ///< Number of live processes.
+  std::uint64_t unlisted_processes = 0;  ///< Number of live processes whose requests `counts` leaves out.
+  std::uint64_t threads = 0;             ///< Number of worker slots that have been used.
+  std::uint64_t threads_limit = 0;       ///< Number of worker slots.
+  std::uint64_t active_requests = 0;     ///< Number of requests in flight.
+  std::uint64_t longest_request_ns = 0;  ///< Age of the oldest request in flight; 0 when idle.
+  std::uint64_t resident_bytes = 0;      ///< Resident memory of the live processes.
+
+  /// Adds the counts of another group. Sums stay at their largest value instead of overflowing.
   void add(const GroupReading& other) noexcept;
 };
 
+/// Counts of all processes of a server.
 struct ServerReading {
-  std::vector<GroupReading> groups;  ///< In the order in which they were first known.
-  GroupReading total;
+  std::vector<GroupReading> groups;  ///< One entry a group, in the order of the first call of Registry::group().
+  GroupReading total;                ///< Sum of `groups`.
 };
 
-/// A handle to the parent's state, or to the copy of it that a forked process has. Needs no end.
+/// A handle to the parent's state, or to the copy of the state that a forked process has. Cheap to copy; needs no end.
+///
+/// The parent calls all members on one thread. A forked process calls isolate_to() or enter() once, then read() on any
+/// thread if it has entered. No member blocks on another process.
 class Registry {
  public:
-  static constexpr std::size_t kGroups = 256;
-  static constexpr std::size_t kSlots = 8192;
-  static constexpr std::size_t kNameBytes = 128;
-  static constexpr int kNoSlot = -1;
+  static constexpr std::size_t kGroups = 256;     ///< Greatest number of groups.
+  static constexpr std::size_t kSlots = 8192;     ///< Greatest number of slots, and so of live processes.
+  static constexpr std::size_t kNameBytes = 128;  ///< Longest name of a group, its terminating zero included.
 
-  /// The parent's bookkeeping: plain private memory that it keeps for as long as it lives, all zeros at first. A forked
-  /// process has a copy, which it uses to find the mappings that it inherited.
+  /// A process group of this registry, as group() returned it. Meaningful in all processes of the server.
+  enum class GroupId : std::uint32_t {};
+  /// A slot of this registry, as reserve() returned it: the right of one process to record in one region.
+  enum class SlotId : std::uint32_t {};
+
+  /// The parent's bookkeeping: private memory that the parent keeps for as long as it lives, all zeros at first. A
+  /// forked process has a copy, in which it finds the mappings that it inherited. Members are the registry's own.
   struct ParentState {
+    /// Use of a slot.
     enum class Use : std::uint8_t { kFree, kReserved, kRunning };
 
-    struct Group {
-      char name[kNameBytes];
-      Mode mode;
+    /// A process group.
+    struct GroupEntry {
+      char name[kNameBytes];  ///< Terminated by a zero.
+      Mode mode;              ///< Mode of its first group() call.
     };
 
-    /// A slot of the registry: where one process records. A slot with memory keeps its group and its owner.
+    /// A slot: where one process records. A slot with memory keeps its group and its owner for ever.
     struct Allocation {
-      std::byte* writable;        ///< Null: the slot has no memory, and its process is not listed.
-      const std::byte* readable;  ///< The same pages, for whoever reads.
-      std::uint64_t bytes;
-      std::uint32_t group;
-      std::uint32_t owner;
-      std::uint32_t threads;
-      std::int32_t pid;
-      Use use;
+      std::byte* writable;        ///< Null: the slot has no memory, and its process is unlisted.
+      const std::byte* readable;  ///< The same pages, for readers.
+      std::uint64_t bytes;        ///< Size of the region.
+      std::uint32_t group;        ///< Index of its group.
+      std::uint32_t owner;        ///< Owner of its tenant.
+      std::uint32_t threads;      ///< Number of worker slots of its process.
+      std::int32_t pid;           ///< Its process while `use` is kRunning.
+      Use use;                    ///< Whether a process has it.
     };
 
-    RegistryTable* table;       ///< What the parent publishes to readers; null: the registry is not open.
-    const RegistryTable* view;  ///< The same pages, as readers map them.
-    std::uint64_t most_bytes;
-    std::uint64_t allocated_bytes;
-    std::uint64_t last_incarnation;
-    std::uint64_t ended_cpu_us;  ///< CPU time of the children whose end has been looked at.
-    std::uint32_t groups_used;
-    std::uint32_t slots_used;
-    Group groups[kGroups];
-    Allocation slots[kSlots];
+    RegistryTable* table;            ///< What the parent publishes to readers; null: the registry is not open.
+    const RegistryTable* view;       ///< The same pages, as readers map them.
+    std::uint64_t max_bytes;         ///< Bound of `allocated_bytes`.
+    std::uint64_t allocated_bytes;   ///< Sum of the sizes of all regions.
+    std::uint64_t last_incarnation;  ///< Number that the last process to start was given.
+    std::uint64_t ended_cpu_us;      ///< CPU time of the children whose end has been processed.
+    std::uint32_t groups_used;       ///< Number of entries of `groups` in use.
+    std::uint32_t slots_used;        ///< Number of entries of `slots` in use.
+    GroupEntry groups[kGroups];      ///< Process groups by GroupId.
+    Allocation slots[kSlots];        ///< Slots by SlotId.
   };
 
+  /// Uses `state`, which must outlive the handle. Opens nothing.
   explicit Registry(ParentState& state) noexcept : state_(state) {}
 
-  /// A number that differs between versions of this library that cannot use the same memory or the same state.
+  /// Returns a number that differs between versions of this library that cannot share memory or state.
   [[nodiscard]] static std::uint64_t layout() noexcept;
 
-  // The parent, on one thread.
+  /// \name Members for the parent, on one thread
+  /// @{
 
-  /// Makes what readers map, unless it is there. Regions will take at most `most_bytes` of address space in all; only
-  /// pages that are used are committed. False if the system has no memory to share.
-  bool open(std::size_t most_bytes) noexcept;
+  /// Creates the table that readers map, unless it exists. Regions will take at most `max_bytes` of address space in
+  /// all; only pages in use are committed. One memory file and two mappings.
+  /// \return FailedPrecondition if the state is of another layout(); otherwise, if the system cannot share memory, the
+  ///         code that absl::ErrnoToStatus() gives its error. The registry is then not open.
+  [[nodiscard]] absl::Status open(std::size_t max_bytes);
 
-  struct Group {
-    std::uint32_t index;
-    bool shared;  ///< There are too many groups: this one stands for all that came later.
+  /// The result of group().
+  struct GroupAssignment {
+    GroupId id;   ///< The group to use.
+    bool shared;  ///< True if kGroups groups exist already: `id` is the last of them, which counts for all later names.
   };
-  /// The group of this name, which is kept for ever.
-  [[nodiscard]] Group group(std::string_view name, Mode mode) noexcept;
+  /// Returns the group of this name and creates it if needed; a group exists for as long as the state does. A name is
+  /// cut to kNameBytes - 1 bytes. Costs a scan of the names.
+  /// \return FailedPrecondition if the registry is not open.
+  [[nodiscard]] absl::StatusOr<GroupAssignment> group(std::string_view name, Mode mode);
 
-  /// Processes that may write one another's regions. A process that outlives its parent's notice, because code of it
-  /// forked, can go on writing its region after the region was given to another process. So a region is never given
-  /// to a process of another group, or of another owner within the group.
+  /// Processes that may write one another's regions. A copy of a process that code of its own forked can go on writing
+  /// the region after the region was given to another process. So a region is never given to a process of another
+  /// group, or of another owner within the group.
   struct Tenant {
-    std::uint32_t group;
-    std::uint32_t owner = 0;  ///< A number of the caller's choice: the user as whom the processes run.
+    GroupId group;            ///< Group that counts what the processes record.
+    std::uint32_t owner = 0;  ///< Number of the caller's choice, such as the user id of the processes.
   };
 
   /// How many processes of a tenant may record at one time, each with so many worker threads.
   struct Demand {
-    Tenant tenant;
-    std::size_t threads;
-    std::size_t processes;
+    Tenant tenant;          ///< Tenant of the processes.
+    std::size_t threads;    ///< Worker threads of each process.
+    std::size_t processes;  ///< Number of processes alive at one time.
   };
-  /// Makes regions until there are enough for all demands. A process that is forked before this call cannot read
-  /// regions that it makes, so make them before the first fork. False, with errno set, if there is no room for all.
-  bool pre_allocate(std::vector<Demand> demands) noexcept;
+  /// Creates regions until there are enough for all demands. A process that is forked before this call cannot read the
+  /// regions that the call creates, so call it before the first fork. One memory file and two mappings a region.
+  /// \return FailedPrecondition if the registry is not open; ResourceExhausted if `max_bytes` or kSlots is reached;
+  ///         otherwise the code that absl::ErrnoToStatus() gives the error of the system. The regions that were created
+  ///         are kept; processes that find none are unlisted.
+  absl::Status pre_allocate(std::vector<Demand> demands);
 
-  /// A slot for a process that is about to be forked, which then inherits its region. The slot has memory if the tenant
-  /// has a free region for so many worker threads. kNoSlot if there are too many processes.
-  [[nodiscard]] int reserve(const Tenant& tenant, std::size_t threads) noexcept;
-  /// The process of a reserved slot has been forked: from now on it is read, and nobody else inherits its region.
-  void started(int slot, std::int32_t pid) noexcept;
-  /// No process takes the reserved slot.
-  void cancel(int slot) noexcept;
-  /// The same for every slot that is reserved and has no process.
+  /// Reserves a slot for a process that is about to be forked and then inherits its region. The slot has memory if the
+  /// tenant has a free region for so many worker threads, see memory_of(). Costs a scan of the slots.
+  /// \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots slots are in use: the process
+  ///         is then neither counted nor listed.
+  [[nodiscard]] absl::StatusOr<SlotId> reserve(const Tenant& tenant, std::size_t threads);
+  /// Publishes the process that was forked for a reserved slot: from now on readers count it, and no other process
+  /// inherits its region.
+  void started(SlotId slot, std::int32_t pid) noexcept;
+  /// Gives a reserved slot back, because no process was forked for it.
+  void cancel(SlotId slot) noexcept;
+  /// Gives back every slot that is reserved and has no process.
   void cancel_reserved() noexcept;
 
-  /// After a child has been waited for, any child: what it had counted is its group's from now on.
+  /// Retires a child that has been waited for: adds its counts to the totals of its group and frees its slot. Any child
+  /// may be given; the CPU time of one without a slot belongs to no group.
   void ended(std::int32_t pid) noexcept;
-  /// The same for all processes that do not exist any more.
+  /// Retires all processes that do not exist any more. One system call a live process.
   void reap_missing() noexcept;
-  /// CPU time of children that have ended by now belongs to no group. After all ends have been looked at.
+  /// Assigns the CPU time of all children that have ended so far to no group. Call it once their ends were processed.
   void forget_other_children() noexcept;
+  /// @}
 
-  // A forked process with a slot. Both give the memory to record in; empty: the process has to use its own. The process
-  // has to call one of them before it runs code that it does not trust.
+  /// \name Members for a forked process
+  /// A forked process calls one of the two before it runs code that it does not trust. Both return the memory to record
+  /// in. It is empty for a slot without memory, and without a slot: the process then records in memory of its own.
+  /// @{
 
-  /// Unmaps everything else that the registry shares: afterwards the registry is closed for this process.
-  [[nodiscard]] std::span<std::byte> isolate_to(int slot) noexcept;
-  /// Keeps what can be read, and nothing else that can be written.
-  [[nodiscard]] std::span<std::byte> enter(int slot) noexcept;
+  /// Unmaps everything that the registry shares but the region of the slot. Afterwards the registry is closed for this
+  /// process. At most two system calls a slot.
+  [[nodiscard]] std::span<std::byte> isolate_to(std::optional<SlotId> slot) noexcept;
+  /// Unmaps everything that is writable but the region of the slot. What can be read stays, for read().
+  [[nodiscard]] std::span<std::byte> enter(std::optional<SlotId> slot) noexcept;
+  /// @}
 
-  /// The region of a slot: in the parent, and in the process that it was reserved for.
-  [[nodiscard]] std::span<std::byte> memory_of(int slot) const noexcept;
+  /// Returns the region of a slot, or empty for a slot without memory. For the parent, and for the process that the
+  /// slot was reserved for.
+  [[nodiscard]] std::span<std::byte> memory_of(SlotId slot) const noexcept;
 
-  // The parent, or a process that has entered.
-
-  /// What all processes have counted. Takes no lock, and waits for none: a process that ends meanwhile has it read a
-  /// group again. Unavailable when that happens again and again, and when a process records in a region that was made
-  /// after the caller was forked. Throws std::bad_alloc.
+  /// Returns the counts of all processes. For the parent and for processes that have entered, on any thread. Takes no
+  /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, up to 200 times with
+  /// pauses of half a millisecond. Costs two system calls a live process and a look at each of its worker slots.
+  /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended during each of the tries,
+  /// or
+  ///         if a process records in a region that was created after the caller was forked. Try again at the next
+  ///         scrape.
+  /// \throws std::bad_alloc
   [[nodiscard]] absl::StatusOr<ServerReading> read() const;
 
  private:
   using Allocation = ParentState::Allocation;
 
   [[nodiscard]] bool is_open() const noexcept { return state_.view != nullptr; }
+  [[nodiscard]] Allocation& allocation(SlotId slot) const noexcept {
+    return state_.slots[static_cast<std::uint32_t>(slot)];
+  }
   [[nodiscard]] std::span<Allocation> used_slots() const noexcept { return {state_.slots, state_.slots_used}; }
-  [[nodiscard]] int add_slot() noexcept;
-  bool allocate(const Tenant& tenant, std::uint64_t bytes) noexcept;
-  [[nodiscard]] int free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept;
-  [[nodiscard]] int free_slot_without_memory() noexcept;
-  void retire(std::size_t slot) noexcept;
-  void drop_writable_but(const Allocation* own) noexcept;
+  [[nodiscard]] std::optional<SlotId> add_slot() noexcept;
+  [[nodiscard]] absl::Status allocate(const Tenant& tenant, std::uint64_t bytes);
+  [[nodiscard]] std::optional<SlotId> free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept;
+  [[nodiscard]] std::optional<SlotId> free_slot_without_memory() noexcept;
+  void retire(SlotId slot) noexcept;
+  void unmap_writable_except(const Allocation* own) noexcept;
 
   ParentState& state_;
 };
+
+/// @}
 
 }  // namespace sluice

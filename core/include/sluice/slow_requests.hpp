@@ -14,8 +14,8 @@
 
 #include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
-#include "sluice/marks.hpp"
 #include "sluice/resources.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice {
 
@@ -38,7 +38,8 @@ inline constexpr std::array<std::size_t, kRequestTexts> kRequestTextMax = {40, 1
 using RequestTexts = std::array<std::string_view, kRequestTexts>;
 
 /// One slow request. While it is in flight its duration and phases are those so far, and what is measured at the end is
-/// 0. The phases of a request in flight are stages (see set_stages()); those of a completed one are its host's.
+/// 0. The phases of a request in flight follow one another (see sequential_phases()); those of a completed one are its
+/// host's.
 struct SlowRequest {
   bool active = false;
   std::size_t thread_id = 0;     ///< From 1.
@@ -73,8 +74,9 @@ class SlowRequests {
   // For the thread that has the worker slot, of the one request that it has in flight there. Wait-free, without
   // allocation; the system is asked for the time only.
 
-  /// Marks that lie ahead are 0. Without the time of acceptance the request began now.
-  void begin(std::size_t slot, const Marks& marks, const RequestTexts& texts, std::uint64_t server_pid) noexcept;
+  /// Timestamps of what has not happened are 0. Without the time of acceptance the request began now.
+  void begin(std::size_t slot, const Timestamps& timestamps, const RequestTexts& texts,
+             std::uint64_t server_pid) noexcept;
   void enter(std::size_t slot, std::uint64_t entered_ns) noexcept;
   void leave(std::size_t slot, std::uint64_t left_ns) noexcept;
   /// It is given up: no reader sees it any more.

@@ -1,5 +1,5 @@
-// Views of a histogram: coarser grids whose bounds are some of the grid's, so that each entry is a sum of whole buckets
-// and every count is exact.
+// Views of a histogram: coarser layouts whose bounds are some of BucketLayout's, so that each entry is a sum of whole
+// buckets and every count is exact.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include "sluice/grid.hpp"
+#include "sluice/bucket_layout.hpp"
 
 namespace sluice {
 
@@ -23,16 +23,16 @@ class View {
 
   /// The first bucket of an entry; of the one after the last, the number of buckets.
   [[nodiscard]] constexpr std::size_t first(std::size_t entry) const noexcept {
-    return entry < firsts_.size() ? firsts_[entry] : Grid::kBuckets;
+    return entry < firsts_.size() ? firsts_[entry] : BucketLayout::kBuckets;
   }
 
   /// The smallest duration of an entry; 0 for the first.
   [[nodiscard]] constexpr std::uint64_t lower_bound_us(std::size_t entry) const noexcept {
-    return Grid::lower_bound_us(first(entry));
+    return BucketLayout::lower_bound_us(first(entry));
   }
 
   /// How many durations fall into an entry, which must be less than size().
-  [[nodiscard]] constexpr std::uint64_t count(const std::array<std::uint64_t, Grid::kBuckets>& buckets,
+  [[nodiscard]] constexpr std::uint64_t count(const std::array<std::uint64_t, BucketLayout::kBuckets>& buckets,
                                               std::size_t entry) const noexcept {
     std::size_t bucket = firsts_[entry];
     std::uint64_t sum = buckets[bucket];  // most have one
@@ -47,7 +47,7 @@ class View {
 namespace detail {
 
 template <std::size_t kBounds>
-constexpr bool of_grid(const std::array<std::uint64_t, kBounds>& some) {
+constexpr bool in_layout(const std::array<std::uint64_t, kBounds>& some) {
   return std::is_sorted(some.begin(), some.end()) &&
          std::includes(bounds::kAll.begin(), bounds::kAll.end(), some.begin(), some.end());
 }
@@ -55,26 +55,26 @@ constexpr bool of_grid(const std::array<std::uint64_t, kBounds>& some) {
 template <std::size_t kBounds>
 constexpr std::array<std::uint8_t, kBounds + 1> first_buckets(const std::array<std::uint64_t, kBounds>& some) {
   std::array<std::uint8_t, kBounds + 1> firsts{};
-  for (std::size_t i = 0; i < kBounds; ++i) firsts[i + 1] = static_cast<std::uint8_t>(Grid::bucket_of(some[i]));
+  for (std::size_t i = 0; i < kBounds; ++i) firsts[i + 1] = static_cast<std::uint8_t>(BucketLayout::bucket_of(some[i]));
   return firsts;
 }
 
 inline constexpr auto kOctaveBounds = [] {
   constexpr std::size_t kBelow = bounds::kUpToMillisecond.size();
-  std::array<std::uint64_t, kBelow + bounds::kQuarters.size() / bounds::kQuartersOfOctave> octaves{};
+  std::array<std::uint64_t, kBelow + bounds::kQuarterOctaves.size() / bounds::kQuartersOfOctave> octaves{};
   std::copy(bounds::kUpToMillisecond.begin(), bounds::kUpToMillisecond.end(), octaves.begin());
   for (std::size_t i = kBelow; i < octaves.size(); ++i) {
-    octaves[i] = bounds::kQuarters[bounds::kQuartersOfOctave * (i - kBelow + 1) - 1];
+    octaves[i] = bounds::kQuarterOctaves[bounds::kQuartersOfOctave * (i - kBelow + 1) - 1];
   }
   return octaves;
 }();
 
-static_assert(Grid::kBuckets <= UINT8_MAX);
-static_assert(of_grid(bounds::kQuarters) && of_grid(kOctaveBounds) && of_grid(bounds::kConventions));
+static_assert(BucketLayout::kBuckets <= UINT8_MAX);
+static_assert(in_layout(bounds::kQuarterOctaves) && in_layout(kOctaveBounds) && in_layout(bounds::kOtelHttpBounds));
 
-inline constexpr auto kQuarterFirsts = first_buckets(bounds::kQuarters);
+inline constexpr auto kQuarterOctaveFirsts = first_buckets(bounds::kQuarterOctaves);
 inline constexpr auto kOctaveFirsts = first_buckets(kOctaveBounds);
-inline constexpr auto kConventionFirsts = first_buckets(bounds::kConventions);
+inline constexpr auto kOtelHttpFirsts = first_buckets(bounds::kOtelHttpBounds);
 inline constexpr auto kAllFirsts = first_buckets(bounds::kAll);
 
 }  // namespace detail
@@ -82,15 +82,15 @@ inline constexpr auto kAllFirsts = first_buckets(bounds::kAll);
 namespace views {
 
 /// 65 entries: 16 octaves from 1 ms in quarters, and what is longer. What is shorter is in the first.
-inline constexpr View kQuarters(detail::kQuarterFirsts);
+inline constexpr View kQuarterOctaves(detail::kQuarterOctaveFirsts);
 /// 25 entries: octaves from 1/128 ms to 65536 ms, and what is shorter and longer.
 inline constexpr View kOctaves(detail::kOctaveFirsts);
 /// 15 entries: the bounds that OpenTelemetry advises for the duration of requests to a server.
-inline constexpr View kConventions(detail::kConventionFirsts);
-/// Every bucket of the grid.
+inline constexpr View kOtelHttpBounds(detail::kOtelHttpFirsts);
+/// Every bucket of the layout.
 inline constexpr View kAll(detail::kAllFirsts);
 
-static_assert(kQuarters.size() == 65 && kAll.size() == Grid::kBuckets);
+static_assert(kQuarterOctaves.size() == 65 && kAll.size() == BucketLayout::kBuckets);
 
 }  // namespace views
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "sluice/grid.hpp"
+#include "sluice/bucket_layout.hpp"
 #include "sluice/phase.hpp"
 #include "sluice/resources.hpp"
 
@@ -19,7 +19,7 @@ struct PhaseWindow {
   std::uint64_t total_us = 0;
   std::uint64_t smallest_us = UINT64_MAX;  ///< UINT64_MAX: nothing observed; see min_us().
   std::uint64_t largest_us = 0;
-  std::array<std::uint64_t, Grid::kBuckets> buckets{};
+  std::array<std::uint64_t, BucketLayout::kBuckets> buckets{};
 
   [[nodiscard]] bool observed() const noexcept { return smallest_us != UINT64_MAX; }
   [[nodiscard]] std::optional<std::uint64_t> min_us() const noexcept;

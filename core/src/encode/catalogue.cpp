@@ -6,19 +6,20 @@
 #include <cstddef>
 
 #include "encode/families.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::encode {
 namespace {
 
-void single(Visitor& to, const Family& family, const Span& span, const Amount& amount) {
-  to.begin(family, span);
+void single(Visitor& to, const Family& family, const Interval& interval, const Amount& amount) {
+  to.begin(family, interval);
   to.point({}, amount);
   to.end();
 }
 
-void visit_phases(const Window& window, const Span& span, PhaseSet phases, Visitor& to) {
+void visit_phases(const Window& window, const Interval& interval, PhaseSet phases, Visitor& to) {
   if (phases.has(Phase::kRequest)) {
-    to.begin(kDuration, span);
+    to.begin(kDuration, interval);
     to.histogram({}, Phase::kRequest, window[Phase::kRequest]);
     to.end();
   }
@@ -26,7 +27,7 @@ void visit_phases(const Window& window, const Span& span, PhaseSet phases, Visit
   for (std::size_t i = 0; i < phases_of(window.mode); ++i) {
     const auto phase = static_cast<Phase>(i);
     if (phase == Phase::kRequest || !phases.has(phase)) continue;
-    if (!begun) to.begin(kPhase, span);
+    if (!begun) to.begin(kPhase, interval);
     begun = true;
     to.histogram({"phase", short_name(phase)}, phase, window[phase]);
   }
@@ -34,35 +35,35 @@ void visit_phases(const Window& window, const Span& span, PhaseSet phases, Visit
 }
 
 void visit_window(const Window& window, PhaseSet phases, Visitor& to) {
-  const Span span{window.start_time, window.stop_time};
+  const Interval interval{window.start_time, window.stop_time};
   std::uint64_t busy_ns = 0;
   std::uint64_t cpu_ns = 0;
   for (const SlotWindow& slot : window.slots) {
     busy_ns += slot.busy_ns;
     cpu_ns += slot.cpu_ns;
   }
-  to.begin(kRequests, span);
+  to.begin(kRequests, interval);
   for (std::size_t i = 0; i < kClasses.size(); ++i) to.point({"status_class", kClasses[i]}, {window.status_classes[i]});
   to.end();
-  visit_phases(window, span, phases, to);
-  single(to, kBusy, span, {busy_ns, kNs});
-  single(to, kCpu, span, {cpu_ns, kNs});
-  if (phases.has(Phase::kGilWait)) single(to, kWaits, span, {window.gil_wait_count});
-  single(to, kInput, span, {window.input_bytes});
-  single(to, kReads, span, {window.input_reads});
-  single(to, kOutput, span, {window.output_bytes});
-  single(to, kWrites, span, {window.output_writes});
-  single(to, kThreads, span, {window.threads_started});
-  single(to, kLimit, span, {window.slots.size()});
+  visit_phases(window, interval, phases, to);
+  single(to, kBusy, interval, {busy_ns, kNs});
+  single(to, kCpu, interval, {cpu_ns, kNs});
+  if (phases.has(Phase::kGilWait)) single(to, kWaits, interval, {window.gil_wait_count});
+  single(to, kInput, interval, {window.input_bytes});
+  single(to, kReads, interval, {window.input_reads});
+  single(to, kOutput, interval, {window.output_bytes});
+  single(to, kWrites, interval, {window.output_writes});
+  single(to, kThreads, interval, {window.threads_started});
+  single(to, kLimit, interval, {window.slots.size()});
 }
 
 void visit_totals(const ProcessTotals& totals, bool alone, Visitor& to) {
-  const Span span{totals.restart_time, totals.current_time};
+  const Interval interval{totals.restart_time, totals.current_time};
   if (alone) {
-    single(to, kRequests, span, {totals.request_count});
-    single(to, kBusy, span, {totals.request_busy_ns, kNs});
+    single(to, kRequests, interval, {totals.request_count});
+    single(to, kBusy, interval, {totals.request_busy_ns, kNs});
   }
-  to.begin(kOfThread, span);
+  to.begin(kOfThread, interval);
   for (const ThreadTotals& thread : totals.threads) {
     std::array<char, 20> id{};
     const auto end = std::to_chars(id.begin(), id.end(), thread.thread_id).ptr;
@@ -75,18 +76,18 @@ const View& view_of(Resolution resolution) noexcept {
   switch (resolution) {
     case Resolution::kOctaves:
       return views::kOctaves;
-    case Resolution::kConventions:
-      return views::kConventions;
+    case Resolution::kOtelHttpBounds:
+      return views::kOtelHttpBounds;
     case Resolution::kAll:
       return views::kAll;
     default:
-      return views::kQuarters;
+      return views::kQuarterOctaves;
   }
 }
 
-/// What is written for a bound of the grid. The conventions' are inclusive, as those of the formats are.
+/// What is written for a bound of the layout. The conventions' are inclusive, as those of the formats are.
 std::uint64_t written_bound_us(std::uint64_t bound_us, Bounds how) noexcept {
-  const auto& inclusive = bounds::kConventions;
+  const auto& inclusive = bounds::kOtelHttpBounds;
   return how == Bounds::kExact || std::binary_search(inclusive.begin(), inclusive.end(), bound_us) ? bound_us - 1
                                                                                                    : bound_us;
 }
@@ -117,6 +118,11 @@ Buckets merged(const PhaseWindow& phase, const Histograms& how, Resolution by_fo
   return buckets;
 }
 
+void put_bound(Sink& sink, const std::uint64_t* upper_us) noexcept {
+  if (upper_us == nullptr) return sink.put("+Inf");
+  put_decimal(sink, *upper_us, kUs, true);
+}
+
 std::string_view short_name(Phase phase) noexcept {
   const std::string_view name = kPhaseNames[index(phase)];
   return name.substr(0, name.size() - std::string_view("_time").size());
@@ -129,12 +135,13 @@ void visit(const Source& source, PhaseSet phases, Visitor& visitor) {
   const Resources& used = source.totals != nullptr ? source.totals->resources : source.window->resources;
   const std::uint64_t active =
       source.totals != nullptr ? source.totals->active_requests : source.window->active_requests;
-  const Span span = source.totals != nullptr ? Span{source.totals->restart_time, source.totals->current_time}
-                                             : Span{source.window->start_time, source.window->stop_time};
-  single(visitor, kActive, span, {active});
+  const Interval interval = source.totals != nullptr
+                                ? Interval{source.totals->restart_time, source.totals->current_time}
+                                : Interval{source.window->start_time, source.window->stop_time};
+  single(visitor, kActive, interval, {active});
   // A sum since the process began: not of a window. So it has no beginning that would be known here.
-  single(visitor, kProcessCpu, {0.0, span.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
-  single(visitor, kMemory, span, {used.memory_rss});
+  single(visitor, kProcessCpu, {0.0, interval.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
+  single(visitor, kMemory, interval, {used.memory_rss});
 }
 
 double stop_time(const Source& source) noexcept {
@@ -146,7 +153,7 @@ std::uint64_t epoch_ns(double seconds) noexcept {
   if (!(seconds > 0.0)) return 0;
   // Whole seconds apart, so that the product does not lose what the sum of both has.
   const double whole = std::floor(seconds);
-  return static_cast<std::uint64_t>(whole) * 1'000'000'000 +
+  return static_cast<std::uint64_t>(whole) * kNsPerSecond +
          static_cast<std::uint64_t>(std::llround((seconds - whole) * 1e9));
 }
 

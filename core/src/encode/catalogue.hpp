@@ -6,11 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <string_view>
 
 #include "encode/sink.hpp"
+#include "sluice/bucket_layout.hpp"
 #include "sluice/encode/encode.hpp"
-#include "sluice/grid.hpp"
 #include "sluice/view.hpp"
 
 namespace sluice::encode {
@@ -43,23 +44,39 @@ struct Key {
 };
 
 /// Since when a family counts, and when it was read: seconds since the Unix epoch.
-struct Span {
+struct Interval {
   double start;
   double stop;
 };
 
 /// A histogram over the bounds that were asked for. The last of `counts` has no bound.
 struct Buckets {
-  static constexpr std::size_t kMost = Grid::kBuckets;
+  static constexpr std::size_t kMost = BucketLayout::kBuckets;
+
+  /// Returns the number of requests in all buckets.
+  [[nodiscard]] std::uint64_t total() const noexcept {
+    return std::accumulate(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(size) + 1, std::uint64_t{0});
+  }
+
+  /// Calls `each(upper_us, count)` for each bucket in order: its bound, which is null for the last bucket, and the
+  /// number of requests up to the bound.
+  template <class Each>
+  void for_each_cumulative(Each&& each) const {
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i <= size; ++i) each(i < size ? &upper_us[i] : nullptr, count += counts[i]);
+  }
 
   std::size_t size = 0;
   std::array<std::uint64_t, kMost> upper_us{};
   std::array<std::uint64_t, kMost> counts{};
 };
 
+/// Puts the bound of a bucket in seconds, `+Inf` for null.
+void put_bound(Sink& sink, const std::uint64_t* upper_us) noexcept;
+
 /// `by_format`: what Resolution::kByFormat is here.
 [[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how,
-                             Resolution by_format = Resolution::kQuarters) noexcept;
+                             Resolution by_format = Resolution::kQuarterOctaves) noexcept;
 
 /// Of the waits of requests only single ones have extremes, which are not those of the histogram.
 [[nodiscard]] constexpr bool has_extremes(Phase phase) noexcept { return phase != Phase::kGilWait; }
@@ -69,7 +86,7 @@ struct Buckets {
 
 class Visitor {
  public:
-  virtual void begin(const Family& family, const Span& span) = 0;
+  virtual void begin(const Family& family, const Interval& interval) = 0;
   virtual void point(const Key& key, const Amount& amount) = 0;
   virtual void histogram(const Key& key, Phase phase, const PhaseWindow& window) = 0;
   virtual void end() = 0;

@@ -29,9 +29,9 @@ class Exposition final : public Visitor {
  public:
   Exposition(const ExpositionOptions& options, Sink& sink) : options_(options), sink_(sink) {}
 
-  void begin(const Family& family, const Span& span) override {
+  void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
-    span_ = span;
+    interval_ = interval;
     const bool on_family = !open_metrics();  // the older format names a counter's family like its sample
     comment("# TYPE ", on_family);
     sink_.put(family.kind == Kind::kCounter ? "counter\n" : family.kind == Kind::kGauge ? "gauge\n" : "histogram\n");
@@ -54,18 +54,16 @@ class Exposition final : public Visitor {
 
   void histogram(const Key& key, Phase, const PhaseWindow& window) override {
     const Buckets buckets = merged(window, options_.histograms);
-    std::uint64_t count = 0;
-    for (std::size_t i = 0; i <= buckets.size; ++i) {
-      count += buckets.counts[i];
-      sample("_bucket", key, i < buckets.size ? buckets.upper_us.data() + i : nullptr, true);
+    buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
+      sample("_bucket", key, upper_us, true);
       put_integer(sink_, count);
       sink_.put('\n');
-    }
+    });
     sample("_sum", key);
     put_decimal(sink_, window.total_us, 6);
     sink_.put('\n');
     sample("_count", key);
-    put_integer(sink_, count);
+    put_integer(sink_, buckets.total());
     sink_.put('\n');
     created(key);
   }
@@ -115,8 +113,7 @@ class Exposition final : public Visitor {
     if (bucket) {
       sink_.put(std::exchange(before, ','));
       sink_.put("le=\"");
-      if (upper_us != nullptr) put_decimal(sink_, *upper_us, 6, true);
-      if (upper_us == nullptr) sink_.put("+Inf");
+      put_bound(sink_, upper_us);
       sink_.put('"');
     }
     if (before == ',') sink_.put('}');
@@ -124,16 +121,16 @@ class Exposition final : public Visitor {
   }
 
   void created(const Key& key) {
-    if (!open_metrics() || !(span_.start > 0.0)) return;
+    if (!open_metrics() || !(interval_.start > 0.0)) return;
     sample("_created", key);
-    put_double(sink_, span_.start);
+    put_double(sink_, interval_.start);
     sink_.put('\n');
   }
 
   const ExpositionOptions& options_;
   Sink& sink_;
   const Family* family_ = nullptr;
-  Span span_{};
+  Interval interval_{};
 };
 
 }  // namespace

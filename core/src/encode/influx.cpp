@@ -44,7 +44,7 @@ class Influx final : public Visitor {
       : options_(options), time_ns_(time_ns), sink_(sink) {}
 
   /// Numbers without a key are fields of the line that is under way; the others make lines of their own.
-  void begin(const Family& family, const Span&) override { family_ = &family; }
+  void begin(const Family& family, const Interval&) override { family_ = &family; }
 
   void point(const Key& key, const Amount& amount) override {
     if (key.name == "thread") {
@@ -73,10 +73,8 @@ class Influx final : public Visitor {
     finish_line();
     start_line("_phase", {"phase", key.name.empty() ? short_name(phase) : key.value});
     const Buckets buckets = merged(window, options_.histograms);
-    std::uint64_t count = 0;
-    for (std::size_t i = 0; i <= buckets.size; ++i) count += buckets.counts[i];
     field("count=");
-    integer(count);
+    integer(buckets.total());
     field("sum=");
     put_decimal(sink_, window.total_us, 6, true);
     if (has_extremes(phase) && window.observed()) {
@@ -85,15 +83,12 @@ class Influx final : public Visitor {
       field("max=");
       put_decimal(sink_, window.largest_us, 6, true);
     }
-    std::uint64_t up_to = 0;
-    for (std::size_t i = 0; i <= buckets.size; ++i) {
-      up_to += buckets.counts[i];
+    buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
       comma();
-      if (i < buckets.size) put_decimal(sink_, buckets.upper_us[i], 6, true);
-      if (i == buckets.size) sink_.put("+Inf");
+      put_bound(sink_, upper_us);
       sink_.put('=');
-      integer(up_to);
-    }
+      integer(count);
+    });
     finish_line();
   }
 

@@ -32,7 +32,7 @@ constexpr Temporality temporality_of(const Family& family, const Key& key, const
 [[nodiscard]] inline Buckets merged_for_otlp(Phase phase, const PhaseWindow& window,
                                              const OtlpOptions& options) noexcept {
   return merged(window, options.histograms,
-                phase == Phase::kRequest ? Resolution::kConventions : Resolution::kQuarters);
+                phase == Phase::kRequest ? Resolution::kOtelHttpBounds : Resolution::kQuarterOctaves);
 }
 
 inline void put_metric_name(Sink& sink, const Family& family, std::string_view prefix) noexcept {

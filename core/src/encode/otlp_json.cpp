@@ -12,9 +12,9 @@ class Json final : public Visitor {
  public:
   Json(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink) {}
 
-  void begin(const Family& family, const Span& span) override {
+  void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
-    span_ = span;
+    interval_ = interval;
     sink_.put(first_metric_ ? "{\"name\":\"" : ",{\"name\":\"");
     first_metric_ = false;
     put_metric_name(sink_, family, options_.prefix);
@@ -42,12 +42,10 @@ class Json final : public Visitor {
   void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
     const Buckets buckets = merged_for_otlp(phase, window, options_);
     start_point(key);
-    std::uint64_t count = 0;
     sink_.put(",\"bucketCounts\":[");
     for (std::size_t i = 0; i <= buckets.size; ++i) {
       if (i != 0) sink_.put(',');
       quoted(buckets.counts[i]);
-      count += buckets.counts[i];
     }
     sink_.put("],\"explicitBounds\":[");
     for (std::size_t i = 0; i < buckets.size; ++i) {
@@ -55,7 +53,7 @@ class Json final : public Visitor {
       put_decimal(sink_, buckets.upper_us[i], 6, true);
     }
     sink_.put("],\"count\":");
-    quoted(count);
+    quoted(buckets.total());
     sink_.put(",\"sum\":");
     put_decimal(sink_, window.total_us, 6, true);
     if (has_extremes(phase) && window.observed()) {
@@ -98,12 +96,12 @@ class Json final : public Visitor {
     last_ = key;
     sink_.put(std::exchange(first_point_, false) ? "{\"attributes\":" : ",{\"attributes\":");
     attributes(options_.attributes, key);
-    if (span_.start > 0.0) {
+    if (interval_.start > 0.0) {
       sink_.put(",\"startTimeUnixNano\":");
-      quoted(epoch_ns(span_.start));
+      quoted(epoch_ns(interval_.start));
     }
     sink_.put(",\"timeUnixNano\":");
-    quoted(epoch_ns(span_.stop));
+    quoted(epoch_ns(interval_.stop));
   }
 
   void quoted(std::uint64_t value) {
@@ -115,7 +113,7 @@ class Json final : public Visitor {
   const OtlpOptions& options_;
   Sink& sink_;
   const Family* family_ = nullptr;
-  Span span_{};
+  Interval interval_{};
   Key last_;
   bool first_metric_ = true;
   bool first_point_ = true;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "encode/otlp.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::encode {
 namespace {
@@ -102,15 +103,13 @@ void put_attributes(Writer& writer, unsigned number, const Labels& labels, const
   if (!key.name.empty()) attribute(key.name, key.value);
 }
 
-double seconds(std::uint64_t us) noexcept { return Amount{us, 6}.as_double(); }
-
 class Protobuf final : public Visitor {
  public:
   Protobuf(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink), writer_(sink) {}
 
-  void begin(const Family& family, const Span& span) override {
+  void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
-    span_ = span;
+    interval_ = interval;
     last_ = {};
     metric_at_ = writer_.open(field::kMetrics);
     writer_.nested(field::kName, [&] { put_metric_name(sink_, family, options_.prefix); });
@@ -135,23 +134,19 @@ class Protobuf final : public Visitor {
     writer_.nested(field::kDataPoints, [&] {
       put_attributes(writer_, field::kHistogramAttributes, options_.attributes, key);
       times();
-      std::uint64_t count = 0;
       writer_.nested(field::kBucketCounts, [&] {
-        for (std::size_t i = 0; i <= buckets.size; ++i) {
-          writer_.raw_fixed64(buckets.counts[i]);
-          count += buckets.counts[i];
-        }
+        for (std::size_t i = 0; i <= buckets.size; ++i) writer_.raw_fixed64(buckets.counts[i]);
       });
       writer_.nested(field::kExplicitBounds, [&] {
         for (std::size_t i = 0; i < buckets.size; ++i) {
-          writer_.raw_fixed64(std::bit_cast<std::uint64_t>(seconds(buckets.upper_us[i])));
+          writer_.raw_fixed64(std::bit_cast<std::uint64_t>(seconds_of_us(buckets.upper_us[i])));
         }
       });
-      writer_.fixed64(field::kCount, count);
-      writer_.real(field::kTotal, seconds(window.total_us));
+      writer_.fixed64(field::kCount, buckets.total());
+      writer_.real(field::kTotal, seconds_of_us(window.total_us));
       if (!has_extremes(phase) || !window.observed()) return;
-      writer_.real(field::kMin, seconds(window.smallest_us));
-      writer_.real(field::kMax, seconds(window.largest_us));
+      writer_.real(field::kMin, seconds_of_us(window.smallest_us));
+      writer_.real(field::kMax, seconds_of_us(window.largest_us));
     });
   }
 
@@ -164,15 +159,15 @@ class Protobuf final : public Visitor {
 
  private:
   void times() {
-    if (span_.start > 0.0) writer_.fixed64(field::kStart, epoch_ns(span_.start));
-    writer_.fixed64(field::kTime, epoch_ns(span_.stop));
+    if (interval_.start > 0.0) writer_.fixed64(field::kStart, epoch_ns(interval_.start));
+    writer_.fixed64(field::kTime, epoch_ns(interval_.stop));
   }
 
   const OtlpOptions& options_;
   Sink& sink_;
   Writer writer_;
   const Family* family_ = nullptr;
-  Span span_{};
+  Interval interval_{};
   Key last_;
   std::size_t metric_at_ = 0;
   std::size_t data_at_ = 0;

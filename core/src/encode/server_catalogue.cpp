@@ -6,7 +6,7 @@ namespace sluice::encode {
 namespace {
 
 /// No beginning: the counts of a group go on through restarts.
-constexpr Span kSpan{0.0, 0.0};
+constexpr Interval kWholeLife{0.0, 0.0};
 
 PhaseWindow window_of(const PhaseCounts& counts) noexcept {
   PhaseWindow window;
@@ -74,7 +74,7 @@ constexpr Entry kEntries[] = {
 
 void visit(std::span<const GroupReading> readings, bool named, Visitor& visitor) {
   for (const Entry& entry : kEntries) {
-    visitor.begin(entry.family, kSpan);
+    visitor.begin(entry.family, kWholeLife);
     for (const GroupReading& reading : readings) {
       entry.points(reading, named ? Label{"process_group", reading.name} : Label(), visitor);
     }

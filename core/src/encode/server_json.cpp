@@ -11,7 +11,7 @@ class Members final : public Visitor {
  public:
   explicit Members(Sink& sink) : sink_(sink) {}
 
-  void begin(const Family& family, const Span&) override {
+  void begin(const Family& family, const Interval&) override {
     sink_.put(",\"");
     put_name(sink_, family.name);
     if (!family.unit.empty()) {
@@ -30,19 +30,17 @@ class Members final : public Visitor {
   void histogram(const Key& key, Phase, const PhaseWindow& window) override {
     member(key);
     const Buckets buckets = merged(window, {.resolution = Resolution::kOctaves});
-    std::uint64_t count = 0;
     sink_.put("{\"buckets\":{");
-    for (std::size_t i = 0; i <= buckets.size; ++i) {
-      count += buckets.counts[i];
-      if (i != 0) sink_.put(',');
+    bool first = true;
+    buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
+      if (!std::exchange(first, false)) sink_.put(',');
       sink_.put('"');
-      if (i < buckets.size) put_decimal(sink_, buckets.upper_us[i], 6, true);
-      if (i == buckets.size) sink_.put("+Inf");
+      put_bound(sink_, upper_us);
       sink_.put("\":");
       put_integer(sink_, count);
-    }
+    });
     sink_.put("},\"count\":");
-    put_integer(sink_, count);
+    put_integer(sink_, buckets.total());
     sink_.put(",\"sum\":");
     put_decimal(sink_, window.total_us, 6);
     sink_.put('}');

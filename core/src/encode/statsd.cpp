@@ -21,7 +21,7 @@ bool same_tag(std::string_view a, std::string_view b) noexcept { return same_esc
 
 /// The values that stand for a phase's requests, each with how many it stands for.
 struct Samples {
-  static constexpr std::size_t kMost = Grid::kBuckets + 2;
+  static constexpr std::size_t kMost = BucketLayout::kBuckets + 2;
 
   struct Sample {
     std::uint64_t us;
@@ -37,25 +37,25 @@ struct Samples {
 };
 
 Samples samples_of(Phase phase, const PhaseWindow& window) noexcept {
-  std::array<std::uint64_t, Grid::kBuckets> left = window.buckets;
+  std::array<std::uint64_t, BucketLayout::kBuckets> left = window.buckets;
   Samples samples;
   const bool extremes = has_extremes(phase) && window.observed();
   std::uint64_t least = 0;
-  std::uint64_t most = std::max(window.total_us, Grid::kLongestUs);
+  std::uint64_t most = std::max(window.total_us, BucketLayout::kLongestUs);
   if (extremes) {
     least = window.smallest_us;
     most = window.largest_us;
     for (const std::uint64_t us : {least, most}) {
-      std::uint64_t& in_bucket = left[Grid::bucket_of(us)];
+      std::uint64_t& in_bucket = left[BucketLayout::bucket_of(us)];
       if (in_bucket == 0) continue;  // there was one request only
       samples.add(us, 1);
       --in_bucket;
     }
   }
   for (std::size_t i = 0; i < left.size(); ++i) {
-    const std::uint64_t lower = Grid::lower_bound_us(i);
+    const std::uint64_t lower = BucketLayout::lower_bound_us(i);
     const bool last = i + 1 == left.size();
-    const std::uint64_t middle = last ? lower : lower + (Grid::lower_bound_us(i + 1) - lower) / 2;
+    const std::uint64_t middle = last ? lower : lower + (BucketLayout::lower_bound_us(i + 1) - lower) / 2;
     samples.add(std::clamp(middle, least, most), left[i]);
   }
   return samples;
@@ -69,7 +69,7 @@ class Statsd final : public Visitor {
         sink_(packet_),
         send_(send) {}
 
-  void begin(const Family& family, const Span&) override { family_ = &family; }
+  void begin(const Family& family, const Interval&) override { family_ = &family; }
 
   void point(const Key& key, const Amount& amount) override {
     if (key.name == "thread" || family_->otlp == "process.cpu.time") return;  // these are sums of a whole life

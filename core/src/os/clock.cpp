@@ -4,15 +4,15 @@
 #include <ctime>
 #include <new>
 
+#include "sluice/units.hpp"
+
 namespace sluice {
 namespace {
-
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 std::int64_t read(clockid_t id) noexcept {
   timespec now{};
   ::clock_gettime(id, &now);  // cannot fail for these clocks
-  return now.tv_sec * kNsPerSecond + now.tv_nsec;
+  return now.tv_sec * static_cast<std::int64_t>(kNsPerSecond) + now.tv_nsec;
 }
 
 class SystemClock final : public Clock {
@@ -29,8 +29,8 @@ std::uint64_t thread_cpu_ns() noexcept { return static_cast<std::uint64_t>(read(
 
 const Clock& system_clock() noexcept {
   // Never destroyed: readers may outlive static destruction.
-  alignas(SystemClock) static std::byte place[sizeof(SystemClock)];
-  static const SystemClock* const clock = new (place) SystemClock;
+  alignas(SystemClock) static std::byte storage[sizeof(SystemClock)];
+  static const SystemClock* const clock = new (storage) SystemClock;
   return *clock;
 }
 

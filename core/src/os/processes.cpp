@@ -11,10 +11,11 @@
 #include <csignal>
 #include <string_view>
 
+#include "os/timeval.hpp"
+#include "sluice/units.hpp"
+
 namespace sluice::os {
 namespace {
-
-constexpr std::uint64_t kUsPerSecond = 1'000'000;
 
 /// Fields of /proc/PID/stat, from 1, as proc(5) counts them.
 constexpr int kStateField = 3;
@@ -37,10 +38,6 @@ std::string_view read_stat(pid_t pid, std::array<char, 1024>& text) noexcept {
   const ssize_t length = ::read(file, text.data(), text.size());
   ::close(file);
   return {text.data(), length > 0 ? static_cast<std::size_t>(length) : 0};
-}
-
-std::uint64_t microseconds(const timeval& time) noexcept {
-  return static_cast<std::uint64_t>(time.tv_sec) * kUsPerSecond + static_cast<std::uint64_t>(time.tv_usec);
 }
 
 }  // namespace
@@ -78,7 +75,7 @@ bool process_exists(pid_t pid) noexcept { return ::kill(pid, 0) == 0 || errno ==
 std::uint64_t ended_children_cpu_us() noexcept {
   rusage usage{};
   ::getrusage(RUSAGE_CHILDREN, &usage);  // cannot fail for these arguments
-  return microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+  return microseconds_of(usage.ru_utime) + microseconds_of(usage.ru_stime);
 }
 
 }  // namespace sluice::os

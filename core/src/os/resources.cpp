@@ -9,12 +9,10 @@
 #include <charconv>
 #include <string_view>
 
+#include "os/timeval.hpp"
+
 namespace sluice {
 namespace {
-
-std::uint64_t microseconds(const timeval& time) noexcept {
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
-}
 
 /// The second field of statm: resident pages. 0 if it cannot be read.
 std::uint64_t resident_bytes(int statm) noexcept {
@@ -47,8 +45,8 @@ Resources ResourceProbe::read() noexcept {
   while (peak < seen && !peak_.compare_exchange_weak(peak, seen, std::memory_order_relaxed)) {
   }
   peak = std::max(peak, seen);
-  return {.cpu_user_us = microseconds(usage.ru_utime),
-          .cpu_system_us = microseconds(usage.ru_stime),
+  return {.cpu_user_us = os::microseconds_of(usage.ru_utime),
+          .cpu_system_us = os::microseconds_of(usage.ru_stime),
           .memory_rss = resident != 0 ? resident : peak,
           .memory_max_rss = peak};
 }
@@ -56,7 +54,7 @@ Resources ResourceProbe::read() noexcept {
 ThreadCpu thread_cpu() noexcept {
   rusage usage{};
   ::getrusage(RUSAGE_THREAD, &usage);  // cannot fail for these arguments
-  return {.user_us = microseconds(usage.ru_utime), .system_us = microseconds(usage.ru_stime)};
+  return {.user_us = os::microseconds_of(usage.ru_utime), .system_us = os::microseconds_of(usage.ru_stime)};
 }
 
 }  // namespace sluice

@@ -56,17 +56,22 @@ void* map(int file, std::size_t bytes, int protection) noexcept {
   return data != MAP_FAILED ? data : nullptr;
 }
 
+/// The status of a system call that has just failed.
+absl::Status failed(const char* call) { return absl::ErrnoToStatus(errno, call); }
+
 bool advise(std::span<std::byte> pages, int advice) noexcept {
   return pages.empty() || ::madvise(pages.data(), pages.size(), advice) == 0;
 }
 
 }  // namespace
 
-std::optional<SharedRegion> make_shared_region(std::size_t bytes) noexcept {
+absl::StatusOr<SharedRegion> make_shared_region(std::size_t bytes) {
   const Descriptor file(make_memory_file());
-  if (!file.valid() || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0 || !seal_size(file.get())) return {};
+  if (!file.valid()) return failed("memfd_create");
+  if (::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return failed("ftruncate of a memory file");
+  if (!seal_size(file.get())) return failed("sealing of a memory file");
   const Descriptor read_only(open_for_reading(file.get()));
-  if (!read_only.valid()) return {};
+  if (!read_only.valid()) return failed("opening a memory file for reading");
   SharedRegion region;
   if (void* const data = map(file.get(), bytes, PROT_READ | PROT_WRITE)) {
     region.writable = {static_cast<std::byte*>(data), bytes};
@@ -75,9 +80,10 @@ std::optional<SharedRegion> make_shared_region(std::size_t bytes) noexcept {
     region.readable = {static_cast<const std::byte*>(data), bytes};
   }
   if (!region.writable.empty() && !region.readable.empty() && keep_from_children(region.writable)) return region;
+  absl::Status status = failed("mapping of a memory file");
   unmap(region.writable);
   unmap(region.readable);
-  return {};
+  return status;
 }
 
 bool pass_to_children(std::span<std::byte> writable) noexcept { return advise(writable, MADV_DOFORK); }

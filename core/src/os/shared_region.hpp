@@ -5,8 +5,9 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
+
+#include "absl/status/statusor.h"
 
 namespace sluice::os {
 
@@ -16,9 +17,9 @@ struct SharedRegion {
   std::span<const std::byte> readable;  ///< Inherited. The kernel never lets it become writable.
 };
 
-/// Makes a region of whole pages whose size is sealed, and closes the descriptors of its file. None if the system has
-/// no memory files, no /proc to open one for reading, or no memory.
-[[nodiscard]] std::optional<SharedRegion> make_shared_region(std::size_t bytes) noexcept;
+/// Creates a region of whole pages whose size is sealed, and closes the descriptors of its file. Fails with the code of
+/// absl::ErrnoToStatus() if the system has no memory files, no /proc to open one for reading, or no memory.
+[[nodiscard]] absl::StatusOr<SharedRegion> make_shared_region(std::size_t bytes);
 
 /// Processes forked from now on inherit the writable mapping. False if the system refuses.
 bool pass_to_children(std::span<std::byte> writable) noexcept;

@@ -37,7 +37,7 @@ bool counts_random_requests() {
   Counts expected;
   for (int i = 0; i < 10'000; ++i) {
     Completion done = any_completion(random, Mode::kDaemon);
-    if (i % 4 == 0) done.request_us = Grid::lower_bound_us(random() % Grid::kBuckets);  // on a boundary
+    if (i % 4 == 0) done.request_us = BucketLayout::lower_bound_us(random() % BucketLayout::kBuckets);  // on a boundary
     peer.record(done);
     expected.add(done, Mode::kDaemon);
   }

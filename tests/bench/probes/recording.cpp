@@ -6,8 +6,9 @@
 
 extern "C" {
 
-[[gnu::visibility("default")]] void probe_begin(sluice::Worker& worker, std::uint64_t now_ns, sluice::Request* place) {
-  new (place) sluice::Request(worker.begin(now_ns));
+[[gnu::visibility("default")]] void probe_begin(sluice::Worker& worker, std::uint64_t now_ns,
+                                                sluice::Request* storage) {
+  new (storage) sluice::Request(worker.begin(now_ns));
 }
 
 [[gnu::visibility("default")]] void probe_finish(sluice::Request& request, const sluice::Completion& done,

@@ -6,11 +6,12 @@
 #include <cstdint>
 #include <utility>
 
+#include "sluice/bucket_layout.hpp"
 #include "sluice/completion.hpp"
 #include "sluice/detail/policy.hpp"
-#include "sluice/detail/two.hpp"
-#include "sluice/grid.hpp"
+#include "sluice/detail/simd.hpp"
 #include "sluice/phase.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::detail {
 
@@ -23,8 +24,8 @@ constexpr std::size_t status_class(int status) noexcept {
 }
 
 /// Counter is one of the counters of policy.hpp. A minimum is kept as the largest complement, so that 0 is "none" for
-/// both extremes and one operation serves both. Layout is the grid of the histograms.
-template <class Counter, class Layout = Grid>
+/// both extremes and one operation serves both. Layout is the bucket layout of the histograms.
+template <class Counter, class Layout = BucketLayout>
 struct Bank {
   Counter status[kStatusClasses];
   Counter cpu_ns;
@@ -34,7 +35,7 @@ struct Bank {
   Counter input_reads;
   Counter output_bytes;
   Counter output_writes;
-  alignas(sizeof(Two)) Counter total_us[kPhases];
+  alignas(sizeof(U64x2)) Counter total_us[kPhases];
   Counter largest_us[kPhases];
   Counter smallest_complement_us[kPhases];
   Counter buckets[kPhases][Layout::kBuckets];
@@ -44,10 +45,10 @@ struct Bank {
   ///
   /// Buckets are found first and counted last. A counter whose place is not known yet holds up what comes behind it.
   [[gnu::noinline]] void add(const Completion& done, std::uint64_t duration_ns, std::size_t phases) noexcept {
-    const Two us[kPairs] = {two(done.server_us, done.application_us), two(done.request_us, done.input_read_us),
-                            two(done.output_write_us, done.gil_waits.total_ns / 1000),
-                            two(done.queue_us, done.daemon_us)};
-    Two found[kPairs];
+    const U64x2 us[kPairs] = {
+        load_pair(done.server_us, done.application_us), load_pair(done.request_us, done.input_read_us),
+        load_pair(done.output_write_us, done.gil_waits.total_ns / kNsPerUs), load_pair(done.queue_us, done.daemon_us)};
+    U64x2 found[kPairs];
     find(us, found, std::make_index_sequence<kPairs>());
     add_totals(us, kEmbeddedPairs);
     extremes(Phase::kServer, done.server_us);
@@ -56,12 +57,12 @@ struct Bank {
     extremes(Phase::kInputRead, done.input_read_us);
     extremes(Phase::kOutputWrite, done.output_write_us);
     if (done.gil_waits.count != 0) {
-      extremes(Phase::kGilWait, done.gil_waits.min_ns / 1000, done.gil_waits.max_ns / 1000);
+      extremes(Phase::kGilWait, done.gil_waits.min_ns / kNsPerUs, done.gil_waits.max_ns / kNsPerUs);
       gil_wait_count.add(done.gil_waits.count);
     }
     status[status_class(done.status)].add(1);
     cpu_ns.add(done.cpu_ns);
-    max_duration_ns.raise(duration_ns);
+    max_duration_ns.update_max(duration_ns);
     input_bytes.add(done.input_bytes);
     input_reads.add(done.input_reads);
     output_bytes.add(done.output_bytes);
@@ -92,33 +93,33 @@ struct Bank {
 
   /// The bucket of each phase, in the upper half of its number.
   template <std::size_t... kPair>
-  [[gnu::always_inline]] static void find(const Two (&us)[kPairs], Two (&found)[kPairs],
+  [[gnu::always_inline]] static void find(const U64x2 (&us)[kPairs], U64x2 (&found)[kPairs],
                                           std::index_sequence<kPair...>) noexcept {
-    const Two any = (us[kPair] | ...);
+    const U64x2 any = (us[kPair] | ...);
     if ((any[0] | any[1]) < kFindableUs) [[likely]] {
       ((found[kPair] = Layout::buckets_of(us[kPair])), ...);
     } else {
-      ((found[kPair] = Two{Layout::bucket_of(us[kPair][0]), Layout::bucket_of(us[kPair][1])} << 32), ...);
+      ((found[kPair] = U64x2{Layout::bucket_of(us[kPair][0]), Layout::bucket_of(us[kPair][1])} << 32), ...);
     }
   }
 
   template <std::size_t... kPair>
-  [[gnu::always_inline]] void add_totals(const Two (&us)[kPairs], std::index_sequence<kPair...>) noexcept {
-    (add_two(&total_us[2 * kPair], us[kPair]), ...);
+  [[gnu::always_inline]] void add_totals(const U64x2 (&us)[kPairs], std::index_sequence<kPair...>) noexcept {
+    (add_pair(&total_us[2 * kPair], us[kPair]), ...);
   }
 
   template <std::size_t... kPair>
-  [[gnu::always_inline]] void count(const Two (&found)[kPairs], std::index_sequence<kPair...>) noexcept {
-    ((buckets[2 * kPair][bits16<0, 32>(found[kPair])].add(1),
-      buckets[2 * kPair + 1][bits16<1, 32>(found[kPair])].add(1)),
+  [[gnu::always_inline]] void count(const U64x2 (&found)[kPairs], std::index_sequence<kPair...>) noexcept {
+    ((buckets[2 * kPair][extract16<0, 32>(found[kPair])].add(1),
+      buckets[2 * kPair + 1][extract16<1, 32>(found[kPair])].add(1)),
      ...);
   }
 
   void extremes(Phase phase, std::uint64_t us) noexcept { extremes(phase, us, us); }
 
   void extremes(Phase phase, std::uint64_t smallest, std::uint64_t largest) noexcept {
-    largest_us[index(phase)].raise(largest);
-    smallest_complement_us[index(phase)].raise(~smallest);
+    largest_us[index(phase)].update_max(largest);
+    smallest_complement_us[index(phase)].update_max(~smallest);
   }
 };
 

@@ -3,14 +3,14 @@
 //   Order map
 //     [S1] claim    CAS   state       acquire   pairs with [S2]: the counters go on where the last owner left them
 //     [S2] release  CAS   state       release   pairs with [S1]
-//     [S3] claim    CAS   high_water  release   pairs with [S4] in readers.cpp: a slot below it is seen to be claimed
+//     [S3] claim    CAS   high_water  release   pairs with [S4] (drain_coordinator.cpp)
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 #include "sluice/detail/slot.hpp"
 
 namespace sluice::detail {
@@ -20,8 +20,8 @@ namespace sluice::detail {
 inline constexpr int kClaimTries = 1000;
 
 /// Makes the slot that of the claim `owned`. False if somebody has it. Wait-free, with a bounded number of tries.
-template <class Cells>
-bool claim(const SlotArray<Cells>& array, std::size_t slot, std::uint32_t owned) noexcept {
+template <class Atomics>
+bool claim(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owned) noexcept {
   auto& state = array.slots[slot].state;
   std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
   int tries = kClaimTries;
@@ -41,8 +41,8 @@ bool claim(const SlotArray<Cells>& array, std::size_t slot, std::uint32_t owned)
 }
 
 /// Gives the slot back. Does nothing if it is another's by now, as it may be after a fork. Lock-free.
-template <class Cells>
-void release(Slot<Cells>& slot, std::uint32_t owned) noexcept {
+template <class Atomics>
+void release(Slot<Atomics>& slot, std::uint32_t owned) noexcept {
   slot.state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree),
                                      std::memory_order_release,  // [S2]
                                      std::memory_order_relaxed);

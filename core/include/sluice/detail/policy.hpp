@@ -1,4 +1,4 @@
-// Everything that the recording algorithm takes from its machine: atomic cells, single-writer counters and the two
+// Everything that the recording algorithm takes from its machine: atomics, single-writer counters and the two
 // sides of an asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a
 // model checker and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence, liburcu's membarrier flavour.
 #pragma once
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "sluice/detail/two.hpp"
+#include "sluice/detail/simd.hpp"
 
 // 1 in a build for ThreadSanitizer: GCC says so by a macro, clang by a feature.
 #if defined(__SANITIZE_THREAD__)
@@ -50,14 +50,14 @@ inline constexpr bool kReleaseFenceIsFree = false;
                                               bool release_fence_is_free = kReleaseFenceIsFree) noexcept;
 
 /// A counter that one thread writes and others read. `add` is a plain load and store, never a locked instruction.
-/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see ledger.hpp. Plain
-/// integers would do as well, and are slower: a compiler then adds some neighbours as one vector and their halves
+/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see epoch_reader.hpp.
+/// Plain integers would do as well, and are slower: a compiler then adds some neighbours as one vector and their halves
 /// elsewhere, and a load waits for stores that it covers in part.
 class RelaxedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return cell().load(std::memory_order_relaxed); }
   /// The value while no writer can change it. A plain read, so that a compiler may do several at once.
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return value_; }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return value_; }
   void set(std::uint64_t value) noexcept { cell().store(value, std::memory_order_relaxed); }
   /// One instruction, where there is one and GCC makes two accesses and an addition of it. An aligned load and an
   /// aligned store inside one are each whole to others, as x86 promises for those outside.
@@ -68,7 +68,7 @@ class RelaxedCounter {
     set(get() + amount);
 #endif
   }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (value_ < value) set(value);  // own store
   }
 
@@ -84,10 +84,10 @@ class RelaxedCounter {
 class PlainCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_; }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return value_; }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return value_; }
   void set(std::uint64_t value) noexcept { value_ = value; }
   void add(std::uint64_t amount) noexcept { value_ += amount; }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (value_ < value) value_ = value;
   }
 
@@ -95,14 +95,14 @@ class PlainCounter {
   std::uint64_t value_{0};
 };
 
-/// A counter that many threads write, for the spill. Lock-free.
+/// A counter that many threads write: an overflow counter. Lock-free.
 class SharedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return get(); }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return get(); }
   void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   void add(std::uint64_t amount) noexcept { value_.fetch_add(amount, std::memory_order_relaxed); }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     std::uint64_t seen = get();
     while (seen < value && !value_.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
     }
@@ -114,7 +114,7 @@ class SharedCounter {
 
 /// Adds to two neighbours, of which the first is aligned for two.
 template <class Counter>
-void add_two(Counter* counters, Two amounts) noexcept {
+void add_pair(Counter* counters, U64x2 amounts) noexcept {
   counters[0].add(amounts[0]);
   counters[1].add(amounts[1]);
 }
@@ -122,20 +122,20 @@ void add_two(Counter* counters, Two amounts) noexcept {
 #if __SIZEOF_POINTER__ == 8
 /// One load and one store. To others each half of them is whole: both are aligned, and no machine of 64 bits parts a
 /// word.
-inline void add_two(RelaxedCounter* counters, Two amounts) noexcept {
-  using Cells [[gnu::may_alias]] = Two;
-  auto* const cells = reinterpret_cast<volatile Cells*>(counters);
-  *cells = *cells + amounts;
+inline void add_pair(RelaxedCounter* counters, U64x2 amounts) noexcept {
+  using Words [[gnu::may_alias]] = U64x2;
+  auto* const words = reinterpret_cast<volatile Words*>(counters);
+  *words = *words + amounts;
 }
 #endif
 
-struct AtomicCells {
+struct StdAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
   using Counter = RelaxedCounter;
 };
 
-struct PlainCells {
+struct PlainAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
   using Counter = PlainCounter;
@@ -199,9 +199,9 @@ struct InterprocessBarrier {
 using InterprocessFence = std::conditional_t<kReleaseFenceIsFree, AcquireFence, InterprocessBarrier>;
 
 #if SLUICE_THREAD_SANITIZER
-using ProductionCells = PlainCells;
+using ProductionAtomics = PlainAtomics;
 #else
-using ProductionCells = AtomicCells;
+using ProductionAtomics = StdAtomics;
 #endif
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

@@ -24,9 +24,9 @@ namespace sluice::detail {
 
 /// Names the process that records in a region, for its readers. Written by the parent alone. All-zero bytes are a
 /// region without a process.
-template <class Cells>
+template <class Atomics>
 struct Occupancy {
-  typename Cells::template Atomic<std::uint64_t>
+  typename Atomics::template Atomic<std::uint64_t>
       incarnation;  ///< A number that is never used again; 0: not to be read.
 
   /// Has readers add up the region from now on. `number` is not 0. Wait-free.
@@ -34,9 +34,9 @@ struct Occupancy {
 };
 
 /// The totals, in two copies of which the version names the current one. All-zero bytes are those of no process.
-template <class Cells, std::size_t kWords>
+template <class Atomics, std::size_t kWords>
 struct RetiredTotals {
-  using Atomic64 = typename Cells::template Atomic<std::uint64_t>;
+  using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
   using Sums = std::array<std::uint64_t, kWords>;
 
   struct Copy {
@@ -60,7 +60,7 @@ struct RetiredTotals {
   /// Replaces the totals by `sums`, which are those before and what an ended process had counted, has `clear()` clear
   /// its region, and marks the region free. The parent alone, on one thread. Wait-free.
   template <class Fence, class Clear>
-  void retire(Occupancy<Cells>& ended, const Sums& sums, Clear&& clear) noexcept {
+  void retire(Occupancy<Atomics>& ended, const Sums& sums, Clear&& clear) noexcept {
     const std::uint64_t now = version.load(std::memory_order_relaxed);  // own store
     Copy& next = copies[copy_of(now + 1)];
     for (std::size_t i = 0; i < kWords; ++i) {
@@ -83,7 +83,7 @@ struct RetiredTotals {
     const Copy& copy = copies[copy_of(now)];
     for (std::size_t i = 0; i < kWords; ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // seen with [G3]
     const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);               // seen with [G3]
-    const auto incarnation_of = [retired](const Occupancy<Cells>& occupancy) noexcept {
+    const auto incarnation_of = [retired](const Occupancy<Atomics>& occupancy) noexcept {
       const std::uint64_t incarnation = occupancy.incarnation.load(std::memory_order_acquire);  // [G4]
       return incarnation != retired ? incarnation : 0;
     };

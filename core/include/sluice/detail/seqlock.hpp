@@ -20,7 +20,7 @@
 namespace sluice::detail {
 
 /// All-zero bytes are its empty state, with the sequence 0. `T` is made of whole words.
-template <class Cells, class T>
+template <class Atomics, class T>
 class Seqlock {
  public:
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(std::uint64_t) == 0);
@@ -63,7 +63,7 @@ class Seqlock {
   }
 
  private:
-  using Word = typename Cells::template Atomic<std::uint64_t>;
+  using Word = typename Atomics::template Atomic<std::uint64_t>;
 
   Word sequence_;
   std::array<Word, kWords> words_;

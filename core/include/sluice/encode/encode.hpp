@@ -50,11 +50,11 @@ enum class Bounds : std::uint8_t {
 
 /// Which bounds a histogram is written with. Each is an exact merge of what was recorded; see view.hpp.
 enum class Resolution : std::uint8_t {
-  kByFormat,     ///< kConventions for the duration of requests in OTLP, kQuarters for everything else.
-  kQuarters,     ///< 64 bounds: 1.25 ms, 1.5 ms, ..., 65.536 s.
-  kOctaves,      ///< 24 bounds: 8 us, 16 us, 32 us, 63 us, 125 us, 250 us, 500 us, 1 ms, 2 ms, ..., 65.536 s.
-  kConventions,  ///< 14 bounds: 5 ms, 10 ms, 25 ms, ..., 10 s, as OpenTelemetry advises.
-  kAll,          ///< All of these.
+  kByFormat,        ///< kOtelHttpBounds for the duration of requests in OTLP, kQuarterOctaves for everything else.
+  kQuarterOctaves,  ///< 64 bounds: 1.25 ms, 1.5 ms, ..., 65.536 s.
+  kOctaves,         ///< 24 bounds: 8 us, 16 us, 32 us, 63 us, 125 us, 250 us, 500 us, 1 ms, 2 ms, ..., 65.536 s.
+  kOtelHttpBounds,  ///< 14 bounds: 5 ms, 10 ms, 25 ms, ..., 10 s, as OpenTelemetry advises.
+  kAll,             ///< All of these.
 };
 
 /// The phases whose durations are written.

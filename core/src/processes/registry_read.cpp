@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "os/mapping.hpp"
 #include "os/processes.hpp"
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice {
@@ -83,7 +83,7 @@ void GroupReading::add(const GroupReading& other) noexcept {
 }
 
 absl::StatusOr<ServerReading> Registry::read() const {
-  if (!is_open()) return absl::FailedPreconditionError("the processes share no memory");
+  if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < groups; ++i) {

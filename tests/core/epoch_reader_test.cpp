@@ -1,4 +1,4 @@
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 
 #include <bit>
 #include <cstring>
@@ -30,7 +30,7 @@ struct FailingFence {
   }
 };
 
-bool no_patience() { return false; }
+bool never_wait() { return false; }
 
 /// A rig on one thread whose requests can be told apart in every window: request n brings 2^n bytes of output. Slot 0
 /// is stopped in the middle of records; slot 1 records undisturbed.
@@ -63,9 +63,9 @@ class Bench {
     return reached;
   }
 
-  /// Makes a cut without patience and checks the window that it gives, if the fence holds.
+  /// Makes a cut that waits for nobody and checks the window that it gives, if the fence holds.
   bool cut() {
-    if (!rig_.cut<FailingFence>(now_ns_, window_, no_patience)) return false;
+    if (!rig_.cut<FailingFence>(now_ns_, window_, never_wait)) return false;
     if (std::string broken = broken_identity(window_); !broken.empty()) complain(broken);
     check_contents();
     check_slot(0);
@@ -93,7 +93,7 @@ class Bench {
 
   [[nodiscard]] const std::string& complaint() const { return complaint_; }
   [[nodiscard]] const SlotWindow& last(std::size_t slot) const { return last_[slot]; }
-  Rig<SteppingCells>& rig() { return rig_; }
+  Rig<SteppingAtomics>& rig() { return rig_; }
 
  private:
   struct Served {
@@ -146,9 +146,9 @@ class Bench {
   }
 
   Random random_{7};
-  Rig<SteppingCells> rig_{2};
+  Rig<SteppingAtomics> rig_{2};
   Window window_ = rig_.empty_window();
-  std::uint64_t now_ns_ = Rig<SteppingCells>::kStartNs;
+  std::uint64_t now_ns_ = Rig<SteppingAtomics>::kStartNs;
   std::vector<Served> requests_;
   std::uint64_t seen_ = 0;
   std::uint64_t shown_ns_[2] = {};
@@ -183,7 +183,8 @@ void check_end(Bench& bench) {
 
 }  // namespace
 
-TEST_CASE("ledger: a writer stopped at any step of a record, over any number of cuts, loses and doubles nothing") {
+TEST_CASE(
+    "epoch reader: a writer stopped at any step of a record, over any number of cuts, loses and doubles nothing") {
   std::uint64_t steps = 0;
   for (bool more = true; more; ++steps) {
     for (int count = 1; count <= 5; ++count) {
@@ -203,7 +204,7 @@ TEST_CASE("ledger: a writer stopped at any step of a record, over any number of 
   CHECK(steps > 30);
 }
 
-TEST_CASE("ledger: a writer stopped in two records, one after the other, loses and doubles nothing") {
+TEST_CASE("epoch reader: a writer stopped in two records, one after the other, loses and doubles nothing") {
   const std::uint64_t stride = long_run() ? 1 : 3;
   std::uint64_t schedules = 0;
   for (int code = 0; code < 27; ++code) {
@@ -228,7 +229,7 @@ TEST_CASE("ledger: a writer stopped in two records, one after the other, loses a
   CHECK(schedules > 5'000);
 }
 
-TEST_CASE("ledger: any schedule of stopped records, cuts and failing fences keeps every window exact") {
+TEST_CASE("epoch reader: any schedule of stopped records, cuts and failing fences keeps every window exact") {
   const std::uint64_t from = seed();
   const std::uint64_t runs = long_run() ? 200'000 : 5'000;
   for (std::uint64_t run = 0; run < runs; ++run) {
@@ -253,7 +254,7 @@ TEST_CASE("ledger: any schedule of stopped records, cuts and failing fences keep
   }
 }
 
-TEST_CASE("ledger: a cut whose fence fails is taken up again, and no window is lost") {
+TEST_CASE("epoch reader: a cut whose fence fails is taken up again, and no window is lost") {
   Bench bench;
   bench.serve(0, 100);
   FailingFence::failures = 3;
@@ -269,8 +270,8 @@ TEST_CASE("ledger: a cut whose fence fails is taken up again, and no window is l
   check_end(bench);
 }
 
-TEST_CASE("ledger: a slot that is claimed while a cut is under way is in it if it recorded in its epoch") {
-  Rig<SteppingCells> rig(2);
+TEST_CASE("epoch reader: a slot that is claimed while a cut is under way is in it if it recorded in its epoch") {
+  Rig<SteppingAtomics> rig(2);
   rig.claim(0);
   Window window = rig.empty_window();
   const Completion done{.request_us = 4'000};
@@ -282,16 +283,16 @@ TEST_CASE("ledger: a slot that is claimed while a cut is under way is in it if i
     rig.record<FailingFence>(1, rig.kStartNs, rig.kStartNs + 5, done);
     rig.epoch().value.store(open, std::memory_order_relaxed);
   };
-  REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, no_patience));
+  REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, never_wait));
   CHECK(broken_identity(window).empty());
   CHECK(window.request_count == 1);
   CHECK(window.slots[1].completed == 1);
   CHECK(window[Phase::kRequest].max_us() == 4'000);
 }
 
-TEST_CASE("ledger: a request that ends between the cut and the look at its slot was busy up to the cut") {
+TEST_CASE("epoch reader: a request that ends between the cut and the look at its slot was busy up to the cut") {
   const bool next_begins = GENERATE(false, true);
-  Rig<SteppingCells> rig(1);
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   const std::uint64_t start_ns = rig.kStartNs;
   rig.begin(0, start_ns + 10);
@@ -302,19 +303,19 @@ TEST_CASE("ledger: a request that ends between the cut and the look at its slot 
     rig.record<FailingFence>(0, start_ns + 108, start_ns + 109, {});
   };
   Window first = rig.empty_window();
-  REQUIRE(rig.cut<FailingFence>(start_ns + 100, first, no_patience));
+  REQUIRE(rig.cut<FailingFence>(start_ns + 100, first, never_wait));
   CHECK(first.request_count == 0);
   CHECK(first.slots[0].in_flight);
   CHECK(first.slots[0].current_elapsed_ns == 90);
   CHECK(first.slots[0].busy_ns == 90);
   Window second = rig.empty_window();
-  REQUIRE(rig.cut<FailingFence>(start_ns + 200, second, no_patience));
+  REQUIRE(rig.cut<FailingFence>(start_ns + 200, second, never_wait));
   CHECK(second.slots[0].in_flight == next_begins);
   CHECK(second.slots[0].busy_ns == (next_begins ? 7 + 92 : 7 + 1));
 }
 
-TEST_CASE("ledger: a writer that moves on while the cut waits for it is not put off") {
-  Rig<SteppingCells> rig(1);
+TEST_CASE("epoch reader: a writer that moves on while the cut waits for it is not deferred") {
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
   rig.slot(0).sequence.store(7, std::memory_order_relaxed);
@@ -327,18 +328,18 @@ TEST_CASE("ledger: a writer that moves on while the cut waits for it is not put 
   CHECK(turns == 3);
 }
 
-TEST_CASE("ledger: a record that was waited for once is not waited for again") {
-  Rig<SteppingCells> rig(1);
+TEST_CASE("epoch reader: a record that was waited for once is not waited for again") {
+  Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
   rig.slot(0).sequence.store(7, std::memory_order_relaxed);
   int turns = 0;
-  const auto patient = [&turns] { return ++turns % 10 != 0; };
-  for (int i = 0; i < 5; ++i) REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, patient));
+  const auto wait_some_turns = [&turns] { return ++turns % 10 != 0; };
+  for (int i = 0; i < 5; ++i) REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, wait_some_turns));
   CHECK(turns == 10);
 }
 
-TEST_CASE("ledger: a request whose record is stopped counts as in flight") {
+TEST_CASE("epoch reader: a request whose record is stopped counts as in flight") {
   Bench bench;
   bench.advance(10);
   bench.serve_stopped(100, 5, [&] {
@@ -354,7 +355,7 @@ TEST_CASE("ledger: a request whose record is stopped counts as in flight") {
   check_end(bench);
 }
 
-TEST_CASE("ledger: a busy account gives every window its part and no more") {
+TEST_CASE("epoch reader: a busy account gives every window its part and no more") {
   detail::BusyAccount account;
   CHECK(account.settle(30, 0, 100) == 30);
   CHECK(account.settle(30, 0, 100) == 0);
@@ -371,25 +372,25 @@ TEST_CASE("ledger: a busy account gives every window its part and no more") {
 }
 
 TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all zero") {
-  using detail::AtomicCells;
-  STATIC_REQUIRE(sizeof(detail::Slot<AtomicCells>) <= std::size_t{16} * 1024);
-  STATIC_REQUIRE(std::is_standard_layout_v<detail::Slot<AtomicCells>>);
-  STATIC_REQUIRE(std::is_standard_layout_v<detail::Epoch<AtomicCells>>);
-  STATIC_REQUIRE(std::is_trivially_destructible_v<detail::Slot<AtomicCells>>);
-  STATIC_REQUIRE(sizeof(detail::Slot<AtomicCells>) == sizeof(detail::Slot<detail::PlainCells>));
-  STATIC_REQUIRE(alignof(detail::Slot<AtomicCells>) >= 128);
-  STATIC_REQUIRE(offsetof(detail::Slot<AtomicCells>, sequence) == 0);
+  using detail::StdAtomics;
+  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) <= std::size_t{16} * 1024);
+  STATIC_REQUIRE(std::is_standard_layout_v<detail::Slot<StdAtomics>>);
+  STATIC_REQUIRE(std::is_standard_layout_v<detail::Epoch<StdAtomics>>);
+  STATIC_REQUIRE(std::is_trivially_destructible_v<detail::Slot<StdAtomics>>);
+  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) == sizeof(detail::Slot<detail::PlainAtomics>));
+  STATIC_REQUIRE(alignof(detail::Slot<StdAtomics>) >= 128);
+  STATIC_REQUIRE(offsetof(detail::Slot<StdAtomics>, sequence) == 0);
 
-  Rig<AtomicCells> rig(3);
+  Rig<StdAtomics> rig(3);
   Window window = rig.empty_window();
   for (int i = 0; i < 20; ++i) {
     rig.claim(1);
     rig.record<detail::SymmetricFence>(1, rig.kStartNs, rig.kStartNs + 9, {.request_us = 9});
-    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 10, window, no_patience));
+    REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 10, window, never_wait));
   }
   CHECK(window.request_count == 20);
 
-  Rig<AtomicCells> wiped(3);
+  Rig<StdAtomics> wiped(3);
   for (std::size_t i = 0; i < 3; ++i) {
     wiped.claim(i);
     wiped.record<detail::SymmetricFence>(i, wiped.kStartNs, wiped.kStartNs + 9, {.request_us = 9});
@@ -397,11 +398,11 @@ TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all z
     wiped.claim(i);
   }
   window = wiped.empty_window();
-  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 10, window, no_patience));
+  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 10, window, never_wait));
   CHECK(window.request_count == 0);
   for (const SlotWindow& slot : window.slots) CHECK_FALSE(slot.in_flight);
   wiped.record<detail::SymmetricFence>(2, wiped.kStartNs + 10, wiped.kStartNs + 12, {.request_us = 2});
-  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 20, window, no_patience));
+  REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 20, window, never_wait));
   CHECK(window.request_count == 1);
   CHECK(window[Phase::kRequest].max_us() == 2);
 }

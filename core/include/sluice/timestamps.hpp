@@ -9,7 +9,7 @@
 
 namespace sluice {
 
-struct Marks {
+struct Timestamps {
   std::uint64_t accepted_ns = 0;    ///< The server accepted the request.
   std::uint64_t queued_ns = 0;      ///< Daemon mode: the server began to pass it on.
   std::uint64_t dispatched_ns = 0;  ///< Daemon mode: a worker thread of the daemon process has it.
@@ -19,18 +19,18 @@ struct Marks {
   std::uint64_t returned_ns = 0;    ///< The handler returns to its host.
 };
 
-/// Sets the phases of `done` that are made of marks. A recorder has one such function for all its requests.
-using MeasurePhases = void (*)(const Marks& marks, Completion& done) noexcept;
+/// Sets the phases of `done` that timestamps determine. A recorder has one such function for all its requests.
+using MeasurePhases = void (*)(const Timestamps& timestamps, Completion& done) noexcept;
 
-/// Each phase is the span between its two marks; phases overlap.
-void set_spans(const Marks& marks, Completion& done) noexcept;
+/// Each phase is the span between its two timestamps; phases overlap.
+void overlapping_phases(const Timestamps& timestamps, Completion& done) noexcept;
 
-/// Each phase is a stage that begins where the one before it ends, so that they add up:
+/// Each phase begins where the one before it ends, so that they add up:
 ///   server + queue + daemon + application == request
 /// server until the request is passed on, queue until a thread of the daemon process has it, daemon until the
 /// application is entered, application until it is done and its response written out. In embedded mode server lasts
 /// until the application is entered. A request that never enters it ends in the stage before.
-void set_stages(const Marks& marks, Completion& done) noexcept;
+void sequential_phases(const Timestamps& timestamps, Completion& done) noexcept;
 
 /// Places a wall-clock instant of the recent past on the monotonic clock. Any thread; wait-free.
 class WallAnchor {

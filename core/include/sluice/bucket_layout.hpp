@@ -1,5 +1,5 @@
-// The bucket boundaries of every histogram. One recording feeds every view (view.hpp), as the grid holds the bounds of
-// all of them:
+// The bucket boundaries of every histogram. One recording feeds every view (view.hpp), as the layout holds the bounds
+// of all of them:
 //
 //   octaves below 1 ms    1/128 ms, 1/64 ms, ..., 1/2 ms, 1 ms
 //   quarters of octaves   1.25 ms, 1.5 ms, 1.75 ms, 2 ms, 2.5 ms, ..., 65536 ms
@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "sluice/detail/two.hpp"
+#include "sluice/detail/simd.hpp"
 
 namespace sluice {
 
@@ -32,7 +32,7 @@ inline constexpr auto kUpToMillisecond = [] {
   return bounds;
 }();
 
-inline constexpr auto kQuarters = [] {
+inline constexpr auto kQuarterOctaves = [] {
   std::array<std::uint64_t, 16 * kQuartersOfOctave> bounds{};
   for (std::size_t i = 0; i < bounds.size(); ++i) {
     const std::size_t quarters = i + 1;
@@ -42,17 +42,17 @@ inline constexpr auto kQuarters = [] {
 }();
 
 /// Semantic conventions of OpenTelemetry, metric http.server.request.duration.
-inline constexpr auto kConventions = [] {
+inline constexpr auto kOtelHttpBounds = [] {
   std::array<std::uint64_t, 14> bounds{5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000};
   for (std::uint64_t& bound : bounds) bound = bound * 1000 + 1;
   return bounds;
 }();
 
 inline constexpr auto kAll = [] {
-  std::array<std::uint64_t, kUpToMillisecond.size() + kQuarters.size() + kConventions.size()> bounds{};
+  std::array<std::uint64_t, kUpToMillisecond.size() + kQuarterOctaves.size() + kOtelHttpBounds.size()> bounds{};
   auto end = std::copy(kUpToMillisecond.begin(), kUpToMillisecond.end(), bounds.begin());
-  end = std::copy(kQuarters.begin(), kQuarters.end(), end);
-  std::copy(kConventions.begin(), kConventions.end(), end);
+  end = std::copy(kQuarterOctaves.begin(), kQuarterOctaves.end(), end);
+  std::copy(kOtelHttpBounds.begin(), kOtelHttpBounds.end(), end);
   std::sort(bounds.begin(), bounds.end());
   return bounds;
 }();
@@ -91,13 +91,13 @@ constexpr std::uint64_t cell_number(std::uint64_t us) noexcept {
   return std::bit_cast<std::uint64_t>((whole - (kWhole - 1)) * kScale) >> kCellShift;
 }
 
-[[gnu::always_inline]] inline Two cell_numbers(Two us) noexcept {
+[[gnu::always_inline]] inline U64x2 cell_numbers(U64x2 us) noexcept {
 #if defined(__clang__)
 #pragma clang fp reassociate(off)
 #endif
   using TwoDoubles = double __attribute__((vector_size(16)));
   const auto whole = std::bit_cast<TwoDoubles>(std::bit_cast<std::uint64_t>(kWhole) | us);
-  return std::bit_cast<Two>((whole - (kWhole - 1)) * kScale) >> kCellShift;
+  return std::bit_cast<U64x2>((whole - (kWhole - 1)) * kScale) >> kCellShift;
 }
 
 inline constexpr std::uint64_t kFirstCell = cell_number(0);
@@ -130,7 +130,7 @@ inline constexpr auto kCellWords = [] {
 
 /// The buckets between sorted bounds, of which no two lie in one cell.
 template <const auto& kBounds>
-struct GridOf {
+struct BucketLayoutOf {
   static constexpr std::size_t kBuckets = kBounds.size() + 1;
   static constexpr std::uint64_t kLongestUs = kBounds.back();
   static_assert(kLongestUs < detail::kFindableUs && kBuckets <= std::size_t{1} << 16);
@@ -142,10 +142,10 @@ struct GridOf {
   }
 
   /// Of two durations, both below detail::kFindableUs: their buckets, each in the upper half of its number.
-  [[gnu::always_inline]] static detail::Two buckets_of(detail::Two us) noexcept {
-    const detail::Two numbers = detail::cell_numbers(us);
-    return us + detail::Two{detail::kCellWords<kBounds>[detail::bits16<0>(numbers) - detail::kFirstCell],
-                            detail::kCellWords<kBounds>[detail::bits16<1>(numbers) - detail::kFirstCell]};
+  [[gnu::always_inline]] static detail::U64x2 buckets_of(detail::U64x2 us) noexcept {
+    const detail::U64x2 numbers = detail::cell_numbers(us);
+    return us + detail::U64x2{detail::kCellWords<kBounds>[detail::extract16<0>(numbers) - detail::kFirstCell],
+                              detail::kCellWords<kBounds>[detail::extract16<1>(numbers) - detail::kFirstCell]};
   }
 
   /// The smallest duration of a bucket; 0 for the first.
@@ -163,8 +163,8 @@ struct GridOf {
   }
 };
 
-using Grid = GridOf<bounds::kAll>;
+using BucketLayout = BucketLayoutOf<bounds::kAll>;
 
-static_assert(Grid::is_sound());
+static_assert(BucketLayout::is_sound());
 
 }  // namespace sluice

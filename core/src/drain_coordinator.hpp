@@ -7,18 +7,18 @@
 
 #include "absl/status/status.h"
 #include "memory.hpp"
-#include "sluice/detail/ledger.hpp"
+#include "sluice/detail/epoch_reader.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/resources.hpp"
 #include "timeline.hpp"
 
 namespace sluice {
 
-class Patience;
+class WaitBudget;
 
-class Recorder::Readers {
+class Recorder::DrainCoordinator {
  public:
-  Readers(const Options& options, bool asymmetric, Memory& memory);
+  DrainCoordinator(const Options& options, bool asymmetric, Memory& memory);
 
   /// Registers a reader whose first window begins now. False if there is one of that number: numbers come round.
   [[nodiscard]] bool add(std::uint64_t id);
@@ -42,9 +42,9 @@ class Recorder::Readers {
   Pending& pending(std::uint64_t id);
   [[nodiscard]] absl::Status cut();
   [[nodiscard]] bool complete_cut();
-  void take_spill(Patience& patience);
-  void take_spill_bank(detail::SpillBank& bank);
-  void list_spilled(ProcessTotals& totals) noexcept;
+  void take_overflow(WaitBudget& budget);
+  void take_overflow_bank(detail::OverflowBank& bank);
+  void list_overflow(ProcessTotals& totals) noexcept;
   void finish(Pending& pending, const Resources& now) const noexcept;
   [[nodiscard]] std::size_t last_used_slot() const noexcept;
 
@@ -56,14 +56,15 @@ class Recorder::Readers {
   Timeline timeline_;
   Timeline::Instant instant_;  ///< Of the last cut.
   const double restart_time_;
-  detail::Ledger<detail::ProductionCells> ledger_;
-  detail::BankBaseline spill_seen_[2];
+  detail::EpochReader<detail::ProductionAtomics> reader_;
+  detail::LastRead overflow_seen_[2];
   Window scratch_;            ///< The cut under way.
   bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.
   std::vector<Pending> pending_;
   std::uint64_t busy_floor_ns_ = 0;
-  std::vector<std::uint64_t> spilled_;  ///< By slot: the requests of the spill that lifetime totals list with it.
-  std::uint64_t spilled_listed_ = 0;    ///< Their sum.
+  std::vector<std::uint64_t>
+      overflow_by_slot_;  ///< By slot: the requests of the overflow counters that lifetime totals list with it.
+  std::uint64_t overflow_listed_ = 0;  ///< Their sum.
 };
 
 }  // namespace sluice

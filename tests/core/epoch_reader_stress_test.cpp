@@ -1,4 +1,4 @@
-// Writers against a reader that never waits, on every pair of cells and fence, and on fences that are known to be too
+// Writers against a reader that never waits, on every pair of atomics and fence, and on fences that are known to be too
 // weak: a stress test that does not notice those proves nothing.
 #include <atomic>
 #include <cstdint>
@@ -24,10 +24,10 @@ struct Outcome {
 };
 
 /// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is
-/// not whole. The patience is so short that writers are often put off.
-template <class Cells, class Fence>
-Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int patience) {
-  Rig<Cells> rig(writers);
+/// not whole. The wait budget is so small that writers are often deferred.
+template <class Atomics, class Fence>
+Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int turns_allowed) {
+  Rig<Atomics> rig(writers);
   std::atomic<std::size_t> running{writers};
   std::atomic<bool> stop{false};
   std::vector<Tally> tallies;
@@ -39,8 +39,8 @@ Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int 
       Tally mine = tallies[w];
       for (std::uint64_t i = 0; i < requests && !stop.load(std::memory_order_relaxed); ++i) {
         const std::size_t which = mine.next();
-        rig.begin(w, Rig<Cells>::kStartNs + i + 1);
-        rig.template record<Fence>(w, Rig<Cells>::kStartNs + i + 1, Rig<Cells>::kStartNs + i + 2, mix[which]);
+        rig.begin(w, Rig<Atomics>::kStartNs + i + 1);
+        rig.template record<Fence>(w, Rig<Atomics>::kStartNs + i + 1, Rig<Atomics>::kStartNs + i + 2, mix[which]);
       }
       tallies[w] = mine;
       running.fetch_sub(1);
@@ -50,11 +50,11 @@ Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int 
   Window window = rig.empty_window();
   const auto cut = [&](std::uint64_t now_ns) {
     int turns = 0;
-    if (!rig.template cut<Fence>(now_ns, window, [&] { return ++turns <= patience; })) return;
+    if (!rig.template cut<Fence>(now_ns, window, [&] { return ++turns <= turns_allowed; })) return;
     outcome.seen.add(window);
     window.clear_counts();
   };
-  std::uint64_t now_ns = Rig<Cells>::kStartNs;
+  std::uint64_t now_ns = Rig<Atomics>::kStartNs;
   while (running.load() > 0 && outcome.seen.broken.empty()) cut(++now_ns);
   stop = true;
   for (std::thread& thread : threads) thread.join();
@@ -64,13 +64,13 @@ Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int 
   return outcome;
 }
 
-template <class Cells, class Fence>
+template <class Atomics, class Fence>
 void check_exact(std::uint64_t from) {
   const Mix mix(from, Mode::kDaemon);
   for (const std::size_t writers : {1U, 2U, 4U}) {
-    for (const int patience : {0, 100}) {
-      const Outcome outcome = stress<Cells, Fence>(mix, writers, scaled(3'000'000) / writers, patience);
-      CAPTURE(writers, patience);
+    for (const int turns_allowed : {0, 100}) {
+      const Outcome outcome = stress<Atomics, Fence>(mix, writers, scaled(3'000'000) / writers, turns_allowed);
+      CAPTURE(writers, turns_allowed);
       CHECK(outcome.seen.broken == "");
       CHECK(mix.counts(outcome.tally.served()).difference(outcome.seen.counts) == "");
     }
@@ -101,16 +101,16 @@ struct NoHeavyFence {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kind and an asymmetric fence", "",
-                   detail::AtomicCells, detail::PlainCells) {
+TEMPLATE_TEST_CASE("stress: slots and their reader stay exact with atomics of either kind and an asymmetric fence", "",
+                   detail::StdAtomics, detail::PlainAtomics) {
   REQUIRE(detail::membarrier_available());
   const std::uint64_t from = seed();
   CAPTURE(from);
   check_exact<TestType, detail::AsymmetricFence>(from);
 }
 
-TEMPLATE_TEST_CASE("stress: slots and ledger stay exact with cells of either kind and fences on both sides", "",
-                   detail::AtomicCells, detail::PlainCells) {
+TEMPLATE_TEST_CASE("stress: slots and their reader stay exact with atomics of either kind and fences on both sides", "",
+                   detail::StdAtomics, detail::PlainAtomics) {
   const std::uint64_t from = seed();
   CAPTURE(from);
   check_exact<TestType, detail::SymmetricFence>(from);
@@ -128,7 +128,7 @@ std::optional<std::uint64_t> windows_until_noticed(std::uint64_t limit) {
   const Mix mix(seed(), Mode::kDaemon);
   std::uint64_t windows = 0;
   while (windows < limit) {
-    const Outcome outcome = stress<detail::AtomicCells, Fence>(mix, 1, 10'000'000, 0);
+    const Outcome outcome = stress<detail::StdAtomics, Fence>(mix, 1, 10'000'000, 0);
     windows += outcome.seen.windows;
     if (!outcome.stopped_early) continue;
     std::printf("noticed after %llu windows\n", static_cast<unsigned long long>(windows));

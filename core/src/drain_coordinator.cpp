@@ -1,19 +1,20 @@
 // Order map of lifetime totals, which are read without a cut
 //   [S4] totals   load  high_water  acquire   pairs with [S3]: a slot below it is seen to be claimed
 //   [T2] totals   load  busy_ns     acquire   pairs with [T1]: a request counted as done is not in flight
-#include "readers.hpp"
+#include "drain_coordinator.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "os/mapping.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice {
 
-using detail::SpillBank;
+using detail::OverflowBank;
 
 /// How long a drain may wait, in all, for writers that were preempted inside a record.
-class Patience {
+class WaitBudget {
  public:
   /// Waits one turn. False once there is no more time. Sleeps rather than yields: whoever yields among many runnable
   /// threads is not asked again before each of them has had its turn.
@@ -23,7 +24,7 @@ class Patience {
       return true;
     }
     const std::uint64_t now = monotonic_ns();
-    if (deadline_ns_ == 0) deadline_ns_ = now + kPatienceNs;
+    if (deadline_ns_ == 0) deadline_ns_ = now + kBudgetNs;
     if (now >= deadline_ns_) return false;
     os::nap(kNapNs);
     return true;
@@ -31,7 +32,7 @@ class Patience {
 
  private:
   static constexpr int kSpins = 200;
-  static constexpr std::uint64_t kPatienceNs = 2'000'000;
+  static constexpr std::uint64_t kBudgetNs = 2'000'000;
   static constexpr long kNapNs = 50'000;
 
   static void pause() noexcept {
@@ -44,25 +45,25 @@ class Patience {
   std::uint64_t deadline_ns_ = 0;
 };
 
-Recorder::Readers::Readers(const Options& options, bool asymmetric, Memory& memory)
+Recorder::DrainCoordinator::DrainCoordinator(const Options& options, bool asymmetric, Memory& memory)
     : options_(options),
       asymmetric_(asymmetric),
       memory_(memory),
       timeline_(*options.clock),
       instant_(timeline_.now()),
       restart_time_(instant_.wall),
-      ledger_(memory.array(), instant_.monotonic_ns),
+      reader_(memory.array(), instant_.monotonic_ns),
       scratch_(empty_window()),
-      spilled_(options.threads) {}
+      overflow_by_slot_(options.threads) {}
 
-Window Recorder::Readers::empty_window() const {
+Window Recorder::DrainCoordinator::empty_window() const {
   Window window;
   window.mode = options_.mode;
   window.slots.resize(options_.threads);
   return window;
 }
 
-bool Recorder::Readers::add(std::uint64_t id) {
+bool Recorder::DrainCoordinator::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   if (std::any_of(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; })) return false;
   // A cut that the kernel refuses has begun all the same: the reader's first window begins with its epoch.
@@ -71,18 +72,18 @@ bool Recorder::Readers::add(std::uint64_t id) {
   return true;
 }
 
-void Recorder::Readers::remove(std::uint64_t id) noexcept {
+void Recorder::DrainCoordinator::remove(std::uint64_t id) noexcept {
   const std::lock_guard lock(mutex_);
   std::erase_if(pending_, [id](const Pending& each) { return each.id == id; });
 }
 
 /// A reader that was registered before a fork is not known to the child: it begins anew there.
-Recorder::Readers::Pending& Recorder::Readers::pending(std::uint64_t id) {
+Recorder::DrainCoordinator::Pending& Recorder::DrainCoordinator::pending(std::uint64_t id) {
   const auto found =
       std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
   if (found != pending_.end()) return *found;
   Pending& fresh = pending_.emplace_back(Pending{.id = id,
-                                                 .start_ns = ledger_.cut_ns(),
+                                                 .start_ns = reader_.cut_ns(),
                                                  .start_resources = probe_.read(),
                                                  .stepped = false,
                                                  .joined = !interrupted_,
@@ -92,7 +93,7 @@ Recorder::Readers::Pending& Recorder::Readers::pending(std::uint64_t id) {
 }
 
 /// A cut that was interrupted is completed first, and another made: what completed in between belongs to this drain.
-absl::Status Recorder::Readers::cut() {
+absl::Status Recorder::DrainCoordinator::cut() {
   bool whole = !interrupted_ || complete_cut();
   if (whole) {
     scratch_.clear_counts();
@@ -103,14 +104,14 @@ absl::Status Recorder::Readers::cut() {
   return absl::OkStatus();
 }
 
-bool Recorder::Readers::complete_cut() {
-  Patience patience;
+bool Recorder::DrainCoordinator::complete_cut() {
+  WaitBudget budget;
   interrupted_ = true;  // until it is whole, also past an exception
-  const bool whole = asymmetric_ ? ledger_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, patience)
-                                 : ledger_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, patience);
+  const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
+                                 : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, budget);
   if (!whole) return false;
   interrupted_ = false;
-  take_spill(patience);
+  take_overflow(budget);
   for (Pending& each : pending_) {
     if (std::exchange(each.joined, true)) {
       each.window.merge_counts(scratch_);
@@ -120,59 +121,58 @@ bool Recorder::Readers::complete_cut() {
   return true;
 }
 
-std::size_t Recorder::Readers::last_used_slot() const noexcept {
+std::size_t Recorder::DrainCoordinator::last_used_slot() const noexcept {
   const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
   const std::size_t used = std::min(claimed, options_.threads);
   return used == 0 ? 0 : used - 1;
 }
 
 /// A bank whose writers were preempted is left for a later cut, which takes it before it closes the other.
-void Recorder::Readers::take_spill(Patience& patience) {
-  detail::Spill& spill = memory_.header().spill;
-  if (SpillBank* const late = spill.quiescent(); late != nullptr) take_spill_bank(*late);
-  spill.flip();
-  SpillBank* bank = spill.quiescent();
-  while (bank == nullptr && patience()) bank = spill.quiescent();
-  if (bank != nullptr) take_spill_bank(*bank);
+void Recorder::DrainCoordinator::take_overflow(WaitBudget& budget) {
+  detail::OverflowCounters& overflow = memory_.header().overflow;
+  if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
+  overflow.flip();
+  OverflowBank* bank = overflow.quiescent();
+  while (bank == nullptr && budget()) bank = overflow.quiescent();
+  if (bank != nullptr) take_overflow_bank(*bank);
 }
 
 /// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of
 /// the window; more of it cannot be shown in one entry.
-void Recorder::Readers::take_spill_bank(SpillBank& bank) {
-  detail::Spill& spill = memory_.header().spill;
-  detail::BankBaseline& seen = spill_seen_[spill.index_of(bank)];
+void Recorder::DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
+  detail::OverflowCounters& overflow = memory_.header().overflow;
+  detail::LastRead& seen = overflow_seen_[overflow.index_of(bank)];
   if (bank.count.get() != seen.count) {
     SlotWindow& slot = scratch_.slots[last_used_slot()];
     std::uint64_t count = 0;
     std::uint64_t busy_ns = 0;
-    detail::take_growth(bank.count, seen.count, count);
-    detail::take_growth(bank.busy_ns, seen.busy_ns, busy_ns);
+    detail::take_delta(bank.count, seen.count, count);
+    detail::take_delta(bank.busy_ns, seen.busy_ns, busy_ns);
     detail::take_sums(bank.sums, seen, scratch_, slot);
     scratch_.request_count += count;
     slot.completed += count;
-    const std::uint64_t period_ns = ledger_.cut_ns() - ledger_.previous_cut_ns();
+    const std::uint64_t period_ns = reader_.cut_ns() - reader_.previous_cut_ns();
     slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
   }
-  spill.taken();
+  overflow.taken();
 }
 
-void Recorder::Readers::finish(Pending& pending, const Resources& now) const noexcept {
+void Recorder::DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {
   Window& window = pending.window;
   window.stop_time = instant_.wall;
-  window.elapsed_ns = ledger_.cut_ns() - pending.start_ns;
-  window.sample_period =
-      pending.stepped ? static_cast<double>(window.elapsed_ns) / 1e9 : window.stop_time - window.start_time;
-  window.threads_started = ledger_.slots_met();
-  const detail::Spill& spill = memory_.header().spill;
-  if (spill.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
-  window.active_requests = spill.in_flight();
+  window.elapsed_ns = reader_.cut_ns() - pending.start_ns;
+  window.sample_period = pending.stepped ? seconds_of_ns(window.elapsed_ns) : window.stop_time - window.start_time;
+  window.threads_started = reader_.slots_discovered();
+  const detail::OverflowCounters& overflow = memory_.header().overflow;
+  if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
+  window.active_requests = overflow.in_flight();
   for (const SlotWindow& slot : window.slots) window.active_requests += slot.in_flight ? 1 : 0;
   window.resources = now;
   window.cpu_user_us = now.cpu_user_us - pending.start_resources.cpu_user_us;
   window.cpu_system_us = now.cpu_system_us - pending.start_resources.cpu_system_us;
 }
 
-absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
+absl::Status Recorder::DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
   Pending& mine = pending(id);
   if (absl::Status status = cut(); !status.ok()) return status;
@@ -184,31 +184,31 @@ absl::Status Recorder::Readers::drain(std::uint64_t id, Window& window) {
   mine.window.mode = options_.mode;
   mine.window.clear_counts();
   mine.window.start_time = window.stop_time;
-  mine.start_ns = ledger_.cut_ns();
+  mine.start_ns = reader_.cut_ns();
   mine.start_resources = now;
   mine.stepped = false;
   return absl::OkStatus();
 }
 
-/// The spill's requests are listed with the slot that was the last in use when they were first listed, and stay there;
+/// Overflow requests are listed with the slot that was the last in use when they were first listed, and stay there;
 /// with the first if none ever was in use.
-void Recorder::Readers::list_spilled(ProcessTotals& totals) noexcept {
-  const std::uint64_t spilled = memory_.header().spill.lifetime_count();
+void Recorder::DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
+  const std::uint64_t overflowed = memory_.header().overflow.lifetime_count();
   if (totals.threads.empty()) {
-    if (spilled == 0) return;
+    if (overflowed == 0) return;
     totals.threads.push_back({.thread_id = 1, .request_count = 0});
   }
-  spilled_[totals.threads.back().thread_id - 1] += spilled - spilled_listed_;
-  spilled_listed_ = spilled;
-  for (ThreadTotals& thread : totals.threads) thread.request_count += spilled_[thread.thread_id - 1];
-  totals.request_count += spilled;
+  overflow_by_slot_[totals.threads.back().thread_id - 1] += overflowed - overflow_listed_;
+  overflow_listed_ = overflowed;
+  for (ThreadTotals& thread : totals.threads) thread.request_count += overflow_by_slot_[thread.thread_id - 1];
+  totals.request_count += overflowed;
 }
 
 /// Reads without a cut. Each counter grows only, so each sum does; a request that completes between the reading of its
 /// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it.
 /// None is counted twice: [T2] pairs with [T1] in slot.hpp, so that a request whose duration was read is not seen in
 /// flight.
-ProcessTotals Recorder::Readers::totals() {
+ProcessTotals Recorder::DrainCoordinator::totals() {
   const std::lock_guard lock(mutex_);
   const auto array = memory_.array();
   const Timeline::Instant now = timeline_.now();
@@ -236,10 +236,10 @@ ProcessTotals Recorder::Readers::totals() {
     totals.request_count += count;
     totals.threads.push_back({.thread_id = i + 1, .request_count = count});
   }
-  list_spilled(totals);
-  const detail::Spill& spill = memory_.header().spill;
-  totals.active_requests += spill.in_flight();
-  totals.request_busy_ns += spill.lifetime_busy_ns();
+  list_overflow(totals);
+  const detail::OverflowCounters& overflow = memory_.header().overflow;
+  totals.active_requests += overflow.in_flight();
+  totals.request_busy_ns += overflow.lifetime_busy_ns();
   busy_floor_ns_ = totals.request_busy_ns = std::max(totals.request_busy_ns, busy_floor_ns_);
   return totals;
 }

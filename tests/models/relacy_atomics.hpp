@@ -143,14 +143,14 @@ class Watched {
   Watched& operator=(const Watched&) = delete;
 
   void add(const void* counter) {
-    Entry& entry = table_[place(counter)];
-    if (entry.execution == execution_) std::abort();  // two counters in one place: choose others
+    Entry& entry = table_[index_of(counter)];
+    if (entry.execution == execution_) std::abort();  // two counters in one entry: choose others
     watches_.push_back(std::make_unique<Watch>());
     entry = {counter, watches_.back().get(), execution_};
   }
 
   static Watch* find(const void* counter) noexcept {
-    const Entry& entry = table_[place(counter)];
+    const Entry& entry = table_[index_of(counter)];
     return entry.counter == counter && entry.execution == execution_ ? entry.watch : nullptr;
   }
 
@@ -161,12 +161,12 @@ class Watched {
     std::uint64_t execution;
   };
 
-  static constexpr std::size_t kPlaces = 8192;
-  static std::size_t place(const void* counter) noexcept {
-    return reinterpret_cast<std::uintptr_t>(counter) / sizeof(std::uint64_t) % kPlaces;
+  static constexpr std::size_t kEntries = 8192;
+  static std::size_t index_of(const void* counter) noexcept {
+    return reinterpret_cast<std::uintptr_t>(counter) / sizeof(std::uint64_t) % kEntries;
   }
 
-  static inline Entry table_[kPlaces] = {};
+  static inline Entry table_[kEntries] = {};
   static inline std::uint64_t execution_ = 0;
   std::vector<std::unique_ptr<Watch>> watches_;
 };
@@ -183,7 +183,7 @@ class RelacyCounter {
     if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) return watch->value(RL_INFO).load();
     return value_;
   }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return get(); }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return get(); }
   void set(std::uint64_t value) noexcept {
     if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) {
       rl::ctx().sched();
@@ -193,7 +193,7 @@ class RelacyCounter {
     value_ = value;
   }
   void add(std::uint64_t amount) noexcept { set(get() + amount); }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (get() < value) set(value);
   }
 
@@ -221,7 +221,7 @@ class RelacyReadCounter {
     }
   }
   void add(std::uint64_t amount) noexcept { set(get() + amount); }
-  void raise(std::uint64_t value) noexcept {
+  void update_max(std::uint64_t value) noexcept {
     if (get() < value) set(value);
   }
 
@@ -260,7 +260,7 @@ class RelacySharedCounter {
     Watch* const watch = Watched<Watch>::find(this);
     return watch != nullptr ? watch->get() : value_;
   }
-  [[nodiscard]] std::uint64_t at_rest() const noexcept { return get(); }
+  [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return get(); }
   void add(std::uint64_t amount) noexcept {
     if (Watch* const watch = Watched<Watch>::find(this); watch != nullptr) {
       watch->add(amount);
@@ -268,22 +268,22 @@ class RelacySharedCounter {
       value_ += amount;
     }
   }
-  /// Scenarios watch none that is raised or set.
-  void raise(std::uint64_t value) noexcept { value_ = std::max(value_, value); }
+  /// Scenarios watch none that is updated by update_max() or set().
+  void update_max(std::uint64_t value) noexcept { value_ = std::max(value_, value); }
   void set(std::uint64_t value) noexcept { value_ = value; }
 
  private:
   std::uint64_t value_ = 0;
 };
 
-struct RelacyCells {
+struct RelacyAtomics {
   template <class T>
   using Atomic = RelacyAtomic<T>;
   using Counter = RelacyCounter;
 };
 
-/// Cells of slots that another process reads.
-struct RelacyReadCells {
+/// Atomics of slots that another process reads.
+struct RelacyReadAtomics {
   template <class T>
   using Atomic = RelacyAtomic<T>;
   using Counter = RelacyReadCounter;

@@ -12,19 +12,19 @@
 
 namespace sluice {
 
-using RegistryCells = detail::AtomicCells;  // also where counters are plain: other processes write them
+using RegistryAtomics = detail::StdAtomics;  // also where counters are plain: other processes write them
 using RegistryFence = detail::SymmetricFence;
 
 struct RegistryGroup {
   char name[Registry::kNameBytes];  ///< Written before the group is counted in `groups_used`, and never again.
   Mode mode;
   std::atomic<std::uint64_t> starts;
-  detail::RetiredTotals<RegistryCells, GroupCounts::kWords> retired;
+  detail::RetiredTotals<RegistryAtomics, GroupCounts::kWords> retired;
 };
 
 /// All but the occupancy is written before the occupancy is published.
 struct RegistrySlot {
-  detail::Occupancy<RegistryCells> occupancy;
+  detail::Occupancy<RegistryAtomics> occupancy;
   std::atomic<std::uint64_t> reserved_ns;  ///< Before the process was forked; monotonic.
   std::atomic<std::int32_t> pid;
   std::atomic<std::uint32_t> group;

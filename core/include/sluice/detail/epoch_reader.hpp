@@ -3,7 +3,7 @@
 // writer that was stopped in the middle of a record only as long as its caller allows.
 //
 //   Order map of the reader (the writer's half is in slot.hpp, the argument in docs/memory-model.md)
-//     [R0] cut    store held       relaxed   published by [R1], read by [W4]
+//     [R0] cut    store uncollected   relaxed   published by [R1], read by [W4]
 //     [R1] cut    store epoch      release   pairs with [W3]: the reads of a bank happen before its next writes
 //     [R2] cut    heavy fence                pairs with [W2]: a writer either shows itself busy or sees the new epoch
 //     [R3] cut    load  sequence   acquire   pairs with [W7]: a slot seen idle, or moved on, has left the old bank
@@ -19,34 +19,34 @@
 #include <vector>
 
 #include "sluice/detail/slot.hpp"
-#include "sluice/detail/slot_view.hpp"
+#include "sluice/detail/slot_reader_state.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::detail {
 
 /// The memory that writers and readers share, wherever it lies.
-template <class Cells>
+template <class Atomics>
 struct SlotArray {
-  Epoch<Cells>* epoch = nullptr;
-  typename Cells::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
-  Held<Cells>* held = nullptr;                                           ///< One a slot.
-  Slot<Cells>* slots = nullptr;                                          ///< `size` of them.
+  Epoch<Atomics>* epoch = nullptr;
+  typename Atomics::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
+  UncollectedExtremes<Atomics>* uncollected = nullptr;                     ///< One a slot.
+  Slot<Atomics>* slots = nullptr;                                          ///< `size` of them.
   std::size_t size = 0;
 };
 
 /// Not thread-safe: the owner serialises cuts.
-template <class Cells>
-class Ledger {
+template <class Atomics>
+class EpochReader {
  public:
-  Ledger(SlotArray<Cells> array, std::uint64_t now_ns)
-      : array_(array), views_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
+  EpochReader(SlotArray<Atomics> array, std::uint64_t now_ns)
+      : array_(array), states_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
-  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `may_wait()` is
+  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `try_wait()` is
   /// asked before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the
   /// next cut. False if the heavy fence failed: nothing is lost, the next call takes up the same cut and wants the same
   /// `out`. Throws std::bad_alloc when a slot is met for the first time, with the same promise.
-  template <class Fence, class MayWait>
-  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, MayWait&& may_wait) {
+  template <class Fence, class TryWait>
+  [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
     if (!interrupted_) {
       take_deferred(out);
       previous_ns_ = cut_ns_;
@@ -56,11 +56,11 @@ class Ledger {
       interrupted_ = true;
     }
     if (!Fence::heavy()) return false;  // [R2]
-    const std::size_t used = meet_slots();
+    const std::size_t used = discover_slots();
     interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
-      if (!views_[i]) continue;
-      if (quiesce(array_.slots[i], *views_[i], may_wait)) {
+      if (!states_[i]) continue;
+      if (quiesce(array_.slots[i], *states_[i], try_wait)) {
         take(i, closing_ & 1, out);
         settle(i, in_flight_since(array_.slots[i]), out.slots[i]);
       } else {
@@ -74,20 +74,20 @@ class Ledger {
   [[nodiscard]] std::uint64_t cut_ns() const noexcept { return cut_ns_; }
   [[nodiscard]] std::uint64_t previous_cut_ns() const noexcept { return previous_ns_; }
   /// Slots that have ever been used, as of the last cut.
-  [[nodiscard]] std::size_t slots_met() const noexcept { return met_; }
+  [[nodiscard]] std::size_t slots_discovered() const noexcept { return discovered_; }
 
  private:
   /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at. Comes after [R2]:
   /// a writer claims before [W1], so whoever recorded in the epoch that was closed is seen here. Looked for any
   /// earlier, a slot claimed in between would be missed, and its extremes lost.
-  std::size_t meet_slots() {
+  std::size_t discover_slots() {
     const std::size_t claimed = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
-    const std::size_t used = std::min(claimed, views_.size());                       // more is no number of ours
-    for (std::size_t i = 0; met_ < used && i < used; ++i) {
+    const std::size_t used = std::min(claimed, states_.size());                      // more is no number of ours
+    for (std::size_t i = 0; discovered_ < used && i < used; ++i) {
       const std::uint32_t state = array_.slots[i].state.load(std::memory_order_relaxed);  // after [R2]
-      if (views_[i] || slot_state(state) == SlotState::kUnused) continue;
-      views_[i] = std::make_unique<SlotView>();
-      ++met_;
+      if (states_[i] || slot_state(state) == SlotState::kUnused) continue;
+      states_[i] = std::make_unique<SlotReaderState>();
+      ++discovered_;
     }
     return used;
   }
@@ -97,44 +97,44 @@ class Ledger {
   void take_deferred(Window& out) {
     const std::uint64_t open = array_.epoch->value.load(std::memory_order_relaxed);  // own store
     const std::size_t resting = (open + 1) & 1;
-    for (std::size_t i = 0; i < views_.size(); ++i) {
-      if (!views_[i] || !views_[i]->deferrals[resting].pending) continue;
-      const Deferral& deferral = views_[i]->deferrals[resting];
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (!states_[i] || !states_[i]->deferrals[resting].pending) continue;
+      const Deferral& deferral = states_[i]->deferrals[resting];
       const std::uint64_t sequence = array_.slots[i].sequence.load(std::memory_order_acquire);  // [R3]
       if (sequence != deferral.stuck_sequence) {
         take(i, resting, out);
       } else {
-        array_.held[i].banks[resting].store(deferral.first_tag, std::memory_order_relaxed);  // [R0]
+        array_.uncollected[i].banks[resting].store(deferral.oldest_uncollected_tag, std::memory_order_relaxed);  // [R0]
       }
     }
   }
 
   /// True once no record that began before the epoch was closed is being written: the sequence is even, or it has moved
-  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is put off, also when the record was
+  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is deferred, also when the record was
   /// waited for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at
   /// any time.
-  template <class MayWait>
-  bool quiesce(const Slot<Cells>& slot, SlotView& view, MayWait& may_wait) {
+  template <class TryWait>
+  bool quiesce(const Slot<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
-    if (!view.waited_for(first)) {
-      while (may_wait()) {
+    if (!state.waited_for(first)) {
+      while (try_wait()) {
         if (slot.sequence.load(std::memory_order_acquire) != first) return true;  // [R3]
       }
     }
-    view.deferrals[closing_ & 1].put_off(first, closing_ + 1);
+    state.deferrals[closing_ & 1].defer(first, closing_ + 1);
     return false;
   }
 
   /// Adds what a bank at rest has grown by.
   void take(std::size_t i, std::size_t which, Window& out) {
-    SlotView& view = *views_[i];
-    if (view.deferrals[which].pending) {
-      view.deferrals[which].pending = false;
-      array_.held[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
+    SlotReaderState& state = *states_[i];
+    if (state.deferrals[which].pending) {
+      state.deferrals[which].pending = false;
+      array_.uncollected[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
     }
-    const EpochBank<Cells>& bank = array_.slots[i].banks[which];
-    BankBaseline& seen = view.banks[which];
+    const EpochBank<Atomics>& bank = array_.slots[i].banks[which];
+    LastRead& seen = state.banks[which];
     const std::uint64_t count = bank.count.load(std::memory_order_relaxed);  // after [R3]
     if (count == seen.count) return;
     SlotWindow& slot = out.slots[i];
@@ -142,16 +142,16 @@ class Ledger {
     out.request_count += count - seen.count;
     seen.count = count;
     const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);  // after [R3]
-    view.completed_busy_ns += busy_ns - seen.busy_ns;
+    state.completed_busy_ns += busy_ns - seen.busy_ns;
     seen.busy_ns = busy_ns;
     take_sums(bank.sums, seen, out, slot);
   }
 
   /// When the request that was in flight at the cut had begun; 0 if none was. It may have completed since: then the
   /// first record of the new epoch tells.
-  [[nodiscard]] std::uint64_t in_flight_since(const Slot<Cells>& slot) const noexcept {
+  [[nodiscard]] std::uint64_t in_flight_since(const Slot<Atomics>& slot) const noexcept {
     std::uint64_t start_ns = slot.start_ns.load(std::memory_order_acquire);  // [R4]
-    const EpochBank<Cells>& next = slot.banks[(closing_ + 1) & 1];
+    const EpochBank<Atomics>& next = slot.banks[(closing_ + 1) & 1];
     if (next.tag.load(std::memory_order_acquire) == closing_ + 2) {    // [R5]
       start_ns = next.first_start_ns.load(std::memory_order_relaxed);  // seen with [R5]
     }
@@ -160,10 +160,10 @@ class Ledger {
 
   /// Lists what was in flight at the cut, and gives the window its busy time.
   void settle(std::size_t i, std::uint64_t since_ns, SlotWindow& slot) noexcept {
-    SlotView& view = *views_[i];
+    SlotReaderState& state = *states_[i];
     slot.in_flight = since_ns != 0;
     slot.current_elapsed_ns = slot.in_flight ? cut_ns_ - since_ns : 0;
-    slot.busy_ns += view.busy.settle(view.completed_busy_ns, slot.current_elapsed_ns, cut_ns_ - previous_ns_);
+    slot.busy_ns += state.busy.settle(state.completed_busy_ns, slot.current_elapsed_ns, cut_ns_ - previous_ns_);
   }
 
   /// The writer was stopped inside its record, so its bank cannot be read: the request counts as still in flight. Busy
@@ -173,9 +173,9 @@ class Ledger {
     settle(i, since_ns <= cut_ns_ ? since_ns : 0, slot);
   }
 
-  SlotArray<Cells> array_;
-  std::vector<std::unique_ptr<SlotView>> views_;
-  std::size_t met_ = 0;
+  SlotArray<Atomics> array_;
+  std::vector<std::unique_ptr<SlotReaderState>> states_;
+  std::size_t discovered_ = 0;
   std::uint64_t closing_ = 0;
   std::uint64_t cut_ns_;
   std::uint64_t previous_ns_;

@@ -1,7 +1,8 @@
-// The spill: where requests go that have no slot of their own, because more threads came than the recorder was made for
-// or because a thread serves a second request inside its first. Lock-free, not wait-free: cells are added to
-// atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_`
-// names the bank. As in a slot, counts of a bank only grow, and a reader takes the growth; extremes begin anew.
+// Overflow counters: they count requests that have no slot of their own, because more threads came than the recorder
+// was made for or because a thread serves a second request inside its first. Lock-free, not wait-free: counters are
+// added to atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of
+// `entered_` names the bank. As in a slot, counts of a bank only grow, and a reader takes the growth; extremes begin
+// anew.
 //
 //   Order map
 //     [P1] record     RMW   entered  acq_rel  pairs with [P2]: the bank that the sign names was taken before
@@ -21,17 +22,17 @@ namespace sluice::detail {
 
 /// Counter is one that many threads write.
 template <class Counter>
-struct BasicSpillBank {
+struct BasicOverflowBank {
   Counter count;
   Counter busy_ns;
   Bank<Counter> sums;
 };
 
 /// All-zero bytes are its empty state, in which it has no id yet.
-template <class Cells, class Counter>
-class BasicSpill {
+template <class Atomics, class Counter>
+class BasicOverflowCounters {
  public:
-  using Bank = BasicSpillBank<Counter>;
+  using Bank = BasicOverflowBank<Counter>;
 
   /// Differs between a process and its forked children, so that a request ends where it began. 0: not named yet.
   [[nodiscard]] std::uint32_t id() const noexcept { return id_.load(std::memory_order_relaxed); }  // set before use
@@ -89,7 +90,7 @@ class BasicSpill {
 
  private:
   template <class T>
-  using Atomic = typename Cells::template Atomic<T>;
+  using Atomic = typename Atomics::template Atomic<T>;
 
   Atomic<std::uint32_t> id_{};
   Atomic<std::int64_t> entered_{};
@@ -103,7 +104,7 @@ class BasicSpill {
   Bank banks_[2];
 };
 
-using SpillBank = BasicSpillBank<SharedCounter>;
-using Spill = BasicSpill<AtomicCells, SharedCounter>;
+using OverflowBank = BasicOverflowBank<SharedCounter>;
+using OverflowCounters = BasicOverflowCounters<StdAtomics, SharedCounter>;
 
 }  // namespace sluice::detail

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -10,7 +9,7 @@
 #include "os/mapping.hpp"
 #include "os/processes.hpp"
 #include "os/shared_region.hpp"
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice {
@@ -25,8 +24,10 @@ bool same(const Registry::Tenant& a, const Registry::Tenant& b) noexcept {
 }
 
 bool belongs(const Registry::ParentState::Allocation& slot, const Registry::Tenant& tenant) noexcept {
-  return same({slot.group, slot.owner}, tenant);
+  return same({Registry::GroupId{slot.group}, slot.owner}, tenant);
 }
+
+absl::Status not_open() { return absl::FailedPreconditionError("the registry is not open"); }
 
 }  // namespace
 
@@ -34,33 +35,36 @@ std::uint64_t Registry::layout() noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(RecorderHeader), sizeof(ParentState),
-        sizeof(detail::Slot<detail::ProductionCells>), alignof(detail::EpochBank<detail::ProductionCells>),
-        sizeof(GroupCounts), kGroups, kSlots, Grid::kBuckets, kPhases, Recorder::memory_bytes(1),
+        sizeof(detail::Slot<detail::ProductionAtomics>), alignof(detail::EpochBank<detail::ProductionAtomics>),
+        sizeof(GroupCounts), kGroups, kSlots, BucketLayout::kBuckets, kPhases, Recorder::memory_bytes(1),
         Recorder::memory_bytes(100)}) {
     hash = mixed(hash, part);
   }
   return hash;
 }
 
-bool Registry::open(std::size_t most_bytes) noexcept {
-  if (is_open()) return state_.table->layout == layout();
-  const auto region = os::make_shared_region(os::whole_pages(sizeof(RegistryTable)));
-  if (!region) return false;
+absl::Status Registry::open(std::size_t max_bytes) {
+  if (is_open()) {
+    if (state_.table->layout == layout()) return absl::OkStatus();
+    return absl::FailedPreconditionError("the registry belongs to another version of the library");
+  }
+  const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(os::whole_pages(sizeof(RegistryTable)));
+  if (!region.ok()) return region.status();
   state_.table = std::launder(reinterpret_cast<RegistryTable*>(region->writable.data()));
   state_.view = std::launder(reinterpret_cast<const RegistryTable*>(region->readable.data()));
-  state_.most_bytes = most_bytes;
+  state_.max_bytes = max_bytes;
   state_.ended_cpu_us = os::ended_children_cpu_us();
   state_.table->layout = layout();
-  return true;
+  return absl::OkStatus();
 }
 
-Registry::Group Registry::group(std::string_view name, Mode mode) noexcept {
-  if (!is_open()) return {0, false};
+absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name, Mode mode) {
+  if (!is_open()) return not_open();
   const std::string_view kept = name.substr(0, kNameBytes - 1);
   for (std::uint32_t i = 0; i < state_.groups_used; ++i) {
-    if (kept == state_.groups[i].name) return {i, false};
+    if (kept == state_.groups[i].name) return GroupAssignment{GroupId{i}, false};
   }
-  if (state_.groups_used == kGroups) return {kGroups - 1, true};
+  if (state_.groups_used == kGroups) return GroupAssignment{GroupId{kGroups - 1}, true};
   const std::uint32_t index = state_.groups_used++;
   std::memcpy(state_.groups[index].name, kept.data(), kept.size());
   state_.groups[index].mode = mode;
@@ -68,125 +72,131 @@ Registry::Group Registry::group(std::string_view name, Mode mode) noexcept {
   std::memcpy(table.groups[index].name, state_.groups[index].name, kNameBytes);
   table.groups[index].mode = mode;
   table.groups_used.store(state_.groups_used, std::memory_order_release);
-  return {index, false};
+  return GroupAssignment{GroupId{index}, false};
 }
 
 // Slots.
 
-int Registry::add_slot() noexcept {
-  return state_.slots_used < kSlots ? static_cast<int>(state_.slots_used++) : kNoSlot;
+std::optional<Registry::SlotId> Registry::add_slot() noexcept {
+  if (state_.slots_used == kSlots) return std::nullopt;
+  return SlotId{state_.slots_used++};
 }
 
-/// Gives a new slot a region of so many bytes. False with errno set.
-bool Registry::allocate(const Tenant& tenant, std::uint64_t bytes) noexcept {
-  if (bytes > state_.most_bytes - state_.allocated_bytes || state_.slots_used == kSlots) {
-    errno = ENOSPC;
-    return false;
+/// Gives a new slot a region of so many bytes.
+absl::Status Registry::allocate(const Tenant& tenant, std::uint64_t bytes) {
+  if (bytes > state_.max_bytes - state_.allocated_bytes) {
+    return absl::ResourceExhaustedError("the regions take all the memory that the registry may use");
   }
-  const auto region = os::make_shared_region(bytes);
-  if (!region) return false;
-  Allocation& slot = state_.slots[add_slot()];
+  if (state_.slots_used == kSlots) return absl::ResourceExhaustedError("all slots of the registry have a region");
+  const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(bytes);
+  if (!region.ok()) return region.status();
+  Allocation& slot = allocation(*add_slot());
   slot.writable = region->writable.data();
   slot.readable = region->readable.data();
   slot.bytes = bytes;
-  slot.group = tenant.group;
+  slot.group = static_cast<std::uint32_t>(tenant.group);
   slot.owner = tenant.owner;
   state_.allocated_bytes += bytes;
-  return true;
+  return absl::OkStatus();
 }
 
-bool Registry::pre_allocate(std::vector<Demand> demands) noexcept {
-  if (!is_open()) return false;
+absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
+  if (!is_open()) return not_open();
   // The largest demands come first, and each counts all regions of its tenant that are large enough, those of the
   // demands before included.
   std::sort(demands.begin(), demands.end(), [](const Demand& a, const Demand& b) { return a.threads > b.threads; });
-  bool all = true;
+  absl::Status status;
   for (auto demand = demands.begin(); demand != demands.end(); ++demand) {
     const std::uint64_t bytes = Recorder::memory_bytes(demand->threads);
     const Tenant tenant = demand->tenant;
-    std::size_t wanted = 0;
-    for (auto each = demands.begin(); each <= demand; ++each)
-      wanted += same(each->tenant, tenant) ? each->processes : 0;
-    auto enough =
+    std::size_t needed = 0;
+    for (auto other = demands.begin(); other <= demand; ++other) {
+      needed += same(other->tenant, tenant) ? other->processes : 0;
+    }
+    auto regions =
         static_cast<std::size_t>(std::count_if(used_slots().begin(), used_slots().end(), [&](const Allocation& slot) {
           return belongs(slot, tenant) && slot.bytes >= bytes;
         }));
-    while (enough < wanted && allocate(tenant, bytes)) ++enough;
-    all = all && enough >= wanted;
+    absl::Status allocated;
+    for (; regions < needed && allocated.ok(); ++regions) allocated = allocate(tenant, bytes);
+    status.Update(allocated);
   }
-  return all;
+  return status;
 }
 
-/// The tenant's smallest free region that is large enough.
-int Registry::free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept {
-  int found = kNoSlot;
+/// Returns the tenant's smallest free region that is large enough.
+std::optional<Registry::SlotId> Registry::free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept {
+  std::optional<SlotId> smallest;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     const Allocation& slot = state_.slots[i];
     if (slot.use != ParentState::Use::kFree || !belongs(slot, tenant) || slot.bytes < bytes) continue;
-    if (found == kNoSlot || slot.bytes < state_.slots[found].bytes) found = static_cast<int>(i);
+    if (!smallest || slot.bytes < allocation(*smallest).bytes) smallest = SlotId{i};
   }
-  return found;
+  return smallest;
 }
 
-int Registry::free_slot_without_memory() noexcept {
+std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
-    if (state_.slots[i].use == ParentState::Use::kFree && state_.slots[i].bytes == 0) return static_cast<int>(i);
+    if (state_.slots[i].use == ParentState::Use::kFree && state_.slots[i].bytes == 0) return SlotId{i};
   }
   return add_slot();
 }
 
-int Registry::reserve(const Tenant& tenant, std::size_t threads) noexcept {
-  if (!is_open()) return kNoSlot;
-  int index = free_slot(tenant, Recorder::memory_bytes(threads));
-  if (index == kNoSlot) index = free_slot_without_memory();
-  if (index == kNoSlot) return kNoSlot;
-  Allocation& slot = state_.slots[index];
-  slot.group = tenant.group;
+absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads) {
+  if (!is_open()) return not_open();
+  std::optional<SlotId> id = free_slot(tenant, Recorder::memory_bytes(threads));
+  if (!id) id = free_slot_without_memory();
+  if (!id) return absl::ResourceExhaustedError("all slots of the registry have a process");
+  Allocation& slot = allocation(*id);
+  slot.group = static_cast<std::uint32_t>(tenant.group);
   slot.owner = tenant.owner;
   slot.threads = static_cast<std::uint32_t>(threads);
   slot.pid = 0;
   slot.use = ParentState::Use::kReserved;
-  state_.table->slots[index].reserved_ns.store(monotonic_ns(), std::memory_order_relaxed);  // published by [G7]
-  os::pass_to_children(memory_of(index));
-  return index;
+  RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(*id)];
+  published.reserved_ns.store(monotonic_ns(), std::memory_order_relaxed);  // published by [G7]
+  os::pass_to_children(memory_of(*id));
+  return *id;
 }
 
-void Registry::started(int index, std::int32_t pid) noexcept {
-  if (index == kNoSlot || !is_open()) return;
-  Allocation& slot = state_.slots[index];
-  os::keep_from_children(memory_of(index));
+void Registry::started(SlotId id, std::int32_t pid) noexcept {
+  if (!is_open()) return;
+  Allocation& slot = allocation(id);
+  os::keep_from_children(memory_of(id));
   slot.pid = pid;
   slot.use = ParentState::Use::kRunning;
   RegistryTable& table = *state_.table;
   table.groups[slot.group].starts.fetch_add(1, std::memory_order_relaxed);  // a number alone
+  const auto index = static_cast<std::uint32_t>(id);
   RegistrySlot& published = table.slots[index];
   published.pid.store(pid, std::memory_order_relaxed);  // this and what follows: published by [G7]
   published.group.store(slot.group, std::memory_order_relaxed);
   published.threads.store(slot.threads, std::memory_order_relaxed);
   published.bytes.store(slot.bytes, std::memory_order_relaxed);
   published.occupancy.publish(++state_.last_incarnation);
-  const auto used = static_cast<std::uint32_t>(index + 1);
-  if (table.slots_used.load(std::memory_order_relaxed) < used) table.slots_used.store(used, std::memory_order_release);
+  if (table.slots_used.load(std::memory_order_relaxed) <= index) {
+    table.slots_used.store(index + 1, std::memory_order_release);
+  }
 }
 
-void Registry::cancel(int index) noexcept {
-  if (index == kNoSlot || !is_open()) return;
-  os::keep_from_children(memory_of(index));
-  state_.slots[index].use = ParentState::Use::kFree;
+void Registry::cancel(SlotId id) noexcept {
+  if (!is_open()) return;
+  os::keep_from_children(memory_of(id));
+  allocation(id).use = ParentState::Use::kFree;
 }
 
 void Registry::cancel_reserved() noexcept {
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
-    if (state_.slots[i].use == ParentState::Use::kReserved) cancel(static_cast<int>(i));
+    if (state_.slots[i].use == ParentState::Use::kReserved) cancel(SlotId{i});
   }
 }
 
 // Ends.
 
 /// Relies on nothing that the process may have written, but for its counts.
-void Registry::retire(std::size_t index) noexcept {
-  Allocation& slot = state_.slots[index];
-  RegistrySlot& published = state_.table->slots[index];
+void Registry::retire(SlotId id) noexcept {
+  Allocation& slot = allocation(id);
+  RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(id)];
   auto& retired = state_.table->groups[slot.group].retired;
   GroupCounts counts;
   if (slot.readable != nullptr) {
@@ -196,7 +206,7 @@ void Registry::retire(std::size_t index) noexcept {
   const std::uint64_t cpu_us = os::ended_children_cpu_us();
   counts.process_cpu_us = cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
   counts.add(std::bit_cast<GroupCounts>(retired.current()));
-  const std::span<std::byte> memory = memory_of(static_cast<int>(index));
+  const std::span<std::byte> memory = memory_of(id);
   retired.retire<RegistryFence>(published.occupancy, std::bit_cast<GroupCounts::Words>(counts),
                                 [memory] { os::clear_shared(memory); });
   slot.use = ParentState::Use::kFree;
@@ -208,7 +218,7 @@ void Registry::ended(std::int32_t pid) noexcept {
   bool had_slot = false;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     if (state_.slots[i].use != ParentState::Use::kRunning || state_.slots[i].pid != pid) continue;
-    retire(i);
+    retire(SlotId{i});
     had_slot = true;
   }
   if (!had_slot) forget_other_children();
@@ -218,7 +228,7 @@ void Registry::reap_missing() noexcept {
   if (!is_open()) return;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     const Allocation& slot = state_.slots[i];
-    if (slot.use == ParentState::Use::kRunning && !os::process_exists(slot.pid)) retire(i);
+    if (slot.use == ParentState::Use::kRunning && !os::process_exists(slot.pid)) retire(SlotId{i});
   }
 }
 
@@ -226,14 +236,13 @@ void Registry::forget_other_children() noexcept { state_.ended_cpu_us = os::ende
 
 // Processes with a slot.
 
-std::span<std::byte> Registry::memory_of(int index) const noexcept {
-  if (index == kNoSlot) return {};
-  const Allocation& slot = state_.slots[index];
+std::span<std::byte> Registry::memory_of(SlotId id) const noexcept {
+  const Allocation& slot = allocation(id);
   return {slot.writable, slot.writable != nullptr ? slot.bytes : 0};
 }
 
 /// A forked process inherits the regions that are reserved at that moment, of which one is its own.
-void Registry::drop_writable_but(const Allocation* own) noexcept {
+void Registry::unmap_writable_except(const Allocation* own) noexcept {
   for (Allocation& slot : used_slots()) {
     if (&slot == own) continue;
     if (slot.use == ParentState::Use::kReserved) os::unmap({slot.writable, slot.bytes});
@@ -242,13 +251,13 @@ void Registry::drop_writable_but(const Allocation* own) noexcept {
   state_.table = nullptr;
 }
 
-std::span<std::byte> Registry::enter(int index) noexcept {
-  drop_writable_but(index != kNoSlot ? &state_.slots[index] : nullptr);
-  return memory_of(index);
+std::span<std::byte> Registry::enter(std::optional<SlotId> id) noexcept {
+  unmap_writable_except(id ? &allocation(*id) : nullptr);
+  return id ? memory_of(*id) : std::span<std::byte>();
 }
 
-std::span<std::byte> Registry::isolate_to(int index) noexcept {
-  const std::span<std::byte> own = enter(index);
+std::span<std::byte> Registry::isolate_to(std::optional<SlotId> id) noexcept {
+  const std::span<std::byte> own = enter(id);
   for (Allocation& slot : used_slots()) {
     if (slot.readable != nullptr) os::unmap({slot.readable, slot.bytes});
     slot.readable = nullptr;

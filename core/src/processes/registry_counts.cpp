@@ -8,7 +8,7 @@
 // group's figures, and in no other.
 #include <algorithm>
 
-#include "registry_region.hpp"
+#include "processes/registry_region.hpp"
 #include "sluice/detail/whole_slots.hpp"
 
 namespace sluice {
@@ -60,7 +60,8 @@ void add_sums(const detail::Bank<Counter>& bank, std::size_t phases, const Bound
   for (std::size_t p = 0; p < phases; ++p) {
     PhaseCounts& phase = to.phases[p];
     add(phase.total_us, bank.total_us[p].get(), most.amounts);
-    for (std::size_t i = 0; i < Grid::kBuckets; ++i) add(phase.buckets[i], bank.buckets[p][i].get(), most.events);
+    for (std::size_t i = 0; i < BucketLayout::kBuckets; ++i)
+      add(phase.buckets[i], bank.buckets[p][i].get(), most.events);
   }
 }
 
@@ -76,10 +77,10 @@ void add_slot(const Slot& slot, std::size_t phases, const Bounds& most, GroupCou
 }
 
 /// Requests without a slot are added counter by counter: of one that is being added some counters may be missing.
-void add_spill(const detail::Spill& spill, const Bounds& slot_most, GroupCounts& to) noexcept {
-  if (spill.lifetime_count() == 0) return;
+void add_overflow(const detail::OverflowCounters& overflow, const Bounds& slot_most, GroupCounts& to) noexcept {
+  if (overflow.lifetime_count() == 0) return;
   const Bounds most = slot_most.of_shared();
-  for (const detail::SpillBank& bank : spill.banks()) {
+  for (const detail::OverflowBank& bank : overflow.banks()) {
     add(to.request_count, bank.count.get(), most.events);
     add(to.busy_ns, bank.busy_ns.get(), most.events);
     add_sums(bank.sums, kPhases, most, to);
@@ -87,12 +88,12 @@ void add_spill(const detail::Spill& spill, const Bounds& slot_most, GroupCounts&
 }
 
 /// The arrays of a region, which are only read through what this returns.
-detail::SlotArray<detail::ProductionCells> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
+detail::SlotArray<detail::ProductionAtomics> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
   return slots_in(const_cast<std::byte*>(region), threads);
 }
 
-const detail::Spill& spill_in(const std::byte* region) noexcept {
-  return reinterpret_cast<const RecorderHeader*>(region)->spill;
+const detail::OverflowCounters& overflow_in(const std::byte* region) noexcept {
+  return reinterpret_cast<const RecorderHeader*>(region)->overflow;
 }
 
 }  // namespace
@@ -103,7 +104,7 @@ void add_ended(const std::byte* region, std::size_t threads, std::uint64_t age_n
   for (std::size_t i = 0; i < threads; ++i) {
     if (array.slots[i].sequence.load(std::memory_order_relaxed) != 0) add_slot(array.slots[i], kPhases, most, counts);
   }
-  add_spill(spill_in(region), most, counts);
+  add_overflow(overflow_in(region), most, counts);
 }
 
 void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_ns, std::uint64_t age_ns,
@@ -126,9 +127,9 @@ void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_
   detail::read_whole_slots<detail::InterprocessFence, GroupCounts>(
       array.slots, used, [&](const auto& slot, GroupCounts& counts) { add_slot(slot, phases, most, counts); },
       [&](const auto& slot) { reading.counts.add(slot.counts); });
-  const detail::Spill& spill = spill_in(region);
-  add(reading.active_requests, spill.in_flight(), kInFlightMost);
-  add_spill(spill, most, reading.counts);
+  const detail::OverflowCounters& overflow = overflow_in(region);
+  add(reading.active_requests, overflow.in_flight(), kInFlightMost);
+  add_overflow(overflow, most, reading.counts);
 }
 
 }  // namespace sluice

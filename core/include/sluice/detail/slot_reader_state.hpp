@@ -13,7 +13,7 @@
 namespace sluice::detail {
 
 /// The values of a bank when it was last read. Only what grows; extremes need no memory.
-struct BankBaseline {
+struct LastRead {
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
   std::uint64_t status[kStatusClasses] = {};
@@ -24,43 +24,43 @@ struct BankBaseline {
   std::uint64_t output_bytes = 0;
   std::uint64_t output_writes = 0;
   std::uint64_t total_us[kPhases] = {};
-  std::uint64_t buckets[kPhases][Grid::kBuckets] = {};
+  std::uint64_t buckets[kPhases][BucketLayout::kBuckets] = {};
 };
 
 /// Adds to `sum` what a counter at rest has grown by since `seen`, and moves `seen` on.
 template <class Counter>
-void take_growth(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum) noexcept {
-  const std::uint64_t now = counter.at_rest();
+void take_delta(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum) noexcept {
+  const std::uint64_t now = counter.load_quiescent();
   sum += now - seen;
   seen = now;
 }
 
 /// The same for a row of them. The three do not overlap, so that a compiler may take several at once.
 template <class Counter, std::size_t kSize>
-void take_growth(const Counter (&counters)[kSize], std::uint64_t (&seen)[kSize], std::uint64_t* sums) noexcept {
+void take_delta(const Counter (&counters)[kSize], std::uint64_t (&seen)[kSize], std::uint64_t* sums) noexcept {
   const Counter* __restrict const from = counters;
   std::uint64_t* __restrict const known = seen;
   std::uint64_t* __restrict const to = sums;
-  for (std::size_t i = 0; i < kSize; ++i) take_growth(from[i], known[i], to[i]);
+  for (std::size_t i = 0; i < kSize; ++i) take_delta(from[i], known[i], to[i]);
 }
 
 /// Adds what a quiescent bank has grown by to a window, extremes included. The caller knows that it has grown.
 template <class Counter>
-void take_sums(const Bank<Counter>& bank, BankBaseline& seen, Window& window, SlotWindow& slot) noexcept {
-  take_growth(bank.status, seen.status, window.status_classes.data());
-  take_growth(bank.cpu_ns, seen.cpu_ns, slot.cpu_ns);
-  take_growth(bank.gil_wait_count, seen.gil_wait_count, window.gil_wait_count);
-  take_growth(bank.input_bytes, seen.input_bytes, window.input_bytes);
-  take_growth(bank.input_reads, seen.input_reads, window.input_reads);
-  take_growth(bank.output_bytes, seen.output_bytes, window.output_bytes);
-  take_growth(bank.output_writes, seen.output_writes, window.output_writes);
-  slot.max_duration_ns = std::max(slot.max_duration_ns, bank.max_duration_ns.at_rest());
+void take_sums(const Bank<Counter>& bank, LastRead& seen, Window& window, SlotWindow& slot) noexcept {
+  take_delta(bank.status, seen.status, window.status_classes.data());
+  take_delta(bank.cpu_ns, seen.cpu_ns, slot.cpu_ns);
+  take_delta(bank.gil_wait_count, seen.gil_wait_count, window.gil_wait_count);
+  take_delta(bank.input_bytes, seen.input_bytes, window.input_bytes);
+  take_delta(bank.input_reads, seen.input_reads, window.input_reads);
+  take_delta(bank.output_bytes, seen.output_bytes, window.output_bytes);
+  take_delta(bank.output_writes, seen.output_writes, window.output_writes);
+  slot.max_duration_ns = std::max(slot.max_duration_ns, bank.max_duration_ns.load_quiescent());
   for (std::size_t p = 0; p < phases_of(window.mode); ++p) {
     PhaseWindow& phase = window.phases[p];
-    take_growth(bank.total_us[p], seen.total_us[p], phase.total_us);
-    take_growth(bank.buckets[p], seen.buckets[p], phase.buckets.data());
-    phase.smallest_us = std::min(phase.smallest_us, ~bank.smallest_complement_us[p].at_rest());
-    phase.largest_us = std::max(phase.largest_us, bank.largest_us[p].at_rest());
+    take_delta(bank.total_us[p], seen.total_us[p], phase.total_us);
+    take_delta(bank.buckets[p], seen.buckets[p], phase.buckets.data());
+    phase.smallest_us = std::min(phase.smallest_us, ~bank.smallest_complement_us[p].load_quiescent());
+    phase.largest_us = std::max(phase.largest_us, bank.largest_us[p].load_quiescent());
   }
 }
 
@@ -84,18 +84,18 @@ struct BusyAccount {
 struct Deferral {
   bool pending = false;
   std::uint64_t stuck_sequence =
-      0;                        ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
-  std::uint64_t first_tag = 0;  ///< Meaningful while pending: of the first epoch that no window has taken.
+      0;  ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
+  std::uint64_t oldest_uncollected_tag = 0;  ///< Meaningful while pending: of the first epoch that no window has taken.
 
-  void put_off(std::uint64_t sequence, std::uint64_t tag) noexcept {
-    if (!pending) first_tag = tag;
+  void defer(std::uint64_t sequence, std::uint64_t tag) noexcept {
+    if (!pending) oldest_uncollected_tag = tag;
     pending = true;
     stuck_sequence = sequence;
   }
 };
 
-struct SlotView {
-  BankBaseline banks[2];
+struct SlotReaderState {
+  LastRead banks[2];
   Deferral deferrals[2];
   BusyAccount busy;
   std::uint64_t completed_busy_ns = 0;  ///< Of the requests read so far.
