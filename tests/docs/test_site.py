@@ -13,25 +13,9 @@ import pytest
 from . import links
 from .blocks import ROOT, documents
 
-BUILD = ROOT / "docs/site/build.sh"
 DOXYFILE = ROOT / "docs/site/Doxyfile"
 # Members of the namespace that are part of the contract of another symbol, and documented there.
 GROUPED = ("class", "struct", "function", "enum", "typedef", "variable")
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("docs") / "site"
-    environment = os.environ | {"PYTHON": sys.executable}
-    done = subprocess.run([BUILD, output], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return output
-
-
-@pytest.fixture(scope="session")
-def xml(site: Path) -> Path:
-    """What Doxygen read out of the headers."""
-    return site.with_name("site.work") / "xml"
 
 
 def test_each_link_leads_somewhere(site: Path) -> None:
