@@ -104,8 +104,9 @@ test-platforms: need-platforms
 bench: need-bench compile-release compile-bench
 	$(venv) bench/report.py
 
-lint: need-lint build/venv/build.stamp
+lint: need-lint build/venv/lint.stamp
 	clang-format --dry-run -Werror $(sources)
+	$(venv) -m ruff check .
 	@cmake --preset dev -B build/lint $(told) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
 	run-clang-tidy -quiet -p build/lint
@@ -170,6 +171,11 @@ build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
 	@touch $@
 
 build/venv/packages.stamp: tests/packages/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/venv: pip installs $(call asked,$<)"
+	@$(venv) -m pip install --quiet -r $<
+	@touch $@
+
+build/venv/lint.stamp: tests/tools/requirements.txt build/venv/build.stamp
 	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$(venv) -m pip install --quiet -r $<
 	@touch $@
