@@ -23,7 +23,7 @@ long_packages  := $(test_packages) chromium iproute2
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
 cpack_packages := $(build_packages) dpkg-dev rpm
-docs_packages  := $(build_packages) doxygen
+docs_packages  := $(build_packages) doxygen $(if $(shell command -v npm),,nodejs npm)
 
 # A cache of the compiler, where there is one; precompiled headers need these.
 launcher := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
@@ -123,7 +123,7 @@ wheel: need-build build/venv/packages.stamp
 dist:
 	@tests/tools/dist.sh
 
-docs: need-docs build/venv/docs.stamp
+docs: need-docs build/venv/docs.stamp build/node/mermaid.min.js
 	@docs/site/build.sh
 
 clean:
@@ -209,6 +209,12 @@ build/node/statsd.stamp: tests/encoders/package.json | need-test
 	@cp $< build/node/
 	@npm install --prefix build/node --ignore-scripts --no-audit --no-fund --omit=optional >build/npm.log 2>&1 || \
 	  { tail -n 20 build/npm.log >&2; exit 1; }
+	@touch $@
+
+# What draws diagrams in the documentation.
+build/node/mermaid.min.js: docs/site/mermaid.sh | need-docs
+	@echo 'sluice: build/node: npm brings mermaid'
+	@docs/site/mermaid.sh 11.17.2
 	@touch $@
 
 # CMake notices changes of its own files; a new configuration is due when what it is told changes.

@@ -1,6 +1,6 @@
-"""How the C++ API stands in the site. Names of the library in code spans, as `Recorder` or `Registry::read()`, become links to the
-page that documents them. Classes come first on a page of the API. Headers, for which Breathe wants links, stay names: they have
-no pages."""
+"""How the C++ API stands in the site. Names of the library in code spans, as `Recorder` or `Registry::read()`, become links to
+the page that documents them. Classes come first on a page of the API. Headers, for which Breathe wants links, stay names: they
+have no pages."""
 
 from __future__ import annotations
 
