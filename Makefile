@@ -24,6 +24,7 @@ bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
 cpack_packages := $(build_packages) dpkg-dev rpm
 docs_packages  := $(build_packages) doxygen $(if $(shell command -v npm),,nodejs npm)
+docs_tools     := build/venv/docs.stamp build/node/mermaid.min.js
 
 # A cache of the compiler, where there is one; precompiled headers need these.
 launcher := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
@@ -80,7 +81,7 @@ demo: build $(if $(TELEMETRY),build/venv/test.stamp)
 	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so \
 	  $(if $(TELEMETRY),--telemetry build/venv/bin/mod_wsgi-telemetry) $(DEMO_ARGS)
 
-test: need-test compile-tests build/venv/test.stamp build/node/statsd.stamp
+test: need-test need-docs compile-tests build/venv/test.stamp build/node/statsd.stamp $(docs_tools)
 	@tests/tools/suites.sh test
 
 test-short: need-short compile-tests build/venv/test.stamp
@@ -92,8 +93,8 @@ test-deep: need-deep compile-tests compile-others compile-asan compile-tsan comp
 
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
-test-long: need-long need-deep need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp
+test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp $(docs_tools)
 	@tests/tools/suites.sh test deep platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
@@ -123,7 +124,7 @@ wheel: need-build build/venv/packages.stamp
 dist:
 	@tests/tools/dist.sh
 
-docs: need-docs build/venv/docs.stamp build/node/mermaid.min.js
+docs: need-docs $(docs_tools)
 	@docs/site/build.sh
 
 clean:
