@@ -35,7 +35,8 @@ namespace sluice {
 
 struct RegistryTable;
 
-/// \addtogroup processes
+/// \defgroup processes Several processes
+/// Memory that the processes of a server share, and totals by process group.
 /// @{
 
 /// Counts of one process group, or of all. `counts` and `process_starts` never go down from one reading to the next,
