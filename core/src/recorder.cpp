@@ -1,9 +1,9 @@
-// Order map of what happens once a fork (threads come and go in detail/claim.hpp, the hot path is in slot.hpp and
-// epoch_reader.hpp)
-//   [F1] recover      store coordinator_  release   pairs with [F2]: the coordinator is seen whole
-//   [F2] coordinator  load  coordinator_  acquire   pairs with [F1]
-//   [F3] recover  store alive       release   pairs with [F4]: the new coordinator and the id of the overflow counters
-//   are seen [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
+// Order map of what happens once a fork (threads come and go in detail/claim.hpp, the recording path is in slot.hpp and
+// epoch_reader.hpp; the argument is in docs/memory-model.md, "Threads and forks")
+//   [F1] recover      store      coordinator_  release  synchronizes with [F2]: the coordinator is seen as a whole
+//   [F2] coordinator  load       coordinator_  acquire  synchronizes with [F1]
+//   [F3] recover      store      alive         release  synchronizes with [F4]: coordinator and overflow id are seen
+//   [F4] recovery     load, CAS  alive         acquire  synchronizes with [F3]
 #include "sluice/recorder.hpp"
 
 #include <stdexcept>
@@ -23,10 +23,10 @@ constexpr std::uint32_t kNowhere = UINT32_MAX;
 
 /// Sets the id of overflow counters to the next number that is valid: 0 stands for a slot.
 template <class NextNumber>
-void name_overflow(detail::OverflowCounters& overflow, NextNumber next_number) {
+void set_overflow_id(detail::OverflowCounters& overflow, NextNumber next_number) {
   std::uint32_t number = next_number();
   while (number == 0 || number == kNowhere) number = next_number();
-  overflow.name(number);
+  overflow.set_id(number);
 }
 
 Recorder::Options checked(Recorder::Options options) {
@@ -45,7 +45,7 @@ Recorder::Recorder(Options options)
                                                       options_.threads, *options_.slow_threshold_us, *options_.clock)
                                                 : nullptr),
       coordinator_(new DrainCoordinator(options_, asymmetric_, *memory_)) {
-  name_overflow(memory_->header().overflow, [this] { return next_number(); });
+  set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
 }
 
 /// In a forked child that never used it, the parent's coordinator may be torn: it is leaked.
@@ -72,7 +72,7 @@ void Recorder::recover_from_fork() {
     throw;
   }
   if (asymmetric_) static_cast<void>(detail::membarrier_available());  // should a kernel not pass the registration on
-  name_overflow(memory_->header().overflow, [this] { return next_number(); });
+  set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
   alive.store(Memory::kAlive, std::memory_order_release);  // [F3]
 }
 
