@@ -23,6 +23,7 @@ long_packages  := $(test_packages) chromium iproute2
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
 cpack_packages := $(build_packages) dpkg-dev rpm
+docs_packages  := $(build_packages) doxygen
 
 # A cache of the compiler, where there is one; precompiled headers need these.
 launcher := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
@@ -40,8 +41,8 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo build test test-short test-deep test-long test-platforms bench install clean lint force \
-        packages wheel dist need-build need-test need-short need-deep need-long need-platforms need-bench need-lint \
+.PHONY: help demo build test test-short test-deep test-long test-platforms bench install clean lint docs force \
+        packages wheel dist need-build need-test need-short need-deep need-long need-platforms need-bench need-lint need-docs \
         need-cross need-packages compile-modules $(presets:%=compile-%) \
         compile-tests compile-others
 
@@ -49,7 +50,7 @@ help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics;'
 	@echo '                with TELEMETRY=1 in the pages of a telemetry service'
 	@echo 'make build      build the Apache module, the Python package and the C++ package'
-	@echo 'make test       build, and run the suites of each part (about 15 minutes on 2 cores)'
+	@echo 'make test       build, and run the suites of each part (about 10 minutes on 2 cores)'
 	@echo 'make test-deep  sanitizers, models, mutants, fuzzers and mutated requests, the other'
 	@echo '                interpreters (about 20 minutes)'
 	@echo 'make test-long  the suites of both with the full counts and longer runs under load'
@@ -63,6 +64,7 @@ help:
 	@echo 'make wheel      make a wheel of the Python package, in build/wheel'
 	@echo 'make dist       make a source archive of the current commit, in build/dist'
 	@echo 'make lint       check format, names and common mistakes'
+	@echo 'make docs       build the documentation as a site, in build/docs'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'Each installs what it needs first (Debian or Ubuntu packages when run by root, Python'
@@ -120,6 +122,9 @@ wheel: need-build build/venv/packages.stamp
 dist:
 	@tests/tools/dist.sh
 
+docs: need-docs build/venv/docs.stamp
+	@docs/site/build.sh
+
 clean:
 	rm -rf build
 
@@ -137,6 +142,7 @@ need-platforms: ; @tests/platforms/run.py
 need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
 need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
 need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)
+need-docs:  ; @tests/tools/need.sh 'make docs' $(docs_packages)
 need-packages: ; @tests/tools/need.sh 'make packages' $(cpack_packages)
 
 # Interpreters: the one embedded first. Rewritten only when they change, and all below follows.
@@ -164,6 +170,11 @@ build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
 	@touch $@
 
 build/venv/packages.stamp: tests/packages/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/venv: pip installs $(call asked,$<)"
+	@$(venv) -m pip install --quiet -r $<
+	@touch $@
+
+build/venv/docs.stamp: docs/requirements.txt build/venv/build.stamp
 	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$(venv) -m pip install --quiet -r $<
 	@touch $@

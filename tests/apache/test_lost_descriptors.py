@@ -64,4 +64,4 @@ def test_a_process_without_its_log_goes_on_and_writes_into_no_other_file(server:
     for _ in range(20):
         assert server.get("/print").text == str(pid)
     wait_until(lambda: len(server.log_lines("a line for the log")) == 20, "the lines by another way")
-    assert open_files(pid) <= before
+    wait_until(lambda: open_files(pid) <= before, "the end of the last connections")

@@ -57,7 +57,7 @@ tier_short() {
 
 tier_test() {
   core release -E $load
-  suite "rooms" "$python" -m pytest tests/rooms
+  suite "architecture" "$python" -m pytest tests/architecture
   suite "scripts of the Makefile" "$python" -m pytest tests/tools tests/platforms
   bindings build/venv
   suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
@@ -66,7 +66,7 @@ tier_test() {
   suite "isolation" "$python" -m pytest $at_once tests/isolation
   suite "telemetry" "$python" -m pytest tests/telemetry
   suite "encoders" "$python" -m pytest tests/encoders
-  suite "package" "$python" -m pytest -n 2 tests/package
+  suite "consumers of the C++ package" "$python" -m pytest -n 2 tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
   suite "examples" "$python" -m pytest tests/examples
 }

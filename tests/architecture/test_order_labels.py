@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from labels import check
+from order_labels import check
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """\

@@ -1,0 +1,40 @@
+"""The contents of the site: which pages there are, in which order. The pages themselves know nothing of it, because a list
+for Sphinx in a Markdown file would be seen by those who read the file in a clone."""
+
+from __future__ import annotations
+
+from sphinx.application import Sphinx
+
+SECTIONS = {
+    "Start": ["/README"],
+    "Operate Apache": [
+        *("/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security"),
+        "/docs/sluice-or-mod-wsgi",
+    ],
+    "Read the numbers": ["/docs/metrics", "/docs/benchmarks"],
+    "Write a C++ server": ["/docs/library", "/docs/api/README", "/docs/sluice-or-prometheus-cpp"],
+    "Examples": ["/examples/*README", "/examples/**/README"],
+    "Change Sluice": [
+        *("/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "/docs/memory-model"),
+        *("/core/**README", "/bindings/**README", "/adapters/**README", "/bench/**README", "/tests/**README"),
+    ],
+}
+API = ["record", "read", "encode", "processes"]
+
+
+def toctree(caption: str, pages: list[str]) -> str:
+    """A hidden list of contents in the language of MyST."""
+    options = [":hidden:", ":glob:", *([f":caption: {caption}"] if caption else [])]
+    return "\n".join(["", "```{toctree}", *options, "", *pages, "```", ""])
+
+
+def add_contents(_: Sphinx, name: str, source: list[str]) -> None:
+    if name == "docs/README":
+        source[0] += "".join(toctree(caption, pages) for caption, pages in SECTIONS.items())
+    elif name == "docs/api/README":
+        source[0] += toctree("", API)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("source-read", add_contents)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

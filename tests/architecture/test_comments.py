@@ -1,0 +1,55 @@
+"""Comments stand by themselves and name what exists, and the checker that says so has been seen to fail."""
+
+import comments
+import pytest
+
+
+def check(tree):
+    return list(comments.check(tree.texts()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int start = 0;  ///< Of its request; 0: none.",
+        "/// What the server is made of.",
+        "// Those that wait.",
+        "int end;  // Whose end it is",
+    ],
+)
+def test_a_comment_that_begins_with_a_dangling_word_is_reported(tree, text):
+    tree.write("core/src/merge.hpp", text + "\n")
+    (line,) = check(tree)
+    assert line.startswith("core/src/merge.hpp:2: a comment begins with ")
+
+
+def test_python_is_held_to_it_too(tree):
+    tree.write("tests/apache/run.py", "# What is run.\n")
+    assert check(tree) == ["tests/apache/run.py:1: a comment begins with 'What', which refers to nothing"]
+
+
+def test_a_sentence_that_goes_on_in_the_next_line_is_left_alone(tree):
+    tree.write("core/src/merge.hpp", "// Merges the windows\n// Of two readers, and names them\n")
+    tree.write("core/src/merge.hpp", 'const char* text = "// Of";\n')
+    assert check(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("core/src/merge.hpp", "// see split.hpp\n"),
+        ("docs/library.md", "The header `sluice/absent.hpp` has it.\n"),
+        ("docs/library.md", "[more](../absent/README.md)\n"),
+    ],
+)
+def test_a_file_that_does_not_exist_is_reported(tree, path, text):
+    tree.write(path, text)
+    (line,) = check(tree)
+    assert line.startswith(f"{path}:")
+    assert line.endswith("which does not exist")
+
+
+def test_files_that_exist_may_be_named_in_several_ways(tree):
+    tree.write("core/src/merge.hpp", "// see window.cpp and os/clock.cpp\n")
+    tree.write("docs/library.md", "`sluice/window.hpp`, [bindings](../bindings/README.md), `build/report.md`, `*.cpp`\n")
+    assert check(tree) == []

@@ -1,0 +1,66 @@
+"""Each line of the log has an id and an explanation, and the checker that says so has been seen to fail."""
+
+import messages
+import pytest
+
+HEAD = "| id | level | text | cause | what to do |\n|---|---|---|---|---|\n"
+
+
+@pytest.fixture
+def logging(tree):
+    """A tree with two lines of the log and their document."""
+    tree.write("adapters/apache/log.cpp", 'ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "SLC0401: no \\"%s\\" in %d", a, b);\n')
+    tree.write("adapters/wsgi/log.cpp", 'host.log(LogLevel::kInfo,\n  absl::StrCat("SLC0101: script \'", name, "\' is "\n  "loaded"));\n')
+    tree.write(
+        "docs/messages.md",
+        HEAD + "| SLC0101 | info | script '...' is loaded | A start. | Nothing. |\n"
+        '| SLC0401 | error | no "..." in ... | A cause. | An action. |\n',
+    )
+    return tree
+
+
+def check(tree):
+    return messages.check(tree.texts())
+
+
+def test_lines_that_are_explained_have_no_fault(logging):
+    assert check(logging) == []
+
+
+def test_lines_that_are_passed_on_need_no_id(logging):
+    logging.write("adapters/apache/log.cpp", 'ap_log_error(APLOG_MARK, level, 0, server, "%.*s", size, data);\nlog(level, line);\n')
+    assert check(logging) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        ('host.log(LogLevel::kError, "no thread");', "a line is logged without an id: no thread"),
+        ('log_(LogLevel::kError, StrCat(what, " SLC0107: no"));', "a line is logged without an id:  SLC0107: no"),
+        ('host.log(LogLevel::kError, "SLC0101: no thread");', "SLC0101 is logged by another call, too"),
+    ],
+)
+def test_a_call_has_an_id_of_its_own(logging, call, complaint):
+    logging.write("adapters/wsgi/zone.cpp", call + "\n")
+    assert f"adapters/wsgi/zone.cpp:1: {complaint}" in check(logging)
+
+
+def test_the_document_has_each_line_as_it_is_logged(logging):
+    logging.write("adapters/wsgi/zone.cpp", 'host.log(LogLevel::kError, "SLC0102: no thread");\n')
+    assert check(logging) == ["docs/messages.md: SLC0102 is missing"]
+    logging.write("docs/messages.md", "| SLC0102 | info | no thread | |  |\n| SLC0103 | info | gone | A | B |\n")
+    assert check(logging) == [
+        "docs/messages.md: SLC0102 is not as in the source",
+        "docs/messages.md: SLC0102 lacks a cause or what to do",
+        "docs/messages.md: SLC0103 is logged nowhere",
+    ]
+
+
+def test_a_new_line_gets_its_row_and_the_others_keep_their_explanations(logging):
+    logging.write("adapters/wsgi/zone.cpp", 'host.log(LogLevel::kError, "SLC0102: no thread");\n')
+    rows = messages.rewritten(logging.texts()).splitlines()[2:]
+    assert rows == [
+        "| SLC0101 | info | script '...' is loaded | A start. | Nothing. |",
+        "| SLC0102 | error | no thread |  |  |",
+        '| SLC0401 | error | no "..." in ... | A cause. | An action. |',
+    ]
