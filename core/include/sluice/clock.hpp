@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-/// Request metrics for servers: a wait-free recorder, exact windows, and encoders for them.
 namespace sluice {
 
 /// \addtogroup record

@@ -31,8 +31,7 @@
 
 namespace sluice {
 
-/// \defgroup record Recording requests
-/// Recorders, workers and requests, and what hosts measure.
+/// \addtogroup record
 /// @{
 
 class Recorder;

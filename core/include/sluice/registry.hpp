@@ -35,8 +35,7 @@ namespace sluice {
 
 struct RegistryTable;
 
-/// \defgroup processes Several processes
-/// Memory that the processes of a server share, and totals by process group.
+/// \addtogroup processes
 /// @{
 
 /// Counts of one process group, or of all. `counts` and `process_starts` never go down from one reading to the next,

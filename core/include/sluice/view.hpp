@@ -84,7 +84,6 @@ inline constexpr auto kAllFirsts = first_buckets(bounds::kAll);
 
 }  // namespace detail
 
-/// The views that encoders and quantile() offer.
 namespace views {
 
 /// \addtogroup read

@@ -14,8 +14,7 @@
 
 namespace sluice {
 
-/// \defgroup read Reading windows and totals
-/// Windows of readers, lifetime totals, histograms and quantiles.
+/// \addtogroup read
 /// @{
 
 /// One phase over all requests of a window.

@@ -18,11 +18,9 @@
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
-/// Encoders for windows and totals.
 namespace sluice::encode {
 
-/// \defgroup encode Encoding for monitoring systems
-/// Writers of Prometheus and OpenMetrics text, InfluxDB lines, StatsD packets and OTLP. All are thread-safe.
+/// \addtogroup encode
 /// @{
 
 /// The data to encode: a window, lifetime totals, or both. With both, the counts are those of the window, and the
