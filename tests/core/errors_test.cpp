@@ -1,4 +1,4 @@
-// The code that docs/errors.md shows, compiled and run.
+// Compiles and runs the code that docs/errors.md shows.
 #include <cstddef>
 #include <memory>
 #include <optional>
