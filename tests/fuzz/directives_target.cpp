@@ -1,5 +1,5 @@
-// The directives with their options: lines of any bytes, and definitions of daemon groups whose meaning is known
-// because the target wrote them. The parsers are the module's, on the real APR and on stand-ins for Apache.
+// Fuzzes the directives and their options, with lines of any bytes, and with definitions of daemon groups that the
+// target wrote and understands. The parsers are the module's, with the real APR and with stand-ins for Apache.
 #include "adapters/apache/config/directives.hpp"
 
 #include <apr_general.h>
@@ -70,14 +70,14 @@ class Configuration {
 
   void set_virtual(bool is_virtual) { server_.is_virtual = is_virtual ? 1 : 0; }
 
-  /// Reads a line; gives what is wrong, or null.
+  /// Reads a line. Returns the error message, or null.
   const char* read(const std::string& line) {
     const std::size_t length = std::min(line.find_first_of(" \t"), line.size());
     const std::string name = line.substr(0, length);
     for (const command_rec* each = directives; each->name != nullptr; ++each) {
       if (::strcasecmp(each->name, name.c_str()) != 0) continue;
       const std::size_t from = std::min(line.find_first_not_of(" \t", length), line.size());
-      // A copy, because what the parsers keep of a line must not need the line.
+      // A copy, because parsers must not keep pointers into the line.
       const std::string arguments = line.substr(from);
       const char* const wrong = fuzz::invoke(*each, cmd_, directory_, apr_pstrdup(pool_, arguments.c_str()));
       require(wrong == nullptr || std::strncmp(wrong, each->name, std::strlen(each->name)) == 0,
@@ -162,7 +162,7 @@ void check_references(Configuration& configuration) {
   require((checked == OK) == known, "a configuration is right when all its groups are defined");
 }
 
-/// What is set below wins over what is set above, one by one.
+/// Checks that each setting of an inner configuration overrides that of the outer one.
 void check_merge(Configuration& configuration, const DirectoryConfig& base) {
   DirectoryConfig above = base;
   DirectoryConfig below = configuration.directory();
@@ -195,7 +195,7 @@ void check_any_lines(Input& input) {
   check_merge(configuration, base);
 }
 
-/// The word between quotes, as a configuration has to write it.
+/// Returns the word in quotes, as a configuration must write it.
 std::string quoted(const std::string& word) {
   std::string text = "\"";
   for (const char each : word) {
@@ -228,7 +228,7 @@ void check_written_group(Input& input) {
     if (valid) expected.*limits.member = static_cast<int>(value);
   }
   if (input.flag()) {
-    // The largest id stands for "no id" in every system call that takes one.
+    // The largest id means "no id" in system calls.
     const auto id = static_cast<gid_t>(input.integer(4));
     line += " group=#" + std::to_string(id);
     valid = valid && id != static_cast<gid_t>(-1);

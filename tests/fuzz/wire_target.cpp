@@ -1,5 +1,5 @@
-// The frames between the server and its daemon processes, in both directions. What a decoder accepts must be exactly
-// what the encoder writes, and what the encoder writes must come back, but not when a byte is missing or added.
+// Fuzzes the frames between the server and its daemon processes, in both directions. A decoder must accept exactly the
+// output of the encoder, and return the same values, but reject it with a byte missing or added.
 #include "adapters/daemon/wire.hpp"
 
 #include "tests/fuzz/head_oracle.hpp"
@@ -11,7 +11,7 @@ using namespace sluice;
 using namespace sluice::daemon;
 using namespace sluice::fuzz;
 
-/// Bytes at a heap address of their own, so that AddressSanitizer sees a read behind them.
+/// A copy on the heap, so that AddressSanitizer detects a read past the end.
 class Copy {
  public:
   explicit Copy(std::string_view bytes) : bytes_(bytes.begin(), bytes.end()) {}
@@ -64,7 +64,7 @@ void check_any_bytes(std::string_view bytes) {
   }
 }
 
-/// No shorter or longer payload is one. `Head` needs the payload to live on.
+/// Checks that no shorter or longer payload is accepted. `Head` refers to the payload.
 template <class Head>
 void require_whole(const std::string& payload, Input& input) {
   Head head;
