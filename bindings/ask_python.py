@@ -1,8 +1,8 @@
-"""Tells the build what it has to know of the interpreter that runs this, a line a fact.
+"""Prints the facts about the running interpreter that the build needs, one a line.
 
-The facts `unfit`, `venv_unfit` and `module_unfit` are empty, or say why the interpreter cannot be used at all, for making
-virtual environments, and for embedding in the Apache module: a clause that follows the interpreter's name. Interpreters that
-are too old run this as well, so it is written in what they have in common.
+The facts `unfit`, `venv_unfit` and `module_unfit` are empty or say why the interpreter cannot be used at all, cannot create
+virtual environments, or cannot be embedded in the Apache module. Each is a clause that follows the name of the interpreter.
+Interpreters that are too old run this script as well, so it uses only syntax that all versions accept.
 """
 
 import os
@@ -42,7 +42,7 @@ def venv_unfit():
 
 
 def library():
-    """The path of the shared library; empty if there is none."""
+    """Returns the path of the shared library; empty if there is none."""
     variable = sysconfig.get_config_var
     if not variable("Py_ENABLE_SHARED"):
         return ""

@@ -8,106 +8,126 @@
 namespace sluice::bindings {
 namespace {
 
+/// Copies a text to memory that is never freed.
 const char* keep(std::string text) { return (new std::string(std::move(text)))->c_str(); }
 
-std::string with_keys(const char* text, std::span<const Row> rows) { return text + describe(rows); }
+std::string with_keys(const char* text, std::span<const Field> fields) { return text + describe(fields); }
 
-Docstrings make() {
+Docstrings create() {
   return {
-      .module = "What a WSGI application may ask of the process that hosts it.",
+      .module = "Metrics and events of the process that hosts a WSGI application.",
       .start_recording_metrics =
-          "start_recording_metrics()\n--\n\n"
-          "Begin the first window of request_metrics() now. Further calls do nothing. The state is that of the\n"
-          "process, whichever interpreter or thread calls.",
+          "start_recording_metrics()\n"
+          "--\n"
+          "\n"
+          "Begin the first window of request_metrics(). Further calls do nothing. The state belongs to the process,\n"
+          "whichever interpreter or thread calls.",
       .request_metrics = keep(with_keys(
-          "request_metrics()\n--\n\n"
-          "Return a dict of the window since the last call, or since start_recording_metrics(), and begin the next.\n"
-          "Each request is in one window, whole. Callers on several threads get disjoint windows. Return None before\n"
-          "start_recording_metrics() and where an external reporter takes the metrics. Raise RuntimeError if the "
-          "kernel\n"
-          "refuses the drain; nothing is lost then, the next call returns it. Lists named request_threads_* have an "
-          "entry\n"
-          "for each worker slot, those named *_buckets 65: 16 octaves from 1 ms in quarters, then 65536 ms and "
-          "above.\n\n",
-          request_rows())),
-      .process_metrics = keep(with_keys("process_metrics()\n--\n\n"
-                                        "Return a dict of totals since the process started and of its state now, "
-                                        "draining nothing. Return None before\n"
-                                        "start_recording_metrics() and where an external reporter takes the metrics. "
-                                        "`threads` lists the worker threads\n"
-                                        "that have started, each a dict of thread_id (from 1) and request_count.\n\n",
-                                        process_rows())),
+          "request_metrics()\n"
+          "--\n"
+          "\n"
+          "Return the metrics of the requests since the last call, or since start_recording_metrics(), as a dict.\n"
+          "Each completed request is counted in exactly one such window, with all its values. Concurrent callers get\n"
+          "disjoint windows. Return None before start_recording_metrics() and while an external reporter takes the\n"
+          "metrics. Raise RuntimeError when the kernel refuses the drain; the next call then returns the same\n"
+          "requests. Lists named request_threads_* have one entry for each worker slot. Lists named *_buckets have\n"
+          "65 entries: 16 octaves from 1 ms, each in four parts, then 65536 ms and above.\n"
+          "\n",
+          request_fields())),
+      .process_metrics = keep(with_keys(
+          "process_metrics()\n"
+          "--\n"
+          "\n"
+          "Return totals since the process started, and its present state, as a dict. Take nothing from any window.\n"
+          "Return None before start_recording_metrics() and while an external reporter takes the metrics. `threads`\n"
+          "lists the worker threads that have started, each as a dict of thread_id (from 1) and request_count.\n"
+          "\n",
+          process_fields())),
       .server_metrics = keep(
-          "server_metrics()\n--\n\n"
-          "Return a dict of the server's scoreboard: what each process and worker of the server does now, whatever it\n"
-          "serves. Return None where there is no scoreboard, as outside a server, and where the configuration does "
-          "not\n"
-          "allow it. Needs no start_recording_metrics(). Times are 0.0 where nothing has happened yet; text is what "
-          "the\n"
-          "server keeps of it, decoded as Latin-1.\n\n" +
+          "server_metrics()\n"
+          "--\n"
+          "\n"
+          "Return the server's scoreboard as a dict: the state of each process and worker, including those that\n"
+          "serve other content. Return None where there is no scoreboard, as outside a server, and where the\n"
+          "configuration does not allow it. Work without start_recording_metrics(). Times are 0.0 for events that\n"
+          "have not happened. Text is decoded as Latin-1.\n"
+          "\n" +
           describe_server()),
       .slow_requests = keep(with_keys(
-          "slow_requests()\n--\n\n"
-          "Return a list of dicts of the requests that have lasted as long as WSGISlowRequests says: each that has\n"
-          "completed since the last call, and those that are in flight, with what is known of them so far. A "
-          "completed\n"
-          "one is in one list; one in flight is in each until it completes, known by its thread_id and start_time. "
-          "The\n"
-          "list is empty without the directive. Takes nothing from any other reader.\n\n",
-          slow_request_rows())),
+          "slow_requests()\n"
+          "--\n"
+          "\n"
+          "Return a list of dicts, one for each request that has lasted at least WSGISlowRequests: those that have\n"
+          "completed since the last call, and those in flight, with the values known so far. A completed request is\n"
+          "in one list only. A request in flight is in every list until it completes, with the same thread_id and\n"
+          "start_time. Return an empty list without the directive. Take nothing from any other reader.\n"
+          "\n",
+          slow_request_fields())),
       .metrics_reader =
-          "metrics_reader(name=None)\n--\n\n"
-          "Return a MetricsReader: one more consumer of windows. Each request is in one window of each reader, whole,\n"
-          "and none takes anything from another or from request_metrics(). Its first window begins now, or with\n"
-          "start_recording_metrics() if that comes later. `name` is for the reader's own use. Raise TypeError if it "
-          "is\n"
-          "neither a str nor None.",
+          "metrics_reader(name=None)\n"
+          "--\n"
+          "\n"
+          "Return a MetricsReader, an additional consumer of windows. Each completed request is in exactly one window\n"
+          "of each reader. Readers take nothing from each other or from request_metrics(). The first window begins\n"
+          "now, or with start_recording_metrics() if that comes later. `name` is a label for the caller's own use.\n"
+          "Raise TypeError when it is neither a str nor None.",
       .metrics_reader_type =
-          "A consumer of windows, made by metrics_reader(). A context manager, which closes it. One that is dropped\n"
-          "is closed.",
+          "A consumer of windows, returned by metrics_reader(). It is a context manager that closes itself. Dropping\n"
+          "the last reference closes it, too.",
       .reader_read =
-          "read($self, /)\n--\n\n"
-          "Return what request_metrics() returns, of the window since this reader's last read(). Return None where\n"
-          "request_metrics() does. Raise ValueError if the reader is closed, RuntimeError as request_metrics() does.",
+          "read($self, /)\n"
+          "--\n"
+          "\n"
+          "Return the metrics of the requests since this reader's last read(), as the dict of request_metrics().\n"
+          "Return None where request_metrics() does. Raise ValueError when the reader is closed, and RuntimeError as\n"
+          "request_metrics() does.",
       .reader_close =
-          "close($self, /)\n--\n\n"
-          "Give the reader back: what it has not read is gone. Further calls do nothing.",
+          "close($self, /)\n"
+          "--\n"
+          "\n"
+          "Close the reader. Requests that it has not read are dropped for this reader only. Further calls do nothing.",
       .quantile =
-          "quantile(window, phase, q)\n--\n\n"
-          "Return bounds (lower, upper) of the q-quantile of a phase in a window, in whole microseconds, both "
-          "included:\n"
-          "of the shortest duration that at least q of the requests do not exceed. They are the ends of a bucket, or\n"
-          "the window's minimum and maximum where those are tighter. `phase` is a key such as 'request_time', or "
-          "short\n"
-          "'request'. Return None if the window has no such durations. Raise ValueError for a q that is not from 0 to "
-          "1,\n"
-          "an unknown phase, and a dict that is no window; TypeError for arguments of other types.",
+          "quantile(window, phase, q)\n"
+          "--\n"
+          "\n"
+          "Return bounds (lower, upper) for the q-quantile of a phase in a window, in whole microseconds, both\n"
+          "inclusive. The q-quantile is the shortest duration that at least the fraction q of the requests did not\n"
+          "exceed. The bounds are the limits of a bucket, or the minimum and maximum of the window where these are\n"
+          "tighter. `phase` is a key such as 'request_time', or in short 'request'. Return None when the window has "
+          "no\n"
+          "durations of the phase. Raise ValueError for a q outside 0 to 1, an unknown phase, and a dict that is no\n"
+          "window; raise TypeError for arguments of other types.",
       .subscribe_events =
-          "subscribe_events(callback, /)\n--\n\n"
-          "Call callback(name, **event) for every event of this interpreter, after those that subscribed before. A "
-          "dict\n"
-          "that it returns is merged into the event for those after it. Return the callback, so that it serves as a\n"
-          "decorator. Raise TypeError if it is not callable.",
+          "subscribe_events(callback, /)\n"
+          "--\n"
+          "\n"
+          "Call callback(name, **event) for every event of this interpreter, after the callbacks that subscribed\n"
+          "earlier. A dict that it returns is merged into the event for later callbacks. Return the callback, for use\n"
+          "as a decorator. Raise TypeError when it is not callable.",
       .subscribe_shutdown =
-          "subscribe_shutdown(callback, /)\n--\n\n"
+          "subscribe_shutdown(callback, /)\n"
+          "--\n"
+          "\n"
           "Call callback('process_stopping', shutdown_reason=str) when the process is about to stop, before the\n"
-          "interpreter is finalised, on a thread of the host. Return the callback, so that it serves as a decorator.\n"
-          "Raise TypeError if it is not callable.",
+          "interpreter is finalized, on a thread of the host. Return the callback, for use as a decorator. Raise\n"
+          "TypeError when it is not callable.",
       .subscribe_signals =
-          "subscribe_signals(callback, /)\n--\n\n"
-          "Call callback('process_signal', signame=str, signum=int) when the process gets SIGHUP or SIGUSR2, on a\n"
-          "thread of the host. Only daemon processes that serve requests deliver signals; elsewhere the call has no\n"
-          "effect, and a warning in the error log shows where it was made. Return the callback, so that it serves as "
-          "a\n"
-          "decorator. Raise TypeError if it is not callable.",
-      .request_timeout = "Raised in a request to give up on it: the client gets 504 if no response has begun.",
+          "subscribe_signals(callback, /)\n"
+          "--\n"
+          "\n"
+          "Call callback('process_signal', signame=str, signum=int) when the process receives SIGHUP or SIGUSR2, on a\n"
+          "thread of the host. Only daemon processes that serve requests deliver signals. Elsewhere the call has no\n"
+          "effect, and a warning in the error log shows where it was made. Return the callback, for use as a\n"
+          "decorator. Raise TypeError when it is not callable.",
+      .request_timeout =
+          "Raised by an application to give up a request. The client gets 504 unless a response has begun.",
   };
 }
 
 }  // namespace
 
 const Docstrings& docstrings() {
-  static const Docstrings all = make();
+  static const Docstrings all = create();
   return all;
 }
 

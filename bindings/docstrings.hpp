@@ -1,4 +1,4 @@
-// What help(mod_wsgi) says. The keys come from the tables of schema.hpp.
+// The docstrings of the module mod_wsgi. The lists of keys are generated from the tables of schema.hpp.
 #pragma once
 
 namespace sluice::bindings {
@@ -21,7 +21,7 @@ struct Docstrings {
   const char* request_timeout;
 };
 
-/// Made once; lives as long as the process.
+/// Returns the docstrings, which live as long as the process.
 [[nodiscard]] const Docstrings& docstrings();
 
 }  // namespace sluice::bindings

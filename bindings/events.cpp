@@ -2,12 +2,13 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "bindings/traceback.hpp"
 
 namespace sluice::bindings {
 namespace {
 
-/// False with an exception set.
+/// Calls one subscriber and merges the dict that it returns into `event`. Returns false with an exception set.
 bool call(PyObject* callback, PyObject* args, PyObject* event) {
   const Object result = steal(PyObject_Call(callback, args, event));
   if (!result) return false;
@@ -37,11 +38,12 @@ PyObject* Subscribers::add(PyObject* callback) {
 void Subscribers::publish(const char* name, PyObject* event, const Host& host) const {
   if (empty()) return;
   const Object args = steal(Py_BuildValue("(s)", name));
-  // Over a copy: a subscriber may add or remove subscribers.
+  // Iterates over a copy, because a subscriber may add subscribers.
   const Object callbacks = args ? steal(PyList_AsTuple(callbacks_.ptr())) : Object();
   for (Py_ssize_t i = 0; callbacks && i < PyTuple_GET_SIZE(callbacks.ptr()); ++i) {
     if (call(PyTuple_GET_ITEM(callbacks.ptr(), i), args.ptr(), event)) continue;
-    host.log(LogLevel::kError, exception_name() + " exception raised by a subscriber to the event '" + name + "'.");
+    host.log(LogLevel::kError, absl::StrCat("SLC0100: a subscriber to event '", name, "' raised ", exception_name(),
+                                            "; the event goes on to the other subscribers. Traceback follows."));
     for (const std::string& line : take_traceback()) host.log(LogLevel::kError, line);
   }
   PyErr_Clear();

@@ -1,4 +1,4 @@
-// Subscribers to events, of one interpreter, called in the order in which they came.
+// The event subscribers of one interpreter.
 #pragma once
 
 #include <Python.h>
@@ -10,18 +10,19 @@ namespace sluice::bindings {
 
 class Subscribers {
  public:
-  /// A new list. False with an exception set.
+  /// Creates an empty list. Returns false with an exception set.
   [[nodiscard]] bool create();
   void clear() noexcept { callbacks_ = {}; }
   int traverse(visitproc visit, void* arg) const;
 
-  /// Takes a callable to the end of the list and gives it back, so that it serves as a decorator. Null with TypeError.
+  /// Appends a callable and returns a new reference to it, for use as a decorator. Returns null with TypeError set.
   [[nodiscard]] PyObject* add(PyObject* callback);
 
   [[nodiscard]] bool empty() const noexcept { return !callbacks_ || PyList_GET_SIZE(callbacks_.ptr()) == 0; }
 
-  /// Calls each as callback(name, **event). A dict that one returns is merged into `event` for those after it. One that
-  /// raises is logged with its traceback, and the others still run. Leaves no exception set.
+  /// Calls each subscriber as callback(name, **event), in the order of their subscription. Merges a dict that one
+  /// returns into `event` for the later ones. Logs an exception with its traceback and goes on. Leaves no exception
+  /// set.
   void publish(const char* name, PyObject* event, const Host& host) const;
 
  private:

@@ -1,5 +1,5 @@
-// What the `mod_wsgi` module needs of whoever runs it. Three hosts exist: Apache's processes, daemon processes, and the
-// harness. Knows nothing of Python.
+// The interface through which the module `mod_wsgi` uses the process that runs it. Three hosts implement it: Apache's
+// own processes, daemon processes, and the harness. Knows nothing of Python.
 #pragma once
 
 #include <cstdint>
@@ -8,19 +8,19 @@
 #include <string_view>
 #include <vector>
 
-#include "bindings/recording.hpp"
+#include "bindings/metrics_session.hpp"
 #include "bindings/scoreboard.hpp"
+#include "sluice/log.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::bindings {
 
-enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
+using sluice::LogLevel;  // for adapters that name it bindings::LogLevel
 
-/// One for each process. Outlives every interpreter. All members may be called from any thread, with or without the
-/// lock of an interpreter.
+/// One object for each process. Outlives every interpreter. Any thread may call any member; it may hold a GIL.
 class Host {
  public:
-  explicit Host(Recorder::Options options) : recorder_(options), recording_(recorder_) {
+  explicit Host(Recorder::Options options) : recorder_(options), session_(recorder_) {
     if (recorder_.slow_requests() != nullptr) slow_reader_.emplace(*recorder_.slow_requests());
   }
   Host(const Host&) = delete;
@@ -28,34 +28,34 @@ class Host {
   virtual ~Host() = default;
 
   [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
-  [[nodiscard]] Recording& recording() noexcept { return recording_; }
+  [[nodiscard]] MetricsSession& session() noexcept { return session_; }
 
-  /// The slow requests since the last call: see SlowReader::drain(). None where they are not looked for.
+  /// Returns the slow requests since the last call, as SlowReader::drain() does; none when they are not configured.
   [[nodiscard]] std::vector<SlowRequest> take_slow_requests() {
     return slow_reader_ ? slow_reader_->drain() : std::vector<SlowRequest>();
   }
 
-  /// Another consumer takes the metrics of this process: the accessors of the module give None.
+  /// Whether an external reporter takes the metrics of this process. The functions of the module then return None.
   [[nodiscard]] virtual bool external_reporter() const noexcept = 0;
 
-  /// The server's scoreboard; null where there is none, and where the configuration does not allow it.
+  /// Returns the scoreboard of the server; null when there is none, and when the configuration does not allow it.
   [[nodiscard]] virtual const Scoreboard* scoreboard() const noexcept { return nullptr; }
 
-  /// The name of the process group; empty for a server's own processes.
+  /// Returns the name of the process group; empty for a server's own processes.
   [[nodiscard]] virtual std::string process_group() const = 0;
 
-  /// Signals that are the application's are delivered to its subscribers.
+  /// Whether the process delivers signals to the subscribers of the application.
   [[nodiscard]] virtual bool delivers_signals() const noexcept { return false; }
 
   [[nodiscard]] virtual long maximum_processes() const noexcept = 0;
   [[nodiscard]] virtual long threads_per_process() const noexcept = 0;
 
-  /// One line without its end.
+  /// Writes one line, without its line end, to the error log.
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 
  private:
   Recorder recorder_;
-  Recording recording_;
+  MetricsSession session_;
   std::optional<SlowReader> slow_reader_;
 };
 

@@ -3,59 +3,55 @@
 #include <unistd.h>
 
 #include <memory>
-#include <new>
 #include <string>
 #include <utility>
 
 #include "bindings/docstrings.hpp"
+#include "bindings/gil.hpp"
 
 namespace sluice::bindings {
 namespace {
 
-/// What CPython allocates, zeroed. The consumer is null while the reader is made, and once it is closed.
+/// The memory that CPython allocates for an instance. It is zeroed. The consumer is null during construction and after
+/// close().
 struct Instance {
   PyObject ob_base;
   PyObject* module;
   PyObject* name;
   Host* host;
-  const DictMaker* dict;
-  Recording::Consumer* consumer;
-  Py_ssize_t reading;  ///< Calls of read() that are under way; the last one frees the consumer of a closed reader.
+  const DictSchema* dict;
+  MetricsSession::Consumer* consumer;
+  Py_ssize_t reading;  ///< Number of threads inside read(). The last one frees the consumer of a closed reader.
   bool closed;
 };
 
 Instance& of(PyObject* self) { return *reinterpret_cast<Instance*>(self); }
 
-/// Frees the consumer without the lock of the interpreter: it may have to wait for a drain.
+/// Frees the consumer without the GIL, because it may have to wait for a drain.
 void free_consumer(Instance& reader) {
-  Recording::Consumer* const consumer = std::exchange(reader.consumer, nullptr);
+  MetricsSession::Consumer* const consumer = std::exchange(reader.consumer, nullptr);
   if (consumer == nullptr) return;
-  Py_BEGIN_ALLOW_THREADS delete consumer;
-  Py_END_ALLOW_THREADS
+  const WithoutGil released;
+  delete consumer;
+}
+
+/// Returns the dict of the next window, None where there is none, or null with an exception set.
+PyObject* next_window(const Instance& reader) {
+  std::shared_ptr<Reader> windows;
+  if (!without_gil([&] { windows = reader.consumer->reader(); })) return nullptr;
+  if (!windows || reader.host->external_reporter()) Py_RETURN_NONE;
+  return window_dict(*reader.dict, [&](Window& window) { return windows->drain(window); });
 }
 
 PyObject* read(PyObject* self, PyObject*) {
   Instance& reader = of(self);
-  // The garbage collector takes the module, in which `dict` lies, from a reader that it is about to free.
+  // The garbage collector clears the module, which owns `dict`, before it frees the reader.
   if (reader.closed || reader.module == nullptr) {
     PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
     return nullptr;
   }
-  std::shared_ptr<Reader> windows;
-  bool enough_memory = true;
   ++reader.reading;
-  Py_BEGIN_ALLOW_THREADS try { windows = reader.consumer->reader(); } catch (const std::bad_alloc&) {
-    enough_memory = false;
-  }
-  Py_END_ALLOW_THREADS PyObject* result = nullptr;
-  if (!enough_memory) {
-    PyErr_NoMemory();
-  } else if (!windows || reader.host->external_reporter()) {
-    result = borrow(Py_None).release().ptr();
-  } else {
-    result = window_dict(*reader.dict, [&](Window& window) { return windows->drain(window); });
-  }
-  windows.reset();
+  PyObject* const result = next_window(reader);
   if (--reader.reading == 0 && reader.closed) free_consumer(reader);
   return result;
 }
@@ -109,19 +105,15 @@ void deallocate(PyObject* self) {
 
 }  // namespace
 
-PyObject* window_dict(const DictMaker& dict, absl::FunctionRef<absl::Status(Window&)> drain) {
+PyObject* window_dict(const DictSchema& dict, absl::FunctionRef<absl::Status(Window&)> drain) {
   Window window;
   absl::Status status;
-  bool enough_memory = true;
-  Py_BEGIN_ALLOW_THREADS try { status = drain(window); } catch (const std::bad_alloc&) {
-    enough_memory = false;
-  }
-  Py_END_ALLOW_THREADS if (!enough_memory) return PyErr_NoMemory();
+  if (!without_gil([&] { status = drain(window); })) return nullptr;
   if (!status.ok()) {
     PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
     return nullptr;
   }
-  return dict.make({.pid = ::getpid(), .window = &window}).release().ptr();
+  return dict.build({.pid = ::getpid(), .window = &window}).release().ptr();
 }
 
 Object make_metrics_reader_type() {
@@ -133,8 +125,8 @@ Object make_metrics_reader_type() {
       {nullptr, nullptr, 0, nullptr},
   };
   static PyGetSetDef attributes[] = {
-      {"name", get_name, nullptr, "The name that it was made with, or None.", nullptr},
-      {"closed", get_closed, nullptr, "True once it was closed.", nullptr},
+      {"name", get_name, nullptr, "The name given to metrics_reader(), or None.", nullptr},
+      {"closed", get_closed, nullptr, "Whether the reader has been closed.", nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr},
   };
   PyType_Slot slots[] = {
@@ -152,7 +144,7 @@ Object make_metrics_reader_type() {
   return steal(PyType_FromSpec(&spec));
 }
 
-PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictMaker& dict, PyObject* name) {
+PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictSchema& dict, PyObject* name) {
   if (name != Py_None && PyUnicode_Check(name) == 0) {
     PyErr_Format(PyExc_TypeError, "name must be a str or None, not %.100s", Py_TYPE(name)->tp_name);
     return nullptr;
@@ -164,12 +156,9 @@ PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, cons
   reader.name = borrow(name).release().ptr();
   reader.host = &host;
   reader.dict = &dict;
-  Recording::Consumer* made = nullptr;
-  Py_BEGIN_ALLOW_THREADS try { made = new Recording::Consumer(host.recording()); } catch (const std::bad_alloc&) {
-    made = nullptr;
-  }
-  Py_END_ALLOW_THREADS reader.consumer = made;
-  if (made == nullptr) return PyErr_NoMemory();
+  MetricsSession::Consumer* consumer = nullptr;
+  if (!without_gil([&] { consumer = new MetricsSession::Consumer(host.session()); })) return nullptr;
+  reader.consumer = consumer;
   return self.release().ptr();
 }
 

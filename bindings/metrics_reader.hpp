@@ -1,4 +1,4 @@
-// The type mod_wsgi.MetricsReader: one more consumer of windows for whoever makes one.
+// The type mod_wsgi.MetricsReader: an additional consumer of windows. The caller of each function holds the GIL.
 #pragma once
 
 #include <Python.h>
@@ -10,18 +10,18 @@
 
 namespace sluice::bindings {
 
-/// The type, for one interpreter. Null with an exception set.
+/// Returns the type for one interpreter, or null with an exception set.
 [[nodiscard]] Object make_metrics_reader_type();
 
-/// A new reader, which keeps `module`, to which `host` and `dict` belong. `name` is a str or None. Null with an
-/// exception set.
-[[nodiscard]] PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictMaker& dict,
+/// Returns a new reader, or null with an exception set. The reader keeps a reference to `module`, which owns `dict`.
+/// `name` is a str or None.
+[[nodiscard]] PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictSchema& dict,
                                             PyObject* name);
 
-/// Drains `drain(window)` without the lock of the interpreter and makes the dict; null with an exception set.
-[[nodiscard]] PyObject* window_dict(const DictMaker& dict, absl::FunctionRef<absl::Status(Window&)> drain);
+/// Calls `drain(window)` without the GIL and returns the window as a dict, or null with an exception set.
+[[nodiscard]] PyObject* window_dict(const DictSchema& dict, absl::FunctionRef<absl::Status(Window&)> drain);
 
-/// quantile(window, phase, q) of the module.
+/// Implements the function quantile(window, phase, q) of the module.
 [[nodiscard]] PyObject* quantile_of(PyObject* module, PyObject* args, PyObject* kwargs);
 
 }  // namespace sluice::bindings

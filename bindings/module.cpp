@@ -6,9 +6,11 @@
 #include <memory>
 #include <new>
 
+#include "bindings/convert.hpp"
 #include "bindings/docstrings.hpp"
-#include "bindings/makers.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/metrics_reader.hpp"
+#include "bindings/saved_exception.hpp"
 #include "bindings/schema.hpp"
 #include "bindings/server_dict.hpp"
 #include "bindings/traceback.hpp"
@@ -18,10 +20,10 @@ namespace {
 
 struct State {
   Host* host = nullptr;
-  DictMaker request_dict{request_rows()};
-  DictMaker process_dict{process_rows()};
-  DictMaker slow_request_dict{slow_request_rows()};
-  ServerDictMaker server_dict;
+  DictSchema request_dict{request_fields()};
+  DictSchema process_dict{process_fields()};
+  DictSchema slow_request_dict{slow_request_fields()};
+  ServerDictSchema server_dict;
   Subscribers event_subscribers;
   Subscribers shutdown_subscribers;
   Subscribers signal_subscribers;
@@ -29,40 +31,29 @@ struct State {
   Object metrics_reader_type;
 };
 
-/// What CPython gives a module to keep: zeroed bytes, in which the exec slot makes the state.
-struct StatePlace {
-  State* made;
+/// The memory that CPython allocates for a module. It is zeroed; exec() creates the state in it.
+struct ModuleStorage {
+  State* state;
   alignas(State) std::byte bytes[sizeof(State)];
 };
 
-StatePlace& place_of(PyObject* module) { return *static_cast<StatePlace*>(PyModule_GetState(module)); }
+ModuleStorage& storage_of(PyObject* module) { return *static_cast<ModuleStorage*>(PyModule_GetState(module)); }
 
-/// Null with an exception set for a module that nobody bound, or whose code nobody ran: an application can have
-/// `_imp.create_builtin()` make such modules.
+/// Returns the state of a module, or null with an exception set for one that is not bound to a host or was not
+/// executed. An application can create such modules with `_imp.create_builtin()`.
 State* state_of(PyObject* module) {
-  const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
-  State* const state = place != nullptr ? place->made : nullptr;
+  const auto* const storage = static_cast<ModuleStorage*>(PyModule_GetState(module));
+  State* const state = storage != nullptr ? storage->state : nullptr;
   if (state != nullptr && state->host != nullptr) return state;
   PyErr_SetString(PyExc_RuntimeError, "this mod_wsgi module does not belong to a host");
   return nullptr;
 }
 
-bool accessible(const State& state) { return !state.host->external_reporter() && state.host->recording().active(); }
-
-/// Runs `work` without the lock of the interpreter. False with MemoryError set.
-template <class Work>
-bool without_gil(Work&& work) {
-  bool enough_memory = true;
-  Py_BEGIN_ALLOW_THREADS try { work(); } catch (const std::bad_alloc&) {
-    enough_memory = false;
-  }
-  Py_END_ALLOW_THREADS if (!enough_memory) PyErr_NoMemory();
-  return enough_memory;
-}
+bool accessible(const State& state) { return !state.host->external_reporter() && state.host->session().active(); }
 
 PyObject* start_recording_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
-  if (state == nullptr || !without_gil([&] { state->host->recording().start(); })) return nullptr;
+  if (state == nullptr || !without_gil([&] { state->host->session().start(); })) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -70,7 +61,7 @@ PyObject* request_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   if (!accessible(*state)) Py_RETURN_NONE;
-  return window_dict(state->request_dict, [&](Window& window) { return state->host->recording().drain(window); });
+  return window_dict(state->request_dict, [&](Window& window) { return state->host->session().drain(window); });
 }
 
 PyObject* metrics_reader(PyObject* module, PyObject* args, PyObject* kwargs) {
@@ -84,7 +75,7 @@ PyObject* metrics_reader(PyObject* module, PyObject* args, PyObject* kwargs) {
   return make_metrics_reader(state->metrics_reader_type.ptr(), module, *state->host, state->request_dict, name);
 }
 
-/// How C sees a function with keyword arguments in a table of functions.
+/// Casts a function with keyword arguments to the type that a table of methods needs.
 template <PyCFunctionWithKeywords function>
 PyCFunction with_keywords() {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
@@ -96,17 +87,17 @@ PyObject* process_metrics(PyObject* module, PyObject*) {
   if (!accessible(*state)) Py_RETURN_NONE;
   ProcessTotals totals;
   if (!without_gil([&] { totals = state->host->recorder().totals(); })) return nullptr;
-  return state->process_dict.make({.pid = ::getpid(), .totals = &totals}).release().ptr();
+  return state->process_dict.build({.pid = ::getpid(), .totals = &totals}).release().ptr();
 }
 
-/// Not for one consumer alone: what is slow is there for whoever asks, besides an external reporter.
+/// Works with an external reporter as well, because it takes nothing from other readers.
 PyObject* slow_requests(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   std::vector<SlowRequest> slow;
   if (!without_gil([&] { slow = state->host->take_slow_requests(); })) return nullptr;
   return list_of(slow.size(),
-                 [&](std::size_t i) { return state->slow_request_dict.make({.slow = &slow[i]}).release().ptr(); });
+                 [&](std::size_t i) { return state->slow_request_dict.build({.slow = &slow[i]}).release().ptr(); });
 }
 
 PyObject* server_metrics(PyObject* module, PyObject*) {
@@ -114,7 +105,7 @@ PyObject* server_metrics(PyObject* module, PyObject*) {
   if (state == nullptr) return nullptr;
   const Scoreboard* const scoreboard = state->host->scoreboard();
   if (scoreboard == nullptr) Py_RETURN_NONE;
-  return state->server_dict.make(*scoreboard).release().ptr();
+  return state->server_dict.build(*scoreboard).release().ptr();
 }
 
 PyObject* subscribe_events(PyObject* module, PyObject* callback) {
@@ -127,14 +118,15 @@ PyObject* subscribe_shutdown(PyObject* module, PyObject* callback) {
   return state == nullptr ? nullptr : state->shutdown_subscribers.add(callback);
 }
 
-/// Where nothing is ever delivered, who subscribes has to know, but the name that a decorator binds stays his function.
+/// Logs a warning where no signals are delivered. Returns the callback all the same, because it serves as a decorator.
 PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   if (state->host->delivers_signals()) return state->signal_subscribers.add(callback);
-  if (PyCallable_Check(callback) == 0) return state->signal_subscribers.add(callback);  // which refuses it
+  if (PyCallable_Check(callback) == 0) return state->signal_subscribers.add(callback);  // raises TypeError
   state->host->log(LogLevel::kWarning,
-                   "subscribe_signals() has no effect here: only daemon processes that serve requests get signals.");
+                   "SLC0101: subscribe_signals() has no effect here, because only daemon processes that serve requests "
+                   "deliver signals. The stack of the call follows.");
   for (const std::string& line : stack_of(PyThread_get_thread_ident())) state->host->log(LogLevel::kWarning, line);
   return borrow(callback).release().ptr();
 }
@@ -144,40 +136,40 @@ bool make_state(PyObject* module, State& state) {
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
   state.metrics_reader_type = make_metrics_reader_type();
   return state.request_timeout && state.metrics_reader_type && state.request_dict.intern_keys() &&
-         state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.prepare() &&
+         state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.intern_keys() &&
          state.event_subscribers.create() && state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
          PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }
 
 int exec(PyObject* module) {
-  StatePlace& place = place_of(module);
-  place.made = ::new (static_cast<void*>(place.bytes)) State;
-  return make_state(module, *place.made) ? 0 : -1;
+  ModuleStorage& storage = storage_of(module);
+  storage.state = ::new (static_cast<void*>(storage.bytes)) State;
+  return make_state(module, *storage.state) ? 0 : -1;
 }
 
 int traverse(PyObject* module, visitproc visit, void* arg) {
-  const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
-  if (place == nullptr || place->made == nullptr) return 0;
-  Py_VISIT(place->made->request_timeout.ptr());
-  Py_VISIT(place->made->metrics_reader_type.ptr());
-  if (const int stop = place->made->event_subscribers.traverse(visit, arg)) return stop;
-  if (const int stop = place->made->signal_subscribers.traverse(visit, arg)) return stop;
-  return place->made->shutdown_subscribers.traverse(visit, arg);
+  const auto* const storage = static_cast<ModuleStorage*>(PyModule_GetState(module));
+  if (storage == nullptr || storage->state == nullptr) return 0;
+  Py_VISIT(storage->state->request_timeout.ptr());
+  Py_VISIT(storage->state->metrics_reader_type.ptr());
+  if (const int stop = storage->state->event_subscribers.traverse(visit, arg)) return stop;
+  if (const int stop = storage->state->signal_subscribers.traverse(visit, arg)) return stop;
+  return storage->state->shutdown_subscribers.traverse(visit, arg);
 }
 
 int clear(PyObject* module) {
-  const auto* const place = static_cast<StatePlace*>(PyModule_GetState(module));
-  if (place == nullptr || place->made == nullptr) return 0;
-  place->made->event_subscribers.clear();
-  place->made->signal_subscribers.clear();
-  place->made->shutdown_subscribers.clear();
+  const auto* const storage = static_cast<ModuleStorage*>(PyModule_GetState(module));
+  if (storage == nullptr || storage->state == nullptr) return 0;
+  storage->state->event_subscribers.clear();
+  storage->state->signal_subscribers.clear();
+  storage->state->shutdown_subscribers.clear();
   return 0;
 }
 
 void free_state(void* module) {
-  auto* const place = static_cast<StatePlace*>(PyModule_GetState(static_cast<PyObject*>(module)));
-  if (place == nullptr || place->made == nullptr) return;
-  std::destroy_at(std::exchange(place->made, nullptr));
+  auto* const storage = static_cast<ModuleStorage*>(PyModule_GetState(static_cast<PyObject*>(module)));
+  if (storage == nullptr || storage->state == nullptr) return;
+  std::destroy_at(std::exchange(storage->state, nullptr));
 }
 
 PyModuleDef& definition() {
@@ -207,7 +199,7 @@ PyModuleDef& definition() {
   static PyModuleDef module = {PyModuleDef_HEAD_INIT,
                                "mod_wsgi",
                                docstrings().module,
-                               sizeof(StatePlace),
+                               sizeof(ModuleStorage),
                                methods.data(),
                                slots.data(),
                                traverse,
@@ -230,14 +222,14 @@ PyObject* text(const std::string& value) {
 PyObject* init_module() { return PyModuleDef_Init(&definition()); }
 
 bool bind_module(PyObject* module, Host& host, const std::string& application_group) {
-  // An import gives what sys.modules has, which may be anything.
+  // An import returns the entry of sys.modules, which an application may have replaced.
   const bool is_ours = PyModule_Check(module) != 0 && PyModule_GetDef(module) == &definition();
-  const auto* const place = is_ours ? static_cast<StatePlace*>(PyModule_GetState(module)) : nullptr;
-  if (place == nullptr || place->made == nullptr) {
+  const auto* const storage = is_ours ? static_cast<ModuleStorage*>(PyModule_GetState(module)) : nullptr;
+  if (storage == nullptr || storage->state == nullptr) {
     PyErr_SetString(PyExc_ImportError, "something else has taken the place of the module mod_wsgi in sys.modules");
     return false;
   }
-  place->made->host = &host;
+  storage->state->host = &host;
   return add_attribute(module, "version",
                        Py_BuildValue("(iii)", kInterfaceVersion[0], kInterfaceVersion[1], kInterfaceVersion[2])) &&
          add_attribute(module, "process_group", text(host.process_group())) &&
@@ -260,7 +252,7 @@ Object make_module(Host& host, const std::string& application_group) {
 }
 
 void publish_process_stopping(PyObject* module, const std::string& shutdown_reason) {
-  const State* const state = place_of(module).made;
+  const State* const state = storage_of(module).state;
   const Object event = steal(Py_BuildValue("{s:s}", "shutdown_reason", shutdown_reason.c_str()));
   if (!event) return PyErr_Clear();
   state->event_subscribers.publish("process_stopping", event.ptr(), *state->host);
@@ -268,25 +260,21 @@ void publish_process_stopping(PyObject* module, const std::string& shutdown_reas
 }
 
 void publish_process_signal(PyObject* module, const char* name, int number) {
-  const State* const state = place_of(module).made;
+  const State* const state = storage_of(module).state;
   const Object event = steal(Py_BuildValue("{s:s,s:i}", "signame", name, "signum", number));
   if (!event) return PyErr_Clear();
   state->event_subscribers.publish("process_signal", event.ptr(), *state->host);
   state->signal_subscribers.publish("process_signal", event.ptr(), *state->host);
 }
 
-bool has_event_subscribers(PyObject* module) noexcept { return !place_of(module).made->event_subscribers.empty(); }
+bool has_event_subscribers(PyObject* module) noexcept { return !storage_of(module).state->event_subscribers.empty(); }
 
 void publish_event(PyObject* module, const char* name, PyObject* event) {
-  const State& state = *place_of(module).made;
-  PyObject* type = nullptr;
-  PyObject* value = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &value, &traceback);
+  const State& state = *storage_of(module).state;
+  const SavedException saved;
   state.event_subscribers.publish(name, event, *state.host);
-  PyErr_Restore(type, value, traceback);
 }
 
-PyObject* request_timeout_type(PyObject* module) noexcept { return place_of(module).made->request_timeout.ptr(); }
+PyObject* request_timeout_type(PyObject* module) noexcept { return storage_of(module).state->request_timeout.ptr(); }
 
 }  // namespace sluice::bindings

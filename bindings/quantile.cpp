@@ -1,4 +1,4 @@
-// quantile() of the module: reads a window back out of its dict.
+// The function quantile() of the module, which converts the dict of a window back to a window.
 #include "sluice/quantile.hpp"
 
 #include <cmath>
@@ -11,23 +11,23 @@
 namespace sluice::bindings {
 namespace {
 
-/// What a list of buckets has. Where in an entry its requests were, it does not tell.
+/// The entries of a list of buckets. The positions of requests within an entry are unknown.
 constexpr const View& kEntries = views::kQuarterOctaves;
 
-/// Owned, because keys of the caller's making may run code that takes the value out of the dict. Null with an exception
-/// set.
+/// Returns the value of a key, or null with an exception set. The reference is owned, because comparing the caller's
+/// keys may run code that removes the value from the dict.
 Object item(PyObject* dict, std::string_view phase, const char* ending) {
   const std::string key = std::string(phase) + ending;
   const Object name = steal(PyUnicode_FromStringAndSize(key.data(), static_cast<Py_ssize_t>(key.size())));
   if (!name) return {};
-  Object found = borrow(PyDict_GetItemWithError(dict, name.ptr()));
-  if (!found && PyErr_Occurred() == nullptr) {
+  Object value = borrow(PyDict_GetItemWithError(dict, name.ptr()));
+  if (!value && PyErr_Occurred() == nullptr) {
     PyErr_Format(PyExc_ValueError, "the window has no '%s'", key.c_str());
   }
-  return found;
+  return value;
 }
 
-/// A count or a duration. Nothing with an exception set.
+/// Converts a count or a duration. Returns nullopt with an exception set.
 std::optional<std::uint64_t> whole(PyObject* value, const char* what) {
   if (PyLong_Check(value) != 0) {
     const unsigned long long number = PyLong_AsUnsignedLongLong(value);
@@ -45,7 +45,7 @@ bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
     PyErr_Format(PyExc_ValueError, "the buckets of the window are not a list of %zu", kEntries.size());
     return false;
   }
-  // No code of the application runs in this loop before it ends: whole() accepts objects of int alone.
+  // No code of the application runs in this loop, because whole() accepts only int objects.
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < kEntries.size(); ++i) {
     const auto count = whole(PyList_GET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i)), "buckets");
@@ -73,7 +73,8 @@ bool set_extremes(PyObject* dict, std::string_view name, PhaseWindow& phase) {
   return true;
 }
 
-/// The dict has the mean only. Rounded up, so that it is no less than what was summed.
+/// Computes the total from the mean, which is all that the dict has. Rounds up, so that the total is not below the real
+/// one.
 bool set_total(PyObject* dict, std::string_view name, PhaseWindow& phase) {
   const Object mean = item(dict, name, "");
   if (!mean) return false;
@@ -81,7 +82,7 @@ bool set_total(PyObject* dict, std::string_view name, PhaseWindow& phase) {
   const double seconds = PyFloat_AsDouble(mean.ptr());
   if (seconds == -1.0 && PyErr_Occurred() != nullptr) return false;
   double count = 0.0;
-  for (const std::uint64_t each : phase.buckets) count += static_cast<double>(each);
+  for (const std::uint64_t bucket : phase.buckets) count += static_cast<double>(bucket);
   const double total_us = std::ceil(seconds * count * 1e6 * (1.0 + 1e-15));
   phase.total_us = total_us >= 0.0 && total_us < 1.8e19 ? static_cast<std::uint64_t>(total_us) : UINT64_MAX;
   return true;
@@ -118,7 +119,7 @@ PyObject* quantile_of(PyObject*, PyObject* args, PyObject* kwargs) {
     return nullptr;
   }
   Window window;
-  window.mode = Mode::kDaemon;  // in embedded mode the phases that are missing have no requests
+  window.mode = Mode::kDaemon;  // in embedded mode the missing phases have no observations
   const std::string_view key = kPhaseNames[index(*phase)];
   PhaseWindow& read = window[*phase];
   if (!set_buckets(dict, key, read) || !set_extremes(dict, key, read) || !set_total(dict, key, read)) return nullptr;

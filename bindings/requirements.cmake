@@ -1,7 +1,8 @@
-# What the bindings need: a Python with a GIL and its headers, and pybind11 3. Sets SLUICE_PYTHON_VERSION.
+# Looks for the requirements of the bindings: a Python with a GIL and its headers, and pybind11 3. Sets
+# SLUICE_PYTHON_VERSION.
 
-# sluice_ask_python(EXECUTABLE) sets python_<FACT> for the facts of ask_python.py; python_unfit says it if EXECUTABLE does not
-# run.
+# sluice_ask_python(EXECUTABLE) sets python_<FACT> for each fact of ask_python.py. If EXECUTABLE does not run, python_unfit says
+# so.
 macro(sluice_ask_python executable)
   execute_process(
     COMMAND ${executable} ${PROJECT_SOURCE_DIR}/bindings/ask_python.py

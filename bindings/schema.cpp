@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bindings/dict_builder.hpp"
+
 namespace sluice::bindings {
 namespace {
 
@@ -63,70 +65,69 @@ std::string_view text_of(NoneRule rule) {
   return "";
 }
 
-bool is_none(const Row& row, const Sample& sample) {
-  switch (row.none) {
+bool is_none(const Field& field, const Sample& sample) {
+  switch (field.none) {
     case NoneRule::kNever:
       return false;
     case NoneRule::kEmbeddedMode:
       return sample.window->mode == Mode::kEmbedded;
     case NoneRule::kUnobserved:
-      return !(*sample.window)[row.phase].observed();
+      return !(*sample.window)[field.phase].observed();
     case NoneRule::kInFlight:
       return sample.slow->active;
     case NoneRule::kUnknown:
-      return false;  // its maker knows
+      return false;  // to_python() decides
   }
   return false;
 }
 
 }  // namespace
 
-std::string describe(std::span<const Row> rows) {
+std::string describe(std::span<const Field> fields) {
   std::string text;
-  for (const Row& row : rows) {
-    text.append("  ").append(row.key).append(": ").append(text_of(row.type));
-    if (row.unit != Unit::kNone) text.append(", ").append(text_of(row.unit));
-    if (row.none != NoneRule::kNever) text.append("; ").append(text_of(row.none));
-    if (row.none == NoneRule::kNever && row.modes == Modes::kDaemonOnly) text.append("; zeros in embedded mode");
-    if (!row.alias_of.empty()) text.append("; deprecated, same as ").append(row.alias_of);
+  for (const Field& field : fields) {
+    text.append("  ").append(field.key).append(": ").append(text_of(field.type));
+    if (field.unit != Unit::kNone) text.append(", ").append(text_of(field.unit));
+    if (field.none != NoneRule::kNever) text.append("; ").append(text_of(field.none));
+    if (field.none == NoneRule::kNever && field.modes == Modes::kDaemonOnly) text.append("; zeros in embedded mode");
+    if (!field.alias_of.empty()) text.append("; deprecated, same as ").append(field.alias_of);
     text.push_back('\n');
   }
   return text;
 }
 
-bool DictMaker::intern_keys() {
+bool DictSchema::intern_keys() {
   clear();
-  keys_.reserve(rows_.size());
+  keys_.reserve(fields_.size());
   sources_.clear();
   empty_ = steal(PyDict_New());
   if (!empty_) return false;
-  for (const Row& row : rows_) {
-    PyObject* key = PyUnicode_FromStringAndSize(row.key.data(), static_cast<Py_ssize_t>(row.key.size()));
+  for (const Field& field : fields_) {
+    PyObject* key = PyUnicode_FromStringAndSize(field.key.data(), static_cast<Py_ssize_t>(field.key.size()));
     if (key == nullptr) return false;
     PyUnicode_InternInPlace(&key);
     keys_.push_back(steal(key));
-    const std::string_view source = row.alias_of.empty() ? row.key : row.alias_of;
-    const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const Row& each) { return each.key == source; });
-    sources_.push_back(static_cast<std::size_t>(found - rows_.begin()));
+    const std::string_view source = field.alias_of.empty() ? field.key : field.alias_of;
+    const auto provider =
+        std::find_if(fields_.begin(), fields_.end(), [&](const Field& other) { return other.key == source; });
+    sources_.push_back(static_cast<std::size_t>(provider - fields_.begin()));
     if (PyDict_SetItem(empty_.ptr(), key, Py_None) < 0) return false;
   }
   return true;
 }
 
-Object DictMaker::value_of(std::size_t row, const Sample& sample, PyObject* dict) const {
-  if (sources_[row] != row) return borrow(PyDict_GetItemWithError(dict, keys_[sources_[row]].ptr()));
-  if (is_none(rows_[row], sample)) return borrow(Py_None);
-  return steal(rows_[row].make(sample));
+Object DictSchema::value_of(std::size_t field, const Sample& sample, PyObject* dict) const {
+  if (sources_[field] != field) return borrow(PyDict_GetItemWithError(dict, keys_[sources_[field]].ptr()));
+  if (is_none(fields_[field], sample)) return borrow(Py_None);
+  return steal(fields_[field].to_python(sample));
 }
 
-Object DictMaker::make(const Sample& sample) const {
-  Object dict = steal(PyDict_Copy(empty_.ptr()));
-  if (!dict) return dict;
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    const Object value = value_of(i, sample, dict.ptr());
-    if (!value || PyDict_SetItem(dict.ptr(), keys_[i].ptr(), value.ptr()) < 0) return {};
+Object DictSchema::build(const Sample& sample) const {
+  DictBuilder dict(steal(PyDict_Copy(empty_.ptr())));
+  for (std::size_t i = 0; i < fields_.size() && dict.dict() != nullptr; ++i) {
+    dict.set(keys_[i], value_of(i, sample, dict.dict()));
   }
-  return dict;
+  return dict.take();
 }
 
 }  // namespace sluice::bindings

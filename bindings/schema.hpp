@@ -1,5 +1,5 @@
-// The dicts as tables: one row a key, in the order of the specification. A dict has exactly the keys of its table, and
-// the docstrings of the module are written from it.
+// The dicts of the module as tables of fields, in the order of the specification. A dict has exactly the keys of its
+// table, and the docstrings of the module are generated from it.
 #pragma once
 
 #include <Python.h>
@@ -23,13 +23,13 @@ enum class Type : std::uint8_t { kBool, kInt, kFloat, kText, kIntList, kFloatLis
 
 enum class Unit : std::uint8_t { kNone, kSeconds, kEpochSeconds, kMicroseconds, kBytes, kPerSecond, kRatio, kCount };
 
-/// When a value is None.
+/// The condition under which a value is None.
 enum class NoneRule : std::uint8_t { kNever, kEmbeddedMode, kUnobserved, kInFlight, kUnknown };
 
-/// The modes in which a key carries data. The key itself is there in both.
+/// The modes in which a key carries data. The key itself exists in both.
 enum class Modes : std::uint8_t { kBoth, kDaemonOnly };
 
-/// What a row makes its value of: a window, the totals of a process, or a slow request.
+/// The source of the values of one dict: a window, the totals of a process, or a slow request. The others are null.
 struct Sample {
   long pid = 0;
   const Window* window = nullptr;
@@ -37,49 +37,56 @@ struct Sample {
   const SlowRequest* slow = nullptr;
 };
 
-/// Makes a new reference, or null with an exception set.
-using Maker = PyObject* (*)(const Sample&);
+/// Converts the value of one field. Returns a new reference, or null with an exception set.
+using ToPython = PyObject* (*)(const Sample&);
 
-struct Row {
+struct Field {
   std::string_view key;
   Type type = Type::kInt;
   Unit unit = Unit::kNone;
-  Maker make = nullptr;
+  ToPython to_python = nullptr;
   NoneRule none = NoneRule::kNever;
   Modes modes = Modes::kBoth;
-  Phase phase = Phase::kServer;    ///< What kUnobserved asks for.
-  std::string_view alias_of = {};  ///< The same object as an earlier key holds; deprecated.
+  Phase phase = Phase::kServer;    ///< The phase whose observations kUnobserved tests.
+  std::string_view alias_of = {};  ///< Key of an earlier field whose object this key shares; deprecated.
 };
 
-[[nodiscard]] std::span<const Row> request_rows() noexcept;
-[[nodiscard]] std::span<const Row> process_rows() noexcept;
-[[nodiscard]] std::span<const Row> slow_request_rows() noexcept;
+[[nodiscard]] std::span<const Field> request_fields() noexcept;
+[[nodiscard]] std::span<const Field> process_fields() noexcept;
+[[nodiscard]] std::span<const Field> slow_request_fields() noexcept;
 
-/// A line for each key: its type, unit, and when it is None.
-[[nodiscard]] std::string describe(std::span<const Row> rows);
+/// Returns one line for each key: its type, its unit, and when it is None.
+[[nodiscard]] std::string describe(std::span<const Field> fields);
 
-/// The rows of a dict with their keys as interned strings of one interpreter.
-class DictMaker {
+/// The fields of a dict with their keys as interned strings of one interpreter. Used with its GIL held.
+class DictSchema {
  public:
-  explicit DictMaker(std::span<const Row> rows) noexcept : rows_(rows) {}
+  explicit DictSchema(std::span<const Field> fields) noexcept : fields_(fields) {}
 
-  /// False with an exception set.
+  /// Creates the keys. Returns false with an exception set.
   [[nodiscard]] bool intern_keys();
   void clear() noexcept {
     keys_.clear();
     empty_ = {};
   }
 
-  /// A new dict; null with an exception set.
-  [[nodiscard]] Object make(const Sample& sample) const;
+  /// The key of a field, by its position in the table.
+  template <class Position>
+  [[nodiscard]] PyObject* key(Position position) const noexcept {
+    return keys_[static_cast<std::size_t>(position)].ptr();
+  }
+
+  /// Returns a new dict, or null with an exception set. Requires that every field can be converted.
+  [[nodiscard]] Object build(const Sample& sample) const;
 
  private:
-  [[nodiscard]] Object value_of(std::size_t row, const Sample& sample, PyObject* dict) const;
+  [[nodiscard]] Object value_of(std::size_t field, const Sample& sample, PyObject* dict) const;
 
-  std::span<const Row> rows_;
+  std::span<const Field> fields_;
   std::vector<Object> keys_;
-  std::vector<std::size_t> sources_;  ///< By row, of which row it has its value: itself, or the one it is an alias of.
-  Object empty_;                      ///< All keys with None: a copy has its size from the start.
+  std::vector<std::size_t>
+      sources_;   ///< By field, of which field it has its value: itself, or the one it is an alias of.
+  Object empty_;  ///< Every key with the value None. Dicts are copies of it, so that they do not grow.
 };
 
 }  // namespace sluice::bindings

@@ -1,5 +1,5 @@
-// A server's scoreboard as its host reads it: what every process and worker of the server does now. Other processes
-// write it meanwhile, so that the parts of a worker may be of different instants. Knows nothing of Python.
+// A server's scoreboard: the present state of each process and worker of the server. Other processes write it at the
+// same time, so the values of one worker may be from different instants. Knows nothing of Python.
 #pragma once
 
 #include <cstddef>
@@ -12,18 +12,18 @@ struct ServerState {
   int server_limit = 0;
   int thread_limit = 0;
   int running_generation = 0;
-  std::int64_t restart_us = 0;  ///< Since the epoch, as all times here.
+  std::int64_t restart_us = 0;  ///< Microseconds since the epoch, like all times here.
   std::int64_t current_us = 0;
 };
 
 struct ServerProcessState {
-  long pid = 0;  ///< 0: unused.
+  long pid = 0;  ///< 0 for an unused entry.
   int generation = 0;
   bool quiescing = false;
 };
 
-/// Bytes of a client's choosing, copied while another process may have been writing them. Ends at the first zero byte
-/// or with the array.
+/// Bytes that a client has chosen, copied while another process may have written them. The text ends at the first zero
+/// byte or at the end of the array.
 template <std::size_t kBytes>
 struct BoundedText {
   char bytes[kBytes];
@@ -36,7 +36,7 @@ struct BoundedText {
 
 struct ServerWorkerState {
   int generation = 0;
-  char status = '.';  ///< A letter of mod_status; '?' for a number that it does not know.
+  char status = '.';  ///< The letter that mod_status shows; '?' for an unknown state.
   std::uint64_t access_count = 0;
   std::uint64_t bytes_served = 0;
   std::int64_t start_us = 0;
@@ -47,7 +47,7 @@ struct ServerWorkerState {
   BoundedText<32> vhost;
 };
 
-/// All members may be called from any thread and never block.
+/// Any thread may call any member. Members do not block.
 class Scoreboard {
  public:
   Scoreboard() = default;
@@ -60,7 +60,7 @@ class Scoreboard {
   virtual void read_worker(int process, int thread, ServerWorkerState& worker) const noexcept = 0;
 
  protected:
-  ~Scoreboard() = default;  // one for the process, never destroyed
+  ~Scoreboard() = default;  // the process has one object, which is never destroyed
 };
 
 }  // namespace sluice::bindings

@@ -1,5 +1,5 @@
-// The nested dicts of server_metrics(). Apart from the tables of schema.hpp, as it may have thousands of workers: each
-// worker's dict is a copy of that of an unused one, in which what differs is set.
+// The nested dicts of server_metrics(). They are built apart from those of schema.hpp, because there may be thousands
+// of workers: the dict of each worker is a copy of the dict of an unused one, in which the differences are set.
 #pragma once
 
 #include <Python.h>
@@ -8,32 +8,34 @@
 #include <vector>
 
 #include "bindings/object.hpp"
+#include "bindings/schema.hpp"
 #include "bindings/scoreboard.hpp"
 
 namespace sluice::bindings {
 
-/// A line for each key: its type and unit.
+/// Returns one line for each key: its type and unit.
 [[nodiscard]] std::string describe_server();
 
-/// What one interpreter keeps to make the dicts.
-class ServerDictMaker {
+/// The fields of the dicts with their keys as interned strings of one interpreter. Used with its GIL held.
+class ServerDictSchema {
  public:
-  /// False with an exception set.
-  [[nodiscard]] bool prepare();
-  void clear() noexcept;
+  ServerDictSchema() noexcept;
 
-  /// A new dict; null with an exception set.
-  [[nodiscard]] Object make(const Scoreboard& scoreboard) const;
+  /// Creates the keys. Returns false with an exception set.
+  [[nodiscard]] bool intern_keys();
+
+  /// Returns a new dict, or null with an exception set.
+  [[nodiscard]] Object build(const Scoreboard& scoreboard) const;
 
  private:
-  [[nodiscard]] Object process(const Scoreboard& scoreboard, const ServerState& server, int number,
+  [[nodiscard]] Object process(const Scoreboard& scoreboard, int process_num,
                                const std::vector<Object>& thread_numbers) const;
-  [[nodiscard]] Object worker(const ServerWorkerState& state, PyObject* thread_num) const;
+  [[nodiscard]] Object worker(const ServerWorkerState& state, const Object& thread_num) const;
 
-  std::vector<Object> server_keys_;
-  std::vector<Object> process_keys_;
-  std::vector<Object> worker_keys_;
-  Object unused_worker_;  ///< With the values of a worker that never was.
+  DictSchema server_;
+  DictSchema process_;
+  DictSchema worker_;
+  Object unused_worker_;  ///< The dict of a worker that has served nothing.
 };
 
 }  // namespace sluice::bindings

@@ -5,15 +5,16 @@
 #include <string_view>
 
 #include "bindings/object.hpp"
+#include "bindings/saved_exception.hpp"
 
 namespace sluice::bindings {
 namespace {
 
-// An application may have put anything in the place of the functions of `traceback`, and another thread may change the
-// list that one of them has returned. So every type is checked, and what is read from is owned.
+// An application may have replaced the functions of the module `traceback`, and another thread may change a list that
+// one of them has returned. Therefore every type is checked and every item is owned while it is read.
 
 void append_lines(PyObject* text, std::vector<std::string>& lines) {
-  // What the log's encoding cannot hold is escaped rather than lost.
+  // Lone surrogates are escaped, because UTF-8 cannot encode them.
   const Object bytes = steal(PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"));
   if (!bytes || PyBytes_Check(bytes.ptr()) == 0) return PyErr_Clear();
   std::string_view rest(PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
@@ -25,7 +26,7 @@ void append_lines(PyObject* text, std::vector<std::string>& lines) {
   }
 }
 
-/// False if that is no list.
+/// Appends the lines of a list of strings. Returns false when `parts` is no list.
 bool append_all(const Object& parts, std::vector<std::string>& lines) {
   if (!parts || PyList_Check(parts.ptr()) == 0) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts.ptr()); ++i) {
@@ -43,8 +44,8 @@ Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
                                             traceback != nullptr ? traceback : Py_None, nullptr));
 }
 
-/// What a thread is executing in the current interpreter; null if nothing. sys._current_frames() would go through the
-/// threads of all interpreters, some of which run on while they have other locks.
+/// Returns the frame that a thread executes in the current interpreter, or null. sys._current_frames() is not used,
+/// because it reads the threads of all interpreters, and those with another GIL run at the same time.
 Object frame_of(unsigned long thread) {
   PyThreadState* state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
   for (; state != nullptr; state = PyThreadState_Next(state)) {
@@ -77,14 +78,11 @@ std::vector<std::string> stack_of(unsigned long thread) {
 
 std::vector<std::string> take_traceback() {
   std::vector<std::string> lines;
-  PyObject* raw[3] = {};
-  PyErr_Fetch(&raw[0], &raw[1], &raw[2]);
-  if (raw[0] == nullptr) return lines;
-  PyErr_NormalizeException(&raw[0], &raw[1], &raw[2]);
-  const Object type = steal(raw[0]);
-  const Object value = steal(raw[1]);
-  const Object traceback = steal(raw[2]);
-  const Object parts = formatted(type.ptr(), value.ptr(), traceback.ptr());
+  SavedException exception;
+  exception.discard();
+  if (!exception.type()) return lines;
+  exception.normalize();
+  const Object parts = formatted(exception.type().ptr(), exception.value().ptr(), exception.traceback().ptr());
   if (!append_all(parts, lines)) lines.emplace_back("an exception whose traceback cannot be formatted");
   PyErr_Clear();
   return lines;

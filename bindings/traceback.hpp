@@ -1,4 +1,4 @@
-// The exception that is set, and the stacks of threads, as lines for a log.
+// Exceptions and stacks as lines for a log. The caller of each function holds the GIL.
 #pragma once
 
 #include <string>
@@ -6,15 +6,15 @@
 
 namespace sluice::bindings {
 
-/// Takes the exception of this thread, leaving none set. Any exception on the way ends in fewer lines, never in
-/// another.
+/// Clears the exception that is set and returns its traceback. An error while it is formatted leads to fewer lines and
+/// sets no other exception.
 [[nodiscard]] std::vector<std::string> take_traceback();
 
-/// Where a thread is in Python, by its identifier (threading.get_ident()), the innermost call last. Empty if it is not
-/// in the current interpreter. With the lock.
+/// Returns the Python stack of a thread, given its identifier from threading.get_ident(), with the innermost call last.
+/// Empty when the thread runs nothing in the current interpreter.
 [[nodiscard]] std::vector<std::string> stack_of(unsigned long thread);
 
-/// The name of the type of the exception that is set; it stays set.
+/// Returns the type name of the exception that is set, which stays set.
 [[nodiscard]] std::string exception_name();
 
 }  // namespace sluice::bindings

@@ -1,4 +1,4 @@
-// Heap types with plain C++ members, made for one interpreter, whose instances only the host makes.
+// Heap types of one interpreter with plain C++ members. Python code cannot create instances.
 #pragma once
 
 #include <Python.h>
@@ -17,8 +17,8 @@ inline void free_instance(PyObject* self) {
   Py_DECREF(type);
 }
 
-/// A new type; null with an exception set. `name` must be a literal. Instances begin with zeroed members, which hold no
-/// references: the types take no part in cyclic garbage collection.
+/// Returns a new type, or null with an exception set. `name` has static storage. Instances begin with zeroed members,
+/// which must hold no references, because the types take no part in cyclic garbage collection.
 template <class Instance>
 Object make_type(const char* name, const char* doc, std::initializer_list<PyType_Slot> special) {
   std::vector<PyType_Slot> slots = {{Py_tp_doc, const_cast<char*>(doc)},
@@ -29,7 +29,7 @@ Object make_type(const char* name, const char* doc, std::initializer_list<PyType
   return steal(PyType_FromSpec(&spec));
 }
 
-/// A new instance; null with an exception set.
+/// Returns a new instance, or null with an exception set.
 inline Object make_instance(PyObject* type) {
   auto* const raw = reinterpret_cast<PyTypeObject*>(type);
   return steal(raw->tp_alloc(raw, 0));

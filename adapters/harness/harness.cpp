@@ -10,14 +10,14 @@ Harness::Harness(Options options)
                       .clock = &clock,
                       .slow_threshold_us = options.slow_threshold_us}),
       options_(options),
-      places_(options.threads) {}
+      slots_(options.threads) {}
 
 absl::Status Harness::advance_us(std::uint64_t us) {
   return clock.advance_us(us) ? absl::OkStatus() : absl::OutOfRangeError("us is out of range");
 }
 
 absl::Status Harness::check_slot(std::size_t slot) const {
-  if (slot < 1 || slot > places_.size()) return absl::OutOfRangeError("there is no such slot");
+  if (slot < 1 || slot > slots_.size()) return absl::OutOfRangeError("there is no such slot");
   return absl::OkStatus();
 }
 
@@ -30,16 +30,16 @@ absl::Status Harness::check(const Completion& done) const {
 
 absl::Status Harness::begin(std::size_t slot, const RequestTexts& texts) {
   if (absl::Status status = check_slot(slot); !status.ok()) return status;
-  Place& place = places_[slot - 1];
-  if (place.request) return absl::FailedPreconditionError("the slot is busy");
-  if (!place.worker.has_slot()) {
+  Slot& entry = slots_[slot - 1];
+  if (entry.request) return absl::FailedPreconditionError("the slot is busy");
+  if (!entry.worker.has_slot()) {
     absl::StatusOr<Worker> worker = recorder().attach(slot - 1);
     if (!worker.ok()) return worker.status();
-    place.worker = *std::move(worker);
+    entry.worker = *std::move(worker);
   }
-  place.request.emplace(place.worker.begin());
+  entry.request.emplace(entry.worker.begin());
   if (SlowRequests* const slow = recorder().slow_requests()) {
-    const std::uint64_t now_ns = place.request->start_ns();
+    const std::uint64_t now_ns = entry.request->start_ns();
     slow->begin(slot - 1, {.accepted_ns = now_ns, .entered_ns = now_ns}, texts, 0);
   }
   return absl::OkStatus();
@@ -48,11 +48,11 @@ absl::Status Harness::begin(std::size_t slot, const RequestTexts& texts) {
 absl::Status Harness::finish(std::size_t slot, const Completion& done) {
   if (absl::Status status = check_slot(slot); !status.ok()) return status;
   if (absl::Status status = check(done); !status.ok()) return status;
-  Place& place = places_[slot - 1];
-  if (!place.request) return absl::FailedPreconditionError("no request is in flight on the slot");
-  place.request->finish(done);
+  Slot& entry = slots_[slot - 1];
+  if (!entry.request) return absl::FailedPreconditionError("no request is in flight on the slot");
+  entry.request->finish(done);
   if (SlowRequests* const slow = recorder().slow_requests()) slow->finish(slot - 1, done, {}, clock.monotonic_ns());
-  place.request.reset();
+  entry.request.reset();
   return absl::OkStatus();
 }
 
@@ -62,7 +62,7 @@ absl::Status Harness::request(std::size_t slot, const Completion& done, const Re
   return finish(slot, done);
 }
 
-void Harness::log(bindings::LogLevel, std::string_view line) const noexcept {
+void Harness::log(LogLevel, std::string_view line) const noexcept {
   std::fprintf(stderr, "sluice: %.*s\n", static_cast<int>(line.size()), line.data());
 }
 

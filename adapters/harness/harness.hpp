@@ -1,5 +1,4 @@
-// The host for tests: its clock moves only when it is told to, and its requests are what the test says. No server, no
-// interpreter.
+// The host for tests. The test moves its clock and defines its requests. It has no server and no interpreter.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +16,7 @@
 
 namespace sluice::harness {
 
-/// The base that owns the clock, so that it is there before the recorder is made.
+/// Owns the clock. It is a base class, so that the clock exists before the recorder.
 struct ClockOwner {
   ManualClock clock;
 };
@@ -34,36 +33,36 @@ class Harness final : private ClockOwner, public bindings::Host {
   /// Throws std::invalid_argument for no threads.
   explicit Harness(Options options);
 
-  /// Moves the clock. OutOfRange, and nothing is moved, beyond the year 2262.
+  /// Moves the clock on. Returns OutOfRange, and moves nothing, beyond the year 2262.
   [[nodiscard]] absl::Status advance_us(std::uint64_t us);
 
-  /// Begins a request on a slot, numbered from 1. OutOfRange for a slot that does not exist, FailedPrecondition for one
-  /// that is busy. Calls for one slot must not overlap.
+  /// Begins a request on a slot, numbered from 1. Returns OutOfRange for a slot that does not exist and
+  /// FailedPrecondition for a busy one. Calls for one slot must not overlap.
   [[nodiscard]] absl::Status begin(std::size_t slot, const RequestTexts& texts = {});
 
-  /// Completes the request of a slot now. FailedPrecondition if there is none, InvalidArgument for a daemon phase in
-  /// embedded mode; nothing is recorded then.
+  /// Completes the request of a slot now. Returns FailedPrecondition when there is none and InvalidArgument for a
+  /// daemon phase in embedded mode; then nothing is recorded.
   [[nodiscard]] absl::Status finish(std::size_t slot, const Completion& done);
 
-  /// Both, at once. On an error the slot has not even started.
+  /// Begins and completes a request. After an error the slot does not count as started.
   [[nodiscard]] absl::Status request(std::size_t slot, const Completion& done, const RequestTexts& texts = {});
 
   [[nodiscard]] bool external_reporter() const noexcept override { return options_.external_reporter; }
   [[nodiscard]] std::string process_group() const override { return {}; }
   [[nodiscard]] long maximum_processes() const noexcept override { return 1; }
   [[nodiscard]] long threads_per_process() const noexcept override { return static_cast<long>(options_.threads); }
-  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+  void log(LogLevel level, std::string_view line) const noexcept override;
 
  private:
   [[nodiscard]] absl::Status check_slot(std::size_t slot) const;
   [[nodiscard]] absl::Status check(const Completion& done) const;
 
   const Options options_;
-  struct Place {
+  struct Slot {
     Worker worker;
     std::optional<Request> request;
   };
-  std::vector<Place> places_;
+  std::vector<Slot> slots_;
 };
 
 }  // namespace sluice::harness

@@ -39,14 +39,14 @@ std::uint64_t amount(const char* name, py::handle value) {
   return static_cast<std::uint64_t>(number);
 }
 
-/// What a duration in microseconds may be so that it can be kept in nanoseconds.
+/// Converts a duration from microseconds to nanoseconds. Throws ValueError when it is out of range.
 std::uint64_t nanoseconds(const char* name, py::handle value) {
   const std::uint64_t us = amount(name, value);
   if (us > UINT64_MAX / 1000) throw py::value_error(std::string(name) + " is out of range");
   return us * 1000;
 }
 
-/// A status is any integer; beyond the range of an int it is no HTTP status either way.
+/// Converts a status, which is any integer. Integers that are no HTTP status become 0.
 int status_code(py::handle value) {
   if (PyLong_Check(value.ptr()) == 0) throw py::type_error("status must be an int");
   int overflow = 0;
@@ -99,20 +99,20 @@ Completion completion(const py::kwargs& measured) {
   return done;
 }
 
-/// What a test says of a request besides what is measured. The text lives as long as the measurements.
-RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& kept) {
+/// Removes the texts of a request from its measurements and views them. `storage` owns them.
+RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& storage) {
   RequestTexts texts;
-  kept = {"GET", "/"};
+  storage = {"GET", "/"};
   std::size_t next = 0;
   for (const auto& [name, which] : {std::pair{"method", RequestText::kMethod}, {"path", RequestText::kPathInfo}}) {
-    std::string& text = kept[next++];
+    std::string& text = storage[next++];
     if (measured.contains(name)) text = py::cast<std::string>(measured.attr("pop")(name));
     texts[static_cast<std::size_t>(which)] = text;
   }
   return texts;
 }
 
-/// Seconds of a threshold; None: there is none.
+/// Converts a threshold from seconds. None means no threshold.
 std::optional<std::uint64_t> threshold_us(const py::object& seconds) {
   if (seconds.is_none()) return std::nullopt;
   const auto value = py::cast<double>(seconds);
@@ -131,7 +131,7 @@ std::size_t slot_number(py::handle slot) {
   return number < 0 ? 0 : static_cast<std::size_t>(number);
 }
 
-/// A request in flight, as the test holds it. The host has the request itself: dropping this object changes nothing.
+/// A request in flight as seen by a test. The host owns the request, so dropping this object does not end it.
 class PythonRequest {
  public:
   PythonRequest(std::shared_ptr<Harness> host, std::size_t slot) : host_(std::move(host)), slot_(slot) {}
@@ -148,7 +148,7 @@ class PythonRequest {
   bool finished_ = false;
 };
 
-/// Keeps the harness alive as long as a module object made for it: the module ends with it.
+/// A harness with its module object, which shares the ownership of the harness.
 class PythonHost {
  public:
   PythonHost(long long threads, const std::string& mode, bool external_reporter, const py::object& slow_requests) {
@@ -161,9 +161,10 @@ class PythonHost {
                                                        .slow_threshold_us = threshold_us(slow_requests)});
     module_ = bindings::make_module(*host_, "");
     if (!module_) throw py::error_already_set();
-    // The module may outlive this object: it takes a share of the harness with it.
+    // The module may outlive this object, so it owns the harness, too.
     auto share = std::make_unique<std::shared_ptr<Harness>>(host_);
-    const py::capsule keeper(share.release(), [](void* kept) { delete static_cast<std::shared_ptr<Harness>*>(kept); });
+    const py::capsule keeper(share.release(),
+                             [](void* owned) { delete static_cast<std::shared_ptr<Harness>*>(owned); });
     module_.attr("_host") = keeper;
   }
 
@@ -172,8 +173,8 @@ class PythonHost {
   void advance_us(py::handle us) { throw_if(host_->advance_us(amount("us", us))); }
 
   void request(py::handle slot, py::kwargs measured) {
-    std::vector<std::string> kept;
-    const RequestTexts texts = take_texts(measured, kept);
+    std::vector<std::string> storage;
+    const RequestTexts texts = take_texts(measured, storage);
     throw_if(host_->request(slot_number(slot), completion(measured), texts));
   }
 
@@ -200,28 +201,30 @@ PYBIND11_MODULE(sluice_core, module, py::multiple_interpreters::per_interpreter_
   module.doc() = "The harness of Sluice in C++. Use sluice.testing.";
 
   py::class_<PythonRequest>(module, "Request", "A request in flight on a slot of a Host.")
-      .def(
-          "finish", &PythonRequest::finish,
-          "finish(**measurements): complete the request now. Raises ValueError, and records nothing, for a value that\n"
-          "is out of range, a daemon phase in embedded mode, or a request that is finished already.");
+      .def("finish", &PythonRequest::finish,
+           "finish(**measurements): Complete the request now. Raise ValueError and record nothing for a value that is "
+           "out\n"
+           "of range, a daemon phase in embedded mode, or a request that is finished already.");
 
-  py::class_<PythonHost>(module, "Host", "A host whose clock moves only when the test says so.")
+  py::class_<PythonHost>(module, "Host", "A host for tests, whose clock moves only when the test moves it.")
       .def(py::init<long long, const std::string&, bool, const py::object&>(), py::arg("threads") = 4,
            py::arg("mode") = "embedded", py::arg("external_reporter") = false, py::arg("slow_requests") = py::none())
-      .def_property_readonly("mod_wsgi", &PythonHost::module, "The module object that an application would import.")
+      .def_property_readonly("mod_wsgi", &PythonHost::module,
+                             "The module object that an application would import as mod_wsgi.")
       .def("advance_us", &PythonHost::advance_us, py::arg("us"),
-           "Move monotonic and wall clock by this many microseconds. Raises ValueError for a negative\n"
+           "Move the monotonic and the wall clock on by this many microseconds. Raise ValueError for a negative\n"
            "number, and beyond the year 2262.")
       .def("request", &PythonHost::request, py::arg("slot"),
-           "request(slot, **measurements): begin and complete a request on a slot, from 1, at the current instant.")
+           "request(slot, **measurements): Begin and complete a request on a slot, numbered from 1, at the current "
+           "instant.")
       .def("begin", &PythonHost::begin, py::arg("slot"), py::kw_only(), py::arg("method") = "GET",
            py::arg("path") = "/",
-           "Begin a request on a slot, from 1; method and path are what slow_requests() says of it. Raises ValueError "
+           "Begin a request on a slot, numbered from 1. slow_requests() reports its method and path. Raise ValueError "
            "for a slot that does not exist or is busy.");
 }
 
-/// What Python calls for _core. Before Python 3.12 a sub-interpreter would wait for ever in pybind11, whose states of
-/// threads know one interpreter only.
+/// Initializes the module _core. Refuses sub-interpreters before Python 3.12, where they would wait forever in
+/// pybind11, whose thread states know only one interpreter.
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
 #if PY_VERSION_HEX < 0x030C0000
   if (PyInterpreterState_Get() != PyInterpreterState_Main()) {

@@ -1,4 +1,5 @@
-// One datagram of the telemetry format of mod_wsgi 6: a header, then fields until its end, all little-endian.
+// The encoder of one datagram in the telemetry format of mod_wsgi 6: a header, then fields up to the end,
+// little-endian.
 //
 //   header  'WSGI' | version u8 | kind u8 | flags u16 | pid u32 | sequence u32 | stamp f64 (seconds since the epoch)
 //   field   id u16 | type u8 | [number of elements u16, of bytes and arrays] | value
@@ -19,7 +20,7 @@ enum class Kind : std::uint8_t {
   kProcessStopped = 7,
 };
 
-/// Names as the receiver has them, with their numbers. Times are seconds.
+/// The fields with the names and numbers of the receiver. Times are seconds.
 enum class Field : std::uint16_t {
   kModWsgiVersion = 1,
   kPythonVersion = 2,
@@ -43,10 +44,10 @@ enum class Field : std::uint16_t {
   kRequestThreadsMaximum = 50,
   kRequestThreadsStarted = 51,
   kRequestThreadsActive = 52,
-  kPhaseMean = 60,  ///< And the seven after it, in the receiver's order of phases.
-  kPhaseMin = 70,
-  kPhaseMax = 80,
-  kPhaseBuckets = 90,
+  kPhaseMean = 60,     ///< First of eight, in the receiver's order of phases.
+  kPhaseMin = 70,      ///< First of eight.
+  kPhaseMax = 80,      ///< First of eight.
+  kPhaseBuckets = 90,  ///< First of eight.
   kInputBytesTotal = 100,
   kInputReadsTotal = 101,
   kOutputBytesTotal = 102,
@@ -56,7 +57,7 @@ enum class Field : std::uint16_t {
   kRequestThreadsCpuTime = 112,
   kRequestThreadsCurrentElapsed = 113,
   kRequestThreadsMaxDuration = 114,
-  kStatusTotal = 120,  ///< Of 1xx; those of the other classes follow.
+  kStatusTotal = 120,  ///< Class 1xx; the other four classes follow.
   kShutdownReason = 130,
   kProcessUptime = 131,
   kLifetimeRequestCount = 132,
@@ -95,6 +96,7 @@ enum class Field : std::uint16_t {
   kSlowActiveAtCompletion = 261,
 };
 
+/// Returns the field `count` numbers after `first`.
 [[nodiscard]] constexpr Field after(Field first, std::size_t count) noexcept {
   return static_cast<Field>(static_cast<std::size_t>(first) + count);
 }
@@ -111,16 +113,17 @@ class Datagram {
 
   Datagram& add(Field field, std::uint64_t value);
   Datagram& add(Field field, double value);
-  /// Cut to what the length can say. Empty text is left out: the receiver takes it for unknown.
+  /// Adds text, cut to 65535 bytes. Adds nothing for empty text, because the receiver takes a missing field for
+  /// unknown.
   Datagram& add(Field field, std::string_view text);
-  /// `value_at(i)` is a count. What an i32 cannot hold becomes its largest.
+  /// Adds an array of counts, of which `value_at(i)` is one. Counts beyond the range of an i32 become its maximum.
   template <class ValueAt>
   Datagram& add_counts(Field field, std::size_t size, ValueAt&& value_at) {
     begin_array(field, kCounts, size);
     for (std::size_t i = 0; i < size; ++i) put_count(value_at(i));
     return *this;
   }
-  /// `value_at(i)` is a double.
+  /// Adds an array of doubles, of which `value_at(i)` is one.
   template <class ValueAt>
   Datagram& add_numbers(Field field, std::size_t size, ValueAt&& value_at) {
     begin_array(field, kNumbers, size);

@@ -10,12 +10,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::telemetry {
 namespace {
 
-/// Who ends the process waits for the last datagrams no longer than this.
-constexpr std::chrono::milliseconds kLastWord{500};
+/// Longest time that the end of the process waits for the last datagrams.
+constexpr std::chrono::milliseconds kShutdownWait{500};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -26,7 +27,7 @@ double wall_seconds() { return static_cast<double>(system_clock().wall_ns()) / 1
 
 double slow_threshold(Recorder& recorder) {
   const SlowRequests* const slow = recorder.slow_requests();
-  return slow != nullptr ? static_cast<double>(slow->threshold_us()) / 1e6 : 0.0;
+  return slow != nullptr ? seconds_of_us(slow->threshold_us()) : 0.0;
 }
 
 Identity completed(Identity identity) {
@@ -38,7 +39,7 @@ Identity completed(Identity identity) {
 
 }  // namespace
 
-Reporter::Reporter(const Settings& settings, Identity identity, Recorder& recorder, Log log)
+Reporter::Reporter(const Settings& settings, Identity identity, Recorder& recorder, LogSink log)
     : intervals_{.interval = settings.interval, .slow_threshold = slow_threshold(recorder)},
       identity_(completed(std::move(identity))),
       recorder_(recorder),
@@ -61,7 +62,8 @@ void Reporter::start() {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
     phase_ = Phase::kStopped;
-    return log_(Severity::kWarning, "No thread can be made for the telemetry reporter; nothing will be sent.");
+    return log_(LogLevel::kWarning,
+                "SLC0150: no thread can be created for the telemetry reporter; this process sends no telemetry.");
   }
   ::pthread_detach(thread);
 }
@@ -71,36 +73,37 @@ void* Reporter::run(void* reporter) noexcept {
   try {
     self.report();
   } catch (const std::exception& error) {
-    self.log_(Severity::kWarning, absl::StrCat("The telemetry reporter ends: ", error.what(), "."));
-    self.reached(Phase::kStopped);
+    self.log_(LogLevel::kWarning, absl::StrCat("SLC0151: the telemetry reporter ends early: ", error.what(),
+                                               "; this process sends no more telemetry."));
+    self.set_reached(Phase::kStopped);
   }
   return nullptr;
 }
 
-/// Until the process ends.
+/// Sends datagrams until the process ends.
 void Reporter::report() {
   const auto interval_ns = static_cast<std::uint64_t>(intervals_.interval * 1e9);
   std::uint64_t due_ns = started_ns_ + interval_ns;
-  log_(Severity::kInfo, absl::StrCat("Telemetry is sent every ", intervals_.interval, " seconds."));
+  log_(LogLevel::kInfo, absl::StrCat("SLC0152: telemetry is sent every ", intervals_.interval, " seconds."));
   sender_.begin_series();
   send_started();
   sender_.end_series();
   while (true) {
-    const Phase asked = wait(due_ns);
+    const Phase requested = wait(due_ns);
     sender_.begin_series();
-    if (asked == Phase::kAnnouncing) {
+    if (requested == Phase::kAnnouncing) {
       send_stopping();
       sender_.end_series();
-      reached(Phase::kAnnounced);
+      set_reached(Phase::kAnnounced);
       continue;
     }
     send_sample();
-    if (asked == Phase::kStopping) {
+    if (requested == Phase::kStopping) {
       send_stopped();
-      return reached(Phase::kStopped);
+      return set_reached(Phase::kStopped);
     }
     sender_.end_series();
-    // A sample that comes late is not made up for.
+    // Skips the samples that a late one has missed.
     const std::uint64_t now_ns = monotonic_ns();
     while (due_ns <= now_ns) due_ns += interval_ns;
   }
@@ -108,29 +111,29 @@ void Reporter::report() {
 
 Reporter::Phase Reporter::wait(std::uint64_t deadline_ns) {
   std::unique_lock lock(mutex_);
-  const auto asked = [this] { return phase_ == Phase::kAnnouncing || phase_ == Phase::kStopping; };
+  const auto is_requested = [this] { return phase_ == Phase::kAnnouncing || phase_ == Phase::kStopping; };
   const std::uint64_t now_ns = monotonic_ns();
   const std::chrono::nanoseconds left(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
-  changed_.wait_until(lock, std::chrono::steady_clock::now() + left, asked);
+  changed_.wait_until(lock, std::chrono::steady_clock::now() + left, is_requested);
   last_reason_ = reason_;
   return phase_;
 }
 
-void Reporter::reached(Phase done) {
+void Reporter::set_reached(Phase done) {
   const std::lock_guard lock(mutex_);
   if (phase_ < done) phase_ = done;
   changed_.notify_all();
 }
 
-void Reporter::advance(Phase asked, Phase done, std::string_view reason) {
+void Reporter::advance(Phase requested, Phase done, std::string_view reason) {
   if (static_cast<std::uint32_t>(::getpid()) != identity_.pid) return;
   std::unique_lock lock(mutex_);
-  if (phase_ < asked) {
-    phase_ = asked;
+  if (phase_ < requested) {
+    phase_ = requested;
     if (reason_.empty()) reason_ = reason;
     changed_.notify_all();
   }
-  changed_.wait_until(lock, std::chrono::steady_clock::now() + kLastWord, [&] { return phase_ >= done; });
+  changed_.wait_until(lock, std::chrono::steady_clock::now() + kShutdownWait, [&] { return phase_ >= done; });
 }
 
 void Reporter::announce_end(std::string_view reason) { advance(Phase::kAnnouncing, Phase::kAnnounced, reason); }
@@ -141,31 +144,31 @@ Datagram::Header Reporter::header() const {
   return {.pid = identity_.pid, .sequence = sequence_, .stamp = wall_seconds()};
 }
 
-void Reporter::tell(const Datagram& datagram) { sender_.send(datagram.bytes()); }
+void Reporter::send(const Datagram& datagram) { sender_.send(datagram.bytes()); }
 
 void Reporter::send_started() {
-  tell(process_started(identity_, {.pid = identity_.pid, .sequence = sequence_, .stamp = started_}));
+  send(process_started(identity_, {.pid = identity_.pid, .sequence = sequence_, .stamp = started_}));
 }
 
 void Reporter::send_stopping() {
-  tell(process_stopping(identity_, header(),
+  send(process_stopping(identity_, header(),
                         {.reason = last_reason_, .active_requests = recorder_.totals().active_requests}));
 }
 
 void Reporter::send_stopped() {
   const ProcessTotals totals = recorder_.totals();
-  tell(process_stopped(identity_, header(), {.reason = last_reason_, .active_requests = totals.active_requests},
-                       {.uptime = static_cast<double>(monotonic_ns() - started_ns_) / 1e9,
+  send(process_stopped(identity_, header(), {.reason = last_reason_, .active_requests = totals.active_requests},
+                       {.uptime = seconds_of_ns(monotonic_ns() - started_ns_),
                         .request_count = totals.request_count,
                         .graceful = totals.active_requests == 0}));
 }
 
 void Reporter::send_sample() {
-  // A window that the kernel refuses comes with the next.
-  if (reader_.drain(window_).ok()) tell(request_metrics(identity_, intervals_, window_, ++sequence_));
+  // When the kernel refuses the drain, the next window includes this one.
+  if (reader_.drain(window_).ok()) send(request_metrics(identity_, intervals_, window_, ++sequence_));
   if (!slow_reader_) return;
   const std::vector<SlowRequest> slow = slow_reader_->drain();
-  for (const SlowRequest& each : slow) tell(slow_request(each, header()));
+  for (const SlowRequest& request : slow) send(slow_request(request, header()));
 }
 
 }  // namespace sluice::telemetry

@@ -1,5 +1,5 @@
-// The external reporter of one process: a thread that has nothing to do with any interpreter, drains readers of its own
-// at an interval, and sends what it drained. Requests never wait for it, nor it for them.
+// The external reporter of one process: a thread without any interpreter that drains its own readers at an interval and
+// sends the result to a telemetry service. Requests and the reporter do not wait for each other.
 #pragma once
 
 #include <pthread.h>
@@ -17,31 +17,32 @@
 
 namespace sluice::telemetry {
 
-/// What the configuration says.
+/// The configuration of the reporter.
 struct Settings {
-  std::string path;       ///< Path of the socket of the service; empty without one.
+  std::string path;       ///< Path of the socket of the service; empty without a service.
   double interval = 1.0;  ///< Seconds.
 
   [[nodiscard]] bool configured() const noexcept { return !path.empty(); }
 };
 
-/// Never destroyed once started: a process that ends by force leaves it where it is. In a forked child it does nothing.
+/// Never destroyed once started, because a process that ends by force does not stop it. Does nothing in a forked child.
 class Reporter {
  public:
-  /// The first window begins now. Completes `identity` with what the system knows. Throws std::bad_alloc.
-  Reporter(const Settings& settings, Identity identity, Recorder& recorder, Log log);
+  /// Begins the first window. Completes `identity` with the hostname and the process ids. Throws std::bad_alloc.
+  Reporter(const Settings& settings, Identity identity, Recorder& recorder, LogSink log);
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() = delete;
 
-  /// Makes the thread, which takes no signals. If it cannot be made that is logged, and nothing is sent.
+  /// Starts the thread, which blocks all signals. Logs a failure; nothing is sent then.
   void start();
 
-  /// Sends word that the process has been asked to end. Once; any thread; returns when it is sent.
+  /// Reports that the process has been asked to end. Called once, on any thread. Waits until the report is sent, but at
+  /// most half a second.
   void announce_end(std::string_view reason);
 
-  /// Sends what is left and the summary of the process, and ends the thread. Once; any thread; waits for that, but not
-  /// long. Requests in flight count as cut off.
+  /// Sends the last window and a summary of the process, and ends the thread. Called once, on any thread. Waits for the
+  /// end, but at most half a second. Requests in flight count as aborted.
   void stop(std::string_view reason);
 
  private:
@@ -50,10 +51,10 @@ class Reporter {
   static void* run(void* reporter) noexcept;
   void report();
   [[nodiscard]] Phase wait(std::uint64_t deadline_ns);
-  void advance(Phase asked, Phase done, std::string_view reason);
-  void reached(Phase done);
+  void advance(Phase requested, Phase done, std::string_view reason);
+  void set_reached(Phase done);
 
-  void tell(const Datagram& datagram);
+  void send(const Datagram& datagram);
   void send_started();
   void send_stopping();
   void send_stopped();
@@ -65,15 +66,15 @@ class Reporter {
   Recorder& recorder_;
   Reader reader_;
   std::optional<SlowReader> slow_reader_;
-  Log log_;
+  LogSink log_;
   Sender sender_;
   const double started_;  ///< Seconds since the Unix epoch.
   const std::uint64_t started_ns_;
-  std::uint32_t sequence_ = 0;  ///< Of samples. The receiver counts gaps in it as losses.
+  std::uint32_t sequence_ = 0;  ///< Sequence number of the last sample. The receiver counts gaps as losses.
   Window window_;
-  std::string last_reason_;  ///< What was given, as the thread of the reporter knows it.
+  std::string last_reason_;  ///< Copy of reason_ for the reporter's thread.
 
-  std::mutex mutex_;  ///< Guards what is below.
+  std::mutex mutex_;  ///< Guards the members below.
   std::condition_variable changed_;
   Phase phase_ = Phase::kStopped;
   std::string reason_;

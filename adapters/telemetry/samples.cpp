@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <array>
 
+#include "sluice/units.hpp"
 #include "sluice/view.hpp"
 
 namespace sluice::telemetry {
 namespace {
 
-/// The receiver's order of phases, in which its numbers of fields run.
+/// The phases in the order of the receiver's field numbers.
 constexpr std::array<Phase, kPhases> kOrder = {Phase::kServer,      Phase::kQueue,      Phase::kDaemon,
                                                Phase::kApplication, Phase::kRequest,    Phase::kGilWait,
                                                Phase::kInputRead,   Phase::kOutputWrite};
-
-double seconds_of_us(std::uint64_t us) { return static_cast<double>(us) / 1e6; }
-double seconds_of_ns(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 void add_identity(Datagram& datagram, const Identity& identity) {
   datagram.add(Field::kModWsgiVersion, identity.module_version)

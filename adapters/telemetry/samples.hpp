@@ -1,4 +1,4 @@
-// What a window, a slow request and the life of a process are as datagrams.
+// The datagrams for a window, a slow request, and the start and end of a process.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,25 @@
 
 namespace sluice::telemetry {
 
-/// What a process tells of itself. Empty texts and 0 are unknown.
+/// The identity of a process. Empty texts and 0 mean unknown.
 struct Identity {
   std::string module_version;
   std::string python_version;
   std::string server_version;
   std::string mpm_name;
   std::string hostname;
-  std::string process_group;  ///< Empty: one of the server's own processes.
+  std::string process_group;  ///< Empty for the server's own processes.
   std::uint32_t pid = 0;
   std::uint32_t parent_pid = 0;
-  double switch_interval = 0.0;  ///< Python's, in seconds.
+  double switch_interval = 0.0;  ///< Python's thread switch interval in seconds.
 };
 
 struct Intervals {
   double interval = 1.0;        ///< Seconds between samples.
-  double slow_threshold = 0.0;  ///< Seconds; 0: slow requests are not looked for.
+  double slow_threshold = 0.0;  ///< Seconds; 0 when slow requests are not configured.
 };
 
-/// Lists by thread are cut to so many entries, which keeps a datagram well below what a Unix socket takes.
+/// Longest list by thread in a datagram, which keeps it well below the limit of a Unix socket.
 inline constexpr std::size_t kListedThreads = 1024;
 
 [[nodiscard]] Datagram process_started(const Identity& identity, const Datagram::Header& header);
@@ -38,6 +38,7 @@ inline constexpr std::size_t kListedThreads = 1024;
                                        std::uint32_t sequence);
 [[nodiscard]] Datagram slow_request(const SlowRequest& request, const Datagram::Header& header);
 
+/// The end of a process.
 struct End {
   std::string_view reason;
   std::uint64_t active_requests = 0;
@@ -45,10 +46,11 @@ struct End {
 
 [[nodiscard]] Datagram process_stopping(const Identity& identity, const Datagram::Header& header, const End& end);
 
+/// Totals of a process at its end.
 struct Life {
   double uptime = 0.0;  ///< Seconds.
   std::uint64_t request_count = 0;
-  bool graceful = true;  ///< Nothing was in flight at the end.
+  bool graceful = true;  ///< No request was in flight at the end.
 };
 
 [[nodiscard]] Datagram process_stopped(const Identity& identity, const Datagram::Header& header, const End& end,

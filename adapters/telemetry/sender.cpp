@@ -14,15 +14,15 @@
 namespace sluice::telemetry {
 namespace {
 
-/// How many series in a row must go out before the receiver is said to be back: one that is too slow takes some whole.
+/// Consecutive series that must succeed before the service counts as back, because a slow one accepts some.
 constexpr int kGoodSeries = 3;
-/// For a queue that is full because much is sent at once, and not because nobody reads it.
-constexpr std::uint64_t kPatienceNs = 50'000'000;
+/// Longest time to retry for when the queue is full, as it may be when many datagrams are sent at once.
+constexpr std::uint64_t kRetryNs = 50'000'000;
 constexpr timespec kPause = {0, 1'000'000};
 
 }  // namespace
 
-Sender::Sender(std::string path, Log log) : path_(std::move(path)), log_(std::move(log)) {
+Sender::Sender(std::string path, LogSink log) : path_(std::move(path)), log_(std::move(log)) {
   socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
@@ -32,7 +32,7 @@ Sender::~Sender() {
 
 void Sender::begin_series() noexcept {
   error_ = 0;
-  patience_until_ns_ = monotonic_ns() + kPatienceNs;
+  retry_until_ns_ = monotonic_ns() + kRetryNs;
 }
 
 void Sender::send(std::string_view datagram) noexcept {
@@ -47,7 +47,7 @@ void Sender::send(std::string_view datagram) noexcept {
                   reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
     const int error = errno;
     if (error == EINTR) continue;
-    if (state_of(error) == State::kFull && state_ == State::kGood && monotonic_ns() < patience_until_ns_) {
+    if (state_of(error) == State::kFull && state_ == State::kGood && monotonic_ns() < retry_until_ns_) {
       ::nanosleep(&kPause, nullptr);
       continue;
     }
@@ -78,17 +78,19 @@ void Sender::change(State to, int error) {
   switch (to) {
     case State::kGood:
       lost_ = 0;
-      return log_(Severity::kInfo, absl::StrCat("Telemetry goes out to '", path_, "' again; ", lost,
-                                                " datagrams could not be sent meanwhile."));
+      return log_(LogLevel::kInfo, absl::StrCat("SLC0153: telemetry reaches '", path_, "' again; ", lost,
+                                                " datagrams were lost meanwhile."));
     case State::kAbsent:
-      return log_(Severity::kWarning, absl::StrCat("Telemetry is lost: nobody receives it at '", path_,
-                                                   "'. It is sent again as soon as somebody does."));
+      return log_(LogLevel::kWarning, absl::StrCat("SLC0154: telemetry is lost, because no service receives it at '",
+                                                   path_, "'; sending goes on. Start the service."));
     case State::kFull:
-      return log_(Severity::kWarning,
-                  absl::StrCat("Telemetry is lost: the receiver at '", path_, "' does not keep up with what is sent."));
+      return log_(LogLevel::kWarning,
+                  absl::StrCat("SLC0155: telemetry is lost, because the service at '", path_,
+                               "' does not keep up. Lengthen the interval or speed up the service."));
     case State::kRefused:
-      return log_(Severity::kWarning,
-                  absl::StrCat("Telemetry is lost: it cannot be sent to '", path_, "': ", std::strerror(error), "."));
+      return log_(LogLevel::kWarning,
+                  absl::StrCat("SLC0156: telemetry is lost, because it cannot be sent to '", path_,
+                               "': ", std::strerror(error), ". Check the path and the permissions of the socket."));
   }
 }
 

@@ -1,34 +1,30 @@
-// A Unix datagram socket that is never waited for. A receiver that is absent, comes back, is slow or refuses costs what
-// is sent meanwhile and a line in the log when that begins and when it is over.
+// A Unix datagram socket that never blocks. While the service is absent, slow or refuses datagrams, these are lost. The
+// log has one line when that begins and one when it ends.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 
+#include "sluice/log.hpp"
+
 namespace sluice::telemetry {
-
-enum class Severity : std::uint8_t { kWarning, kInfo };
-
-using Log = std::function<void(Severity, std::string_view)>;
 
 /// Used by one thread at a time.
 class Sender {
  public:
-  Sender(std::string path, Log log);
+  Sender(std::string path, LogSink log);
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
   ~Sender();
 
-  /// The first of a series: what follows is sent or lost by itself, and judged by end_series().
+  /// Begins a series of datagrams, whose success end_series() evaluates.
   void begin_series() noexcept;
 
-  /// Does not block. Where the receiver's queue is full it is tried again for a moment, which all datagrams of a series
-  /// share.
+  /// Sends a datagram. When the queue of the service is full, retries for at most 50 ms in each series.
   void send(std::string_view datagram) noexcept;
 
-  /// Logs if the state has changed: trouble at once, its end after a few series that went out whole.
+  /// Logs a change of the state: a failure at once, its end after a few series that succeeded.
   void end_series();
 
  private:
@@ -38,13 +34,13 @@ class Sender {
   void change(State to, int error);
 
   std::string path_;
-  Log log_;
+  LogSink log_;
   int socket_ = -1;
   State state_ = State::kGood;
-  int error_ = 0;  ///< Of this series; 0: none.
+  int error_ = 0;  ///< An errno of this series; 0 for none.
   int good_series_ = 0;
-  std::uint64_t patience_until_ns_ = 0;
-  std::uint64_t lost_ = 0;  ///< Since the trouble began.
+  std::uint64_t retry_until_ns_ = 0;
+  std::uint64_t lost_ = 0;  ///< Datagrams lost since the failure began.
 };
 
 }  // namespace sluice::telemetry

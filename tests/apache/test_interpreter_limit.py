@@ -9,7 +9,7 @@ from .endpoint import ENDPOINT, MODULES, settled
 from .httpd import Httpd, StartHttpd
 
 LIMIT = 3
-REFUSED = "as many as WSGIInterpreterLimit allows"
+REFUSED = "has reached WSGIInterpreterLimit"
 BY_HOST = "application-group=%{HOST}"
 
 
@@ -18,7 +18,7 @@ def ask_as(server: Httpd, host: str, path: str = "/") -> int:
 
 
 def group_made(server: Httpd) -> list[str]:
-    return server.log_lines("Python interpreter made for application group")
+    return server.log_lines("Python interpreter created for application group")
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_clients_cause_no_more_interpreters_than_the_limit(by_host: Httpd) -> No
     assert statuses == [200] * LIMIT + [503] * (len(names) - LIMIT)
     assert len(group_made(by_host)) == LIMIT
     (line,) = by_host.log_lines(REFUSED)
-    assert "this process has 3" in line
-    assert "1 requests have got 503" in line
+    assert f"WSGIInterpreterLimit {LIMIT};" in line
+    assert "1 requests have been answered with 503" in line
     assert "invented-3" in line
     reading = settled(by_host, len(names))
     assert reading.classes()["5xx"] == len(names) - LIMIT

@@ -77,7 +77,7 @@ def link_to(server: Httpd, target: str) -> Path:
 def test_a_script_that_is_replaced_after_the_servers_check_is_not_run(server: Httpd) -> None:
     assert swap_while_queued(server, link_to(server, "forbidden.py")).status == 403
     line = server.wait_for_log("second.py' is not loaded: it belongs to ")
-    assert "Requests for it get 403" in line
+    assert "Requests for it are answered with 403" in line
     assert not (server.out / "loaded-forbidden").exists()
     assert server.get("/first").text == "allowed"
 
@@ -128,7 +128,7 @@ def test_a_script_that_is_loaded_at_the_start_is_checked_too(start_httpd: StartH
     assert not (server.out / "loaded-forbidden").exists()
 
 
-# What is in them
+# Their contents
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import tree
 
 LOGGING = {"adapters", "bindings"}
-CALL = re.compile(r"\b(?:ap_log_[a-z]*error|log_?)\(")
+CALL = re.compile(r"\b(?:ap_log_[a-z]*error|log_?|refuse)\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 PASSED_ON = re.compile(r"%\.\*s|%s")
 ID = re.compile(r"SLC\d{4}(?=: )")

@@ -1,7 +1,7 @@
 // Stand-ins for the parts of Apache that the directives of the module use while a configuration is read.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::fuzz {
 

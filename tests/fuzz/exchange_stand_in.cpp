@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "adapters/apache/exchange.hpp"
-#include "adapters/wsgi/head_rules.hpp"
+#include "adapters/apache/request/exchange.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
 #include "tests/fuzz/input.hpp"
 
 module_struct AP_MODULE_DECLARE_DATA wsgi_module = {};

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "adapters/wsgi/response_head.hpp"
+#include "adapters/wsgi/request/response_head.hpp"
 
 namespace sluice::fuzz {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/wsgi/response_head.hpp"
+#include "adapters/wsgi/request/response_head.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace sluice::fuzz {

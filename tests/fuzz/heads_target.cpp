@@ -2,8 +2,8 @@
 // unchanged, and merged fields must lose nothing.
 #include <set>
 
-#include "adapters/wsgi/head_rules.hpp"
-#include "adapters/wsgi/merged_fields.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
+#include "adapters/wsgi/request/merged_fields.hpp"
 #include "tests/fuzz/head_oracle.hpp"
 
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "adapters/apache/daemon_session.hpp"
+#include "adapters/apache/request/daemon_session.hpp"
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "tests/fuzz/exchange_stand_in.hpp"

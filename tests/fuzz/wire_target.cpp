@@ -78,8 +78,7 @@ void check_written_request(Input& input) {
   std::vector<std::string> texts(6 + 2 * input.choice(8));
   for (auto& text : texts) text = input.text(60);
   RequestHead head{.generation = input.number(),
-                   .accepted_ns = input.number(),
-                   .queued_ns = input.number(),
+                   .timestamps = {.accepted_ns = input.number(), .queued_ns = input.number()},
                    .script_mtime_us = static_cast<std::int64_t>(input.integer(8)),
                    .server_pid = static_cast<std::uint32_t>(input.integer(4)),
                    .tries = static_cast<std::uint32_t>(input.integer(4)),
@@ -101,8 +100,8 @@ void check_written_request(Input& input) {
   require_framed(FrameType::kRequest, payload->size(), Sender::kServer);
   RequestHead read;
   require(decode(*payload, read), "a request is read again");
-  require(read.generation == head.generation && read.accepted_ns == head.accepted_ns &&
-              read.queued_ns == head.queued_ns && read.script_mtime_us == head.script_mtime_us &&
+  require(read.generation == head.generation && read.timestamps.accepted_ns == head.timestamps.accepted_ns &&
+              read.timestamps.queued_ns == head.timestamps.queued_ns && read.script_mtime_us == head.script_mtime_us &&
               read.server_pid == head.server_pid && read.tries == head.tries,
           "the numbers of a request come back");
   require(read.script_reloading == head.script_reloading && read.https == head.https &&

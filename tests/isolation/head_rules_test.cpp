@@ -1,8 +1,8 @@
-#include "adapters/wsgi/head_rules.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
 
 #include <string>
 
-#include "adapters/wsgi/merged_fields.hpp"
+#include "adapters/wsgi/request/merged_fields.hpp"
 #include "tests/catch.hpp"
 
 namespace {

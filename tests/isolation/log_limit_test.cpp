@@ -1,4 +1,4 @@
-#include "adapters/wsgi/log_limit.hpp"
+#include "adapters/wsgi/process/log_limit.hpp"
 #include "tests/catch.hpp"
 
 TEST_CASE("log limit: the first event is logged, and the others once in a minute with their number") {

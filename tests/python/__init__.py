@@ -1,1 +1,1 @@
-"""Tests of the bindings on the harness: a host whose clock and requests each test moves itself."""
+"""Tests of the bindings on the harness, a host whose clock and requests the test controls."""

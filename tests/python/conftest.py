@@ -1,4 +1,4 @@
-"""Finds the package under test, and makes the hosts that tests ask for."""
+"""Finds the package under test, and creates the hosts for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PACKAGE = Path(__file__).resolve().parents[2] / "build/release/python"
 
-# The variable first, then whatever is on the path already, then what the build leaves.
+# The variable comes first, then a package on the path, then the one of the build.
 if "SLUICE_PYTHON_PACKAGE" in os.environ:
     sys.path.insert(0, os.environ["SLUICE_PYTHON_PACKAGE"])
 elif importlib.util.find_spec("sluice") is None:
@@ -37,7 +37,7 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def host(mode: str) -> Host:
-    """Of both modes, with four slots, recording."""
+    """A host in each mode, with four slots, recording."""
     from .support import recording_host
 
     return recording_host(mode=mode)
@@ -45,7 +45,7 @@ def host(mode: str) -> Host:
 
 @pytest.fixture
 def daemon() -> Host:
-    """In daemon mode, in which every phase exists, with four slots, recording."""
+    """A host in daemon mode, which has every phase, with four slots, recording."""
     from .support import recording_host
 
     return recording_host(mode="daemon")
@@ -53,7 +53,7 @@ def daemon() -> Host:
 
 @pytest.fixture
 def embedded() -> Host:
-    """In embedded mode, with four slots, recording."""
+    """A host in embedded mode, with four slots, recording."""
     from .support import recording_host
 
     return recording_host(mode="embedded")

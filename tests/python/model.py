@@ -1,4 +1,4 @@
-"""The same windows by the plainest means: lists of what happened, looked through at each drain."""
+"""A plain model of windows: a list of all requests, searched at each drain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNTS = ("input_bytes", "input_reads", "output_bytes", "output_writes")
 
 @dataclass
 class Served:
-    """A request, from its beginning on; `end_us` and `measured` once it has completed."""
+    """A request; `end_us` and `measured` are set when it has completed."""
 
     slot: int
     start_us: int
@@ -29,15 +29,15 @@ class Served:
 
 
 class Model:
-    """Times are microseconds since it was made."""
+    """Times are microseconds since the model was created."""
 
     def __init__(self, threads: int, mode: str) -> None:
         self.threads = threads
         self.mode = mode
         self.now_us = 0
-        self.cut_us: Optional[int] = None  # when the open window began; None: not recording
-        self.requests: list[Served] = []  # all there ever were
-        self.drained: set[int] = set()  # identities of those that are in an earlier window
+        self.cut_us: Optional[int] = None  # start of the open window; None before recording
+        self.requests: list[Served] = []  # every request so far
+        self.drained: set[int] = set()  # identities of requests in earlier windows
 
     def start_recording(self) -> None:
         if self.cut_us is None:
@@ -167,7 +167,7 @@ def comparable(window: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable_totals(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What process_metrics() gives, in the numbers of Model.totals()."""
+    """A dict of process_metrics() in the numbers of Model.totals()."""
     same = ("request_count", "request_threads", "active_requests", "threads")
     result = {key: metrics[key] for key in same}
     result["busy_us"] = round(metrics["request_busy_time"] * 1e6)

@@ -1,5 +1,5 @@
-"""The keys of the dicts as the specification lists them, each with what it may hold. Written down
-here once more, so that nothing of the code under test vouches for itself."""
+"""The keys of the dicts in the order of the specification, each with its type. They are repeated here, so
+that the tests do not depend on the code under test."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ SERVER_WORKER_KEYS = [
 
 
 def kind_of(value: Any) -> str:
-    """The kind of a value, exactly: a bool is no int here, and an int no float."""
+    """The exact kind of a value: a bool is no int here, and an int is no float."""
     if value is None:
         return "None"
     if type(value) is list:
@@ -135,7 +135,7 @@ def kind_of(value: Any) -> str:
 
 
 def bucket_of(us: int) -> int:
-    """The entry that counts a duration: the contract's formula, in integers."""
+    """The entry that counts a duration, by the formula of the contract in integers."""
     ms = us // 1000
     if ms < 1:
         return 0
@@ -147,7 +147,7 @@ def bucket_of(us: int) -> int:
 
 
 def boundaries_us() -> list[int]:
-    """The smallest duration of every entry but the first, and of the last."""
+    """The smallest duration of every entry except the first."""
     octaves = [1000 << octave for octave in range(16)]
     quarters = [start + start * quarter // 4 for start in octaves for quarter in range(4)]
     return [*quarters[1:], 65_536_000]

@@ -1,4 +1,4 @@
-"""What every test file needs: hosts, windows, and the identities that hold in each window."""
+"""Helpers for all test files: hosts, windows, and the identities that hold in each window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Window = dict[str, Any]
 
 MICROSECOND = 1e-6
 
-# A float of today's epoch second is this exact; so is the difference of two.
+# Resolution of a float that holds seconds since the epoch, and of the difference of two.
 CLOCK_GRAIN = 5e-7
 
 
@@ -24,7 +24,7 @@ def recording_host(threads: int = 4, mode: str = "embedded") -> Host:
 
 
 def drain(host: Host) -> Window:
-    """The next window, whose identities hold."""
+    """The next window. Checks its identities."""
     window = host.mod_wsgi.request_metrics()
     assert window is not None
     check_identities(window)
@@ -39,7 +39,7 @@ def totals(host: Host) -> Window:
 
 
 def seconds(us: float) -> Any:
-    """Compares with a number of seconds that was made of whole microseconds."""
+    """Compares with seconds that were converted from whole microseconds."""
     return pytest.approx(us / 1e6, rel=1e-12, abs=1e-12)
 
 

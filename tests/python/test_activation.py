@@ -1,4 +1,4 @@
-"""Which accessor answers: before recording was started, after, beside an external reporter."""
+"""Results of each accessor before recording starts, after that, and with an external reporter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong arguments are refused with the right exception, and nothing is recorded then."""
+"""Wrong arguments raise the right exception and record nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AMOUNTS = (*DURATIONS, "cpu", "input_bytes", "input_reads", "output_bytes", "out
 
 
 def untouched(host: Host) -> bool:
-    """No request was counted, none is in flight, and no slot has started."""
+    """Checks that no request was counted, none is in flight, and no slot has started."""
     window, metrics = drain(host), totals(host)
     return (
         window["request_count"] == metrics["request_count"] == metrics["active_requests"] == 0
@@ -26,7 +26,7 @@ def untouched(host: Host) -> bool:
 
 
 def assert_refused(host: Host, error: type[Exception], **measurements: Any) -> None:
-    """By a request in one step, and by one in two, which stays in flight and can be finished."""
+    """Refused by request(), and by finish() of a request that stays in flight and can be finished."""
     with pytest.raises(error):
         host.request(1, **measurements)
     assert untouched(host)

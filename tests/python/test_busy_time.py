@@ -1,4 +1,4 @@
-"""Busy time of the slots, over windows that cut requests in parts, and capacity used by it."""
+"""Busy time of the slots when windows divide requests, and the capacity utilization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""os.fork(): the child begins empty, and what its parent counted is its parent's."""
+"""os.fork(): the child begins with empty metrics, and its parent keeps what it has counted."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LONGEST_SECONDS = 20
 
 
 def in_child(function: Callable[[], Any]) -> Any:
-    """What the function returns in a forked child, by way of JSON."""
+    """The result of the function in a forked child, as JSON."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # about threads of the parent
         child = os.fork()
     if child == 0:
-        # A child that hangs ends by itself.
+        # The alarm ends a child that hangs.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LONGEST_SECONDS)
         try:
@@ -49,7 +49,7 @@ def in_child(function: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def busy(mode: str) -> Host:
-    """With three requests completed, of which one is drained, and one in flight."""
+    """A host with three completed requests, one of them drained, and one request in flight."""
     host = recording_host(mode=mode)
     host.request(1, application=1_000)
     drain(host)

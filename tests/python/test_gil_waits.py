@@ -1,4 +1,4 @@
-"""Waits for the interpreter's lock: extremes are of single waits, the rest of whole requests."""
+"""Waits for the GIL: minimum and maximum are of single waits, buckets and means of whole requests."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from sluice.testing import Host
 from .specification import BUCKETS, HISTOGRAMS, boundaries_us, bucket_of
 from .support import drain, recording_host
 
-# Spelled out, so that the formula has somebody to answer to.
+# Written out, so that the formula is compared with something.
 KNOWN = {
     0: 0,
     1: 0,

@@ -1,4 +1,4 @@
-"""Several hosts in one process, and how long each of them lives."""
+"""Several hosts in one process, and their lifetimes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .support import drain, recording_host, totals
 
 
 def kinds_of(values: dict[str, Any], expected: dict[str, str]) -> dict[str, str]:
-    """The kinds of the values; where one of several is allowed and met, that which is expected."""
+    """The kinds of the values; the expected kind where several are allowed and one is met."""
     found = {key: kind_of(value) for key, value in values.items()}
     return {
         key: expected[key] if found[key] in expected.get(key, "").split(" or ") else found[key]

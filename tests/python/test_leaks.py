@@ -1,4 +1,4 @@
-"""Calls leave nothing behind: no Python object, no memory of C++."""
+"""Calls leak neither Python objects nor memory of C++."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def resident_bytes() -> int:
 
 
 def grown_by(call: Callable[[], object]) -> Grown:
-    """By how many objects and by how many resident bytes so many calls make the process larger."""
+    """Growth of the process in objects and in resident bytes over CALLS calls."""
     for _ in range(WARM_UP):
         call()
     gc.collect()
@@ -38,7 +38,7 @@ def grown_by(call: Callable[[], object]) -> Grown:
 
 
 def assert_nothing_grows(call: Callable[[], object]) -> None:
-    # Objects of which there is one only would not show in the number of objects.
+    # The number of objects does not show a leaked reference to a single object.
     references = [sys.getrefcount(single) for single in (None, 0, 1)]
     blocks, resident = grown_by(call)
     assert blocks < CALLS // 100

@@ -1,4 +1,4 @@
-"""Readers besides request_metrics(): each sees every request once, whole, and none takes anything from another."""
+"""Additional readers: each sees every request once, and none takes anything from another."""
 
 from __future__ import annotations
 

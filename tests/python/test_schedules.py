@@ -1,5 +1,5 @@
-"""Random schedules of requests, clock steps and drains, against a plain model. SLUICE_SEED runs one
-of them again, and SLUICE_SCHEDULES says how many there are."""
+"""Random schedules of requests, clock steps and drains, compared with a plain model. SLUICE_SEED runs one
+of them again. SLUICE_SCHEDULES is the number of schedules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOUNDARIES = boundaries_us()
 def seeds() -> list[int]:
     if "SLUICE_SEED" in os.environ:
         return [int(os.environ["SLUICE_SEED"])]
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")  # the processes of one run take the same
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")  # all processes of one run use the same
     base = random.Random(run).randrange(2**32)
     return [base + number for number in range(int(os.environ.get("SLUICE_SCHEDULES", "60")))]
 
@@ -50,7 +50,7 @@ def measurements(generator: random.Random, mode: str) -> dict[str, Any]:
 
 
 class Schedule:
-    """The host and the model side by side, each told the same."""
+    """A host and a model that get the same calls."""
 
     def __init__(self, seed: int, mode: str) -> None:
         self.generator = random.Random(seed)

@@ -1,4 +1,4 @@
-"""slow_requests(): what lasted as long as the threshold, for each consumer, beside whatever else reads."""
+"""slow_requests(): requests that lasted at least the threshold, independent of other readers."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ CLASS_OF = {
     499: "status_4xx",
     500: "status_5xx",
     599: "status_5xx",
-    # Never called start_response, or no status of HTTP.
+    # The request never called start_response, or the status is none of HTTP.
     0: "status_5xx",
     1: "status_5xx",
     99: "status_5xx",

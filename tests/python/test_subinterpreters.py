@@ -1,4 +1,4 @@
-"""The package in sub-interpreters: of use from Python 3.12 on, a clean ImportError before, never a hang."""
+"""The package in sub-interpreters: usable from Python 3.12 on, ImportError before, never a hang."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ host.mod_wsgi.start_recording_metrics()
 for slot in (1, 2):
     host.request(slot, status=200, application=1_500)
 assert host.mod_wsgi.request_metrics()["request_count"] == 2
-os.write(1, b"used\\n")  # in one piece, whoever else writes
+os.write(1, b"used\\n")  # one write, because others write to the same file
 """
 
 RUN = """

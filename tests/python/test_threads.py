@@ -1,4 +1,4 @@
-"""Real threads: many drain at once while others serve requests, and what they saw adds up."""
+"""Real threads: many drain at once while others serve requests, and their windows add up."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def watch_until(host: Host, stop: threading.Event, start: threading.Barrier) -> 
 
 
 def run(host: Host, readers: list[Callable[..., list[Any]]]) -> list[list[Any]]:
-    """What each reader saw while requests were served."""
+    """The windows of each reader while requests were served."""
     start = threading.Barrier(SERVERS + len(readers))
     stop = threading.Event()
     with ThreadPoolExecutor(SERVERS + len(readers)) as pool:
@@ -107,7 +107,7 @@ def test_windows_of_many_draining_threads_are_disjoint_and_add_up(mode: str) -> 
 
 
 def test_drains_at_the_same_moment_take_each_request_once() -> None:
-    # So many slots that most of a drain is spent in taking their counts.
+    # With so many slots, most of the time of a drain is spent reading their counts.
     slots = 400
     host = recording_host(threads=slots)
     together = threading.Barrier(DRAINERS)

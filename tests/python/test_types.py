@@ -1,4 +1,4 @@
-"""The types for annotations and type checkers say what is true at run time."""
+"""The types for annotations and type checkers agree with the values at run time."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ TYPES = {
     "dicts": list[metrics.ThreadMetrics],
 }
 
-# Run with the module of a host in the place of the one that a server would have built in.
+# Runs with the module of a host in place of the built-in module of a server.
 AS_BUILT_IN = (
     "import sys; from sluice.testing import Host; sys.modules['mod_wsgi'] = Host().mod_wsgi; "
 )
 STUBTEST = "from mypy import stubtest; sys.exit(stubtest.main())"
-# What is true of every class that pybind11 makes, and not to be relied on.
+# True for every class that pybind11 creates, and not part of the interface.
 NOT_IN_STUBS = "sluice._core.Host\nsluice._core.Request\nsluice._core.Request.__init__\n"
 
 needs_mypy = pytest.mark.skipif(
@@ -109,7 +109,7 @@ def test_the_package_is_marked_as_typed_and_the_module_has_a_stub_beside_it() ->
 
 
 def run_python(*arguments: str, **options: Any) -> str:
-    """The output, which the assertion shows, of a Python that finds the package."""
+    """The output of a Python that finds the package; an assertion shows it."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "MYPYPATH": ""}
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -132,7 +132,7 @@ def test_stubs_agree_with_the_run_time(module: str, tmp_path: Path) -> None:
 
 
 def mypy(path: Path, code: str) -> list[str]:
-    """What mypy says of a file with this code, a line for each remark."""
+    """The remarks of mypy on a file with this code, one a line."""
     (path / "application.py").write_text(code, encoding="utf-8")
     output = run_python(
         "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(path), "application.py",

@@ -1,4 +1,4 @@
-"""Windows follow one another without a gap, and each request is in one of them, whole."""
+"""Windows follow each other without a gap, and each request is in exactly one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .support import drain, recording_host, seconds, span
 
 def test_a_window_begins_with_the_very_float_with_which_the_one_before_ended(host: Host) -> None:
     previous = drain(host)
-    # Steps of no round length, so that rounding has a chance to show.
+    # Steps of odd lengths make rounding errors visible.
     for us in (1, 3, 333_333, 7, 1_234_567, 10**12 + 1, 1, 0, 999_999):
         host.advance_us(us)
         window = drain(host)

@@ -1,1 +1,1 @@
-"""Telemetry against the receiver that it is made for."""
+"""Telemetry with the service that it is made for."""

@@ -25,7 +25,7 @@ Serve = Callable[..., Httpd]
 
 @pytest.fixture(scope="session", autouse=True)
 def module_is_built() -> None:
-    """Says in one line what is missing, instead of failing at every start."""
+    """Reports a missing module in one line, instead of a failure in each test."""
     path = module_under_test()
     if not path.is_file():
         pytest.exit(f"no module to test at {path}; build it, or set SLUICE_MODULE", returncode=2)
@@ -33,21 +33,21 @@ def module_is_built() -> None:
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All is on this machine, whatever the environment says about others."""
+    """Removes proxy settings, because all connections are local."""
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def socket_path() -> Iterator[Path]:
-    """Where a service is to be that the test itself plays or starts."""
+    """Path of the socket for a service that the test itself starts or imitates."""
     with _directory() as directory:
         yield directory / "t.sock"
 
 
 @pytest.fixture(scope="session")
 def ingester() -> Iterator[Ingester]:
-    """The service for all tests that leave it alone."""
+    """A service that is shared by the tests that do not change it."""
     with _directory() as directory:
         ingester = Ingester(directory / "t.sock")
         ingester.start()
@@ -57,7 +57,7 @@ def ingester() -> Iterator[Ingester]:
 
 @pytest.fixture
 def feed(ingester: Ingester) -> Iterator[Feed]:
-    """What it is told by processes that it does not know yet."""
+    """The feed of the ingester for processes that are new."""
     feed = Feed(ingester)
     yield feed
     feed.close()
@@ -71,13 +71,13 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["embedded", "daemon"] if os.environ.get("SLUICE_LONG") else ["daemon"])
 def either_mode(request: pytest.FixtureRequest) -> str:
-    """The same for what takes its time, and does not depend on the mode."""
+    """The same for slow tests that do not depend on the mode: both modes only with SLUICE_LONG."""
     return str(request.param)
 
 
 @pytest.fixture
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
-    """Starts an Apache that serves the application in a mode and reports; in the end none has crashed."""
+    """Starts an Apache that serves the application in a mode and reports. Checks at the end that none has crashed."""
     assert MODE == "embedded", "this suite chooses the mode itself"
     shared = "ingester" in request.fixturenames
     path = request.getfixturevalue("ingester").path if shared else request.getfixturevalue("socket_path")
@@ -121,7 +121,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
 
 @contextmanager
 def _directory() -> Iterator[Path]:
-    """One in which Apache's unprivileged processes find a socket."""
+    """A directory in which Apache's unprivileged processes can find a socket."""
     directory = Path(tempfile.mkdtemp(prefix="sluice-telemetry-"))
     directory.chmod(0o755)
     yield directory

@@ -1,4 +1,4 @@
-"""The receiver of PyPI's mod_wsgi-telemetry as a process of its own, and what its WebSocket tells."""
+"""The service of PyPI's mod_wsgi-telemetry in its own process, and the messages of its WebSocket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 
 class Ingester:
-    """Receives at a socket that every user may send to, and serves its page at a loopback port."""
+    """Receives at a socket that every user may send to, and serves its page on a loopback port."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -58,14 +58,14 @@ class Ingester:
         self._process = None
 
     def state(self) -> Record:
-        """Its whole state. Nothing that it received may have been rejected."""
+        """The whole state of the service. Checks that it has rejected no datagram."""
         with urllib.request.urlopen(f"{self.url}api/state", timeout=10) as reply:
             state: Record = json.load(reply)
         assert state["decode_errors"] == 0
         return state
 
     def once(self, view: str = "overview") -> str:
-        """What its terminal monitor shows."""
+        """The output of the terminal monitor of the service."""
         shown = subprocess.run(
             [*COMMAND, "top", f"--url=ws://{HOST}:{self.port}/ws", "--once", f"--view={view}"],
             env={**clean_environment(), "TERM": "dumb"},
@@ -87,7 +87,7 @@ class Ingester:
 
 
 class Feed:
-    """Collects what the WebSocket tells from now on, of all processes or of those that are new by now."""
+    """Collects messages of the WebSocket from now on, about all processes or about new ones only."""
 
     def __init__(self, ingester: Ingester, *, of_all: bool = False) -> None:
         self._known = set() if of_all else {each["pid"] for each in ingester.state()["processes"]}
@@ -130,7 +130,7 @@ class Feed:
             pass
 
     def _take(self, record: Record) -> None:
-        self._ready.set()  # the first message is the state so far
+        self._ready.set()  # the first message has the state so far
         told = record.get("event") or record.get("entry") or record
         if record["type"] != "snapshot" and told["pid"] not in self._known:
             self._records.append(record)

@@ -1,4 +1,4 @@
-"""A socket of the test's own in the place of the service; the service's decoder reads what came."""
+"""A socket of the test in place of the service. The decoder of the service reads its datagrams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Receiver:
         self._path = path
 
     def waiting(self) -> list[Sample]:
-        """What lies in the queue. Fails if the decoder rejects any of it."""
+        """The datagrams in the queue, decoded. Fails if the decoder rejects one."""
         found = []
         while True:
             try:

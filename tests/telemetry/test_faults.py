@@ -1,4 +1,4 @@
-"""Receivers that are absent, come back, do not read, or may not be sent to. None of it disturbs a request or the log."""
+"""Services that are absent, come back, do not read, or refuse datagrams. Neither requests nor the log suffer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .ingester import Feed, Ingester
 from .receiver import Receiver
 
 TICK_SECONDS = 0.5
-LOST = "Telemetry is lost"
-BACK = "Telemetry goes out"
+LOST = "telemetry is lost"
+BACK = "SLC0153"
 
 
 def test_an_absent_ingester_is_one_line_and_what_comes_later_is_complete(
@@ -28,7 +28,7 @@ def test_an_absent_ingester_is_one_line_and_what_comes_later_is_complete(
     assert send_number(server.port, [Request("/")], 20).responses == 20
     time.sleep(2 * TICK_SECONDS)
     assert len(server.log_lines(LOST)) == 1
-    assert "nobody receives it" in server.log_lines(LOST)[0]
+    assert "no service receives it" in server.log_lines(LOST)[0]
     ingester = Ingester(socket_path)
     ingester.start()
     feed = Feed(ingester, of_all=True)
@@ -122,7 +122,7 @@ def test_a_socket_that_may_not_be_written_to_is_one_line(serve: Serve, socket_pa
     ("path", "why"),
     [
         ("/" + "x" * 200, "File name too long"),
-        ("/dev/null", "nobody receives it"),
+        ("/dev/null", "no service receives it"),
     ],
 )
 def test_a_path_that_cannot_be_a_socket_is_one_line(serve: Serve, path: str, why: str) -> None:

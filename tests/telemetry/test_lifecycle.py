@@ -1,4 +1,4 @@
-"""The ends of processes: what is left is sent, and why and how they ended."""
+"""The ends of processes: the last window is sent, and the reason and the manner of the end."""
 
 from __future__ import annotations
 

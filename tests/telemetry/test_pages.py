@@ -34,7 +34,7 @@ pytestmark = [
 
 
 async def take_pictures(url: str, profile: Path, prefix: str) -> dict[str, str]:
-    """The visible text of each panel, with a picture of it in PICTURES."""
+    """The visible text of each panel. Stores a picture of each in PICTURES."""
     texts = {}
     async with Browser(profile) as browser:
         await browser.open(url)

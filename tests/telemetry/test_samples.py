@@ -1,4 +1,4 @@
-"""What the ingester has received is what the clients counted."""
+"""The ingester has received what the clients counted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_samples_of_a_loaded_server_add_up_to_what_its_clients_counted(
 
 
 def check_sample(sample: dict[str, object], mode: str) -> None:
-    """What must be true of every sample."""
+    """Checks the identities that hold in every sample."""
     count = sample["request_count"]
     phases = STAGES if mode == "daemon" else ["server_time", "application_time"]
     assert mode == "daemon" or "queue_time" not in sample

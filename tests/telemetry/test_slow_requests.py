@@ -1,4 +1,4 @@
-"""Slow requests: what the ingester and the application itself are told of them."""
+"""Slow requests as the ingester and the application see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sluice outside its servers: the harness for tests is in sluice.testing."""
+"""Sluice outside a server. sluice.testing has the host for tests."""
 
 from sluice._version import __version__
 

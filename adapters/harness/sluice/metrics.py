@@ -1,7 +1,7 @@
-"""The types of what the module ``mod_wsgi`` gives, for annotations and type checkers.
+"""Types of the dicts that the module ``mod_wsgi`` returns, for annotations and type checkers.
 
-Times are in seconds, keys that end in ``_us`` in microseconds. What each key holds, and when it is
-None, stands in the docstrings of the functions: ``help(mod_wsgi.request_metrics)``.
+Times are in seconds, and in microseconds under keys that end in ``_us``. The docstrings of the
+functions, such as ``help(mod_wsgi.request_metrics)``, describe each key and say when it is None.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class ThreadMetrics(TypedDict):
 
 
 class ProcessMetrics(TypedDict):
-    """What ``process_metrics()`` gives."""
+    """The dict of ``process_metrics()``."""
 
     pid: int
     restart_time: float
@@ -154,7 +154,7 @@ class ServerProcess(TypedDict):
 
 
 class ServerMetrics(TypedDict):
-    """What ``server_metrics()`` gives."""
+    """The dict of ``server_metrics()``."""
 
     server_limit: int
     thread_limit: int
@@ -166,7 +166,7 @@ class ServerMetrics(TypedDict):
 
 
 class SlowRequest(TypedDict):
-    """What ``slow_requests()`` gives of one request. Its end is not known while it is active."""
+    """One request of ``slow_requests()``. Values of its end are None while it is active."""
 
     active: bool
     thread_id: int
@@ -203,7 +203,7 @@ _Callback = TypeVar("_Callback", bound=Callable[..., Any])
 
 
 class MetricsReader(Protocol):
-    """One more consumer of windows, as ``metrics_reader()`` gives it."""
+    """An additional consumer of windows, from ``metrics_reader()``."""
 
     @property
     def name(self) -> Optional[str]: ...
@@ -216,7 +216,7 @@ class MetricsReader(Protocol):
 
 
 class ModWsgi(Protocol):
-    """The module ``mod_wsgi``, for code that is handed one instead of importing it."""
+    """The module ``mod_wsgi``, for code that gets it as an argument."""
 
     @property
     def version(self) -> tuple[int, int, int]: ...

@@ -1,4 +1,4 @@
-"""A host for tests: the module ``mod_wsgi`` without a server, on a clock that only the test moves.
+"""A host for tests: the module ``mod_wsgi`` without a server, with a clock that the test moves.
 
 >>> from sluice.testing import Host
 >>> host = Host(threads=2)

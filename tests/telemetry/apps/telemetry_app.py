@@ -1,4 +1,4 @@
-"""Answers with the status, the size and the delay that the query asks for; /own tells what the process itself may see."""
+"""Answers with the status, the size and the delay of the query; /own returns the metrics that the process can see."""
 
 import json
 import os

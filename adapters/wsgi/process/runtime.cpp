@@ -1,0 +1,275 @@
+#include "adapters/wsgi/process/runtime.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "adapters/wsgi/python/forked_copy.hpp"
+#include "adapters/wsgi/python/gil.hpp"
+#include "bindings/module.hpp"
+#include "bindings/traceback.hpp"
+
+namespace sluice::wsgi {
+
+namespace {
+
+/// Owns a PyConfig.
+class Config {
+ public:
+  Config() noexcept { PyConfig_InitPythonConfig(&config_); }
+  Config(const Config&) = delete;
+  Config& operator=(const Config&) = delete;
+  ~Config() { PyConfig_Clear(&config_); }
+
+  [[nodiscard]] PyConfig* operator->() noexcept { return &config_; }
+
+  [[nodiscard]] absl::Status set(wchar_t** member, const std::string& text) {
+    return checked(PyConfig_SetBytesString(&config_, member, text.c_str()));
+  }
+
+  [[nodiscard]] absl::Status initialize() { return checked(Py_InitializeFromConfig(&config_)); }
+
+ private:
+  static absl::Status checked(const PyStatus& status) {
+    if (PyStatus_Exception(status) == 0) return absl::OkStatus();
+    return absl::InternalError(status.err_msg != nullptr ? status.err_msg : "Python exited");
+  }
+
+  PyConfig config_;
+};
+
+/// Creates an interpreter and returns its first thread state, which is the current one from then on. Returns null, and
+/// the current thread state stays, when the interpreter cannot be created.
+PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
+#if PY_VERSION_HEX >= 0x030C0000
+  // An interpreter with its own GIL needs its own allocator and extension modules that declare support for it.
+  // os.fork() is refused in every sub-interpreter, because Python aborts a child that was forked in one.
+  const PyInterpreterConfig config = {
+      .use_main_obmalloc = own_gil ? 0 : 1,
+      .allow_fork = 0,
+      .allow_exec = 1,
+      .allow_threads = 1,
+      .allow_daemon_threads = 1,
+      .check_multi_interp_extensions = own_gil ? 1 : 0,
+      .gil = own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
+  };
+  PyThreadState* state = nullptr;
+  const PyStatus status = Py_NewInterpreterFromConfig(&state, &config);
+  return PyStatus_Exception(status) == 0 ? state : nullptr;
+#else
+  return Py_NewInterpreter();
+#endif
+}
+
+/// Longest part of an application group's name in a log line. Clients may choose the name.
+constexpr std::size_t kNameInLogBytes = 200;
+
+/// End of the log line about an interpreter with its own GIL.
+constexpr const char* kOwnGilNote = ", with its own GIL";
+
+bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
+
+}  // namespace
+
+absl::Status Runtime::initialize() {
+  if (PyImport_AppendInittab("mod_wsgi", bindings::init_module) < 0) return absl::ResourceExhaustedError("no memory");
+  Config config;
+  config->install_signal_handlers = 0;  // the server handles signals
+  config->parse_argv = 0;
+  config->optimization_level = options_.optimize;
+  const bool in_environment = !options_.home.empty() && is_virtual_environment(options_.home);
+  const std::string program = in_environment ? options_.home + "/bin/python3" : options_.program;
+  if (absl::Status status = config.set(&config->program_name, program); !status.ok()) return status;
+  if (!options_.home.empty() && !in_environment) {
+    if (absl::Status status = config.set(&config->home, options_.home); !status.ok()) return status;
+  }
+  return config.initialize();
+}
+
+absl::Status Runtime::start(ThreadContext& thread) {
+  ForkedCopy::mark_original(host_);
+  if (absl::Status status = initialize(); !status.ok()) {
+    host_.log(LogLevel::kError,
+              absl::StrCat("SLC0132: Python could not be started: ", status.message(), ". Check WSGIPythonHome."));
+    return status;
+  }
+  thread.adopt(PyThreadState_Get());
+  main_ = create_current("");
+  PyEval_SaveThread();
+  if (!main_) return absl::InternalError("the main interpreter could not be set up");
+  running_.store(true, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+/// Sets up the interpreter whose thread state is current.
+std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
+  std::unique_ptr<Interpreter> interpreter = Interpreter::create(
+      {.name = name, .python_path = options_.python_path, .script_owner = options_.script_owner}, host_);
+  ForkedCopy::end_if_this();
+  return interpreter;
+}
+
+bool Runtime::may_create(const std::string& name, const std::string& script) const {
+  if (others_.size() < options_.interpreter_limit || !scripts_.contains(script)) return true;
+  const std::vector<std::string>& configured = options_.application_groups;
+  return std::find(configured.begin(), configured.end(), name) != configured.end();
+}
+
+void Runtime::log_refusal(const std::string& name) noexcept {
+  const std::uint64_t refused = refusals_.count();
+  if (refused == 0) return;
+  host_.log(
+      LogLevel::kError,
+      absl::StrCat("SLC0133: application group '", name.substr(0, kNameInLogBytes),
+                   "' gets no Python interpreter, because this process has reached WSGIInterpreterLimit ",
+                   options_.interpreter_limit, "; ", refused,
+                   " requests have been answered with 503 since the last such line. Use application groups whose names "
+                   "clients cannot choose, or raise the limit."));
+}
+
+absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string& script,
+                                                  ThreadContext& thread) {
+  if (name.empty()) return main_.get();
+  if (Interpreter* const remembered = thread.find_interpreter(name)) return remembered;
+  const std::lock_guard lock(mutex_);
+  auto entry = others_.find(name);
+  if (entry == others_.end()) {
+    if (!may_create(name, script)) {
+      log_refusal(name);
+      return absl::ResourceExhaustedError("WSGIInterpreterLimit is reached");
+    }
+    std::unique_ptr<Interpreter> created = create_sub_interpreter(name, thread);
+    if (!created) return absl::InternalError("the interpreter could not be created");
+    scripts_.insert(script);
+    entry = others_.emplace(name, std::move(created)).first;
+  }
+  Interpreter& interpreter = *entry->second;
+  thread.remember(interpreter.name(), interpreter);
+  return &interpreter;
+}
+
+std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& name, ThreadContext& thread) {
+  PyThreadState* const caller = thread.state_in(main_->state());
+  if (caller == nullptr) return nullptr;
+  // No guard holds the GIL here, because the current thread state changes: Python makes the new interpreter's first
+  // thread state the current one, and with its own GIL the lock is another one from then on.
+  PyEval_RestoreThread(caller);
+  PyThreadState* const owner = new_interpreter(options_.own_gil);
+  if (owner == nullptr) {
+    host_.log(LogLevel::kError, absl::StrCat("SLC0134: Python could not create an interpreter for application group '",
+                                             name, "'; its requests are answered with 500."));
+    PyThreadState_Swap(caller);
+    PyEval_SaveThread();
+    return nullptr;
+  }
+  host_.log(LogLevel::kInfo, absl::StrCat("SLC0135: Python interpreter created for application group '", name, "'",
+                                          options_.own_gil ? kOwnGilNote : ""));
+  std::unique_ptr<Interpreter> created = create_current(name);
+  if (!created) {
+    Py_EndInterpreter(owner);
+    PyThreadState_Swap(caller);
+  }
+  PyEval_SaveThread();
+  return created;
+}
+
+void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread) {
+  const absl::StatusOr<Interpreter*> target = interpreter(application_group, path, thread);
+  PyThreadState* const state = target.ok() && *target != nullptr ? thread.state_in((*target)->state()) : nullptr;
+  if (state == nullptr) {
+    host_.log(LogLevel::kError, absl::StrCat("SLC0136: WSGI script '", path,
+                                             "' of WSGIImportScript is not loaded, because application group '",
+                                             application_group, "' has no Python interpreter."));
+    return;
+  }
+  const WithGil gil(state);
+  const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
+  static_cast<void>((*target)->scripts().load({.path = path, .mtime_us = modified_us(path)}, log));
+}
+
+/// Returns the sub-interpreters, then the main interpreter.
+std::vector<Interpreter*> Runtime::all_interpreters() {
+  std::vector<Interpreter*> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, other] : others_) all.push_back(other.get());
+  all.push_back(main_.get());
+  return all;
+}
+
+void Runtime::publish_signal(const char* name, int number, ThreadContext& thread) {
+  for (Interpreter* const interpreter : all_interpreters()) {
+    PyThreadState* const state = thread.state_in(interpreter->state());
+    if (state == nullptr) continue;
+    const WithGil gil(state);
+    bindings::publish_process_signal(interpreter->objects().module.ptr(), name, number);
+  }
+}
+
+std::vector<std::string> Runtime::stack_of(unsigned long thread_id, ThreadContext& thread) {
+  for (Interpreter* const interpreter : all_interpreters()) {
+    PyThreadState* const state = thread.state_in(interpreter->state());
+    if (state == nullptr) continue;
+    const WithGil gil(state);
+    if (std::vector<std::string> lines = bindings::stack_of(thread_id); !lines.empty()) return lines;
+  }
+  return {};
+}
+
+void Runtime::stop(const std::string& reason, ThreadContext& thread) {
+  ForkedCopy::end_if_this();
+  if (!running()) return;
+  const std::vector<Interpreter*> all = all_interpreters();
+  // Every interpreter gets the event before the first one ends.
+  for (Interpreter* const interpreter : all) {
+    const WithGil gil(interpreter->owner());
+    interpreter->publish_stopping(reason);
+  }
+  for (Interpreter* const interpreter : all) {
+    const WithGil gil(interpreter->owner());
+    interpreter->run_exit_handlers(host_);
+  }
+  thread.end(true);
+  running_.store(false, std::memory_order_release);
+  if (finalizable(all)) {
+    finalize();
+  } else {
+    abandon();
+  }
+}
+
+/// Whether the interpreters can be finalized. Finalizing would unwind threads that are still inside an interpreter,
+/// such as daemon threads or requests that never end, in the middle of their work; then the process ends without it.
+/// The same holds where Python 3.12 has several GILs: cached data of its argument parsers belongs to the interpreter
+/// that first used it, and the main interpreter would free it.
+bool Runtime::finalizable(const std::vector<Interpreter*>& all) {
+  if (options_.own_gil && PY_VERSION_HEX < 0x030D0000) return false;
+  const WithGil gil(main_->owner());
+  return std::all_of(all.begin(), all.end(),
+                     [](const Interpreter* interpreter) { return interpreter->has_no_other_threads(); });
+}
+
+/// Leaks the interpreters with all that they refer to, because threads may still use them.
+void Runtime::abandon() noexcept {
+  static_cast<void>(main_.release());
+  for (auto& [name, other] : others_) static_cast<void>(other.release());
+}
+
+void Runtime::finalize() {
+  PyEval_RestoreThread(main_->owner());
+  for (auto& [name, other] : others_) {
+    PyThreadState_Swap(other->owner());
+    other->clear();
+    Py_EndInterpreter(other->owner());
+    PyThreadState_Swap(main_->owner());
+  }
+  main_->clear();
+  const int finalized = Py_FinalizeEx();
+  ForkedCopy::end_if_this();
+  if (finalized < 0)
+    host_.log(LogLevel::kWarning,
+              "SLC0137: Python could not flush its standard streams at shutdown; output may be lost.");
+}
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,94 @@
+// A thread that serves requests: its slot in the recorder, its thread state in each interpreter, and its request.
+#pragma once
+
+#include <Python.h>
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adapters/wsgi/process/line_buffer.hpp"
+#include "adapters/wsgi/request/exchange.hpp"
+#include "sluice/recorder.hpp"
+
+namespace sluice::wsgi {
+
+class Interpreter;
+
+/// Created by a thread for itself before its first request. The host calls end() when the thread ends. current() finds
+/// it through a thread-local pointer without a destructor, because a thread-local destructor would keep the module from
+/// being unloaded.
+class ThreadContext {
+ public:
+  /// For the calling thread. The thread takes a slot of the recorder when worker() is first called.
+  explicit ThreadContext(Recorder& recorder);
+  ThreadContext(const ThreadContext&) = delete;
+  ThreadContext& operator=(const ThreadContext&) = delete;
+
+  /// Gives up the slot and deletes the thread states. `interpreters_alive` is false when the interpreters have been
+  /// finalized, which deletes their thread states.
+  void end(bool interpreters_alive) noexcept;
+
+  /// Returns the context of the calling thread, or null on a thread that serves no requests.
+  [[nodiscard]] static ThreadContext* current() noexcept;
+
+  [[nodiscard]] Worker& worker() {
+    if (!attached_) worker_ = recorder_.attach();
+    attached_ = true;
+    return worker_;
+  }
+  /// The exchange of the request that the thread serves; null between requests.
+  [[nodiscard]] Exchange* exchange() const noexcept { return exchange_; }
+  [[nodiscard]] LineBuffer& lines(Stream stream) noexcept { return lines_[static_cast<std::size_t>(stream)]; }
+
+  /// Adds a thread state that the thread has already. end() does not delete it.
+  void adopt(PyThreadState* state) { states_.push_back({PyThreadState_GetInterpreter(state), state, false}); }
+
+  /// Returns this thread's state in an interpreter, which is created on first use, or null when there is no memory. The
+  /// caller holds no GIL.
+  [[nodiscard]] PyThreadState* state_in(PyInterpreterState* interpreter);
+
+  /// Returns the interpreter that the thread has remembered under the name of an application group, or null. Takes no
+  /// lock.
+  [[nodiscard]] Interpreter* find_interpreter(std::string_view name) const noexcept;
+  /// Remembers an interpreter, which owns `name` and lives as long as Python runs.
+  void remember(std::string_view name, Interpreter& interpreter) { interpreters_.push_back({name, &interpreter}); }
+
+  /// Sets the exchange of the thread for a scope. Scopes nest when a server makes subrequests.
+  class Serving {
+   public:
+    Serving(ThreadContext& thread, Exchange& exchange) noexcept
+        : thread_(thread), outer_(std::exchange(thread.exchange_, &exchange)) {}
+    Serving(const Serving&) = delete;
+    Serving& operator=(const Serving&) = delete;
+    /// Logs the lines that the application has not ended.
+    ~Serving();
+
+   private:
+    ThreadContext& thread_;
+    Exchange* outer_;
+  };
+
+ private:
+  struct State {
+    PyInterpreterState* interpreter;
+    PyThreadState* state;
+    bool owned;  ///< Whether end() deletes it.
+  };
+  struct NamedInterpreter {
+    std::string_view name;
+    Interpreter* interpreter;
+  };
+
+  Recorder& recorder_;
+  Worker worker_;
+  bool attached_ = false;
+  Exchange* exchange_ = nullptr;
+  std::array<LineBuffer, kStreams> lines_;
+  std::vector<State> states_;
+  std::vector<NamedInterpreter> interpreters_;
+};
+
+}  // namespace sluice::wsgi

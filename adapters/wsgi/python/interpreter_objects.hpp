@@ -1,0 +1,24 @@
+// The Python objects of one interpreter that all of its requests share.
+#pragma once
+
+#include <Python.h>
+
+#include "adapters/wsgi/python/names.hpp"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+/// Created once for each interpreter and accessed with its GIL held.
+struct InterpreterObjects {
+  bindings::Object module;  ///< The module mod_wsgi.
+  bindings::Object input_type;
+  bindings::Object start_response_type;
+  bindings::Object file_wrapper_type;
+  bindings::Object log_type;
+  bindings::Object
+      request_errors;        ///< wsgi.errors; one stream serves all requests, because it tags each line by thread.
+  bindings::Object environ;  ///< The part of environ that all requests share; null before the first request.
+  Names names;
+};
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,63 @@
+// WSGI scripts as modules of one interpreter: loaded on first use, and again when their files change.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "adapters/wsgi/python/names.hpp"
+#include "adapters/wsgi/python/script_file.hpp"
+#include "adapters/wsgi/python/script_request.hpp"
+#include "bindings/host.hpp"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+/// Writes one line to the log of a request, or to that of the server.
+using LogLine = absl::FunctionRef<void(LogLevel level, std::string_view line)>;
+
+/// The caller of each member holds the GIL of the interpreter.
+class Scripts {
+ public:
+  struct Loaded {
+    bindings::Object module;  ///< Null after an error, which has been logged, and when one of the others is true.
+    bool outdated = false;    ///< With kLeave: the script has changed.
+    bool forbidden = false;   ///< The process must not run the file; logged.
+  };
+
+  Scripts(std::string application_group, ScriptOwnerRule owner, Names& names)
+      : application_group_(std::move(application_group)), owner_(owner), names_(names) {}
+
+  /// Returns the module of a script and loads it if needed. A thread waits, without the GIL, while another thread loads
+  /// the same script.
+  [[nodiscard]] Loaded load(const ScriptRequest& request, LogLine log);
+
+  void clear() noexcept { scripts_.clear(); }
+
+ private:
+  struct Script {
+    std::string module_name;
+    std::mutex loading;  ///< A thread that waits for it holds no GIL, because loading needs the GIL.
+    bindings::Object module;
+    std::uint64_t loads = 0;
+  };
+
+  [[nodiscard]] Script& script_at(const std::string& path);
+  [[nodiscard]] bindings::Object current(const Script& script, const ScriptRequest& request, LogLine log) const;
+  [[nodiscard]] bool wants_reload(PyObject* module, const std::string& path, LogLine log) const;
+  [[nodiscard]] Loaded import(Script& script, const ScriptRequest& request, LogLine log);
+  [[nodiscard]] bindings::Object execute(const Script& script, const ScriptRequest& request, PyObject* code,
+                                         LogLine log) const;
+
+  std::string application_group_;
+  ScriptOwnerRule owner_;
+  Names& names_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Script>> scripts_;
+};
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,25 @@
+// The script that a request asks for. Knows nothing of Python.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sluice::wsgi {
+
+struct ScriptRequest {
+  /// The action when the file has changed since it was loaded, or when its module asks to be loaded again.
+  enum class OnChange : std::uint8_t {
+    kServe,   ///< Serve the request with the loaded module.
+    kReload,  ///< Load the script again in this process.
+    kLeave,   ///< Leave the request to another process.
+  };
+
+  std::string path;
+  std::int64_t mtime_us = 0;  ///< Modification time of the file when the server looked at it, since the epoch.
+  OnChange on_change = OnChange::kReload;
+  bool ask_module = true;  ///< Whether the module may ask to be loaded again, by reload_required().
+
+  [[nodiscard]] bool reloads() const noexcept { return on_change != OnChange::kServe; }
+};
+
+}  // namespace sluice::wsgi

@@ -1,0 +1,337 @@
+#include "adapters/wsgi/request/input.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/gil.hpp"
+#include "bindings/type.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::Object;
+using bindings::steal;
+
+namespace {
+
+constexpr std::size_t kChunkBytes = 32 * 1024;
+/// Memory reserved at first for a long read. A request that declares more has to send this much before more is
+/// reserved.
+constexpr std::size_t kFirstBytes = 4 * 1024 * 1024;
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
+struct InputObject {
+  PyObject_HEAD InputBuffer* input;  ///< Null once the request is over.
+  Measurement* measurement;
+  bool reading;  ///< A thread is inside a read. Guarded by the GIL.
+};
+
+InputObject* cast(PyObject* self) { return reinterpret_cast<InputObject*>(self); }
+
+/// Sets the exception that an error stands for. Returns null.
+PyObject* raise(const absl::Status& status) {
+  PyObject* const type = absl::IsResourceExhausted(status) ? PyExc_MemoryError : PyExc_OSError;
+  return PyErr_Format(type, "request data read error: %s", std::string(status.message()).c_str());
+}
+
+/// Calls `read(input, measurement)`, which returns an object, as the only read at a time. Returns null with an
+/// exception set.
+template <class Read>
+PyObject* run(PyObject* self, const char* name, Read&& read) {
+  InputObject& object = *cast(self);
+  if (object.input == nullptr) {
+    return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input after request completed", name);
+  }
+  if (object.reading) {
+    return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input while another thread reads it", name);
+  }
+  ForkedCopy::end_if_this();
+  // finish_input() resets `object.input` when the request ends meanwhile, but waits for `reading` before the buffer is
+  // destroyed.
+  InputBuffer& input = *object.input;
+  object.reading = true;
+  absl::StatusOr<Object> result;
+  try {
+    result = read(input, *object.measurement);
+    if (result.ok() && !*result) input.fail();
+  } catch (const std::exception&) {
+    input.fail();
+    result = absl::ResourceExhaustedError("there is not enough memory");
+  }
+  object.reading = false;
+  return result.ok() ? result->release().ptr() : raise(result.status());
+}
+
+/// A bytes object that is filled in place and can grow. The caller holds the GIL, except to write into from().
+class Bytes {
+ public:
+  Bytes() = default;
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() { Py_XDECREF(bytes_); }
+
+  /// Returns false with an exception set; the object is then empty.
+  [[nodiscard]] bool resize(std::size_t size) {
+    if (bytes_ == nullptr) {
+      bytes_ = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
+    } else if (size != this->size()) {
+      _PyBytes_Resize(&bytes_, static_cast<Py_ssize_t>(size));
+    }
+    return bytes_ != nullptr;
+  }
+  [[nodiscard]] absl::Span<char> from(std::size_t start) {
+    return absl::MakeSpan(PyBytes_AS_STRING(bytes_), size()).subspan(start);
+  }
+  [[nodiscard]] Object take() { return steal(std::exchange(bytes_, nullptr)); }
+
+ private:
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(PyBytes_GET_SIZE(bytes_)); }
+
+  PyObject* bytes_ = nullptr;
+};
+
+absl::StatusOr<Object> read_bytes(InputBuffer& input, Measurement& measurement, std::size_t limit) {
+  Bytes bytes;
+  std::size_t size = 0;
+  while (size < limit) {
+    const bool available = input.available(limit - size);
+    const std::size_t room = input.bytes_to_read(limit - size, size);
+    if (room == 0) break;
+    if (!bytes.resize(size + room)) return Object();
+    std::optional<bindings::WithoutGil> released;
+    if (!available) released.emplace(&measurement.done.gil_waits);
+    const absl::StatusOr<std::size_t> more = input.read(bytes.from(size));
+    if (!more.ok()) return more.status();
+    size += *more;
+    if (*more < room) break;
+  }
+  if (!bytes.resize(size)) return Object();
+  return bytes.take();
+}
+
+absl::StatusOr<Object> read_line(InputBuffer& input, Measurement& measurement, std::size_t limit) {
+  absl::StatusOr<std::string> line;
+  {
+    std::optional<bindings::WithoutGil> released;
+    if (!input.line_available(limit)) released.emplace(&measurement.done.gil_waits);
+    line = input.read_line(limit);
+  }
+  if (!line.ok()) return line.status();
+  return steal(PyBytes_FromStringAndSize(line->data(), static_cast<Py_ssize_t>(line->size())));
+}
+
+PyObject* run_line(PyObject* self, const char* name, std::size_t limit) {
+  return run(self, name,
+             [limit](InputBuffer& input, Measurement& measurement) { return read_line(input, measurement, limit); });
+}
+
+/// Parses an optional size, where -1 and None mean no limit. Returns false with an exception set.
+bool parse_limit(PyObject* args, const char* format, std::size_t& limit) {
+  PyObject* argument = Py_None;
+  if (PyArg_ParseTuple(args, format, &argument) == 0) return false;
+  limit = kNoLimit;
+  if (argument == Py_None) return true;
+  const Py_ssize_t size = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
+  if (size == -1 && PyErr_Occurred() != nullptr) return false;
+  if (size >= 0) limit = static_cast<std::size_t>(size);
+  return true;
+}
+
+PyObject* input_read(PyObject* self, PyObject* args) {
+  std::size_t limit = 0;
+  if (!parse_limit(args, "|O:read", limit)) return nullptr;
+  return run(self, "read",
+             [limit](InputBuffer& input, Measurement& measurement) { return read_bytes(input, measurement, limit); });
+}
+
+PyObject* input_readline(PyObject* self, PyObject* args) {
+  std::size_t limit = 0;
+  if (!parse_limit(args, "|O:readline", limit)) return nullptr;
+  return run_line(self, "readline", limit);
+}
+
+PyObject* input_readlines(PyObject* self, PyObject* args) {
+  std::size_t hint = 0;
+  if (!parse_limit(args, "|O:readlines", hint)) return nullptr;
+  if (hint == 0) hint = kNoLimit;
+  Object lines = steal(PyList_New(0));
+  std::size_t total = 0;
+  while (lines && total < hint) {
+    const Object line = steal(run_line(self, "readlines", kNoLimit));
+    if (!line) return nullptr;
+    if (PyBytes_GET_SIZE(line.ptr()) == 0) break;
+    if (PyList_Append(lines.ptr(), line.ptr()) < 0) return nullptr;
+    total += static_cast<std::size_t>(PyBytes_GET_SIZE(line.ptr()));
+  }
+  return lines.release().ptr();
+}
+
+PyObject* input_close(PyObject*, PyObject*) { Py_RETURN_NONE; }
+
+PyObject* input_next(PyObject* self) {
+  Object line = steal(run_line(self, "__next__", kNoLimit));
+  if (!line || PyBytes_GET_SIZE(line.ptr()) == 0) return nullptr;
+  return line.release().ptr();
+}
+
+PyMethodDef methods[] = {
+    {"read", input_read, METH_VARARGS,
+     "read(size=-1, /)\n--\n\nReturn up to size bytes, or all of them; fewer only at the end of the body."},
+    {"readline", input_readline, METH_VARARGS,
+     "readline(size=-1, /)\n--\n\nReturn bytes up to and including the next line end."},
+    {"readlines", input_readlines, METH_VARARGS,
+     "readlines(hint=-1, /)\n--\n\nReturn lines until they have hint bytes in all, or all lines."},
+    {"close", input_close, METH_NOARGS, "close()\n--\n\nDo nothing, because the body belongs to the server."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+template <class Read>
+absl::StatusOr<std::size_t> InputBuffer::read_once(Read&& read) {
+  const std::uint64_t start_ns = monotonic_ns();
+  const absl::StatusOr<std::size_t> size = read();
+  measurement_.input_ns += monotonic_ns() - start_ns;
+  if (absl::IsUnavailable(size.status())) return size;
+  ++measurement_.done.input_reads;
+  if (!size.ok()) broken_ = size.status();
+  measurement_.done.input_bytes += size.value_or(0);
+  return size;
+}
+
+template <class Read>
+bool InputBuffer::buffer_once(Read&& read) {
+  if (!broken_.ok() || ended_) return false;
+  if (consumed_ == buffer_.size()) {
+    buffer_.clear();
+    consumed_ = 0;
+  }
+  const std::size_t old_size = buffer_.size();
+  buffer_.resize(old_size + kChunkBytes);
+  const absl::StatusOr<std::size_t> size = read_once([&] { return read(absl::MakeSpan(buffer_).subspan(old_size)); });
+  buffer_.resize(old_size + size.value_or(0));
+  ended_ = size.ok() && *size == 0;
+  return size.ok();
+}
+
+absl::Status InputBuffer::fill() {
+  const std::lock_guard lock(exchange_.io_mutex());
+  buffer_once([this](absl::Span<char> into) { return exchange_.read(into, 1); });
+  return broken_;
+}
+
+/// Buffers bytes that have arrived until `enough()`, at most one chunk, because further bytes are read without the GIL.
+/// Buffers nothing while another thread uses the exchange. Returns whether a read needs no waiting.
+template <class Enough>
+bool InputBuffer::buffer_until(Enough&& enough) {
+  if (enough()) return true;
+  const std::unique_lock lock(exchange_.io_mutex(), std::try_to_lock);
+  if (!lock.owns_lock()) return false;
+  while (!enough()) {
+    if (buffered() >= kChunkBytes) return false;
+    if (!buffer_once([this](absl::Span<char> into) { return exchange_.read_arrived(into); })) return !broken_.ok();
+  }
+  return true;
+}
+
+bool InputBuffer::available(std::size_t limit) {
+  return buffer_until([&] { return ended_ || buffered() >= limit; });
+}
+
+bool InputBuffer::line_available(std::size_t limit) {
+  return buffer_until(
+      [&] { return ended_ || buffered() >= limit || buffer_.find('\n', consumed_) != std::string::npos; });
+}
+
+std::size_t InputBuffer::bytes_to_read(std::size_t limit, std::size_t already) const {
+  if (ended_ || buffered() >= limit) return std::min(limit, buffered());
+  const std::uint64_t declared = exchange_.declared_length();
+  const std::uint64_t received = measurement_.done.input_bytes;
+  if (declared <= received) return std::min(limit, std::max(kChunkBytes, already));
+  const std::size_t most = std::min(limit, std::max(kFirstBytes, already));
+  const std::uint64_t to_come = declared - received;
+  return to_come < most ? std::min<std::uint64_t>(most, buffered() + to_come + 1) : most;
+}
+
+std::size_t InputBuffer::take(absl::Span<char> into) {
+  const std::size_t size = std::min(into.size(), buffered());
+  std::memcpy(into.data(), buffer_.data() + consumed_, size);
+  consumed_ += size;
+  if (consumed_ > kChunkBytes) {
+    buffer_.erase(0, consumed_);
+    consumed_ = 0;
+  }
+  return size;
+}
+
+absl::StatusOr<std::size_t> InputBuffer::read(absl::Span<char> into) {
+  std::size_t size = take(into);
+  while (size < into.size()) {
+    const absl::Span<char> rest = into.subspan(size);
+    if (!broken_.ok()) return broken_;
+    if (ended_) break;
+    if (rest.size() >= kChunkBytes) {
+      const std::lock_guard lock(exchange_.io_mutex());
+      const absl::StatusOr<std::size_t> more = read_once([&] { return exchange_.read(rest, rest.size()); });
+      if (!more.ok()) return more;
+      ended_ = *more == 0;
+      size += *more;
+    } else {
+      if (absl::Status status = fill(); !status.ok()) return status;
+      size += take(rest);
+    }
+  }
+  return size;
+}
+
+std::string InputBuffer::take_line(std::size_t size) {
+  std::string line(size, '\0');
+  take(absl::MakeSpan(line));
+  return line;
+}
+
+absl::StatusOr<std::string> InputBuffer::read_line(std::size_t limit) {
+  std::size_t searched = 0;
+  while (true) {
+    const std::size_t available = buffer_.size() - consumed_;
+    const std::size_t end = buffer_.find('\n', consumed_ + searched);
+    if (end != std::string::npos) return take_line(std::min(end + 1 - consumed_, limit));
+    if (available >= limit || ended_) return take_line(std::min(available, limit));
+    searched = available;
+    if (absl::Status status = fill(); !status.ok()) return status;
+  }
+}
+
+Object make_input_type() {
+  return bindings::make_type<InputObject>("mod_wsgi.Input", "The body of one request as a binary stream.",
+                                          {{Py_tp_methods, methods},
+                                           {Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
+                                           {Py_tp_iternext, reinterpret_cast<void*>(input_next)}});
+}
+
+Object make_input(PyObject* type, InputBuffer& input, Measurement& measurement) {
+  Object object = bindings::make_instance(type);
+  if (object) {
+    cast(object.ptr())->input = &input;
+    cast(object.ptr())->measurement = &measurement;
+  }
+  return object;
+}
+
+void finish_input(PyObject* input, Measurement& measurement) {
+  InputObject& object = *cast(input);
+  object.input = nullptr;
+  while (object.reading) {
+    const bindings::WithoutGil released(&measurement.done.gil_waits);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace sluice::wsgi

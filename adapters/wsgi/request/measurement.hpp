@@ -1,0 +1,39 @@
+// The measurements of one request while it runs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/clock.hpp"
+#include "sluice/completion.hpp"
+#include "sluice/slow_requests.hpp"
+#include "sluice/timestamps.hpp"
+
+namespace sluice::wsgi {
+
+/// Filled by the thread that serves the request.
+struct Measurement {
+  Timestamps timestamps;
+  Completion done{.status = 0};
+  std::uint64_t input_ns = 0;    ///< Time inside reads of the request body.
+  std::uint64_t output_ns = 0;   ///< Time inside writes of the response.
+  SlowRequests* slow = nullptr;  ///< Publishes the progress of the request; null when no one looks for slow requests.
+  std::size_t slot = 0;          ///< Slot of the worker in `slow`.
+
+  /// Records that the application is entered now.
+  void mark_entered() noexcept {
+    timestamps.entered_ns = monotonic_ns();
+    if (slow != nullptr) [[unlikely]] {
+      slow->enter(slot, timestamps.entered_ns);
+    }
+  }
+  /// Records that the application is done now.
+  void mark_left() noexcept {
+    timestamps.left_ns = monotonic_ns();
+    if (slow != nullptr) [[unlikely]] {
+      slow->leave(slot, timestamps.left_ns);
+    }
+  }
+};
+
+}  // namespace sluice::wsgi

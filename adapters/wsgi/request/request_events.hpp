@@ -1,0 +1,56 @@
+// The events of one request, and the dict that its subscribers and its application share. Nothing is built while nobody
+// has subscribed.
+#pragma once
+
+#include <Python.h>
+
+#include "adapters/wsgi/request/request_context.hpp"
+#include "adapters/wsgi/request/response.hpp"
+#include "bindings/object.hpp"
+#include "sluice/resources.hpp"
+
+namespace sluice::wsgi {
+
+/// Lives as long as the application runs. The caller of each member holds the GIL. An exception that is set before a
+/// call is set after it.
+class RequestEvents final : public ResponseObserver {
+ public:
+  explicit RequestEvents(const RequestContext& context);
+  RequestEvents(const RequestEvents&) = delete;
+  RequestEvents& operator=(const RequestEvents&) = delete;
+  ~RequestEvents();
+
+  /// Publishes request_started. Returns the application to call: `application`, or the one that a subscriber has put in
+  /// its place.
+  [[nodiscard]] bindings::Object started(const bindings::Object& application, PyObject* environ);
+
+  /// Publishes response_started.
+  void response_started(PyObject* status, PyObject* headers, PyObject* exc_info) override;
+
+  /// Publishes request_exception for the exception that is set.
+  void exception();
+
+  /// Publishes request_finished.
+  void finished();
+
+  /// Returns the dict of the request that the calling thread serves, for the function mod_wsgi.request_data(), or null
+  /// with an exception set.
+  [[nodiscard]] static PyObject* current_data();
+
+  /// Whether anyone has subscribed to events.
+  [[nodiscard]] bool subscribed() const noexcept;
+
+ private:
+  [[nodiscard]] const bindings::Object& data();
+  void publish(const char* name, PyObject* event) const;
+
+  const RequestContext& context_;
+  RequestEvents* outer_;
+  bindings::Object data_;  ///< Created on first use.
+  ThreadCpu cpu_start_;
+};
+
+/// Adds request_data() to a module mod_wsgi. Returns false with an exception set.
+[[nodiscard]] bool add_request_functions(PyObject* module);
+
+}  // namespace sluice::wsgi

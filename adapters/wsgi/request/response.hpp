@@ -1,0 +1,135 @@
+// The response of one request as its application produces it: start_response(), write(), and the blocks of an iterable.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "adapters/wsgi/request/exchange.hpp"
+#include "adapters/wsgi/request/measurement.hpp"
+#include "bindings/object.hpp"
+
+namespace sluice::wsgi {
+
+/// Observes the head of a response before it is accepted. The caller holds the GIL.
+class ResponseObserver {
+ public:
+  virtual void response_started(PyObject* status, PyObject* headers, PyObject* exc_info) = 0;
+
+ protected:
+  ~ResponseObserver() = default;
+};
+
+/// The end of a response, kept until the GIL has been released. Sending it needs no Python, so a request whose response
+/// is one small block acquires the GIL only once.
+struct DeferredWrite {
+  bool pending = false;
+  bool complete = true;  ///< The response ends with it; false when it is shorter than its Content-Length.
+  std::string data;
+
+  /// Upper limit of `data`. A longer end of a response is sent without copying it.
+  static constexpr std::size_t kMaxBytes = 64 * 1024;
+
+  /// Sends the data and logs a failure. The caller does not hold the GIL.
+  void send(Exchange& exchange, Measurement& measurement) const;
+};
+
+/// Logs that the client has closed the connection.
+void log_client_gone(const Exchange& exchange) noexcept;
+
+/// Logs that a response is incomplete.
+void log_short_response(const Exchange& exchange) noexcept;
+
+/// The caller of each member holds the GIL. Members release it while they send.
+///
+/// Wherever a Python object is created or the GIL is released, code of the application may run, and its other threads
+/// may use the same response. Each member therefore checks the state after the last such place and changes it before
+/// the next: no Python call lies between a check and the step that relies on it.
+class Response {
+ public:
+  Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer, DeferredWrite& deferred) noexcept
+      : exchange_(exchange), measurement_(measurement), observer_(observer), deferred_(deferred) {}
+
+  /// Implements start_response(status, headers, exc_info=None). Returns false with an exception set.
+  [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
+
+  /// Sends blocks in one write; with `last` the response ends after them. The caller keeps the blocks alive. Returns
+  /// false with an exception set, or without one when client_gone(). Waits for other threads that read or send.
+  [[nodiscard]] bool send(absl::Span<const std::string_view> blocks, bool last);
+
+  /// Copies the last blocks into the DeferredWrite instead of sending them. Fails as send() does.
+  [[nodiscard]] bool defer(absl::Span<const std::string_view> blocks);
+
+  /// Sends a part of a regular file as the whole body, at most as many bytes as the Content-Length says. Afterwards
+  /// only the end of the response is accepted. Fails as send() does.
+  [[nodiscard]] bool send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
+
+  /// Refuses everything from now on, because the outcome of the request is being decided.
+  void end() noexcept { ended_ = true; }
+
+  /// Ends an incomplete response in a way that the client can tell. Waits for other threads that read or send.
+  void break_off();
+
+  [[nodiscard]] bool head_sent() const noexcept { return head_sent_; }
+  [[nodiscard]] bool client_gone() const noexcept { return client_gone_; }
+  [[nodiscard]] bool body_begun() const noexcept { return produced_ != 0; }
+  /// Whether a thread is inside one of the members above.
+  [[nodiscard]] bool in_use() const noexcept { return users_ != 0; }
+
+  /// Whether the client has not got the whole response: it is shorter than its Content-Length, or a write has failed.
+  [[nodiscard]] bool incomplete() const noexcept { return broken_ || short_of_content_length(); }
+
+ private:
+  /// The reason why content is refused.
+  enum class Refusal : std::uint8_t { kNone, kClientGone, kUnstarted, kEnded, kBroken };
+  enum class Content : std::uint8_t { kMore, kEnd };
+
+  /// Calls `output` to send content, with the exchange locked and after the head. Fails as send() does.
+  template <class Output>
+  [[nodiscard]] bool produce(Content content, Output&& output);
+  [[nodiscard]] Refusal refusal(Content content) const noexcept;
+  [[nodiscard]] bool raise_refusal(Refusal refusal);
+  [[nodiscard]] bool raise_failure(const absl::Status& status);
+  /// Whether the head may still be set; if not, an exception is set.
+  [[nodiscard]] bool may_start(PyObject* exc_info) const;
+  [[nodiscard]] std::unique_lock<std::mutex> lock_exchange();
+  [[nodiscard]] absl::Status begin_response();
+  void record_failure(const absl::Status& status) noexcept;
+  /// Returns the part of a block that the Content-Length allows, and counts it.
+  [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
+  [[nodiscard]] bool short_of_content_length() const noexcept {
+    return content_length_ && produced_ < *content_length_ && exchange_.sends_body(head_.status);
+  }
+
+  Exchange& exchange_;
+  Measurement& measurement_;
+  ResponseObserver& observer_;
+  DeferredWrite& deferred_;
+  ResponseHead head_;
+  std::optional<std::uint64_t> content_length_;
+  std::uint64_t produced_ = 0;
+  bool started_ = false;
+  bool head_sent_ = false;
+  bool body_complete_ = false;  ///< Only the end of the response is accepted.
+  bool ended_ = false;
+  bool broken_ = false;  ///< A write has failed.
+  bool client_gone_ = false;
+  int users_ = 0;  ///< Threads inside a member. Guarded by the GIL.
+};
+
+/// Returns the type of start_response for the current interpreter, or null with an exception set.
+[[nodiscard]] bindings::Object make_start_response_type();
+
+/// Returns a new start_response, or null with an exception set. `response` lives until finish_start_response().
+[[nodiscard]] bindings::Object make_start_response(PyObject* type, Response& response);
+
+/// Detaches the object from its request: later calls of it and of write() raise RuntimeError. Waits for threads of the
+/// application that are still inside a call. The caller holds the GIL.
+void finish_start_response(PyObject* start_response, Measurement& measurement);
+
+}  // namespace sluice::wsgi

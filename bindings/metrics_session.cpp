@@ -1,0 +1,89 @@
+#include "bindings/metrics_session.hpp"
+
+#include <unistd.h>
+
+#include <thread>
+#include <utility>
+
+namespace sluice::bindings {
+
+/// Held while the list of consumers changes and while readers begin their first windows.
+class MetricsSession::Lock {
+ public:
+  explicit Lock(MetricsSession& session) noexcept : session_(session) {
+    const auto me = static_cast<std::uint32_t>(::getpid());
+    for (;;) {
+      std::uint32_t holder = 0;
+      if (session.locked_by_.compare_exchange_strong(holder, me, std::memory_order_acquire)) return;
+      if (holder != me && session.locked_by_.compare_exchange_strong(holder, me, std::memory_order_acquire)) {
+        ++session.list_generation_;
+        session.consumers_ = nullptr;
+        return;
+      }
+      std::this_thread::yield();
+    }
+  }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  ~Lock() { session_.locked_by_.store(0, std::memory_order_release); }
+
+ private:
+  MetricsSession& session_;
+};
+
+MetricsSession::~MetricsSession() {
+  const Lock lock(*this);
+  for (Consumer* consumer = consumers_; consumer != nullptr; consumer = consumer->next_) {
+    consumer->session_ = nullptr;
+    consumer->reader_.reset();
+  }
+}
+
+void MetricsSession::start() {
+  if (active()) return;
+  const Lock lock(*this);
+  if (active()) return;
+  try {
+    reader_.emplace(recorder_->add_reader());
+    for (Consumer* consumer = consumers_; consumer != nullptr; consumer = consumer->next_) {
+      consumer->reader_ = std::make_shared<Reader>(recorder_->add_reader());
+    }
+  } catch (...) {
+    for (Consumer* consumer = consumers_; consumer != nullptr; consumer = consumer->next_) consumer->reader_.reset();
+    throw;
+  }
+  active_.store(true, std::memory_order_release);
+}
+
+MetricsSession::Consumer::Consumer(MetricsSession& session) : session_(&session) {
+  const Lock lock(session);
+  if (session.active()) reader_ = std::make_shared<Reader>(session.recorder_->add_reader());
+  list_generation_ = session.list_generation_;
+  next_ = session.consumers_;
+  if (next_ != nullptr) next_->previous_ = this;
+  session.consumers_ = this;
+}
+
+std::shared_ptr<Reader> MetricsSession::Consumer::reader() {
+  if (session_ == nullptr) return nullptr;
+  const Lock lock(*session_);
+  // start() did not reach this consumer when a fork has abandoned the list that held it.
+  if (!reader_ && session_->active()) {
+    reader_ = std::make_shared<Reader>(session_->recorder_->add_reader());
+  }
+  return reader_;
+}
+
+void MetricsSession::Consumer::close() noexcept {
+  if (session_ == nullptr) return;
+  std::shared_ptr<Reader> reader;
+  MetricsSession& session = *std::exchange(session_, nullptr);
+  const Lock lock(session);
+  reader = std::move(reader_);
+  if (list_generation_ != session.list_generation_) return;
+  if (previous_ != nullptr) previous_->next_ = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+  if (session.consumers_ == this) session.consumers_ = next_;
+}
+
+}  // namespace sluice::bindings

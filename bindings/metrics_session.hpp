@@ -1,0 +1,75 @@
+// The readers of one process that belong to its own code: the one behind request_metrics(), which starts with
+// start_recording_metrics(), and one for each MetricsReader object.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "sluice/recorder.hpp"
+
+namespace sluice::bindings {
+
+/// Any thread may call any member, and a process forked from this one may, too.
+class MetricsSession {
+ public:
+  class Consumer;
+
+  explicit MetricsSession(Recorder& recorder) noexcept : recorder_(&recorder) {}
+  MetricsSession(const MetricsSession&) = delete;
+  MetricsSession& operator=(const MetricsSession&) = delete;
+  /// Detaches the remaining consumers: their reader() returns null from then on.
+  ~MetricsSession();
+
+  /// Begins the first window of the session and of each consumer. Further calls do nothing. The session is active when
+  /// the call returns. Throws std::bad_alloc and leaves the session inactive.
+  void start();
+
+  [[nodiscard]] bool active() const noexcept { return active_.load(std::memory_order_acquire); }
+
+  /// Drains the window since the previous drain. Requires active(). Blocks like Reader::drain().
+  [[nodiscard]] absl::Status drain(Window& window) { return reader_->drain(window); }
+
+ private:
+  class Lock;
+
+  Recorder* recorder_;
+  std::atomic<bool> active_{false};
+  std::optional<Reader> reader_;
+  /// Process id of the lock's owner; 0 when the lock is free. When a process forks while another of its threads owns
+  /// the lock, the owner does not exist in the child. The child then takes the lock and abandons the list of consumers,
+  /// because the owner may have been in the middle of a change to it.
+  std::atomic<std::uint32_t> locked_by_{0};
+  std::uint32_t list_generation_ = 0;  ///< Incremented when a list is abandoned.
+  Consumer* consumers_ = nullptr;
+};
+
+/// One additional consumer of windows. Any thread may call any member.
+class MetricsSession::Consumer {
+ public:
+  /// Begins the first window now if the session is active, else when the session starts. Throws std::bad_alloc.
+  explicit Consumer(MetricsSession& session);
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+  ~Consumer() { close(); }
+
+  /// Returns the reader, which stays valid as long as the caller keeps the pointer. Returns null before the session
+  /// starts and after close(). Throws std::bad_alloc.
+  [[nodiscard]] std::shared_ptr<Reader> reader();
+
+  /// Releases the reader. Further calls do nothing.
+  void close() noexcept;
+
+ private:
+  friend class MetricsSession;
+
+  MetricsSession* session_;  ///< Null after close() and after the end of the session.
+  std::uint32_t list_generation_ = 0;
+  Consumer* previous_ = nullptr;
+  Consumer* next_ = nullptr;
+  std::shared_ptr<Reader> reader_;
+};
+
+}  // namespace sluice::bindings

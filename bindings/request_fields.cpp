@@ -1,0 +1,210 @@
+// The fields of request_metrics().
+#include <array>
+
+#include "bindings/convert.hpp"
+#include "bindings/schema.hpp"
+#include "sluice/view.hpp"
+
+namespace sluice::bindings {
+namespace {
+
+template <auto kMember>
+PyObject* value_of(const Sample& sample) {
+  return number(sample.window->*kMember);
+}
+
+template <double (Window::*Method)() const noexcept>
+PyObject* derived(const Sample& sample) {
+  return number((sample.window->*Method)());
+}
+
+template <std::uint64_t SlotWindow::*kMember>
+PyObject* slot_counts(const Sample& sample) {
+  const auto& slots = sample.window->slots;
+  return count_list(slots.size(), [&](std::size_t i) { return slots[i].*kMember; });
+}
+
+template <std::uint64_t SlotWindow::*kMember>
+PyObject* slot_seconds(const Sample& sample) {
+  const auto& slots = sample.window->slots;
+  return list_of(slots.size(), [&](std::size_t i) { return number(seconds_of_ns(slots[i].*kMember)); });
+}
+
+template <Phase kPhase>
+PyObject* mean(const Sample& sample) {
+  return number(sample.window->mean_seconds(kPhase));
+}
+
+template <Phase kPhase>
+PyObject* smallest(const Sample& sample) {
+  return number((*sample.window)[kPhase].smallest_us);
+}
+
+template <Phase kPhase>
+PyObject* largest(const Sample& sample) {
+  return number((*sample.window)[kPhase].largest_us);
+}
+
+template <Phase kPhase>
+PyObject* buckets(const Sample& sample) {
+  const auto& counts = (*sample.window)[kPhase].buckets;
+  return count_list(views::kQuarterOctaves.size(),
+                    [&](std::size_t i) { return views::kQuarterOctaves.count(counts, i); });
+}
+
+template <std::size_t kClass>
+PyObject* status(const Sample& sample) {
+  return number(sample.window->status_classes[kClass]);
+}
+
+constexpr Modes modes_of(Phase phase) { return index(phase) < kEmbeddedPhases ? Modes::kBoth : Modes::kDaemonOnly; }
+
+template <Phase kPhase>
+constexpr Field phase_field(std::string_view key, Type type, Unit unit, ToPython to_python, NoneRule none) {
+  return {.key = key,
+          .type = type,
+          .unit = unit,
+          .to_python = to_python,
+          .none = none,
+          .modes = modes_of(kPhase),
+          .phase = kPhase};
+}
+
+template <Phase kPhase>
+constexpr Field mean_field(std::string_view key) {
+  const NoneRule none = modes_of(kPhase) == Modes::kDaemonOnly ? NoneRule::kEmbeddedMode : NoneRule::kNever;
+  return phase_field<kPhase>(key, Type::kFloat, Unit::kSeconds, mean<kPhase>, none);
+}
+
+template <Phase kPhase>
+constexpr Field smallest_field(std::string_view key) {
+  return phase_field<kPhase>(key, Type::kInt, Unit::kMicroseconds, smallest<kPhase>, NoneRule::kUnobserved);
+}
+
+template <Phase kPhase>
+constexpr Field largest_field(std::string_view key) {
+  return phase_field<kPhase>(key, Type::kInt, Unit::kMicroseconds, largest<kPhase>, NoneRule::kUnobserved);
+}
+
+template <Phase kPhase>
+constexpr Field bucket_field(std::string_view key) {
+  return phase_field<kPhase>(key, Type::kIntList, Unit::kCount, buckets<kPhase>, NoneRule::kNever);
+}
+
+constexpr Field count_field(std::string_view key, ToPython to_python) {
+  return {.key = key, .type = Type::kInt, .unit = Unit::kCount, .to_python = to_python};
+}
+
+constexpr Field bytes_field(std::string_view key, ToPython to_python) {
+  return {.key = key, .type = Type::kInt, .unit = Unit::kBytes, .to_python = to_python};
+}
+
+constexpr Field float_field(std::string_view key, Unit unit, ToPython to_python) {
+  return {.key = key, .type = Type::kFloat, .unit = unit, .to_python = to_python};
+}
+
+constexpr Field seconds_list_field(std::string_view key, ToPython to_python) {
+  return {.key = key, .type = Type::kFloatList, .unit = Unit::kSeconds, .to_python = to_python};
+}
+
+PyObject* pid(const Sample& sample) { return PyLong_FromLong(sample.pid); }
+PyObject* threads_maximum(const Sample& sample) { return number(std::uint64_t{sample.window->slots.size()}); }
+PyObject* threads_started(const Sample& sample) { return number(std::uint64_t{sample.window->threads_started}); }
+PyObject* threads_active(const Sample& sample) { return number(std::uint64_t{sample.window->threads_active()}); }
+PyObject* memory_rss(const Sample& sample) { return number(sample.window->resources.memory_rss); }
+PyObject* memory_max_rss(const Sample& sample) { return number(sample.window->resources.memory_max_rss); }
+
+PyObject* cpu_utilization(const Sample& sample) {
+  return number(sample.window->cpu_user_utilization() + sample.window->cpu_system_utilization());
+}
+
+constexpr auto kFields = std::to_array<Field>({
+    {.key = "pid", .type = Type::kInt, .to_python = pid},
+    float_field("start_time", Unit::kEpochSeconds, value_of<&Window::start_time>),
+    float_field("stop_time", Unit::kEpochSeconds, value_of<&Window::stop_time>),
+    float_field("sample_period", Unit::kSeconds, value_of<&Window::sample_period>),
+
+    count_field("request_count", value_of<&Window::request_count>),
+    float_field("request_throughput", Unit::kPerSecond, derived<&Window::request_throughput>),
+
+    count_field("request_threads_maximum", threads_maximum),
+    count_field("request_threads_started", threads_started),
+    count_field("request_threads_active", threads_active),
+    float_field("capacity_utilization", Unit::kRatio, derived<&Window::capacity_utilization>),
+    {.key = "request_threads_completed",
+     .type = Type::kIntList,
+     .unit = Unit::kCount,
+     .to_python = slot_counts<&SlotWindow::completed>},
+    {.key = "request_threads_buckets",
+     .type = Type::kIntList,
+     .unit = Unit::kCount,
+     .alias_of = "request_threads_completed"},
+    seconds_list_field("request_threads_busy_time", slot_seconds<&SlotWindow::busy_ns>),
+    seconds_list_field("request_threads_cpu_time", slot_seconds<&SlotWindow::cpu_ns>),
+    seconds_list_field("request_threads_current_elapsed", slot_seconds<&SlotWindow::current_elapsed_ns>),
+    seconds_list_field("request_threads_max_duration", slot_seconds<&SlotWindow::max_duration_ns>),
+
+    mean_field<Phase::kServer>("server_time"),
+    mean_field<Phase::kQueue>("queue_time"),
+    mean_field<Phase::kDaemon>("daemon_time"),
+    mean_field<Phase::kApplication>("application_time"),
+    mean_field<Phase::kRequest>("request_time"),
+    mean_field<Phase::kInputRead>("input_read_time"),
+    mean_field<Phase::kOutputWrite>("output_write_time"),
+
+    smallest_field<Phase::kServer>("server_time_min_us"),
+    largest_field<Phase::kServer>("server_time_max_us"),
+    smallest_field<Phase::kQueue>("queue_time_min_us"),
+    largest_field<Phase::kQueue>("queue_time_max_us"),
+    smallest_field<Phase::kDaemon>("daemon_time_min_us"),
+    largest_field<Phase::kDaemon>("daemon_time_max_us"),
+    smallest_field<Phase::kApplication>("application_time_min_us"),
+    largest_field<Phase::kApplication>("application_time_max_us"),
+    smallest_field<Phase::kRequest>("request_time_min_us"),
+    largest_field<Phase::kRequest>("request_time_max_us"),
+    smallest_field<Phase::kInputRead>("input_read_time_min_us"),
+    largest_field<Phase::kInputRead>("input_read_time_max_us"),
+    smallest_field<Phase::kOutputWrite>("output_write_time_min_us"),
+    largest_field<Phase::kOutputWrite>("output_write_time_max_us"),
+
+    bucket_field<Phase::kServer>("server_time_buckets"),
+    bucket_field<Phase::kQueue>("queue_time_buckets"),
+    bucket_field<Phase::kDaemon>("daemon_time_buckets"),
+    bucket_field<Phase::kApplication>("application_time_buckets"),
+    bucket_field<Phase::kRequest>("request_time_buckets"),
+    bucket_field<Phase::kInputRead>("input_read_time_buckets"),
+    bucket_field<Phase::kOutputWrite>("output_write_time_buckets"),
+    bucket_field<Phase::kGilWait>("gil_wait_time_buckets"),
+
+    mean_field<Phase::kGilWait>("gil_wait_time"),
+    smallest_field<Phase::kGilWait>("gil_wait_time_min_us"),
+    largest_field<Phase::kGilWait>("gil_wait_time_max_us"),
+    count_field("gil_wait_count", value_of<&Window::gil_wait_count>),
+
+    bytes_field("input_bytes", value_of<&Window::input_bytes>),
+    count_field("input_reads", value_of<&Window::input_reads>),
+    bytes_field("output_bytes", value_of<&Window::output_bytes>),
+    count_field("output_writes", value_of<&Window::output_writes>),
+
+    count_field("status_1xx", status<0>),
+    count_field("status_2xx", status<1>),
+    count_field("status_3xx", status<2>),
+    count_field("status_4xx", status<3>),
+    count_field("status_5xx", status<4>),
+
+    float_field("cpu_user_utilization", Unit::kRatio, derived<&Window::cpu_user_utilization>),
+    float_field("cpu_system_utilization", Unit::kRatio, derived<&Window::cpu_system_utilization>),
+    float_field("cpu_utilization", Unit::kRatio, cpu_utilization),
+    {.key = "cpu_user_time", .type = Type::kFloat, .unit = Unit::kRatio, .alias_of = "cpu_user_utilization"},
+    {.key = "cpu_system_time", .type = Type::kFloat, .unit = Unit::kRatio, .alias_of = "cpu_system_utilization"},
+    {.key = "cpu_time", .type = Type::kFloat, .unit = Unit::kRatio, .alias_of = "cpu_utilization"},
+
+    bytes_field("memory_rss", memory_rss),
+    bytes_field("memory_max_rss", memory_max_rss),
+});
+
+}  // namespace
+
+std::span<const Field> request_fields() noexcept { return kFields; }
+
+}  // namespace sluice::bindings

@@ -1,0 +1,15 @@
+// The levels of log lines and the type of a log. The core itself writes no log; hosts and adapters share these types.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+namespace sluice {
+
+enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
+
+/// Writes one line, which comes without its line end. May be called from any thread.
+using LogSink = std::function<void(LogLevel level, std::string_view line)>;
+
+}  // namespace sluice
