@@ -202,6 +202,7 @@ class Recorder {
 
   /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken. Lock-free,
   /// except in a forked child that has not used the recorder before.
+  /// \throws std::bad_alloc in such a child, as do the other members that use the recorder first.
   [[nodiscard]] Worker attach();
 
   /// Returns a worker with the slot that the caller names, from 0. Lock-free as attach() is.
