@@ -31,7 +31,8 @@
 
 namespace sluice {
 
-/// \addtogroup record
+/// \defgroup record Record
+/// Measure requests: a recorder for the process, a worker for each thread, a request for each unit of work.
 /// @{
 
 class Recorder;
