@@ -300,7 +300,7 @@ TEST_CASE("registry: a writer that stands still inside a record keeps no reader 
   RegistryRig rig;
   const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start_serving(group, 6);
-  auto& slot = slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), 2).slots[0];
+  auto& slot = detail::slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), 2).slots[0];
   slot.sequence.store(slot.sequence.load() + 1);
   CHECK(rig.read().total.counts.request_count == 6);
   RegistryRig::kill(pid);

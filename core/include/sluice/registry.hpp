@@ -103,7 +103,7 @@ class Registry {
       Use use;                    ///< Whether a process has it.
     };
 
-    RegistryTable* table;            ///< What the parent publishes to readers; null: the registry is not open.
+    RegistryTable* table;            ///< Pages that the parent publishes to readers; null: the registry is not open.
     const RegistryTable* view;       ///< The same pages, as readers map them.
     std::uint64_t max_bytes;         ///< Bound of `allocated_bytes`.
     std::uint64_t allocated_bytes;   ///< Sum of the sizes of all regions.
