@@ -62,10 +62,10 @@ TEST_CASE("registry: what a killed process had counted is its group's, once, and
     rig.registry.ended(pid);
     rig.registry.reap_missing();
     const ServerReading again = rig.read();
-    for (const ServerReading* each : {&alive, &dead, &retired, &again}) {
-      CHECK(each->total.counts.request_count == served);
-      CHECK(broken_sum(each->total.counts, kPhases).empty());
-      CHECK(each->total.process_starts == i);
+    for (const ServerReading* reading : {&alive, &dead, &retired, &again}) {
+      CHECK(reading->total.counts.request_count == served);
+      CHECK(broken_sum(reading->total.counts, kPhases).empty());
+      CHECK(reading->total.process_starts == i);
     }
     CHECK(first_lower(alive.total.counts, dead.total.counts) == -1);
     CHECK(first_lower(dead.total.counts, retired.total.counts) == -1);

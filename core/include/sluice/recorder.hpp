@@ -36,7 +36,8 @@ struct RecorderMemory;   // The mapping that workers write and that a forked chi
 class DrainCoordinator;  // The state of drains, behind a mutex.
 }  // namespace detail
 
-/// \addtogroup record
+/// \defgroup record Record
+/// Measure requests: a recorder for the process, a worker for each thread, a request for each unit of work.
 /// @{
 
 class Recorder;

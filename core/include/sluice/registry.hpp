@@ -35,7 +35,8 @@ namespace sluice {
 
 struct RegistryTable;
 
-/// \addtogroup processes
+/// \defgroup processes Several processes
+/// Record in memory that the processes of a server share, and read the counts of all of them.
 /// @{
 
 /// Counts of one process group, or of all. `counts` and `process_starts` never go down from one reading to the next,

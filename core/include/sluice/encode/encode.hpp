@@ -20,7 +20,8 @@
 
 namespace sluice::encode {
 
-/// \addtogroup encode
+/// \defgroup encode Encode
+/// Write windows and readings in the formats of Prometheus, OpenMetrics, InfluxDB, StatsD and OpenTelemetry.
 /// @{
 
 /// The data to encode: a window, lifetime totals, or both. With both, the counts are those of the window, and the
