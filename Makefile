@@ -23,7 +23,8 @@ long_packages  := $(test_packages) chromium iproute2
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
 cpack_packages := $(build_packages) dpkg-dev rpm
-docs_packages  := $(build_packages) doxygen
+docs_packages  := $(build_packages) doxygen $(if $(shell command -v npm),,nodejs npm)
+docs_tools     := build/venv/docs.stamp build/node/mermaid.min.js
 
 # A cache of the compiler, where there is one; precompiled headers need these.
 launcher := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
@@ -80,7 +81,7 @@ demo: build $(if $(TELEMETRY),build/venv/test.stamp)
 	$(PYTHON) examples/demo/demo.py --module build/release/modules/mod_sluice.so \
 	  $(if $(TELEMETRY),--telemetry build/venv/bin/mod_wsgi-telemetry) $(DEMO_ARGS)
 
-test: need-test compile-tests build/venv/test.stamp build/node/statsd.stamp
+test: need-test need-docs compile-tests build/venv/test.stamp build/node/statsd.stamp $(docs_tools)
 	@tests/tools/suites.sh test
 
 test-short: need-short compile-tests build/venv/test.stamp
@@ -92,8 +93,8 @@ test-deep: need-deep compile-tests compile-others compile-asan compile-tsan comp
 
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
-test-long: need-long need-deep need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp
+test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
+           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp $(docs_tools)
 	@tests/tools/suites.sh test deep platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
@@ -104,8 +105,9 @@ test-platforms: need-platforms
 bench: need-bench compile-release compile-bench
 	$(venv) bench/report.py
 
-lint: need-lint build/venv/build.stamp
+lint: need-lint build/venv/lint.stamp
 	clang-format --dry-run -Werror $(sources)
+	$(venv) -m ruff check .
 	@cmake --preset dev -B build/lint $(told) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
 	run-clang-tidy -quiet -p build/lint
@@ -122,7 +124,7 @@ wheel: need-build build/venv/packages.stamp
 dist:
 	@tests/tools/dist.sh
 
-docs: need-docs build/venv/docs.stamp
+docs: need-docs $(docs_tools)
 	@docs/site/build.sh
 
 clean:
@@ -174,6 +176,11 @@ build/venv/packages.stamp: tests/packages/requirements.txt build/venv/build.stam
 	@$(venv) -m pip install --quiet -r $<
 	@touch $@
 
+build/venv/lint.stamp: tests/tools/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/venv: pip installs $(call asked,$<)"
+	@$(venv) -m pip install --quiet -r $<
+	@touch $@
+
 build/venv/docs.stamp: docs/requirements.txt build/venv/build.stamp
 	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$(venv) -m pip install --quiet -r $<
@@ -203,6 +210,12 @@ build/node/statsd.stamp: tests/encoders/package.json | need-test
 	@cp $< build/node/
 	@npm install --prefix build/node --ignore-scripts --no-audit --no-fund --omit=optional >build/npm.log 2>&1 || \
 	  { tail -n 20 build/npm.log >&2; exit 1; }
+	@touch $@
+
+# What draws diagrams in the documentation.
+build/node/mermaid.min.js: docs/site/mermaid.sh | need-docs
+	@echo 'sluice: build/node: npm brings mermaid'
+	@docs/site/mermaid.sh 11.17.2
 	@touch $@
 
 # CMake notices changes of its own files; a new configuration is due when what it is told changes.

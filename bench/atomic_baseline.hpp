@@ -1,6 +1,6 @@
-// The usual way without locks: one set of counters for all threads, each added to atomically. What it does not do: a
-// reader that reads one counter after another sees parts of requests, so it has no coherent windows; only the totals
-// once all threads are done are exact.
+// The usual approach without locks: one set of counters for all threads, with atomic additions. It has no coherent
+// windows, because a reader that reads one counter after another sees parts of requests. Only the totals are exact,
+// once all threads are done.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@
 
 namespace sluice::bench {
 
-/// Thread-safe, as long as each slot is used by one thread at a time. Lock-free.
+/// Counts requests with atomic additions. Thread-safe if each slot is used by one thread at a time. Lock-free.
 class AtomicRecorder {
  public:
   AtomicRecorder(std::size_t slots, Mode mode) : start_ns_(slots), mode_(mode) {}
@@ -34,7 +34,7 @@ class AtomicRecorder {
     start_ns_[slot].store(0, std::memory_order_relaxed);
   }
 
-  /// The totals, all in one slot; exact while no thread records.
+  /// Returns the totals, all in one slot. Exact while no thread records.
   [[nodiscard]] Window totals() const {
     Window window;
     window.mode = mode_;

@@ -1,6 +1,5 @@
-// A drain of 64 slots: all of them busy since the last one, and none. Beside it the floor of a busy
-// drain, a memcpy of the same banks. Between two rounds each slot records a few requests, which is
-// not measured.
+// Measures a drain of 64 slots: with requests in all of them since the last drain, and with none. The floor of a busy
+// drain is a memcpy of the same banks. Between two rounds each slot records a few requests, which is not measured.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
@@ -20,7 +19,7 @@ namespace {
 constexpr std::size_t kSlots = 64;
 constexpr std::size_t kRequestsPerSlot = 4;
 
-/// A recorder whose slots are all taken, by this thread.
+/// A recorder of which this thread has all slots.
 struct Drained {
   Recorder recorder{{.threads = kSlots, .mode = Mode::kDaemon}};
   Reader reader = recorder.add_reader();
@@ -54,7 +53,7 @@ void drain_idle(benchmark::State& state) {
       state, [] {}, [&] { drained.drain(state); });
 }
 
-/// As a drain does, it finds the banks of one epoch, then those of the other.
+/// Copies the banks of one epoch, then those of the other, in alternation as a drain reads them.
 void copy_busy(benchmark::State& state) {
   using Atomics = detail::ProductionAtomics;
   using Bank = detail::EpochBank<Atomics>;

@@ -1,4 +1,4 @@
-"""Virtual environments under build/bench for what the benchmarks take from PyPI."""
+"""Virtual environments under build/bench for the packages that the benchmarks take from PyPI."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ PYTHONS = Path(__file__).resolve().parent.parent / "build" / "pythons"
 
 
 class NoEnvironment(Exception):
-    """Says in one line why there is no environment."""
+    """The reason, in one line, why there is no environment."""
 
 
 def embedded_python() -> str:
-    """The interpreter that the module was built for: the first that the Makefile listed."""
+    """Return the interpreter that the module was built for, the first in the list of the Makefile."""
     return PYTHONS.read_text(encoding="utf-8").splitlines()[0] if PYTHONS.is_file() else "/usr/bin/python3"
 
 
 def make(folder: Path, packages: Sequence[str | Path]) -> None:
-    """Makes an environment with these arguments of `pip install`, and says so."""
+    """Create an environment with these arguments of `pip install`, and print a line about it."""
     print(f"bench: {folder}: pip installs {' '.join(str(each) for each in packages)}", flush=True)
     for command in (
         [embedded_python(), "-m", "venv", "--clear", folder],

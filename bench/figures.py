@@ -17,13 +17,13 @@ from matplotlib import pyplot  # noqa: E402  (after the choice of the backend)
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.ticker import FuncFormatter  # noqa: E402
 
-# No letters as paths, no random identifiers and no date: a file changes only when its figures do.
+# Without glyphs as paths, random identifiers and a date, a file changes only when its figures do.
 matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "sluice", "font.size": 10})
 
 
 @dataclass(frozen=True)
 class Line:
-    prefix: str  # of the rows, whose names end in the place on the axis
+    prefix: str  # prefix of the names of rows, which end in the position on the axis
     label: str
     colour: str
 
@@ -34,7 +34,7 @@ class Plot:
     title: str
     across: str
     lines: Sequence[Line]
-    zero: bool = False  # 0 has a place on the axis
+    zero: bool = False  # whether the axis includes 0
 
 
 PLOTS = [
@@ -82,23 +82,23 @@ def series(report: dict, prefix: str) -> tuple[list[int], list[float]]:
     for row in report["rows"]:
         if match := re.fullmatch(rf"{prefix}_(\d+)", row["name"]):
             found[int(match[1])] = row["value"]
-    return sorted(found), [found[place] for place in sorted(found)]
+    return sorted(found), [found[position] for position in sorted(found)]
 
 
 def draw(plot: Plot, report: dict) -> pyplot.Figure:
     figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
     for line in plot.lines:
-        places, values = series(report, line.prefix)
-        axes.plot(places, values, marker="o", markersize=4, color=line.colour, label=line.label)
+        positions, values = series(report, line.prefix)
+        axes.plot(positions, values, marker="o", markersize=4, color=line.colour, label=line.label)
     axes.set_title(plot.title, loc="left")
     axes.set_xlabel(plot.across)
-    places = series(report, plot.lines[0].prefix)[0]
+    positions = series(report, plot.lines[0].prefix)[0]
     if plot.zero:
         axes.set_xscale("symlog", linthresh=1, linscale=0.5)
         axes.set_xlim(left=-0.2)
     else:
         axes.set_xscale("log")
-    axes.set_xticks(places, minor=False)
+    axes.set_xticks(positions, minor=False)
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(FuncFormatter(count))
     logarithmic_time(axes, report, plot)
@@ -115,7 +115,7 @@ def draw(plot: Plot, report: dict) -> pyplot.Figure:
 
 
 def logarithmic_time(axes: Axes, report: dict, plot: Plot) -> None:
-    """A decade above and below at least, so that what is flat looks flat."""
+    """Extend the axis to a decade above and below at least, so that a flat line looks flat."""
     values = [value for line in plot.lines for value in series(report, line.prefix)[1]]
     axes.set_yscale("log")
     low, high = 10 ** floor_decade(min(values)), 10 ** (floor_decade(max(values)) + 1)

@@ -1,6 +1,5 @@
-// The floor: what it costs to keep the same numbers in a program that has one thread and no reader. The recorder's own
-// additions without what goes on between threads; written the plain way, field by field, they take longer than a
-// record.
+// The floor: the cost of the same numbers in a program that has one thread and no reader. It uses the recorder's
+// additions without any synchronization, because plain code that adds field by field takes longer than a record.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +13,7 @@
 
 namespace sluice::bench {
 
-/// Counts of one thread, or of several that take turns. Not thread-safe.
+/// Counts of one thread at a time. Not thread-safe.
 class PlainCounts {
  public:
   void add(const Completion& done, std::uint64_t duration_ns, Mode mode) noexcept {
@@ -22,7 +21,7 @@ class PlainCounts {
     sums_.add(done, duration_ns, phases_of(mode));
   }
 
-  /// Adds the counts to a window, and what is kept by slot to its slot's share.
+  /// Adds the counts to a window, and those that are kept by slot to one slot.
   void add_to(Window& window, SlotWindow& slot) const noexcept {
     window.request_count += count_;
     slot.completed += count_;
@@ -35,15 +34,15 @@ class PlainCounts {
   detail::Bank<detail::RelaxedCounter> sums_;
 };
 
-/// Two of them that change places, so that one is read while the other is added to.
+/// Two sets of counts that alternate, so that one is read while the other is added to.
 class SwappedCounts {
  public:
   void add(const Completion& done, std::uint64_t duration_ns, Mode mode) noexcept {
     counts_[now_].add(done, duration_ns, mode);
   }
-  /// All that a lock has to be held for in a drain.
+  /// Swaps the two sets. The only part of a drain that needs a lock.
   void swap() noexcept { now_ ^= 1; }
-  /// What was added up to the last swap. One caller at a time, before the next swap.
+  /// Returns the counts up to the last swap. One caller at a time, before the next swap.
   void move_to(Window& window, SlotWindow& slot) noexcept {
     counts_[now_ ^ 1].add_to(window, slot);
     counts_[now_ ^ 1] = {};
@@ -54,7 +53,7 @@ class SwappedCounts {
   std::size_t now_ = 0;
 };
 
-/// One slot's requests in one window that never ends. Not thread-safe.
+/// The requests of one slot in one window that never ends. Not thread-safe.
 class Floor {
  public:
   explicit Floor(Mode mode) : mode_(mode) {}
@@ -68,7 +67,7 @@ class Floor {
     start_ns_ = 0;
   }
 
-  /// Counts only; times and resources are left out.
+  /// Returns the counts, without times and resources.
   [[nodiscard]] Window window() const {
     Window window;
     window.mode = mode_;
@@ -79,7 +78,7 @@ class Floor {
   }
 
  private:
-  std::uint64_t start_ns_ = 0;  ///< Of the request in flight; 0: idle.
+  std::uint64_t start_ns_ = 0;  ///< Start of the request in flight; 0 when idle.
   std::uint64_t busy_ns_ = 0;
   PlainCounts counts_;
   Mode mode_;

@@ -1,5 +1,5 @@
-// How the costs grow: a drain with the number of slots and with the number of requests in the window, a record with the
-// number of threads. Each has its argument in its name.
+// Measures how costs grow: of a drain with the number of slots and of requests in the window, of a record with the
+// number of threads. The argument is part of a benchmark's name.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kThreads = 64;
 
-/// A recorder whose slots are all taken, by this thread.
+/// A recorder of which this thread has all slots.
 struct Drained {
   Recorder recorder;
   Reader reader;
@@ -33,7 +33,7 @@ struct Drained {
   }
 };
 
-/// A drain of so many slots, each of which has recorded since the last one.
+/// Measures a drain of so many slots, each of which has recorded since the last drain.
 void drain_by_slots(benchmark::State& state) {
   const Workload requests;
   Drained drained(static_cast<std::size_t>(state.range(0)));
@@ -44,14 +44,14 @@ void drain_by_slots(benchmark::State& state) {
   time_second(state, serve, [&] { drained.drain(state); });
 }
 
-/// The same, none of which has.
+/// Measures a drain of so many slots, none of which has recorded since the last drain.
 void idle_drain_by_slots(benchmark::State& state) {
   Drained drained(static_cast<std::size_t>(state.range(0)));
   time_second(
       state, [] {}, [&] { drained.drain(state); });
 }
 
-/// A drain of 8 slots that have recorded so many requests together.
+/// Measures a drain of 8 slots that have recorded so many requests together.
 void drain_by_requests(benchmark::State& state) {
   constexpr std::size_t kSlots = 8;
   const Workload requests;
@@ -89,7 +89,7 @@ void locked_by_threads(benchmark::State& state) {
   }
 }
 
-// Iterations are given where preparing one takes much longer than what is measured.
+// The number of iterations is fixed where preparing one takes much longer than the measured part.
 BENCHMARK(drain_by_slots)->RangeMultiplier(4)->Range(1, 1024)->Iterations(60)->UseManualTime();
 BENCHMARK(idle_drain_by_slots)->RangeMultiplier(4)->Range(1, 1024)->Iterations(60)->UseManualTime();
 BENCHMARK(drain_by_requests)->Arg(0)->RangeMultiplier(10)->Range(1, 100'000)->Iterations(20)->UseManualTime();

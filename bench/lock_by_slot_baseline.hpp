@@ -1,6 +1,7 @@
-// The best that locks can do: one for each slot, which only its thread and a drain ever take. Twice a request, so that
-// a drain sees it in flight. What it does not do: a drain takes the locks one after another, so a window is no cut at
-// one instant, and a thread that was stopped while it holds one stops the drain.
+// The best case with locks: one lock for each slot, which only its thread and a drain ever lock. A request locks it
+// twice, so that a drain sees the request in flight. Two things are worse than in the recorder: a drain locks one slot
+// after another, so its windows are not consistent cuts, and a thread that is stopped while it holds a lock stops the
+// drain.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,8 @@
 
 namespace sluice::bench {
 
-/// Thread-safe, as long as each slot is used by one thread at a time. A drain blocks.
+/// Counts requests behind a lock for each slot. Thread-safe if each slot is used by one thread at a time. A drain
+/// blocks.
 class LockBySlotRecorder {
  public:
   LockBySlotRecorder(std::size_t slots, Mode mode) : slots_(slots), listed_(slots), mode_(mode) {}
@@ -35,7 +37,7 @@ class LockBySlotRecorder {
     slot.start_ns = 0;
   }
 
-  /// The counts since the last drain. One caller at a time.
+  /// Returns the counts since the last drain. One caller at a time.
   void drain(std::uint64_t now_ns, Window& window) {
     window.mode = mode_;
     window.slots.clear();
@@ -47,7 +49,7 @@ class LockBySlotRecorder {
  private:
   struct alignas(2 * detail::kLine) Slot {
     std::mutex mutex;
-    std::uint64_t start_ns = 0;  ///< 0: idle.
+    std::uint64_t start_ns = 0;  ///< Start of the request in flight; 0 when idle.
     std::uint64_t busy_since_ns = 0;
     std::uint64_t busy_ns = 0;
     SwappedCounts counts;

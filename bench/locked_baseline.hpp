@@ -1,13 +1,14 @@
-// The mutex baseline: the same numbers, in the same windows, kept by all threads in one place behind one lock that a
-// request takes as often as in the reference (mod_wsgi 6.1.1, its monitor lock). There a request takes it four times:
+// The mutex baseline: the same numbers, in the same windows, kept for all threads behind one lock. A request takes the
+// lock as often as in the reference, which is mod_wsgi 6.1.1 with its monitor lock: four times.
 //
 //   begin   the integral of busy time over threads, the number of requests in flight, the slot's start
 //   enter   the slot's start of the application
 //   finish  the phases (sum, extremes, bucket), the counters, the status classes
 //   leave   the slot's own sums, the integral again, the totals; the slot is idle
 //
-// Left out, in favour of the baseline: the clock is not read inside the lock (the reference does, four times), nothing
-// is kept for its records of slow requests, and the thread's place is a parameter instead of a thread-specific key.
+// Some work of the reference is left out, in favour of the baseline: the clock is not read inside the lock (the
+// reference does this four times), records of slow requests are not kept, and the slot is a parameter instead of a
+// thread-specific key.
 #pragma once
 
 #include <algorithm>
@@ -25,13 +26,13 @@
 
 namespace sluice::bench {
 
-/// The arithmetic of the recorder.
+/// Counters with the arithmetic of the recorder.
 class WholeMicroseconds {
  public:
   void add(const Completion& done, const Window& window) noexcept { counts_.add(done, 0, window.mode); }
   void swap() noexcept { counts_.swap(); }
   void move_to(Window& window) noexcept {
-    SlotWindow of_all;  // kept by slot beside it
+    SlotWindow of_all;  // for all slots together; each slot has one, too
     counts_.move_to(window, of_all);
   }
 
@@ -39,7 +40,7 @@ class WholeMicroseconds {
   SwappedCounts counts_;
 };
 
-/// A quarter of an octave from 1/128 ms on: its first bucket, and the bound inside it, which is the last of that.
+/// A quarter of an octave from 1/128 ms on: its first bucket, and the bound inside it, which ends that bucket.
 struct Cell {
   std::size_t first;
   double inclusive_ms;
@@ -59,8 +60,8 @@ inline constexpr auto kCells = [] {
   return cells;
 }();
 
-/// The arithmetic of the reference: sums of seconds as floating point, buckets by frexp(), 32-bit counts. The buckets
-/// are those of the recorder, of which the reference has 65.
+/// Counters with the arithmetic of the reference: floating-point sums of seconds, buckets by frexp(), 32-bit counts.
+/// The buckets are those of the recorder; the reference has 65 of them.
 class Seconds {
  public:
   void add(const Completion& done, Window& window) noexcept {
@@ -107,7 +108,7 @@ class Seconds {
       ++buckets[bucket_of(seconds * 1e3)];
     }
 
-    /// Sums of seconds carry rounding, so that a duration on a boundary may fall on either side.
+    /// Returns the bucket of a duration. Because of rounding, a duration on a boundary may fall on either side.
     static std::size_t bucket_of(double ms) noexcept {
       if (ms < kFirstMs) return 0;
       if (ms >= kLastMs) return BucketLayout::kBuckets - 1;
@@ -122,7 +123,8 @@ class Seconds {
   std::size_t now_ = 0;
 };
 
-/// Thread-safe, as long as each slot is used by one thread at a time. Everything blocks. One drain at a time.
+/// Counts requests behind one lock. Thread-safe if each slot is used by one thread at a time. All members block. One
+/// drain at a time.
 template <class Arithmetic>
 class BasicLockedRecorder {
  public:
@@ -139,7 +141,7 @@ class BasicLockedRecorder {
     slots_[slot] = {.start_ns = now_ns, .busy_since_ns = now_ns};
   }
 
-  /// The application is entered.
+  /// Sets the time at which the application was entered.
   void enter(std::size_t slot, std::uint64_t now_ns) noexcept {
     const std::lock_guard lock(mutex_);
     slots_[slot].application_start_ns = now_ns;
@@ -150,25 +152,25 @@ class BasicLockedRecorder {
     leave(slot, done, now_ns);
   }
 
-  /// The window since the last drain, without wall-clock times and CPU times. Readings of the process and of the sums
-  /// are taken outside the lock, as the recorder keeps them away from its writers.
+  /// Returns the window since the last drain, without wall-clock times and CPU times. Reads resources and adds sums
+  /// outside the lock, because the recorder does these away from its writers, too.
   void drain(std::uint64_t now_ns, Window& window) {
     cut(now_ns, window);
     sums_.move_to(window);
     window.resources = probe_.read();
   }
 
-  /// Busy time of all threads up to the last request that began or ended.
+  /// Returns the busy time of all threads up to the last request that began or ended.
   [[nodiscard]] std::uint64_t busy_ns() const noexcept { return busy_ns_; }
 
  private:
   struct InFlight {
-    std::uint64_t start_ns = 0;       ///< 0: idle.
-    std::uint64_t busy_since_ns = 0;  ///< The start, or the last cut.
+    std::uint64_t start_ns = 0;       ///< Start of the request in flight; 0 when idle.
+    std::uint64_t busy_since_ns = 0;  ///< Its start, or the last cut.
     std::uint64_t application_start_ns = 0;
   };
 
-  /// An instant that was read before the lock was taken may lie before one that is in there.
+  /// Adds busy time up to an instant. Ignores an instant in the past, which was read before the lock was taken.
   static std::uint64_t span_ns(std::uint64_t from_ns, std::uint64_t to_ns) noexcept {
     return to_ns > from_ns ? to_ns - from_ns : 0;
   }
@@ -220,7 +222,7 @@ class BasicLockedRecorder {
   Window window_;
   std::vector<InFlight> slots_;
   std::uint64_t cut_ns_;
-  std::uint64_t integrated_ns_;  ///< Up to when busy_ns_ counts.
+  std::uint64_t integrated_ns_;  ///< Instant up to which busy_ns_ counts.
   std::uint64_t busy_ns_ = 0;
   std::uint64_t active_ = 0;
   std::uint64_t total_ = 0;

@@ -1,4 +1,4 @@
-// Runs the benchmarks and says with their results what was measured.
+// Runs the benchmarks and adds to their results which compiler was used.
 #include <benchmark/benchmark.h>
 
 #include <thread>
@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("compiler", "g++ " __VERSION__);
 #endif
   benchmark::AddCustomContext("barrier", sluice::Recorder({}).asymmetric() ? "membarrier" : "fence");
-  // The C library takes locks without atomic instructions until a second thread has been started.
+  // The C library locks without atomic instructions until a second thread has been started.
   std::thread([] {}).join();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -1,4 +1,4 @@
-"""Plots of how the costs grow, drawn from a report by matplotlib in an environment of its own."""
+"""Draws plots of a report with matplotlib, in a virtual environment."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ HERE = Path(__file__).resolve().parent
 
 
 class PlotError(Exception):
-    """Says in one line why there are no plots."""
+    """The reason, in one line, why there are no plots."""
 
 
 def draw(report: Path, build: Path, copies: Path | None) -> None:
-    """Writes the plots of a report to `build`/plots, and to the folder of copies if there is one."""
+    """Write the plots of a report to `build`/plots, and to the folder of copies if there is one."""
     environment = build / "plotting"
     requirements = HERE / "requirements.txt"
     made_of = environment / "requirements.txt"

@@ -1,7 +1,7 @@
-// The peer: prometheus-cpp, the client library that a C++ server would most likely use. Eight histograms with the same
-// bounds and six counters a request: status class, waits, bytes and calls of input and output. What it does not do: no
-// smallest and largest duration, nothing by slot (completed, busy and CPU time), no requests in flight, and a scrape
-// reads one metric after another, so that its windows are not coherent.
+// The peer: prometheus-cpp, the client library that a C++ server would most likely use. A request updates eight
+// histograms with the same bounds and six counters: status class, waits, bytes and calls of input and output. It has no
+// shortest and longest duration, nothing by slot (completed, busy and CPU time) and no requests in flight. A scrape
+// reads one metric after another, so its windows are not coherent.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -22,7 +22,7 @@
 
 namespace sluice::bench {
 
-/// Thread-safe. Histograms lock, counters loop on a compare-and-swap.
+/// Counts requests with prometheus-cpp. Thread-safe: histograms lock, counters loop on a compare-and-swap.
 class PrometheusRecorder {
  public:
   PrometheusRecorder() {
@@ -55,7 +55,7 @@ class PrometheusRecorder {
     output_writes_->Increment(static_cast<double>(done.output_writes));
   }
 
-  /// What a scrape shows, as far as it goes.
+  /// Returns a window with the numbers that a scrape has.
   [[nodiscard]] Window totals() const {
     Window window;
     window.mode = Mode::kDaemon;
@@ -82,7 +82,8 @@ class PrometheusRecorder {
   }
 
  private:
-  /// Its intervals are closed above, those of BucketLayout below. Durations are whole, so half of one settles it.
+  /// Returns the bounds. Buckets of prometheus-cpp include their upper bound, those of BucketLayout their lower bound.
+  /// Durations are whole microseconds, so bounds that are half a microsecond lower are equivalent.
   static prometheus::Histogram::BucketBoundaries bounds() {
     prometheus::Histogram::BucketBoundaries bounds;
     for (std::size_t b = 1; b < BucketLayout::kBuckets; ++b) {

@@ -1,6 +1,6 @@
-// One whole request, begun and finished, recorded by each way of keeping the numbers. Instants are
-// given, so no clock is in the timed loops. With two threads the time is wall time per record of
-// both, and the CPU time that of one record.
+// Measures one whole request, begun and finished, with the recorder and with each baseline. Instants are given, so the
+// timed loops read no clock. With two threads the wall time is that per record of both, and the CPU time that of one
+// record.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kThreads = 64;
 
-/// `serve(done, start_ns, stop_ns)` records one request.
+/// Measures `serve(done, start_ns, stop_ns)`, which records one request.
 template <class Serve>
 void repeat(benchmark::State& state, Serve serve) {
   const Workload requests;
@@ -45,7 +45,7 @@ void record(benchmark::State& state) {
   });
 }
 
-/// What `record` comes to, in a slot of its own with the buckets of a layout.
+/// Measures record() alone, in a slot with the buckets of a layout.
 template <class Layout>
 void record_in(benchmark::State& state) {
   using Atomics = detail::ProductionAtomics;
@@ -56,14 +56,14 @@ void record_in(benchmark::State& state) {
       .slot = slot.get(), .epoch = &epoch, .uncollected = &uncollected, .phases = kPhases};
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     slot->begin(start_ns);
-    benchmark::ClobberMemory();  // as if a request were in between
+    benchmark::ClobberMemory();  // as if a request ran in between
     detail::record<detail::AsymmetricFence>(target, start_ns, stop_ns, done);
   });
 }
 
 void record_fine_buckets(benchmark::State& state) { record_in<BucketLayout>(state); }
 
-/// In the entries of the Python dict and no others.
+/// Measures record() with the bounds of the Python dict alone.
 void record_coarse_buckets(benchmark::State& state) { record_in<BucketLayoutOf<bounds::kQuarterOctaves>>(state); }
 
 void floor(benchmark::State& state) {
@@ -71,7 +71,7 @@ void floor(benchmark::State& state) {
   benchmark::DoNotOptimize(&floor);
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     floor.begin(start_ns);
-    benchmark::ClobberMemory();  // the start is kept in memory, as if a request were in between
+    benchmark::ClobberMemory();  // keeps the start in memory, as if a request ran in between
     floor.finish(done, stop_ns);
   });
 }

@@ -1,4 +1,4 @@
-"""Runs the benchmarks and says how they compare.
+"""Runs the benchmarks and prints how they compare.
 
 The repetitions of all benchmarks alternate in one run, in random order, so that what else the machine does hits
 everything alike; each figure is the median of its repetitions. Prints a table and writes the same as JSON.
@@ -25,11 +25,11 @@ GROWTH_REPETITIONS = 5
 
 
 class ReportError(Exception):
-    """Says in one line why there is no report."""
+    """The reason, in one line, why there is no report."""
 
 
 def run(binary: Path, names: str, repetitions: int, seconds: float) -> dict:
-    """What Google Benchmark writes of one run of the benchmarks of these names, a regular expression or "-" and one."""
+    """Return the output of one run of Google Benchmark for a filter: a regular expression, or "-" and one."""
     if not binary.is_file():
         raise ReportError(f"{binary} is missing; `make bench` builds it")
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def run(binary: Path, names: str, repetitions: int, seconds: float) -> dict:
 
 
 def samples(results: dict, row: Row) -> list[float]:
-    """The figure of each repetition that counts, or of all if none does."""
+    """Return the figure of each repetition that counts, or of all if none does."""
     found, counting = [], []
     for each in results["benchmarks"]:
         if each["run_type"] != "iteration" or each["threads"] != row.threads:
@@ -87,7 +87,7 @@ def machine(context: dict) -> dict:
 
 
 def commit() -> str:
-    """Of the tree that was measured, with a mark if it has changes; empty outside a repository or without git."""
+    """Return the commit that was measured, marked if the tree has changes; empty outside a repository or without git."""
     describe = ["git", "describe", "--always", "--dirty"]
     try:
         done = subprocess.run(describe, cwd=BUILD.parent.parent, capture_output=True, text=True, check=False)
@@ -108,7 +108,7 @@ def cpu_model() -> str:
 
 
 def make_report(context: dict, of_row: dict[str, list[float]]) -> dict:
-    """The report on the rows that were measured; `context` is what Google Benchmark says of the machine."""
+    """Return the report on the measured rows. `context` is the description of the machine by Google Benchmark."""
     medians = {name: statistics.median(values) for name, values in of_row.items()}
     known = [*CORE_ROWS, *SERVER_ROWS, *GROWTH_ROWS]
     return {
@@ -140,7 +140,7 @@ def print_report(report: dict, of_row: dict[str, list[float]]) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> tuple[dict, dict[str, list[float]]]:
-    """What Google Benchmark says of the machine, and the samples of each row."""
+    """Return the description of the machine by Google Benchmark, and the samples of each row."""
     binary, seconds = arguments.binary, arguments.seconds
     results = run(binary, f"-{GROWTH_FILTER}", arguments.repetitions, seconds)
     of_row = {row.name: samples(results, row) for row in CORE_ROWS}

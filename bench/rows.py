@@ -1,4 +1,4 @@
-"""The rows and the ratios of the report: where each figure comes from and what is aimed at."""
+"""The rows and the ratios of the report: the source of each figure and the aim of each ratio."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of the C++ benchmarks: the field of those whose name, arguments included, begins so. `parallel`: of
-    repetitions in which the threads ran at the same time; where others take the processors, they do by turns, and
-    nothing is contended."""
+    """A figure of the C++ benchmarks: a field of those whose name, arguments included, begins with a text. `parallel`:
+    only repetitions in which the threads ran at the same time count, because on a busy machine threads run in turns and
+    do not contend."""
 
     name: str
     benchmark: str
@@ -32,24 +32,24 @@ class Ratio:
     name: str
     over: str
     under: str
-    aim: str = ""  # "<=" or ">="; none for what only explains another ratio
+    aim: str = ""  # "<=" or ">="; none for a ratio that only explains another one
     limit: float = 0.0
 
     def judge(self, value: float) -> str:
-        """The aim, and whether it is reached."""
+        """The aim, and whether it is met."""
         if not self.aim:
             return ""
         reached = value <= self.limit if self.aim == "<=" else value >= self.limit
         return f"{self.aim} {self.limit:g}  {'reached' if reached else 'missed'}"
 
 
-# CPU time over wall time from which on two threads count as having run at the same time.
+# Two threads have run at the same time if their CPU time over wall time is at least this.
 PARALLEL = 1.5
 
 
 def both(name: str) -> list[Row]:
-    """On one thread CPU time is the time that is not taken by others. Threads that wait for one another need wall
-    time, which is per record of both."""
+    """On one thread the figure is CPU time, which excludes other programs. Threads that wait for one another need wall
+    time, which is that per record of both."""
     return [Row(f"{name}_1t", name, "cpu_time"), Row(f"{name}_2t", name, "real_time", threads=2, parallel=True)]
 
 

@@ -1,5 +1,5 @@
-// A whole scrape: all that the processes of a server have counted, read from the memory that they share and written as
-// text. 64 processes of 25 threads each, of which every one has served in both banks of its slot.
+// Measures a whole scrape: the counts of all processes of a server are read from the memory that they share and written
+// as text. There are 64 processes of 25 threads, each of which has served in both banks of its slot.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
@@ -21,7 +21,7 @@ constexpr std::size_t kThreads = 25;
 constexpr std::size_t kRequestsPerSlot = 8;
 constexpr std::size_t kRegionBytes = std::size_t{256} << 20U;
 
-/// Recorders of this process in the regions of as many others, each with this process's entry in /proc.
+/// A server that is simulated by recorders of this process in the regions of 64 others.
 class Server {
  public:
   Server() : registry_(*state_) {
@@ -76,7 +76,7 @@ void scrape(benchmark::State& state) {
   }
 }
 
-/// The reading alone.
+/// Measures the reading without the text.
 void read_registry(benchmark::State& state) {
   const Server server;
   for (auto _ : state) {

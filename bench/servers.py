@@ -45,7 +45,7 @@ MIB = bytes(1 << 20)
 
 
 def median_us(call, number):
-    """Of a call, the median time of so many."""
+    """Return the median time of so many calls in microseconds."""
     times = []
     for _ in range(number):
         start = time.perf_counter_ns()
@@ -56,12 +56,12 @@ def median_us(call, number):
 
 def application(environ, start_response):
     body = b"Hello World!"
-    _, place, *names = environ["PATH_INFO"].split("/") + [""]
-    if place in ("call", "calls"):
-        body = str(median_us(getattr(mod_wsgi, names[0]), 1 if place == "call" else 200)).encode()
-    elif place == "download":
+    _, action, *names = environ["PATH_INFO"].split("/") + [""]
+    if action in ("call", "calls"):
+        body = str(median_us(getattr(mod_wsgi, names[0]), 1 if action == "call" else 200)).encode()
+    elif action == "download":
         body = MIB
-    elif place == "upload":
+    elif action == "upload":
         body = str(len(environ["wsgi.input"].read())).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
@@ -130,7 +130,7 @@ THEIRS = Server(reference=True)
 OUR_DAEMON = Server(daemon=True)
 THEIR_DAEMON = Server(reference=True, daemon=True)
 
-# A round does all of these, each round in the other direction.
+# A round runs all of these; every second round runs them in reverse order.
 LOADS = [
     Load("static_rps", OURS, "/static.txt"),
     Load("embedded_rps", OURS),
@@ -149,11 +149,11 @@ LOADS = [
 
 
 class ServerError(Exception):
-    """Says in one line why nothing can be measured."""
+    """The reason, in one line, why nothing can be measured."""
 
 
 def reference_module(build: Path) -> Path:
-    """The shared object of the reference, built on first use."""
+    """Return the shared object of the reference, after building it on first use."""
     environment = build / "reference"
     program = environment / "bin" / "mod_wsgi-express"
     if not program.exists():
@@ -167,7 +167,7 @@ def reference_module(build: Path) -> Path:
 
 @contextmanager
 def running(server: Server, module: Path) -> Iterator[str]:
-    """The server, started; gives its host and port."""
+    """Start the server; return its host and port."""
     root = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -236,14 +236,14 @@ def get(connection: http.client.HTTPConnection, path: str) -> bytes:
 
 
 def call_us(address: str, call: str) -> float:
-    """Of one call among many without a request in between, measured in the application."""
+    """Return the time of one call among many without a request in between, measured in the application."""
     connection = http.client.HTTPConnection(address, timeout=30)
     with closing(connection):
         return float(get(connection, f"/app/calls/{call}"))
 
 
 def busy_call_us(address: str, call: str) -> float:
-    """The median of calls between which requests are served, by all threads."""
+    """Return the median time of calls between which all threads serve requests."""
     connection = http.client.HTTPConnection(address, timeout=30)
     times = []
     with closing(connection):
@@ -255,7 +255,7 @@ def busy_call_us(address: str, call: str) -> float:
 
 
 def measure(build: Path, rounds: int, seconds: int) -> dict[str, list[float]]:
-    """The samples of each row."""
+    """Return the samples of each row."""
     if not MODULE.is_file():
         raise ServerError(f"{MODULE} is missing; `make bench` builds it")
     modules = {False: MODULE, True: reference_module(build)}

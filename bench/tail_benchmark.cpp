@@ -1,5 +1,5 @@
-// How long the slowest records take while a reader drains without pause. Each sample reaches from
-// one clock reading to the next, so it holds one record and one reading.
+// Measures the slowest records while a reader drains without pause. A sample is the time between two readings of the
+// clock, with one record in between.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -19,14 +19,14 @@ namespace {
 
 constexpr std::size_t kSamples = 200'000;
 
-/// The span that 9,999 of 10,000 do not exceed.
-double p9999(std::vector<std::uint64_t>& spans) {
-  const auto nth = spans.begin() + static_cast<std::ptrdiff_t>(spans.size() * 9'999 / 10'000);
-  std::nth_element(spans.begin(), nth, spans.end());
+/// Returns the duration that 9,999 of 10,000 samples do not exceed.
+double p9999(std::vector<std::uint64_t>& durations) {
+  const auto nth = durations.begin() + static_cast<std::ptrdiff_t>(durations.size() * 9'999 / 10'000);
+  std::nth_element(durations.begin(), nth, durations.end());
   return static_cast<double>(*nth);
 }
 
-/// `serve(done, start_ns, stop_ns)` records one request, `drain()` runs on another thread.
+/// Measures `serve(done, start_ns, stop_ns)`, which records one request, while `drain()` runs on another thread.
 template <class Serve, class Drain>
 void sample(benchmark::State& state, Serve serve, Drain drain) {
   const Workload requests;

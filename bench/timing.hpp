@@ -7,7 +7,7 @@
 
 namespace sluice::bench {
 
-/// Runs `prepare()` and then `measured()` each time; the time of the second alone counts.
+/// Runs `prepare()` and `measured()` in each iteration. Only the time of `measured()` counts.
 template <class Prepare, class Measured>
 void time_second(benchmark::State& state, Prepare prepare, Measured measured) {
   for (auto _ : state) {

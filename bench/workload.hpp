@@ -1,5 +1,5 @@
-// The requests that every benchmark records, the same in each run: a host in daemon mode, so that
-// all phases are in use, with durations from a tenth of a millisecond to seconds.
+// The requests that every benchmark records, the same in each run. The host is in daemon mode, so that all phases are
+// in use; durations are from a tenth of a millisecond to seconds.
 #pragma once
 
 #include <array>
@@ -11,11 +11,10 @@
 
 namespace sluice::bench {
 
-/// Few enough to stay in the nearest cache beside what is measured, too many for the branches to
-/// repeat soon.
+/// Number of requests: few enough for the first-level cache, and too many for branch prediction to learn.
 inline constexpr std::size_t kRequests = 64;
 
-/// Where the given instants begin.
+/// The first instant.
 inline constexpr std::uint64_t kStartNs = 1'000'000'000;
 
 class Workload {

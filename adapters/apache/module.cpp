@@ -2,16 +2,16 @@
 #include <http_connection.h>
 #include <mpm_common.h>
 
-#include "adapters/apache/child.hpp"
-#include "adapters/apache/config.hpp"
-#include "adapters/apache/daemons.hpp"
-#include "adapters/apache/directives.hpp"
-#include "adapters/apache/handler.hpp"
-#include "adapters/apache/metrics_handler.hpp"
-#include "adapters/apache/paths.hpp"
-#include "adapters/apache/process_registry.hpp"
-#include "adapters/apache/server.hpp"
-#include "adapters/apache/status_section.hpp"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/directives.hpp"
+#include "adapters/apache/metrics/metrics_handler.hpp"
+#include "adapters/apache/metrics/status_section.hpp"
+#include "adapters/apache/request/child.hpp"
+#include "adapters/apache/request/handler.hpp"
+#include "adapters/apache/request/paths.hpp"
+#include "adapters/apache/server/server.hpp"
+#include "adapters/apache/supervision/daemons.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -27,7 +27,7 @@ int name_in_server_header(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec
 }
 
 void register_hooks(apr_pool_t*) {
-  // The modules that map URLs to files in general come first, those that do it for the rest of the URLs after.
+  // mod_alias comes first, and the modules that map the remaining URLs come after.
   static const char* const before[] = {"mod_alias.c", nullptr};
   static const char* const after[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
   ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
@@ -56,7 +56,7 @@ module AP_MODULE_DECLARE_DATA wsgi_module = {
     MODULE_MAGIC_NUMBER_MAJOR,
     MODULE_MAGIC_NUMBER_MINOR,
     -1,
-    "mod_wsgi.c",  // what configurations ask for with <IfModule>
+    "mod_wsgi.c",  // the name in <IfModule>
     nullptr,
     nullptr,
     MODULE_MAGIC_COOKIE,

@@ -1,5 +1,5 @@
-# What the module needs beside the bindings: Apache's headers, libaprutil, and a Python with a shared library. Sets
-# APACHE_INCLUDES, APACHE_FLAGS, APRUTIL_* and SLUICE_LIBPYTHON.
+# The requirements of the module beside those of the bindings: Apache's headers, libaprutil, and a Python with a shared
+# library. Sets APACHE_INCLUDES, APACHE_FLAGS, APRUTIL_* and SLUICE_LIBPYTHON.
 
 include(${PROJECT_SOURCE_DIR}/bindings/requirements.cmake)
 set(SLUICE_LIBPYTHON "${python_library}")

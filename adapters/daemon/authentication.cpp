@@ -35,7 +35,7 @@ bool KeyRing::add_generation() noexcept {
   }
   ++newest_;
   keys_[newest_ % kGenerations] = key;
-  ::explicit_bzero(&key, sizeof key);  // processes of other groups inherit this stack
+  ::explicit_bzero(&key, sizeof key);  // because processes of other groups inherit this stack
   return true;
 }
 

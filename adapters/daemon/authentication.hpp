@@ -1,8 +1,8 @@
-// The proof that a request was passed on by the server's own handler: a message authentication code (SipHash-2-4) over
-// the head, made with a key that only the server's processes and the processes of one group have.
+// Authentication of requests: a message authentication code (SipHash-2-4) over the head of a request proves that the
+// server's own handler sent it. Only the server's processes and the processes of one group have the key.
 //
-// The parent draws a key for each generation of its configuration and hands it down by inheritance. A key is never
-// written to a file, to the environment or to a log.
+// The server's parent draws a key for each generation of the configuration, and its child processes inherit the key. A
+// key is never written to a file, to the environment or to a log.
 #pragma once
 
 #include <array>
@@ -17,32 +17,35 @@ struct RequestKey {
   std::array<unsigned char, 16> bytes;
 };
 
-/// The keys of the last generations of one group. Plain memory: all zeros is a ring without keys, a copy is a ring of
-/// its own, and overwriting it with zeros removes the keys. Not thread-safe; nobody changes a ring that requests use.
+/// The keys of the last generations of one group. Plain memory: all zeros is a ring without keys, a copy is an
+/// independent ring, and overwriting it with zeros removes the keys. Not thread-safe; a ring that requests use does not
+/// change.
 class KeyRing {
  public:
-  /// Requests of older generations are refused. A process that is so many graceful restarts old serves its last
-  /// requests.
+  /// Requests signed with older keys are refused. A process that has survived this many graceful restarts receives no
+  /// more requests.
   static constexpr std::size_t kGenerations = 8;
 
-  /// Draws the key of the next generation from the system's random numbers. False, and unchanged, when there are none.
+  /// Draws the key of the next generation from the system's random numbers. Returns false, and leaves the ring
+  /// unchanged, when the system gives none.
   [[nodiscard]] bool add_generation() noexcept;
 
-  /// The number of the newest generation; 0 when there is none.
+  /// Returns the number of the newest generation; 0 when the ring is empty.
   [[nodiscard]] std::uint64_t newest() const noexcept { return newest_; }
 
-  /// The key of a generation; null when the ring does not have it.
+  /// Returns the key of a generation; null when the ring does not have it.
   [[nodiscard]] const RequestKey* find(std::uint64_t generation) const noexcept;
 
  private:
   std::uint64_t newest_;
-  RequestKey keys_[kGenerations];  ///< Generation g is at g modulo their number.
+  RequestKey keys_[kGenerations];  ///< The key of generation g is at index g % kGenerations.
 };
 
-/// Writes the code to its place in a payload of kRequest.
+/// Computes the code of a payload of kRequest and writes it to its place in the payload.
 void sign(const RequestKey& key, std::string& payload) noexcept;
 
-/// Whether the payload has the code that the key makes. Takes as long for a code that is nearly right as for any other.
+/// Returns true when the code in the payload is the one that the key gives. Takes the same time for every wrong code,
+/// so that the time tells an attacker nothing.
 [[nodiscard]] bool verify(const RequestKey& key, std::string_view payload) noexcept;
 
 }  // namespace sluice::daemon

@@ -12,7 +12,6 @@
 #include <climits>
 #include <cstring>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "sluice/clock.hpp"
 
@@ -29,6 +28,21 @@ absl::Status status_of(int error) {
 
 }  // namespace
 
+FrameBatch& FrameBatch::add_header(FrameType type, std::size_t size) {
+  FrameHeader& header = headers_[count_++];
+  header = frame_header(type, size);
+  parts_.push_back(bytes_of(header));
+  return *this;
+}
+
+FrameBatch& FrameBatch::add(FrameType type, absl::Span<const std::string_view> parts) {
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
+  add_header(type, size);
+  parts_.insert(parts_.end(), parts.begin(), parts.end());
+  return *this;
+}
+
 Channel::Channel(int socket, Sender peer, int silence_seconds) noexcept
     : socket_(socket),
       peer_(peer),
@@ -44,8 +58,9 @@ std::uint64_t Channel::silence_end_ns(std::uint64_t now_ns) const noexcept {
   return silence_ns_ == kNever ? kNever : now_ns + silence_ns_;
 }
 
-/// Repeats a call that signals interrupt. Makes none once the deadline has passed, because a call that finds data or
-/// room does not block, and the watcher interrupts only calls that do. Returns 0 at the end of the stream.
+/// Repeats a call that signals interrupt, until it succeeds or the deadline has passed. The deadline is checked before
+/// each call, because a call that finds data or room does not block, and the watcher interrupts only calls that block.
+/// Returns 0 at the end of the stream.
 absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t now_ns, std::uint64_t deadline_ns,
                                              absl::FunctionRef<ssize_t()> call) const {
   while (now_ns < deadline_ns) {
@@ -58,7 +73,7 @@ absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t now_ns, std::uint64_t
     }
     if (result > 0) return static_cast<std::size_t>(result);
     now_ns = monotonic_ns();
-    if (now_ns >= deadline_ns) break;  // the watcher may have shut the socket down
+    if (now_ns >= deadline_ns) break;  // because the watcher may have shut the socket down
     if (result == 0) return 0U;
     if (error != EINTR) return status_of(error);
   }
@@ -69,20 +84,20 @@ absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-  // The first call is made in any case: a deadline that is over means that it does not wait.
+  // The first call is made even after the deadline; it does not wait then.
   constexpr std::uint64_t kAtOnce = 0;
   return bounded(kAtOnce, std::min(deadline_ns, end_ns_),
                  [&]() -> ssize_t {
-                   // 1, because bounded() takes 0 for the end of a stream.
+                   // Success is 1, because bounded() treats 0 as the end of a stream.
                    return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 1 : -1;
                  })
       .status();
 }
 
-absl::Status Channel::send(absl::Span<const std::string_view> parts) {
+absl::Status Channel::send(const FrameBatch& frames) {
   constexpr std::size_t kPartsInline = 16;
   absl::InlinedVector<iovec, kPartsInline> left;
-  for (const std::string_view part : parts) {
+  for (const std::string_view part : frames.parts()) {
     if (!part.empty()) left.push_back({const_cast<char*>(part.data()), part.size()});
   }
   std::size_t first = 0;
@@ -118,7 +133,7 @@ absl::Status Channel::send_file(int descriptor, std::uint64_t offset, std::uint6
 }
 
 absl::Status Channel::fill() {
-  // Not value-initialised: that would write the whole buffer for every request.
+  // The buffer is not value-initialised, because that would write all of it for every request.
   if (buffer_ == nullptr) buffer_ = std::make_unique_for_overwrite<char[]>(kBuffer);
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == kBuffer) {
@@ -130,7 +145,7 @@ absl::Status Channel::fill() {
   const std::uint64_t deadline_ns = std::min({silence_end_ns(now_ns), frame_end_ns_, end_ns_});
   const absl::StatusOr<std::size_t> size =
       bounded(now_ns, deadline_ns, [&] { return ::recv(socket_, buffer_.get() + end_, kBuffer - end_, 0); });
-  // A Unix socket is reset only when it is closed with data that was not read; otherwise it comes to its end.
+  // The kernel resets a Unix socket only when the other end closes it with unread data; otherwise the stream ends.
   left_unread_ = absl::IsCancelled(size.status());
   if (!size.ok()) return size.status();
   if (*size == 0) return absl::CancelledError("the other end is gone");
@@ -178,9 +193,9 @@ absl::StatusOr<std::string_view> Channel::some(std::size_t size) {
   if (buffered() == 0) {
     if (absl::Status status = fill(); !status.ok()) return status;
   }
-  const std::string_view found(buffer_.get() + begin_, std::min(size, buffered()));
-  begin_ += found.size();
-  return found;
+  const std::string_view part(buffer_.get() + begin_, std::min(size, buffered()));
+  begin_ += part.size();
+  return part;
 }
 
 absl::Status Channel::read(absl::Span<char> into) {

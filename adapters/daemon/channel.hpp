@@ -1,12 +1,14 @@
-// The transport of the protocol in wire.hpp: frames over a Unix socket whose waits are bounded.
+// The transport of the protocol in wire.hpp: frames over a Unix socket. Every wait is bounded by deadlines.hpp.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,59 +18,92 @@
 
 namespace sluice::daemon {
 
-/// The header of a frame that its sender may send, with a size that it may have.
+/// The header of a received frame. The sender may send this type, and the size is within the limits of the type.
 struct Frame {
   FrameType type;
   std::uint32_t size;  ///< Bytes of payload that follow.
 };
 
-/// One end of a connection. One thread may send while another one receives.
+/// Frames that go out in one write: their headers, and views of their payloads, which outlive the batch.
+class FrameBatch {
+ public:
+  static constexpr std::size_t kFramesMax = 3;
+
+  FrameBatch() = default;
+  FrameBatch(const FrameBatch&) = delete;
+  FrameBatch& operator=(const FrameBatch&) = delete;
+
+  /// Adds a frame whose payload is `parts`, one after the other. At most kFramesMax frames fit.
+  FrameBatch& add(FrameType type, absl::Span<const std::string_view> parts);
+  FrameBatch& add(FrameType type, std::string_view payload = {}) { return add(type, {&payload, 1}); }
+  /// Adds only the header of a frame whose payload of `size` bytes is sent afterwards.
+  FrameBatch& add_header(FrameType type, std::size_t size);
+
+  /// The bytes of all frames.
+  [[nodiscard]] absl::Span<const std::string_view> parts() const noexcept { return parts_; }
+
+ private:
+  static constexpr std::size_t kPartsInline = 16;
+
+  std::array<FrameHeader, kFramesMax> headers_{};
+  std::size_t count_ = 0;
+  absl::InlinedVector<std::string_view, kPartsInline> parts_;
+};
+
+/// One end of a connection. One thread may send while another thread receives.
 ///
-/// Errors of all members: Cancelled when the other end is gone, DeadlineExceeded when a deadline has passed, DataLoss
-/// when the other end does not keep to the protocol, whatever the system says else.
+/// Errors of all members: Cancelled when the other end has closed the connection, DeadlineExceeded when a deadline has
+/// passed, DataLoss when the other end violates the protocol, and Internal with the text of errno otherwise.
 class Channel {
  public:
-  /// Takes over a blocking socket. A wait for the other end to send or to take a byte lasts `silence_seconds` at most;
-  /// 0 means no limit.
+  /// Takes ownership of a blocking socket. A wait for the other end to send or to accept a byte lasts `silence_seconds`
+  /// at most; 0 means no limit.
   Channel(int socket, Sender peer, int silence_seconds) noexcept;
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   ~Channel();
 
-  /// Every wait ends at this time of monotonic_ns(), and no call to the socket is made after it, however much data is
-  /// there.
+  /// Sets the end of the exchange, a time of monotonic_ns(). Every wait ends then, and no call to the socket is made
+  /// after it, even if data is available.
   void end_at(std::uint64_t deadline_ns) noexcept { end_ns_ = deadline_ns; }
   [[nodiscard]] bool ended() const noexcept;
 
-  /// Connects the socket; waits while the backlog of the listener is full, at most until the deadline. Blocks.
+  /// Connects the socket. Blocks while the backlog of the listener is full, at most until the deadline.
   absl::Status connect(const char* path, std::uint64_t deadline_ns);
 
-  /// Sends all parts in one go. Blocks.
-  absl::Status send(absl::Span<const std::string_view> parts);
+  /// Sends the frames in one write, as far as the socket takes them. Blocks.
+  absl::Status send(const FrameBatch& frames);
+  /// Sends one frame. Blocks.
+  absl::Status send(FrameType type, std::string_view payload = {}) { return send(FrameBatch().add(type, payload)); }
 
-  /// Sends so many bytes of a file. DataLoss when the file ends before. Blocks.
+  /// Sends `size` bytes of a file, as the payload of a frame whose header was sent before. DataLoss when the file ends
+  /// before that. Blocks.
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
 
-  /// The next frame. A frame that is not kData has to be complete within the silence limit of its first byte. Blocks.
+  /// Receives the header of the next frame. A frame other than kData has to be complete within the silence limit,
+  /// counted from its first byte. Blocks.
   [[nodiscard]] absl::StatusOr<Frame> next();
 
-  /// Some of the payload at hand, at most `size` bytes: a view into the channel, until the next call. Blocks.
+  /// Returns at least one and at most `size` bytes of the payload, as a view into the channel that is valid until the
+  /// next call. Blocks while no byte has arrived.
   [[nodiscard]] absl::StatusOr<std::string_view> some(std::size_t size);
 
-  /// Exactly so much of the payload. Blocks.
+  /// Receive exactly this many bytes of the payload. Block.
   absl::Status read(absl::Span<char> into);
   [[nodiscard]] absl::StatusOr<std::string> read(std::size_t size);
 
-  /// Bytes that have been received and not been read.
+  /// Returns the number of bytes that have been received and not been read.
   [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
 
-  /// Something has arrived, or the end of the connection.
+  /// Returns true when a byte, or the end of the connection, has arrived. Does not block.
   [[nodiscard]] bool readable() const noexcept;
 
-  /// The last receiving call failed because the other end closed the connection before it had read all that was sent.
+  /// Returns true when the last receiving call failed because the other end closed the connection before it had read
+  /// everything that was sent.
   [[nodiscard]] bool left_unread() const noexcept { return left_unread_; }
 
-  /// Takes the next frame if it has been received already, has no payload, and is of this type.
+  /// Consumes the next frame when it has this type and no payload and has already been received. Returns false, and
+  /// consumes nothing, otherwise.
   [[nodiscard]] bool take_if(FrameType type);
 
  private:
@@ -81,7 +116,7 @@ class Channel {
   Sender peer_;
   std::uint64_t silence_ns_;
   std::uint64_t end_ns_ = kNever;
-  std::uint64_t frame_end_ns_ = kNever;  ///< Bounds the waits for the rest of the current frame.
+  std::uint64_t frame_end_ns_ = kNever;  ///< Deadline for the rest of the current frame; kNever when it has none.
   std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

@@ -16,7 +16,8 @@
 namespace sluice::daemon {
 namespace {
 
-// The state of a slot: a deadline, shifted, and what the slot is. Nanoseconds since the boot fit 62 bits for a century.
+// The state of a slot: its deadline, shifted, and one of these kinds. Nanoseconds since the boot fit 62 bits for a
+// century.
 constexpr std::uint64_t kFree = 0;
 constexpr std::uint64_t kClaimed = 4;
 constexpr std::uint64_t kArmed = 1;
@@ -27,19 +28,19 @@ constexpr unsigned kShift = 2;
 
 constexpr std::size_t kCacheLine = 64;
 
-/// One per blocked thread at a time. A slot has no owner while it is free, so threads may come and go.
+/// The deadline of one blocked thread. A free slot has no owner, so threads may start and end at any time.
 struct alignas(kCacheLine) Slot {
   std::atomic<std::uint64_t> state{kFree};
   // Guarded by `state`: the owner writes them before [A2], the watcher uses them between [W1] and [W3].
   pthread_t thread{};
   int socket = -1;
-  unsigned signals = 0;  ///< How often the owner was signalled in vain.
+  unsigned signals = 0;  ///< Number of signals that did not end the call of the owner.
 };
 
-/// After so many signals in vain the watcher shuts the connection down.
+/// After this number of signals the watcher shuts the connection down.
 constexpr unsigned kSignalsMax = 4;
 
-/// Slots are added when more threads block at a time than ever before, and are never taken away.
+/// Slots are added when more threads block at a time than ever before. They are never freed.
 struct Chunk {
   static constexpr std::size_t kSlots = 64;
   Slot slots[kSlots];
@@ -48,7 +49,7 @@ struct Chunk {
 
 constinit std::atomic<Chunk*> chunks{nullptr};
 
-constinit std::mutex control;  ///< Guards what follows, and the beginning and the end of the thread.
+constinit std::mutex control;  ///< Guards the variables below, and start and stop of the thread.
 constinit bool running = false;
 constinit bool ending = false;
 constinit pthread_t watcher{};
@@ -58,19 +59,20 @@ constinit std::uint64_t tick = DeadlineWatcher::kTickNs;
 
 constinit std::atomic<bool> ready{false};
 
-/// The watcher waits without ticks until a thread arms a deadline. In a cache line that is written once in seconds.
+/// True while the watcher waits without ticks for a thread to arm a deadline. The cache line is written once in
+/// seconds.
 alignas(kCacheLine) constinit std::atomic<bool> sleeping{false};
 
-/// The slot that the thread had last, which is free as a rule.
+/// The slot that the thread used last, which is usually free.
 thread_local constinit Slot* recent = nullptr;
 thread_local constinit bool receives_signals = false;
 
 void interrupt(int) noexcept {}
 
-/// [A1]. A failure has nothing to read, so it is relaxed.
+/// [A1]. The failure order is relaxed, because a failed claim reads nothing else.
 bool claim(Slot& slot) noexcept {
   std::uint64_t expected = kFree;
-  return slot.state.load(std::memory_order_relaxed) == kFree &&  // a look, so that a slot in use is not written to
+  return slot.state.load(std::memory_order_relaxed) == kFree &&  // so that a slot in use is not written to
          slot.state.compare_exchange_strong(expected, kClaimed, std::memory_order_acquire, std::memory_order_relaxed);
 }
 
@@ -83,13 +85,13 @@ Slot& claim_any() {
   }
   auto* const added = new Chunk;
   static_cast<void>(claim(added->slots[0]));
-  added->next = chunks.load(std::memory_order_relaxed);  // the exchange below says whether it is still the first
+  added->next = chunks.load(std::memory_order_relaxed);  // relaxed, because the exchange below checks it
   while (!chunks.compare_exchange_weak(added->next, added, std::memory_order_seq_cst, std::memory_order_acquire)) {
   }
   return added->slots[0];
 }
 
-/// Servers block all signals in their worker threads.
+/// Unblocks SIGURG in this thread, because servers block all signals in their worker threads.
 void receive_signals() noexcept {
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -100,7 +102,7 @@ void receive_signals() noexcept {
 
 /// Interrupts the owner if its deadline has passed.
 void check(Slot& slot, std::uint64_t now_ns) noexcept {
-  std::uint64_t state = slot.state.load(std::memory_order_relaxed);  // [W1] says whether it still holds
+  std::uint64_t state = slot.state.load(std::memory_order_relaxed);  // relaxed, because [W1] checks it
   const std::uint64_t kind = state & kMask;
   if ((kind != kArmed && kind != kFired) || (state >> kShift) > now_ns) return;
   const std::uint64_t deadline = state & ~kMask;
@@ -115,7 +117,7 @@ void check(Slot& slot, std::uint64_t now_ns) noexcept {
   slot.state.store(deadline | kFired, std::memory_order_release);  // [W3]
 }
 
-/// Waits for a tick. False at the end.
+/// Waits for a tick. Returns false when the watcher is to end.
 bool wait_for_tick() noexcept {
   constexpr std::uint64_t kSecond = 1'000'000'000;
   timespec until{};
@@ -133,7 +135,7 @@ bool wait_for_tick() noexcept {
   return !over;
 }
 
-/// [S2]. Slots that are claimed are not armed yet.
+/// [S2]. Claimed slots are not armed yet.
 bool any_armed() noexcept {
   for (Chunk* chunk = chunks.load(std::memory_order_seq_cst); chunk != nullptr; chunk = chunk->next) {
     for (const Slot& slot : chunk->slots) {
@@ -143,7 +145,7 @@ bool any_armed() noexcept {
   return false;
 }
 
-/// Sleeps until a thread arms a deadline, unless one is armed. False at the end.
+/// Sleeps until a thread arms a deadline. Returns at once when one is armed, and false when the watcher is to end.
 bool sleep_until_armed() noexcept {
   sleeping.store(true, std::memory_order_seq_cst);  // [S1]
   const bool armed = any_armed();
@@ -205,7 +207,7 @@ bool DeadlineWatcher::start(std::uint64_t tick_ns) noexcept {
 void DeadlineWatcher::repair_signal() noexcept {
   struct sigaction action {};
   if (::sigaction(SIGURG, nullptr, &action) != 0) return;
-  // A handler that is not this file's is kept, because every handler ends a call unless it asks for a restart.
+  // A foreign handler is kept, because every handler interrupts a call unless SA_RESTART is set.
   if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
     action = {};
     action.sa_handler = interrupt;
@@ -255,11 +257,12 @@ BlockingScope::~BlockingScope() {
   const std::uint64_t fired = (armed_ & ~kMask) | kFired;
   do {
     expected = fired;
-    // [D2], and while that fails, the signal is being sent. The call also has the signal delivered before it returns.
+    // [D2]. While the exchange fails, the signal is being sent. The system call also delivers the signal before it
+    // returns.
     ::sched_yield();
   } while (!slot.state.compare_exchange_strong(expected, kFree, std::memory_order_acq_rel, std::memory_order_relaxed));
   ::sched_yield();
-  receives_signals = false;  // the signals may have been in vain, so the next scope asks for them again
+  receives_signals = false;  // the signal may be blocked, so the next scope unblocks it
   errno = error;
 }
 

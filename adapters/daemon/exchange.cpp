@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
-#include <vector>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -63,12 +63,10 @@ void SocketExchange::lost(const absl::Status& status) {
 }
 
 absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {
-  const std::string payload = encode(ReadRequest{.least = least, .most = most});
-  const FrameHeader header = frame_header(FrameType::kReadRequest, payload.size());
-  return channel_.send({bytes_of(header), payload});
+  return channel_.send(FrameType::kReadRequest, encode(ReadRequest{.least = least, .most = most}));
 }
 
-/// Nothing is sent any more on a connection whose other end does not keep to the protocol.
+/// Marks the connection as unusable, because its other end has violated the protocol.
 absl::Status SocketExchange::violation() {
   gone_ = true;
   return absl::DataLossError("the server sent something else than the body");
@@ -93,12 +91,9 @@ absl::Status SocketExchange::read_body_error(std::uint32_t size) {
 }
 
 absl::Status SocketExchange::begin_response(const wsgi::ResponseHead& head) {
-  const std::optional<std::string> payload = encode(head);
+  std::optional<std::string> payload = encode(head);
   if (!payload) return absl::ResourceExhaustedError("the head of the response is too large");
-  const FrameHeader header = frame_header(FrameType::kResponse, payload->size());
-  pending_.reserve(sizeof header + payload->size());
-  pending_.assign(bytes_of(header));
-  pending_ += *payload;
+  pending_head_ = *std::move(payload);
   return absl::OkStatus();
 }
 
@@ -106,7 +101,7 @@ absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bo
   if (gone_) return absl::CancelledError("client gone");
   std::size_t size = 0;
   for (const std::string_view block : blocks) size += block.size();
-  // Blocks of more than a frame may hold go out one by one, in parts.
+  // Blocks that do not fit one frame are sent one after the other, in parts.
   if (size > kDataMax) {
     for (std::string_view block : blocks) {
       while (!block.empty()) {
@@ -117,18 +112,21 @@ absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bo
     }
     return last ? write({}, true) : absl::OkStatus();
   }
-  const FrameHeader data = frame_header(FrameType::kData, size);
-  const FrameHeader end = frame_header(FrameType::kEnd, 0);
-  std::vector<std::string_view> parts;
-  parts.reserve(blocks.size() + 3);
-  parts.push_back(pending_);
-  if (size != 0) {
-    parts.push_back(bytes_of(data));
-    for (const std::string_view block : blocks) parts.push_back(block);
-  }
-  if (last) parts.push_back(bytes_of(end));
-  const absl::Status status = channel_.send(parts);
-  pending_.clear();
+  FrameBatch frames;
+  add_pending_head(frames);
+  if (size != 0) frames.add(FrameType::kData, blocks);
+  if (last) frames.add(FrameType::kEnd);
+  return send(frames);
+}
+
+void SocketExchange::add_pending_head(FrameBatch& frames) const {
+  if (!pending_head_.empty()) frames.add(FrameType::kResponse, pending_head_);
+}
+
+/// Sends frames that begin with the head of the response, if that is pending.
+absl::Status SocketExchange::send(const FrameBatch& frames) {
+  const absl::Status status = channel_.send(frames);
+  pending_head_.clear();
   gone_ = !status.ok();
   return status;
 }
@@ -137,11 +135,12 @@ absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std
   if (gone_) return absl::CancelledError("client gone");
   while (length > 0) {
     const std::uint64_t part = std::min<std::uint64_t>(length, kDataMax);
-    const FrameHeader data = frame_header(FrameType::kData, part);
-    absl::Status status = channel_.send({pending_, bytes_of(data)});
-    pending_.clear();
+    FrameBatch frames;
+    add_pending_head(frames);
+    frames.add_header(FrameType::kData, part);
+    absl::Status status = send(frames);
     if (status.ok()) status = channel_.send_file(descriptor, offset, part);
-    // The frame was promised more: nothing can follow on this connection.
+    // The header has announced more bytes, so nothing can follow on this connection.
     gone_ = !status.ok();
     if (gone_) return absl::IsDataLoss(status) ? absl::InternalError(status.message()) : status;
     offset += part;
@@ -150,16 +149,18 @@ absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std
   return absl::OkStatus();
 }
 
-/// As the server tags what it logs of a request.
-void SocketExchange::log(bindings::LogLevel level, std::string_view line) const noexcept {
-  host_.log(level, absl::StrCat("[client ", std::string(head_.client), "] ", std::string(line)));
+/// Logs a line with the client in front, as the server does for lines of a request.
+void SocketExchange::log(LogLevel level, std::string_view line) const noexcept {
+  const std::string tagged = absl::StrCat("[client ", std::string(head_.client), "] ", std::string(line));
+  host_.log(level, tagged);
 }
 
 void SocketExchange::break_off() {
   if (gone_) return;
-  const FrameHeader frame = frame_header(FrameType::kBreak, 0);
-  gone_ = !channel_.send({pending_, bytes_of(frame)}).ok();
-  pending_.clear();
+  FrameBatch frames;
+  add_pending_head(frames);
+  frames.add(FrameType::kBreak);
+  static_cast<void>(send(frames));
 }
 
 }  // namespace sluice::daemon

@@ -1,4 +1,4 @@
-// A request that came through a channel, as the exchange of one WSGI request.
+// The exchange of one WSGI request whose client is the server's process at the other end of a channel.
 #pragma once
 
 #include <atomic>
@@ -10,12 +10,13 @@
 #include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
 #include "bindings/host.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice::daemon {
 
 class SocketExchange final : public wsgi::Exchange {
  public:
-  /// All three outlive it.
+  /// All arguments outlive the exchange.
   SocketExchange(Channel& channel, const RequestHead& head, const bindings::Host& host) noexcept
       : channel_(channel), head_(head), host_(host), arrived_(head.body) {}
 
@@ -31,9 +32,9 @@ class SocketExchange final : public wsgi::Exchange {
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
   void break_off() override;
-  void log(bindings::LogLevel level, std::string_view line) const noexcept override;
+  void log(LogLevel level, std::string_view line) const noexcept override;
 
-  /// The status that an error of the body stands for; 0 if there was none.
+  /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
  private:
@@ -42,17 +43,19 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] absl::StatusOr<std::size_t> read_frame(absl::Span<char> into);
   [[nodiscard]] absl::Status read_body_error(std::uint32_t size);
   [[nodiscard]] absl::Status violation();
+  void add_pending_head(FrameBatch& frames) const;
+  [[nodiscard]] absl::Status send(const FrameBatch& frames);
 
   Channel& channel_;
   const RequestHead& head_;
   const bindings::Host& host_;
-  std::string_view arrived_;  ///< Of the body, and not read yet.
-  std::string pending_;       ///< The head of the response, until there is something to send.
+  std::string_view arrived_;  ///< The unread rest of the body that came with the head.
+  std::string pending_head_;  ///< The payload of kResponse, kept until there is more to send; empty when it is sent.
   absl::Status input_broken_;
-  bool ended_ = false;  ///< The body, as the server says.
+  bool ended_ = false;  ///< The server has sent the end of the body.
   int input_error_ = 0;
-  std::atomic<bool> gone_{
-      false};  ///< Threads that read and write set it; relaxed would do, because it publishes nothing.
+  std::atomic<bool> gone_{false};  ///< The connection cannot be used any more. Set by the threads that read and write;
+                                   ///< publishes no other data.
 };
 
 }  // namespace sluice::daemon

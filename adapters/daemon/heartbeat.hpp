@@ -1,6 +1,6 @@
-// The signs of life that a daemon process gives to its parent, in a page that only these two can write. The process
-// beats from the thread that watches over its limits, so a process that does not beat does not run at all: it is
-// stopped, or starved. Its own watch can do nothing about that; the parent's can.
+// The heartbeat of a daemon process, in a page that only the process and its parent can write. The thread that checks
+// the limits of the process increments a counter. A counter that stands still means that the process does not run at
+// all, because it is stopped or starved, so only its parent can end it.
 #pragma once
 
 #include <atomic>
@@ -8,8 +8,9 @@
 
 namespace sluice::daemon {
 
-/// All zeros at first. Written by the process, read by its parent; nothing is ordered by it, hence relaxed throughout.
-/// The parent believes nothing of it that concerns another process.
+/// All zeros at first. The process writes it and its parent reads it. All accesses are relaxed, because no other data
+/// is published with it. The parent uses it for decisions about this process only, because the application can write
+/// any value.
 struct Heartbeat {
   std::atomic<std::uint64_t> beats{0};
   std::atomic<bool> served{false};  ///< An application has answered a request.
@@ -17,25 +18,25 @@ struct Heartbeat {
   void beat() noexcept { beats.store(beats.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
 };
 
-/// A heartbeat in a page of its own, for this process and the one that it forks next. Null if there is no memory.
+/// Maps a heartbeat that this process shares with the one that it forks next. Returns null when there is no memory.
 [[nodiscard]] Heartbeat* map_heartbeat() noexcept;
 
-/// Keeps the page from processes that are forked later. Null is allowed, and does nothing.
+/// Excludes the page from processes that are forked later. Null is allowed, and does nothing.
 void keep_from_later_children(Heartbeat* heartbeat) noexcept;
 
 /// Null is allowed, and does nothing.
 void unmap_heartbeat(Heartbeat* heartbeat) noexcept;
 
-/// Notices that a counter has stopped which changes as long as all is well. Plain data; all zeros is a detector that
-/// has not looked yet.
+/// Detects that a counter, which changes as long as a process runs, stands still. Plain data; all zeros is a detector
+/// before its first check.
 struct StallDetector {
-  std::uint64_t beats;      ///< The counter at the last look.
-  std::uint64_t silent_ns;  ///< Time without a beat, as far as the looks came at their usual pace.
-  int looks;                ///< Number of looks without a beat, in a row.
+  std::uint64_t beats;      ///< The counter at the last check.
+  std::uint64_t silent_ns;  ///< Time without a beat, without the pauses that stalled() ignores.
+  int looks;                ///< Number of checks without a beat, in a row.
 
-  /// Looks, `elapsed_ns` after the last look: true if there has been no beat for the limit and for two looks. A pause
-  /// of more than `most_ns` between looks does not count, because the observer itself did not run then. The second look
-  /// spares a process that stood still only because the whole machine did.
+  /// Checks the counter `now`, `elapsed_ns` after the last check. Returns true when it has stood still for `limit_ns`
+  /// and for two checks. A pause of more than `most_ns` between checks does not count, because the observer itself did
+  /// not run. The second check spares a process that stood still because the whole machine did.
   [[nodiscard]] bool stalled(std::uint64_t now, std::uint64_t elapsed_ns, std::uint64_t most_ns,
                              std::uint64_t limit_ns) noexcept;
 };

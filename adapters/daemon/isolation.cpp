@@ -22,15 +22,15 @@
 namespace sluice::daemon {
 namespace {
 
-/// Closes the numbers from `first` to `last`, both included. Before Linux 5.9, and under a filter of system calls, one
-/// by one, as far as the limit of this process allows numbers.
+/// Closes the descriptors from `first` to `last`, both included. Where close_range() is missing (before Linux 5.9, or
+/// under a filter of system calls), closes them one by one up to the limit of the process.
 void close_range_of(int first, int last) noexcept {
   if (first > last) return;
   if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const auto most = static_cast<int>(std::min<rlim_t>(limit.rlim_max, 1 << 20));
-  for (int each = first; each <= std::min(last, most); ++each) ::close(each);
+  for (int descriptor = first; descriptor <= std::min(last, most); ++descriptor) ::close(descriptor);
 }
 
 struct Line {
@@ -39,7 +39,7 @@ struct Line {
   bool writable;
 };
 
-/// "begin-end permissions offset ...", numbers in hexadecimal. False if it is anything else.
+/// Parses "begin-end permissions offset ..." with hexadecimal numbers. Returns false for any other text.
 bool parse(std::string_view text, Line& line) {
   const std::vector<absl::string_view> fields =
       absl::StrSplit(absl::string_view(text.data(), text.size()), absl::MaxSplits(' ', 3));
@@ -69,22 +69,22 @@ absl::Status each_mapping(absl::FunctionRef<void(const Line&)> visit) {
   return count != 0 ? absl::OkStatus() : absl::UnavailableError("/proc/self/maps cannot be read");
 }
 
-/// Adds the beginnings of shared mappings that can be written, or could be after mprotect(). /proc/self/smaps tells
-/// both by the flag "mw"; it is slow to read.
+/// Adds the beginnings of shared mappings that are writable, or would be after mprotect(). The flag "mw" in
+/// /proc/self/smaps says so; the file is slow to read.
 absl::Status add_possibly_writable(std::vector<const void*>& begins) {
   std::ifstream file("/proc/self/smaps");
   std::string text;
   Line line{};
-  bool known = false;
+  bool has_flags = false;
   while (std::getline(file, text)) {
     if (text.starts_with("VmFlags:")) {
       if (line.shared && text.find(" mw") != std::string::npos) begins.push_back(line.mapping.begin);
-      known = true;
+      has_flags = true;
     } else if (text.find(':') > text.find(' ') && !parse(text, line)) {
       return absl::UnavailableError("/proc/self/smaps cannot be understood");
     }
   }
-  return known ? absl::OkStatus() : absl::UnavailableError("/proc/self/smaps cannot be read");
+  return has_flags ? absl::OkStatus() : absl::UnavailableError("/proc/self/smaps cannot be read");
 }
 
 absl::Status failed(const char* call) { return absl::InternalError(absl::StrCat(call, ": ", std::strerror(errno))); }
@@ -94,22 +94,22 @@ absl::Status failed(const char* call) { return absl::InternalError(absl::StrCat(
 void close_descriptors_but(std::vector<int> kept) {
   std::sort(kept.begin(), kept.end());
   int next = 0;
-  for (const int each : kept) {
-    if (each < next) continue;
-    close_range_of(next, each - 1);
-    next = each + 1;
+  for (const int descriptor : kept) {
+    if (descriptor < next) continue;
+    close_range_of(next, descriptor - 1);
+    next = descriptor + 1;
   }
   close_range_of(next, INT_MAX);
 }
 
 absl::StatusOr<Mapping> find_mapping(const void* address) {
-  Mapping found;
+  Mapping mapping;
   const absl::Status status = each_mapping([&](const Line& line) {
-    if (line.mapping.begin <= address && address < line.mapping.end) found = line.mapping;
+    if (line.mapping.begin <= address && address < line.mapping.end) mapping = line.mapping;
   });
   if (!status.ok()) return status;
-  if (found.begin == nullptr) return absl::NotFoundError("there is no such mapping");
-  return found;
+  if (mapping.begin == nullptr) return absl::NotFoundError("there is no such mapping");
+  return mapping;
 }
 
 absl::Status unmap_shared_but(std::span<const void* const> kept) {
@@ -122,29 +122,29 @@ absl::Status unmap_shared_but(std::span<const void* const> kept) {
   std::vector<const void*> writable;
   if (status.ok() && !read_only.empty()) status = add_possibly_writable(writable);
   if (!status.ok()) return status;
-  for (const Mapping& each : read_only) {
-    if (std::find(writable.begin(), writable.end(), each.begin) != writable.end()) dropped.push_back(each);
+  for (const Mapping& mapping : read_only) {
+    if (std::find(writable.begin(), writable.end(), mapping.begin) != writable.end()) dropped.push_back(mapping);
   }
-  for (const Mapping& each : dropped) {
-    if (::munmap(each.begin, static_cast<std::size_t>(each.end - each.begin)) != 0) return failed("munmap()");
+  for (const Mapping& mapping : dropped) {
+    if (::munmap(mapping.begin, static_cast<std::size_t>(mapping.end - mapping.begin)) != 0) return failed("munmap()");
   }
   return absl::OkStatus();
 }
 
 absl::Status make_read_only(const void* address) {
-  const absl::StatusOr<Mapping> found = find_mapping(address);
-  if (!found.ok()) return found.status();
+  const absl::StatusOr<Mapping> mapping = find_mapping(address);
+  if (!mapping.ok()) return mapping.status();
   const std::string path =
-      absl::StrCat("/proc/self/map_files/", absl::Hex(reinterpret_cast<std::uintptr_t>(found->begin)), "-",
-                   absl::Hex(reinterpret_cast<std::uintptr_t>(found->end)));
-  const auto size = static_cast<std::size_t>(found->end - found->begin);
+      absl::StrCat("/proc/self/map_files/", absl::Hex(reinterpret_cast<std::uintptr_t>(mapping->begin)), "-",
+                   absl::Hex(reinterpret_cast<std::uintptr_t>(mapping->end)));
+  const auto size = static_cast<std::size_t>(mapping->end - mapping->begin);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0 && ::geteuid() != 0) {
-    return ::mprotect(found->begin, size, PROT_READ) == 0 ? absl::OkStatus() : failed("mprotect()");
+    return ::mprotect(mapping->begin, size, PROT_READ) == 0 ? absl::OkStatus() : failed("mprotect()");
   }
   if (file < 0) return failed("open() of a file of /proc/self/map_files");
   void* const mapped =
-      ::mmap(found->begin, size, PROT_READ, MAP_SHARED | MAP_FIXED, file, static_cast<off_t>(found->file_offset));
+      ::mmap(mapping->begin, size, PROT_READ, MAP_SHARED | MAP_FIXED, file, static_cast<off_t>(mapping->file_offset));
   const absl::Status status = mapped != MAP_FAILED ? absl::OkStatus() : failed("mmap()");
   ::close(file);
   return status;

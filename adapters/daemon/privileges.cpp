@@ -18,49 +18,49 @@ absl::Status failed(const char* call) {
   return absl::PermissionDeniedError(absl::StrCat(call, " failed: ", std::strerror(errno)));
 }
 
-/// No supplementary group is left but those of the user.
-bool groups_dropped(const Group& group) {
-  std::vector<gid_t> allowed = {group.gid};
-  if (group.user != nullptr) {
+/// Returns true when the supplementary groups of the process are among those of the user.
+bool groups_dropped(const DaemonOptions& options) {
+  std::vector<gid_t> allowed = {options.gid};
+  if (options.user != nullptr) {
     int count = 0;
-    ::getgrouplist(group.user, group.gid, nullptr, &count);  // tells how many there are
+    ::getgrouplist(options.user, options.gid, nullptr, &count);  // gives their number
     allowed.resize(static_cast<std::size_t>(std::max(count, 1)));
-    if (::getgrouplist(group.user, group.gid, allowed.data(), &count) < 0) return false;
+    if (::getgrouplist(options.user, options.gid, allowed.data(), &count) < 0) return false;
   }
   const int held_count = ::getgroups(0, nullptr);
   std::vector<gid_t> held(static_cast<std::size_t>(std::max(held_count, 0)));
   if (held_count < 0 || ::getgroups(held_count, held.data()) != held_count) return false;
   return std::all_of(held.begin(), held.end(),
-                     [&](gid_t each) { return std::find(allowed.begin(), allowed.end(), each) != allowed.end(); });
+                     [&](gid_t id) { return std::find(allowed.begin(), allowed.end(), id) != allowed.end(); });
 }
 
-bool dropped(const Group& group) {
+bool dropped(const DaemonOptions& options) {
   uid_t uids[3];
   gid_t gids[3];
   if (::getresuid(&uids[0], &uids[1], &uids[2]) != 0 || ::getresgid(&gids[0], &gids[1], &gids[2]) != 0) return false;
   for (const uid_t uid : uids) {
-    if (uid != group.uid) return false;
+    if (uid != options.uid) return false;
   }
   for (const gid_t gid : gids) {
-    if (gid != group.gid) return false;
+    if (gid != options.gid) return false;
   }
-  if (!groups_dropped(group)) return false;
-  // What was given up for good cannot be taken back.
-  return ::setuid(0) != 0 && ::geteuid() == group.uid;
+  if (!groups_dropped(options)) return false;
+  // Dropped privileges cannot be regained, so this has to fail.
+  return ::setuid(0) != 0 && ::geteuid() == options.uid;
 }
 
 }  // namespace
 
-absl::Status drop_privileges(const Group& group) {
+absl::Status drop_privileges(const DaemonOptions& options) {
   if (::geteuid() != 0) return absl::OkStatus();
-  if (group.uid == 0) return absl::PermissionDeniedError("a daemon process must not run as root");
+  if (options.uid == 0) return absl::PermissionDeniedError("a daemon process must not run as root");
   if (::setgroups(0, nullptr) != 0) return failed("setgroups()");
-  if (::setresgid(group.gid, group.gid, group.gid) != 0) return failed("setresgid()");
-  if (group.user != nullptr) {
-    if (::initgroups(group.user, group.gid) != 0) return failed("initgroups()");
+  if (::setresgid(options.gid, options.gid, options.gid) != 0) return failed("setresgid()");
+  if (options.user != nullptr) {
+    if (::initgroups(options.user, options.gid) != 0) return failed("initgroups()");
   }
-  if (::setresuid(group.uid, group.uid, group.uid) != 0) return failed("setresuid()");
-  if (!dropped(group)) return absl::PermissionDeniedError("the kernel did not take all privileges away");
+  if (::setresuid(options.uid, options.uid, options.uid) != 0) return failed("setresuid()");
+  if (!dropped(options)) return absl::PermissionDeniedError("the kernel did not take all privileges away");
   return absl::OkStatus();
 }
 

@@ -14,26 +14,24 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "adapters/daemon/lifetime.hpp"
+#include "adapters/daemon/gil_watchdog.hpp"
 #include "adapters/daemon/privileges.hpp"
-#include "adapters/daemon/prober.hpp"
+#include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/workers.hpp"
 #include "adapters/wsgi/process/telemetry_reporter.hpp"
 
 namespace sluice::daemon {
 
-using bindings::LogLevel;
-
 namespace {
 
-/// How long a process that cannot serve waits before it ends and is made again.
+/// The time that a process without use waits before it ends, because the parent replaces it at once.
 constexpr unsigned kFailureSeconds = 1;
 
 class DaemonHost final : public bindings::Host {
  public:
   explicit DaemonHost(const ProcessOptions& options)
-      : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.group.threads, 1)),
+      : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.daemon.threads, 1)),
                         .mode = Mode::kDaemon,
                         .measure_phases = options.telemetry.configured() ? sequential_phases : overlapping_phases,
                         .slow_threshold_us = options.slow_threshold_us,
@@ -44,10 +42,10 @@ class DaemonHost final : public bindings::Host {
   [[nodiscard]] const bindings::Scoreboard* scoreboard() const noexcept override {
     return options_.scoreboard == nullptr ? nullptr : options_.scoreboard();
   }
-  [[nodiscard]] std::string process_group() const override { return options_.group.name; }
-  [[nodiscard]] bool delivers_signals() const noexcept override { return options_.group.serves(); }
-  [[nodiscard]] long maximum_processes() const noexcept override { return options_.group.processes; }
-  [[nodiscard]] long threads_per_process() const noexcept override { return options_.group.threads; }
+  [[nodiscard]] std::string process_group() const override { return options_.daemon.name; }
+  [[nodiscard]] bool delivers_signals() const noexcept override { return options_.daemon.serves(); }
+  [[nodiscard]] long maximum_processes() const noexcept override { return options_.daemon.processes; }
+  [[nodiscard]] long threads_per_process() const noexcept override { return options_.daemon.threads; }
   void log(LogLevel level, std::string_view line) const noexcept override { options_.log(level, line); }
 
  private:
@@ -55,13 +53,14 @@ class DaemonHost final : public bindings::Host {
 };
 
 [[noreturn]] void fail(const ProcessOptions& options, const absl::Status& status) {
-  options.log(LogLevel::kError,
-              absl::StrCat("Daemon process '", options.group.name, "' serves nothing: ", status.message(), "."));
+  options.log(LogLevel::kError, absl::StrCat("SLC0500: daemon process '", options.daemon.name, "' serves nothing: ",
+                                             status.message(), "; it ends, and the server starts another"));
   ::sleep(kFailureSeconds);
   ::_exit(1);
 }
 
-/// Without the server there is nothing to serve. The kernel forgets this when ids change, so it is asked afterwards.
+/// Makes the kernel end the process when its parent ends. The kernel forgets this setting when ids change, so call this
+/// after that.
 absl::Status end_with_parent(pid_t parent) {
   if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
     return absl::PermissionDeniedError(absl::StrCat("prctl(PR_SET_PDEATHSIG) failed: ", std::strerror(errno)));
@@ -70,78 +69,79 @@ absl::Status end_with_parent(pid_t parent) {
   return absl::OkStatus();
 }
 
-absl::Status set_up_surroundings(const Group& group, pid_t parent) {
-  if (group.umask >= 0) ::umask(static_cast<mode_t>(group.umask));
-  if (absl::Status status = drop_privileges(group); !status.ok()) return status;
+absl::Status set_up_surroundings(const DaemonOptions& options, pid_t parent) {
+  if (options.umask >= 0) ::umask(static_cast<mode_t>(options.umask));
+  if (absl::Status status = drop_privileges(options); !status.ok()) return status;
   if (absl::Status status = end_with_parent(parent); !status.ok()) return status;
-  if (group.home != nullptr) {
-    if (::chdir(group.home) != 0) {
-      return absl::NotFoundError(absl::StrCat("its home '", group.home, "' cannot be entered: ", std::strerror(errno)));
+  if (options.home != nullptr) {
+    if (::chdir(options.home) != 0) {
+      return absl::NotFoundError(
+          absl::StrCat("its home '", options.home, "' cannot be entered: ", std::strerror(errno)));
     }
-    ::setenv("HOME", group.home, 1);
+    ::setenv("HOME", options.home, 1);
   }
-  if (group.user != nullptr) {
-    ::setenv("USER", group.user, 1);
-    ::setenv("USERNAME", group.user, 1);
-    ::setenv("LOGNAME", group.user, 1);
+  if (options.user != nullptr) {
+    ::setenv("USER", options.user, 1);
+    ::setenv("USERNAME", options.user, 1);
+    ::setenv("LOGNAME", options.user, 1);
   }
-  if (group.lang != nullptr) ::setenv("LANG", group.lang, 1);
-  if (group.locale != nullptr) {
-    ::setenv("LC_ALL", group.locale, 1);
-    if (std::setlocale(LC_ALL, group.locale) == nullptr) {
-      return absl::NotFoundError(absl::StrCat("there is no locale '", group.locale, "'"));
+  if (options.lang != nullptr) ::setenv("LANG", options.lang, 1);
+  if (options.locale != nullptr) {
+    ::setenv("LC_ALL", options.locale, 1);
+    if (std::setlocale(LC_ALL, options.locale) == nullptr) {
+      return absl::NotFoundError(absl::StrCat("there is no locale '", options.locale, "'"));
     }
   }
   return absl::OkStatus();
 }
 
-/// Null where there is nobody to report to, or nothing to report.
+/// Returns null when no telemetry service is configured, or the process serves no requests.
 telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Host& host, wsgi::Runtime& runtime,
                                     wsgi::ThreadContext& thread) {
-  if (!options.telemetry.configured() || !options.group.serves()) return nullptr;
+  if (!options.telemetry.configured() || !options.daemon.serves()) return nullptr;
   telemetry::Identity identity = options.identity;
-  identity.process_group = options.group.name;
+  identity.process_group = options.daemon.name;
   return wsgi::start_reporter(options.telemetry, std::move(identity), host, runtime, thread);
 }
 
 }  // namespace
 
 void run_process(const ProcessOptions& options) {
-  Lifetime::block_signals();
-  if (options.group.serves()) SignalDispatcher::block_signals();
-  if (absl::Status status = set_up_surroundings(options.group, options.parent); !status.ok()) fail(options, status);
+  ShutdownController::block_signals();
+  if (options.daemon.serves()) SignalDispatcher::block_signals();
+  if (absl::Status status = set_up_surroundings(options.daemon, options.parent); !status.ok()) fail(options, status);
 
-  // None of these is ever destroyed: threads that do not end with the process may use them to the last.
+  // These objects are never destroyed, because threads that are still running when the process ends may use them.
   auto& host = *new DaemonHost(options);
-  auto& lifetime = *new Lifetime(options.group, host, options.heartbeat);
+  auto& shutdown = *new ShutdownController(options.daemon, host, options.heartbeat);
   auto& runtime = *new wsgi::Runtime(options.python, host);
   auto& main_thread = *new wsgi::ThreadContext(host.recorder());
-  auto& workers = *new Workers({.group = options.group, .listener = options.listener, .keys = options.keys}, runtime,
-                               lifetime, options.facts);
-  if (options.group.serves()) lifetime.watch_listener(new ListenerCheck(options.listener));
-  std::thread([&] { lifetime.watch(workers); }).detach();
+  auto& workers = *new Workers({.options = options.daemon, .listener = options.listener, .keys = options.keys}, runtime,
+                               shutdown, options.facts);
+  if (options.daemon.serves()) shutdown.watch_listener(new ListenerCheck(options.listener));
+  std::thread([&] { shutdown.watch(workers); }).detach();
 
   if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);
   telemetry::Reporter* const reporter = start_reporter(options, host, runtime, main_thread);
-  lifetime.report_to(reporter);
+  shutdown.report_to(reporter);
   for (const ImportedScript& script : options.imports) {
-    if (lifetime.closing()) break;
+    if (shutdown.closing()) break;
     runtime.import_script(script.application_group, script.path, main_thread);
   }
-  auto& prober = *new Prober(runtime);
-  lifetime.watch_python(&prober);
-  SignalDispatcher* const signals = options.group.serves() ? new SignalDispatcher(runtime) : nullptr;
-  if (options.group.serves() && !workers.start()) lifetime.stop(Lifetime::Stop::kEnd, "startup_failure");
-  lifetime.wait_for_closing();
-  if (reporter != nullptr) reporter->announce_end(lifetime.reason());
+  auto& gil_watchdog = *new GilWatchdog(runtime);
+  shutdown.set_gil_watchdog(&gil_watchdog);
+  SignalDispatcher* const signals = options.daemon.serves() ? new SignalDispatcher(runtime) : nullptr;
+  if (options.daemon.serves() && !workers.start()) shutdown.stop(ShutdownController::Stop::kEnd, "startup_failure");
+  shutdown.wait_for_closing();
+  if (reporter != nullptr) reporter->announce_end(shutdown.reason());
   workers.stop();
-  lifetime.wait_for_requests(workers);
+  shutdown.wait_for_requests(workers);
   workers.stop();
-  lifetime.watch_python(nullptr);
-  prober.stop();
+  shutdown.set_gil_watchdog(nullptr);
+  gil_watchdog.stop();
   if (signals != nullptr) signals->stop();
-  if (reporter != nullptr) reporter->stop(lifetime.reason());
-  runtime.stop(lifetime.reason(), main_thread);
+  if (reporter != nullptr) reporter->stop(shutdown.reason());
+  runtime.stop(shutdown.reason(), main_thread);
   ::_exit(0);
 }
 

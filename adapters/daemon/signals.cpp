@@ -8,13 +8,13 @@
 namespace sluice::daemon {
 namespace {
 
-/// Has the thread look whether it is to end.
+/// The signal that makes the thread check whether it is to end.
 constexpr int kWake = SIGURG;
 
 sigset_t dispatched() noexcept {
   sigset_t signals;
   ::sigemptyset(&signals);
-  for (const int each : {SIGHUP, SIGUSR2}) ::sigaddset(&signals, each);
+  for (const int signal : {SIGHUP, SIGUSR2}) ::sigaddset(&signals, signal);
   return signals;
 }
 
@@ -39,7 +39,7 @@ void SignalDispatcher::run() {
   ::sigaddset(&signals, kWake);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   while (!ending_.load(std::memory_order_acquire)) {
-    // A bound, should the signal to wake up come before it is blocked.
+    // The wait is bounded, because kWake may arrive before it is blocked.
     const timespec second = {1, 0};
     const int signal = ::sigtimedwait(&signals, nullptr, &second);
     if (signal == SIGHUP) runtime_.publish_signal("SIGHUP", signal, thread);

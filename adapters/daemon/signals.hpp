@@ -1,4 +1,4 @@
-// A thread that tells the application of the signals that are its own: SIGHUP and SIGUSR2.
+// A thread that delivers SIGHUP and SIGUSR2 to the application.
 #pragma once
 
 #include <atomic>
@@ -10,15 +10,15 @@ namespace sluice::daemon {
 
 class SignalDispatcher {
  public:
-  /// Blocks the signals, for the calling thread and those that it makes.
+  /// Blocks the signals in the calling thread and in the threads that it creates.
   static void block_signals() noexcept;
 
-  /// Python runs. Throws std::system_error if there can be no thread.
+  /// Starts the thread. Call it while Python runs. Throws std::system_error when no thread can be created.
   explicit SignalDispatcher(wsgi::Runtime& runtime);
   SignalDispatcher(const SignalDispatcher&) = delete;
   SignalDispatcher& operator=(const SignalDispatcher&) = delete;
 
-  /// Ends the thread; blocks as long as a subscriber runs. Before Python is stopped.
+  /// Ends the thread. Blocks while a subscriber runs. Call it before Python is stopped.
   void stop();
 
  private:

@@ -14,7 +14,7 @@ constexpr std::uint32_t kHasBody = 8;
 constexpr std::uint32_t kBodyWhole = 16;
 constexpr std::uint32_t kAllFlags = 31;
 
-/// Two lengths.
+/// The shortest pair: two empty texts, each with its length.
 constexpr std::size_t kPairLeast = 2 * sizeof(std::uint32_t);
 
 std::uint32_t flags_of(const RequestHead& head) noexcept {
@@ -22,7 +22,7 @@ std::uint32_t flags_of(const RequestHead& head) noexcept {
          (head.has_body ? kHasBody : 0) | (head.body_whole ? kBodyWhole : 0);
 }
 
-/// Bytes of a payload whose fields of fixed size and lengths take `fixed` bytes.
+/// Returns the size of a payload in which the fields of fixed size and the lengths take `fixed` bytes.
 template <class Pairs>
 std::size_t size_of(std::size_t fixed, std::initializer_list<std::string_view> texts, const Pairs& pairs) noexcept {
   std::size_t size = fixed;
@@ -46,7 +46,7 @@ constexpr std::size_t fixed_bytes(std::span<const FieldDefinition> fields) noexc
   return size;
 }
 
-/// "200", the shortest line of a status.
+/// The length of the shortest status line, as in "200".
 constexpr std::size_t kStatusLineLeast = 3;
 
 constexpr const FrameDefinition& definition(FrameType type) noexcept {
@@ -132,8 +132,8 @@ std::optional<std::string> encode(const RequestHead& head) {
   Encoder encoder(size);
   encoder.add(std::uint64_t{0})
       .add(head.generation)
-      .add(head.accepted_ns)
-      .add(head.queued_ns)
+      .add(head.timestamps.accepted_ns)
+      .add(head.timestamps.queued_ns)
       .add(static_cast<std::uint64_t>(head.script_mtime_us))
       .add(head.server_pid)
       .add(head.tries)
@@ -151,10 +151,11 @@ std::optional<std::string> encode(const RequestHead& head) {
 bool decode(std::string_view payload, RequestHead& head) {
   if (payload.size() > kRequestMax) return false;
   Decoder decoder(payload);
-  static_cast<void>(decoder.u64());  // the code
+  static_cast<void>(decoder.u64());  // skips the code
   head.generation = decoder.u64();
-  head.accepted_ns = decoder.u64();
-  head.queued_ns = decoder.u64();
+  head.timestamps = {};
+  head.timestamps.accepted_ns = decoder.u64();
+  head.timestamps.queued_ns = decoder.u64();
   head.script_mtime_us = static_cast<std::int64_t>(decoder.u64());
   head.server_pid = decoder.u32();
   head.tries = decoder.u32();

@@ -1,7 +1,7 @@
-// The protocol between a worker of the server and a thread of a daemon process, one request a connection. A frame is a
-// header of eight bytes and a payload. The server sends the head of the request and, when it is asked, pieces of its
-// body; the daemon process answers with the head of the response, its body, and an end. A response without its end is
-// known to be broken.
+// The protocol between a thread of the server and a thread of a daemon process: one request per connection. A frame is
+// a header of eight bytes and a payload. The server sends the head of the request, and pieces of its body when the
+// daemon process asks for them. The daemon process sends the head of the response, its body, and an end frame. A
+// response without an end frame is broken.
 //
 //   server                                daemon process
 //   kRequest                         ->
@@ -10,9 +10,8 @@
 //                                    <-   kResponse, kData..., then kEnd or kBreak
 //                                         or, in place of all three, kFailed or kRetry
 //
-// Numbers are in the byte order of the machine, because both ends run on one. Encoders and decoders are pure functions
-// over bytes. A decoder accepts exactly what an encoder can produce, and reads nothing beyond the bytes that it is
-// given.
+// Numbers are in the byte order of the machine, because both ends run on the same one. Encoders and decoders are pure
+// functions over bytes. A decoder accepts exactly what an encoder can produce, and reads no byte beyond its input.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +24,7 @@
 #include <vector>
 
 #include "adapters/wsgi/request/response_head.hpp"
+#include "sluice/timestamps.hpp"
 
 namespace sluice::daemon {
 
@@ -47,9 +47,9 @@ enum class Sender : std::uint8_t { kServer, kDaemon };
 enum class FieldType : std::uint8_t {
   kU32,
   kU64,
-  kText,   ///< A length of 32 bits, then so many bytes.
-  kPairs,  ///< A count of 32 bits, then so many times two texts.
-  kBytes,  ///< All of the rest of the payload.
+  kText,   ///< A length of 32 bits, then that many bytes.
+  kPairs,  ///< A count of 32 bits, then that many pairs of texts.
+  kBytes,  ///< The rest of the payload.
 };
 
 struct FieldDefinition {
@@ -66,11 +66,11 @@ struct FrameDefinition {
   std::span<const FieldDefinition> fields;
 };
 
-/// A piece of the body of a request, in a frame of its own or along with the head.
+/// The largest piece of a request body, in a frame of its own or with the head.
 inline constexpr std::uint32_t kPieceMax = 64 * 1024;
 inline constexpr std::uint32_t kRequestMax = 1U << 20;
 inline constexpr std::uint32_t kResponseMax = 2U << 20;
-/// A frame of data is never held as a whole, so this bounds no memory.
+/// A data frame is never held in memory as a whole, so this limit bounds no memory.
 inline constexpr std::uint32_t kDataMax = 16U << 20;
 inline constexpr std::uint32_t kReasonMax = 256;
 inline constexpr std::uint32_t kVariablesMax = 1U << 15;
@@ -100,31 +100,32 @@ inline constexpr FieldDefinition kResponseFields[] = {
     {"status", FieldType::kU32}, {"status_line", FieldType::kText}, {"headers", FieldType::kPairs}};
 inline constexpr FieldDefinition kFailedFields[] = {{"status", FieldType::kU32}};
 
-/// Every frame: who may send it, how long its payload may be, and what is in it.
+/// All frames, each with its sender, the limits of its payload, and its fields.
 inline constexpr FrameDefinition kFrames[] = {
-    // The head of a request. The code authenticates the rest of the payload.
+    // The head of a request. Its code authenticates the rest of the payload.
     {FrameType::kRequest, "request", Sender::kServer, 80, kRequestMax, kRequestFields},
-    // A piece of the body of the request; an empty one is its end.
+    // A piece of the request body; an empty piece is its end.
     {FrameType::kBody, "body", Sender::kServer, 0, kPieceMax, kBytesFields},
-    // The rest of the body cannot be read. The status is 0 where no status of HTTP fits.
+    // The rest of the request body cannot be read. The status is 0 when no HTTP status applies.
     {FrameType::kBodyError, "body_error", Sender::kServer, 8, 8 + kReasonMax, kBodyErrorFields},
-    // Asks for at least `least` bytes of the body and at most `most`, in any number of frames.
+    // A request for at least `least` and at most `most` bytes of the request body, in any number of frames.
     {FrameType::kReadRequest, "read_request", Sender::kDaemon, 16, 16, kReadRequestFields},
     // The head of the response.
     {FrameType::kResponse, "response", Sender::kDaemon, 15, kResponseMax, kResponseFields},
-    // A part of the body of the response.
+    // A part of the response body.
     {FrameType::kData, "data", Sender::kDaemon, 1, kDataMax, kBytesFields},
-    // The response is whole.
+    // The end of a complete response.
     {FrameType::kEnd, "end", Sender::kDaemon, 0, 0, {}},
-    // The response ends here and is not whole.
+    // The end of an incomplete response.
     {FrameType::kBreak, "break", Sender::kDaemon, 0, 0, {}},
-    // There is no response; the server answers with this status.
+    // The answer when there is no response: the status that the server responds with.
     {FrameType::kFailed, "failed", Sender::kDaemon, 4, 4, kFailedFields},
-    // Nothing was done for the request, because the process is about to end; another one is to be asked.
+    // The answer of a process that is about to end: it has not started the request, and the server sends it to another
+    // process.
     {FrameType::kRetry, "retry", Sender::kDaemon, 0, 0, {}},
 };
 
-/// The statuses that a daemon process sends with kFailed. Any other is a violation of the protocol.
+/// The statuses that kFailed can carry. Any other status violates the protocol.
 inline constexpr std::uint32_t kFailureStatuses[] = {400, 403, 404, 408, 413, 500, 501, 503, 504};
 [[nodiscard]] bool is_failure_status(std::uint32_t status) noexcept;
 
@@ -133,14 +134,14 @@ struct FrameHeader {
   std::uint32_t size;  ///< Bytes of payload that follow.
 };
 
-/// The definition of a frame that this end sends; null when there is none, or when the size is not one it can have.
+/// Returns the definition of the frame with this header. Null when `sender` may not send it, or not with this size.
 [[nodiscard]] const FrameDefinition* find_frame(const FrameHeader& header, Sender sender) noexcept;
 
-/// A header as bytes, which stay the header's.
+/// Returns the bytes of a header, as a view of it.
 [[nodiscard]] std::string_view bytes_of(const FrameHeader& header) noexcept;
 [[nodiscard]] FrameHeader frame_header(FrameType type, std::size_t size) noexcept;
 
-/// Writes numbers and texts one after the other.
+/// Appends numbers and texts to a payload.
 class Encoder {
  public:
   explicit Encoder(std::size_t expected_bytes = 0) { bytes_.reserve(expected_bytes); }
@@ -161,16 +162,17 @@ class Encoder {
   std::string bytes_;
 };
 
-/// Reads them again. After something that does not fit, every further value is empty and complete() stays false.
+/// Reads numbers and texts from a payload. After a value that does not fit, all further values are empty and complete()
+/// is false.
 class Decoder {
  public:
   explicit Decoder(std::string_view bytes) noexcept : rest_(bytes) {}
   [[nodiscard]] std::uint32_t u32() noexcept;
   [[nodiscard]] std::uint64_t u64() noexcept;
   [[nodiscard]] std::string_view text(std::size_t most = SIZE_MAX) noexcept;
-  /// The number of pairs that follow: at most `most`, and no more than the rest has room for.
+  /// Reads the number of pairs that follow. It has to be at most `most`, and the rest has to be long enough for it.
   [[nodiscard]] std::uint32_t pairs(std::uint32_t most) noexcept;
-  /// Everything fitted, and nothing is left over.
+  /// Returns true when all values fitted and no byte is left.
   [[nodiscard]] bool complete() const noexcept { return fits_ && rest_.empty(); }
 
  private:
@@ -181,41 +183,42 @@ class Decoder {
   bool fits_ = true;
 };
 
-/// The facts of a request that a daemon process needs. Views are into the payload, or belong to the caller.
+/// The part of a request that a daemon process needs before the body. The views point into the payload, or belong to
+/// the caller.
 struct RequestHead {
-  std::uint64_t generation = 0;   ///< The key that the code was made with.
-  std::uint64_t accepted_ns = 0;  ///< On the monotonic clock, which all processes share.
-  std::uint64_t queued_ns = 0;
+  std::uint64_t generation = 0;  ///< The generation of the key that made the code.
+  Timestamps timestamps{};       ///< The frame carries accepted_ns and queued_ns; all processes share the clock.
   std::int64_t script_mtime_us = 0;
   std::uint32_t server_pid = 0;  ///< The process that accepted the request.
-  std::uint32_t tries = 0;       ///< Connections that were made for the request, this one included.
+  std::uint32_t tries = 0;       ///< Number of connections made for the request, including this one.
   bool script_reloading = true;
   bool https = false;
   bool head_only = false;  ///< The response has no body on the wire.
   bool has_body = false;
-  bool body_whole = false;  ///< All of the body is in `body`.
+  bool body_whole = false;  ///< `body` is the whole request body.
   std::string_view application_group;
   std::string_view callable;
   std::string_view script;
   std::string_view id;
-  std::string_view client;  ///< Address and port, for the log.
-  std::string_view body;    ///< The part of the body that had arrived.
+  std::string_view client;  ///< Address and port of the client, for the log.
+  std::string_view body;    ///< The part of the request body that had arrived.
   std::vector<std::pair<std::string_view, std::string_view>> variables;
 };
 
-/// Bytes of a payload of kRequest before the part that its code authenticates.
+/// Number of bytes at the beginning of a payload of kRequest that hold the code; the code authenticates the rest.
 inline constexpr std::size_t kAuthenticationCodeBytes = 8;
 
-/// The payload of kRequest, its code still zero. Empty when the limits of the frame do not allow it.
+/// Returns the payload of kRequest, with a code of zero. Empty when the head exceeds the limits of the frame.
 [[nodiscard]] std::optional<std::string> encode(const RequestHead& head);
-/// False when that is not the payload of kRequest. Does not check the code.
+/// Decodes a payload of kRequest. Returns false when it is not valid. Does not check the code.
 [[nodiscard]] bool decode(std::string_view payload, RequestHead& head);
-/// The generation that the payload names, without a look at the rest. 0 when there is none.
+/// Returns the generation in a payload of kRequest, without decoding the rest; 0 when the payload is too short.
 [[nodiscard]] std::uint64_t generation_of(std::string_view payload) noexcept;
 
-/// The payload of kResponse. Empty when the limits of the frame do not allow it.
+/// Returns the payload of kResponse. Empty when the head exceeds the limits of the frame.
 [[nodiscard]] std::optional<std::string> encode(const wsgi::ResponseHead& head);
-/// False when that is not the payload of kResponse. Does not check the head against the rules of HTTP.
+/// Decodes a payload of kResponse. Returns false when it is not valid. Does not check the head against the rules of
+/// HTTP.
 [[nodiscard]] bool decode(std::string_view payload, wsgi::ResponseHead& head);
 
 struct BodyError {
@@ -223,19 +226,19 @@ struct BodyError {
   std::string_view reason;
 };
 
-/// The reason is cut to kReasonMax bytes.
+/// Returns the payload of kBodyError, with the reason cut to kReasonMax bytes.
 [[nodiscard]] std::string encode(const BodyError& error);
 [[nodiscard]] bool decode(std::string_view payload, BodyError& error);
 
 struct ReadRequest {
-  std::uint64_t least = 0;  ///< At least 1, so that each read request makes progress.
+  std::uint64_t least = 0;  ///< At least 1, so that every read makes progress.
   std::uint64_t most = 0;   ///< At least `least`.
 };
 
 [[nodiscard]] std::string encode(const ReadRequest& request);
 [[nodiscard]] bool decode(std::string_view payload, ReadRequest& request);
 
-/// The status of kFailed.
+/// The payload of kFailed.
 [[nodiscard]] std::string encode_failure(std::uint32_t status);
 [[nodiscard]] bool decode_failure(std::string_view payload, std::uint32_t& status);
 

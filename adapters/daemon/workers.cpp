@@ -19,28 +19,27 @@
 
 namespace sluice::daemon {
 
-using bindings::LogLevel;
-
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
 
-/// The server sends the head of a request as soon as it is connected. Whoever takes longer for all of it, however it
-/// trickles in, is not the server, and holds a thread until then.
+/// The time for the whole head of a request, however slowly it arrives. The server sends the head as soon as it is
+/// connected, so a slower peer is not the server, and it occupies a thread.
 constexpr int kHeadSeconds = 10;
 
-std::uint64_t head_limit_ns(const Group& group) noexcept {
-  return seconds(group.socket_timeout > 0 ? std::min(group.socket_timeout, kHeadSeconds) : kHeadSeconds);
+std::uint64_t head_limit_ns(const DaemonOptions& options) noexcept {
+  return seconds(options.socket_timeout > 0 ? std::min(options.socket_timeout, kHeadSeconds) : kHeadSeconds);
 }
 
-/// The time that stop() may wait.
-std::uint64_t stop_limit_ns(const Group& group) noexcept {
-  return group.shutdown_timeout > 0 ? std::min(seconds(group.shutdown_timeout) / 2, kSecond) : kSecond;
+/// Returns the time that stop() may wait.
+std::uint64_t stop_limit_ns(const DaemonOptions& options) noexcept {
+  return options.shutdown_timeout > 0 ? std::min(seconds(options.shutdown_timeout) / 2, kSecond) : kSecond;
 }
 
-/// A module that wants a new process every time is not asked again for the same request from then on.
+/// The number of attempts for one request in which a module may ask for a new process. Without a limit, a module that
+/// always asks would never serve the request.
 constexpr std::uint32_t kTriesToAsk = 3;
 
 constexpr std::uint32_t kForbidden = 403;
@@ -49,7 +48,7 @@ constexpr std::uint32_t kInternalServerError = 500;
 constexpr std::uint32_t kServiceUnavailable = 503;
 constexpr std::uint32_t kGatewayTimeout = 504;
 
-/// The events that lead to a refusal, in the order of Workers::Refusal.
+/// The texts for the log, indexed by Workers::Refusal.
 constexpr const char* kRefusalReasons[] = {
     "something else than a request arrived",
     "the head of the request did not arrive in time",
@@ -57,17 +56,12 @@ constexpr const char* kRefusalReasons[] = {
 };
 
 void answer(Channel& channel, std::uint32_t status) {
-  const std::string payload = encode_failure(status);
-  const FrameHeader frame = frame_header(FrameType::kFailed, payload.size());
-  static_cast<void>(channel.send({bytes_of(frame), payload}));
+  static_cast<void>(channel.send(FrameType::kFailed, encode_failure(status)));
 }
 
-void refuse_for_now(Channel& channel) {
-  const FrameHeader frame = frame_header(FrameType::kRetry, 0);
-  static_cast<void>(channel.send({bytes_of(frame)}));
-}
+void refuse_for_now(Channel& channel) { static_cast<void>(channel.send(FrameType::kRetry)); }
 
-/// A new process takes a script that has changed.
+/// Returns the script that a request asks for. A changed script is left to a new process.
 wsgi::ScriptRequest script_request(const RequestHead& head) {
   using enum wsgi::ScriptRequest::OnChange;
   return {.path = std::string(head.script),
@@ -87,43 +81,45 @@ std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
 
 }  // namespace
 
-Workers::Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts)
-    : place_(place),
+Workers::Workers(Endpoint endpoint, wsgi::Runtime& runtime, ShutdownController& shutdown,
+                 const wsgi::ServerFacts& facts)
+    : endpoint_(endpoint),
       runtime_(runtime),
-      lifetime_(lifetime),
+      shutdown_(shutdown),
       facts_(facts),
-      stop_wait_ns_(stop_limit_ns(place.group)),
+      stop_wait_ns_(stop_limit_ns(endpoint.options)),
       last_active_ns_(monotonic_ns()) {}
 
 void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
 
 bool Workers::start() {
   if (!DeadlineWatcher::start()) {
-    log(LogLevel::kError, absl::StrCat("The thread that watches over deadlines cannot be made in daemon process '",
-                                       place_.group.name, "', which therefore serves nothing."));
+    log(LogLevel::kError,
+        absl::StrCat("SLC0501: daemon process '", endpoint_.options.name,
+                     "' serves nothing, because the thread that enforces deadlines cannot be started"));
     return false;
   }
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
-  if (place_.group.stack_size > 0) {
-    const auto size = static_cast<std::size_t>(place_.group.stack_size);
+  if (endpoint_.options.stack_size > 0) {
+    const auto size = static_cast<std::size_t>(endpoint_.options.stack_size);
     if (::pthread_attr_setstacksize(&attributes, size) != 0) {
-      log(LogLevel::kWarning,
-          absl::StrCat("The system does not allow a stack of ", size, " bytes; its default is used."));
+      log(LogLevel::kWarning, absl::StrCat("SLC0502: the system does not allow a stack of ", size,
+                                           " bytes (option stack-size); threads have the default size"));
     }
   }
-  for (int i = 0; i < place_.group.threads; ++i) {
+  for (int i = 0; i < endpoint_.options.threads; ++i) {
     auto worker = std::make_unique<Worker>();
     worker->all = this;
     if (const int error = ::pthread_create(&worker->thread, &attributes, run, worker.get()); error != 0) {
-      log(LogLevel::kError, absl::StrCat("Only ", i, " of ", place_.group.threads,
-                                         " threads could be made for daemon process '", place_.group.name, "'."));
+      log(LogLevel::kError, absl::StrCat("SLC0503: daemon process '", endpoint_.options.name, "' ends, because only ",
+                                         i, " of ", endpoint_.options.threads, " threads could be created"));
       break;
     }
     workers_.push_back(std::move(worker));
   }
   ::pthread_attr_destroy(&attributes);
-  return workers_.size() == static_cast<std::size_t>(place_.group.threads);
+  return workers_.size() == static_cast<std::size_t>(endpoint_.options.threads);
 }
 
 Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept
@@ -138,7 +134,8 @@ Workers::InFlight::~InFlight() {
   workers_.active_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-/// Joins the threads that have ended and signals those that serve no request. False when there are none of these.
+/// Joins the threads that have ended and signals those that serve no request. Returns false when no thread of the
+/// second kind is left.
 bool Workers::end_idle() noexcept {
   bool idle = false;
   for (const auto& worker : workers_) {
@@ -155,9 +152,9 @@ bool Workers::end_idle() noexcept {
 }
 
 void Workers::stop() noexcept {
-  // A signal that comes just before a thread goes to sleep in accept() is in vain, so it is repeated. The wait has a
-  // bound, because a thread may be in a connection that proves nothing, or have blocked the signal. A thread that is
-  // left behind serves nothing more: dispatch() gives a request back once the process is closing.
+  // A signal that arrives just before a thread blocks in accept() has no effect, so it is repeated. The wait is
+  // bounded, because a thread may be reading a head that never arrives, or have blocked the signal. A thread that is
+  // left behind serves no more requests, because dispatch() refuses them once the process is closing.
   constexpr timespec kMoment = {0, 1'000'000};
   DeadlineWatcher::repair_signal();
   const std::uint64_t begun_ns = monotonic_ns();
@@ -166,15 +163,16 @@ void Workers::stop() noexcept {
 }
 
 const Workers::Worker* Workers::oldest() const noexcept {
-  const Worker* found = nullptr;
+  const Worker* oldest_worker = nullptr;
   std::uint64_t oldest_ns = UINT64_MAX;
   for (const auto& worker : workers_) {
-    const std::uint64_t start_ns = worker->start_ns.load(std::memory_order_relaxed);  // a guess is enough
+    const std::uint64_t start_ns =
+        worker->start_ns.load(std::memory_order_relaxed);  // an estimate suffices, so relaxed
     if (start_ns == 0 || start_ns >= oldest_ns) continue;
     oldest_ns = start_ns;
-    found = worker.get();
+    oldest_worker = worker.get();
   }
-  return found;
+  return oldest_worker;
 }
 
 std::uint64_t Workers::oldest_start_ns() const noexcept {
@@ -192,7 +190,9 @@ void* Workers::run(void* worker) noexcept {
   try {
     self.all->serve_all(self);
   } catch (const std::exception& error) {
-    self.all->log(LogLevel::kError, absl::StrCat("A thread of the daemon process ends: ", error.what(), "."));
+    self.all->log(LogLevel::kError,
+                  absl::StrCat("SLC0504: a worker thread of daemon process '", self.all->endpoint_.options.name,
+                               "' ends, and serves no more requests: ", error.what()));
   }
   self.ended.store(true, std::memory_order_release);
   return nullptr;
@@ -200,7 +200,7 @@ void* Workers::run(void* worker) noexcept {
 
 void Workers::serve_all(Worker& worker) {
   wsgi::ThreadContext thread(runtime_.host().recorder());
-  while (!lifetime_.closing()) {
+  while (!shutdown_.closing()) {
     wsgi::ForkedCopy::end_if_this();
     const int socket = accept();
     if (socket < 0) continue;
@@ -208,31 +208,32 @@ void Workers::serve_all(Worker& worker) {
     try {
       authentic = serve(socket, thread, worker);
     } catch (const std::exception& error) {
-      log(LogLevel::kError, absl::StrCat("A request cannot be served: ", error.what(), "."));
+      log(LogLevel::kError, absl::StrCat("SLC0505: a request was dropped: ", error.what()));
     }
-    const int limit = place_.group.maximum_requests;
+    const int limit = endpoint_.options.maximum_requests;
     if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
-      log(LogLevel::kInfo, absl::StrCat("Maximum requests reached in daemon process '", place_.group.name, "'."));
-      lifetime_.stop(Lifetime::Stop::kDrain, "maximum_requests");
+      log(LogLevel::kInfo, absl::StrCat("SLC0506: maximum requests reached in daemon process '", endpoint_.options.name,
+                                        "'; it is replaced"));
+      shutdown_.stop(ShutdownController::Stop::kDrain, "maximum_requests");
     }
   }
   thread.end(runtime_.running());
 }
 
 int Workers::accept() noexcept {
-  const int socket = ::accept4(place_.listener, nullptr, nullptr, SOCK_CLOEXEC);
+  const int socket = ::accept4(endpoint_.listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) return socket;
   const int error = errno;
   if (error == EAGAIN) {
     wait_for_connection();
   } else if (error != EINTR && error != ECONNABORTED) {
     if (ListenerCheck::is_lost(error)) {
-      lifetime_.lose_listener("connections cannot be accepted from its descriptor");
+      shutdown_.lose_listener("connections cannot be accepted from its descriptor");
     } else if (const std::uint64_t count = accept_failures_.count(); count > 0) {
-      // Out of descriptors or memory, most likely: those that are in use will come back.
+      // Most likely a lack of descriptors or memory, which will be released by requests in flight.
       log(LogLevel::kError,
-          absl::StrCat("Daemon process '", place_.group.name, "' could not accept a connection, ", count,
-                       " time(s): ", std::strerror(error), ". Requests wait; look for too many open files."));
+          absl::StrCat("SLC0507: daemon process '", endpoint_.options.name, "' could not accept a connection, ", count,
+                       " time(s): ", std::strerror(error), "; requests wait; look for too many open files"));
     }
     const timespec moment = {0, 100'000'000};
     ::nanosleep(&moment, nullptr);
@@ -240,25 +241,26 @@ int Workers::accept() noexcept {
   return -1;
 }
 
-/// Repairs a listener whose accept() has returned without a connection, which only an application can have caused. The
-/// poll() keeps the threads asleep even if an application sets the flag again at once.
+/// Repairs a listener whose accept() has returned without a connection, because an application has made it
+/// non-blocking. poll() keeps the thread asleep even if the application does so again at once.
 void Workers::wait_for_connection() noexcept {
-  const bool repaired = restore_blocking(place_.listener);
-  // One thread finds the change; the others that it woke find nothing.
+  const bool repaired = restore_blocking(endpoint_.listener);
+  // One thread finds the flag set; the other threads that wake up find it cleared, and log nothing.
   if (const std::uint64_t count = repaired ? listener_repairs_.count() : 0; count > 0) {
     log(LogLevel::kWarning,
-        absl::StrCat("Daemon process '", place_.group.name, "' found its listening socket non-blocking ", count,
-                     " time(s) and made it blocking again. An application must not change descriptors of the server."));
+        absl::StrCat("SLC0508: daemon process '", endpoint_.options.name, "' found its listening socket non-blocking ",
+                     count,
+                     " time(s) and made it blocking again; the application must not change descriptors of the server"));
   }
-  pollfd listener = {.fd = place_.listener, .events = POLLIN, .revents = 0};
+  pollfd listener = {.fd = endpoint_.listener, .events = POLLIN, .revents = 0};
   ::poll(&listener, 1, -1);
 }
 
 void Workers::set_buffer_sizes(int socket) const noexcept {
-  if (const int bytes = place_.group.send_buffer_size; bytes > 0) {
+  if (const int bytes = endpoint_.options.send_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
   }
-  if (const int bytes = place_.group.receive_buffer_size; bytes > 0) {
+  if (const int bytes = endpoint_.options.receive_buffer_size; bytes > 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
 }
@@ -267,13 +269,13 @@ void Workers::log_refusal(Refusal refusal) {
   const auto index = static_cast<std::size_t>(refusal);
   const std::uint64_t count = refusals_[index].count();
   if (count == 0) return;
-  log(LogLevel::kError, absl::StrCat("Daemon process '", place_.group.name, "' closed ", count,
+  log(LogLevel::kError, absl::StrCat("SLC0509: daemon process '", endpoint_.options.name, "' closed ", count,
                                      " connection(s) without an answer: ", kRefusalReasons[index],
-                                     ". Only this server may connect; look for other programs that run as its user."));
+                                     "; only this server may connect; look for other programs that run as its user"));
 }
 
-/// Empty when the connection did not begin with a whole head. One that its client closed early is no event, because the
-/// server gives requests up.
+/// Reads the head of a request. Empty when there was none, which is logged. A connection that was closed early is not
+/// logged, because the server may abandon a request.
 std::optional<std::string> Workers::read_head(Channel& channel) {
   const absl::StatusOr<Frame> frame = channel.next();
   absl::Status status = frame.status();
@@ -290,19 +292,20 @@ std::optional<std::string> Workers::read_head(Channel& channel) {
 
 Workers::Origin Workers::origin_of(std::string_view payload) const noexcept {
   const std::uint64_t generation = generation_of(payload);
-  if (const RequestKey* const key = place_.keys.find(generation)) {
+  if (const RequestKey* const key = endpoint_.keys.find(generation)) {
     return verify(*key, payload) ? Origin::kServer : Origin::kUnknown;
   }
-  // A configuration that is newer than this process: its requests are for the processes that were made with it.
-  const std::uint64_t newest = place_.keys.newest();
+  // The request was signed under a newer configuration than this process has, so the processes of that generation serve
+  // it.
+  const std::uint64_t newest = endpoint_.keys.newest();
   return generation > newest && generation - newest < KeyRing::kGenerations ? Origin::kNewerServer : Origin::kUnknown;
 }
 
 bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
-  std::optional<InFlight> request;  // ends after the connection is closed
-  Channel channel(socket, Sender::kServer, place_.group.socket_timeout);
+  std::optional<InFlight> request;  // destroyed after the channel, so it covers the closing of the connection
+  Channel channel(socket, Sender::kServer, endpoint_.options.socket_timeout);
   set_buffer_sizes(socket);
-  channel.end_at(monotonic_ns() + head_limit_ns(place_.group));
+  channel.end_at(monotonic_ns() + head_limit_ns(endpoint_.options));
   const std::optional<std::string> payload = read_head(channel);
   if (!payload) return false;
   const Origin origin = origin_of(*payload);
@@ -315,45 +318,47 @@ bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   return true;
 }
 
-/// Serves a request that is known to come from the server.
+/// Serves an authenticated request.
 void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns,
                        wsgi::ThreadContext& thread) {
-  channel.end_at(dispatched_ns + seconds(place_.group.exchange_timeout));
+  channel.end_at(dispatched_ns + seconds(endpoint_.options.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {
-    log(LogLevel::kError, "A request of the server cannot be understood.");
+    log(LogLevel::kError,
+        "SLC0510: a signed request cannot be decoded and was answered with 500; restart the server, because its "
+        "processes may be of different versions");
     return answer(channel, kInternalServerError);
   }
-  // Accepted while the process began to end: as well served by the next.
-  if (outdated_.load(std::memory_order_relaxed) || lifetime_.closing()) return refuse_for_now(channel);
-  const int limit = place_.group.queue_timeout;
-  if (limit > 0 && dispatched_ns > head.queued_ns && dispatched_ns - head.queued_ns > seconds(limit)) {
-    log(LogLevel::kError,
-        absl::StrCat("Queue timeout expired for a request to daemon process '", place_.group.name, "'."));
+  // The request was accepted while the process began to end, so another process serves it.
+  if (outdated_.load(std::memory_order_relaxed) || shutdown_.closing()) return refuse_for_now(channel);
+  head.timestamps.dispatched_ns = dispatched_ns;
+  const int limit = endpoint_.options.queue_timeout;
+  const std::uint64_t queued_ns = head.timestamps.queued_ns;
+  if (limit > 0 && dispatched_ns > queued_ns && dispatched_ns - queued_ns > seconds(limit)) {
+    log(LogLevel::kError, absl::StrCat("SLC0511: queue timeout exceeded for a request to daemon process '",
+                                       endpoint_.options.name, "'; the request was answered with 503"));
     return answer(channel, kServiceUnavailable);
   }
-  serve_request(channel, head, dispatched_ns, thread);
+  serve_request(channel, head, thread);
 }
 
-void Workers::serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
-                            wsgi::ThreadContext& thread) {
+void Workers::serve_request(Channel& channel, const RequestHead& head, wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
-  const wsgi::DispatchedRequest dispatched{
-      .application_group = std::string(head.application_group),
-      .callable = std::string(head.callable),
-      .script = script_request(head),
-      .timestamps = {.accepted_ns = head.accepted_ns, .queued_ns = head.queued_ns, .dispatched_ns = dispatched_ns},
-      .daemon_tries = head.tries,
-      .server_pid = static_cast<pid_t>(head.server_pid)};
+  const wsgi::DispatchedRequest dispatched{.application_group = std::string(head.application_group),
+                                           .callable = std::string(head.callable),
+                                           .script = script_request(head),
+                                           .timestamps = head.timestamps,
+                                           .daemon_tries = head.tries,
+                                           .server_pid = static_cast<pid_t>(head.server_pid)};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, dispatched, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
-    lifetime_.started();
+    shutdown_.started();
   } else if (outcome == wsgi::Outcome::kOutdated) {
     if (!outdated_.exchange(true, std::memory_order_relaxed)) {
-      log(LogLevel::kInfo, absl::StrCat("WSGI script '", std::string(head.script), "' has changed: daemon process '",
-                                        place_.group.name, "' is restarted."));
+      log(LogLevel::kInfo, absl::StrCat("SLC0512: WSGI script '", std::string(head.script),
+                                        "' has changed; daemon process '", endpoint_.options.name, "' is replaced"));
     }
-    lifetime_.stop(Lifetime::Stop::kClose, "script_reload");
+    shutdown_.stop(ShutdownController::Stop::kClose, "script_reload");
     refuse_for_now(channel);
   } else {
     answer(channel, status_of(outcome, exchange));

@@ -1,4 +1,4 @@
-// The threads of a daemon process that serve requests: each accepts a connection, serves its one request, and goes on.
+// The worker threads of a daemon process. Each accepts a connection, serves its one request, and accepts the next.
 #pragma once
 
 #include <pthread.h>
@@ -14,34 +14,35 @@
 
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/channel.hpp"
-#include "adapters/daemon/group.hpp"
-#include "adapters/daemon/lifetime.hpp"
+#include "adapters/daemon/daemon_options.hpp"
+#include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/process/log_limit.hpp"
 #include "adapters/wsgi/process/runtime.hpp"
 #include "adapters/wsgi/request/environ.hpp"
 #include "bindings/host.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice::daemon {
 
-class Workers final : public Load {
+class Workers final : public WorkerActivity {
  public:
-  struct Place {
-    const Group& group;
-    int listener;         ///< Shared with the other processes of the group.
-    const KeyRing& keys;  ///< Requests that were signed with one of them are served.
+  /// The socket of the group, and the options and keys for requests that arrive on it.
+  struct Endpoint {
+    const DaemonOptions& options;
+    int listener;         ///< Listening socket, shared with the other processes of the group.
+    const KeyRing& keys;  ///< The keys that authenticate requests.
   };
 
-  Workers(Place place, wsgi::Runtime& runtime, Lifetime& lifetime, const wsgi::ServerFacts& facts);
+  Workers(Endpoint endpoint, wsgi::Runtime& runtime, ShutdownController& shutdown, const wsgi::ServerFacts& facts);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  /// Makes the threads. False, with a line in the log, if there cannot be as many.
+  /// Creates the threads. Returns false, which is logged, when not all of them can be created.
   [[nodiscard]] bool start();
 
-  /// Has the threads end that serve no request, and waits for them. All calls together wait for a second at most, or
-  /// for half of the shutdown timeout if that is less. Other threads end when their request does. One thread calls
-  /// this.
+  /// Ends the threads that serve no request, and waits for them. All calls together wait for at most 1 s, or half of
+  /// the shutdown timeout if that is less. The other threads end after their request. Not thread-safe.
   void stop() noexcept;
 
   [[nodiscard]] int active() const noexcept override { return active_.load(std::memory_order_acquire); }
@@ -53,7 +54,7 @@ class Workers final : public Load {
   [[nodiscard]] unsigned long oldest_thread() const noexcept override;
 
  private:
-  /// The sender of a request, as its authentication code proves.
+  /// The sender of a request, as proved by its authentication code.
   enum class Origin : std::uint8_t { kServer, kNewerServer, kUnknown };
 
   struct Worker {
@@ -64,8 +65,8 @@ class Workers final : public Load {
     bool joined = false;  ///< Only stop() uses it.
   };
 
-  /// A request that is known to come from the server, as the limits of the process count it. A connection that has
-  /// proved nothing is none, because any process of the server's user can make one.
+  /// An authenticated request, counted for the limits of the process while it exists. Connections without a valid code
+  /// are not counted, because any process of the server's user can make them.
   class InFlight {
    public:
     InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept;
@@ -78,7 +79,7 @@ class Workers final : public Load {
     Worker& worker_;
   };
 
-  /// A reason to close a connection without an answer.
+  /// The reasons to close a connection without an answer.
   enum class Refusal : std::uint8_t { kNoRequest, kLate, kNoCode };
   static constexpr std::size_t kRefusals = 3;
 
@@ -87,31 +88,31 @@ class Workers final : public Load {
   [[nodiscard]] bool end_idle() noexcept;
   [[nodiscard]] int accept() noexcept;
   void wait_for_connection() noexcept;
-  /// False when the connection did not carry a request that was signed with a key of this process.
+  /// Serves one connection and closes it. Returns false when it carried no request that was signed with a key of this
+  /// process.
   [[nodiscard]] bool serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
   [[nodiscard]] std::optional<std::string> read_head(Channel& channel);
   void dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns, wsgi::ThreadContext& thread);
-  void serve_request(Channel& channel, const RequestHead& head, std::uint64_t dispatched_ns,
-                     wsgi::ThreadContext& thread);
+  void serve_request(Channel& channel, const RequestHead& head, wsgi::ThreadContext& thread);
   void set_buffer_sizes(int socket) const noexcept;
   [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
   void log_refusal(Refusal refusal);
   [[nodiscard]] const Worker* oldest() const noexcept;
-  void log(bindings::LogLevel level, const std::string& line) const noexcept;
+  void log(LogLevel level, const std::string& line) const noexcept;
 
-  Place place_;
+  Endpoint endpoint_;
   wsgi::Runtime& runtime_;
-  Lifetime& lifetime_;
+  ShutdownController& shutdown_;
   const wsgi::ServerFacts& facts_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::uint64_t stop_wait_ns_;  ///< The rest of the time that stop() may wait.
+  std::uint64_t stop_wait_ns_;  ///< Remaining time that stop() may wait.
   std::atomic<int> active_{0};
   std::atomic<std::uint64_t> last_active_ns_;
   std::atomic<int> served_{0};
-  wsgi::LogLimit refusals_[kRefusals];  ///< One for each reason.
+  wsgi::LogLimit refusals_[kRefusals];  ///< Indexed by Refusal.
   wsgi::LogLimit accept_failures_;
   wsgi::LogLimit listener_repairs_;
-  std::atomic<bool> outdated_{false};  ///< A script has changed: no request is served any more.
+  std::atomic<bool> outdated_{false};  ///< A script has changed, so no more requests are served.
 };
 
 }  // namespace sluice::daemon

@@ -1,6 +1,6 @@
 // Order map of lifetime totals, which are read without a cut
-//   [S4] totals   load  high_water  acquire   pairs with [S3]: a slot below it is seen to be claimed
-//   [T2] totals   load  busy_ns     acquire   pairs with [T1]: a request counted as done is not in flight
+//   [S4] totals   load  high_water  acquire   synchronizes with [S3]: slots below it have been claimed
+//   [T2] totals   load  busy_ns     acquire   synchronizes with [T1]: a request counted as done is not in flight
 #include "drain_coordinator.hpp"
 
 #include <algorithm>
@@ -13,11 +13,11 @@ namespace sluice {
 
 using detail::OverflowBank;
 
-/// How long a drain may wait, in all, for writers that were preempted inside a record.
+/// The time that one cut may wait for all writers that were preempted inside a record.
 class WaitBudget {
  public:
-  /// Waits one turn. False once there is no more time. Sleeps rather than yields: whoever yields among many runnable
-  /// threads is not asked again before each of them has had its turn.
+  /// Waits one turn. Returns false once the budget is used up. Sleeps instead of yielding, because a thread that yields
+  /// among many runnable threads may run again only after all of them.
   bool operator()() noexcept {
     if (++turns_ <= kSpins) {
       pause();
@@ -65,8 +65,9 @@ Window Recorder::DrainCoordinator::empty_window() const {
 
 bool Recorder::DrainCoordinator::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
-  if (std::any_of(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; })) return false;
-  // A cut that the kernel refuses has begun all the same: the reader's first window begins with its epoch.
+  if (std::any_of(pending_.begin(), pending_.end(), [id](const Pending& other) { return other.id == id; }))
+    return false;
+  // A cut that the kernel refuses has opened a new epoch all the same, with which the reader's first window begins.
   static_cast<void>(cut());
   static_cast<void>(pending(id));
   return true;
@@ -74,14 +75,14 @@ bool Recorder::DrainCoordinator::add(std::uint64_t id) {
 
 void Recorder::DrainCoordinator::remove(std::uint64_t id) noexcept {
   const std::lock_guard lock(mutex_);
-  std::erase_if(pending_, [id](const Pending& each) { return each.id == id; });
+  std::erase_if(pending_, [id](const Pending& other) { return other.id == id; });
 }
 
-/// A reader that was registered before a fork is not known to the child: it begins anew there.
+/// Returns the pending window of a reader. Registers a reader of the parent in a forked child, where it begins anew.
 Recorder::DrainCoordinator::Pending& Recorder::DrainCoordinator::pending(std::uint64_t id) {
-  const auto found =
-      std::find_if(pending_.begin(), pending_.end(), [id](const Pending& each) { return each.id == id; });
-  if (found != pending_.end()) return *found;
+  const auto position =
+      std::find_if(pending_.begin(), pending_.end(), [id](const Pending& other) { return other.id == id; });
+  if (position != pending_.end()) return *position;
   Pending& fresh = pending_.emplace_back(Pending{.id = id,
                                                  .start_ns = reader_.cut_ns(),
                                                  .start_resources = probe_.read(),
@@ -92,7 +93,8 @@ Recorder::DrainCoordinator::Pending& Recorder::DrainCoordinator::pending(std::ui
   return fresh;
 }
 
-/// A cut that was interrupted is completed first, and another made: what completed in between belongs to this drain.
+/// Makes a cut. If the last one was interrupted, completes it and makes another, because requests that completed in
+/// between belong to this drain.
 absl::Status Recorder::DrainCoordinator::cut() {
   bool whole = !interrupted_ || complete_cut();
   if (whole) {
@@ -106,16 +108,16 @@ absl::Status Recorder::DrainCoordinator::cut() {
 
 bool Recorder::DrainCoordinator::complete_cut() {
   WaitBudget budget;
-  interrupted_ = true;  // until it is whole, also past an exception
+  interrupted_ = true;  // until it is complete, also if an exception is thrown
   const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
                                  : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, budget);
   if (!whole) return false;
   interrupted_ = false;
   take_overflow(budget);
-  for (Pending& each : pending_) {
-    if (std::exchange(each.joined, true)) {
-      each.window.merge_counts(scratch_);
-      each.stepped = each.stepped || instant_.stepped;
+  for (Pending& pending : pending_) {
+    if (std::exchange(pending.joined, true)) {
+      pending.window.merge_counts(scratch_);
+      pending.stepped = pending.stepped || instant_.stepped;
     }
   }
   return true;
@@ -127,7 +129,8 @@ std::size_t Recorder::DrainCoordinator::last_used_slot() const noexcept {
   return used == 0 ? 0 : used - 1;
 }
 
-/// A bank whose writers were preempted is left for a later cut, which takes it before it closes the other.
+/// Collects the overflow counters. A bank whose writers were preempted is left to a later cut, which collects it before
+/// it closes the other bank.
 void Recorder::DrainCoordinator::take_overflow(WaitBudget& budget) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
   if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
@@ -137,8 +140,8 @@ void Recorder::DrainCoordinator::take_overflow(WaitBudget& budget) {
   if (bank != nullptr) take_overflow_bank(*bank);
 }
 
-/// Requests without a slot are listed with the last slot that is in use. Their busy time fills what that slot left of
-/// the window; more of it cannot be shown in one entry.
+/// Adds requests without a slot to the last slot in use. Their busy time fills what the slot left of the window; one
+/// entry cannot show more.
 void Recorder::DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
   detail::LastRead& seen = overflow_seen_[overflow.index_of(bank)];
@@ -174,24 +177,24 @@ void Recorder::DrainCoordinator::finish(Pending& pending, const Resources& now) 
 
 absl::Status Recorder::DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
-  Pending& mine = pending(id);
+  Pending& own = pending(id);
   if (absl::Status status = cut(); !status.ok()) return status;
   const Resources now = probe_.read();
-  finish(mine, now);
+  finish(own, now);
 
   window.slots.resize(options_.threads);
-  std::swap(window, mine.window);
-  mine.window.mode = options_.mode;
-  mine.window.clear_counts();
-  mine.window.start_time = window.stop_time;
-  mine.start_ns = reader_.cut_ns();
-  mine.start_resources = now;
-  mine.stepped = false;
+  std::swap(window, own.window);
+  own.window.mode = options_.mode;
+  own.window.clear_counts();
+  own.window.start_time = window.stop_time;
+  own.start_ns = reader_.cut_ns();
+  own.start_resources = now;
+  own.stepped = false;
   return absl::OkStatus();
 }
 
-/// Overflow requests are listed with the slot that was the last in use when they were first listed, and stay there;
-/// with the first if none ever was in use.
+/// Lists overflow requests with the slot that was the last in use when they were first listed, where they stay; with
+/// the first slot if none was ever in use.
 void Recorder::DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
   const std::uint64_t overflowed = memory_.header().overflow.lifetime_count();
   if (totals.threads.empty()) {
@@ -204,9 +207,9 @@ void Recorder::DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
   totals.request_count += overflowed;
 }
 
-/// Reads without a cut. Each counter grows only, so each sum does; a request that completes between the reading of its
-/// slot's busy time and of its start is missed for the moment, and the floor keeps the total from going down by it.
-/// None is counted twice: [T2] pairs with [T1] in slot.hpp, so that a request whose duration was read is not seen in
+/// Reads totals without a cut. Each counter only grows, so each sum does. A request that completes between the loads of
+/// its slot's busy time and start is missed for the moment, and the floor keeps the total from going down by it. None
+/// is counted twice, because [T2] synchronizes with [T1] in slot.hpp: a request whose duration was read is not in
 /// flight.
 ProcessTotals Recorder::DrainCoordinator::totals() {
   const std::lock_guard lock(mutex_);
@@ -215,7 +218,7 @@ ProcessTotals Recorder::DrainCoordinator::totals() {
   ProcessTotals totals{
       .restart_time = restart_time_, .current_time = now.wall, .threads = {}, .resources = probe_.read()};
   if (now.stepped) {
-    for (Pending& each : pending_) each.stepped = true;
+    for (Pending& pending : pending_) pending.stepped = true;
   }
   const std::size_t claimed = array.high_water->load(std::memory_order_acquire);  // [S4]
   const std::size_t used = std::min(claimed, array.size);

@@ -1,4 +1,4 @@
-// The reading side of a recorder, for one holder of its mutex: makes cuts, and gives each registered reader its share.
+// The reading side of a recorder: makes cuts under a mutex, and adds each cut to the pending window of every reader.
 #pragma once
 
 #include <cstdint>
@@ -16,25 +16,31 @@ namespace sluice {
 
 class WaitBudget;
 
+/// Coordinates the drains of all readers of a recorder. Thread-safe.
 class Recorder::DrainCoordinator {
  public:
+  /// Makes a coordinator without readers; `memory` must outlive it.
   DrainCoordinator(const Options& options, bool asymmetric, Memory& memory);
 
-  /// Registers a reader whose first window begins now. False if there is one of that number: numbers come round.
+  /// Registers a reader whose first window begins now. Returns false if a reader has the id, because ids wrap around.
   [[nodiscard]] bool add(std::uint64_t id);
+  /// Removes a reader.
   void remove(std::uint64_t id) noexcept;
+  /// Sets `window` to what the reader has pending. See Reader::drain().
   [[nodiscard]] absl::Status drain(std::uint64_t id, Window& window);
+  /// See Recorder::totals().
   [[nodiscard]] ProcessTotals totals();
 
  private:
-  /// One reader's unfinished window: what cuts have put aside for it, and where it began.
+  /// The unfinished window of one reader.
   struct Pending {
     std::uint64_t id;
-    std::uint64_t start_ns;
-    Resources start_resources;
-    bool stepped;
-    bool
-        joined;  ///< False until the cut that was under way when the reader was added is complete: that is not its own.
+    std::uint64_t start_ns;     ///< Instant of the cut with which the window begins.
+    Resources start_resources;  ///< Resources at that instant.
+    bool stepped;               ///< The wall clock was stepped in the window.
+    /// False until the cut that was interrupted when the reader was added is complete: that cut is not part of the
+    /// window.
+    bool joined;
     Window window;
   };
 
@@ -54,17 +60,16 @@ class Recorder::DrainCoordinator {
   std::mutex mutex_;
   ResourceProbe probe_;
   Timeline timeline_;
-  Timeline::Instant instant_;  ///< Of the last cut.
+  Timeline::Instant instant_;  ///< Instant of the last cut.
   const double restart_time_;
   detail::EpochReader<detail::ProductionAtomics> reader_;
   detail::LastRead overflow_seen_[2];
-  Window scratch_;            ///< The cut under way.
-  bool interrupted_ = false;  ///< The last cut could not be completed; the next call goes on with it.
+  Window scratch_;            ///< Counts of the cut under way.
+  bool interrupted_ = false;  ///< True if the last cut was not completed; the next call completes it.
   std::vector<Pending> pending_;
   std::uint64_t busy_floor_ns_ = 0;
-  std::vector<std::uint64_t>
-      overflow_by_slot_;  ///< By slot: the requests of the overflow counters that lifetime totals list with it.
-  std::uint64_t overflow_listed_ = 0;  ///< Their sum.
+  std::vector<std::uint64_t> overflow_by_slot_;  ///< Number of overflow requests that lifetime totals list, by slot.
+  std::uint64_t overflow_listed_ = 0;            ///< Sum of `overflow_by_slot_`.
 };
 
 }  // namespace sluice

@@ -16,7 +16,7 @@ constexpr std::size_t slots_offset(std::size_t threads) noexcept {
   return kUncollectedOffset + aligned(threads * sizeof(detail::UncollectedExtremes<Atomics>));
 }
 
-/// How long a thread waits for another that recovers: about a second, where a recovery takes some microseconds.
+/// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
 constexpr int kRecoveryYields = 200;
 constexpr int kRecoveryTurns = kRecoveryYields + 1000;
 constexpr long kRecoveryNapNs = 1'000'000;
@@ -39,7 +39,7 @@ std::size_t Recorder::memory_bytes(std::size_t threads) noexcept {
 
 Recorder::Memory::Memory(const Options& options)
     : threads(options.threads), mapping(memory_bytes(options.threads), options.memory) {
-  header().alive.store(kAlive, std::memory_order_relaxed);  // nobody else knows it yet
+  header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
 }
 
 bool Recorder::Memory::begin_recovery() const noexcept {

@@ -1,5 +1,5 @@
-// What workers write, in one piece of memory: the epoch, the overflow counters, and the slots. After a fork the child
-// finds it zeroed, which is its empty state, but for the word `alive` that then has to be set again.
+// The memory that workers write: the epoch, the overflow counters and the slots, in one mapping. After a fork the child
+// finds it zeroed, which is the empty state, except that the word `alive` then has to be set again.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace sluice {
 
-/// What stands at the beginning of a recorder's memory.
+/// The beginning of a recorder's memory.
 struct RecorderHeader {
   using Atomics = detail::ProductionAtomics;
 
@@ -23,20 +23,24 @@ struct RecorderHeader {
   alignas(2 * detail::kLine) detail::OverflowCounters overflow;
 };
 
-/// Where the parts of a recorder's memory lie, for so many worker slots. Any process that maps it may ask.
+/// Returns the arrays in a recorder's memory for so many worker slots. For any process that maps it.
 [[nodiscard]] detail::SlotArray<detail::ProductionAtomics> slots_in(void* memory, std::size_t threads) noexcept;
 
+/// The memory of one recorder.
 struct Recorder::Memory {
+  /// Values of RecorderHeader::alive.
   enum : std::uint32_t { kWiped = 0, kAlive = 1, kRecovering = 2 };
 
+  /// Maps the memory, or uses the memory that the options give.
   explicit Memory(const Options& options);
 
+  /// Returns true in a forked child that has not recovered yet.
   [[nodiscard]] bool needs_recovery() const noexcept {
     return header().alive.load(std::memory_order_acquire) != kAlive || mapping.inherited();  // [F4]
   }
-  /// Makes the calling thread the one that recovers from a fork. False if another has done so, which is waited for.
-  /// Takes a bounded time: a word that stays as if a thread recovered, or that is none of those above, has been
-  /// overwritten by the process itself, and is taken over.
+  /// Makes the calling thread the one that recovers from a fork. Returns false if another thread has recovered, after
+  /// waiting for it. Takes a bounded time: if the word stays kRecovering, or has another value than those above, the
+  /// process has overwritten it, and the caller recovers.
   [[nodiscard]] bool begin_recovery() const noexcept;
   [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
   [[nodiscard]] detail::SlotArray<detail::ProductionAtomics> array() const noexcept {

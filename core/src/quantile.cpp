@@ -8,24 +8,25 @@
 namespace sluice {
 namespace {
 
-/// Between which durations all requests lie. `exact`: there is one of either.
+/// The interval that contains all durations.
 struct Extremes {
   QuantileBounds us;
-  bool exact;
+  bool exact;  ///< True if both ends are durations of requests.
 };
 
-/// Those of waits are of single ones: of a request's sum is known only that it is no more than the sum of all.
+/// Returns the extremes of a phase. The extremes of waits are those of single waits, so the sum of one request is only
+/// known to be no more than the sum of all.
 Extremes extremes_of(const PhaseWindow& durations, Phase phase) noexcept {
   if (phase == Phase::kGilWait || !durations.observed()) return {{0, durations.total_us}, false};
   return {{durations.smallest_us, durations.largest_us}, true};
 }
 
-/// What the entry of the request that is `rank`-th by duration, from 1, and the extremes say of it.
+/// Returns the bounds of the request that is `rank`-th by duration, from 1: those of its entry, within the extremes.
 QuantileBounds bounds_of(const PhaseWindow& durations, const View& view, const Extremes& all,
                          std::uint64_t rank) noexcept {
   std::size_t entry = 0;
   std::uint64_t up_to = view.count(durations.buckets, 0);
-  // As many requests as `rank` are in some entry; the compiler has to see that there is an end.
+  // The second condition is always true; it shows the compiler that the loop ends.
   while (up_to < rank && entry + 1 < view.size()) up_to += view.count(durations.buckets, ++entry);
   const bool last = entry + 1 == view.size();
   const std::uint64_t upper = last ? all.us.upper_us : view.lower_bound_us(entry + 1) - 1;
@@ -41,7 +42,7 @@ std::optional<QuantileBounds> quantile(const Window& window, Phase phase, double
   if (count == 0) return std::nullopt;
   const Extremes all = extremes_of(durations, phase);
   const auto bounds = [&](double real_rank) {
-    // The nearest double to a count may be 2^64, which no integer holds.
+    // The nearest double to a count may be 2^64, which does not fit into an integer.
     const bool last = real_rank >= static_cast<double>(count);
     const auto rank = last ? count : std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(real_rank)), 1);
     if (all.exact && rank == 1) return QuantileBounds{all.us.lower_us, all.us.lower_us};

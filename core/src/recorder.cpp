@@ -1,9 +1,9 @@
-// Order map of what happens once a fork (threads come and go in detail/claim.hpp, the hot path is in slot.hpp and
-// epoch_reader.hpp)
-//   [F1] recover      store coordinator_  release   pairs with [F2]: the coordinator is seen whole
-//   [F2] coordinator  load  coordinator_  acquire   pairs with [F1]
-//   [F3] recover  store alive       release   pairs with [F4]: the new coordinator and the id of the overflow counters
-//   are seen [F4] needs_recovery, begin_recovery  load, CAS alive  acquire  pairs with [F3]
+// Order map of what happens once a fork (threads come and go in detail/claim.hpp, the recording path is in slot.hpp and
+// epoch_reader.hpp; the argument is in docs/memory-model.md, "Threads and forks")
+//   [F1] recover      store      coordinator_  release  synchronizes with [F2]: the coordinator is seen as a whole
+//   [F2] coordinator  load       coordinator_  acquire  synchronizes with [F1]
+//   [F3] recover      store      alive         release  synchronizes with [F4]: coordinator and overflow id are seen
+//   [F4] recovery     load, CAS  alive         acquire  synchronizes with [F3]
 #include "sluice/recorder.hpp"
 
 #include <stdexcept>
@@ -18,15 +18,15 @@ namespace sluice {
 
 namespace {
 
-/// The overflow id of a request that is not recorded.
+/// The overflow id of requests that are not recorded.
 constexpr std::uint32_t kNowhere = UINT32_MAX;
 
 /// Sets the id of overflow counters to the next number that is valid: 0 stands for a slot.
 template <class NextNumber>
-void name_overflow(detail::OverflowCounters& overflow, NextNumber next_number) {
+void set_overflow_id(detail::OverflowCounters& overflow, NextNumber next_number) {
   std::uint32_t number = next_number();
   while (number == 0 || number == kNowhere) number = next_number();
-  overflow.name(number);
+  overflow.set_id(number);
 }
 
 Recorder::Options checked(Recorder::Options options) {
@@ -45,22 +45,23 @@ Recorder::Recorder(Options options)
                                                       options_.threads, *options_.slow_threshold_us, *options_.clock)
                                                 : nullptr),
       coordinator_(new DrainCoordinator(options_, asymmetric_, *memory_)) {
-  name_overflow(memory_->header().overflow, [this] { return next_number(); });
+  set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
 }
 
-/// In a forked child that never used it, the parent's coordinator may be torn: it is leaked.
+/// Leaks the parent's coordinator in a forked child that never used the recorder, because the coordinator may be torn.
 Recorder::~Recorder() {
   if (!memory_->needs_recovery()) delete coordinator_.load(std::memory_order_acquire);  // [F2]
 }
 
-/// The drain side after any fork has been noticed.
+/// Returns the coordinator, after recovering from a fork if there was one.
 Recorder::DrainCoordinator& Recorder::coordinator() {
   if (memory_->needs_recovery()) recover_from_fork();
   return *coordinator_.load(std::memory_order_acquire);  // [F2]
 }
 
-/// In a forked child: the parent's coordinator is left where it is, since another thread may have been inside it at
-/// the moment of the fork, and a new one begins with empty slots. Several threads may come here; one does it.
+/// Makes a new coordinator in a forked child, which begins with empty slots. The parent's coordinator is leaked,
+/// because another thread may have been inside it at the moment of the fork. One of the threads that call this does the
+/// work.
 void Recorder::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
   if (!memory_->begin_recovery()) return;
@@ -71,8 +72,9 @@ void Recorder::recover_from_fork() {
     alive.store(Memory::kWiped, std::memory_order_release);  // [F3]
     throw;
   }
-  if (asymmetric_) static_cast<void>(detail::membarrier_available());  // should a kernel not pass the registration on
-  name_overflow(memory_->header().overflow, [this] { return next_number(); });
+  if (asymmetric_)
+    static_cast<void>(detail::membarrier_available());  // in case a kernel does not inherit the registration
+  set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
   alive.store(Memory::kAlive, std::memory_order_release);  // [F3]
 }
 
@@ -80,11 +82,11 @@ std::uint32_t Recorder::begin_overflow() noexcept {
   try {
     if (memory_->needs_recovery()) recover_from_fork();
   } catch (...) {
-    return kNowhere;  // out of memory in a fresh child: the request is not recorded
+    return kNowhere;  // out of memory in a forked child: the request is not recorded
   }
   detail::OverflowCounters& overflow = memory_->header().overflow;
   const std::uint32_t id = overflow.id();
-  if (id == 0) return kNowhere;  // the process has overwritten the name, and 0 would mean the worker's slot
+  if (id == 0) return kNowhere;  // the process has overwritten the id, and 0 would mean the worker's slot
   overflow.begin();
   return id;
 }
@@ -93,7 +95,7 @@ bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
   return detail::claim(memory_->array(), slot, owned);
 }
 
-/// After a fork the slot is no longer, or already another's: then there is nothing to give back.
+/// Does nothing if a fork has taken the slot from its owner.
 void Recorder::release(std::size_t slot, std::uint32_t owned) noexcept {
   detail::release(memory_->array().slots[slot], owned);
 }
@@ -139,7 +141,7 @@ absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
   return worker_at(slot, owned);
 }
 
-/// After a fork the slot is empty in the child. The worker takes it again, unless another was quicker.
+/// In a forked child the slot is empty. The worker claims it again, unless another worker has done so.
 std::uint32_t Worker::begin_elsewhere(std::uint64_t now_ns) noexcept {
   const bool wiped =
       target_.slot != nullptr && target_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
@@ -179,7 +181,7 @@ Reader Recorder::add_reader() {
   return {this, id};
 }
 
-/// A forked child does not know its parent's readers until they drain in it.
+/// Does nothing in a forked child that has not recovered, because it has no readers.
 void Recorder::remove_reader(std::uint64_t id) noexcept {
   if (!memory_->needs_recovery()) coordinator_.load(std::memory_order_acquire)->remove(id);  // [F2]
 }

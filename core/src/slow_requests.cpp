@@ -27,16 +27,16 @@ constexpr std::size_t sum_of_limits() {
 }
 static_assert(sum_of_limits() == kTextBytes);
 
-/// A request as it lies in memory. The text comes last, so that no more of it is copied than there is.
+/// The memory representation of a request. The text comes last, so that only as much of it as is used is copied.
 struct Copy {
-  std::uint64_t accepted_ns;  ///< 0: no request.
+  std::uint64_t accepted_ns;  ///< When it was accepted; 0: no request.
   std::uint64_t queued_ns;
   std::uint64_t dispatched_ns;
   std::uint64_t entered_ns;
   std::uint64_t left_ns;
   std::int64_t accepted_wall_ns;
   std::uint64_t server_pid;
-  std::uint64_t duration_us;  ///< From here on: once it has completed.
+  std::uint64_t duration_us;  ///< This and the members below are set when it completes.
   std::uint64_t active_requests;
   ThreadCpu cpu;
   Completion done;
@@ -81,8 +81,8 @@ SlowRequest record_of(const Copy& copy, std::size_t slot) {
 struct SlowRequests::Memory {
   struct alignas(2 * detail::kLine) Slot {
     Box active;
-    Atomics::Atomic<std::uint64_t> completed;  ///< How many were slow.
-    std::array<Box, kKept> kept;               ///< By number modulo their own.
+    Atomics::Atomic<std::uint64_t> completed;  ///< Number of slow requests.
+    std::array<Box, kKept> kept;               ///< The last ones, by number modulo kKept.
   };
 
   explicit Memory(std::size_t threads) : size(threads), mapping(threads * sizeof(Slot)) {}
@@ -102,7 +102,7 @@ void SlowRequests::begin(std::size_t slot, const Timestamps& timestamps, const R
                          std::uint64_t server_pid) noexcept {
   Box& box = memory_->slot(slot).active;
   const std::uint64_t now_ns = clock_.monotonic_ns();
-  Copy copy;  // what is not set is not copied, or is of no meaning before the request has completed
+  Copy copy;  // members that are not set are not copied, or have no meaning before the request completes
   copy.accepted_ns = timestamps.accepted_ns != 0 ? timestamps.accepted_ns : now_ns;
   copy.queued_ns = timestamps.queued_ns;
   copy.dispatched_ns = timestamps.dispatched_ns;
@@ -134,31 +134,31 @@ void SlowRequests::cancel(std::size_t slot) noexcept {
 std::size_t SlowRequests::count_active() const noexcept {
   std::size_t count = 0;
   for (std::size_t i = 0; i < memory_->size; ++i) {
-    // A guess: others come and go meanwhile.
+    // An estimate, because other requests begin and end meanwhile.
     if (memory_->slot(i).active.own_word(kWordAt<offsetof(Copy, accepted_ns)>) != 0) ++count;
   }
   return count;
 }
 
-/// A slow request is put where completed ones are before it ceases to be active: a reader that looks at the active ones
-/// first finds it in one of the two places at least.
+/// Stores a slow request with the completed ones before it ceases to be active. So a reader that looks at active
+/// requests first finds it among the active ones, the completed ones, or both.
 void SlowRequests::finish(std::size_t slot, const Completion& done, const ThreadCpu& cpu,
                           std::uint64_t now_ns) noexcept {
-  Memory::Slot& mine = memory_->slot(slot);
-  const std::uint64_t accepted_ns = mine.active.own_word(kWordAt<offsetof(Copy, accepted_ns)>);
-  if (accepted_ns == 0) return;  // it began before a fork
+  Memory::Slot& own = memory_->slot(slot);
+  const std::uint64_t accepted_ns = own.active.own_word(kWordAt<offsetof(Copy, accepted_ns)>);
+  if (accepted_ns == 0) return;  // begun before a fork
   const std::uint64_t duration_us = std::max(elapsed_us(accepted_ns, now_ns), done.request_us);
   Copy copy;
-  // Its own, and whole; what is not has been overwritten by the process itself, and is dropped.
-  if (duration_us >= threshold_us_ && mine.active.load(copy) != 0) {
+  // The thread's own copy is always whole, unless the process has overwritten it; then the request is dropped.
+  if (duration_us >= threshold_us_ && own.active.load(copy) != 0) {
     copy.duration_us = duration_us;
     copy.active_requests = count_active();
     copy.cpu = cpu;
     copy.done = done;
-    const std::uint64_t number = mine.completed.load(std::memory_order_relaxed);  // own store
+    const std::uint64_t number = own.completed.load(std::memory_order_relaxed);  // own store
     const std::size_t bytes = offsetof(Copy, text) + std::min<std::size_t>(copy.lengths[kRequestTexts], kTextBytes);
-    mine.kept[number % kKept].store(copy, bytes, 2 * number + 2);
-    mine.completed.store(number + 1, std::memory_order_release);  // [H1]
+    own.kept[number % kKept].store(copy, bytes, 2 * number + 2);
+    own.completed.store(number + 1, std::memory_order_release);  // [H1]
   }
   cancel(slot);
 }
@@ -198,7 +198,7 @@ void SlowReader::take_completed(std::size_t slot, std::vector<SlowRequest>& into
   }
 }
 
-/// A copy that is being written is of a request that just begins, or has been put with the completed ones already.
+/// Skips a copy that is being written: its request has just begun, or is with the completed ones already.
 void SlowReader::take_active(std::size_t slot, std::uint64_t now_ns, std::vector<SlowRequest>& into) const {
   Copy copy;
   if (requests_.memory_->slot(slot).active.load(copy) == 0 || copy.accepted_ns == 0) return;
@@ -228,11 +228,12 @@ std::vector<SlowRequest> SlowReader::drain() {
   for (std::size_t slot = 0; slot < memory.size; ++slot) take_active(slot, now_ns, active);
   for (std::size_t slot = 0; slot < memory.size; ++slot) take_completed(slot, all);
   const std::size_t completed = all.size();
-  for (SlowRequest& each : active) {
-    const bool since_completed = std::any_of(
-        all.begin(), all.begin() + static_cast<std::ptrdiff_t>(completed),
-        [&](const SlowRequest& other) { return other.thread_id == each.thread_id && other.start_ns == each.start_ns; });
-    if (!since_completed) all.push_back(std::move(each));
+  for (SlowRequest& request : active) {
+    const bool since_completed =
+        std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(completed), [&](const SlowRequest& other) {
+          return other.thread_id == request.thread_id && other.start_ns == request.start_ns;
+        });
+    if (!since_completed) all.push_back(std::move(request));
   }
   return all;
 }

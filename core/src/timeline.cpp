@@ -7,14 +7,14 @@
 namespace sluice {
 namespace {
 
-/// Less than this is the time between two readings; a clock that is set moves by more.
+/// A change of the offset between the clocks that means the wall clock was stepped.
 constexpr std::int64_t kStepNs = 1'000'000;
-/// A pair of readings that took longer was interrupted and is read again.
+/// A pair of readings that took longer was interrupted, and is repeated.
 constexpr std::uint64_t kPairNs = 100'000;
 constexpr int kTries = 4;
 constexpr std::int64_t kSecondNs = static_cast<std::int64_t>(kNsPerSecond);
 
-/// Whole seconds apart from the rest: the nearest double to the instant, which the quotient alone is not.
+/// Returns the nearest double. Whole seconds are converted separately, because a double cannot hold the nanoseconds.
 double seconds(std::int64_t ns) noexcept {
   return static_cast<double>(ns / kSecondNs) + static_cast<double>(ns % kSecondNs) / 1e9;
 }

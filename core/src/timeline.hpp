@@ -1,5 +1,5 @@
-// The wall-clock times that windows report, made of monotonic time plus an offset that changes only when somebody steps
-// the wall clock. So windows meet exactly, and their lengths are elapsed time whatever the wall clock does.
+// The wall-clock times that windows report: monotonic time plus an offset that changes only when the wall clock is
+// stepped. So windows are adjacent, and their lengths are elapsed time whatever the wall clock does.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,10 @@
 
 namespace sluice {
 
+/// A source of instants on both clocks. Not thread-safe.
 class Timeline {
  public:
+  /// One instant.
   struct Instant {
     std::uint64_t monotonic_ns;
     double wall;   ///< Seconds since the Unix epoch.
@@ -18,6 +20,7 @@ class Timeline {
 
   explicit Timeline(const Clock& clock) noexcept;
 
+  /// Returns the present instant.
   [[nodiscard]] Instant now() noexcept;
 
  private:

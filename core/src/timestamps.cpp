@@ -8,8 +8,8 @@
 namespace sluice {
 namespace {
 
-/// The two clocks are read one after the other; a clock that is set moves by more than a thread is ever kept in
-/// between.
+/// A change of the offset between the clocks that means the wall clock was stepped. The clocks are read one after the
+/// other, and a thread may be preempted in between, but hardly for so long.
 constexpr std::int64_t kStepNs = 50'000'000;
 
 std::uint64_t duration_us(std::uint64_t from_ns, std::uint64_t to_ns) noexcept {
@@ -39,7 +39,7 @@ void sequential_phases(const Timestamps& timestamps, Completion& done) noexcept 
 
 std::uint64_t WallAnchor::monotonic_of(std::int64_t wall_ns, std::uint64_t now_ns, std::int64_t wall_now_ns) noexcept {
   const std::int64_t offset_ns = wall_now_ns - static_cast<std::int64_t>(now_ns);
-  // Relaxed: a guess from another thread is as good, and a torn one does not exist.
+  // Relaxed, because the offset that another thread stored is as good, and a 64-bit load is never torn.
   const std::int64_t before_ns = offset_ns_.load(std::memory_order_relaxed);
   const bool stepped = before_ns != INT64_MIN && std::llabs(offset_ns - before_ns) > kStepNs;
   if (stepped || before_ns == INT64_MIN) offset_ns_.store(offset_ns, std::memory_order_relaxed);

@@ -10,6 +10,8 @@ mkdir -p "$work"
 
 { cat docs/site/Doxyfile; echo "OUTPUT_DIRECTORY = $work"; } | doxygen -
 
-rm -rf "$output"
+"$python" docs/site/prepare_xml.py "$work/xml"
+
+rm -rf "$output" "$work/doctrees"
 SLUICE_DOXYGEN_XML=$(realpath "$work/xml") "$python" -m sphinx -b html -q -n -W --keep-going -j auto \
   -c docs/site -d "$work/doctrees" . "$output"

@@ -15,7 +15,7 @@ author = "the authors of Sluice"
 version = re.search(r"project\(sluice VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text())[1]
 release = version
 
-extensions = ["myst_parser", "breathe", "sphinx_copybutton", "navigation", "symbols"]
+extensions = ["myst_parser", "breathe", "sphinx_copybutton", "navigation", "symbols", "diagrams"]
 root_doc = "docs/README"
 include_patterns = ["*.md", "docs/*.md", "docs/**/*.md", "**/README.md"]
 exclude_patterns = ["build*", "**/.*", "**/venv", "**/__pycache__", "**/node_modules"]

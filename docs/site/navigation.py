@@ -1,21 +1,26 @@
-"""The contents of the site: which pages there are, in which order. The pages themselves know nothing of it, because a list
-for Sphinx in a Markdown file would be seen by those who read the file in a clone."""
+"""The contents of the site: which pages there are, in which order. The pages themselves do not say it, because a list for Sphinx
+in a Markdown file would be seen by those who read the file in a clone. A link that shows the name of a file in a clone, as
+`endpoint.md`, shows the title of the page on the site."""
 
 from __future__ import annotations
 
+import posixpath
+from urllib.parse import urlsplit
+
+from docutils import nodes
 from sphinx.application import Sphinx
 
 SECTIONS = {
-    "Start": ["/README"],
+    "Start": ["First steps </README>"],
     "Operate Apache": [
-        *("/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security"),
+        *("/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security", "/docs/messages"),
         "/docs/sluice-or-mod-wsgi",
     ],
     "Read the numbers": ["/docs/metrics", "/docs/benchmarks"],
-    "Write a C++ server": ["/docs/library", "/docs/api/README", "/docs/sluice-or-prometheus-cpp"],
+    "Write a C++ server": ["/docs/library", "/docs/errors", "/docs/api/README", "/docs/sluice-or-prometheus-cpp"],
     "Examples": ["/examples/*README", "/examples/**/README"],
-    "Change Sluice": [
-        *("/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "/docs/memory-model"),
+    "Change Sluice": ["/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "/docs/glossary", "/docs/memory-model"],
+    "Folders of the source": [
         *("/core/**README", "/bindings/**README", "/adapters/**README", "/bench/**README", "/tests/**README"),
     ],
 }
@@ -35,6 +40,17 @@ def add_contents(_: Sphinx, name: str, source: list[str]) -> None:
         source[0] += toctree("", API)
 
 
+def show_titles(app: Sphinx, document: nodes.document, name: str) -> None:
+    for link in document.findall(nodes.reference):
+        if not link.astext().endswith(".md") or "refuri" not in link:
+            continue
+        path = urlsplit(link["refuri"]).path.removesuffix(".html")
+        page = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+        if title := app.env.titles.get(page):
+            link.children = [nodes.inline("", title.astext())]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", add_contents)
+    app.connect("doctree-resolved", show_titles)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

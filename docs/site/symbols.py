@@ -1,18 +1,23 @@
-"""Names of the C++ library in code spans, as `Recorder` or `Registry::read()`, become links to the page that documents them."""
+"""How the C++ API stands in the site. Names of the library in code spans, as `Recorder` or `Registry::read()`, become links to
+the page that documents them. Classes come first on a page of the API. Headers, for which Breathe wants links, stay names: they
+have no pages."""
 
 from __future__ import annotations
 
 import re
 
 from docutils import nodes
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc, index, pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 
-PAGES = ("README", "docs/library", "docs/errors", "docs/architecture", "docs/api/")
-NAME = re.compile(r"(?:sluice::)?(?P<name>[A-Za-z_]\w*(?:::\w+)*)(?:\(\))?")
-# Words that are ordinary code in other languages, too.
-ORDINARY = {"None", "float", "int", "bool", "true", "false"}
+API = "docs/api/"
+PAGES = ("README", "docs/library", "docs/errors", "docs/architecture", "docs/memory-model", API)
+NAMESPACES = ("sluice::", "sluice::encode::", "sluice::views::")
+NAME = re.compile(r"(?:sluice::)?(?P<name>(?:encode::)?[A-Z]\w*(?:::\w+)*|[a-z]\w*::\w+|[a-z]\w*(?=\(\)))(?:\(\))?")
+HEADER = re.compile(r"_8hpp(_source)?$")
+CLASSES = ("class", "struct")
 
 
 class LinkSymbols(SphinxTransform):
@@ -23,18 +28,46 @@ class LinkSymbols(SphinxTransform):
             return
         for literal in list(self.document.findall(nodes.literal)):
             found = NAME.fullmatch(literal.astext())
-            if found and found["name"] not in ORDINARY and not isinstance(literal.parent, nodes.reference):
+            if found and not isinstance(literal.parent, nodes.reference):
                 literal.replace_self(reference(literal, found["name"], self.env.docname))
 
 
 def reference(literal: nodes.literal, name: str, page: str) -> pending_xref:
     """A link if such a symbol is documented, the code span alone otherwise."""
     return pending_xref(
-        "", literal.deepcopy(), refdomain="cpp", reftype="any", reftarget=f"sluice::{name}", refdoc=page,
-        refexplicit=True, refwarn=False,
+        "", literal.deepcopy(), refdomain="cpp", reftype="any", reftarget=NAMESPACES[0] + name, refdoc=page,
+        refexplicit=True, refwarn=False, symbol=name,
     )
+
+
+def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes.Node) -> nodes.Node | None:
+    """A reference that is in none of the pages: to a name of an inner namespace, or to a header."""
+    if HEADER.search(node["reftarget"]):
+        return shown
+    if not (name := node.get("symbol")):
+        return None
+    domain = env.get_domain("cpp")
+    for namespace in NAMESPACES[1:]:
+        target = namespace + name
+        if found := domain.resolve_xref(env, node["refdoc"], app.builder, "any", target, node, shown):
+            return found
+    return None
+
+
+def sort_api(app: Sphinx, document: nodes.document) -> None:
+    """Puts classes first; within each kind the order is that of the headers."""
+    if not app.env.docname.startswith(API):
+        return
+    for section in document.findall(nodes.section):
+        entries = [child for child in section.children if isinstance(child, (index, desc))]
+        pairs = list(zip(entries[::2], entries[1::2], strict=True))
+        pairs.sort(key=lambda pair: pair[1]["objtype"] not in CLASSES)
+        section.children = [child for child in section.children if child not in entries]
+        section.extend(node for pair in pairs for node in pair)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_transform(LinkSymbols)
+    app.connect("doctree-read", sort_api)
+    app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

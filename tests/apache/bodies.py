@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from .client import DEADLINE_SECONDS, HOST
 
 BLOCK_BYTES = 1000
-"""Of apps/survival_app.py."""
+"""Constants of apps/survival_app.py."""
 
 
 @dataclass

@@ -57,7 +57,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Workers:
-    """How many processes and threads serve requests, and under which MPM."""
+    """The MPM, and its numbers of processes and threads."""
 
     mpm: str = "event"
     processes: int = 1

@@ -15,7 +15,7 @@ REPORTED_LINE_LENGTH = 300
 
 @pytest.fixture(scope="session", autouse=True)
 def module_is_built() -> None:
-    """Says in one line what is missing, instead of failing at every start."""
+    """Ends the run with one line when the module is missing, instead of failing at every start."""
     path = module_under_test()
     if not path.is_file():
         pytest.exit(f"no module to test at {path}; build it, or set SLUICE_MODULE", returncode=2)

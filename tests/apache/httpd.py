@@ -170,7 +170,7 @@ class Httpd:
     def raw(self) -> RawClient:
         return RawClient(self.port)
 
-    # What the server left behind
+    # Files and processes of the server
 
     @property
     def apps(self) -> Path:

@@ -1,4 +1,4 @@
-"""What must hold in every window and in every reading of the process's totals.
+"""The properties of every window and of every reading of the totals of a process.
 
 Needs the standard library only, so that any suite can use it. Durations of a window are kept in
 whole microseconds, so sums of floats are compared to one microsecond per term.

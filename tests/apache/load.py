@@ -26,7 +26,7 @@ class Request:
 
 @dataclass
 class Tally:
-    """What the clients got, and sent."""
+    """The counts of requests sent and responses received by the clients."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     body_bytes: int = 0

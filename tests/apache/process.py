@@ -76,7 +76,7 @@ def group_members(group: int) -> list[int]:
 
 
 def has_running_thread(pid: int) -> bool:
-    """Whether a thread of the process runs, or would if it had a processor; one that waits does not."""
+    """True when a thread of the process runs, or would run if a processor were free."""
     for task in Path(f"/proc/{pid}/task").glob("*/stat"):
         with contextlib.suppress(OSError):
             if task.read_text().rpartition(")")[2].split()[0] in "RD":
@@ -85,7 +85,7 @@ def has_running_thread(pid: int) -> bool:
 
 
 def named_processes(candidates: list[int], name: str) -> list[int]:
-    """Those whose title, as `ps` shows it, begins with this name; the one that began first first."""
+    """The processes whose title in `ps` begins with this name, oldest first."""
     found = []
     for pid in candidates:
         try:

@@ -62,12 +62,12 @@ class Prometheus:
         return reply["data"]
 
     def query(self, expression: str, time: float | None = None) -> list[dict[str, Any]]:
-        """What an expression gives now, or gave at a time: `metric` (the labels) and `value` (time and text)."""
+        """The result of an expression now or at a time: `metric` (the labels) and `value` (time and text)."""
         at = {} if time is None else {"time": time}
         return list(self.ask("query", query=expression, **at)["result"])
 
     def await_query(self, expression: str) -> list[dict[str, Any]]:
-        """What it gives once it gives something."""
+        """The first result that is not empty; waits for it."""
         wait_until(lambda: self.query(expression), f"{expression} in Prometheus")
         return self.query(expression)
 

@@ -1,4 +1,4 @@
-"""How much a test does: a short form always, the full count with SLUICE_LONG or, where that says so, SLUICE_DEEP."""
+"""The counts of tests: short by default, full with SLUICE_LONG, or SLUICE_DEEP for the tests that name it."""
 
 from __future__ import annotations
 

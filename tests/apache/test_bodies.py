@@ -19,7 +19,7 @@ MIB = 1 << 20
 SIZES = [0, 1, 8191, 8192, 8193, 65535, 65536, 65537, MIB + 1, 16 * MIB]
 LARGE = [64 * MIB, 1024 * MIB]
 GROWTH_KIB = 24 * 1024
-"""What a process may need more at its peak than before: buffers, not a body."""
+"""Growth of the peak memory of a process that is allowed: buffers, but not a whole body."""
 
 pytestmark = pytest.mark.timeout(LONG_TIMEOUT_SECONDS)
 

@@ -66,7 +66,7 @@ def check_daemon_windows(server: Httpd) -> None:
             previous, process = entry["window"], entry["process"]
 
 
-# What they are
+# Their properties
 
 
 def test_a_request_is_served_by_a_process_of_its_own(server: Httpd) -> None:
@@ -122,7 +122,7 @@ def test_a_connection_of_another_user_is_refused(server: Httpd) -> None:
             os._exit(0 if client.recv(1) == b"" else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    server.wait_for_log("Daemon process 'd' closed 1 connection(s) without an answer")
+    server.wait_for_log("SLC0509: daemon process 'd' closed 1 connection(s) without an answer")
     assert server.get("/").status == 200
 
 
@@ -135,7 +135,7 @@ def test_a_service_process_only_runs_its_script(start_httpd: StartHttpd) -> None
     wait_until(lambda: list(server.out.glob("imported-one-*")), "the script to be loaded")
     assert len(list(server.out.glob("imported-one-*"))) == 1
     assert server.get("/").status == 500
-    assert server.log_lines("No WSGI daemon process called 'service' that serves requests")
+    assert server.log_lines("SLC0441: process group 'service' is not defined")
 
 
 def test_a_group_that_nobody_defined_is_an_error_of_the_request(start_httpd: StartHttpd) -> None:
@@ -146,7 +146,7 @@ def test_a_group_that_nobody_defined_is_an_error_of_the_request(start_httpd: Sta
         modules=["setenvif"],
     )
     assert server.get("/").status == 500
-    assert server.log_lines("No WSGI daemon process called 'nowhere'")
+    assert server.log_lines("SLC0441: process group 'nowhere' is not defined")
 
 
 def test_embedded_mode_can_be_forbidden(start_httpd: StartHttpd) -> None:
@@ -156,7 +156,7 @@ def test_embedded_mode_can_be_forbidden(start_httpd: StartHttpd) -> None:
         *lines("threads=1"),
     )
     assert server.get("/embedded").status == 500
-    assert server.log_lines("Embedded mode is disabled by WSGIRestrictEmbedded")
+    assert server.log_lines("SLC0442: embedded mode is disabled by WSGIRestrictEmbedded")
     assert server.get("/").status == 200
 
 
@@ -190,7 +190,7 @@ def test_a_wrong_option_is_an_error_of_the_configuration(options: str) -> None:
 
 
 def test_a_group_cannot_be_defined_twice() -> None:
-    assert "defined already" in config_error(["WSGIDaemonProcess d", "WSGIDaemonProcess d"])
+    assert "already defined" in config_error(["WSGIDaemonProcess d", "WSGIDaemonProcess d"])
 
 
 # Requests
@@ -235,7 +235,7 @@ def test_a_response_that_its_process_did_not_finish_is_broken(server: Httpd) -> 
         response = client.read_to_end()
     assert b"begun" in response
     assert not response.endswith(b"0\r\n\r\n"), "it looks whole"
-    assert server.log_lines("Truncated response received from daemon process 'd'")
+    assert server.log_lines("SLC0413: truncated response received from daemon process 'd'")
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
@@ -291,15 +291,15 @@ def test_a_full_backlog_is_answered_with_503(start_httpd: StartHttpd) -> None:
         thread.join()
     assert answers.count(503) >= 6, answers
     assert set(answers) == {200, 503}
-    assert server.log_lines("Unable to connect to daemon process 'd'")
-    assert server.log_lines("Queue timeout expired")
+    assert server.log_lines("SLC0417: unable to connect to daemon process 'd'")
+    assert server.log_lines("SLC0511: queue timeout exceeded")
     assert server.get("/").status == 200
 
 
 def test_a_response_that_takes_too_long_is_answered_with_504(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("threads=2 socket-timeout=1"))
     assert server.get("/sleep?seconds=3").status == 504
-    assert server.log_lines("Timeout when reading the response of daemon process 'd'")
+    assert server.log_lines("SLC0412: timeout when reading the response of daemon process 'd'")
     assert server.get("/").status == 200
 
 
@@ -366,7 +366,7 @@ def test_a_request_past_its_time_is_shown_and_the_process_replaced(start_httpd: 
     server = start_httpd(*lines("threads=2 request-timeout=1 graceful-timeout=1 shutdown-timeout=2"))
     before = pid_of(server)
     assert server.get("/sleep?seconds=30").status == 502
-    assert server.log_lines("Request timeout exceeded in daemon process 'd'")
+    assert server.log_lines("SLC0523: request timeout exceeded in daemon process 'd'")
     assert server.log_lines('time.sleep(float(query["seconds"][0]))')
     assert reasons(server, before) == ["request_timeout"]
     assert pid_of(server) != before
@@ -376,7 +376,7 @@ def test_a_process_whose_interpreter_is_stuck_is_replaced(start_httpd: StartHttp
     server = start_httpd(*lines("threads=2 deadlock-timeout=2 shutdown-timeout=1"))
     before = pid_of(server)
     assert server.get("/hold?seconds=30").status == 502
-    assert server.log_lines("Deadlock timeout exceeded")
+    assert server.log_lines("SLC0521: deadlock timeout exceeded")
     assert pid_of(server) != before
 
 
@@ -389,7 +389,7 @@ def test_the_end_of_the_server_does_not_wait_for_python_without_bound(
         time.sleep(0.5)
         client.abort()
     server.stop()
-    assert server.log_lines("Shutdown timeout exceeded")
+    assert server.log_lines("SLC0526: shutdown timeout exceeded")
 
 
 def test_graceful_restarts_under_load_fail_no_request(start_httpd: StartHttpd, mpm: str) -> None:
@@ -455,7 +455,7 @@ def test_subscribing_to_signals_in_embedded_mode_is_said_to_be_in_vain(
     assert server.log_lines("in told") or server.log_lines("@mod_wsgi.subscribe_signals")
 
 
-# What they count
+# Their metrics
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_directory_that_others_can_write_is_warned_of(
         "WSGIScriptAlias / ${APPS}/hello.py process-group=d application-group=%{GLOBAL}",
     )
     assert server.get("/").status == 200
-    assert bool(server.log_lines("put a socket of their own")) == (not safe)
+    assert bool(server.log_lines("SLC0472")) == (not safe)
     (socket,) = sockets_in(folder)
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
     assert socket.stat().st_uid != 0
@@ -67,5 +67,5 @@ def test_a_listener_that_was_shut_down_is_made_anew(start_httpd: StartHttpd) -> 
     (server.apps / "shut_app.py").write_text(SHUT_DOWN)
     assert server.get("/").status == 200
     server.get("/shut")
-    server.wait_for_log("which has been made anew")
+    server.wait_for_log("the socket has been created again")
     wait_until(lambda: server.get("/").status == 200, "the group to answer again")

@@ -1,4 +1,4 @@
-"""What the server's parent does about daemon processes that deceive it: it never waits without a limit, starts no process
+"""The server's parent against daemon processes that deceive it: it never waits without a limit, starts no process
 in a hurry, and hands nothing of one user on to another."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What arrives on the connection between the server and a daemon process: forged answers, forged requests, the bounds of
+"""The connection between the server and a daemon process: forged answers, forged requests, the bounds of
 both in time and size, and what the connection costs."""
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def test_a_forged_answer_is_answered_with_502_and_one_line_in_the_log(server: Ht
     assert b"hello" not in body and b"application" not in body
     (line,) = server.log_lines("daemon process 'd'")[before:]
     cut_short = name == "a head cut short"
-    assert ("Protocol violation by" in line) is not cut_short, line
+    assert ("SLC0411: protocol violation by" in line) is not cut_short, line
 
 
 BROKEN_ANSWERS = {
@@ -196,7 +196,7 @@ def connect(server: Httpd, group_number: int = 0) -> socket.socket:
 
 
 def ends(client: socket.socket) -> bytes:
-    """What arrives until the connection ends."""
+    """The bytes that arrive until the connection ends."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while more := client.recv(65536):
@@ -243,19 +243,19 @@ def test_connections_that_are_refused_are_no_requests(start_httpd: StartHttpd) -
         with connect(server) as client:
             client.sendall(request(server))
             assert ends(client) == b""
-    assert not server.log_lines("Maximum requests reached")
+    assert not server.log_lines("SLC0506: maximum requests reached")
     for _ in range(5):
         assert server.get("/d").status == 200
-    server.wait_for_log("Maximum requests reached")
+    server.wait_for_log("SLC0506: maximum requests reached")
 
 
 def test_a_connection_that_proves_nothing_is_no_request_in_flight(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("socket-timeout=20 request-timeout=1"))
     with connect(server):
         time.sleep(2.5)
-        assert not server.log_lines("Request timeout exceeded")
+        assert not server.log_lines("SLC0523")
         server.graceful()
-        server.wait_for_log("Shutdown requested")
+        server.wait_for_log("SLC0527: shutdown requested")
 
 
 def test_connections_that_prove_nothing_do_not_keep_a_process_busy(start_httpd: StartHttpd) -> None:
@@ -263,10 +263,10 @@ def test_connections_that_prove_nothing_do_not_keep_a_process_busy(start_httpd: 
     assert server.get("/d").status == 200
     with connect(server):
         begun = time.monotonic()
-        server.wait_for_log("Inactivity timeout reached")
+        server.wait_for_log("SLC0525: inactivity timeout reached")
         wait_until(lambda: server.get("/d").status == 200, "another process")
         assert time.monotonic() - begun < 5
-    assert not server.log_lines("Shutdown timeout exceeded")
+    assert not server.log_lines("SLC0526")
 
 
 def test_each_reason_to_close_a_connection_is_logged(start_httpd: StartHttpd) -> None:
@@ -339,7 +339,7 @@ def test_a_request_whose_head_is_too_large_is_answered_with_431(start_httpd: Sta
     with server.raw() as client:
         client.send(request_head("GET", "/d", *fields, "Connection: close"))
         assert client.read_to_end().startswith(b"HTTP/1.1 431 ")
-    assert len(server.log_lines("The request for daemon process 'd' is refused")) == 1
+    assert len(server.log_lines("SLC0415: the request for daemon process 'd' was answered with 431")) == 1
     assert server.get("/d").status == 200
 
 
@@ -380,7 +380,7 @@ CALLS_OF_A_CONNECTION = 9
 
 
 def test_a_connection_to_a_daemon_process_costs_nine_system_calls(start_httpd: StartHttpd, tmp_path: Path) -> None:
-    """Of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
+    """System calls of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
     server = start_httpd(*lines(), mpm="prefork")  # event polls its clients' connections besides
     requests = 1000
     out = tmp_path / "strace"

@@ -163,6 +163,6 @@ def test_a_good_configuration_is_accepted(line: str) -> None:
 )
 def test_a_process_group_that_nobody_defines_is_refused(line: str) -> None:
     message = config_error([line])
-    assert f"{line.split()[0]}: process group 'nowhere' is not defined" in message
+    assert f"SLC0401: {line.split()[0]} names process group 'nowhere', which no WSGIDaemonProcess defines" in message
     code, _ = config_test([line, "WSGIDaemonProcess nowhere"])
     assert code == 0, "the definition may come later"

@@ -18,7 +18,7 @@ CREDENTIALS = "Basic " + base64.b64encode(b"user:secret").decode()
 
 
 def about(server: Httpd, path: str = "/", **headers: str) -> Any:
-    """What the application under a path says about itself."""
+    """The description that the application under a path returns of its interpreter."""
     response = server.get(path, headers=headers)
     assert response.status == 200, server.error_log()
     return response.json()

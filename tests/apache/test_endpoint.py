@@ -1,4 +1,4 @@
-"""The handler sluice-metrics: who may ask, in which forms it answers, and what it tells."""
+"""The handler sluice-metrics: access, formats, and contents."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def shared(start_shared_httpd: StartHttpd) -> Httpd:
     return server
 
 
-# Who may ask. The main configuration grants everything to everybody for files: that must not count.
+# Access. The main configuration allows every request for files, which must not count here.
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_only_a_require_of_its_location_lets_anybody_in(
 ) -> None:
     server = start_httpd(*DAEMON, *location(*lines), modules=MODULES)
     assert server.get("/metrics").status == status
-    said = server.log_lines("/metrics is not served: no Require of a <Location> allows it")
+    said = server.log_lines("SLC0450: access to the metrics is not allowed")
     assert bool(said) == (lines == [])
 
 
@@ -149,7 +149,7 @@ def test_a_form_that_does_not_exist_is_refused(shared: Httpd, query: str) -> Non
     assert shared.get(f"/metrics{query}").status == 400
 
 
-# What it tells
+# Contents
 
 
 def test_every_number_of_a_group_is_in_the_total(shared: Httpd) -> None:

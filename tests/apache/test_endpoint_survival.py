@@ -1,4 +1,4 @@
-"""What sluice-metrics tells while processes are killed, recycled and restarted: nothing is lost, doubled or taken back."""
+"""The handler sluice-metrics while processes are killed, recycled and restarted: nothing is lost, doubled or taken back."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def writable(pid: int) -> list[Part]:
 
 
 def committed_kib(server: Httpd) -> int:
-    """Of the shared memory, whoever committed it."""
+    """Bytes of the shared memory, whichever process committed them."""
     spans = {part.inode: part.span for part in registry_parts(server.pid)}.values()
     return sum(Path(f"/proc/{server.pid}/map_files/{span}").stat().st_blocks // 2 for span in spans)
 

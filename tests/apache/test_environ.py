@@ -1,4 +1,4 @@
-"""What an application finds in its environ."""
+"""The environ of an application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong, what the client is told, and what the error log says."""
+"""Errors of applications: the response to the client, and the lines in the error log."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .scale import LONG_TIMEOUT_SECONDS, figure, scaled
 
 GROWTH_KIB_PER_RESTART = 2
 GROWTH_KIB_AT_ALL = 512
-"""What the allocator may take more, whatever their number."""
+"""Allowance for the allocator, independent of the number of generations."""
 
 pytestmark = pytest.mark.timeout(LONG_TIMEOUT_SECONDS)
 

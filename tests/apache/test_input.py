@@ -35,7 +35,7 @@ def server(start_shared_httpd: StartHttpd) -> Httpd:
 
 
 def calls(server: Httpd, body: bytes | Iterator[bytes], *names: str) -> Any:
-    """What the named calls on wsgi.input returned to the application."""
+    """The results of the named calls on wsgi.input in the application."""
     query = urlencode([("call", name) for name in names])
     return server.post(f"/calls?{query}", body).json()
 

@@ -1,4 +1,4 @@
-"""What the windows say of phases, slots and requests in flight."""
+"""Phases, slots and requests in flight in the windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the clients got, what the access log says and what the windows add up to is the same number."""
+"""Clients, access log and windows count the same number of requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CELLS = [
     *((mpm, mode, list(PLACES)[2]) for mpm in ("worker", "prefork") for mode in MODES),
 ]
 BATCHES = scaled(4_000, 200_000) // BATCH
-"""Of one cell: five of each mode are 20,000 requests, or a million."""
+"""Requests of one cell; the five cells of a mode have 20,000 requests together, or a million."""
 
 pytestmark = pytest.mark.timeout(LONG_TIMEOUT_SECONDS)
 

@@ -1,4 +1,4 @@
-"""How what an application returns reaches the client."""
+"""The way from the result of an application to the client."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def server(shared_server: Httpd) -> Iterator[Httpd]:
 
 
 def exchange(server: Httpd, name: str, body: bytes = b"") -> tuple[bytes, bytes]:
-    """What came before the marker's response on one connection, and that response or nothing if the connection ended."""
+    """The bytes before the response to the marker on one connection, and that response, or nothing when the connection ended."""
     lines = [f"Content-Length: {len(body)}"] if body else []
     with RawClient(server.port) as client:
         client.send(request_head("POST" if body else "GET", f"/{name}", *lines) + body)

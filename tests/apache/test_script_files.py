@@ -128,7 +128,7 @@ def test_a_script_that_is_loaded_at_the_start_is_checked_too(start_httpd: StartH
     assert not (server.out / "loaded-forbidden").exists()
 
 
-# What is in them
+# Their contents
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_a_graceful_restart_raises_the_generation_and_shows_who_is_leaving(
     slow.wait()
 
 
-# What clients can do to it
+# Clients that try to harm it
 
 
 @pytest.mark.parametrize(

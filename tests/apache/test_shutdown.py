@@ -1,4 +1,4 @@
-"""What happens when a process stops: subscribers, threads, and the bounds of both."""
+"""The end of a process: subscribers, threads, and the time limits of both."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GROUPS = {"one", "two", "main"}
 
 
 def serves_anew(server: Httpd, old: int) -> bool:
-    """Whether a process that replaces the old one answers."""
+    """True when a process that replaces the old one answers."""
     try:
         return int(server.get("/").text) != old
     except OSError:

@@ -162,7 +162,7 @@ def test_a_process_that_stands_still_is_found_and_replaced(start_httpd: StartHtt
     assert {status for _, status in fates.refused} <= {502, 504}
     assert fates.failures <= len(seconds) * THREADS
     assert min(seconds) > 3.0, "the timeout was not respected"
-    assert len(server.log_lines("no sign of life for its deadlock timeout of 3 s")) == len(seconds)
+    assert len(server.log_lines("has not run for its deadlock timeout of 3 s")) == len(seconds)
 
 
 def test_a_request_that_nobody_can_take_yet_waits_for_the_new_process(
@@ -203,7 +203,7 @@ def test_processes_that_stood_still_with_the_whole_server_are_left_alone(
                 os.kill(pid, signal.SIGCONT)
             time.sleep(3.5)
     assert ready(server) == before
-    assert not server.log_lines("no sign of life")
+    assert not server.log_lines("SLC0494")
 
 
 # Processes that cannot begin
@@ -220,7 +220,7 @@ def test_a_process_that_cannot_be_made_is_made_later(
     wait_until(lambda: ready(server), "a process that serves")
     refuse.touch()
     os.kill(daemons(server)[0], signal.SIGKILL)
-    server.wait_for_log("No process can be made for daemon process group 'd'")
+    server.wait_for_log("SLC0490: cannot create a process for daemon process group 'd'")
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(server.get("/").status))
     asking.start()
@@ -252,7 +252,7 @@ def test_a_process_that_cannot_become_its_user_serves_nothing(
         environment=preload(tmp_path, SLUICE_FAIL_STEP=step),
     )
     assert server.get("/").status == 504
-    assert server.log_lines(f"Daemon process 'd' serves nothing: {said}")
+    assert server.log_lines(f"SLC0500: daemon process 'd' serves nothing: {said}")
     assert not list(server.out.glob("ready-*")), "the application was loaded"
 
 
@@ -264,11 +264,11 @@ def test_a_process_that_dies_at_once_again_and_again_is_made_at_a_slow_pace(
         "WSGIImportScript ${APPS}/dies_at_import.py process-group=doomed application-group=one",
         *lines(""),
     )
-    server.wait_for_log("Daemon process 'doomed' exits immediately after its start")
+    server.wait_for_log("SLC0493: daemon process 'doomed' exits immediately after its start")
     seconds = 3.0
-    before = len(server.log_lines("Daemon process 'doomed' (pid"))
+    before = len(server.log_lines("daemon process 'doomed' (pid"))
     tally = send_for(server.port, [Request("/")], seconds)
-    ended = len(server.log_lines("Daemon process 'doomed' (pid")) - before
+    ended = len(server.log_lines("daemon process 'doomed' (pid")) - before
     assert 1 <= ended <= seconds + 1
     assert not tally.failures
     assert tally.of_class(2) == tally.responses > 50

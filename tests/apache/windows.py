@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Report:
-    """What one reporter thread wrote, oldest first; read anew at each use."""
+    """The reports of one reporter thread, oldest first; read again at each use."""
 
     path: Path
 

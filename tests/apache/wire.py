@@ -16,7 +16,7 @@ PROGRAM = PROJECT / "build/release/tests/isolation/wire_definition"
 
 @cache
 def definition() -> dict[str, Any]:
-    """What the program prints."""
+    """The output of the program."""
     return dict(json.loads(subprocess.run([PROGRAM], check=True, capture_output=True).stdout))
 
 

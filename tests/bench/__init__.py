@@ -1,1 +1,1 @@
-"""Tests of the report that the benchmarks end in."""
+"""Tests of the benchmarks: their report, their peers, instruction counts and machine code."""

@@ -14,12 +14,12 @@ BUILD = Path(os.environ.get("SLUICE_BUILD", ROOT / "build" / "release"))
 LIBRARY = BUILD / "core" / "libsluice.a"
 PYTHON_PACKAGE = BUILD / "python"
 STANDARD = ("-std=c++20", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}", f"-I{ROOT / 'core' / 'include'}")
-# Without what debuggers read: that of a newer compiler can be more than valgrind knows.
+# Without debug information, because valgrind may not know the format of a newer compiler.
 RELEASE = ("-O3", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wl,--strip-debug")
 
 
 class CompileError(Exception):
-    """What the compiler said."""
+    """The output of the compiler."""
 
 
 def run(command: Sequence[str | Path], **options: str | Path) -> str:
@@ -30,7 +30,7 @@ def run(command: Sequence[str | Path], **options: str | Path) -> str:
 
 
 def cached(name: str) -> str:
-    """An entry of the CMake cache of the build."""
+    """Return an entry of the CMake cache of the build."""
     for line in (BUILD / "CMakeCache.txt").read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition("=")
         if key.partition(":")[0] == name:
@@ -43,13 +43,13 @@ def compiler() -> str:
 
 
 def compiler_version(command: str) -> str:
-    """Name and major version, as in g++-12."""
+    """Return the name and major version, as in g++-12."""
     kind = "clang++" if "clang" in run([command, "--version"]) else "g++"
     return f"{kind}-{run([command, '-dumpversion']).split('.')[0].strip()}"
 
 
 def program(source: Path, out: Path, *, flags: Sequence[str] = RELEASE, packages: Sequence[str] = ()) -> Path:
-    """A program linked with the library as it is shipped."""
+    """Build a program with the library as it is shipped."""
     wanted = ["absl_status", "absl_statusor", *packages]
     linked = run(["pkg-config", "--libs", *wanted]).split()
     run([compiler(), *STANDARD, *flags, source, LIBRARY, *linked, "-pthread", "-o", out])
@@ -57,7 +57,7 @@ def program(source: Path, out: Path, *, flags: Sequence[str] = RELEASE, packages
 
 
 def disassembly(command: str, source: Path, out: Path, flags: Sequence[str], *, objdump: str = "objdump") -> str:
-    """Of a shared object made of one source, with what it does not define left open."""
+    """Return the disassembly of a shared object built from one source, with undefined symbols left open."""
     hidden = ("-fPIC", "-fvisibility=hidden", "-shared", "-Wl,--unresolved-symbols=ignore-all")
     run([command, *STANDARD, *flags, *hidden, source, "-o", out])
     return run([objdump, "--disassemble", "--demangle", "--no-show-raw-insn", out])

@@ -40,10 +40,10 @@ FEW_CALLS, MANY_CALLS = 20, 120
 
 @dataclass(frozen=True)
 class Core:
-    counts: Mapping[str, int]  # by step of the probe
+    counts: Mapping[str, int]  # instructions by step of the probe
     asymmetric: bool
-    many: int  # records in the steps of many
-    drains: int  # beside the last of them
+    many: int  # number of records in the steps with many
+    drains: int  # number of drains beside the last step
 
 
 def _callgrind(folder: Path, toggles: list[str], command: list[str | Path], env: dict[str, str]) -> str:
@@ -53,7 +53,7 @@ def _callgrind(folder: Path, toggles: list[str], command: list[str | Path], env:
 
 
 def of_core(folder: Path) -> Core:
-    """Of a record and a drain, compiled as the module is."""
+    """Count a record and a drain, compiled as the module is."""
     probe = compiled.program(compiled.PROBES / "instructions.cpp", folder / "probe")
     said = _callgrind(folder, ["measured_record", "measured_drain"], [probe], dict(os.environ)).split()
     counts = {}
@@ -65,7 +65,7 @@ def of_core(folder: Path) -> Core:
 
 
 def of_call(name: str, folder: Path) -> int:
-    """Of a call from Python, with a request in the window for each of 8 threads."""
+    """Count a call from Python, with a request in the window for each of 8 threads."""
     totals = []
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(compiled.PYTHON_PACKAGE), "PYTHONHASHSEED": "0"}
     for number in (FEW_CALLS, MANY_CALLS):
@@ -77,13 +77,13 @@ def of_call(name: str, folder: Path) -> int:
 
 
 def toolchains() -> tuple[str, str]:
-    """What counts depend on: the compiler, for all; the interpreter, for calls."""
+    """Return what the counts depend on: the compiler, and for calls the interpreter."""
     version = compiled.run([EMBEDDED_PYTHON, "-c", "import sys; print('python-%d.%d' % sys.version_info[:2])"])
     return compiled.compiler_version(compiled.compiler()), version.strip()
 
 
 def ceilings() -> dict[tuple[str, str], int]:
-    """By toolchain and name."""
+    """Return the ceilings by toolchain and name."""
     found = {}
     for line in CEILINGS.read_text(encoding="utf-8").splitlines():
         words = line.partition("#")[0].split()

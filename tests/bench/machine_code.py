@@ -1,4 +1,4 @@
-"""What a path through machine code does, read from the text of `objdump --disassemble --demangle`.
+"""Checks paths through machine code, read from the output of `objdump --disassemble --demangle`.
 
 `faults(machine, text, entry, leaves, outside)` follows every way through the function `entry`, and through those of `leaves` where it
 calls them, and lists what a wait-free path of plain loads and stores must not hold. Ways end where a function of `outside`
@@ -22,7 +22,7 @@ TARGET = re.compile(r"(?:^|, )([0-9a-f]+) <(.*)>$")
 @dataclass(frozen=True)
 class Code:
     instructions: dict[int, Instruction]
-    entries: dict[str, int]  # by function
+    entries: dict[str, int]  # addresses by function
 
     def name_at(self, address: int) -> str | None:
         return next((name for name, entry in self.entries.items() if entry == address), None)
@@ -56,13 +56,13 @@ def _split(text: str, prefixes: frozenset[str]) -> tuple[tuple[str, ...], str]:
 
 
 def is_one_of(name: str, functions: Sequence[str]) -> bool:
-    """Whether a demangled name, which may have arguments, a clone's suffix and @plt, is of these."""
+    """Return whether a demangled name, which may have arguments, the suffix of a clone and @plt, is one of these."""
     plain = name.removesuffix("@plt")
     return any(re.search(rf"(?:^|[ :]){re.escape(function)}(?:<.*>)?(?:::\w+)?(?:\(|$| \[)", plain) for function in functions)
 
 
 class Walk:
-    """One function's ways, and what was found on them."""
+    """The paths of one function, and the findings on them."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Walk:
         self.leaves = leaves
         self.outside = outside
         self.found: list[str] = []
-        self.followed: dict[int, set[int]] = {}  # the leaves that were called, and what they reach
+        self.followed: dict[int, set[int]] = {}  # leaves that were called, and the addresses that they reach
         start = next((at for name, at in code.entries.items() if name.partition("(")[0] == entry), None)
         if start is None:
             self.found.append(f"there is no function {entry}")
@@ -87,7 +87,7 @@ class Walk:
         self.reached = self._function(start)
 
     def _function(self, start: int) -> set[int]:
-        """What is reached from here, depth first, so that an edge to what is still open closes a loop."""
+        """Return the addresses reached from here, depth first, so that an edge to an open address closes a loop."""
         done: set[int] = set()
         on_way: set[int] = set()
         self.followed.setdefault(start, done)
@@ -110,7 +110,7 @@ class Walk:
         return done
 
     def _counts(self, function: int, first: int, last: int) -> bool:
-        """Whether a loop is one that the function may have: nothing in it reads memory or calls."""
+        """Return whether the function may have a loop: nothing in it reads memory or calls."""
         if not is_one_of(self.code.name_at(function) or "", self.counting):
             return False
         body = [each for address, each in self.code.instructions.items() if first <= address <= last]
@@ -120,7 +120,7 @@ class Walk:
         self.found.append(f"{instruction.address:x}: {instruction.text}: {what}")
 
     def _next(self, address: int) -> list[int]:
-        """Checks one instruction; gives the addresses that may come after it."""
+        """Check one instruction; return the addresses that may follow it."""
         instruction = self.code.instructions.get(address)
         if instruction is None:
             self.found.append(f"{address:x}: not part of the disassembly")

@@ -1,4 +1,4 @@
-"""The instruction sets that machine_code.py reads, each with what a wait-free path of plain loads and stores must not hold."""
+"""The instruction sets that machine_code.py reads, each with the instructions that a wait-free path must not have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Instruction:
     words: tuple[str, ...]  # prefixes and the mnemonic
     operands: str
     text: str
-    following: int | None  # the address after it, in the same function
+    following: int | None  # the next address in the same function
 
     @property
     def mnemonic(self) -> str:
@@ -21,25 +21,25 @@ class Instruction:
 
 
 class Machine(Protocol):
-    comment: str  # begins one in a disassembly
+    comment: str  # the character that begins a comment in a disassembly
     prefixes: frozenset[str]
 
     def stops(self, instruction: Instruction) -> bool:
-        """Whether the path ends here."""
+        """Return whether the path ends here."""
 
     def calls(self, instruction: Instruction) -> bool: ...
 
     def jumps(self, instruction: Instruction) -> bool:
-        """In any case."""
+        """Return whether it jumps unconditionally."""
 
     def branches(self, instruction: Instruction) -> bool:
-        """On a condition."""
+        """Return whether it jumps on a condition."""
 
     def reads_memory(self, instruction: Instruction) -> bool:
-        """In doubt, yes."""
+        """Return whether it may read memory; in doubt, yes."""
 
     def fault(self, instruction: Instruction) -> str | None:
-        """What is wrong with it, in words."""
+        """Return a description of its faults."""
 
 
 class X86:
@@ -62,7 +62,7 @@ class X86:
         return self.conditional.match(instruction.mnemonic) is not None
 
     def reads_memory(self, instruction: Instruction) -> bool:
-        """Only a jump, an address computed, and a plain store of a register or a constant do not."""
+        """Return whether it may read memory. Only jumps, address computations and plain stores do not."""
         if "(" not in instruction.operands or instruction.mnemonic.startswith(("lea", "nop", "j")):
             return False
         stores = re.fullmatch(r"[^()]+,[^,()]*\([^()]*\)", instruction.operands) is not None
@@ -86,7 +86,7 @@ class X86:
 
 
 class Aarch64:
-    """Loads that acquire (ldar, ldapr) and stores that release (stlr) are plain: neither waits for another thread."""
+    """Acquire loads (ldar, ldapr) and release stores (stlr) count as plain, because neither waits for another thread."""
 
     comment = "//"
     prefixes: frozenset[str] = frozenset()

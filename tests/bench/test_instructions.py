@@ -1,4 +1,4 @@
-"""How many instructions a record, a drain and a call take, held by the ceilings of ceilings.txt."""
+"""The numbers of instructions of a record, a drain and a call stay below the ceilings of ceilings.txt."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LEVELS = ("-O2", "-O3")
 
 @dataclass(frozen=True)
 class Target:
-    """A machine that compilers make code for, with what they need for it."""
+    """A machine for which compilers make code, with their options."""
 
     machine: str
     compilers: tuple[str, ...]
@@ -39,15 +39,15 @@ CROSS = Target(
     ("--target=aarch64-linux-gnu",),
 )
 LSE = "-march=armv8.4-a"
-"""A processor that has atomic read-modify-writes in one instruction, and loads that acquire and no more."""
+"""A processor with atomic read-modify-writes in one instruction, and with acquire loads."""
 FAST = ("-O2 -ffast-math", "-O3 -ffast-math -march=native")
-"""How a host may be compiled that counts on no order of floating-point operations."""
+"""Options of a host that does not depend on the order of floating-point operations."""
 OUTSIDE = ("sluice::Worker::begin_elsewhere", "sluice::Worker::finish_elsewhere", "sluice::Worker::abandon")
-"""What the path leaves to others: overflow requests, forks, kernels without membarrier, dropped requests."""
+"""Functions for cases off the path: overflow requests, forks, kernels without membarrier, dropped requests."""
 LEAVES = ("sluice::detail::Bank", "sluice::detail::open_epoch")
-"""What the path may call if a compiler does not inline it. The same rules hold in there."""
+"""Functions that the path may call if a compiler does not inline them. The same rules apply to them."""
 COUNTING = ("sluice::detail::open_epoch",)
-"""Where a compiler may loop over the phases: the first record of an epoch clears their extremes."""
+"""Functions in which a compiler may loop over the phases: the first record of an epoch resets their extremes."""
 PATHS = ("probe_begin", "probe_finish", "probe_record")
 
 WRONG = {
@@ -61,7 +61,7 @@ WRONG = {
     "wrong_pointer": "an indirect (call|jump)",
     "wrong_behind_branches": "a locked instruction|an exclusive access|an atomic read-modify-write|a call",
 }
-"""What must be found; compilers for aarch64 may call a function of theirs for what is atomic."""
+"""The faults that must be found. Compilers for aarch64 may call a helper function for atomic operations."""
 WRONG_ON_X86 = {"wrong_ordered_store": "an exchange with memory"}
 
 
@@ -109,7 +109,7 @@ def build(request: pytest.FixtureRequest) -> Build:
 
 @pytest.fixture(scope="module")
 def text_of(tmp_path_factory: pytest.TempPathFactory) -> TextOf:
-    """Gives the disassembly of a source as a compiler makes it, and makes it once."""
+    """Return a function that gives the disassembly of a source by a compiler, built once."""
 
     @functools.cache
     def text_of(source: str, build: Build) -> str:
@@ -128,13 +128,13 @@ def test_recording_is_plain_loads_and_stores_without_a_loop(text_of: TextOf, bui
 
 
 def test_a_whole_record_is_seen(text_of: TextOf, build: Build) -> None:
-    """The walk does not end early: it comes by as many instructions as a record has counters at least."""
+    """The walk does not end early: it visits at least as many instructions as a record has counters."""
     walk = machine_code.walk(build.machine, text_of("recording.cpp", build), "probe_record", LEAVES, OUTSIDE, COUNTING)
     assert sum(len(reached) for reached in walk.followed.values()) > 150
 
 
 def test_the_path_leaves_by_the_named_functions_only_where_it_says(text_of: TextOf, build: Build) -> None:
-    """Without their names the same code is at fault, and in nothing but these calls."""
+    """Without their names the same code has faults, and only in these calls."""
     text = text_of("recording.cpp", build)
     found = machine_code.faults(build.machine, text, "probe_record", LEAVES, counting=COUNTING)
     assert found

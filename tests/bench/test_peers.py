@@ -1,4 +1,4 @@
-"""The peers of the benchmarks, libraries of others, count what was recorded."""
+"""The peers of the benchmarks, which are other libraries, count what was recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report, made of a benchmark binary that always gives the same figures."""
+"""The report on a stand-in for the benchmark binary that always gives the same figures."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ TAILS = {"record_tail": 500.0, "locked_tail": 4_000.0}
 
 
 def run(name: str, threads: int, ns: float, index: int) -> dict[str, object]:
-    """One repetition. The first is an outlier, as a busy machine makes them."""
+    """Return one repetition. The first is an outlier, as on a busy machine."""
     times = {"real_time": ns * (50 if index == 0 else 1), "cpu_time": ns * threads}
     tail = {"p9999_ns": TAILS[name]} if name in TAILS else {}
     return {"run_name": f"{name}/more/threads:{threads}", "run_type": "iteration", "threads": threads} | times | tail
 
 
 def growing() -> Iterator[tuple[str, int, float]]:
-    """Name, threads and time of what grows: as much as there is of it."""
+    """Yield the name, the threads and the time of benchmarks that grow with their argument."""
     for name in ("drain_by_slots", "idle_drain_by_slots"):
         yield from ((f"{name}/{n}", 1, float(n)) for n in (1, 4, 16, 64, 256, 1024))
     yield from ((f"drain_by_requests/{n}", 1, float(n)) for n in (0, *(10**power for power in range(7))))
@@ -49,7 +49,7 @@ def results() -> dict[str, object]:
 
 
 def binary(folder: Path, gives: dict[str, object], status: int = 0) -> Path:
-    """A program that takes the options of a benchmark binary."""
+    """Write a program that accepts the options of a benchmark binary."""
     path = folder / "benchmarks"
     path.write_text(
         f"#!{sys.executable}\n"
@@ -115,7 +115,7 @@ def test_a_figure_is_not_taken_for_that_of_a_longer_name(tmp_path: Path, out: Pa
 
 
 def taken_by_turns(gives: dict[str, object], fewest: int) -> dict[str, object]:
-    """The same, where from this repetition on two threads had one processor: half the speed, no contention."""
+    """Return the same results, except that two threads had one processor from a repetition on: half the speed, no contention."""
     seen: Counter[str] = Counter()
     for each in gives["benchmarks"]:
         if each["threads"] == 2 and each["run_name"].startswith("locked/"):

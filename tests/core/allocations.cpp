@@ -16,7 +16,7 @@ std::uint64_t allocations() noexcept { return count.load(std::memory_order_relax
 
 }  // namespace sluice::test
 
-// Replaced for the whole test program. The array forms come down to these.
+// These replace the operators of the whole test program. The array forms call them.
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   count.fetch_add(1, std::memory_order_relaxed);
   return std::malloc(bytes == 0 ? 1 : bytes);

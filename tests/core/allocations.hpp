@@ -1,4 +1,4 @@
-// How often the program has called operator new.
+// Counts the calls of operator new in the test program.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a reader that must lose no time keeps of its windows: sums in plain arrays, and how many windows were not whole.
+// Checks and sums windows in plain arrays, for readers that must not lose time.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,7 @@ class Audit {
     output_writes_ += window.output_writes;
   }
 
-  /// Counts a window as broken for a reason of the caller's.
+  /// Counts a window as broken, with the caller's reason.
   void complain(const char* what) {
     ++broken_;
     if (first_broken_.empty()) first_broken_ = what;
@@ -71,12 +71,12 @@ class Audit {
 
   [[nodiscard]] std::uint64_t records() const { return requests_; }
   [[nodiscard]] std::uint64_t drains() const { return drains_; }
-  [[nodiscard]] std::uint64_t windows() const { return windows_; }  ///< With requests in them.
+  [[nodiscard]] std::uint64_t windows() const { return windows_; }  ///< Number of windows with requests.
   [[nodiscard]] std::uint64_t broken() const { return broken_; }
   [[nodiscard]] const std::string& first_broken() const { return first_broken_; }
-  [[nodiscard]] std::size_t slots() const { return slots_; }  ///< Ever used.
+  [[nodiscard]] std::size_t slots() const { return slots_; }  ///< Number of slots ever used.
 
-  /// The one line by which a run is judged.
+  /// Returns the line that sums up a run.
   void print(const char* name, std::uint64_t births) const {
     std::printf("stress: %s: %llu records, %llu births, %llu drains, %llu windows, %llu broken\n", name,
                 static_cast<unsigned long long>(requests_), static_cast<unsigned long long>(births),

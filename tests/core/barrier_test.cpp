@@ -1,5 +1,5 @@
-// Kernels and sandboxes that refuse membarrier, from the start or later on. A filter of system calls binds the thread
-// that installs it, so that one thread is refused what another is granted.
+// Tests kernels and sandboxes that refuse membarrier, from the start or later on. A filter of system calls applies to
+// the thread that installs it, so one thread can be refused the call that another is granted.
 #include <linux/filter.h>
 #include <linux/membarrier.h>
 #include <linux/seccomp.h>
@@ -30,12 +30,12 @@ using namespace sluice::test;
 
 namespace {
 
-/// Commands of membarrier. All of them include the query, which is 0.
+/// Commands of membarrier() to refuse. All of them include the query, which is 0.
 constexpr unsigned kEveryCommand = ~0U;
 
-/// From here on these commands of membarrier fail on the calling thread.
+/// Makes these commands of membarrier() fail on the calling thread from now on.
 bool refuse_membarrier(int error, unsigned commands) {
-  constexpr unsigned kCommand = offsetof(seccomp_data, args);  // its lower half, as both machines store it
+  constexpr unsigned kCommand = offsetof(seccomp_data, args);  // the lower half, on little-endian machines
   std::array<sock_filter, 6> program = {{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 3),
@@ -112,7 +112,7 @@ TEST_CASE("barrier: one that is refused later yields an error and no window, and
       CHECK(absl::IsUnavailable(reader.drain().status()));
       serve(worker, clock, 1);
     }
-    late.emplace(recorder.add_reader());  // its window begins where the refused cut did
+    late.emplace(recorder.add_reader());  // its window begins with the refused cut
   });
   serve(worker, clock, 2);
   const Window whole = reader.drain().value();
@@ -204,7 +204,7 @@ TEST_CASE("barrier: one that is refused again and again under load yields errors
   Audit audit;
   Window window;
   std::uint64_t errors = 0;
-  std::uint64_t delivered = 0;  // windows that came without a barrier
+  std::uint64_t delivered = 0;  // windows that were delivered without a barrier
   for (std::uint64_t round = tier(100, 1'000); round > 0; --round) {
     where_refused(EPERM, [&] {
       const Pinned pinned(0);

@@ -1,4 +1,4 @@
-// The baselines of the benchmarks keep what the recorder keeps; otherwise a comparison with them says nothing.
+// Tests that the baselines of the benchmarks count the same as the recorder, so that a comparison with them is fair.
 #include <cstddef>
 #include <cstdint>
 #include <latch>
@@ -25,7 +25,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// The first difference between two windows over the same time, their wall-clock and CPU times apart.
+/// Returns the first difference between two windows over the same time, except for wall-clock and CPU times.
 std::string difference(const Window& one, const Window& other) {
   if (one.elapsed_ns != other.elapsed_ns) return "elapsed time";
   if (one.slots.size() != other.slots.size()) return "number of slots";
@@ -78,8 +78,8 @@ TEST_CASE("baseline: the floor counts a random sequence of requests as the recor
 
 namespace {
 
-/// A baseline beside the recorder, over a random sequence of begins, ends and drains. `end(slot, done, now_ns)` and
-/// `drain(now_ns, window)` are the baseline's. Durations are odd, and so on no bucket's boundary.
+/// Compares a baseline with the recorder over a random sequence of begins, ends and drains. `end(slot, done, now_ns)`
+/// and `drain(now_ns, window)` call the baseline. Durations are odd, so that none is on a boundary of a bucket.
 template <class Baseline, class End>
 void compare_windows(Baseline& baseline, Mode mode, std::size_t slots, std::uint64_t end_bits, ManualClock& clock,
                      Recorder& recorder, End end) {
@@ -122,7 +122,7 @@ void compare_windows(Baseline& baseline, Mode mode, std::size_t slots, std::uint
   }
 }
 
-/// Threads that begin and finish requests in a slot each while the main thread drains.
+/// Runs threads that begin and finish requests in a slot each while the main thread drains.
 template <class Serve, class Drain>
 Counts served_by_threads(std::uint64_t each, Serve serve, Drain drain) {
   constexpr std::size_t kSlots = 2;
@@ -166,7 +166,7 @@ TEMPLATE_TEST_CASE("baseline: a locked recorder gives the windows that the recor
   ManualClock clock;
   Recorder recorder({.threads = 3, .mode = mode, .clock = &clock});
   TestType locked(3, mode, clock.monotonic_ns());
-  // In seconds a duration on a boundary may fall on either side, and of waits only each request's sum is kept.
+  // In seconds a duration on a boundary may fall on either side, and only the sum of a request's waits is kept.
   compare_windows(locked, mode, 3, kExact ? 0 : 1, clock, recorder, [&](std::size_t slot, const Completion& done) {
     locked.enter(slot, clock.monotonic_ns());
     locked.finish(slot, done, clock.monotonic_ns());

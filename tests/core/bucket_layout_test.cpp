@@ -44,7 +44,7 @@ TEST_CASE("bucket layout: the ends take everything beyond them") {
 
 namespace {
 
-/// What a duration is counted as beside others, as a record looks it up: where it belongs?
+/// Returns true if a duration is found in its bucket, alone and beside another one as a record looks it up.
 template <class Layout>
 bool is_found(const std::vector<std::uint64_t>& bounds, std::uint64_t us, std::uint64_t beside_us) {
   const std::size_t expected = entry_by_definition(bounds, us);

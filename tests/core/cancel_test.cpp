@@ -1,4 +1,4 @@
-// Requests that are given up: somebody else serves and records them.
+// Tests requests that are cancelled, because another process serves and records them.
 #include <cstdint>
 
 #include "sluice/manual_clock.hpp"
@@ -18,7 +18,7 @@ void serve(Worker& worker, ManualClock& clock, std::uint64_t us) {
 
 }  // namespace
 
-TEST_CASE("cancel: a request that is given up is recorded nowhere, and its place is free") {
+TEST_CASE("cancel: a cancelled request is recorded nowhere, and its slot is free") {
   ManualClock clock;
   Recorder recorder({.threads = 1, .clock = &clock});
   Reader reader = recorder.add_reader();

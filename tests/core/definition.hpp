@@ -1,5 +1,5 @@
-// The bounds of the histograms by their definition in words, without the tables of the code under test: in milliseconds
-// as floating point, which has enough digits to be exact here.
+// The bounds of the histograms by their definition, without the tables of the code under test. They are computed in
+// milliseconds as floating-point numbers, which are exact here.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace sluice::test {
 
-/// The smallest whole number of microseconds that is no less.
+/// Returns the smallest whole number of microseconds that is not less.
 inline std::uint64_t from_ms(double ms) { return static_cast<std::uint64_t>(std::ceil(ms * 1000)); }
 
 inline std::vector<std::uint64_t> quarters_by_definition() {
@@ -28,8 +28,8 @@ inline std::vector<std::uint64_t> octaves_by_definition() {
   return bounds;
 }
 
-/// A duration on one of these is below it.
-inline std::vector<std::uint64_t> conventions_by_definition() {
+/// Returns the bounds of OpenTelemetry. A duration on one of them belongs to the lower bucket.
+inline std::vector<std::uint64_t> otel_http_bounds_by_definition() {
   std::vector<std::uint64_t> bounds;
   for (const double seconds : {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0}) {
     bounds.push_back(static_cast<std::uint64_t>(std::llround(seconds * 1e6)) + 1);
@@ -39,19 +39,19 @@ inline std::vector<std::uint64_t> conventions_by_definition() {
 
 inline std::vector<std::uint64_t> all_by_definition() {
   std::set<std::uint64_t> bounds;
-  for (const auto& some : {quarters_by_definition(), octaves_by_definition(), conventions_by_definition()}) {
+  for (const auto& some : {quarters_by_definition(), octaves_by_definition(), otel_http_bounds_by_definition()}) {
     bounds.insert(some.begin(), some.end());
   }
   return {bounds.begin(), bounds.end()};
 }
 
-/// How many of the bounds a duration has reached.
+/// Returns the number of bounds that a duration has reached.
 inline std::size_t entry_by_definition(const std::vector<std::uint64_t>& bounds, std::uint64_t us) {
   return static_cast<std::size_t>(
       std::count_if(bounds.begin(), bounds.end(), [us](std::uint64_t bound) { return us >= bound; }));
 }
 
-/// The smallest duration of the bucket that a duration falls into.
+/// Returns the smallest duration of the bucket that contains a duration.
 inline std::uint64_t lower_bound_by_definition(std::uint64_t us) {
   static const std::vector<std::uint64_t> bounds = all_by_definition();
   const auto above = std::upper_bound(bounds.begin(), bounds.end(), us);

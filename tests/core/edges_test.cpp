@@ -1,5 +1,5 @@
-// Numbers at their edges: counters, sequences, epochs and claims that pass the end of their width, completions with the
-// smallest and the largest values of every field, clocks that stand still or are set.
+// Tests extreme numbers: counters, sequences, epochs and claims that overflow, completions with the smallest and the
+// largest values of every field, clocks that stand still or are stepped.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -33,7 +33,7 @@ constexpr std::array<int, 10> kStatuses = {INT_MIN, -1, 0, 99, 100, 199, 599, 60
 
 bool never_wait() { return false; }
 
-/// Every counter of a bank except extremes as if it had counted so far.
+/// Sets every counter of a bank except extremes to a number.
 template <class Atomics>
 void preset(detail::EpochBank<Atomics>& bank, std::uint64_t value, std::uint64_t busy_ns) {
   bank.count.store(value, std::memory_order_relaxed);
@@ -50,7 +50,7 @@ void preset(detail::EpochBank<Atomics>& bank, std::uint64_t value, std::uint64_t
   }
 }
 
-/// Records and cuts for a while, on one thread. The first window that is not what was recorded, in words.
+/// Records and cuts on one thread. Returns a description of the first window that differs from the recorded requests.
 template <class Atomics>
 std::string trouble(Rig<Atomics>& rig, Random& random, std::uint64_t now_ns) {
   using Fence = detail::SymmetricFence;
@@ -83,7 +83,7 @@ TEST_CASE("edges: counters that pass 2^64 give exact windows") {
   Random random(from);
   Rig<detail::StdAtomics> rig(1);
   rig.claim(0);
-  // Busy times that are 0 together: the account of the slot begins with nothing.
+  // The busy times add up to 0, because the account of the slot begins with 0.
   preset(rig.slot(0).banks[0], kMax - 999, kMax - 99'999);
   preset(rig.slot(0).banks[1], kMax - 999, 100'000);
   for (int i = 0; i < 2; ++i) {
@@ -141,7 +141,7 @@ TEST_CASE("edges: a sequence that passes 2^64 under a spinning reader loses and 
   std::thread writer([&] {
     const Pinned pinned(1);
     Worker worker = recorder.attach();
-    slot_of(worker)->sequence.store(0 - requests, std::memory_order_release);  // even; it passes 2^64 half-way
+    slot_of(worker)->sequence.store(0 - requests, std::memory_order_release);  // even; passes 2^64 half-way
     for (std::uint64_t i = 1; i <= requests; ++i) worker.begin(i).finish(mix[tally.next()], i);
     last = slot_of(worker)->sequence.load(std::memory_order_relaxed);
     done = true;
@@ -226,7 +226,7 @@ TEST_CASE("edges: every field of a completion takes the smallest and the largest
     if (std::string difference = expected.difference(Counts::of(window)); !difference.empty()) FAIL(difference);
   };
 
-  // Each field at each edge by itself.
+  // Each field at each extreme alone.
   for (const std::uint64_t value : kEdges) {
     for (const auto field :
          {&Completion::server_us, &Completion::application_us, &Completion::request_us, &Completion::input_read_us,
@@ -245,7 +245,7 @@ TEST_CASE("edges: every field of a completion takes the smallest and the largest
   }
   for (const int status : kStatuses) check({{.status = status}});
 
-  // All together, several a window, so that sums wrap.
+  // All fields together, several requests a window, so that sums overflow.
   for (int i = 0; i < 2'000; ++i) {
     std::vector<Completion> all(1 + random() % 4);
     for (Completion& done : all) {
@@ -404,7 +404,7 @@ TEST_CASE(
     if (stepped) {
       const auto ns_off = 2'000'000 + static_cast<std::int64_t>(random() % kHourNs);
       clock.step_wall_ns(random() % 2 == 0 ? ns_off : -ns_off);
-      static_cast<void>(recorder.totals());  // two steps between two looks could cancel each other
+      static_cast<void>(recorder.totals());  // two steps between two readings could cancel each other
     }
     for (Expected& each : expected) {
       each.elapsed_ns += ns;

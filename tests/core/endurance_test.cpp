@@ -1,6 +1,6 @@
-// The recorder under load for as long as it takes to have seen enough: of records, of threads that are born and die, of
-// drains, and of windows. Records alone prove little: what breaks a recorder is the reader that never rests and the
-// thread that has just come. What the same load notices when the recorder is wrong is in tests/mutants.
+// Tests the recorder under load, until there were enough records, threads, drains and windows. Records alone prove
+// little: bugs show with a reader that never rests and with new threads. tests/mutants checks that such load notices
+// mistakes.
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -21,7 +21,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// Serves requests one after the other, without a look at a clock: the instants are numbers.
+/// Serves requests one after the other without reading a clock: the instants are made up.
 void serve(Worker& worker, const Mix& mix, Tally& tally, std::uint64_t requests, std::uint64_t& now_ns) {
   for (std::uint64_t i = 0; i < requests; ++i) {
     const std::size_t which = tally.next();
@@ -50,13 +50,13 @@ std::vector<Tally> tallies(std::size_t count) {
   return all;
 }
 
-/// Writers that serve until they have served so much and the calling thread has drained so often, and found requests in
-/// at least a tenth of the windows.
+/// Runs writers until they have served a number of requests and the calling thread has drained a number of times, with
+/// requests in at least a tenth of the windows.
 struct Load {
   std::size_t writers;
   std::uint64_t drains;
   std::uint64_t records;
-  std::uint64_t allocations = 0;  ///< Out: made while writers served and the reader drained.
+  std::uint64_t allocations = 0;  ///< Result: allocations while writers served and the reader drained.
 };
 
 void run(Load& load, Recorder& recorder, const Mix& mix, std::vector<Tally>& served, Audit& audit) {
@@ -99,7 +99,7 @@ void run(Load& load, Recorder& recorder, const Mix& mix, std::vector<Tally>& ser
 
 TEST_CASE("endurance: few writers and a reader that never rests lose and double nothing") {
   const bool allow_membarrier = GENERATE(true, false);
-  const std::size_t writers = GENERATE(1U, 2U);  // with the reader, as many threads as processors, or one more
+  const std::size_t writers = GENERATE(1U, 2U);  // with the reader: as many threads as processors, or one more
   const std::uint64_t from = seed();
   CAPTURE(from, allow_membarrier, writers);
   const Mix mix(from, Mode::kDaemon);
@@ -116,7 +116,7 @@ TEST_CASE("endurance: few writers and a reader that never rests lose and double 
   CHECK(load.allocations == 0);
 }
 
-// Most of them are stopped by the kernel somewhere in a record while they are drained.
+// With so many threads the kernel stops most writers inside a record while the reader drains.
 TEST_CASE("endurance: 64 writers at once lose and double nothing, and allocate nothing") {
   const bool allow_membarrier = GENERATE(true, false);
   constexpr std::size_t kWriters = 64;
@@ -138,13 +138,13 @@ TEST_CASE("endurance: 64 writers at once lose and double nothing, and allocate n
 
 namespace {
 
-/// A thread that holds its place until it is told to end, so that many live at once.
+/// A thread that keeps its slot until it is told to end, so that many exist at once.
 struct Life {
   std::binary_semaphore end{0};
   std::thread thread;
 };
 
-/// How many threads have a worker, and the most that ever had one.
+/// Counts the threads that have a worker, and the maximum.
 class Population {
  public:
   void enter() {

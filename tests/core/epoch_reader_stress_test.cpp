@@ -1,5 +1,5 @@
-// Writers against a reader that never waits, on every pair of atomics and fence, and on fences that are known to be too
-// weak: a stress test that does not notice those proves nothing.
+// Runs writers against a reader that never waits, with every pair of atomics and fence. Also runs fences that are known
+// to be too weak, because a stress test that does not notice those proves nothing.
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -23,8 +23,8 @@ struct Outcome {
   bool stopped_early = false;
 };
 
-/// Writers serve `requests` each while the calling thread cuts without pause. Ends early at the first window that is
-/// not whole. The wait budget is so small that writers are often deferred.
+/// Runs writers that serve `requests` each while the calling thread cuts without pause. Ends at the first window that
+/// is not whole. The wait budget is so small that writers are often deferred.
 template <class Atomics, class Fence>
 Outcome stress(const Mix& mix, std::size_t writers, std::uint64_t requests, int turns_allowed) {
   Rig<Atomics> rig(writers);
@@ -77,8 +77,8 @@ void check_exact(std::uint64_t from) {
   }
 }
 
-/// Too weak: nothing keeps a writer from reading the epoch before its mark can be seen, nor a reader from looking for
-/// marks before its epoch can be seen.
+/// A fence that is too weak on both sides: a writer may read the epoch before its sequence is visible, and a reader may
+/// read sequences before its epoch is visible.
 struct NoFence {
   static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
   [[nodiscard]] static bool heavy() noexcept {
@@ -87,13 +87,13 @@ struct NoFence {
   }
 };
 
-/// Too weak: the reader's side is whole, the writer's mark still waits in its store buffer.
+/// A fence that is too weak on the writer's side: the sequence may stay in the writer's store buffer.
 struct NoLightFence {
   static void light() noexcept { NoFence::light(); }
   [[nodiscard]] static bool heavy() noexcept { return detail::SymmetricFence::heavy(); }
 };
 
-/// Too weak: the writer's side is whole, the reader's epoch still waits in its store buffer.
+/// A fence that is too weak on the reader's side: the epoch may stay in the reader's store buffer.
 struct NoHeavyFence {
   static void light() noexcept { detail::SymmetricFence::light(); }
   [[nodiscard]] static bool heavy() noexcept { return NoFence::heavy(); }
@@ -116,13 +116,13 @@ TEMPLATE_TEST_CASE("stress: slots and their reader stay exact with atomics of ei
   check_exact<TestType, detail::SymmetricFence>(from);
 }
 
-// Only in optimised builds: where every access is a call, as under a sanitizer or without optimisation, a store has
-// been seen long before the next load, and there is hardly anything to notice.
+// Only in optimised builds. Where every access is a call, as under a sanitizer or without optimisation, a store is
+// visible long before the next load, so weak fences hardly ever fail.
 #if defined(__OPTIMIZE__) && !SLUICE_THREAD_SANITIZER && !SLUICE_ADDRESS_SANITIZER
 
 namespace {
 
-/// The number of windows until one was not whole; nothing if all were.
+/// Returns the number of windows until one was not whole; nothing if all were whole.
 template <class Fence>
 std::optional<std::uint64_t> windows_until_noticed(std::uint64_t limit) {
   const Mix mix(seed(), Mode::kDaemon);
@@ -139,13 +139,13 @@ std::optional<std::uint64_t> windows_until_noticed(std::uint64_t limit) {
 
 }  // namespace
 
-// What counts is few writers and a reader that never rests.
+// Few writers and a reader that never rests notice most.
 TEMPLATE_TEST_CASE("stress: a writer's fence that is too weak is noticed", "", NoFence, NoLightFence) {
   REQUIRE(std::thread::hardware_concurrency() > 1);
   CHECK(windows_until_noticed<TestType>(100'000'000).has_value());
 }
 
-// Noticed as well, but only after up to tens of millions of windows: too slow for every run.
+// This fence is noticed as well, but only after up to tens of millions of windows, too slow for every run.
 TEST_CASE("stress: a reader's fence that is too weak is noticed, in long runs") {
   if (!long_run()) {
     WARN("not run without SLUICE_LONG");

@@ -17,7 +17,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// A heavy fence that fails as often as it is told, and does what it is told before it succeeds.
+/// A heavy fence that fails a given number of times, and runs a given function before it succeeds.
 struct FailingFence {
   static inline int failures = 0;
   static inline std::function<void()> before;
@@ -32,8 +32,8 @@ struct FailingFence {
 
 bool never_wait() { return false; }
 
-/// A rig on one thread whose requests can be told apart in every window: request n brings 2^n bytes of output. Slot 0
-/// is stopped in the middle of records; slot 1 records undisturbed.
+/// A rig on one thread whose requests can be told apart in every window, because request n has 2^n bytes of output.
+/// Slot 0 is stopped in the middle of records; slot 1 records undisturbed.
 class Bench {
  public:
   Bench() {
@@ -51,7 +51,8 @@ class Bench {
     finish(slot, start_ns);
   }
 
-  /// The same, stopped before the given operation of the record, while `meanwhile` runs. False if the record has fewer.
+  /// Does the same, but stops before the given operation of the record and runs `meanwhile`. Returns false if the
+  /// record has fewer operations.
   bool serve_stopped(std::uint64_t ns, std::uint64_t operation, const std::function<void()>& meanwhile) {
     const std::uint64_t start_ns = now_ns_;
     rig_.begin(0, start_ns);
@@ -63,7 +64,7 @@ class Bench {
     return reached;
   }
 
-  /// Makes a cut that waits for nobody and checks the window that it gives, if the fence holds.
+  /// Makes a cut that waits for no writer, and checks its window if the fence succeeds.
   bool cut() {
     if (!rig_.cut<FailingFence>(now_ns_, window_, never_wait)) return false;
     if (std::string broken = broken_identity(window_); !broken.empty()) complain(broken);
@@ -74,7 +75,7 @@ class Bench {
     return true;
   }
 
-  /// How many requests of a slot no window has shown.
+  /// Returns the number of requests of a slot that no window has shown.
   [[nodiscard]] int missing(std::size_t slot) const {
     int count = 0;
     for (std::size_t i = 0; i < requests_.size(); ++i) {
@@ -83,7 +84,7 @@ class Bench {
     return count;
   }
 
-  /// Busy time that windows have shown for a slot, and that its requests took.
+  /// Returns the busy time that windows have shown for a slot, and the time of its requests.
   [[nodiscard]] std::uint64_t shown_ns(std::size_t slot) const { return shown_ns_[slot]; }
   [[nodiscard]] std::uint64_t served_ns(std::size_t slot) const {
     std::uint64_t sum = 0;
@@ -112,7 +113,7 @@ class Bench {
     requests_[n].recorded = true;
   }
 
-  /// The requests in the window, each for the first time, make exactly this window.
+  /// Checks that the window consists of whole requests, each for the first time.
   void check_contents() {
     const std::uint64_t inside = window_.output_bytes;
     if ((inside & seen_) != 0) complain("a request twice");
@@ -156,7 +157,7 @@ class Bench {
   std::string complaint_;
 };
 
-/// Cuts while slot 0 is stopped; slot 1 must get through each time.
+/// Cuts while slot 0 is stopped. Slot 1 must be in each window.
 std::function<void()> cuts(Bench& bench, int count) {
   return [&bench, count] {
     for (int i = 0; i < count; ++i) {
@@ -168,7 +169,7 @@ std::function<void()> cuts(Bench& bench, int count) {
   };
 }
 
-/// After the last record has ended, one cut has it all; a long one the rest of the busy time.
+/// Checks the end: one cut has all requests, and a long one the rest of the busy time.
 void check_end(Bench& bench) {
   bench.advance(1'000);
   bench.cut();
@@ -249,7 +250,7 @@ TEST_CASE("epoch reader: any schedule of stopped records, cuts and failing fence
       bench.serve_stopped(random() % 1'000, random() % 70, some_cuts);
     }
     FailingFence::failures = 0;
-    bench.cut();  // completes one that was interrupted
+    bench.cut();  // completes the interrupted cut
     check_end(bench);
   }
 }
@@ -260,7 +261,7 @@ TEST_CASE("epoch reader: a cut whose fence fails is taken up again, and no windo
   FailingFence::failures = 3;
   for (int i = 0; i < 3; ++i) {
     CHECK_FALSE(bench.cut());
-    bench.serve(0, 100);  // in the next epoch already
+    bench.serve(0, 100);  // in the next epoch
   }
   CHECK(bench.missing(0) == 4);
   CHECK(bench.cut());
@@ -276,7 +277,7 @@ TEST_CASE("epoch reader: a slot that is claimed while a cut is under way is in i
   Window window = rig.empty_window();
   const Completion done{.request_us = 4'000};
   FailingFence::before = [&] {
-    // A writer that read the epoch just before the cut closed it.
+    // The writer read the epoch just before the cut closed it.
     const std::uint64_t open = rig.epoch().value.load(std::memory_order_relaxed);
     rig.epoch().value.store(open - 1, std::memory_order_relaxed);
     rig.claim(1);
@@ -360,14 +361,14 @@ TEST_CASE("epoch reader: a busy account gives every window its part and no more"
   CHECK(account.settle(30, 0, 100) == 30);
   CHECK(account.settle(30, 0, 100) == 0);
   CHECK(account.settle(25, 0, 100) == 0);     // a request that turned out shorter
-  CHECK(account.settle(180, 0, 100) == 100);  // more than fits: the rest follows
+  CHECK(account.settle(180, 0, 100) == 100);  // more than the window's length: the rest follows
   CHECK(account.settle(180, 0, 100) == 50);
   CHECK(account.settle(180, 0, 0) == 0);
   CHECK(account.credited_ns == 180);
   CHECK(account.settle(180, 70, 100) == 70);
-  CHECK(account.settle(180, 90, 100) == 90);  // in flight: another request, the one before is not known yet
+  CHECK(account.settle(180, 90, 100) == 90);  // another request is in flight, and the one before is not known yet
   CHECK(account.settle(270, 900, 100) == 100);
-  CHECK(account.settle(360, 0, 100) == 0);  // known now, and given before
+  CHECK(account.settle(360, 0, 100) == 0);  // it is known now, and was given before
   CHECK(account.settle(450, 0, 100) == 10);
 }
 

@@ -1,5 +1,5 @@
-// Ends in the way that its first argument names, while threads record and drain. A recorder that is in use until the
-// end is never destroyed; `destroyed` shows what happens otherwise.
+// Exits in the way that its first argument names, while threads record and drain. A recorder that is in use until the
+// end must never be destroyed; `destroyed` does so, and must fail.
 #include <chrono>
 #include <cstdlib>
 #include <memory>

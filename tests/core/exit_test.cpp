@@ -1,4 +1,5 @@
-// A process that ends while its threads record and drain does so quietly: nothing of the core is torn down under them.
+// Tests that a process can exit while its threads record and drain, because nothing of the core is destroyed under
+// them.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,12 +16,12 @@ using namespace sluice::test;
 
 namespace {
 
-/// The status with which the program ended; 128 and more: by a signal. Its complaints, if any, are not shown.
+/// Runs the program without its error output. Returns its exit code, or 128 plus the number of a signal.
 int ended(const char* way, std::uint64_t after_us, bool quiet) {
   const std::string after = std::to_string(after_us);
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(60);  // one that hangs dies
+    ::alarm(60);  // kills a program that hangs
     if (quiet) {
       const int null = ::open("/dev/null", O_WRONLY);
       ::dup2(null, STDERR_FILENO);
@@ -51,7 +52,7 @@ TEST_CASE("exit: a process ends quietly at any instant, however it ends, while t
   CHECK(statuses == std::map<int, std::uint64_t>{{0, runs}});
 }
 
-// A sanitizer that reports a crash while threads crash goes on for long.
+// Not with sanitizers, whose reports take long while other threads crash, too.
 #if !SLUICE_THREAD_SANITIZER && !SLUICE_ADDRESS_SANITIZER
 
 TEST_CASE("exit: a recorder that is torn down under its threads is noticed") {

@@ -1,5 +1,5 @@
-// What windows must show, computed without the code under test: sums over plain requests, and the identities that hold
-// in every window whatever was recorded.
+// The expected contents of windows, computed without the code under test: sums over plain requests, and the identities
+// that hold in every window.
 #pragma once
 
 #include <algorithm>
@@ -21,14 +21,14 @@ inline std::array<std::uint64_t, kPhases> durations_us(const Completion& done) {
           done.queue_us,      done.daemon_us};
 }
 
-/// Everything of a window that is a sum or an extreme over its requests.
+/// The members of a window that are sums or extremes over its requests.
 struct Counts {
   std::uint64_t requests = 0;
   std::array<std::uint64_t, 5> status{};
   std::array<std::uint64_t, kPhases> total_us{};
   std::array<std::uint64_t, kPhases> smallest_us;
   std::array<std::uint64_t, kPhases> largest_us{};
-  std::array<std::map<std::uint64_t, std::uint64_t>, kPhases> buckets;  ///< By lower bound in us.
+  std::array<std::map<std::uint64_t, std::uint64_t>, kPhases> buckets;  ///< Counts by lower bound in us.
   std::uint64_t cpu_ns = 0;
   std::uint64_t gil_wait_count = 0;
   std::uint64_t input_bytes = 0;
@@ -38,7 +38,7 @@ struct Counts {
 
   Counts() { smallest_us.fill(UINT64_MAX); }
 
-  /// The same request `times` times over.
+  /// Adds the same request `times` times.
   void add(const Completion& done, Mode mode, std::uint64_t times = 1) {
     if (times == 0) return;
     requests += times;
@@ -78,7 +78,7 @@ struct Counts {
     output_writes += other.output_writes;
   }
 
-  /// What a window shows, to be compared with the same from requests.
+  /// Returns the counts of a window, for a comparison with those of requests.
   static Counts of(const Window& window) {
     Counts counts;
     counts.requests = window.request_count;
@@ -101,7 +101,7 @@ struct Counts {
     return counts;
   }
 
-  /// The first difference in words; empty if there is none.
+  /// Returns a description of the first difference; empty if there is none.
   [[nodiscard]] std::string difference(const Counts& other) const {
     if (requests != other.requests) {
       return "requests " + std::to_string(requests) + " and " + std::to_string(other.requests);
@@ -128,8 +128,8 @@ struct Counts {
   }
 };
 
-/// The first identity that a window breaks, in words; empty if it is whole. The extremes must lie in the first and the
-/// last bucket in use, so that one of another window is noticed.
+/// Returns a description of the first identity that a window breaks; empty if it is whole. The extremes must lie in the
+/// first and the last bucket in use, so that an extreme of another window is noticed.
 inline std::string broken_identity(const Window& window) {
   const std::uint64_t requests = window.request_count;
   const auto& status = window.status_classes;

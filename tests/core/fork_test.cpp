@@ -1,5 +1,5 @@
-// A forked child finds its recorder empty; its parent's goes on as if nothing had been. The child reports by its exit
-// code.
+// Tests that a forked child finds its recorder empty, and that the parent's goes on undisturbed. The child reports by
+// its exit code.
 #include <unistd.h>
 
 #include <atomic>
@@ -27,7 +27,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// Where a recorder of so many threads may be: in memory of its own, and in memory that other processes share.
+/// The memory of a recorder: its own, or memory that other processes share.
 class RecorderMemory {
  public:
   explicit RecorderMemory(std::size_t threads) {
@@ -39,7 +39,7 @@ class RecorderMemory {
   std::optional<SharedMemory> shared_;
 };
 
-/// A reader of the parent's and one of the child's own see the child's requests and none of the parent's.
+/// Checks in a child that an inherited reader and a new one see the child's requests and none of the parent's.
 int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
   const absl::StatusOr<Window> empty = inherited.drain();
   if (!empty.ok()) return 1;
@@ -109,14 +109,14 @@ TEST_CASE("fork: a slot that another took in the child is not written by its old
           Worker fresh = recorder.attach();
           if (fresh.slot() != 0) return 1;
           before.finish({});
-          Request foreign = old->begin();  // the slot is taken: to the overflow counters
+          Request foreign = old->begin();  // the slot is taken, so overflow counters count it
           const absl::StatusOr<Window> first = reader.drain();
           if (!first.ok() || first->slots[0].in_flight || first->request_count != 0) return 2;
           Request in_flight = fresh.begin();
           if (recorder.totals().active_requests != 2) return 3;
           in_flight.finish({});
           foreign.finish({});
-          old.reset();  // gives nothing back that is not its own
+          old.reset();  // does not release the slot of another worker
           if (recorder.attach().slot() != 1) return 4;
           const absl::StatusOr<Window> window = reader.drain();
           if (!window.ok() || window->request_count != 2) return 5;
@@ -241,7 +241,7 @@ TEST_CASE("fork: at any instant, under writers and a reader that drains, the chi
   CHECK(recorder.totals().request_count == audit.counts().requests);
 }
 
-// Run by the next test in a program of its own.
+// The next test runs this one in a program of its own.
 TEST_CASE("fork: a new program", "[.]") {
   Recorder recorder({.threads = 2});
   CHECK(recorder.asymmetric());

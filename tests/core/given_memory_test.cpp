@@ -1,4 +1,4 @@
-// A recorder in memory that others share: what it counted is there for them, and stays when it is gone.
+// Tests a recorder in memory that other processes share. Its counts stay there after it is destroyed.
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -54,7 +54,7 @@ TEST_CASE("given memory: counts stay when the recorder is destroyed") {
     recorder.attach().begin().finish({});
   }
   CHECK(counted(memory, 1) == 1);
-  CHECK(in_child([] { return 0; }) == 0);  // and no fork looks for it any more
+  CHECK(in_child([] { return 0; }) == 0);  // and no fork uses the memory any more
   CHECK(counted(memory, 1) == 1);
 }
 
@@ -67,7 +67,7 @@ TEST_CASE("given memory: what is too small, or not of whole pages, is refused") 
   CHECK_NOTHROW(make(memory.span()));
 }
 
-#if !SLUICE_THREAD_SANITIZER  // it needs address space for itself in the child
+#if !SLUICE_THREAD_SANITIZER  // ThreadSanitizer needs address space in the child
 TEST_CASE("given memory: a child that gets no pages of its own cannot write its parent's") {
   const SharedMemory memory(Recorder::memory_bytes(1));
   Recorder recorder({.threads = 1, .memory = memory.span()});
@@ -75,13 +75,13 @@ TEST_CASE("given memory: a child that gets no pages of its own cannot write its 
   worker.begin().finish({});
   const auto starved = [&](const std::function<int()>& body) {
     return in_child([&] {
-      // A private mapping in the place of a shared one counts as data, of which the process may have no more.
+      // The private mapping that replaces the shared one counts as data, of which the process may have no more.
       const rlimit none{0, 0};
       ::setrlimit(RLIMIT_DATA, &none);
       return in_child(body);
     });
   };
-  CHECK(starved([] { return 7; }) == 7);  // it may do other things
+  CHECK(starved([] { return 7; }) == 7);  // it may do anything but record
   CHECK(starved([&] {
           ::signal(SIGSEGV, SIG_DFL);
           worker.begin().finish({});

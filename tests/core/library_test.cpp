@@ -1,4 +1,4 @@
-// The lines that docs/library.md shows, compiled and run.
+// Compiles and runs the code that docs/library.md shows.
 #include <cstdint>
 #include <string>
 

@@ -1,5 +1,5 @@
-// Private members, for tests that have to know where a worker writes or to count from a number of their own. An
-// explicit instantiation may name what is private.
+// Access to private members, for tests that need the slot of a worker or a certain next number. An explicit
+// instantiation may name private members.
 #pragma once
 
 #include <atomic>
@@ -27,12 +27,12 @@ struct NextNumber {
 };
 template struct Member<NextNumber, &Recorder::next_number_>;
 
-/// The slot that a worker has; null if it has none.
+/// Returns the slot of a worker; null if it has none.
 inline detail::Slot<detail::ProductionAtomics>* slot_of(const Worker& worker) {
   return (worker.*member(WorkerTarget())).slot;
 }
 
-/// The number that the next claim, reader or overflow counters of a recorder gets.
+/// Returns the number that the next claim, reader or overflow counters of a recorder gets.
 inline std::atomic<std::uint32_t>& next_number(Recorder& recorder) { return recorder.*member(NextNumber()); }
 
 }  // namespace sluice::test

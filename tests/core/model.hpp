@@ -1,4 +1,4 @@
-// A recorder as it ought to be: one thread, a list of requests, and every window computed from the whole list.
+// A model of a recorder: one thread, a list of requests, and every window computed from the whole list.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ class Model {
   void advance(std::uint64_t ns) { now_ns_ += ns; }
   void attached(std::size_t slot) { used_[slot] = true; }
 
-  /// The number of the request. No slot: it goes to the overflow counters.
+  /// Begins a request and returns its number. Without a slot it goes to the overflow counters.
   std::size_t begin(std::optional<std::size_t> slot) {
     requests_.push_back({.slot = slot, .start_ns = now_ns_});
     return requests_.size() - 1;
@@ -34,11 +34,11 @@ class Model {
   void finish(std::size_t request, const Completion& done) {
     Served& each = requests_[request];
     each.stop_ns = now_ns_;
-    each.cut = cuts_at_ns_.size();  // the next one
+    each.cut = cuts_at_ns_.size();  // the next cut
     each.done = done;
   }
 
-  /// Some reader drained or was added.
+  /// Makes a cut, because a reader drained or was added.
   void cut() {
     const std::size_t last = last_used();
     for (Served& each : requests_) {
@@ -49,7 +49,8 @@ class Model {
 
   [[nodiscard]] std::size_t cuts() const { return cuts_at_ns_.size(); }
 
-  /// The first difference between a window and what it should be over cuts (from, cuts()); empty if there is none.
+  /// Returns the first difference between a window and the expected window over cuts (from, cuts()); empty if there is
+  /// none.
   [[nodiscard]] std::string difference(const Window& window, std::size_t from) const {
     const std::size_t to = cuts_at_ns_.size();
     const std::uint64_t start_ns = cuts_at_ns_[from - 1];
@@ -80,7 +81,7 @@ class Model {
     return {};
   }
 
-  /// The same for lifetime totals.
+  /// Returns the first difference between lifetime totals and the expected ones; empty if there is none.
   [[nodiscard]] std::string difference(const ProcessTotals& totals) const {
     std::uint64_t count = 0;
     std::uint64_t busy_ns = 0;
@@ -117,8 +118,8 @@ class Model {
     std::optional<std::size_t> slot;
     std::uint64_t start_ns = 0;
     std::optional<std::uint64_t> stop_ns = {};
-    std::size_t cut = SIZE_MAX;  ///< The cut that ends the small window in which it completed.
-    std::size_t shown_with = 0;  ///< The slot of a request that has none.
+    std::size_t cut = SIZE_MAX;  ///< Cut that ends the window in which it completed.
+    std::size_t shown_with = 0;  ///< Slot with which a request without a slot is listed.
     Completion done = {};
   };
 
@@ -127,8 +128,8 @@ class Model {
     return last == used_.rend() ? 0 : used_.size() - 1 - static_cast<std::size_t>(last - used_.rbegin());
   }
 
-  /// Busy time between a cut and the one before: each slot's requests by overlap, and those of the overflow counters as
-  /// far as the entry that they are shown with has room.
+  /// Returns the busy time between a cut and the one before: that of each slot's requests by overlap, and that of
+  /// overflow requests as far as the entry with which they are listed has room.
   void add_busy(std::size_t cut, std::vector<SlotWindow>& slots) const {
     const std::uint64_t from_ns = cuts_at_ns_[cut - 1];
     const std::uint64_t to_ns = cuts_at_ns_[cut];

@@ -28,7 +28,7 @@ class Pair {
         recorder_({.threads = threads_, .mode = mode, .clock = &clock_, .allow_membarrier = seed % 2 == 0}),
         model_(threads_, mode, clock_.monotonic_ns()) {}
 
-  /// One random step. The first difference that it showed, or nothing.
+  /// Makes one random step. Returns the first difference, or nothing.
   std::string step() {
     switch (random_() % 16) {
       case 0:
@@ -61,11 +61,12 @@ class Pair {
  private:
   struct Thread {
     Worker worker;
-    std::vector<std::pair<Request, std::size_t>> requests;  ///< With their numbers in the model; nested ones last.
+    std::vector<std::pair<Request, std::size_t>>
+        requests;  ///< Requests with their numbers in the model, nested ones last.
   };
   struct Drainer {
     Reader reader;
-    std::size_t from;  ///< The first cut of its next window.
+    std::size_t from;  ///< First cut of its next window.
   };
 
   std::string attach() {
@@ -105,7 +106,7 @@ class Pair {
     return {};
   }
 
-  /// True while the request that is in the slot itself is in flight.
+  /// Returns true while the request in the slot itself is in flight.
   bool slot_busy(Thread& thread) {
     const auto found = owner_.find(&thread);
     if (found == owner_.end()) return false;
@@ -116,7 +117,7 @@ class Pair {
   std::string finish() {
     Thread* const thread = any_thread();
     if (thread == nullptr || thread->requests.empty()) return {};
-    // In any order: an outer request may end before the one inside it.
+    // Requests end in any order: an outer request may end before the one inside it.
     auto& [request, number] = thread->requests[random_() % thread->requests.size()];
     if (random_() % 8 == 0) {
       model_.finish(number, {.status = 0});

@@ -1,5 +1,5 @@
-// A process that overwrites its own recording memory: what it counts is worthless then, but each call returns, none
-// touches memory beside the region, and what is recorded afterwards costs what it always does.
+// Tests a process that overwrites its own recording memory. Its counts are then worthless, but each call returns, none
+// accesses memory outside the region, and recording costs as much as before.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ constexpr auto kPatterns =
     std::to_array<std::uint64_t>({0, 1, 2, 3, 5, 255, 300, 70'000, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000,
                                   0x0000012C0000012C, ~std::uint64_t{0}});
 
-/// A region between two that nobody may touch.
+/// A region between two inaccessible ones.
 class GuardedRegion {
  public:
   explicit GuardedRegion(std::size_t bytes) : guard_(os::whole_pages(1) * 16), size_(bytes) {
@@ -62,7 +62,7 @@ class GuardedRegion {
   std::byte* data_ = nullptr;
 };
 
-/// Everything that a process does with its recorder.
+/// Makes all calls that a process makes on its recorder.
 void use(Recorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
   for (int i = 0; i < 3; ++i) worker.begin().finish({.application_us = 1500, .request_us = 1700});
   Request outer = worker.begin();
@@ -83,7 +83,7 @@ void use(Recorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
   static_cast<void>(added.drain());
 }
 
-/// Runs `body` in a child that dies if it takes too long.
+/// Runs `body` in a child that is killed if it takes too long.
 template <class Body>
 int within_time(Body&& body) {
   return in_child([&] {
@@ -126,7 +126,7 @@ TEST_CASE("overwritten memory: one word of the header at a time") {
             Worker worker = recorder.attach();
             Worker shared = recorder.attach_shared();
             Reader reader = recorder.add_reader();
-            // The buckets of the overflow counters are many, and all alike.
+            // Skips most buckets of the overflow counters, which are all alike.
             for (std::size_t half = 0; half < kHalves; half += half < 256 ? 1 : 61) {
               region.put_half(half, value);
               use(recorder, worker, shared, reader);
@@ -135,7 +135,7 @@ TEST_CASE("overwritten memory: one word of the header at a time") {
   }
 }
 
-#if !SLUICE_THREAD_SANITIZER  // the reader's own words are plain, as only overwriting makes a race of them
+#if !SLUICE_THREAD_SANITIZER  // the reader's own words are plain, and race only when they are overwritten
 TEST_CASE("overwritten memory: writers and readers end while it happens") {
   const std::uint64_t seed = GENERATE(1U, 2U, 3U);
   INFO("seed " << seed);

@@ -1,4 +1,4 @@
-// Where a thread runs, for tests in which it matters that two of them run at the same time.
+// Pins threads to processors, for tests in which two threads must run at the same time.
 #pragma once
 
 #include <sched.h>
@@ -7,8 +7,8 @@
 
 namespace sluice::test {
 
-/// Keeps the calling thread on one of the processors that the program may use, for as long as this lives: a reader that
-/// shares its processor with the writer never meets it in the middle of a record.
+/// Keeps the calling thread on one of the processors that the program may use, while the object exists. A reader that
+/// shares its processor with the writer would never find it in the middle of a record.
 class Pinned {
  public:
   explicit Pinned(std::size_t which) {
@@ -29,7 +29,7 @@ class Pinned {
   ~Pinned() { ::sched_setaffinity(0, sizeof before_, &before_); }
 
  private:
-  /// Those of the first thread that asks; a thread inherits from the one that makes it.
+  /// Returns the processors of the first thread that calls this. A thread inherits those of the thread that starts it.
   static const cpu_set_t& allowed() {
     static const cpu_set_t all = [] {
       cpu_set_t set;

@@ -1,4 +1,4 @@
-// A shared object with a core of its own, for a program that loads and unloads it. Linked as the modules are.
+// A shared object with its own copy of the core, linked as the modules are, for a program that loads and unloads it.
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -13,7 +13,7 @@ using sluice::Worker;
 #define PLUGIN_EXPORT extern "C" [[gnu::visibility("default")]]
 
 #if defined(SLUICE_TEST_PINNED)
-// What must not be in a module: a thread-local object with a destructor keeps it loaded, here and for good.
+// A thread-local object with a destructor keeps the module loaded for ever, so no module may have one.
 namespace {
 struct Counted {
   ~Counted() { ++count; }
@@ -23,7 +23,7 @@ thread_local Counted counted;
 }  // namespace
 #endif
 
-/// In the memory given; null: in its own.
+/// Makes a recorder in the given memory, or in memory of its own if null.
 PLUGIN_EXPORT void* plugin_new_recorder(std::size_t threads, std::byte* memory) {
   const std::size_t bytes = memory != nullptr ? Recorder::memory_bytes(threads) : 0;
   return new Recorder({.threads = threads, .memory = {memory, bytes}});
@@ -42,7 +42,7 @@ PLUGIN_EXPORT void plugin_serve(void* worker, std::uint64_t requests) {
   for (; requests > 0; --requests) static_cast<Worker*>(worker)->begin().finish({.request_us = requests});
 }
 
-/// The requests of one window; UINT64_MAX if there was none.
+/// Returns the number of requests of one window; UINT64_MAX if there was none.
 PLUGIN_EXPORT std::uint64_t plugin_drain(void* reader) {
   const absl::StatusOr<Window> window = static_cast<Reader*>(reader)->drain();
   return window.ok() ? window->request_count : UINT64_MAX;

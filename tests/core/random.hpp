@@ -1,4 +1,4 @@
-// Seeds that a failed test can be replayed with, and requests made of them.
+// Seeds with which a failed test can be repeated, and random requests.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace sluice::test {
 
-/// SLUICE_SEED if it is set, otherwise a fresh one. Printed either way.
+/// Returns and prints the seed: SLUICE_SEED if it is set, else a random one.
 inline std::uint64_t seed() {
   const char* const given = std::getenv("SLUICE_SEED");
   const std::uint64_t value = given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
@@ -19,17 +19,17 @@ inline std::uint64_t seed() {
   return value;
 }
 
-/// True when SLUICE_LONG asks for runs of release size.
+/// Returns true if SLUICE_LONG asks for runs of release size.
 inline bool long_run() { return std::getenv("SLUICE_LONG") != nullptr; }
 
 using Random = std::mt19937_64;
 
-/// Any value up to 2^62, small ones as likely as large ones.
+/// Returns a value up to 2^62. All numbers of bits are equally likely.
 inline std::uint64_t any_size(Random& random, unsigned bits = 62) {
   return random() & ((1ULL << (random() % (bits + 1))) - 1);
 }
 
-/// A completion with every field in use. Durations stay below 2^36 us, so that sums cannot wrap.
+/// Returns a completion with every field in use. Durations are below 2^36 us, so that sums cannot overflow.
 inline Completion any_completion(Random& random, Mode mode) {
   const auto us = [&random] { return any_size(random, 36); };
   Completion done{.status = static_cast<int>(random() % 700) - 50,

@@ -1,4 +1,4 @@
-// The lines that the README shows, compiled and run.
+// Compiles and runs the code that the README shows.
 
 #include "sluice/recorder.hpp"
 #include "tests/catch.hpp"

@@ -18,7 +18,7 @@ using sluice::test::broken_identity;
 
 namespace {
 
-/// One request of `us` on an idle worker.
+/// Serves one request of `us` on an idle worker.
 void serve(Worker& worker, ManualClock& clock, std::uint64_t us, Completion done = {}) {
   Request request = worker.begin();
   clock.advance_us(us);
@@ -421,7 +421,7 @@ TEST_CASE("recorder: lifetime totals never go down, whoever comes and goes") {
   };
   Worker one = recorder.attach();
   Request outer = one.begin();
-  serve(one, clock, 4);  // inside another: in the overflow counters, listed with the only slot
+  serve(one, clock, 4);  // inside another: counted by overflow counters and listed with the only slot
   check();
   Worker two = recorder.attach();  // overflow requests stay where they were listed
   check();

@@ -1,4 +1,4 @@
-// A process with a slot against the others: what it can reach, and what its numbers can do to the figures of others.
+// Tests what a process with a slot can access, and how its numbers can affect the figures of others.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -19,7 +19,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// Ends by SIGSEGV, SIGBUS or with 3, after a byte was read from an address, and written to it if asked.
+/// Reads a byte, and writes it if `write`. Returns 3, unless the process is killed by SIGSEGV or SIGBUS.
 int touch(const std::byte* address, bool write) {
   for (const int each : {SIGSEGV, SIGBUS}) ::signal(each, SIG_DFL);
   auto* const at = const_cast<volatile std::byte*>(address);
@@ -28,7 +28,7 @@ int touch(const std::byte* address, bool write) {
   return 3;
 }
 
-/// Whether the process holds a descriptor of a memory file of the registry.
+/// Returns true if the process holds a descriptor of a memory file of the registry.
 bool holds_memory_file() {
   char target[256];
   for (int i = 0; i < 256; ++i) {
@@ -49,14 +49,14 @@ std::size_t writable_regions() {
   return count;
 }
 
-/// Every way to have more of a region than the parent gave, each of which must fail. 0, or the number of the one that
-/// did not.
+/// Tries every way to get more access to a region than the parent gave. Returns 0 if all fail, else the number of the
+/// one that succeeded.
 int escape(std::span<std::byte> own, const std::byte* readable) {
   auto* const page = const_cast<std::byte*>(readable);
   if (::mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0) return 10;
   if (::mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == 0) return 11;
   if (::madvise(page, 4096, MADV_REMOVE) == 0) return 12;
-  // Growing a mapping reaches what follows in its file: here, nothing.
+  // An extended mapping reaches what follows in its file: here, nothing.
   void* const grown = ::mremap(own.data(), own.size(), own.size() + 4096, MREMAP_MAYMOVE);
   if (grown != MAP_FAILED) {
     const pid_t child = ::fork();
@@ -74,7 +74,7 @@ TEST_CASE("registry isolation: a process maps its own region alone, or may read 
   const Registry::GroupId group = rig.group("g");
   const pid_t neighbour = rig.start_serving(group, 1);
   const Registry::SlotId next =
-      rig.reserve({.group = group}, 2);  // inherited by whoever is forked, as it waits for its process
+      rig.reserve({.group = group}, 2);  // inherited by the next child, because it is reserved
   const auto* const table = reinterpret_cast<const std::byte*>(rig.state->view);
   const auto* const written_table = reinterpret_cast<const std::byte*>(rig.state->table);
   const auto& foreign = rig.state->slots[0];
@@ -112,7 +112,7 @@ TEST_CASE("registry isolation: a process maps its own region alone, or may read 
   }
   CHECK(entered([](std::span<std::byte>) { return static_cast<int>(writable_regions()); }) == 1);
   CHECK(entered([&](std::span<std::byte>) { return rig.registry.read().ok() ? 0 : 1; }) == 0);
-  // A process that was forked for something else entirely inherits what is reserved at that moment, and no more.
+  // A process that was forked for another purpose inherits the regions that are reserved at that moment, and no more.
   CHECK(in_child([] { return static_cast<int>(writable_regions()); }) == 1);
   RegistryRig::kill(neighbour);
   rig.reap(neighbour);
@@ -141,7 +141,7 @@ TEST_CASE("registry isolation: whatever a process writes, the figures of others 
       CHECK(own.processes == 1);
       CHECK(own.active_requests == 0);
       CHECK(broken_sum(own.counts, kPhases).empty());
-      // What the attacker claims is bounded by what a process can do in its time, so the total has room for others.
+      // The attacker's counts are bounded by its age, so the total has room for others.
       const auto words = std::bit_cast<GroupCounts::Words>(reading.total.counts);
       for (const std::uint64_t word : words) CHECK(word < std::numeric_limits<std::uint64_t>::max() / 1024);
       CHECK(reading.total.counts.request_count >= 5);
@@ -151,7 +151,7 @@ TEST_CASE("registry isolation: whatever a process writes, the figures of others 
       RegistryRig::kill(attacker);
       rig.reap(attacker);
     }
-    // The attacker's region is clean for whoever comes next.
+    // The attacker's region is zeroed for the next process.
     const pid_t next = rig.start_serving(honest, 2);
     CHECK(group_in(rig.read(), honest).counts.request_count == 7);
     for (const pid_t each : {served, next}) {
@@ -199,7 +199,7 @@ TEST_CASE("registry isolation: a copy that survives its process writes no region
   RegistryRig rig;
   const Registry::GroupId hostile = rig.group("hostile");
   const Registry::GroupId honest = rig.group("honest");
-  // The bare system call passes the handlers by that take the memory from forked children.
+  // The bare system call does not run the handlers that replace the memory in forked children.
   const pid_t attacker = rig.start(hostile, 2, [&](std::span<std::byte> own) {
     if (::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0) return 0;
     rig.signals->words[1].store(static_cast<std::uint64_t>(::getpid()));

@@ -1,4 +1,4 @@
-// A registry whose processes are children of the test. What they have to tell one another lies in shared memory.
+// A registry whose processes are children of the test, with shared memory for signals between them.
 #pragma once
 
 #include <sys/types.h>
@@ -28,7 +28,7 @@
 
 namespace sluice::test {
 
-/// All zeros at first; each test gives them a meaning.
+/// Words in shared memory, initially zero. Each test gives them a meaning.
 struct Signals {
   std::atomic<std::uint64_t> words[16];
 
@@ -37,7 +37,7 @@ struct Signals {
   }
 };
 
-/// Regions for the processes of a test's first groups, of two worker threads each.
+/// Returns demands for processes of the given groups, with two worker threads each.
 inline std::vector<Registry::Demand> demands_of(std::initializer_list<std::uint32_t> groups,
                                                 std::size_t processes = 8) {
   std::vector<Registry::Demand> demands;
@@ -47,7 +47,7 @@ inline std::vector<Registry::Demand> demands_of(std::initializer_list<std::uint3
 
 class RegistryRig {
  public:
-  /// Room for so many bytes of regions, and regions for the processes of the tests, made before any of these is forked.
+  /// Opens a registry for so many bytes of regions, and creates the regions before any process is forked.
   explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U,
                        std::vector<Registry::Demand> demands = demands_of({0, 1}))
       : registry(*state) {
@@ -85,7 +85,7 @@ class RegistryRig {
     return pid;
   }
 
-  /// A process of the group that serves so many requests, says so in `signals`, and stays until it is killed.
+  /// Starts a process of the group that serves so many requests, reports in `signals`, and runs until it is killed.
   pid_t start_serving(Registry::GroupId group, std::uint64_t requests, Completion done = {}) {
     const std::uint64_t before = signals->words[kReady].load();
     const pid_t pid = start(group, 2, [=, this](std::span<std::byte> memory) {
@@ -100,7 +100,7 @@ class RegistryRig {
     return pid;
   }
 
-  /// Kills a process and waits until it has ended, but not for it: it is still to be seen in /proc.
+  /// Kills a process and waits until it has ended, without reaping it: /proc still shows it.
   static void kill(pid_t pid) {
     ::kill(pid, SIGKILL);
     siginfo_t info{};
@@ -133,7 +133,7 @@ inline const GroupReading& group_in(const ServerReading& reading, Registry::Grou
   return reading.groups[static_cast<std::uint32_t>(id)];
 }
 
-/// The first count that is lower than before, as far as one can tell of numbers that begin anew at 2^64; -1: none is.
+/// Returns the index of the first count that is lower than before; -1 if none is. Counts may wrap around at 2^64.
 inline int first_lower(const GroupCounts& before, const GroupCounts& after) {
   const auto old = std::bit_cast<GroupCounts::Words>(before);
   const auto now = std::bit_cast<GroupCounts::Words>(after);
@@ -143,7 +143,7 @@ inline int first_lower(const GroupCounts& before, const GroupCounts& after) {
   return -1;
 }
 
-/// What does not add up in counts that were read whole; empty: nothing.
+/// Returns a description of the first sum that does not hold in counts that were read as a whole; empty if all hold.
 inline std::string broken_sum(const GroupCounts& counts, std::size_t phases) {
   std::uint64_t classes = 0;
   for (const std::uint64_t each : counts.status_classes) classes += each;

@@ -1,5 +1,5 @@
-// Processes that record, are killed inside their records, retired, and replaced, while another process reads without a
-// pause: nothing that it reads ever goes down, and at the end nothing is lost or doubled.
+// Tests processes that record, are killed inside their records, retired, and replaced, while another process reads
+// without a pause. No count that it reads ever goes down, and at the end none is lost or counted twice.
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -20,7 +20,7 @@ constexpr std::size_t kProcesses = 3;
 
 enum Word : std::size_t { kStop, kLower, kReadings, kFailed, kPaceNs, kLowerAt, kLowerFrom, kLowerTo };
 
-/// Reads until it is told to stop; counts readings in which something went down.
+/// Reads until it is told to stop, and counts readings in which a count went down.
 int scrape(RegistryRig& rig) {
   Signals& signals = *rig.signals;
   GroupCounts last;
@@ -47,7 +47,7 @@ int scrape(RegistryRig& rig) {
   return 0;
 }
 
-/// Records on two threads, each counting in shared memory what it has completed, until it is killed.
+/// Records on two threads until it is killed. Each counts its completed requests in shared memory.
 int record(std::span<std::byte> memory, std::atomic<std::uint64_t>* completed, std::uint64_t from) {
   Recorder recorder({.threads = kThreads, .mode = Mode::kDaemon, .memory = memory});
   const Mix mix(from, Mode::kDaemon);
@@ -64,8 +64,8 @@ int record(std::span<std::byte> memory, std::atomic<std::uint64_t>* completed, s
   return 0;
 }
 
-/// Of 1,000 readings that show more than the one before, those that show a request in part: a writer that the kernel
-/// stopped inside a record is seen once.
+/// Returns how many of 1,000 readings, each with more than the one before, include a request in part. A writer that the
+/// kernel stopped inside a record counts once.
 std::uint64_t broken_readings(const RegistryRig& rig) {
   constexpr std::uint64_t kMostNs = 30'000'000'000;
   std::uint64_t grew_ns = monotonic_ns();
@@ -142,7 +142,7 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
   CHECK(end.processes == 0);
   CHECK(end.counts.request_count >= served);
   CHECK(extra <= kThreads * (kills + kProcesses));
-  // A record that was cut short may be in one sum and not yet in another: at most one for each thread that was killed.
+  // A record of a killed thread may be in one sum and not in another: at most one for each thread.
   std::uint64_t classes = 0;
   for (const std::uint64_t each : end.counts.status_classes) classes += each;
   CHECK(classes - end.counts.request_count <= kThreads * (kills + kProcesses));
@@ -165,8 +165,8 @@ TEST_CASE("registry stress: what is read of a process at work adds up") {
     }
     return 0;
   });
-  // A slot is read whole between two records if they are far enough apart, which depends on the machine. Read but once,
-  // it would have to be several times as far.
+  // A slot is read as a whole between two records if these are far enough apart, which depends on the machine. If it
+  // were read only once, they would have to be several times as far apart.
   constexpr int kPaces = SLUICE_THREAD_SANITIZER || SLUICE_ADDRESS_SANITIZER ? 4 : 1;
   std::uint64_t broken = 1'000;
   for (int tries = 0; tries < kPaces && broken > 25; ++tries) {

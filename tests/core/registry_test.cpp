@@ -1,4 +1,4 @@
-// The processes of a server in memory that they share: totals by group, and what is left of processes that ended.
+// Tests totals by group of processes that share memory, also after processes have ended.
 #include <sys/resource.h>
 
 #include <cstdint>
@@ -83,7 +83,7 @@ TEST_CASE("registry: a request in flight has an age, and dies with its process")
     Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
     Worker worker = recorder.attach();
     const Request slow = worker.begin(monotonic_ns() - 5'000'000'000);
-    const Request inside = worker.begin();  // in the overflow counters
+    const Request inside = worker.begin();  // counted by overflow counters
     worker.begin().finish({.status = 500});
     rig.signals->words[0].store(1);
     for (;;) ::pause();
@@ -170,7 +170,7 @@ TEST_CASE("registry: the CPU time of a killed process is what the system counted
 TEST_CASE(
     "registry: a process that finds no region is counted as unlisted, and one that comes later uses a region again") {
   RegistryRig rig(std::size_t{64} << 20U, demands_of({0}, 2));
-  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)).ok());  // the same once more, as at a restart
+  CHECK(rig.registry.pre_allocate(demands_of({0}, 2)).ok());  // the same demands again, as at a restart
   const Registry::GroupId group = rig.group("g", Mode::kEmbedded);
   std::vector<pid_t> pids;
   for (int i = 0; i < 3; ++i) {

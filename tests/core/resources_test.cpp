@@ -36,7 +36,7 @@ TEST_CASE("resources: CPU time grows with work, in microseconds, and never goes 
   const std::uint64_t start_us = last.cpu_user_us + last.cpu_system_us;
   bool odd_tick = false;
   const std::uint64_t start_ns = thread_cpu_ns();
-  // The kernel may account a short run in steps; given time it shows microseconds.
+  // The kernel may account a short run in steps, but a longer one in microseconds.
   for (std::uint64_t used_ns = 0; used_ns < 50'000'000 || (!odd_tick && used_ns < 3'000'000'000);
        used_ns = thread_cpu_ns() - start_ns) {
     const Resources now = probe.read();

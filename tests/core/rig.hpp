@@ -1,4 +1,4 @@
-// The slots, the epoch and an epoch reader by themselves, for tests that choose the atomics, the fence and the
+// Slots, an epoch and an epoch reader without a recorder, for tests that choose the atomics, the fence and the
 // instants.
 #pragma once
 
@@ -51,7 +51,7 @@ class Rig {
     return window;
   }
 
-  /// False if the fence failed.
+  /// Makes a cut. Returns false if the fence failed.
   template <class Fence, class TryWait>
   [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
     if (!reader_.template cut<Fence>(now_ns, out, try_wait)) return false;

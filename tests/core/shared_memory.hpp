@@ -30,12 +30,12 @@ class SharedMemory {
   void* data_;
 };
 
-/// A forked process that ends with what `body` gives.
+/// Forks a process that exits with the result of `body`.
 inline pid_t start_child(const std::function<int()>& body) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    ::alarm(60);  // a child that hangs dies
+    ::alarm(60);  // kills a child that hangs
     int code = 99;
     try {
       code = body();
@@ -46,14 +46,14 @@ inline pid_t start_child(const std::function<int()>& body) {
   return child;
 }
 
-/// What a process ended with; 128 and the number of the signal that killed it.
+/// Waits for a process. Returns its exit code, or 128 plus the number of the signal that killed it.
 inline int wait_for(pid_t child) {
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// What `body` gives in a forked child: 0, or the number of the first thing that was wrong.
+/// Runs `body` in a forked child and returns its result: 0, or the number of the first check that failed.
 inline int in_child(const std::function<int()>& body) { return wait_for(start_child(body)); }
 
 }  // namespace sluice::test

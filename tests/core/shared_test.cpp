@@ -1,4 +1,4 @@
-// Requests that belong to no thread: begun on one, finished on another, many at a time.
+// Tests requests that belong to no thread: begun on one, finished on another, many at a time.
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -37,7 +37,7 @@ TEST_CASE("shared: many requests in flight on one thread are counted each, and s
   CHECK(totals.active_requests == 3);
   REQUIRE(totals.threads.size() == 1);
   CHECK(totals.threads[0].request_count == 7);
-  requests.clear();  // dropped: each counts as one that failed
+  requests.clear();  // each destroyed request counts as failed
   window = reader.drain();
   REQUIRE(window.ok());
   CHECK(window->status_classes[4] == 3);

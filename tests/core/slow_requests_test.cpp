@@ -88,7 +88,7 @@ TEST_CASE("slow requests: a reader sees what completes after it was made") {
   CHECK(records[0].text(RequestText::kPathInfo) == "/after");
 }
 
-TEST_CASE("slow requests: one in flight is in each drain, with its stages so far, until it completes") {
+TEST_CASE("slow requests: one in flight is in each drain, with its phases so far, until it completes") {
   Rig rig;
   rig.requests.begin(0, {}, texts("/"), 0);
   rig.clock.advance_us(kSecondUs - 1);

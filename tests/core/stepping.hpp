@@ -1,5 +1,5 @@
-// Atomics that stop before each of their operations, so that a test can do something else in the middle of a record:
-// what a writer that the kernel has preempted there looks like to everybody else.
+// Atomics that call a hook before each operation, so that a test can act in the middle of a record, as if the kernel
+// had preempted the writer there.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 
 namespace sluice::test {
 
-/// One thread. Runs `action` once, before the operation with the given number after `stop_at`.
+/// Counts operations, on one thread. Runs `action` once, before the operation with the given number after stop_at().
 class Steps {
  public:
   static void stop_at(std::uint64_t number, std::function<void()> action) {
@@ -18,7 +18,7 @@ class Steps {
     action_ = std::move(action);
   }
 
-  /// Operations since stop_at().
+  /// Returns the number of operations since stop_at().
   static std::uint64_t taken() { return taken_; }
 
   static void step() {

@@ -1,6 +1,6 @@
-// A writer of the recorder as it ships, stopped in the middle of a record: a signal meets it at any instruction, and
-// its handler keeps it there. Not in a build for ThreadSanitizer, which defers signals until a thread calls the
-// system.
+// Tests a writer that is stopped in the middle of a record, with the recorder as it ships: a signal interrupts it at
+// any instruction, and the handler keeps it there. Not in builds for ThreadSanitizer, which defers signals until a
+// system call.
 #include "stress.hpp"
 
 #if !SLUICE_THREAD_SANITIZER
@@ -33,18 +33,18 @@ namespace {
 
 using Slot = detail::Slot<detail::ProductionAtomics>;
 
-/// One writer, as its signal handler sees it.
+/// The state of one writer for its signal handler.
 struct Stop {
   const Slot* slot = nullptr;
-  std::atomic<bool> wanted{false};  ///< Of several signals on their way one stops it.
+  std::atomic<bool> wanted{false};  ///< True until one of several pending signals stops it.
   std::atomic<bool> parked{false};
-  std::atomic<std::uint64_t> at{0};  ///< The sequence at which it was stopped.
+  std::atomic<std::uint64_t> at{0};  ///< Sequence at which it was stopped.
   sem_t go;
 };
 
 thread_local Stop* stop_of_thread = nullptr;
 
-/// Keeps the thread where it is if that is inside a record.
+/// Keeps the thread where it is, if it is inside a record.
 void park(int) {
   const int error = errno;
   Stop* const mine = stop_of_thread;
@@ -61,7 +61,7 @@ void park(int) {
   errno = error;
 }
 
-/// A thread that serves without pause, and can be stopped inside a record.
+/// A thread that serves without pause and can be stopped inside a record.
 class Writer {
  public:
   Writer(Recorder& recorder, const Mix& mix, std::uint64_t number) : tally_(number) {
@@ -87,7 +87,7 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
   ~Writer() { ::sem_destroy(&stop_.go); }
 
-  /// Sends signals until one has met it inside a record. Gives their number.
+  /// Sends signals until one interrupts the thread inside a record. Returns their number.
   std::uint64_t stop() {
     std::uint64_t signals = 0;
     stop_.wanted = true;
@@ -104,9 +104,9 @@ class Writer {
     ::sem_post(&stop_.go);
     while (stop_.parked.load()) std::this_thread::yield();
   }
-  /// The requests that it has recorded, the one that it is stopped in not among them. For a stopped writer.
+  /// Returns the number of recorded requests, without the one in which the writer is stopped.
   [[nodiscard]] std::uint64_t recorded() const { return stop_.at.load() / 2; }
-  /// The requests that it has served so far.
+  /// Returns the number of requests served so far.
   [[nodiscard]] std::uint64_t served() const { return served_.load(); }
 
   const Tally& join() {
@@ -124,7 +124,7 @@ class Writer {
   std::thread thread_;
 };
 
-/// Lets a writer go on that a drain seems to wait for without end, so that the test fails instead of hanging.
+/// Lets a writer go on if a drain seems to wait for it for ever, so that the test fails instead of hanging.
 class Watchdog {
  public:
   explicit Watchdog(Writer& writer) {
@@ -201,10 +201,10 @@ TEST_CASE("stopped: with a writer held inside a record, drains return, others ar
   Window window;
   Times times;
   std::uint64_t signals = 0;
-  std::uint64_t late = 0;     // windows in which what the other slot had just recorded was missing
-  std::uint64_t resumed = 0;  // drains that did not return before the writer went on
-  std::uint64_t seen = 0;     // requests of the writer that windows have shown
-  std::uint64_t missing = 0;  // rounds after which a drain had not caught up
+  std::uint64_t late = 0;     // windows without the last requests of the other slot
+  std::uint64_t resumed = 0;  // drains that returned only after the writer went on
+  std::uint64_t seen = 0;     // requests of the writer in windows
+  std::uint64_t missing = 0;  // rounds after which a drain lacked requests
   const std::uint64_t rounds = tier(300, 3'000);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     signals += writer.stop();
@@ -224,10 +224,10 @@ TEST_CASE("stopped: with a writer held inside a record, drains return, others ar
     }
     const std::uint64_t at_least = writer.recorded() + 1;
     writer.go();
-    // A drain may meet the writer inside another record, stopped by the kernel, and then leaves more to the next; which
-    // has it if the writer has gone on in between. So what counts is not how often one looks, but after how many of its
-    // moves. One that is made during a drain may come too late for it. On a machine with much else to do nearly each
-    // drain meets a writer that the kernel has stopped, most of the time inside a record: hence so many.
+    // The kernel may have stopped the writer inside another record, so that a drain defers the bank again; the next
+    // drain collects it if the writer has gone on in between. So the loop counts the moves of the writer and not the
+    // drains. A move during a drain may come too late for it. On a busy machine nearly every drain finds the writer
+    // stopped by the kernel, mostly inside a record; hence the large bound.
     constexpr int kMoves = 1024;
     std::uint64_t served = writer.served();
     for (int moves = 0; seen < at_least && moves < kMoves;) {

@@ -1,5 +1,5 @@
-// What stress tests share: requests whose fields are tied to one another, so that a torn window is noticed, and threads
-// that count what they serve.
+// Helpers of stress tests: requests whose fields depend on one another, so that a torn window is noticed, and threads
+// that count the requests that they serve.
 #pragma once
 
 #include <array>
@@ -39,12 +39,12 @@ inline constexpr std::uint64_t kSlower = 5;
 inline constexpr std::uint64_t kSlower = 1;
 #endif
 
-/// So many in a default run and so many in a long one; fewer where each costs more.
+/// Returns the first number in a default run and the second in a long one; less where each operation costs more.
 inline std::uint64_t tier(std::uint64_t ordinary, std::uint64_t longer) {
   return (long_run() ? longer : ordinary) / kSlower;
 }
 
-/// A number of requests for a default run; fewer where each costs more, in a long run many more.
+/// Returns a number of requests: less where each costs more, and many more in a long run.
 inline std::uint64_t scaled(std::uint64_t requests) { return requests * (long_run() ? 50 : 1) / kSlower; }
 
 /// A fixed set of different requests. Bytes and CPU time follow from the durations.
@@ -66,14 +66,14 @@ class Mix {
 
   [[nodiscard]] const Completion& operator[](std::size_t i) const { return requests_[i]; }
 
-  /// What so many of each come to.
+  /// Returns the expected counts of so many of each request.
   [[nodiscard]] Counts counts(const std::array<std::uint64_t, kSize>& served) const {
     Counts counts;
     for (std::size_t i = 0; i < kSize; ++i) counts.add(requests_[i], mode_, served[i]);
     return counts;
   }
 
-  /// The first identity that a window of such requests breaks, in words; empty if it is whole.
+  /// Returns a description of the first identity that a window of such requests breaks; empty if it is whole.
   [[nodiscard]] static std::string broken(const Window& window) {
     if (std::string broken = broken_identity(window); !broken.empty()) return broken;
     const std::uint64_t requests = window.request_count;
@@ -92,12 +92,12 @@ class Mix {
   std::array<Completion, kSize> requests_;
 };
 
-/// How often one thread served each request of a mix.
+/// The number of times that one thread served each request of a mix.
 class Tally {
  public:
   explicit Tally(std::uint64_t seed) : next_(seed % Mix::kSize) {}
 
-  /// The next request to serve; counted.
+  /// Returns the next request to serve, and counts it.
   std::size_t next() {
     next_ = (next_ * 17 + 29) % Mix::kSize;
     ++served_[next_];
@@ -115,12 +115,12 @@ class Tally {
   std::uint64_t next_;
 };
 
-/// What one reader saw.
+/// The observations of one reader.
 struct Seen {
   Counts counts;
   std::uint64_t windows = 0;
   std::uint64_t busy_ns = 0;
-  std::string broken;  ///< Of the first window that was not whole.
+  std::string broken;  ///< Description of the first window that was not whole.
 
   void add(const Window& window) {
     ++windows;

@@ -1,4 +1,4 @@
-// Many threads on the recorder as it ships. Each test ends at rest, with exact equality.
+// Runs many threads on the recorder as it ships. Each test ends when all threads are done, with exact equality.
 #include "stress.hpp"
 
 #include <atomic>
@@ -23,7 +23,7 @@ void serve(Worker& worker, const Mix& mix, Tally& tally, std::uint64_t requests)
   }
 }
 
-/// Drains without pause until told to stop, then once more.
+/// Drains without pause until it is told to stop, then once more.
 void drain_until(Reader& reader, const std::atomic<bool>& stop, Seen& seen) {
   Window window;
   double last = 0.0;
@@ -39,7 +39,7 @@ void drain_until(Reader& reader, const std::atomic<bool>& stop, Seen& seen) {
   }
 }
 
-/// Lifetime totals read without pause: nothing goes down, and the parts make the whole.
+/// Reads lifetime totals without pause. No count goes down, and the parts add up to the whole.
 void watch_totals(Recorder& recorder, const std::atomic<bool>& stop, std::string& broken) {
   ProcessTotals before = recorder.totals();
   while (!stop.load() && broken.empty()) {
@@ -61,7 +61,7 @@ void watch_totals(Recorder& recorder, const std::atomic<bool>& stop, std::string
   }
 }
 
-/// Runs `jobs` threads of `job(number, tally)`, and gives the sum of their tallies.
+/// Runs `jobs` threads of `job(number, tally)`, and returns the sum of their tallies.
 template <class Job>
 Tally run(std::size_t jobs, Job job) {
   std::vector<Tally> tallies;
@@ -209,7 +209,7 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
   Seen seen;
   std::thread drainer([&] { drain_until(reader, stop, seen); });
   std::atomic<std::uint64_t> served_ns{0};
-  std::atomic<std::uint64_t> late_ns{0};  // from the writers' look at the clock until their record was done
+  std::atomic<std::uint64_t> late_ns{0};  // time from a writer's reading of the clock to the end of its record
   static_cast<void>(run(2, [&](std::size_t, Tally& mine) {
     Worker worker = recorder.attach();
     std::uint64_t sum_ns = 0;
@@ -231,8 +231,8 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
   seen.add(reader.drain().value());
   CHECK(seen.broken == "");
   CHECK(recorder.totals().request_busy_ns >= served_ns);
-  // A window may end between a writer's look at the clock and its record: it shows the slot busy until then, and the
-  // next requests are shown that much shorter. After the last one there is no next.
+  // A window may end between a writer's reading of the clock and its record. It shows the slot as busy until then, and
+  // the next requests that much shorter; after the last request there is no next one.
   CHECK(seen.busy_ns >= served_ns);
   CHECK(seen.busy_ns <= served_ns + late_ns);
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kHourNs = 3'600'000'000'000;
 
-/// The nearest double to the wall-clock time in seconds.
+/// Returns the nearest double to the wall-clock time in seconds.
 double wall_seconds(const ManualClock& clock) {
   return static_cast<double>(static_cast<long double>(clock.wall_ns()) / 1e9L);
 }

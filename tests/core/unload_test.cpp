@@ -1,5 +1,5 @@
-// A shared object that holds the core is used by threads that outlive it, unloaded, and loaded again, as a server does
-// with its modules on each graceful restart. Nothing of it may stay behind.
+// Tests that a shared object with the core can be used by threads that outlive it, unloaded and loaded again, as a
+// server does with its modules at each graceful restart. Nothing of the object may stay loaded.
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -25,7 +25,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// The object while it is loaded.
+/// The shared object while it is loaded.
 class Plugin {
  public:
   explicit Plugin(const char* path) : handle_(::dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
@@ -70,7 +70,7 @@ bool mapped(const std::string& path) {
   return text.find(path) != std::string::npos;
 }
 
-/// True if the loader still knows the object, or some of it is still in memory.
+/// Returns true if the loader still knows the object, or a part of it is still mapped.
 bool loaded(const char* path) {
   if (void* const handle = ::dlopen(path, RTLD_NOW | RTLD_NOLOAD); handle != nullptr) {
     ::dlclose(handle);
@@ -79,7 +79,7 @@ bool loaded(const char* path) {
   return mapped(std::filesystem::path(path).filename());
 }
 
-/// How many keys of thread-specific data the program could still make.
+/// Returns the number of keys of thread-specific data that the program could still create.
 std::size_t free_keys() {
   std::vector<pthread_key_t> keys;
   pthread_key_t key{};
@@ -92,7 +92,7 @@ std::size_t threads_alive() {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}));
 }
 
-/// Threads that live as long as the test and use each generation of the object in turn.
+/// Threads that exist as long as the test and use one generation of the object after another.
 class Users {
  public:
   static constexpr std::size_t kThreads = 3;
@@ -109,7 +109,7 @@ class Users {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  /// Lets each serve its requests while the calling thread drains. Gives what windows showed.
+  /// Lets each thread serve its requests while the calling thread drains. Returns the number of requests in windows.
   std::uint64_t use(const Plugin& plugin, void* recorder, void* reader) {
     plugin_ = &plugin;
     recorder_ = recorder;
@@ -141,8 +141,8 @@ class Users {
   std::vector<std::thread> threads_;
 };
 
-/// One generation: loaded, used, unloaded. False if a request was lost or doubled. The recorder is in the memory given,
-/// or in its own.
+/// Loads, uses and unloads the object. Returns false if a request was lost or counted twice. The recorder is in the
+/// given memory, or in its own.
 bool load_and_use(const char* path, Users& users, std::byte* memory = nullptr) {
   const Plugin plugin(path);
   void* const recorder = plugin.new_recorder(Users::kThreads, memory);
@@ -181,7 +181,7 @@ TEST_CASE("unload: an object with the core in it leaves nothing behind, used by 
   CHECK(free_keys() == keys);
   CHECK(threads_alive() == threads);
 #if !SLUICE_THREAD_SANITIZER && !SLUICE_ADDRESS_SANITIZER && !defined(SLUICE_TEST_EMULATED)
-  // Sanitizers and emulators keep memory for themselves.
+  // Sanitizers and emulators keep memory of their own.
   CHECK(grown <= 1 << 20);
 #endif
 }

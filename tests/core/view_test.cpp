@@ -26,7 +26,7 @@ struct Named {
 std::vector<Named> all_views() {
   return {{"quarters", views::kQuarterOctaves, quarters_by_definition()},
           {"octaves", views::kOctaves, octaves_by_definition()},
-          {"conventions", views::kOtelHttpBounds, conventions_by_definition()},
+          {"conventions", views::kOtelHttpBounds, otel_http_bounds_by_definition()},
           {"all", views::kAll, all_by_definition()}};
 }
 

@@ -1,4 +1,4 @@
-// Slots of another process that are read while it records: what is taken for whole is of whole requests.
+// Tests that slots of another process can be read while it records: a whole reading consists of whole requests.
 #include "sluice/detail/whole_slots.hpp"
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// Counters that a record stores early and late. Each request has the same output bytes and busy time as the others.
+/// Counters that a record stores early and late. All requests have the same output bytes and busy time.
 struct Sums {
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
@@ -43,7 +43,7 @@ void read(const Slot& slot, Sums& sums) {
   }
 }
 
-/// Counts what it is asked for, and does it.
+/// A fence that counts its calls.
 template <class Fence>
 struct Counted {
   static constexpr std::size_t kSlotsAtOnce = Fence::kSlotsAtOnce;
@@ -64,7 +64,7 @@ std::vector<detail::SlotReading<detail::Slot<detail::ProductionAtomics>, Sums>> 
   return readings;
 }
 
-/// A process that records on so many threads until it is killed, one request in about the given time.
+/// Starts a process that records on so many threads until it is killed, one request in about the given time.
 pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uint64_t pace_ns) {
   return start_child([=] {
     ::alarm(600);
@@ -83,7 +83,7 @@ pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uin
   });
 }
 
-/// Reads until a slot was seen whole, and grown since it was last, so many times.
+/// Reads until slots were whole, with more requests than before, so many times.
 template <class Fence>
 void check_living() {
   constexpr std::size_t kThreads = 3;
@@ -133,7 +133,7 @@ TEST_CASE("whole slots: slots that have recorded are read several to a fence, an
   using Fence = Counted<detail::InterprocessBarrier>;
   Fence::fences = 0;
   const auto readings = read_all<Fence>(memory.span(), kThreads);
-  CHECK(Fence::fences == 2);  // of six slots
+  CHECK(Fence::fences == 2);  // for six slots
   REQUIRE(readings.size() == kThreads / 2);
   for (std::size_t i = 0; i < readings.size(); ++i) {
     CHECK(readings[i].whole);

@@ -1,4 +1,4 @@
-// The negotiation of the Accept header: any bytes, and headers whose meaning is known because the target wrote them.
+// Fuzzes the negotiation by the Accept header, with any bytes, and with headers that the target wrote and understands.
 #include <cctype>
 #include <string>
 #include <vector>
@@ -57,8 +57,8 @@ std::string written(Input& input, const Range& range) {
 
 int weight(const Range& range) { return range.weighted ? range.thousandths : 1000; }
 
-/// OpenMetrics where the client takes a known version of it at least as much as the most specific range for the older
-/// format says about that one.
+/// Returns OpenMetrics if the weight of a known version of it is at least the weight of the older format by its most
+/// specific range.
 Format expected(const std::vector<Range>& ranges) {
   int open_metrics = 0;
   for (const Range& range : ranges) {

@@ -1,5 +1,5 @@
-// Stand-ins for the few functions of Apache that the module's directives call, where APR is the real one. They behave
-// as Apache's do for these callers: words may be quoted, and what is wrong gives a message or null.
+// Stand-ins for the few functions of Apache that the module's directives call; APR is the real one. They behave as
+// Apache's functions do for these callers: words may be quoted, and errors give a message or null.
 #include "tests/fuzz/apache_stand_ins.hpp"
 
 #include <ap_mpm.h>
@@ -24,7 +24,7 @@ extern "C" {
 
 unixd_config_rec ap_unixd_config;
 
-/// A quoted word ends at its quote; in it a backslash stands before a quote of that kind or a backslash.
+/// A quoted word ends at its quote. Within it a backslash escapes a quote of that kind or a backslash.
 char* ap_getword_conf(apr_pool_t* pool, const char** line) {
   std::string_view rest = *line;
   rest.remove_prefix(spaces_before(rest));
@@ -52,7 +52,7 @@ const char* ap_check_cmd_context(cmd_parms* cmd, unsigned) {
   return cmd->server->is_virtual != 0 ? "not allowed in a virtual host" : nullptr;
 }
 
-/// A pattern whose parentheses are not balanced is none. No caller matches with the result.
+/// Rejects a pattern whose parentheses are not balanced. No caller matches with the result.
 ap_regex_t* ap_pregcomp(apr_pool_t* pool, const char* pattern, int) {
   int open = 0;
   for (const char* at = pattern; *at != '\0' && open >= 0; ++at) open += *at == '(' ? 1 : *at == ')' ? -1 : 0;
@@ -75,7 +75,7 @@ module_struct AP_MODULE_DECLARE_DATA wsgi_module = {};
 namespace sluice::fuzz {
 namespace {
 
-/// The handler of a directive as the type that its way of taking arguments stands for.
+/// Returns the handler of a directive with the type that belongs to its kind of arguments.
 template <class... Arguments>
 const char* call(const command_rec& directive, cmd_parms& cmd, void* directory, Arguments... arguments) {
   using Handler = const char* (*)(cmd_parms*, void*, Arguments...);
@@ -85,7 +85,7 @@ const char* call(const command_rec& directive, cmd_parms& cmd, void* directory, 
 
 }  // namespace
 
-/// As Apache does for the three ways of taking arguments that the directives use.
+/// Does as Apache does for the three kinds of arguments that the directives use.
 const char* invoke(const command_rec& directive, cmd_parms& cmd, void* directory, const char* arguments) {
   cmd.cmd = &directive;
   cmd.info = directive.cmd_data;

@@ -1,11 +1,11 @@
-// Apache as the directives of the module see it while a configuration is read.
+// Stand-ins for the parts of Apache that the directives of the module use while a configuration is read.
 #pragma once
 
-#include "adapters/apache/server.hpp"
+#include "adapters/apache/server/server.hpp"
 
 namespace sluice::fuzz {
 
-/// Calls the handler of a directive with the arguments of its line; gives what is wrong, or null.
+/// Calls the handler of a directive with the arguments of its line. Returns the error message, or null.
 const char* invoke(const command_rec& directive, cmd_parms& cmd, void* directory, const char* arguments);
 
 }  // namespace sluice::fuzz

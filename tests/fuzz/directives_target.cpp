@@ -1,6 +1,6 @@
-// The directives with their options: lines of any bytes, and definitions of daemon groups whose meaning is known
-// because the target wrote them. The parsers are the module's, on the real APR and on stand-ins for Apache.
-#include "adapters/apache/directives.hpp"
+// Fuzzes the directives and their options, with lines of any bytes, and with definitions of daemon groups that the
+// target wrote and understands. The parsers are the module's, with the real APR and with stand-ins for Apache.
+#include "adapters/apache/config/directives.hpp"
 
 #include <apr_general.h>
 #include <strings.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "adapters/apache/config.hpp"
+#include "adapters/apache/config/config.hpp"
 #include "tests/fuzz/apache_stand_ins.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -26,29 +26,29 @@ constexpr int kYears = 10 * 365 * 24 * 3600;
 
 struct Limits {
   const char* option;
-  int daemon::Group::*member;
+  int daemon::DaemonOptions::*member;
   int least;
   int most;
 };
 
 /// The documented limits; a size of a buffer may also be 0.
 constexpr Limits kLimits[] = {
-    {"processes", &daemon::Group::processes, 1, 1000},
-    {"threads", &daemon::Group::threads, 0, 10'000},
-    {"listen-backlog", &daemon::Group::listen_backlog, 0, INT32_MAX},
-    {"send-buffer-size", &daemon::Group::send_buffer_size, 0, INT32_MAX},
-    {"receive-buffer-size", &daemon::Group::receive_buffer_size, 0, INT32_MAX},
-    {"connect-timeout", &daemon::Group::connect_timeout, 0, kYears},
-    {"queue-timeout", &daemon::Group::queue_timeout, 0, kYears},
-    {"socket-timeout", &daemon::Group::socket_timeout, 0, kYears},
-    {"request-timeout", &daemon::Group::request_timeout, 0, kYears},
-    {"inactivity-timeout", &daemon::Group::inactivity_timeout, 0, kYears},
-    {"startup-timeout", &daemon::Group::startup_timeout, 0, kYears},
-    {"graceful-timeout", &daemon::Group::graceful_timeout, 0, kYears},
-    {"shutdown-timeout", &daemon::Group::shutdown_timeout, 0, kYears},
-    {"deadlock-timeout", &daemon::Group::deadlock_timeout, 0, kYears},
-    {"restart-interval", &daemon::Group::restart_interval, 0, kYears},
-    {"maximum-requests", &daemon::Group::maximum_requests, 0, INT32_MAX},
+    {"processes", &daemon::DaemonOptions::processes, 1, 1000},
+    {"threads", &daemon::DaemonOptions::threads, 0, 10'000},
+    {"listen-backlog", &daemon::DaemonOptions::listen_backlog, 0, INT32_MAX},
+    {"send-buffer-size", &daemon::DaemonOptions::send_buffer_size, 0, INT32_MAX},
+    {"receive-buffer-size", &daemon::DaemonOptions::receive_buffer_size, 0, INT32_MAX},
+    {"connect-timeout", &daemon::DaemonOptions::connect_timeout, 0, kYears},
+    {"queue-timeout", &daemon::DaemonOptions::queue_timeout, 0, kYears},
+    {"socket-timeout", &daemon::DaemonOptions::socket_timeout, 0, kYears},
+    {"request-timeout", &daemon::DaemonOptions::request_timeout, 0, kYears},
+    {"inactivity-timeout", &daemon::DaemonOptions::inactivity_timeout, 0, kYears},
+    {"startup-timeout", &daemon::DaemonOptions::startup_timeout, 0, kYears},
+    {"graceful-timeout", &daemon::DaemonOptions::graceful_timeout, 0, kYears},
+    {"shutdown-timeout", &daemon::DaemonOptions::shutdown_timeout, 0, kYears},
+    {"deadlock-timeout", &daemon::DaemonOptions::deadlock_timeout, 0, kYears},
+    {"restart-interval", &daemon::DaemonOptions::restart_interval, 0, kYears},
+    {"maximum-requests", &daemon::DaemonOptions::maximum_requests, 0, INT32_MAX},
 };
 
 /// A configuration that is being read: one server, virtual or not, one directory.
@@ -70,14 +70,14 @@ class Configuration {
 
   void set_virtual(bool is_virtual) { server_.is_virtual = is_virtual ? 1 : 0; }
 
-  /// Reads a line; gives what is wrong, or null.
+  /// Reads a line. Returns the error message, or null.
   const char* read(const std::string& line) {
     const std::size_t length = std::min(line.find_first_of(" \t"), line.size());
     const std::string name = line.substr(0, length);
     for (const command_rec* each = directives; each->name != nullptr; ++each) {
       if (::strcasecmp(each->name, name.c_str()) != 0) continue;
       const std::size_t from = std::min(line.find_first_not_of(" \t", length), line.size());
-      // A copy, because what the parsers keep of a line must not need the line.
+      // A copy, because parsers must not keep pointers into the line.
       const std::string arguments = line.substr(from);
       const char* const wrong = fuzz::invoke(*each, cmd_, directory_, apr_pstrdup(pool_, arguments.c_str()));
       require(wrong == nullptr || std::strncmp(wrong, each->name, std::strlen(each->name)) == 0,
@@ -107,16 +107,17 @@ std::vector<T> elements(const apr_array_header_t* array) {
 void check_groups() {
   std::set<std::string> names;
   for (const DaemonGroup& each : elements<DaemonGroup>(process_config().daemons)) {
-    const daemon::Group& group = each.group;
-    require(*group.name != '\0' && names.insert(group.name).second, "a group has a name of its own");
+    const daemon::DaemonOptions& options = each.options;
+    require(*options.name != '\0' && names.insert(options.name).second, "a group has a name of its own");
     for (const Limits& limits : kLimits) {
-      const int value = group.*limits.member;
+      const int value = options.*limits.member;
       require(value >= limits.least && value <= limits.most, "a number is within its limits", limits.option);
     }
-    require(group.uid != 0, "no group runs as root", group.name);
-    require(group.umask >= -1 && group.umask <= 0777, "a umask has nine bits", group.name);
-    require(group.home == nullptr || *group.home == '/', "a home is absolute", group.name);
-    require(group.script_user == nullptr || group.script_group == nullptr, "one owner of scripts at most", group.name);
+    require(options.uid != 0, "no group runs as root", options.name);
+    require(options.umask >= -1 && options.umask <= 0777, "a umask has nine bits", options.name);
+    require(options.home == nullptr || *options.home == '/', "a home is absolute", options.name);
+    require(options.script_user == nullptr || options.script_group == nullptr, "one owner of scripts at most",
+            options.name);
   }
 }
 
@@ -140,7 +141,7 @@ void check_rest(const DirectoryConfig& directory) {
 bool is_known(const char* group) {
   if (group == nullptr || *group == '\0' || std::strstr(group, "%{") != nullptr) return true;
   for (const DaemonGroup& each : elements<DaemonGroup>(process_config().daemons)) {
-    if (std::strcmp(each.group.name, group) == 0) return true;
+    if (std::strcmp(each.options.name, group) == 0) return true;
   }
   return false;
 }
@@ -161,7 +162,7 @@ void check_references(Configuration& configuration) {
   require((checked == OK) == known, "a configuration is right when all its groups are defined");
 }
 
-/// What is set below wins over what is set above, one by one.
+/// Checks that each setting of an inner configuration overrides that of the outer one.
 void check_merge(Configuration& configuration, const DirectoryConfig& base) {
   DirectoryConfig above = base;
   DirectoryConfig below = configuration.directory();
@@ -194,7 +195,7 @@ void check_any_lines(Input& input) {
   check_merge(configuration, base);
 }
 
-/// The word between quotes, as a configuration has to write it.
+/// Returns the word in quotes, as a configuration must write it.
 std::string quoted(const std::string& word) {
   std::string text = "\"";
   for (const char each : word) {
@@ -215,7 +216,7 @@ void check_written_group(Input& input) {
   std::string name = word_of(input);
   name = name.find("%{") == std::string::npos ? name : "plain";
   std::string line = "WSGIDaemonProcess " + quoted(name);
-  daemon::Group expected;
+  daemon::DaemonOptions expected;
   bool valid = true;
   for (std::size_t i = input.choice(8); i > 0; --i) {
     const Limits& limits = kLimits[input.choice(std::size(kLimits) - 1)];
@@ -227,7 +228,7 @@ void check_written_group(Input& input) {
     if (valid) expected.*limits.member = static_cast<int>(value);
   }
   if (input.flag()) {
-    // The largest id stands for "no id" in every system call that takes one.
+    // The largest id means "no id" in system calls.
     const auto id = static_cast<gid_t>(input.integer(4));
     line += " group=#" + std::to_string(id);
     valid = valid && id != static_cast<gid_t>(-1);
@@ -242,10 +243,10 @@ void check_written_group(Input& input) {
   const DaemonGroup* const found = find_daemon_group(name);
   require(found != nullptr, "a group is found by its name", line);
   for (const Limits& limits : kLimits) {
-    require(found->group.*limits.member == expected.*limits.member, "a number comes back", line);
+    require(found->options.*limits.member == expected.*limits.member, "a number comes back", line);
   }
-  require(found->group.gid == expected.gid, "the id of a group comes back", line);
-  require(home == found->group.home && title == found->group.display_name, "a quoted text comes back", line);
+  require(found->options.gid == expected.gid, "the id of a group comes back", line);
+  require(home == found->options.home && title == found->options.display_name, "a quoted text comes back", line);
   require(configuration.read(line) != nullptr, "a group cannot be defined twice", line);
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "adapters/apache/exchange.hpp"
+#include "adapters/apache/request/exchange.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "tests/fuzz/input.hpp"
 

@@ -1,5 +1,5 @@
-// A client's request as the session with a daemon process sees it: a body to be read, and a record of what the session
-// does. The members of ApacheExchange are defined in exchange_stand_in.cpp, without Apache's filters.
+// A stand-in for the request of a client in a session with a daemon process: a body to read, and a record of the
+// session's actions. The members of ApacheExchange are defined in exchange_stand_in.cpp, without Apache's filters.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +11,21 @@
 namespace sluice::fuzz {
 
 struct ExchangeRecord {
-  // What the client does.
-  std::string body;                          ///< Of the request, what is left of it.
-  bool body_breaks = false;                  ///< The body ends in an error.
-  std::size_t writes_until_gone = SIZE_MAX;  ///< Then the client is gone.
+  // Behaviour of the client.
+  std::string body;                          ///< Rest of the request body.
+  bool body_breaks = false;                  ///< True if the body ends in an error.
+  std::size_t writes_until_gone = SIZE_MAX;  ///< Number of writes after which the client is gone.
 
-  // What the session did.
+  // Actions of the session.
   std::optional<wsgi::ResponseHead> head;
   std::string written;
-  bool ended = false;   ///< With a proper end.
-  bool broken = false;  ///< With a visible break.
-  bool lost = false;    ///< The client was gone at a write.
+  bool ended = false;   ///< True after a proper end.
+  bool broken = false;  ///< True after a visible break.
+  bool lost = false;    ///< True if the client was gone at a write.
   std::size_t log_lines = 0;
 };
 
-/// The one of the session under test.
+/// Returns the exchange of the session under test.
 ExchangeRecord& exchange_record() noexcept;
 
 }  // namespace sluice::fuzz

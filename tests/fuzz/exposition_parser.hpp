@@ -1,4 +1,4 @@
-// A strict parser of the text that Prometheus scrapes, in both formats, written from their specifications.
+// A strict parser of the text that Prometheus scrapes, for both formats, written from their specifications.
 #pragma once
 
 #include <algorithm>
@@ -102,7 +102,7 @@ class ExpositionParser {
     sample.value = line.substr(1);
     check_value(sample.value, whole);
     check_suffix(sample, whole);
-    // The encoder writes labels in one order, so that the text before the value tells samples apart.
+    // The encoder writes labels in a fixed order, so the text before the value identifies a sample.
     require(seen_.insert(whole.substr(0, whole.size() - sample.value.size())).second, "no sample comes twice", whole);
     samples_.push_back(std::move(sample));
   }

@@ -1,4 +1,4 @@
-// OpenMetrics and the older text format: labels of any bytes and process groups of any name, parsed again.
+// Fuzzes OpenMetrics and the older text format: labels of any bytes and process groups of any name are parsed again.
 #include "tests/fuzz/exposition_parser.hpp"
 
 #include "sluice/encode/server.hpp"
@@ -20,13 +20,13 @@ std::string written_name(std::string_view name) {
   return result;
 }
 
-/// Neither format can say a carriage return so that all readers take it for a part of the value.
+/// Returns the value with carriage returns replaced, because neither format can escape them for all readers.
 std::string written_value(std::string_view value) {
   return rewritten(value, [](char byte) { return byte == '\r' ? ' ' : byte; });
 }
 
 void check_process(Input& input) {
-  // Texts come first: a short input has no more than they need.
+  // Texts are read first, because short inputs have nothing else.
   const RandomLabels labels(input);
   const std::string prefix = input.text(20);
   const ExpositionOptions options{.format = input.flag() ? Format::kOpenMetrics : Format::kPrometheus,
@@ -47,7 +47,7 @@ void check_process(Input& input) {
   }
 }
 
-/// Readings whose names, as they are written, differ: the server keeps one group of each name.
+/// Returns readings whose names differ as written, because a server has one group of each name.
 ServerReading server_of(Input& input) {
   ServerReading server;
   std::set<std::string> names;
@@ -78,7 +78,7 @@ void check_server(Input& input) {
     require(of_server != sample.has_label("process_group"), "the groups alone are named", text);
     if (sample.name == "sluice_server_requests_total") require_class(sample, server.total, text);
     if (sample.name != "sluice_requests_total") continue;
-    // The groups come in their order, five classes each.
+    // Groups come in their order, with five classes each.
     const GroupReading& group = server.groups.at(found++ / 5);
     require(sample.label("process_group") == written_value(group.name), "the name of a group comes back", text);
     require_class(sample, group, text);

@@ -1,5 +1,5 @@
-// What a head of a response must be so that a client sees one response with these fields, written from RFC 9110 and
-// 9112 without a look at the module's rules.
+// Decides whether a client sees a head of a response as one response with these fields. Written from RFC 9110 and RFC
+// 9112, independently of the module's rules.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ inline std::string lowered(std::string_view text) {
   return lower;
 }
 
-/// The head as HTTP/1.1 has it.
+/// Returns the head in the syntax of HTTP/1.1.
 inline std::string serialized(const wsgi::ResponseHead& head) {
   std::string text = "HTTP/1.1 " + head.status_line + "\r\n";
   for (const auto& [name, value] : head.headers) text += name + ": " + value + "\r\n";
@@ -31,7 +31,7 @@ inline bool is_token(std::string_view name) {
   return !name.empty() && name.find_first_not_of(kToken) == std::string_view::npos;
 }
 
-/// Reads the head as a client does that takes a lone CR or LF for the end of a line and stops at a zero byte.
+/// Reads the head as a client would that takes a lone CR or LF for the end of a line and stops at a zero byte.
 inline void require_reads_back(const wsgi::ResponseHead& head) {
   const std::string text = serialized(head);
   require(text.find('\0') == std::string::npos, "a head has no zero byte", text);
@@ -47,7 +47,7 @@ inline void require_reads_back(const wsgi::ResponseHead& head) {
           text);
 }
 
-/// The rules that a head must keep which goes to a client.
+/// Checks that a head may be sent to a client.
 inline void require_sound(const wsgi::ResponseHead& head, const std::optional<std::uint64_t>& length) {
   const std::string text = serialized(head);
   require(head.status >= 100 && head.status <= 599, "a status is from 100 to 599", text);
@@ -77,7 +77,7 @@ inline void require_sound(const wsgi::ResponseHead& head, const std::optional<st
   require_reads_back(head);
 }
 
-/// A head that may keep the rules or break any of them.
+/// Returns a head that may keep the rules or break any of them.
 inline wsgi::ResponseHead head_of(Input& input) {
   constexpr const char* kLines[] = {"200 OK",          "404 Not Found", "204 No Content", "100 Continue", "099 Low",
                                     "600 High",        "200",           "2000 OK",        "200OK",        " 200 OK",

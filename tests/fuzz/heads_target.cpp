@@ -1,5 +1,5 @@
-// The rules of response heads, which heads from applications and from daemon processes pass: what the rules let through
-// must reach a client as it is, and fields that are merged must lose nothing.
+// Fuzzes the rules for response heads of applications and daemon processes: accepted heads must reach a client
+// unchanged, and merged fields must lose nothing.
 #include <set>
 
 #include "adapters/wsgi/request/head_rules.hpp"
@@ -13,7 +13,7 @@ using namespace sluice::fuzz;
 
 bool is_separate(const std::string& name) { return name == "set-cookie" || name == "www-authenticate"; }
 
-/// The same by looking at each pair of fields.
+/// Checks the merged fields against a comparison of each pair of fields.
 void check_merged(const wsgi::Headers& headers) {
   const auto merged = wsgi::merge_fields(headers);
   std::size_t at = 0;
@@ -32,7 +32,7 @@ void check_merged(const wsgi::Headers& headers) {
   require(at == merged.size(), "no field is added");
 }
 
-/// A plain head, of which nobody can say that it breaks a rule.
+/// Returns a simple head that breaks no rule.
 bool is_plain(const wsgi::ResponseHead& head) {
   const auto letters = [](std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return std::isalpha(static_cast<unsigned char>(c)); });

@@ -1,4 +1,4 @@
-// InfluxDB's line protocol: measurements and tags of any bytes, parsed again by a strict parser.
+// Fuzzes InfluxDB's line protocol: measurements and tags of any bytes are parsed again by a strict parser.
 #include <charconv>
 #include <map>
 #include <set>
@@ -21,7 +21,7 @@ struct Line {
   Pairs fields;
 };
 
-/// A part of a line up to one of `ends`, without the backslashes that escape what is in `escapable`.
+/// Returns the part of a line up to one of `ends`, without the backslashes that escape characters of `escapable`.
 std::string part(std::string_view& line, std::string_view ends, std::string_view escapable, std::string_view whole) {
   std::string text;
   while (!line.empty() && ends.find(line[0]) == std::string_view::npos) {
@@ -47,7 +47,7 @@ void add(Pairs& pairs, const std::string& name, const std::string& value, std::s
   pairs.emplace_back(name, value);
 }
 
-/// An integer ends with `i` and has 64 bits with a sign; all else is a decimal with a point.
+/// Parses a value: a signed 64-bit integer with an `i` at its end, or a decimal with a point.
 void check_field(std::string value, std::string_view whole) {
   if (value.back() == 'i') {
     std::int64_t number = 0;
@@ -85,7 +85,7 @@ Line parsed(std::string_view line) {
   return result;
 }
 
-/// A backslash hides what follows it, and a line ends at a line end: they are replaced.
+/// Returns the text with backslashes and line ends replaced, because the protocol cannot escape them.
 std::string written_text(std::string_view text) {
   return rewritten(text, [](char byte) {
     const bool space = byte == '\n' || byte == '\r' || byte == '\t' || byte == '\0';
@@ -113,7 +113,7 @@ void check_tags(const Line& line, Pairs expected, std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  // Texts come first: a short input has no more than they need.
+  // Texts are read first, because short inputs have nothing else.
   const RandomLabels labels(input);
   const std::string measurement = input.text(20);
   const InfluxOptions options{.measurement = measurement, .tags = labels.get(), .histograms = histograms_of(input)};

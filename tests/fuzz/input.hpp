@@ -1,5 +1,5 @@
-// The bytes that libFuzzer chose, taken as values of the kinds that the targets need. An input that is used up gives
-// zeros and empty texts.
+// Reads the bytes that libFuzzer chose as values of the types that the targets need. After the end of the input, values
+// are zeros and empty texts.
 #pragma once
 
 #include <algorithm>
@@ -36,21 +36,21 @@ class Input {
 
   bool flag() noexcept { return (byte() & 1U) != 0; }
 
-  /// At most `most`, which is below 256.
+  /// Returns a number of at most `most`, which is below 256.
   std::size_t choice(std::size_t most) noexcept { return byte() % (most + 1); }
 
-  /// An integer of `bytes` bytes, little-endian.
+  /// Returns a little-endian integer of `bytes` bytes.
   std::uint64_t integer(std::size_t bytes) noexcept {
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < bytes; ++i) value |= std::uint64_t{byte()} << (8 * i);
     return value;
   }
 
-  /// A number below 2^56 whose size is chosen too, so that small and large ones are equally likely.
+  /// Returns a number below 2^56. Its size is chosen too, so that small and large numbers are equally likely.
   std::uint64_t number() noexcept { return integer(choice(7)); }
 
-  /// A text of at most `most` bytes; `most` is below 128. One in two has few letters and many characters that mean
-  /// something in a format, and bytes that are no UTF-8.
+  /// Returns a text of at most `most` bytes; `most` is below 128. Every second text has few letters, many special
+  /// characters of the formats, and bytes that are not UTF-8.
   std::string text(std::size_t most) {
     const std::uint8_t form = byte();
     const std::size_t size = std::min((form >> 1U) % (most + 1), rest_.size());

@@ -1,4 +1,4 @@
-// A strict parser of JSON (RFC 8259) that also refuses an object with two members of one name.
+// A strict parser of JSON (RFC 8259) that also rejects objects with two members of one name.
 #pragma once
 
 #include <algorithm>

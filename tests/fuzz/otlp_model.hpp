@@ -1,4 +1,4 @@
-// OTLP metrics as both encodings say them: decoded into one structure, which can be compared.
+// OTLP metrics decoded from either encoding into one structure, so that both can be compared.
 #pragma once
 
 #include <cmath>
@@ -49,7 +49,7 @@ inline void add_attribute(Attributes& attributes, std::string name, std::string 
   attributes.emplace_back(std::move(name), std::move(value));
 }
 
-/// Equal but for the rounding of decimals to floating-point numbers.
+/// Returns true if both are equal except for the rounding of decimals to floating-point numbers.
 inline bool near(double a, double b) { return std::abs(a - b) <= 1e-15 * std::max(std::abs(a), std::abs(b)); }
 
 inline void require_same(const OtlpPoint& a, const OtlpPoint& b) {

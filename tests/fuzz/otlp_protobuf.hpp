@@ -1,4 +1,4 @@
-// A decoder of the protobuf of OTLP metrics that refuses every field which the encoder has no reason to write.
+// A decoder of OTLP metrics in protobuf that rejects every field that the encoder never writes.
 #pragma once
 
 #include <bit>
@@ -9,14 +9,14 @@
 
 namespace sluice::fuzz {
 
-/// One message; each() visits its fields in their order.
+/// One message. each() visits its fields in their order.
 class Message {
  public:
   struct Field {
     std::uint64_t number;
     std::uint64_t wire;
-    std::uint64_t value;     ///< Of a varint or a fixed64.
-    std::string_view bytes;  ///< Of a field with a length.
+    std::uint64_t value;     ///< Value of a varint or a fixed64.
+    std::string_view bytes;  ///< Content of a field with a length.
   };
 
   explicit Message(std::string_view bytes) : rest_(bytes) {}

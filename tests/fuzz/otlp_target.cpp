@@ -1,4 +1,4 @@
-// OTLP in both encodings: attributes of any bytes are decoded again, and both encodings must say the same.
+// Fuzzes OTLP in both encodings: attributes of any bytes are decoded again, and both encodings must agree.
 #include "sluice/encode/otlp.hpp"
 
 #include "tests/fuzz/json_parser.hpp"
@@ -12,7 +12,7 @@ using namespace sluice;
 using namespace sluice::encode;
 using namespace sluice::fuzz;
 
-/// JSON has integers of 64 bits as texts.
+/// Parses a 64-bit integer, which JSON has as a string.
 std::uint64_t integer(const Json& value) { return std::stoull(value.as_text()); }
 
 Attributes attributes_in(const Json& list) {
@@ -94,7 +94,7 @@ void check(const Otlp& otlp, const Window& window, const Attributes& attributes,
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  // Texts come first: a short input has no more than they need.
+  // Texts are read first, because short inputs have nothing else.
   const RandomLabels attributes(input);
   const RandomLabels resource(input);
   const std::string prefix = input.text(20);

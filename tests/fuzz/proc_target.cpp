@@ -1,4 +1,4 @@
-// The parser of /proc/PID/stat: any bytes, and lines whose numbers are known because the target wrote them.
+// Fuzzes the parser of /proc/PID/stat, with any bytes, and with lines that the target wrote and understands.
 #include <unistd.h>
 
 #include <array>
@@ -19,7 +19,7 @@ constexpr std::size_t kWaitedSystem = 17;
 constexpr std::size_t kThreads = 20;
 constexpr std::size_t kResident = 24;
 
-/// The name of a process may hold any byte but 0, parentheses, spaces and line ends included.
+/// Returns the name of a process: any bytes but 0, including parentheses, spaces and line ends.
 std::string name_of(Input& input) {
   std::string name = input.text(64);
   for (char& each : name) each = each == '\0' ? ' ' : each;

@@ -1,11 +1,11 @@
-// What a daemon process may send, through the server's session on a real socket: frames in any order, heads that break
-// rules, bodies of any length, and bytes that are no frames. What reaches the client is checked against the frames.
+// Fuzzes the server's session with a daemon process on a real socket: frames in any order, heads that break rules,
+// bodies of any length, and bytes that are not frames. The output to the client is checked against the frames.
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstring>
 
-#include "adapters/apache/daemon_session.hpp"
+#include "adapters/apache/request/daemon_session.hpp"
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "tests/fuzz/exchange_stand_in.hpp"
@@ -18,7 +18,7 @@ using namespace sluice;
 using namespace sluice::daemon;
 using namespace sluice::fuzz;
 
-/// What a session that keeps to the protocol makes of the frames. Uncertain from the first frame on that does not.
+/// The expected result of the frames. Uncertain from the first frame on that breaks the protocol.
 struct Expected {
   bool certain = true;
   std::optional<wsgi::ResponseHead> head;
@@ -36,7 +36,7 @@ void add_frame(std::string& stream, FrameType type, std::string_view payload) {
   stream += payload;
 }
 
-/// A head that keeps all rules, and promises a length now and then.
+/// Returns a head that keeps all rules, sometimes with a length.
 wsgi::ResponseHead sound_head(Input& input) {
   wsgi::ResponseHead head{.status = 200, .status_line = "200 OK", .headers = {{"X-A", "1"}}};
   if (input.flag()) head.headers.emplace_back("Content-Length", std::to_string(input.choice(40)));
@@ -79,7 +79,7 @@ void add_failure(Input& input, std::string& stream, Expected& expected) {
 
 void add_read_request(Input& input, std::string& stream, Expected& expected) {
   add_frame(stream, FrameType::kReadRequest, encode(ReadRequest{.least = input.number(), .most = input.number()}));
-  // The body goes to a socket that nobody reads, and its order with the other frames is the system's.
+  // The body goes to a socket that is not read, in an order relative to other frames that the system chooses.
   expected.certain = false;
   expected.body_asked = true;
 }
@@ -118,7 +118,7 @@ std::string stream_of(Input& input, Expected& expected) {
   return stream;
 }
 
-/// A connection whose other end has sent all of a stream, sends no more, and takes what is sent to it.
+/// A connection whose other end has sent a whole stream, sends no more, and accepts everything.
 class Connection {
  public:
   explicit Connection(const std::string& stream) {
@@ -134,7 +134,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection() { ::close(other_); }
 
-  /// The session's end, which is the caller's to close.
+  /// Returns the session's end, which the caller must close.
   [[nodiscard]] int own() const { return own_; }
 
  private:
@@ -150,7 +150,7 @@ std::optional<std::uint64_t> promised(const wsgi::ResponseHead& head) {
   return length;
 }
 
-/// True for any stream.
+/// Checks properties that hold for any stream.
 void check_bounds(const apache::DaemonSession::Answer& answer, const request_rec& request) {
   const ExchangeRecord& record = exchange_record();
   require(record.log_lines <= 1, "a failure has one line in the log");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs every fuzz target of `build/fuzz/targets` on its corpus and new inputs, two at a time.
+"""Runs every fuzz target of `build/fuzz/targets` on its corpus and on new inputs, two at a time.
 
 Prints the executions of each target, keeps inputs that fail under `build/fuzz/artifacts`, and ends with a line
 `N passed, M failed`. The status is 1 if a target fails."""
@@ -16,14 +16,14 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "fuzz"
 ARTIFACTS = BUILD / "artifacts"
-INPUT_SECONDS = 20  # one input that takes longer is a failure
+INPUT_SECONDS = 20  # an input that takes longer is a failure
 MEMORY_MB = 2048
 SHOWN_LINES = 30
 LINE_LENGTH = 400
 
 
 def command(target, seconds, seed):
-    """The learnt inputs go to a folder of the build, the committed ones are only read."""
+    """Return the command. Learnt inputs go to a folder of the build; committed ones are only read."""
     learnt = BUILD / "learnt" / target.name
     learnt.mkdir(parents=True, exist_ok=True)
     committed = HERE / "corpus" / target.name
@@ -35,7 +35,7 @@ def command(target, seconds, seed):
 
 
 def report_of(output):
-    """The lines from the first one on that says what is wrong; the last ones if none does."""
+    """Return the lines from the first error on, or the last lines if there is none."""
     lines = output.splitlines()
     wrong = re.compile(r"property violated|runtime error|ERROR: ")
     first = next((i for i, line in enumerate(lines) if wrong.search(line)), max(0, len(lines) - SHOWN_LINES))
@@ -43,9 +43,9 @@ def report_of(output):
 
 
 def run(target, seconds, seed):
-    """The lines to print about a target, and whether it passed."""
+    """Return the lines to print about a target, and whether it passed."""
     before = set(ARTIFACTS.glob(f"{target.name}-*"))
-    # Twice the time: reading a large corpus and a slow last input come on top.
+    # Twice the time, because reading a large corpus and a slow last input take more.
     try:
         done = subprocess.run(command(target, seconds, seed), capture_output=True, timeout=2 * seconds + 300, check=False)
         output, status = done.stderr.decode(errors="replace"), done.returncode

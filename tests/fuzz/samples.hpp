@@ -1,4 +1,4 @@
-// Random windows, readings of a server and labels, for the targets that encode them.
+// Random windows, readings and labels, for the targets that encode them.
 #pragma once
 
 #include <deque>
@@ -66,8 +66,8 @@ class RandomLabels {
 
   [[nodiscard]] encode::Labels get() const { return labels_; }
 
-  /// The labels that a format is to write: those with a name that is neither the encoder's own nor came before, where
-  /// names are compared as `name_as` rewrites them.
+  /// Returns the labels that a format must write: those with a name that the encoder does not use and that did not come
+  /// before. Names are compared as `name_as` rewrites them.
   template <class NameAs, class ValueAs>
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> expected(NameAs&& name_as, ValueAs&& value_as) const {
     std::vector<std::pair<std::string, std::string>> kept;
@@ -86,7 +86,7 @@ class RandomLabels {
   std::vector<encode::Label> labels_;
 };
 
-/// Of one or two phases, because histograms are most of what is written.
+/// Returns a set of one or two phases, because histograms are most of the output.
 inline encode::Histograms histograms_of(Input& input) {
   encode::Histograms histograms;
   histograms.phases = encode::PhaseSet(Phase::kRequest, static_cast<Phase>(input.choice(kPhases - 1)));
@@ -95,7 +95,7 @@ inline encode::Histograms histograms_of(Input& input) {
   return histograms;
 }
 
-/// All that an encoder writes, from a buffer of just its size; a shorter buffer must give the same length.
+/// Returns the output of an encoder, from a buffer of exactly its size. A shorter buffer must give the same length.
 template <class Encode>
 std::string encoded(Input& input, Encode&& encode) {
   std::vector<char> part(input.flag() ? 0 : input.integer(2));

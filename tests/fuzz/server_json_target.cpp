@@ -1,4 +1,4 @@
-// The JSON of the metrics endpoint: process groups of any name, parsed again.
+// Fuzzes the JSON of the metrics endpoint: process groups of any name are parsed again.
 #include "sluice/encode/server.hpp"
 #include "tests/fuzz/json_parser.hpp"
 #include "tests/fuzz/samples.hpp"

@@ -1,4 +1,4 @@
-// StatsD and DogStatsD packets: prefixes and tags of any bytes, parsed again by a strict parser.
+// Fuzzes StatsD and DogStatsD packets: prefixes and tags of any bytes are parsed again by a strict parser.
 #include <bit>
 #include <cmath>
 #include <map>
@@ -94,7 +94,7 @@ std::uint64_t samples_expected(const Window& window) {
   return sum;
 }
 
-/// A request that is counted in no bucket has no extremes either: the recorder sets both or neither.
+/// Makes extremes and buckets agree, because the recorder sets both or neither.
 void make_extremes_true(Window& window) {
   for (PhaseWindow& phase : window.phases) {
     if (!phase.observed()) continue;
@@ -107,7 +107,7 @@ void make_extremes_true(Window& window) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  // Texts come first: a short input has no more than they need.
+  // Texts are read first, because short inputs have nothing else.
   const RandomLabels labels(input);
   const std::string prefix = input.text(40);
   Window window = window_of(input);

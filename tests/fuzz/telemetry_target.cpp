@@ -1,4 +1,4 @@
-// The datagrams of the external reporter: random samples are encoded, and decoded again by a decoder of this file.
+// Fuzzes the datagrams of the external reporter: random samples are encoded, and decoded by a decoder of this file.
 #include <bit>
 #include <map>
 #include <optional>
@@ -15,13 +15,13 @@ using namespace sluice::telemetry;
 using fuzz::Input;
 using fuzz::require;
 
-constexpr std::size_t kMostDatagram = 200'000;  // what a Unix socket takes by default, less its overhead
+constexpr std::size_t kMostDatagram = 200'000;  // the default limit of a Unix socket, less its overhead
 
 using Counts = std::vector<std::uint32_t>;
 using Numbers = std::vector<double>;
 using Value = std::variant<std::uint64_t, double, std::string, Counts, Numbers>;
 
-/// Reads little-endian values, each within the bytes that are left.
+/// Reads little-endian values within the remaining bytes.
 class Bytes {
  public:
   explicit Bytes(std::string_view bytes) : rest_(bytes) {}
@@ -114,7 +114,7 @@ Identity identity_of(Input& input) {
   identity.module_version = input.text(20);
   identity.hostname = input.text(127);
   identity.process_group = input.text(127);
-  // Longer than the 16 bits of a length, now and then.
+  // Sometimes longer than a 16-bit length can say.
   if (input.choice(7) == 7) identity.process_group.append(70'000, 'x');
   identity.pid = static_cast<std::uint32_t>(input.integer(4));
   identity.parent_pid = static_cast<std::uint32_t>(input.integer(4));

@@ -1,4 +1,4 @@
-// UTF-8 decoded by code point, independently of the encoders, which look at ranges of bytes.
+// Decodes UTF-8 by code point, independently of the encoders, which use ranges of bytes.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace sluice::fuzz {
 
-/// The code point at the beginning of a text, and its length in bytes.
+/// A code point at the beginning of a text, and its length in bytes.
 struct CodePoint {
   std::uint32_t value;
   std::size_t size;
@@ -47,7 +47,7 @@ inline bool is_utf8(std::string_view text) {
   return true;
 }
 
-/// The text with U+FFFD for each byte that begins no code point, and with `replace(byte)` for each byte of ASCII.
+/// Returns the text with U+FFFD for each byte that begins no code point, and `replace(byte)` for each ASCII byte.
 template <class Replace>
 std::string rewritten(std::string_view text, Replace&& replace) {
   std::string result;

@@ -1,5 +1,5 @@
-// The frames between the server and its daemon processes, in both directions. What a decoder accepts must be exactly
-// what the encoder writes, and what the encoder writes must come back, but not when a byte is missing or added.
+// Fuzzes the frames between the server and its daemon processes, in both directions. A decoder must accept exactly the
+// output of the encoder, and return the same values, but reject it with a byte missing or added.
 #include "adapters/daemon/wire.hpp"
 
 #include "tests/fuzz/head_oracle.hpp"
@@ -11,7 +11,7 @@ using namespace sluice;
 using namespace sluice::daemon;
 using namespace sluice::fuzz;
 
-/// Bytes at a heap address of their own, so that AddressSanitizer sees a read behind them.
+/// A copy on the heap, so that AddressSanitizer detects a read past the end.
 class Copy {
  public:
   explicit Copy(std::string_view bytes) : bytes_(bytes.begin(), bytes.end()) {}
@@ -64,7 +64,7 @@ void check_any_bytes(std::string_view bytes) {
   }
 }
 
-/// No shorter or longer payload is one. `Head` needs the payload to live on.
+/// Checks that no shorter or longer payload is accepted. `Head` refers to the payload.
 template <class Head>
 void require_whole(const std::string& payload, Input& input) {
   Head head;
@@ -78,8 +78,7 @@ void check_written_request(Input& input) {
   std::vector<std::string> texts(6 + 2 * input.choice(8));
   for (auto& text : texts) text = input.text(60);
   RequestHead head{.generation = input.number(),
-                   .accepted_ns = input.number(),
-                   .queued_ns = input.number(),
+                   .timestamps = {.accepted_ns = input.number(), .queued_ns = input.number()},
                    .script_mtime_us = static_cast<std::int64_t>(input.integer(8)),
                    .server_pid = static_cast<std::uint32_t>(input.integer(4)),
                    .tries = static_cast<std::uint32_t>(input.integer(4)),
@@ -101,8 +100,8 @@ void check_written_request(Input& input) {
   require_framed(FrameType::kRequest, payload->size(), Sender::kServer);
   RequestHead read;
   require(decode(*payload, read), "a request is read again");
-  require(read.generation == head.generation && read.accepted_ns == head.accepted_ns &&
-              read.queued_ns == head.queued_ns && read.script_mtime_us == head.script_mtime_us &&
+  require(read.generation == head.generation && read.timestamps.accepted_ns == head.timestamps.accepted_ns &&
+              read.timestamps.queued_ns == head.timestamps.queued_ns && read.script_mtime_us == head.script_mtime_us &&
               read.server_pid == head.server_pid && read.tries == head.tries,
           "the numbers of a request come back");
   require(read.script_reloading == head.script_reloading && read.https == head.https &&

@@ -251,7 +251,7 @@ TEST_CASE("channel: a deadline that has passed ends a call that would not block"
     REQUIRE(::send(pair.ends[1], &header, sizeof header, MSG_NOSIGNAL) == sizeof header);
     CHECK(absl::IsDeadlineExceeded(channel.next().status()));
   }
-  SECTION("there is room for data") { CHECK(absl::IsDeadlineExceeded(channel.send({"data"}))); }
+  SECTION("there is room for data") { CHECK(absl::IsDeadlineExceeded(channel.send(FrameType::kData, "data"))); }
 }
 
 TEST_CASE("channel: a thread that blocks the signal sees that its deadline has passed") {
@@ -304,7 +304,7 @@ TEST_CASE("channel: silence, a frame that trickles in, and a whole exchange end 
   SECTION("a receiver that takes nothing") {
     const std::string block(1U << 20, 'x');
     absl::Status status;
-    for (int i = 0; i < 100 && status.ok(); ++i) status = channel.send({block});
+    for (int i = 0; i < 100 && status.ok(); ++i) status = channel.send(FrameType::kData, block);
     CHECK(absl::IsDeadlineExceeded(status));
   }
 }

@@ -16,7 +16,7 @@ SENT_AT_MOST = 1 << 16
 
 NUMBERS = {"u32": "=I", "u64": "=Q"}
 COUNT = "=I"
-"""How the length of a text and the number of pairs are written."""
+"""The format of the length of a text and of the number of pairs."""
 
 Field = tuple[str, str, Any]
 

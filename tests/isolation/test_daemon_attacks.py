@@ -69,8 +69,8 @@ ATTACKS = [
     Attack("become_root", needs_users=True),
     # Signs of life.
     Attack("forge_heartbeats"),
-    Attack("freeze_heartbeat", ends_itself=True, log="no sign of life"),
-    Attack("stop_itself", ends_itself=True, log="no sign of life"),
+    Attack("freeze_heartbeat", ends_itself=True, log="SLC0494"),
+    Attack("stop_itself", ends_itself=True, log="SLC0494"),
     # Copies of itself.
     Attack("fork_and_return", answers=False),
     Attack("fork_and_stay"),
@@ -115,7 +115,7 @@ def impatient_parent(server: Httpd) -> Iterator[None]:
 
 
 def targets(server: Httpd) -> dict[str, str]:
-    """Whom an attack is to reach: the parent, a process of Apache's, the victim, and all sockets."""
+    """The targets of an attack: the parent, a process of Apache's, the victim, and all sockets."""
     pids = [server.pid, *web_children(server)[:1], *daemons(server, VICTIM)]
     sockets = sorted(map(str, server.layout.root.glob("wsgi.*.sock")))
     return {"pids": ",".join(map(str, pids)), "sockets": ",".join(sockets), "own": own_socket(server)}

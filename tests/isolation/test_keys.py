@@ -62,7 +62,7 @@ def keys_of(server: Httpd, group: str) -> list[bytes]:
 
 
 def found(pid: int, keys: list[bytes]) -> int:
-    """How many of the keys are anywhere in the memory of a process."""
+    """Number of the keys that are somewhere in the memory of a process."""
     seen = set()
     for _, data in memory(pid):
         seen.update(key for key in keys if key in data)

@@ -61,7 +61,7 @@ def start(serve: Serve, library: Path, step: str, number: int) -> Httpd:
 def check_nothing_served(server: Httpd, said: str) -> None:
     """A request gets an error, and so many processes end without having loaded the application."""
     assert fetch(server.port, f"/{VICTIM}").status in (503, 504)
-    line = f"Daemon process '{VICTIM}' serves nothing: "
+    line = f"SLC0500: daemon process '{VICTIM}' serves nothing: "
     wait_until(lambda: len(server.log_lines(line)) >= STARTS, f"{STARTS} starts", 60.0 + STARTS)
     wrong = [each for each in server.log_lines(line) if said not in each]
     assert not wrong, wrong[:3]
@@ -89,7 +89,7 @@ def test_a_process_that_becomes_its_user_serves(serve: Serve, library: Path) -> 
     wait_until(lambda: len(list(server.out.glob("loaded-*"))) == PROCESSES, "all processes")
     assert fetch(server.port, f"/{VICTIM}").status == 200
     time.sleep(0.1)
-    assert not server.log_lines("serves nothing")
+    assert not server.log_lines("SLC0500")
     for path in server.out.glob("loaded-*"):
         uids, gids = path.read_text().splitlines()
         assert "0" not in (*uids.split(), *gids.split())

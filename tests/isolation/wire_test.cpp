@@ -13,8 +13,8 @@ using sluice::wsgi::ResponseHead;
 RequestHead request() {
   RequestHead head;
   head.generation = 3;
-  head.accepted_ns = 1;
-  head.queued_ns = 2;
+  head.timestamps.accepted_ns = 1;
+  head.timestamps.queued_ns = 2;
   head.script_mtime_us = -5;
   head.server_pid = 77;
   head.tries = 4;

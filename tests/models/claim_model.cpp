@@ -1,5 +1,5 @@
-// Threads that come, take a slot, and go, against a reader: a slot is met when it was claimed, and its next owner goes
-// on where the last one left its counters.
+// Models threads that claim a slot, serve and release it, against a reader. A slot is discovered once it is claimed,
+// and its next owner continues its counters.
 #include "run.hpp"
 #include "sluice/detail/claim.hpp"
 #include "world.hpp"
@@ -7,7 +7,7 @@
 namespace sluice::models {
 namespace {
 
-/// Each thread takes the first free slot, if there is one, serves, and gives it back.
+/// Each thread claims the first free slot, if there is one, serves, and releases it.
 template <int kSlots, int kWriters>
 struct Claim : Suite<Claim<kSlots, kWriters>, kWriters + 1> {
   using Here = World<kSlots, RelacyAsymmetricFence>;
@@ -37,8 +37,7 @@ struct Claim : Suite<Claim<kSlots, kWriters>, kWriters + 1> {
   std::unique_ptr<Here> world;
 };
 
-/// Lifetime totals look at the slots below high_water, as totals() in drain_coordinator.cpp does: each has been
-/// claimed.
+/// Reads the slots below high_water, as totals() in drain_coordinator.cpp does. Each has been claimed.
 struct Listed : Suite<Listed, 3> {
   using Here = World<2, RelacyAsymmetricFence>;
 

@@ -1,11 +1,12 @@
-// A writer against a reader that waits for nobody: a record under way defers its slot's share, over several cuts.
+// Models a writer against a reader that does not wait: a record that is being written defers its slot's share over
+// several cuts.
 #include "run.hpp"
 #include "world.hpp"
 
 namespace sluice::models {
 namespace {
 
-/// What was served before leaves its extremes in both banks, and the epoch even or odd.
+/// Requests that were served before leave extremes in both banks, and make the epoch even or odd.
 template <int kWriters>
 struct Deferral : Suite<Deferral<kWriters>, kWriters + 1> {
   using Here = World<kWriters, RelacyAsymmetricFence>;

@@ -1,13 +1,13 @@
-// The overflow counters: several writers in one pair of banks, which change places under them.
+// Models overflow counters: several writers in one pair of banks that alternate.
 #include "run.hpp"
 #include "world.hpp"
-// The code under test comes after Relacy's atomics.
+// The code under test must be included after Relacy's atomics.
 #include "sluice/detail/overflow_counters.hpp"
 
 namespace sluice::models {
 namespace {
 
-/// Requests are told apart by their output bytes, and every field is tied to those.
+/// Requests are told apart by their output bytes, from which every other field follows.
 template <int kWriters, class TryWait>
 struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
   using Counter = RelacySharedCounter;
@@ -39,7 +39,7 @@ struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
     }
   }
 
-  /// As DrainCoordinator::take_overflow() does it.
+  /// Collects as DrainCoordinator::take_overflow() does.
   void drain(TryWait try_wait) {
     if (auto* const late = overflow->quiescent(); late != nullptr) take(*late);
     overflow->flip();

@@ -1,5 +1,5 @@
-// Two consumers of one epoch reader behind a mutex, as in drain_coordinator.cpp: each cut is merged into what both have
-// pending, and a drain takes what its own consumer has.
+// Models two consumers of one epoch reader behind a mutex, as in drain_coordinator.cpp: each cut is merged into both
+// pending windows, and a drain takes its own.
 #include "run.hpp"
 #include "world.hpp"
 

@@ -1,4 +1,4 @@
-// Writers that record against a reader that cuts and waits for records under way.
+// Models writers that record against a reader that cuts and waits for records that are being written.
 #include "run.hpp"
 #include "world.hpp"
 
@@ -30,7 +30,7 @@ struct Record : Suite<Record<kWriters, Fence>, kWriters + 1> {
   std::unique_ptr<Here> world;
 };
 
-/// Lifetime totals, which are read without a cut, as totals() in drain_coordinator.cpp does: [S4], [T2].
+/// Reads lifetime totals without a cut, as totals() in drain_coordinator.cpp does: [S4], [T2].
 struct Totals : Suite<Totals, 2> {
   using Here = World<1, RelacyAsymmetricFence>;
 
@@ -50,7 +50,7 @@ struct Totals : Suite<Totals, 2> {
     std::uint64_t busy_ns = 0;
     for (const auto& bank : slot.banks) busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // [T2]
     const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);                 // after [T2]
-    // Whether the durations that were read include that of the request that is seen in flight.
+    // Checks that the durations that were read do not include that of the request in flight.
     std::uint64_t before_ns = 0;
     for (std::size_t n = 0; n < world->served(); ++n) {
       const Served& request = world->request(n);

@@ -1,4 +1,4 @@
-// Relacy without the macros that it leaves behind: it would have `new`, `assert` and the memory orders go through it.
+// Includes Relacy and removes its macros, which redefine `new`, `assert` and the memory orders.
 #pragma once
 
 #include <algorithm>

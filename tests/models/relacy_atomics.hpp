@@ -1,8 +1,8 @@
-// The policies of detail/policy.hpp as Relacy simulates them: atomics that may return what has been overwritten,
-// counters that must not race, and the fences.
+// The policies of detail/policy.hpp, simulated by Relacy: atomics that may return overwritten values, counters that
+// must not race, and the fences.
 //
-// Relacy runs all threads on one, and lets another go on wherever `sched()` is called. A location that only one thread
-// writes is no such place for that thread's own loads: nothing that others do can change what they return.
+// Relacy runs all threads on one, and switches between them where `sched()` is called. A thread's loads of a location
+// that only it writes are no such points, because other threads cannot change what they return.
 #pragma once
 
 #include "relacy.hpp"
@@ -27,18 +27,18 @@ constexpr rl::memory_order mapped(std::memory_order order) {
 inline constexpr int kNobody = -1;
 inline constexpr int kSeveral = -2;
 
-/// True while the scenario is set up or evaluated, by one thread alone.
+/// True while one thread alone sets up or evaluates the scenario.
 inline bool alone = true;
 
 inline int self() { return static_cast<int>(rl::thread_index()); }
 
-/// The last location that each thread loaded, so that it can wait until that changes. Loads in a loop that give the
+/// The last location that each thread loaded, so that it can wait until the location changes. Repeated loads of the
 /// same value would only multiply the schedules.
 class Waiting {
  public:
   void loaded(const void* cell, bool latest) { threads_[self()] = {cell, latest, false}; }
 
-  /// Returns when the location has been stored to since it was loaded; what was loaded is not loaded again.
+  /// Waits until the location has been stored to since it was loaded.
   void wait() {
     Thread& mine = threads_[self()];
     if (mine.latest) {
@@ -116,25 +116,26 @@ class RelacyAtomic {
     }
     return done;
   }
-  /// Does not fail without a reason: a loop around it would only go round once more.
+  /// Does not fail spuriously, because a loop around it would only repeat.
   bool compare_exchange_weak(T& expected, T desired, std::memory_order order, std::memory_order failure) noexcept {
     return compare_exchange_strong(expected, desired, order, failure);
   }
 
-  /// Says that no thread of the scenario writes it, or only this one.
+  /// Declares that no thread of the scenario writes the location, or only the given one.
   void set_constant() { constant_ = true; }
   void set_writer(int thread) { writer_ = thread; }
 
  private:
   rl::atomic<T> cell_;
   T latest_{};
-  /// Slots, epoch and marks are 64 bits and have one writer at a time; what many threads change is of other types.
+  /// Slots, epoch and messages are 64-bit and have one writer at a time. Locations that many threads change have other
+  /// types.
   int writer_ = std::is_same_v<T, std::uint64_t> ? kNobody : kSeveral;
   bool constant_ = false;
 };
 
-/// What is checked of a counter. The counters of a bank are many, and each that is checked multiplies the schedules: a
-/// scenario picks a few, by address; the others are plain numbers. One a scenario.
+/// The counters that are checked, one object a scenario. Each checked counter multiplies the schedules, so a scenario
+/// picks a few of a bank by address; the others are plain numbers.
 template <class Watch>
 class Watched {
  public:
@@ -144,7 +145,7 @@ class Watched {
 
   void add(const void* counter) {
     Entry& entry = table_[index_of(counter)];
-    if (entry.execution == execution_) std::abort();  // two counters in one entry: choose others
+    if (entry.execution == execution_) std::abort();  // two counters have the same entry: choose others
     watches_.push_back(std::make_unique<Watch>());
     entry = {counter, watches_.back().get(), execution_};
   }
@@ -171,8 +172,8 @@ class Watched {
   std::vector<std::unique_ptr<Watch>> watches_;
 };
 
-/// A counter that one thread writes. No access to it may race with a write: that a plain read of a bank at rest is
-/// allowed, and that the value read is the last one written, is the claim.
+/// A counter that one thread writes. No access may race with a write. The claim under test is that a plain read of a
+/// quiescent bank is allowed and returns the last value written.
 class RelacyCounter {
  public:
   struct Watch {
@@ -201,8 +202,8 @@ class RelacyCounter {
   std::uint64_t value_ = 0;
 };
 
-/// A counter that one thread writes and a reader in another process reads at any time: what it reads may be old, or
-/// newer than what it reads of others.
+/// A counter that one thread writes and a reader in another process reads at any time. The reader may get an old value,
+/// or one that is newer than those of other counters.
 class RelacyReadCounter {
  public:
   struct Watch {
@@ -229,8 +230,8 @@ class RelacyReadCounter {
   std::uint64_t value_ = 0;
 };
 
-/// A counter that many threads add to, and a reader reads while it has it to itself, which may not race with an
-/// addition. Additions do not race with one another.
+/// A counter that many threads add to, and that a reader reads while it has exclusive access. The read may not race
+/// with an addition; additions do not race with one another.
 class RelacySharedCounter {
  public:
   static constexpr int kThreads = 4;
@@ -252,7 +253,7 @@ class RelacySharedCounter {
     struct Mark {
       rl::var<std::uint64_t> value{0};
     };
-    Mark marks_[kThreads];  ///< By thread: what its additions do, as far as races go.
+    Mark marks_[kThreads];  ///< Stands for the additions of each thread in the search for races.
     rl::atomic<std::uint64_t> value_;
   };
 
@@ -268,7 +269,7 @@ class RelacySharedCounter {
       value_ += amount;
     }
   }
-  /// Scenarios watch none that is updated by update_max() or set().
+  /// Scenarios watch no counter that is updated by update_max() or set().
   void update_max(std::uint64_t value) noexcept { value_ = std::max(value_, value); }
   void set(std::uint64_t value) noexcept { value_ = value; }
 
@@ -293,11 +294,12 @@ struct RelacyReadAtomics {
 inline std::uint64_t now = 0;
 inline std::uint64_t tick() { return ++now; }
 
-/// When the last heavy fence took effect.
+/// Instant at which the last heavy fence took effect.
 inline std::uint64_t fence_at = 0;
 
-/// Heavy is a barrier in every thread at one instant. The scheduling point before it lets others go on between the
-/// store of the epoch and the barrier; what comes after the barrier begins with one of its own.
+/// The asymmetric fence. heavy() is a barrier in every thread at one instant. The scheduling point before it lets other
+/// threads run between the store of the epoch and the barrier; the operation after the barrier has a scheduling point
+/// of its own.
 struct RelacyAsymmetricFence {
   static constexpr bool kAsymmetric = true;
   static void light() noexcept {}

@@ -1,23 +1,23 @@
-// Processes that end while a reader looks: what each counted is in the reading once, whether it is still in the region,
-// already in the totals, or the region is another process's by now.
+// Models processes that end while a reader reads. The counts of each process are in the reading once, whether they are
+// in the region, in the totals, or the region belongs to another process by then.
 #include "run.hpp"
 #include "world.hpp"
-// The code under test comes after Relacy's atomics.
+// The code under test must be included after Relacy's atomics.
 #include "sluice/detail/retired_totals.hpp"
 
 namespace sluice::models {
 namespace {
 
-/// Counts are told apart by their weight, and a count that is read twice by its digit in base 4.
+/// Counts are told apart by their weight. A count that is read twice shows as a digit of 2 in base 4.
 constexpr std::uint64_t weight(int count) { return std::uint64_t{1} << (2 * count); }
 
 constexpr bool has(std::uint64_t sum, int count) { return (sum >> (2 * count) & 3) == 1; }
 
 enum Count : int { kLongAgo, kBefore, kLate, kOther, kNext, kCounts };
 
-/// One process has ended before and one lives when the threads start. The parent's thread is also that of the processes
-/// whose end it looks at: it has waited for them, so what they did happens before what it does. The process that uses a
-/// region again runs on a thread of its own, from its fork on; the parent publishes it after that.
+/// When the threads start, one process has ended and one is alive. The parent's thread also runs the processes that it
+/// retires, because it has waited for them: what they did happens before what it does. The process that reuses a region
+/// runs on a thread of its own from its fork on, and the parent publishes it after that.
 template <bool kReused>
 struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
   using Fence = RelacySymmetricFence;
@@ -25,8 +25,8 @@ struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
 
   struct Region {
     detail::Occupancy<RelacyAtomics> occupancy;
-    RelacyAtomic<std::uint32_t> of;    ///< What is known of the process: here its own number.
-    RelacyAtomic<std::uint64_t> word;  ///< What it has counted.
+    RelacyAtomic<std::uint32_t> of;    ///< Data of the process: here its own number.
+    RelacyAtomic<std::uint64_t> word;  ///< Counts of the process.
 
     void publish(std::uint32_t process) {
       of.store(process, std::memory_order_relaxed);

@@ -1,5 +1,5 @@
-// Runs scenarios until one fails, and prints one line for each. Arguments of a model's program: parts of the names of
-// those to run.
+// Runs scenarios until one fails, and prints one line for each. The arguments of a model's program are parts of the
+// names of the scenarios to run.
 #pragma once
 
 #include <ctime>
@@ -8,8 +8,8 @@
 
 namespace sluice::models {
 
-/// What every scenario has in common. Relacy would make two executions of each deallocation, to catch uses of freed
-/// memory; scenarios free nothing before their end.
+/// The base of all scenarios. Turns off Relacy's check of freed memory, which doubles the executions at each
+/// deallocation; scenarios free nothing before their end.
 template <class Scenario, int kThreads>
 class Suite : public rl::test_suite<Scenario, kThreads> {
  public:
@@ -26,11 +26,11 @@ class Suite : public rl::test_suite<Scenario, kThreads> {
   };
 };
 
-/// How many requests each writer serves and how many cuts each reader makes, in the scenario that runs.
+/// The number of requests that each writer serves and of cuts that each reader makes, in the current scenario.
 struct Load {
   int records = 1;
   int cuts = 1;
-  int before = 0;  ///< Requests served, each followed by a cut, before the threads start.
+  int before = 0;  ///< Number of requests before the threads start, each followed by a cut.
 };
 inline Load load;
 
@@ -41,7 +41,7 @@ struct EverySchedule {
   [[nodiscard]] std::string name() const { return "every schedule"; }
 };
 
-/// All schedules in which threads are preempted at most so many times, in all.
+/// All schedules with at most so many preemptions.
 struct Preemptions {
   template <int kThreads>
   using Scheduler = rl::context_bound_scheduler<kThreads>;
@@ -53,7 +53,7 @@ struct Preemptions {
   unsigned most;
 };
 
-/// So many schedules, always the same ones.
+/// A number of random schedules, the same in each run.
 struct RandomSchedules {
   template <int kThreads>
   using Scheduler = rl::random_scheduler<kThreads>;
@@ -70,7 +70,8 @@ inline bool long_run() { return std::getenv("SLUICE_LONG") != nullptr; }
 /// The scenarios of one program.
 class Run {
  public:
-  /// `NAME...`: the scenarios with one of those in their names; `--but NAME...`: the others.
+  /// Takes the arguments of the program. `NAME...`: scenarios with one of these in their names; `--but NAME...`: the
+  /// others.
   Run(int argc, char** argv) : named_(argv + 1, argv + argc) {
     others_ = !named_.empty() && named_.front() == "--but";
     if (others_) named_.erase(named_.begin());
@@ -81,13 +82,13 @@ class Run {
     run<Scenario>(name, asked, search, true);
   }
 
-  /// A scenario that is known to be wrong. It fails, or the model is of no use.
+  /// Runs a scenario that is known to be wrong. It must fail, or the model is useless.
   template <class Scenario, class Search>
   void refute(const std::string& name, Load asked, Search search) {
     run<Scenario>(name, asked, search, false);
   }
 
-  /// The exit status of the program. That no scenario had the name is a failure.
+  /// Returns the exit status of the program. It is a failure if no scenario had the name.
   int end() const {
     std::printf("%d scenarios, %llu executions, %d failures\n", count_, static_cast<unsigned long long>(executions_),
                 failures_);
@@ -123,7 +124,7 @@ class Run {
       params.initial_state = failed_at.str();
       params.collect_history = true;
       rl::run_test<Scenario, Scheduler>(params, failed_at, true);
-      // The history of all threads; Relacy then gives that of each.
+      // Prints the history of all threads, without the histories of single threads that follow it.
       const std::string history = out.str();
       std::printf("%s\n", history.substr(0, history.find("\n\nthread 0:")).c_str());
     }

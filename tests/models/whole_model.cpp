@@ -1,14 +1,14 @@
-// Slots that another process reads while their owners record: what is taken for whole is of whole requests, on machines
-// that show the stores of a thread in another order than it made them.
+// Models slots that another process reads while their owners record. Whole readings consist of whole requests, also on
+// machines that reorder the stores of a thread.
 #include "run.hpp"
 #include "world.hpp"
-// The code under test comes after Relacy's atomics.
+// The code under test must be included after Relacy's atomics.
 #include "sluice/detail/whole_slots.hpp"
 
 namespace sluice::models {
 namespace {
 
-/// The step of a reader in another process between the counters and the second look at the sequence.
+/// The fence of a reader in another process, between the counters and the second load of the sequence.
 template <std::size_t kSlots>
 struct BarrierOfReader {
   static constexpr std::size_t kSlotsAtOnce = kSlots;
@@ -25,15 +25,15 @@ struct StrongestFenceOfReader {
   static void heavy() noexcept { rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO); }
 };
 
-/// The sums that the reader makes of a slot.
+/// The sums that the reader computes for a slot.
 struct Sums {
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
   std::uint64_t output_bytes = 0;
 };
 
-/// Thread i < kWriters has slot i, and the next thread reads. With kCuts the one after it makes cuts in the process of
-/// the writers, as far as these see them: it stores new epochs.
+/// Thread i < kWriters has slot i, and the next thread reads. With kCuts a further thread makes cuts in the process of
+/// the writers, reduced to the part that writers see: it stores new epochs.
 template <int kWriters, class WriterFence, class ReaderFence, bool kCuts = false>
 struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters + (kCuts ? 2 : 1)> {
   using Atomics = RelacyReadAtomics;
@@ -82,7 +82,7 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
     for (std::size_t i = 0; i < kWriters; ++i) require(seen[i].count == served[i], "a request is missing at the end");
   }
 
-  /// Requests of a slot are told apart by the bits of what they took.
+  /// Serves a request. Requests of a slot are told apart by the bits of their durations and output bytes.
   void serve(std::size_t i) {
     const std::uint64_t weight = std::uint64_t{1} << served[i]++;
     const std::uint64_t start_ns = tick();
@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
   using namespace sluice::models;
   using Light = RelacyAsymmetricFence;  // a compiler barrier
   Run run(argc, argv);
-  run.refute<Whole<1, Light, StrongestFenceOfReader>>("whole: no order between the mark and the counters", {1, 1},
+  run.refute<Whole<1, Light, StrongestFenceOfReader>>("whole: no order between the sequence and the counters", {1, 1},
                                                       Preemptions{2});
   run.explore<Whole<1, Light, BarrierOfReader<1>>>("whole: barrier, 1 record, 1 reading", {1, 1}, Preemptions{4});
   run.explore<Whole<1, RelacyReleaseFence, FenceOfReader>>("whole: release fence, 1 record, 1 reading", {1, 1},

@@ -1,19 +1,19 @@
-// Slots, epoch and reader in Relacy's atomics, the requests that a scenario serves in them, and what windows must then
-// show, computed from the requests alone.
+// Slots, epoch and reader with Relacy's atomics, the requests of a scenario, and the expected windows, computed from
+// the requests alone.
 #pragma once
 
 #include "relacy_atomics.hpp"
-// The code under test comes after Relacy's atomics, whose macros are gone by then.
+// The code under test must be included after Relacy's atomics, which remove its macros.
 #include "sluice/detail/epoch_reader.hpp"
 
 namespace sluice::models {
 
-/// Relacy ends the execution here.
+/// Fails the execution unless `holds`.
 inline void require(bool holds, const char* what) {
   if (!holds) rl::ctx().fail_test(what, rl::test_result_user_assert_failed, RL_INFO);
 }
 
-/// Waits for as long as it takes.
+/// A wait without a bound.
 struct AlwaysWait {
   static constexpr bool kWaits = true;
   bool operator()() const {
@@ -27,18 +27,18 @@ struct NeverWait {
   bool operator()() const { return false; }
 };
 
-/// A request, and the instants of what was done with it; 0: not yet.
+/// A request and the instants of its steps; 0 before a step.
 struct Served {
   std::size_t slot = 0;
   Completion done;
   std::uint64_t start_ns = 0;
   std::uint64_t stop_ns = 0;
-  std::uint64_t begun_at = 0;     ///< The start is stored.
-  std::uint64_t recorded_at = 0;  ///< The record is done.
-  std::uint64_t ahead_ns = 0;     ///< What it was shown to be busy beyond its end.
+  std::uint64_t begun_at = 0;     ///< After its start was stored.
+  std::uint64_t recorded_at = 0;  ///< After its record.
+  std::uint64_t ahead_ns = 0;     ///< Busy time that windows have shown beyond its end.
 };
 
-/// Which requests a consumer has seen, one bit each.
+/// A set of requests, one bit each.
 using Requests = std::uint64_t;
 
 template <std::size_t kSlots, class Fence>
@@ -79,7 +79,7 @@ class World {
     epoch_.value.set_writer(kSlots);
   }
 
-  /// Checks the counter of every bank that `which` gives.
+  /// Watches the counter of every bank that `which` returns.
   template <class Which>
   void watch(Which which) {
     for (detail::Slot<Atomics>& slot : slots_) {
@@ -91,8 +91,8 @@ class World {
     const std::size_t n = served_++;
     Served& request = requests_[n];
     request.slot = slot;
-    // Different in every field, the later the longer: extremes of another window are too small or too large. Output
-    // bytes tell which requests are in a window.
+    // Requests differ in every field, and later ones are longer, so that extremes of another window are too small or
+    // too large. Output bytes tell which requests are in a window.
     request.done = {.status = static_cast<int>(100 * (n % 5) + 100),
                     .server_us = std::uint64_t{1000} << n,
                     .application_us = std::uint64_t{700} << n,
@@ -123,7 +123,7 @@ class World {
 
   void serve(std::size_t slot) { finish(begin(slot)); }
 
-  /// A cut into `window`, without checks.
+  /// Makes a cut into `window`, without checks.
   template <class TryWait>
   void cut_into(Window& window, TryWait try_wait) {
     before_cut_from_ = std::exchange(cut_from_, tick());
@@ -133,7 +133,7 @@ class World {
     cut_to_ = tick();
   }
 
-  /// A cut, and all checks of its window.
+  /// Makes a cut and checks its window.
   template <class TryWait>
   void cut(TryWait try_wait) {
     window_.clear_counts();
@@ -147,7 +147,7 @@ class World {
     }
   }
 
-  /// One last cut, long after: everything that was served has been seen, and all of its busy time.
+  /// Makes a last cut, long after all requests, and checks that all of them and all of their busy time have been seen.
   void end() {
     alone = true;
     now += 1000;
@@ -167,7 +167,8 @@ class World {
     }
   }
 
-  /// The requests in a window that has none of `seen` and is whole: each field is the sum or the extreme over them.
+  /// Returns the requests in a window. Checks that it has none of `seen`, and that each field is the sum or the extreme
+  /// of its requests.
   Requests contents(const Window& window, Requests seen) const {
     const Requests inside = window.output_bytes;
     require((inside & seen) == 0, "a request twice");
@@ -197,8 +198,9 @@ class World {
     return inside;
   }
 
-  /// What was recorded on a slot by then has been seen. A cut that waits must show all that was over when it began; one
-  /// that waits for nobody looks for what was deferred before its own fence, and may find it one cut later.
+  /// Checks that all records of a slot until then have been seen. A cut that waits must include all records that ended
+  /// before it. A cut that does not wait looks for deferred banks before its own fence, and may find them one cut
+  /// later.
   void check_complete(std::size_t slot, Requests seen, std::uint64_t by) const {
     for (std::size_t n = 0; n < served_; ++n) {
       const Served& request = requests_[n];
@@ -240,8 +242,8 @@ class World {
     phase.largest_us = std::max(phase.largest_us, us);
   }
 
-  /// True if some record of the slot was under way between then and the end of the last cut: its share may have been
-  /// deferred.
+  /// Returns true if a record of the slot was being written between then and the end of the last cut, so that its share
+  /// may have been deferred.
   [[nodiscard]] bool recording_since(std::size_t slot, std::uint64_t from) const {
     for (std::size_t n = 0; n < served_; ++n) {
       const Served& request = requests_[n];
@@ -251,9 +253,9 @@ class World {
     return false;
   }
 
-  /// At most one request of a slot spans a cut: begun by then, and in no window yet. It must be seen in flight if its
-  /// start was stored before the fence that makes it visible. Its part of the window is what the account says, and
-  /// never less than what the window has of it.
+  /// Checks the busy time of a slot. At most one request spans a cut: one that has begun and is in no window yet. It
+  /// must be seen in flight if its start was stored before the fence. Its part of the window is that of the account,
+  /// and never less than its time in the window.
   void check_busy(std::size_t i, Requests inside, bool strict) {
     const SlotWindow& slot = window_.slots[i];
     const std::uint64_t cut_ns = reader_.cut_ns();

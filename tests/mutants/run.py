@@ -49,7 +49,7 @@ class Mutant:
 
 
 class Tree:
-    """A copy of the sources with a build of its own."""
+    """A copy of the sources with its own build."""
 
     def __init__(self, number):
         self.sources = WORK / f"tree{number}"
@@ -61,7 +61,7 @@ class Tree:
 
     @staticmethod
     def _copy(source, target):
-        """Leaves files that are the same alone, so that little is built again."""
+        """Copy only files that differ, so that little is rebuilt."""
         wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
         for path in [path for path in target.rglob("*") if path.is_file()]:
             if path.relative_to(target) not in wanted:
@@ -73,14 +73,14 @@ class Tree:
                 shutil.copyfile(source / name, copy)
 
     def passes(self, killer):
-        """Builds and runs a program. What does not compile does not pass."""
+        """Build and run a program. A program that does not compile does not pass."""
         program, *arguments = killer
         build = subprocess.run(["ninja", "-C", self.build, "-j1", program], capture_output=True, text=True)
         if build.returncode != 0:
             return False, build.stdout
         folder = "models"
         if program.endswith("_test"):
-            # Catch2 takes a comma for the end of a name, and must not be content with no test at all.
+            # Catch2 ends a name at a comma, and passes without any test unless told otherwise.
             folder = "."
             arguments = ["--warn", "NoTests", *(name.replace(",", "\\,") for name in arguments)]
         try:
@@ -101,7 +101,7 @@ class Tree:
 
 
 def on_trees(trees, tasks, work):
-    """Results of work(tree, task) in the order of the tasks, each tree busy with one at a time."""
+    """Yield the results of work(tree, task) in the order of the tasks, with one task a tree at a time."""
     idle = queue.Queue()
     for tree in trees:
         idle.put(tree)
@@ -144,7 +144,7 @@ def main():
     arguments = parser.parse_args()
     table = [Mutant.read(entry) for entry in tomllib.loads((HERE / "mutants.toml").read_text())["mutant"]]
     for mutant in table:
-        mutant.applied((ROOT / mutant.file).read_text())  # all of them can be made
+        mutant.applied((ROOT / mutant.file).read_text())  # checks that every mutant can be made
     mutants = chosen(table, arguments)
     if arguments.list:
         for mutant in mutants:

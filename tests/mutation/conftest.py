@@ -22,14 +22,14 @@ CLIENTS = 4
 SETTLE_SECONDS = 20.0
 GROUP = ["WSGIDaemonProcess mutated processes=2 threads=4", "WSGIProcessGroup mutated"]
 DEATHS = ("was ended by signal", "exit signal", "AH00052", "has lost its")
-"""What the log says of a process that ended by itself."""
+"""Texts of the log for a process that ended by itself."""
 
 Serve = Callable[..., Httpd]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def module_is_built() -> None:
-    """Says in one line what is missing, instead of failing at every start."""
+    """Ends the run with one line when something is missing, instead of failing at every start."""
     if not module_under_test().is_file():
         pytest.exit(f"no module to test at {module_under_test()}; build it, or set SLUICE_MODULE", returncode=2)
 
@@ -101,7 +101,7 @@ def run_all(indices: list[int], run: Callable[[int], None]) -> list[str]:
 
 
 def calls(server: Httpd) -> int:
-    """How often the application was called, as its processes have counted."""
+    """Number of calls of the application, as counted by its processes."""
     return sum(path.stat().st_size for path in server.out.glob("calls-*"))
 
 

@@ -26,7 +26,7 @@ _markers = itertools.count(1)
 
 
 class Desync(AssertionError):
-    """What came back is not what was asked for."""
+    """A response does not belong to its request."""
 
 
 @dataclass
@@ -162,7 +162,7 @@ def run(connect: Connect, case: Case) -> None:
 
 
 def exchange(connect: Connect, case: Case) -> tuple[bytes | None, str]:
-    """What came back for the case and the marker behind it; None if the client broke off."""
+    """The responses to the case and to the marker behind it; None when the client closed the connection."""
     identity, marker = marker_request()
     with contextlib.closing(connect()) as connection:
         connection.settimeout(DEADLINE_SECONDS)

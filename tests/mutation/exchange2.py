@@ -63,7 +63,7 @@ def judge_certain(connection: Connection, case: Case2) -> None:
 
 
 def check_stream(connection: Connection, exchange: Exchange) -> None:
-    """What came on a stream belongs to its request."""
+    """The response on a stream belongs to its request."""
     answer = connection.stream(exchange.stream).answer
     if answer is None or answer.id is None:
         return

@@ -27,7 +27,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def opening() -> bytes:
-    """What a client begins with; windows are opened wide, so that no answer waits for the client."""
+    """The preface of a client, with flow-control windows so large that no response waits for the client."""
     settings = struct.pack(">HI", INITIAL_WINDOW, WIDE)
     window = struct.pack(">I", WIDE)
     return PREFACE + frame(SETTINGS, 0, 0, settings) + frame(WINDOW_UPDATE, 0, 0, window)

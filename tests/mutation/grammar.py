@@ -151,7 +151,7 @@ def some_pieces(rng: random.Random, data: bytes) -> list[int]:
 
 
 def make_case(seed: int, index: int) -> Case:
-    """The same case for the same seed and index."""
+    """The case of a seed and an index, which is always the same."""
     rng = random.Random(f"{seed}:{index}")
     number = f"{seed}:{index}"
     requests = [some_request(rng, f"{index}-{i}") for i in range(rng.choice([1, 1, 1, 2, 4]))]

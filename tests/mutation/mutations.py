@@ -1,4 +1,4 @@
-"""What can be wrong with requests, or odd about them."""
+"""Mutations of requests: errors, and unusual but valid forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the frames of HTTP/2."""
+"""Mutations of frames of HTTP/2."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ ARGUMENTS = [
     "--disable-dev-shm-usage",
     "--no-first-run",
     "--no-proxy-server",
+    "--hide-scrollbars",
     "--disable-background-networking",
     "--window-size=1500,1300",
     "--remote-debugging-port=0",
@@ -71,6 +72,12 @@ class Browser:
         result = await self._call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
+
+    async def resize(self, width: int, height: int) -> None:
+        """Lays the page out for a window of this size, in CSS pixels."""
+        await self._call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
 
     async def picture(self, path: Path) -> None:
         result = await self._call("Page.captureScreenshot", format="png")

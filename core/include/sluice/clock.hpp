@@ -5,7 +5,10 @@
 
 namespace sluice {
 
-/// A source of time. Implementations are thread-safe and never fail. Both readings are nanoseconds.
+/// \addtogroup record
+/// @{
+
+/// A source of time. Both readings are nanoseconds. Implementations are thread-safe and never fail.
 class Clock {
  public:
   Clock() = default;
@@ -13,20 +16,25 @@ class Clock {
   Clock& operator=(const Clock&) = delete;
   virtual ~Clock() = default;
 
-  /// Never goes back; shared by all processes of a host; greater than 0.
+  /// Returns nanoseconds since a fixed instant in the past. Never goes back, is the same for all processes of a host,
+  /// and is greater than 0.
   [[nodiscard]] virtual std::uint64_t monotonic_ns() const noexcept = 0;
 
-  /// Nanoseconds since the Unix epoch. May be stepped either way at any time.
+  /// Returns nanoseconds since the Unix epoch. The clock may be stepped either way at any time.
   [[nodiscard]] virtual std::int64_t wall_ns() const noexcept = 0;
 };
 
-/// CLOCK_MONOTONIC, without a virtual call.
+/// Returns the nanoseconds of CLOCK_MONOTONIC. Any thread; no system call where the kernel has a vDSO.
 [[nodiscard]] std::uint64_t monotonic_ns() noexcept;
 
-/// CPU time of the calling thread (CLOCK_THREAD_CPUTIME_ID). Eight times as dear as monotonic_ns().
+/// Returns the CPU time of the calling thread in nanoseconds (CLOCK_THREAD_CPUTIME_ID). One system call, which takes
+/// about eight times as long as monotonic_ns().
 [[nodiscard]] std::uint64_t thread_cpu_ns() noexcept;
 
-/// CLOCK_MONOTONIC and CLOCK_REALTIME. Lives as long as the process.
+/// Returns the clock of CLOCK_MONOTONIC and CLOCK_REALTIME. It is never destroyed, so it may be used during and after
+/// static destruction.
 [[nodiscard]] const Clock& system_clock() noexcept;
+
+/// @}
 
 }  // namespace sluice

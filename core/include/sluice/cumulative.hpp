@@ -11,14 +11,19 @@
 
 namespace sluice {
 
-/// Any thread. Must not outlive the Recorder. After a fork the child's sum goes on from its parent's: make another.
+/// \addtogroup read
+/// @{
+
+/// Adds up the windows of a Reader. Thread-safe. Must not outlive the Recorder. After a fork the sum in the child
+/// continues its parent's, so a child should make a reader of its own.
 class CumulativeReader {
  public:
-  /// The sum begins where the reader's next window does.
+  /// Takes over a reader. The sum begins where the reader's next window does.
   explicit CumulativeReader(Reader reader) : reader_(std::move(reader)) {}
 
-  /// Sets `window` to all since the beginning: start_time stays, counts only grow, extremes are of all time. Blocks and
-  /// fails as Reader::drain does; nothing is lost then.
+  /// Sets `window` to the sum of all windows since construction: `start_time` stays, counts only grow, extremes are
+  /// those of the whole time. Blocks on other calls and as Reader::drain() does. \return Unavailable as Reader::drain()
+  /// does; nothing is lost, and `window` is unchanged. \throws std::bad_alloc
   [[nodiscard]] absl::Status read(Window& window);
 
  private:
@@ -28,5 +33,7 @@ class CumulativeReader {
   Window sum_;
   bool begun_ = false;
 };
+
+/// @}
 
 }  // namespace sluice

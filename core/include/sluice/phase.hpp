@@ -8,32 +8,42 @@
 
 namespace sluice {
 
-/// How requests reach the application. Embedded: on the threads of the server process itself. Daemon: passed on to a
-/// process of their own, so that the phases `queue` and `daemon` exist.
-enum class Mode : std::uint8_t { kEmbedded, kDaemon };
+/// \addtogroup record
+/// @{
 
-/// Phases overlap (application lies inside request, for example), so their totals do not add up to one another.
-/// The two that exist in daemon mode alone come last: an embedded host records a prefix of the list.
-enum class Phase : std::uint8_t {
-  kServer,
-  kApplication,
-  kRequest,
-  kInputRead,
-  kOutputWrite,
-  kGilWait,
-  kQueue,
-  kDaemon,
+/// How requests reach the application.
+enum class Mode : std::uint8_t {
+  kEmbedded,  ///< On the threads of the server process itself.
+  kDaemon,    ///< Through a queue to a separate process; Phase::kQueue and Phase::kDaemon exist in this mode only.
 };
 
-inline constexpr std::size_t kPhases = 8;
-inline constexpr std::size_t kEmbeddedPhases = 6;
+/// A timed phase of a request. Phases overlap (application lies within request, for example), so their totals do not
+/// add up to one another. The two phases of daemon mode come last: an embedded host records a prefix of the list.
+enum class Phase : std::uint8_t {
+  kServer,       ///< Time in the server, from acceptance until its handler returns.
+  kApplication,  ///< Time in the application.
+  kRequest,      ///< Time from acceptance until the response is written.
+  kInputRead,    ///< Time spent reading the request body.
+  kOutputWrite,  ///< Time spent writing the response body.
+  kGilWait,      ///< Time spent waiting for the interpreter lock.
+  kQueue,        ///< Time until a thread of the daemon process takes the request.
+  kDaemon,       ///< Time in the daemon process.
+};
 
+inline constexpr std::size_t kPhases = 8;          ///< Number of phases.
+inline constexpr std::size_t kEmbeddedPhases = 6;  ///< Number of phases in embedded mode.
+
+/// Names of the phases by index(), as in dictionaries and metrics.
 inline constexpr std::array<std::string_view, kPhases> kPhaseNames = {
     "server_time",       "application_time", "request_time", "input_read_time",
     "output_write_time", "gil_wait_time",    "queue_time",   "daemon_time"};
 
+/// Returns the position of a phase in arrays by phase.
 constexpr std::size_t index(Phase phase) noexcept { return static_cast<std::size_t>(phase); }
 
+/// Returns the number of phases that a mode has: 6 or 8.
 constexpr std::size_t phases_of(Mode mode) noexcept { return mode == Mode::kDaemon ? kPhases : kEmbeddedPhases; }
+
+/// @}
 
 }  // namespace sluice

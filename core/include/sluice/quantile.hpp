@@ -1,4 +1,4 @@
-// Quantiles of a window, as far as its buckets tell them.
+// Quantiles of a window, as exactly as its buckets allow.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,23 @@
 
 namespace sluice {
 
-/// Whole microseconds, both ends included.
+/// \addtogroup read
+/// @{
+
+/// An interval of durations in whole microseconds, both ends included.
 struct QuantileBounds {
-  std::uint64_t lower_us;
-  std::uint64_t upper_us;
+  std::uint64_t lower_us;  ///< Least value that the quantile can have.
+  std::uint64_t upper_us;  ///< Greatest value that the quantile can have.
 };
 
-/// Bounds of the `q`-quantile: of the shortest recorded duration that at least q of all requests do not exceed. What
-/// was recorded lies between them for certain; they are an entry of the view apart at most, and equal where the
-/// quantile is the shortest or the longest request, which are known exactly. Where the rounding of q times the number
-/// of requests leaves open which of two requests is meant, the bounds hold both. Nothing without requests, for a phase
-/// that the mode does not have, and for a q that is not from 0 to 1.
+/// Returns bounds of the `q`-quantile: of the shortest recorded duration that at least q of all requests do not exceed.
+/// The recorded duration lies between the bounds for certain. They are one entry of the view apart at most, and equal
+/// if the quantile is the shortest or the longest request, because those are known exactly. If the rounding of q times
+/// the number of requests leaves open which of two requests is meant, the bounds include both. \return Nothing for a
+/// window without requests, a phase that the mode does not have, and a q outside [0, 1].
 [[nodiscard]] std::optional<QuantileBounds> quantile(const Window& window, Phase phase, double q,
                                                      const View& view = views::kAll) noexcept;
+
+/// @}
 
 }  // namespace sluice

@@ -31,14 +31,18 @@
 
 namespace sluice {
 
+/// \addtogroup record
+/// @{
+
 class Recorder;
 class Worker;
 
-/// One request in flight. Move-only. A request that is dropped without finish() counts as one that never started a
-/// response (status 0). Must not outlive its Worker. A request begun before a fork is the parent's: the child's copy
-/// records nothing.
+/// One request in flight. Move-only. A request that is destroyed without finish() or cancel() is recorded as one that
+/// never started a response (status 0). Must not outlive its Worker. A request begun before a fork belongs to the
+/// parent: the child's copy records nothing.
 class Request {
  public:
+  /// Takes over a request.
   Request(Request&& other) noexcept
       : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), overflow_id_(other.overflow_id_) {}
   Request& operator=(Request&&) = delete;
@@ -46,22 +50,23 @@ class Request {
     if (worker_ != nullptr) abandon();
   }
 
-  /// Records the request, once; later calls do nothing. Wait-free, no allocation, no system call besides the clock;
-  /// lock-free for a request that has no slot of its own.
+  /// Records the request as ending now. Later calls do nothing. Wait-free; no allocation, and no system call but for
+  /// the clock. Lock-free for a request without a slot.
   void finish(const Completion& done) noexcept;
 
-  /// The same with the instant given: monotonic nanoseconds of the recorder's clock.
+  /// Records the request as ending at `now_ns`, in monotonic nanoseconds of the recorder's clock.
   void finish(const Completion& done, std::uint64_t now_ns) noexcept;
 
-  /// Gives the request up without a record, as one that somebody else is to serve. Windows that ended meanwhile keep
+  /// Ends the request without recording it, because another process will serve it. Windows that ended meanwhile keep
   /// its part of their busy time, and the slot's next request is given that much less. Later calls do nothing.
-  /// Wait-free; lock-free for a request that has no slot of its own.
+  /// Wait-free; lock-free for a request without a slot.
   void cancel() noexcept {
     if (worker_ != nullptr) cancel_at(*std::exchange(worker_, nullptr));
   }
 
+  /// Returns the instant at which the request began, in monotonic nanoseconds.
   [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
-  /// In the worker's slot, and not in the overflow counters.
+  /// Returns true if the request is in the worker's slot, and false if it is counted by overflow counters.
   [[nodiscard]] bool in_slot() const noexcept { return overflow_id_ == 0; }
 
  private:
@@ -73,71 +78,84 @@ class Request {
 
   Worker* worker_;
   std::uint64_t start_ns_;
-  std::uint32_t overflow_id_;  ///< 0: in the worker's slot.
+  std::uint32_t overflow_id_;  ///< Id of its overflow counters; 0: in the worker's slot.
 };
 
-/// A thread's place in a recorder. Used by one thread at a time. Gives its slot back when destroyed, and what it
-/// counted stays. Must not outlive the Recorder. Move-only; not to be moved while a request is in flight.
+/// The right of a thread to record in one slot. Used by one thread at a time, unless attach_shared() returned it.
+/// Move-only; not to be moved while a request is in flight. The destructor gives the slot back, and the counts stay.
+/// Must not outlive the Recorder. In a forked child a worker claims its slot again, or uses the overflow counters.
 class Worker {
  public:
+  /// Makes a worker of no recorder, to be assigned to.
   Worker() noexcept = default;
+  /// Takes over a worker.
   Worker(Worker&& other) noexcept { swap(other); }
+  /// Gives the slot back and takes over another worker.
   Worker& operator=(Worker&& other) noexcept {
     Worker(std::move(other)).swap(*this);
     return *this;
   }
   ~Worker();
 
-  /// Begins a request now. One that begins while another of this worker is in flight, or on a worker that found no free
-  /// slot, is counted in the overflow counters: all its fields are recorded, but its time in flight is not seen before
-  /// it ends. Wait-free.
+  /// Begins a request now. A request that begins while another one of this worker is in flight, or on a worker without
+  /// a slot, is counted by overflow counters: all its fields are recorded, but its time in flight shows only once it
+  /// has ended. Wait-free; lock-free for a request without a slot.
   [[nodiscard]] Request begin() noexcept;
 
-  /// The same with the instant given: monotonic nanoseconds of the recorder's clock.
+  /// Begins a request at `now_ns`, in monotonic nanoseconds of the recorder's clock.
   [[nodiscard]] Request begin(std::uint64_t now_ns) noexcept;
 
-  /// The slot, from 0. Requests of a worker without a slot are listed with the last.
+  /// Returns the number of the slot, from 0. A worker without a slot has that of the last.
   [[nodiscard]] std::size_t slot() const noexcept { return slot_index_; }
+  /// Returns true if the worker has a slot.
   [[nodiscard]] bool has_slot() const noexcept { return target_.slot != nullptr; }
 
  private:
   friend class Recorder;
   friend class Request;
   void swap(Worker& other) noexcept;
-  /// Begins a request where begin() does not at once: in the overflow counters, or in a slot that a fork has taken from
-  /// this worker. Returns the id of the overflow counters; 0: in the slot.
+  /// Begins a request that begin() cannot begin inline: in the overflow counters, or in a slot that a fork has taken
+  /// from this worker. Returns the id of the overflow counters; 0: in the slot.
   [[nodiscard, gnu::cold]] std::uint32_t begin_elsewhere(std::uint64_t now_ns) noexcept;
-  /// Ends a request where finish() does not at once: in the overflow counters, or in a slot with a full fence.
+  /// Ends a request that finish() cannot end inline: in the overflow counters, or in a slot with a full fence.
   [[gnu::noinline]] void finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
                                           std::uint32_t overflow_id) const noexcept;
-  /// Ends a request that was dropped.
+  /// Ends a request that was destroyed.
   [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept;
 
   Recorder* recorder_ = nullptr;
-  detail::RecordTarget<detail::ProductionAtomics>
-      target_;  ///< Without a slot: everything goes to the overflow counters.
+  detail::RecordTarget<detail::ProductionAtomics> target_;  ///< Without a slot: all requests go to overflow counters.
   detail::OverflowCounters* overflow_ = nullptr;
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;
-  std::uint32_t owned_ = 0;  ///< The state of the slot while it is this worker's.
+  std::uint32_t owned_ = 0;  ///< State of the slot while it belongs to this worker.
   bool asymmetric_ = false;
 };
 
+/// @}
+
+/// \addtogroup read
+/// @{
+
 /// One consumer of windows. Each reader sees every request once, in its own windows; none takes anything from another.
-/// Move-only; unregisters when destroyed. Must not outlive the Recorder.
+/// Thread-safe. Move-only; the destructor unregisters it. Must not outlive the Recorder. In a forked child its windows
+/// begin anew, with the requests of the child.
 class Reader {
  public:
+  /// Takes over a reader.
   Reader(Reader&& other) noexcept : recorder_(std::exchange(other.recorder_, nullptr)), id_(other.id_) {}
   Reader& operator=(Reader&&) = delete;
   ~Reader();
 
-  /// The window since this reader's last drain, or since it was added. Callers on several threads get disjoint windows.
-  /// Blocks on other drains and, for at most 2 ms a cut, on writers that were preempted inside a record; never on a
-  /// request in flight. Unavailable when the kernel refuses a barrier that it granted before: nothing is lost, the next
-  /// call has it.
+  /// Returns the window since this reader's last drain, or since it was added. Callers on several threads get disjoint
+  /// windows. Blocks on other drains and, for at most 2 ms a cut, on writers that were preempted inside a record; never
+  /// on a request in flight. Costs a membarrier() call and a look at each slot in use. \return Unavailable if the
+  /// kernel refuses a barrier that it granted before. Nothing is lost: the next call returns a
+  ///         window that begins where this one would have.
+  /// \throws std::bad_alloc Nothing is lost either.
   [[nodiscard]] absl::StatusOr<Window> drain();
 
-  /// The same into a window of the caller's, whose memory is used again.
+  /// Does the same into a window of the caller's, whose memory is used again. Leaves it unchanged on an error.
   [[nodiscard]] absl::Status drain(Window& window);
 
  private:
@@ -148,65 +166,81 @@ class Reader {
   std::uint64_t id_;
 };
 
-/// One process's metrics. After fork() the child's recorder is empty and its parent's untouched, and both go on; so it
-/// is where the memory is given, too. A child that is made by the bare system call must then not use it.
+/// @}
+
+/// \addtogroup record
+/// @{
+
+/// The metrics of one process. Thread-safe. After fork() the child's recorder is empty and the parent's is untouched,
+/// and both go on; this holds for memory that was given, too, unless the child was made by the bare system call. Must
+/// outlive its workers, requests and readers.
 class Recorder {
  public:
+  /// Settings of a recorder.
   struct Options {
-    std::size_t threads = 1;  ///< Worker slots; at least 1. Memory is committed when a slot is first used.
-    Mode mode = Mode::kEmbedded;
-    const Clock* clock = nullptr;  ///< Not owned; null: the system's.
-    bool allow_membarrier = true;  ///< False: writers pay a full fence a record, as on kernels without membarrier.
-    MeasurePhases measure_phases =
-        overlapping_phases;                            ///< How hosts derive phases from the timestamps of each request.
-    std::optional<std::uint64_t> slow_threshold_us{};  ///< Requests that last as long are kept; none: no request is.
-    /// Where workers record: whole zeroed pages, memory_bytes(threads) of them at least, that outlive the recorder and
-    /// may be shared with processes that read them. What was counted stays in them. Empty: memory of its own.
+    std::size_t threads = 1;  ///< Number of worker slots, at least 1. Memory is committed when a slot is first used.
+    Mode mode = Mode::kEmbedded;   ///< Says which phases exist.
+    const Clock* clock = nullptr;  ///< Source of time, not owned; null: system_clock().
+    bool allow_membarrier = true;  ///< False: each record passes a full fence, as on kernels without membarrier().
+    MeasurePhases measure_phases = overlapping_phases;  ///< How hosts derive phases from timestamps.
+    std::optional<std::uint64_t> slow_threshold_us{};   ///< Duration from which on requests are slow; none: none are.
+    /// Where workers record: at least memory_bytes(threads) of zeroed whole pages, which outlive the recorder and may
+    /// be shared with processes that read them. The counts stay in them. Empty: memory of the recorder's own.
     std::span<std::byte> memory{};
   };
 
-  /// The memory for so many worker slots, in whole pages.
+  /// Returns the size of the memory for so many worker slots, in whole pages.
   [[nodiscard]] static std::size_t memory_bytes(std::size_t threads) noexcept;
 
-  /// Throws std::invalid_argument for no threads and for memory that will not do, std::bad_alloc when memory for the
-  /// slots cannot be reserved.
+  /// Makes a recorder. Registers the process with membarrier(), if the kernel has it.
+  /// \throws std::invalid_argument if there are no threads, or the memory is too small or not of whole pages.
+  /// \throws std::bad_alloc if memory for the slots cannot be reserved.
   explicit Recorder(Options options);
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
   ~Recorder();
 
-  /// A place for the calling thread: the lowest free slot, or a worker without one if all are taken. Lock-free.
+  /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken. Lock-free,
+  /// except in a forked child that has not used the recorder before.
+  /// \throws std::bad_alloc in such a child, as do the other members that use the recorder first.
   [[nodiscard]] Worker attach();
 
-  /// The slot that the caller names, from 0. OutOfRange, or AlreadyExists if a worker has it. Lock-free.
+  /// Returns a worker with the slot that the caller names, from 0. Lock-free as attach() is.
+  /// \return OutOfRange if there is no such slot; AlreadyExists if a worker has it.
   [[nodiscard]] absl::StatusOr<Worker> attach(std::size_t slot);
 
-  /// A worker for requests that belong to no thread: any number of threads may use it at the same time, any number of
-  /// its requests may be in flight, and each may be finished by another thread than the one that began it. All is
-  /// counted in the overflow counters: lock-free, with atomic additions; the lists by slot show it with the last slot
-  /// in use.
+  /// Returns a worker for requests that belong to no thread. Any number of threads may use it at the same time, any
+  /// number of its requests may be in flight, and each may be finished by another thread than the one that began it.
+  /// They are counted by overflow counters: lock-free, with atomic additions. Lists by slot show them with the last
+  /// slot in use.
   [[nodiscard]] Worker attach_shared();
 
-  /// A new reader whose first window begins now. Blocks as a drain does. Throws std::bad_alloc.
+  /// Returns a new reader whose first window begins now. Blocks as Reader::drain() does.
+  /// \throws std::bad_alloc
   [[nodiscard]] Reader add_reader();
 
-  /// Totals since the recorder was made. Drains nothing. Blocks on drains.
+  /// Returns totals since the recorder was made. Drains nothing. Blocks on drains.
+  /// \throws std::bad_alloc
   [[nodiscard]] ProcessTotals totals();
 
+  /// Returns the mode that was given.
   [[nodiscard]] Mode mode() const noexcept { return options_.mode; }
+  /// Returns the number of worker slots.
   [[nodiscard]] std::size_t threads() const noexcept { return options_.threads; }
+  /// Returns the source of time.
   [[nodiscard]] const Clock& clock() const noexcept { return *options_.clock; }
-  /// True if writers rely on membarrier instead of a fence of their own.
+  /// Returns true if writers rely on membarrier() instead of a fence of their own.
   [[nodiscard]] bool asymmetric() const noexcept { return asymmetric_; }
+  /// Returns the function that derives phases from timestamps.
   [[nodiscard]] MeasurePhases measure_phases() const noexcept { return options_.measure_phases; }
-  /// Null without a threshold.
+  /// Returns the slow requests of this process; null without a threshold.
   [[nodiscard]] SlowRequests* slow_requests() noexcept { return slow_requests_.get(); }
 
  private:
   friend class Reader;
   friend class Worker;
-  struct Memory;  // What workers write: a mapping that a forked child finds zeroed.
-  class DrainCoordinator;
+  struct Memory;           // The mapping that workers write and that a forked child finds zeroed.
+  class DrainCoordinator;  // The state of drains, behind a mutex.
 
   Worker worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
@@ -221,11 +255,11 @@ class Recorder {
   bool asymmetric_;
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<SlowRequests> slow_requests_;
-  /// Numbers claims, readers and overflow counters. A forked child counts on from its parent's, so that what was made
-  /// before the fork is never taken for what is made after it.
+  /// Numbers claims, readers and overflow counters. A forked child continues the sequence of its parent, so that
+  /// nothing made before the fork is taken for something made after it.
   std::atomic<std::uint32_t> next_number_{1};
-  std::atomic<DrainCoordinator*>
-      coordinator_;  ///< Owned; a forked child leaks its parent's, whose locks and lists may be torn.
+  /// Owned. A forked child leaks the coordinator of its parent, whose mutex and lists may be torn.
+  std::atomic<DrainCoordinator*> coordinator_;
 };
 
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
@@ -244,7 +278,7 @@ inline void Request::finish(const Completion& done) noexcept {
   if (worker_ != nullptr) finish(done, worker_->clock_->monotonic_ns());
 }
 
-/// Inlined, so that neither the request nor what it measured has to be put into memory.
+/// Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
 [[gnu::always_inline]] inline void Request::finish(const Completion& done, std::uint64_t now_ns) noexcept {
   if (worker_ == nullptr) return;
   const Worker& worker = *std::exchange(worker_, nullptr);
@@ -257,5 +291,7 @@ inline void Request::finish(const Completion& done) noexcept {
 }
 
 inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
+
+/// @}
 
 }  // namespace sluice

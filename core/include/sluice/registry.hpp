@@ -200,7 +200,7 @@ class Registry {
 
   /// Returns the counts of all processes. For the parent and for processes that have entered, on any thread. Takes no
   /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, up to 200 times with
-  /// pauses of half a millisecond. Costs two system calls a live process and a look at each of its worker slots.
+  /// pauses of half a millisecond. Costs three system calls a live process and a look at each of its worker slots.
   /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended during each of the tries,
   /// or
   ///         if a process records in a region that was created after the caller was forked. Try again at the next

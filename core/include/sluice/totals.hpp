@@ -1,4 +1,4 @@
-// Lifetime totals of a process, from its start on, whether or not anybody reads windows.
+// Lifetime totals of a process, from its start on, independent of whether windows are read.
 #pragma once
 
 #include <cstddef>
@@ -9,27 +9,32 @@
 
 namespace sluice {
 
-/// One worker thread's place that has been used at least once.
+/// \addtogroup read
+/// @{
+
+/// Totals of one worker slot that has been used at least once.
 struct ThreadTotals {
-  std::size_t thread_id = 0;  ///< From 1.
-  std::uint64_t request_count = 0;
+  std::size_t thread_id = 0;        ///< Number of the slot, from 1.
+  std::uint64_t request_count = 0;  ///< Number of requests that it completed.
 };
 
-/// request_count is the sum of threads[i].request_count. No count in here ever goes down from one
+/// Totals of one process. `request_count` is the sum of `threads[i].request_count`. No count ever goes down from one
 /// reading to the next.
 struct ProcessTotals {
-  double restart_time = 0.0;  ///< Seconds since the Unix epoch.
-  double current_time = 0.0;  ///< Seconds since the Unix epoch.
-  std::uint64_t request_count = 0;
-  std::uint64_t request_busy_ns = 0;  ///< Time that threads spent inside requests, those in flight included.
-  std::size_t active_requests = 0;
-  std::vector<ThreadTotals> threads;  ///< Ascending by thread_id.
-  Resources resources;
+  double restart_time = 0.0;          ///< Creation of the recorder, in seconds since the Unix epoch.
+  double current_time = 0.0;          ///< Time of the reading, in seconds since the Unix epoch.
+  std::uint64_t request_count = 0;    ///< Number of completed requests.
+  std::uint64_t request_busy_ns = 0;  ///< Time that threads spent in requests, those in flight included.
+  std::size_t active_requests = 0;    ///< Number of requests in flight.
+  std::vector<ThreadTotals> threads;  ///< Totals by worker slot, ascending by `thread_id`.
+  Resources resources;                ///< Resources of the process.
 
-  /// current_time - restart_time; 0.0 if the wall clock was set back behind the start.
+  /// Returns current_time - restart_time, or 0.0 if the wall clock was set back behind the start.
   [[nodiscard]] double running_seconds() const noexcept {
     return current_time > restart_time ? current_time - restart_time : 0.0;
   }
 };
+
+/// @}
 
 }  // namespace sluice

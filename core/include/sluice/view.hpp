@@ -1,5 +1,5 @@
-// Views of a histogram: coarser layouts whose bounds are some of BucketLayout's, so that each entry is a sum of whole
-// buckets and every count is exact.
+// Views of a histogram: coarser layouts whose bounds are some of those of BucketLayout, so that each entry is a sum of
+// whole buckets and every count is exact.
 #pragma once
 
 #include <algorithm>
@@ -12,26 +12,29 @@
 
 namespace sluice {
 
-/// A plain value; refers to a table that lives as long as the program.
+/// \addtogroup read
+/// @{
+
+/// A coarser layout of buckets, with entries instead of buckets. A plain value that refers to a constant table.
 class View {
  public:
-  /// `firsts`: the first bucket of each entry.
+  /// Makes a view from the first bucket of each entry, ascending from 0. The table must outlive the view.
   constexpr explicit View(std::span<const std::uint8_t> firsts) noexcept : firsts_(firsts) {}
 
-  /// Entries; one more than there are bounds.
+  /// Returns the number of entries, which is one more than the number of bounds.
   [[nodiscard]] constexpr std::size_t size() const noexcept { return firsts_.size(); }
 
-  /// The first bucket of an entry; of the one after the last, the number of buckets.
+  /// Returns the first bucket of an entry, or the number of buckets for an entry behind the last.
   [[nodiscard]] constexpr std::size_t first(std::size_t entry) const noexcept {
     return entry < firsts_.size() ? firsts_[entry] : BucketLayout::kBuckets;
   }
 
-  /// The smallest duration of an entry; 0 for the first.
+  /// Returns the smallest duration of an entry in microseconds; 0 for the first.
   [[nodiscard]] constexpr std::uint64_t lower_bound_us(std::size_t entry) const noexcept {
     return BucketLayout::lower_bound_us(first(entry));
   }
 
-  /// How many durations fall into an entry, which must be less than size().
+  /// Returns the number of durations in an entry, which must be less than size().
   [[nodiscard]] constexpr std::uint64_t count(const std::array<std::uint64_t, BucketLayout::kBuckets>& buckets,
                                               std::size_t entry) const noexcept {
     std::size_t bucket = firsts_[entry];
@@ -43,6 +46,8 @@ class View {
  private:
   std::span<const std::uint8_t> firsts_;
 };
+
+/// @}
 
 namespace detail {
 
@@ -81,16 +86,21 @@ inline constexpr auto kAllFirsts = first_buckets(bounds::kAll);
 
 namespace views {
 
-/// 65 entries: 16 octaves from 1 ms in quarters, and what is longer. What is shorter is in the first.
+/// \addtogroup read
+/// @{
+
+/// 65 entries: up to 1.25 ms, 63 quarters of octaves, and from 65536 ms on.
 inline constexpr View kQuarterOctaves(detail::kQuarterOctaveFirsts);
-/// 25 entries: octaves from 1/128 ms to 65536 ms, and what is shorter and longer.
+/// 25 entries: octaves from 1/128 ms to 65536 ms, and one at either end.
 inline constexpr View kOctaves(detail::kOctaveFirsts);
-/// 15 entries: the bounds that OpenTelemetry advises for the duration of requests to a server.
+/// 15 entries: the bounds that OpenTelemetry advises for http.server.request.duration.
 inline constexpr View kOtelHttpBounds(detail::kOtelHttpFirsts);
-/// Every bucket of the layout.
+/// 87 entries: every bucket.
 inline constexpr View kAll(detail::kAllFirsts);
 
 static_assert(kQuarterOctaves.size() == 65 && kAll.size() == BucketLayout::kBuckets);
+
+/// @}
 
 }  // namespace views
 

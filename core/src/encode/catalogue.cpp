@@ -85,7 +85,7 @@ const View& view_of(Resolution resolution) noexcept {
   }
 }
 
-/// What is written for a bound of the layout. The conventions' are inclusive, as those of the formats are.
+/// Returns the bound to write for a bound of the layout. Those of kOtelHttpBounds are inclusive, as in the formats.
 std::uint64_t written_bound_us(std::uint64_t bound_us, Bounds how) noexcept {
   const auto& inclusive = bounds::kOtelHttpBounds;
   return how == Bounds::kExact || std::binary_search(inclusive.begin(), inclusive.end(), bound_us) ? bound_us - 1
@@ -106,7 +106,7 @@ Buckets merged(const PhaseWindow& phase, const Histograms& how, Resolution by_fo
   for (std::size_t entry = 0; entry + 1 < view.size(); ++entry) {
     const std::uint64_t count = view.count(phase.buckets, entry);
     const std::uint64_t upper_us = written_bound_us(view.lower_bound_us(entry + 1), how.bounds);
-    // Rounded, 5 ms and 10 ms are the names of two bounds each. The later has counted whatever took just as long.
+    // If rounded, 5 ms and 10 ms are the names of two bounds each. The later bound includes durations of exactly that.
     if (buckets.size != 0 && buckets.upper_us[buckets.size - 1] == upper_us) {
       buckets.counts[buckets.size - 1] += count;
       continue;
@@ -139,7 +139,7 @@ void visit(const Source& source, PhaseSet phases, Visitor& visitor) {
                                 ? Interval{source.totals->restart_time, source.totals->current_time}
                                 : Interval{source.window->start_time, source.window->stop_time};
   single(visitor, kActive, interval, {active});
-  // A sum since the process began: not of a window. So it has no beginning that would be known here.
+  // A sum since the process began, whose time is not known here.
   single(visitor, kProcessCpu, {0.0, interval.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
   single(visitor, kMemory, interval, {used.memory_rss});
 }
@@ -151,7 +151,7 @@ double stop_time(const Source& source) noexcept {
 
 std::uint64_t epoch_ns(double seconds) noexcept {
   if (!(seconds > 0.0)) return 0;
-  // Whole seconds apart, so that the product does not lose what the sum of both has.
+  // Whole seconds are converted separately, because the product with 1e9 would lose digits.
   const double whole = std::floor(seconds);
   return static_cast<std::uint64_t>(whole) * kNsPerSecond +
          static_cast<std::uint64_t>(std::llround((seconds - whole) * 1e9));

@@ -1,5 +1,5 @@
-// The metrics that a window and the lifetime totals make, named once for all formats. visit() calls a format with each
-// family in order, and each family's points together.
+// The metrics of a window and of lifetime totals, defined once for all formats. visit() calls a format with each family
+// in order, and with the points of each family together.
 #pragma once
 
 #include <array>
@@ -18,17 +18,18 @@ namespace sluice::encode {
 
 enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
 
+/// A metric family.
 struct Family {
-  std::string_view name;  ///< Parts are separated by dots.
+  std::string_view name;  ///< Name, with dots between its parts.
   Kind kind;
-  std::string_view unit;       ///< As Prometheus has it: `seconds`, `bytes`; empty: a number of things.
-  std::string_view otlp_unit;  ///< In UCUM.
+  std::string_view unit;       ///< Unit in Prometheus: `seconds`, `bytes`; empty for counts.
+  std::string_view otlp_unit;  ///< Unit in UCUM.
   std::string_view help;
   std::string_view prometheus = {};  ///< A name of its own, without a prefix.
   std::string_view otlp = {};        ///< A name of its own, without a prefix.
 };
 
-/// amount / 10^decimals.
+/// The number value / 10^decimals.
 struct Amount {
   std::uint64_t value;
   unsigned decimals = 0;
@@ -36,20 +37,20 @@ struct Amount {
   [[nodiscard]] double as_double() const noexcept;
 };
 
-/// What tells the points of a family apart; no name: there is one point.
+/// The label that tells the points of a family apart. Without a name there is one point.
 struct Key {
   std::string_view name = {};
   std::string_view value = {};
-  Label of = {};  ///< Whose the point is, where a family has those of several; no name: it has not.
+  Label of = {};  ///< Owner of the point, if a family has points of several owners.
 };
 
-/// Since when a family counts, and when it was read: seconds since the Unix epoch.
+/// The time that a family covers, in seconds since the Unix epoch. A start of 0 is unknown.
 struct Interval {
   double start;
   double stop;
 };
 
-/// A histogram over the bounds that were asked for. The last of `counts` has no bound.
+/// A histogram over chosen bounds. The last of `counts` has no bound.
 struct Buckets {
   static constexpr std::size_t kMost = BucketLayout::kBuckets;
 
@@ -74,16 +75,17 @@ struct Buckets {
 /// Puts the bound of a bucket in seconds, `+Inf` for null.
 void put_bound(Sink& sink, const std::uint64_t* upper_us) noexcept;
 
-/// `by_format`: what Resolution::kByFormat is here.
+/// Merges the buckets of a phase. `by_format` is the meaning of Resolution::kByFormat in the format.
 [[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how,
                              Resolution by_format = Resolution::kQuarterOctaves) noexcept;
 
-/// Of the waits of requests only single ones have extremes, which are not those of the histogram.
+/// Returns false for waits, whose extremes are those of single waits and not of the histogram.
 [[nodiscard]] constexpr bool has_extremes(Phase phase) noexcept { return phase != Phase::kGilWait; }
 
-/// `request_time` without what all phases have in common.
+/// Returns the name of a phase without its suffix `_time`.
 [[nodiscard]] std::string_view short_name(Phase phase) noexcept;
 
+/// A writer of one format.
 class Visitor {
  public:
   virtual void begin(const Family& family, const Interval& interval) = 0;
@@ -95,28 +97,29 @@ class Visitor {
   ~Visitor() = default;
 };
 
+/// Calls the visitor with each family of the source in order.
 void visit(const Source& source, PhaseSet phases, Visitor& visitor);
 
-/// When the source was read.
+/// Returns the time at which the source was read, in seconds since the Unix epoch.
 [[nodiscard]] double stop_time(const Source& source) noexcept;
 
-/// Nanoseconds since the Unix epoch. 0 for what is before it.
+/// Returns nanoseconds since the Unix epoch; 0 for earlier times.
 [[nodiscard]] std::uint64_t epoch_ns(double seconds) noexcept;
 
-/// What a character of a label's name becomes; names of Prometheus have the narrowest rule.
+/// Returns the replacement of a character in the name of a label, by the rules of Prometheus, which are the narrowest.
 [[nodiscard]] constexpr char name_character(char byte, bool first) noexcept {
   const bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_';
   return letter || (!first && byte >= '0' && byte <= '9') ? byte : '_';
 }
 
-/// A name with everything but letters, digits and underscores replaced.
+/// Puts a name. Replaces all characters except letters, digits and underscores.
 void put_name(Sink& sink, std::string_view name, bool first = true) noexcept;
 
-/// Whether put_name() writes the same for both names.
+/// Returns true if put_name() writes the same for both names.
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
 
-/// Whether the label at `i` is to be written: it has a name, none of the encoder's, that did not come before.
-/// `same(a, b)` says whether the format writes two names alike.
+/// Returns true if the label at `i` is to be written: it has a name that the encoder does not use and that did not come
+/// before. `same(a, b)` returns true if the format writes two names alike.
 template <class Same>
 [[nodiscard]] bool written(const Labels& labels, std::size_t i, Same&& same) noexcept {
   const std::string_view name = labels[i].name;

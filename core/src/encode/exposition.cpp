@@ -19,7 +19,7 @@ std::string_view escape(char byte) noexcept {
     case '\n':
       return "\\n";
     case '\r':
-      return " ";  // neither format has a word for it, and some readers take it for the end of a line
+      return " ";  // neither format can escape it, and some readers take it for the end of a line
     default:
       return {};
   }
@@ -32,7 +32,7 @@ class Exposition final : public Visitor {
   void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
     interval_ = interval;
-    const bool on_family = !open_metrics();  // the older format names a counter's family like its sample
+    const bool on_family = !open_metrics();  // in the older format the family of a counter has the name of its sample
     comment("# TYPE ", on_family);
     sink_.put(family.kind == Kind::kCounter ? "counter\n" : family.kind == Kind::kGauge ? "gauge\n" : "histogram\n");
     if (open_metrics() && !family.unit.empty()) {

@@ -1,5 +1,5 @@
-// The families that exporters write, each named once. Those of a window and of lifetime totals, and those of the
-// process groups of a server.
+// The families that encoders write: those of a window and of lifetime totals, and those of the process groups of a
+// server.
 #pragma once
 
 #include <array>
@@ -35,7 +35,7 @@ inline constexpr Family kMemory = {
     "process.memory",          Kind::kGauge,          "bytes", "By", "Resident memory of the process.",
     "process_resident_memory", "process.memory.usage"};
 
-// Of process groups alone.
+// Families of process groups alone.
 inline constexpr Family kCompletedBusy = {"busy", Kind::kCounter, "seconds", "s",
                                           "Time that worker threads spent in completed requests."};
 inline constexpr Family kLongest = {"longest_request", Kind::kGauge, "seconds", "s",

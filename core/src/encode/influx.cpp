@@ -9,7 +9,8 @@
 namespace sluice::encode {
 namespace {
 
-/// In names and values of tags and in names of fields. A backslash cannot be escaped, and hides what follows it.
+/// Returns the replacement of a character in names and values of tags and in names of fields. A backslash cannot be
+/// escaped, and would escape the character after it.
 std::string_view escape(char byte) noexcept {
   switch (byte) {
     case ',':
@@ -31,10 +32,10 @@ std::string_view escape(char byte) noexcept {
 
 bool same_tag(std::string_view a, std::string_view b) noexcept { return same_escaped(a, b, escape); }
 
-/// In the name of a measurement, where an equals sign stands for itself.
+/// Returns the replacement of a character in the name of a measurement, where an equals sign needs none.
 std::string_view escape_measurement(char byte) noexcept {
   if (byte == '=') return {};
-  if (byte == '#') return "_";  // at the beginning of a line it makes a comment of it
+  if (byte == '#') return "_";  // a line that begins with it is a comment
   return escape(byte);
 }
 
@@ -43,7 +44,7 @@ class Influx final : public Visitor {
   Influx(const InfluxOptions& options, std::uint64_t time_ns, Sink& sink)
       : options_(options), time_ns_(time_ns), sink_(sink) {}
 
-  /// Numbers without a key are fields of the line that is under way; the others make lines of their own.
+  /// Numbers without a key become fields of the open line, others begin lines of their own.
   void begin(const Family& family, const Interval&) override { family_ = &family; }
 
   void point(const Key& key, const Amount& amount) override {
@@ -112,7 +113,8 @@ class Influx final : public Visitor {
     open_ = first_field_ = true;
   }
 
-  /// Sorted by name, as the database likes them best, in as many passes as there are tags.
+  /// Writes the tags sorted by name, which the database reads fastest. Takes as many passes as there are tags, because
+  /// nothing may be allocated.
   void put_tags(const Key& own) {
     std::string_view before;
     bool own_written = own.name.empty();
@@ -160,7 +162,7 @@ class Influx final : public Visitor {
   Sink& sink_;
   const Family* family_ = nullptr;
   bool open_ = false;
-  bool counting_ = false;  ///< The open line is one of counts.
+  bool counting_ = false;  ///< True if the open line is that of counts.
   bool first_field_ = false;
 };
 

@@ -1,4 +1,4 @@
-// The Accept header of RFC 9110, as far as it decides between two formats.
+// Parses the Accept header (RFC 9110, 12.5.1) to choose one of two formats.
 #include <algorithm>
 #include <cstddef>
 
@@ -15,7 +15,8 @@ std::string_view trimmed(std::string_view text) noexcept {
   return text.substr(from, text.find_last_not_of(kSpace) - from + 1);
 }
 
-/// What comes before the separator, trimmed; takes both off. A separator within quotes is none.
+/// Removes the text up to the separator, and the separator, from `rest`. Returns the text, trimmed. Ignores separators
+/// within quotes.
 std::string_view next(std::string_view& rest, char separator) noexcept {
   std::size_t end = 0;
   for (bool quoted = false; end < rest.size() && (quoted || rest[end] != separator); ++end) {
@@ -35,21 +36,22 @@ bool same(std::string_view a, std::string_view lower) noexcept {
                     [](char x, char y) { return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y; });
 }
 
-/// In thousandths; what is no weight is the full one.
+/// Returns a weight in thousandths; 1000 if the text is not a weight.
 int weight(std::string_view text) noexcept {
   int thousandths = 0;
   int digit = 1000;
   if (text.empty() || (text[0] != '0' && text[0] != '1')) return 1000;
   thousandths = (text[0] - '0') * 1000;
   if (text.size() > 1 && text[1] != '.') return 1000;
-  for (const char each : text.substr(std::min<std::size_t>(2, text.size()))) {
-    if (each < '0' || each > '9') return 1000;
+  for (const char decimal : text.substr(std::min<std::size_t>(2, text.size()))) {
+    if (decimal < '0' || decimal > '9') return 1000;
     digit /= 10;
-    thousandths += (each - '0') * digit;
+    thousandths += (decimal - '0') * digit;
   }
   return std::min(thousandths, 1000);
 }
 
+/// A media range of the header.
 struct Range {
   std::string_view type;
   int weight = 1000;
@@ -74,8 +76,8 @@ Range parsed(std::string_view item) noexcept {
 
 Format negotiate(std::string_view accept) noexcept {
   int open_metrics = 0;
-  int text = 0;  // of the most specific range that speaks of it
-  int specific = 0;
+  int text = 0;      // weight of the most specific range that includes text/plain
+  int specific = 0;  // how specific that range is, 1 to 3
   while (!accept.empty()) {
     const Range range = parsed(next(accept, ','));
     if (same(range.type, "application/openmetrics-text") && range.version_known) {

@@ -1,4 +1,4 @@
-// What both encodings of OTLP say of a family.
+// The parts that both encodings of OTLP have in common.
 #pragma once
 
 #include "encode/catalogue.hpp"
@@ -8,27 +8,28 @@ namespace sluice::encode {
 
 inline constexpr std::string_view kScope = "sluice";
 
-/// Attributes are written as they are, but for what is no UTF-8.
+/// Returns true if both names are written alike. Attributes are written as they are, except for bytes that are not
+/// UTF-8.
 inline bool same_attribute(std::string_view a, std::string_view b) noexcept {
   return same_escaped(a, b, [](char) { return std::string_view(); });
 }
 
-/// A gauge of the catalogue is what OpenTelemetry calls an UpDownCounter, if it is a sum of things that come and go.
+/// Returns true for counters. A gauge of the catalogue is an UpDownCounter of OpenTelemetry.
 constexpr bool monotonic(const Family& family) noexcept { return family.kind == Kind::kCounter; }
 
-/// What a process has used since it began is in no window, and what comes and goes is not either.
+/// Returns the temporality of a family. Gauges, and what a process has used since it began, are cumulative in any case.
 constexpr Temporality temporality_of(const Family& family, const Key& key, const OtlpOptions& options) noexcept {
   const bool of_window = family.kind != Kind::kGauge && family.otlp.empty() && key.name != "thread";
   return of_window ? options.temporality : Temporality::kCumulative;
 }
 
-/// Without a window the counts are of a whole life.
+/// Returns the options with the temporality that the source has: without a window the counts are lifetime totals.
 [[nodiscard]] inline OtlpOptions effective(const Source& source, OtlpOptions options) noexcept {
   if (source.window == nullptr) options.temporality = Temporality::kCumulative;
   return options;
 }
 
-/// The duration of requests has the bounds that the conventions advise for it.
+/// Merges buckets. By default the duration of requests has the bounds that OpenTelemetry advises.
 [[nodiscard]] inline Buckets merged_for_otlp(Phase phase, const PhaseWindow& window,
                                              const OtlpOptions& options) noexcept {
   return merged(window, options.histograms,

@@ -1,5 +1,5 @@
-// The wire format of protobuf, as far as OTLP's metrics need it. The length of a message is written before its content
-// is known: it takes four bytes in any case, which a varint may, and is put in afterwards.
+// The part of protobuf's wire format that OTLP metrics need. The length of a message precedes its content, so four
+// bytes are reserved for it and filled in afterwards; a varint may have leading zeros.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -30,6 +30,7 @@ constexpr unsigned kStringValue = 1;      // AnyValue
 
 enum Wire : unsigned { kVarint = 0, kFixed64 = 1, kBytes = 2 };
 
+/// Writes fields of messages.
 class Writer {
  public:
   explicit Writer(Sink& sink) : sink_(sink) {}
@@ -50,7 +51,7 @@ class Writer {
     for (unsigned i = 0; i < 8; ++i) sink_.put(static_cast<char>(value >> (8 * i) & 0xFFU));
   }
 
-  /// Begins a message, a text or packed numbers, which close() ends.
+  /// Begins a message, a text or packed numbers. Returns the position for close().
   std::size_t open(unsigned number) {
     tag(number, kBytes);
     const std::size_t at = sink_.size();

@@ -5,7 +5,7 @@
 namespace sluice::encode {
 namespace {
 
-/// No beginning: the counts of a group go on through restarts.
+/// An interval without a beginning, because the counts of a group go on through restarts.
 constexpr Interval kWholeLife{0.0, 0.0};
 
 PhaseWindow window_of(const PhaseCounts& counts) noexcept {
@@ -43,6 +43,7 @@ void state(const GroupReading& reading, const Label& of, Visitor& to) {
   to.point({{}, {}, of}, {reading.*Member, kDecimals});
 }
 
+/// A family and the function that visits its points.
 struct Entry {
   const Family& family;
   void (*points)(const GroupReading&, const Label&, Visitor&);

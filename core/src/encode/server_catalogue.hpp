@@ -1,4 +1,4 @@
-// The metrics of process groups, for every format that tells of them.
+// The metrics of process groups, for all formats.
 #pragma once
 
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace sluice::encode {
 
-/// Calls the visitor with each family in order, and each family's points of all readings together; `named`: each with
-/// its process group.
+/// Calls the visitor with each family in order, and with the points of all readings for each family. If `named`, each
+/// point has its process group.
 void visit(std::span<const GroupReading> readings, bool named, Visitor& visitor);
 
 }  // namespace sluice::encode

@@ -9,7 +9,7 @@ namespace {
 constexpr std::array<char, 16> kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-/// The length of a well-formed character at the beginning (Unicode, table 3-7), or 0.
+/// Returns the length of the well-formed character at the beginning (Unicode, table 3-7), or 0.
 std::size_t well_formed(std::string_view text) noexcept {
   const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
   const auto follows = [&](std::size_t i) { return (at(i) & 0xC0U) == 0x80U; };

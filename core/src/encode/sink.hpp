@@ -1,5 +1,5 @@
-// The caller's buffer, and the ways in which numbers and text get there. Writing goes on past its end without storing
-// anything, so that the length of the whole is known.
+// The caller's buffer, and functions that write numbers and text into it. Writing continues past its end without
+// storing anything, so that the length of the whole output is known.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 
 namespace sluice::encode {
 
+/// Writes to a buffer of fixed size.
 class Sink {
  public:
   explicit Sink(std::span<char> out) noexcept : out_(out) {}
@@ -25,7 +26,7 @@ class Sink {
     if (!text.empty() && size_ + text.size() <= out_.size()) std::memcpy(out_.data() + size_, text.data(), text.size());
     size_ += text.size();
   }
-  /// Overwrites a byte that was put before.
+  /// Overwrites a byte that was written before.
   void patch(std::size_t at, char byte) noexcept {
     if (at < out_.size()) out_[at] = byte;
   }
@@ -41,23 +42,25 @@ class Sink {
   std::size_t size_ = 0;
 };
 
+/// Puts an integer.
 void put_integer(Sink& sink, std::uint64_t value) noexcept;
 
-/// value / 10^decimals, exactly, without zeros at the end. `point`: with a digit after a point in any case.
+/// Puts value / 10^decimals exactly, without trailing zeros. If `point`, there is at least one digit after the point.
 void put_decimal(Sink& sink, std::uint64_t value, unsigned decimals, bool point = false) noexcept;
 
-/// The shortest text that is read as this number, never with an exponent.
+/// Puts the shortest text that parses as this number, without an exponent.
 void put_double(Sink& sink, double value) noexcept;
 
-/// Calls `each(std::string_view)` for every character of UTF-8; U+FFFD stands for what is none.
+/// Removes and returns the first UTF-8 character of `rest`, or U+FFFD and one byte if there is none.
 std::string_view next_character(std::string_view& rest) noexcept;
 
+/// Calls `each(std::string_view)` for every character of a text.
 template <class Each>
 void for_each_character(std::string_view text, Each&& each) {
   while (!text.empty()) each(next_character(text));
 }
 
-/// Puts a text with `replace(character)` in place of each single-byte character for which that is not empty.
+/// Puts a text. Replaces each single-byte character by `replace(character)`, unless that is empty.
 template <class Replace>
 void put_escaped(Sink& sink, std::string_view text, Replace&& replace) {
   for_each_character(text, [&](std::string_view character) {
@@ -66,7 +69,7 @@ void put_escaped(Sink& sink, std::string_view text, Replace&& replace) {
   });
 }
 
-/// True if put_escaped() writes the same for both texts.
+/// Returns true if put_escaped() writes the same for both texts.
 template <class Replace>
 [[nodiscard]] bool same_escaped(std::string_view a, std::string_view b, Replace&& replace) noexcept {
   const auto next = [&](std::string_view& rest) {
@@ -80,7 +83,7 @@ template <class Replace>
   return a.empty() && b.empty();
 }
 
-/// A string of JSON, its quotes included.
+/// Puts a JSON string with its quotes.
 void put_json_text(Sink& sink, std::string_view text) noexcept;
 
 }  // namespace sluice::encode

@@ -11,7 +11,7 @@
 namespace sluice::encode {
 namespace {
 
-/// In tags and names: what separates their parts, and what is no printable ASCII in a name, becomes an underscore.
+/// Returns the replacement of a character in tags and names: an underscore for separators and control characters.
 std::string_view escape(char byte) noexcept {
   const bool separates = byte == ',' || byte == '|' || byte == '#' || byte == ':' || byte == ';' || byte == '@';
   return separates || static_cast<unsigned char>(byte) < ' ' ? "_" : std::string_view();
@@ -19,7 +19,7 @@ std::string_view escape(char byte) noexcept {
 
 bool same_tag(std::string_view a, std::string_view b) noexcept { return same_escaped(a, b, escape); }
 
-/// The values that stand for a phase's requests, each with how many it stands for.
+/// The values that represent the requests of a phase, each with the number of requests that it represents.
 struct Samples {
   static constexpr std::size_t kMost = BucketLayout::kBuckets + 2;
 
@@ -47,7 +47,7 @@ Samples samples_of(Phase phase, const PhaseWindow& window) noexcept {
     most = window.largest_us;
     for (const std::uint64_t us : {least, most}) {
       std::uint64_t& in_bucket = left[BucketLayout::bucket_of(us)];
-      if (in_bucket == 0) continue;  // there was one request only
+      if (in_bucket == 0) continue;  // there was only one request
       samples.add(us, 1);
       --in_bucket;
     }
@@ -72,11 +72,12 @@ class Statsd final : public Visitor {
   void begin(const Family& family, const Interval&) override { family_ = &family; }
 
   void point(const Key& key, const Amount& amount) override {
-    if (key.name == "thread" || family_->otlp == "process.cpu.time") return;  // these are sums of a whole life
+    if (key.name == "thread" || family_->otlp == "process.cpu.time")
+      return;  // lifetime totals are not counts of a window
     if (family_->kind == Kind::kCounter && amount.value == 0) return;
     line(key, [&] {
       sink_.put(':');
-      // Durations in milliseconds, as those of timers.
+      // Durations are in milliseconds, as those of timers are.
       put_decimal(sink_, amount.value, amount.decimals >= 3 ? amount.decimals - 3 : 0);
       sink_.put(family_->kind == Kind::kGauge ? "|g" : "|c");
     });
@@ -105,7 +106,8 @@ class Statsd final : public Visitor {
   [[nodiscard]] const StatsdSent& sent() const { return sent_; }
 
  private:
-  /// A line of samples of one rate, from the one at `from` on; DogStatsD takes several. Gives the one to go on with.
+  /// Writes a line of samples of one rate, from the sample at `from` on. DogStatsD accepts several samples a line.
+  /// Returns the sample with which the next line begins.
   std::size_t sample_line(const Key& key, const Samples& samples, std::size_t from, unsigned bit) {
     const auto has = [&](std::size_t i) { return (samples.values[i].count >> bit & 1U) != 0; };
     while (from < samples.size && !has(from)) ++from;
@@ -129,7 +131,7 @@ class Statsd final : public Visitor {
     return to;
   }
 
-  /// Writes a line; again at the beginning of the next packet if it does not fit in this.
+  /// Writes a line, or begins the next packet with it if the open packet has no room.
   template <class Rest>
   void line(const Key& key, Rest&& rest) {
     write_line(key, rest);
@@ -183,7 +185,7 @@ class Statsd final : public Visitor {
   Sink sink_;
   absl::FunctionRef<void(std::string_view)> send_;
   const Family* family_ = nullptr;
-  std::size_t packet_size_ = 0;  ///< Up to the end of the last whole line.
+  std::size_t packet_size_ = 0;  ///< Size up to the end of the last whole line.
   StatsdSent sent_;
 };
 

@@ -9,16 +9,17 @@
 
 namespace sluice::os {
 
-/// The handlers and the list that they go through. A fork holds the mutex, so that the child finds the list whole.
+/// The handlers of pthread_atfork() and the list of ranges. A fork holds the mutex, so that the child finds the list
+/// whole.
 struct ForkHandlers {
   static void prepare() noexcept { mutex.lock(); }
   static void parent() noexcept { mutex.unlock(); }
 
   static void child() noexcept {
-    for (const ForkWipe* each = first; each != nullptr; each = each->next_) {
+    for (const ForkWipe* range = first; range != nullptr; range = range->next_) {
       constexpr int kPrivateZeros = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-      if (::mmap(each->data_, each->size_, PROT_READ | PROT_WRITE, kPrivateZeros, -1, 0) != MAP_FAILED) continue;
-      if (::mprotect(each->data_, each->size_, PROT_NONE) != 0) ::_exit(1);
+      if (::mmap(range->data_, range->size_, PROT_READ | PROT_WRITE, kPrivateZeros, -1, 0) != MAP_FAILED) continue;
+      if (::mprotect(range->data_, range->size_, PROT_NONE) != 0) ::_exit(1);
     }
     mutex.unlock();
   }

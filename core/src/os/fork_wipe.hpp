@@ -1,21 +1,21 @@
-// Memory shared with other processes that a forked child must not share: at the child's start private zeroed memory
-// takes its place, at the same addresses. The kernel does this by itself for private memory only (MADV_WIPEONFORK).
+// Memory shared with other processes that a forked child must not share: at the child's start it is replaced by private
+// zeroed memory at the same addresses. The kernel does this by itself for private memory only (MADV_WIPEONFORK).
 #pragma once
 
 #include <cstddef>
 
 namespace sluice::os {
 
-/// As long as it lives, each fork() of this process gives the child zeros of its own in this range. Whole pages.
+/// While the object exists, each fork() of this process gives the child private zeros in a range of whole pages.
 ///
-/// Done by a handler of pthread_atfork(), which goes with the shared object that registered it. A child that fork() did
-/// not make is not covered: that of vfork() or posix_spawn() may only execute another program, and one of the bare
-/// system call must not record. Where there is no memory for the child's own pages it can reach none instead: it may
-/// still execute a program, and dies when it records. Where even that is refused it ends at once, before it can write
-/// what is its parent's.
+/// A handler of pthread_atfork() does this; it is removed with the shared object that registered it. Children that
+/// fork() did not make are not covered: a child of vfork() or posix_spawn() may only execute another program, and a
+/// child of the bare system call must not record. If the kernel has no memory for the child's pages, the range becomes
+/// inaccessible: the child may still execute a program, and is killed when it records. If the kernel refuses that too,
+/// the child exits at once, before it can write memory of its parent.
 class ForkWipe {
  public:
-  /// Throws std::bad_alloc if the handler cannot be registered.
+  /// Adds a range. Throws std::bad_alloc if the handler cannot be registered.
   ForkWipe(void* data, std::size_t size);
   ForkWipe(const ForkWipe&) = delete;
   ForkWipe& operator=(const ForkWipe&) = delete;

@@ -1,5 +1,5 @@
-// Zeroed memory that a process records in and that a forked child finds zeroed again: of its own, or given by whoever
-// shares it with other processes.
+// Zeroed memory that a process records in and that a forked child finds zeroed again. The memory is the process's own,
+// or given by a caller that shares it with other processes.
 #pragma once
 
 #include <sys/types.h>
@@ -12,12 +12,12 @@
 
 namespace sluice::os {
 
-/// Pages are committed when they are first written.
+/// A range of zeroed memory. Pages are committed when they are first written.
 class Mapping {
  public:
-  /// Of its own, or the first `bytes` of what is given: zeroed whole pages that outlive it. Throws std::bad_alloc, and
-  /// std::invalid_argument for memory that is too small or not of whole pages.
-  explicit Mapping(std::size_t bytes, std::span<std::byte> given = {});
+  /// Maps so many bytes, or uses `memory`, which consists of zeroed whole pages that outlive the object. Throws
+  /// std::bad_alloc, and std::invalid_argument if `memory` is too small or not of whole pages.
+  explicit Mapping(std::size_t bytes, std::span<std::byte> memory = {});
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
@@ -25,10 +25,10 @@ class Mapping {
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  /// True in a child that was forked with the parent's bytes because the kernel could not wipe them.
+  /// Returns true in a forked child that has the parent's bytes, because the kernel could not wipe them.
   [[nodiscard]] bool inherited() const noexcept;
 
-  /// Takes inherited memory over and zeroes it. For one thread, before any other uses it.
+  /// Zeroes inherited memory and makes it the child's. For one thread, before any other uses the memory.
   void adopt() noexcept;
 
  private:
@@ -36,16 +36,16 @@ class Mapping {
   void* data_;
   bool wiped_on_fork_ = false;
   pid_t owner_;
-  std::optional<ForkWipe> given_;  ///< None: the mapping is its own.
+  std::optional<ForkWipe> given_;  ///< Set if the memory was given.
 };
 
-/// Rounded up to whole pages.
+/// Returns the size rounded up to whole pages.
 [[nodiscard]] std::size_t whole_pages(std::size_t bytes) noexcept;
 
-/// Gives the processor to another thread.
+/// Yields the processor to another thread.
 void yield() noexcept;
 
-/// Sleeps for less than a second, and a little longer than asked; less if a signal comes.
+/// Sleeps for `ns`, which is less than a second. Returns early if a signal is handled.
 void nap(long ns) noexcept;
 
 }  // namespace sluice::os

@@ -17,22 +17,22 @@
 namespace sluice::os {
 namespace {
 
-/// Fields of /proc/PID/stat, from 1, as proc(5) counts them.
+/// Numbers of fields of /proc/PID/stat, from 1 as in proc(5).
 constexpr int kStateField = 3;
 constexpr int kUserField = 14;
 constexpr int kWaitedSystemField = 17;
 constexpr int kThreadsField = 20;
 constexpr int kResidentField = 24;
 
-/// The file's text; empty if it cannot be read.
+/// Returns the text of /proc/PID/stat, or nothing if it cannot be read.
 std::string_view read_stat(pid_t pid, std::array<char, 1024>& text) noexcept {
   std::array<char, 32> path{};
   constexpr std::string_view kBegin = "/proc/";
   constexpr std::string_view kEnd = "/stat";
   char* to = path.data();
-  for (const char each : kBegin) *to++ = each;
+  to = std::copy(kBegin.begin(), kBegin.end(), to);
   to = std::to_chars(to, path.data() + path.size(), pid).ptr;
-  for (const char each : kEnd) *to++ = each;
+  std::copy(kEnd.begin(), kEnd.end(), to);
   const int file = ::open(path.data(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return {};
   const ssize_t length = ::read(file, text.data(), text.size());
@@ -42,7 +42,7 @@ std::string_view read_stat(pid_t pid, std::array<char, 1024>& text) noexcept {
 
 }  // namespace
 
-// What follows the name, which is in parentheses and may hold anything, begins with the field of the state.
+// The name of the process is in parentheses and may contain any bytes. The field of the state follows it.
 std::optional<ProcessUsage> usage_in(std::string_view text) noexcept {
   static const auto tick_us = kUsPerSecond / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
   static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
@@ -62,8 +62,8 @@ std::optional<ProcessUsage> usage_in(std::string_view text) noexcept {
 
 std::optional<ProcessUsage> usage_of(pid_t pid) noexcept {
   std::array<char, 1024> text;
-  const std::string_view found = read_stat(pid, text);
-  if (!found.empty()) return usage_in(found);
+  const std::string_view stat = read_stat(pid, text);
+  if (!stat.empty()) return usage_in(stat);
   if (process_exists(pid)) return ProcessUsage();
   return std::nullopt;
 }

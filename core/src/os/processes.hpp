@@ -1,4 +1,4 @@
-// Other processes: whether they live, what they use, and what those used that have ended.
+// Other processes: whether they exist, what they use, and what ended children used.
 #pragma once
 
 #include <sys/types.h>
@@ -9,24 +9,30 @@
 
 namespace sluice::os {
 
+/// What a process uses.
 struct ProcessUsage {
-  std::uint64_t cpu_us = 0;  ///< Of the process and of those of its children that it has waited for; in clock ticks.
-  std::uint64_t resident_bytes = 0;
+  /// CPU time of the process and of the children that it has waited for, in microseconds. The kernel counts it in clock
+  /// ticks, usually of 10 ms.
+  std::uint64_t cpu_us = 0;
+  std::uint64_t resident_bytes = 0;  ///< Resident memory.
 };
 
-/// From /proc; none if there is no such process. Zeros where the system shows it to its owner only, or not at all.
+/// Returns the usage of a process from /proc, or nothing if it does not exist. The usage is zero if the system does not
+/// show it to this user.
 [[nodiscard]] std::optional<ProcessUsage> usage_of(pid_t pid) noexcept;
 
-/// The same from the text of /proc/PID/stat. A process that has been waited for and is just being forgotten may still
-/// be shown, without threads and with all else 0: there is no such process any more.
+/// Parses the text of /proc/PID/stat. Returns nothing for a process without threads: it has been waited for, and the
+/// kernel is about to remove it.
 [[nodiscard]] std::optional<ProcessUsage> usage_in(std::string_view text) noexcept;
 
+/// Returns the id of this process.
 [[nodiscard]] pid_t own_pid() noexcept;
 
-/// Whether there is such a process, one that has ended and not been waited for included.
+/// Returns true if the process exists. A process that has ended and has not been waited for still does.
 [[nodiscard]] bool process_exists(pid_t pid) noexcept;
 
-/// CPU time of all children that this process has waited for, and of those that they had waited for.
+/// Returns the CPU time of all children that this process has waited for, and of those that they had waited for, in
+/// microseconds.
 [[nodiscard]] std::uint64_t ended_children_cpu_us() noexcept;
 
 }  // namespace sluice::os

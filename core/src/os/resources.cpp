@@ -14,7 +14,7 @@
 namespace sluice {
 namespace {
 
-/// The second field of statm: resident pages. 0 if it cannot be read.
+/// Returns the resident set, the second field of statm in pages; 0 if it cannot be read.
 std::uint64_t resident_bytes(int statm) noexcept {
   static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   std::array<char, 128> text;
@@ -41,7 +41,7 @@ Resources ResourceProbe::read() noexcept {
   ::getrusage(RUSAGE_SELF, &usage);  // cannot fail for these arguments
   const std::uint64_t resident = resident_bytes(statm_);
   const std::uint64_t seen = std::max(resident, static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
-  std::uint64_t peak = peak_.load(std::memory_order_relaxed);  // a maximum; orders nothing
+  std::uint64_t peak = peak_.load(std::memory_order_relaxed);  // a maximum, which orders nothing
   while (peak < seen && !peak_.compare_exchange_weak(peak, seen, std::memory_order_relaxed)) {
   }
   peak = std::max(peak, seen);

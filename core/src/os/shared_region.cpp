@@ -13,7 +13,7 @@
 namespace sluice::os {
 namespace {
 
-/// The flag of Linux 6.3 for a file that is never executable; some systems refuse a memory file without it.
+/// MFD_NOEXEC_SEAL of Linux 6.3: the file is never executable. Some systems refuse a memory file without it.
 constexpr unsigned kNoExec = 0x0008U;
 
 /// A descriptor that is closed at the end of its scope.
@@ -39,10 +39,10 @@ int make_memory_file() noexcept {
   return created >= 0 || errno != EINVAL ? created : ::memfd_create("sluice", kFlags);
 }
 
-/// Nobody can cut the file short, which would kill those who read it, or extend it.
+/// Seals the size. Otherwise a process could truncate the file, and readers would be killed by SIGBUS.
 bool seal_size(int file) noexcept { return ::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0; }
 
-/// Opens the same file once more: the access mode of a descriptor bounds what its mappings may ever become.
+/// Opens the file again for reading. A mapping of that descriptor can never become writable.
 int open_for_reading(int file) noexcept {
   constexpr std::string_view kFolder = "/proc/self/fd/";
   std::array<char, 32> path{};
@@ -56,7 +56,7 @@ void* map(int file, std::size_t bytes, int protection) noexcept {
   return data != MAP_FAILED ? data : nullptr;
 }
 
-/// The status of a system call that has just failed.
+/// Returns the status of a system call that has just failed.
 absl::Status failed(const char* call) { return absl::ErrnoToStatus(errno, call); }
 
 bool advise(std::span<std::byte> pages, int advice) noexcept {

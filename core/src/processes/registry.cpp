@@ -82,7 +82,7 @@ std::optional<Registry::SlotId> Registry::add_slot() noexcept {
   return SlotId{state_.slots_used++};
 }
 
-/// Gives a new slot a region of so many bytes.
+/// Adds a slot with a region of so many bytes.
 absl::Status Registry::allocate(const Tenant& tenant, std::uint64_t bytes) {
   if (bytes > state_.max_bytes - state_.allocated_bytes) {
     return absl::ResourceExhaustedError("the regions take all the memory that the registry may use");
@@ -166,7 +166,7 @@ void Registry::started(SlotId id, std::int32_t pid) noexcept {
   slot.pid = pid;
   slot.use = ParentState::Use::kRunning;
   RegistryTable& table = *state_.table;
-  table.groups[slot.group].starts.fetch_add(1, std::memory_order_relaxed);  // a number alone
+  table.groups[slot.group].starts.fetch_add(1, std::memory_order_relaxed);  // a count, which orders nothing
   const auto index = static_cast<std::uint32_t>(id);
   RegistrySlot& published = table.slots[index];
   published.pid.store(pid, std::memory_order_relaxed);  // this and what follows: published by [G7]
@@ -193,7 +193,7 @@ void Registry::cancel_reserved() noexcept {
 
 // Ends.
 
-/// Relies on nothing that the process may have written, but for its counts.
+/// Uses nothing that the process may have written except its counts.
 void Registry::retire(SlotId id) noexcept {
   Allocation& slot = allocation(id);
   RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(id)];
@@ -241,7 +241,7 @@ std::span<std::byte> Registry::memory_of(SlotId id) const noexcept {
   return {slot.writable, slot.writable != nullptr ? slot.bytes : 0};
 }
 
-/// A forked process inherits the regions that are reserved at that moment, of which one is its own.
+/// Unmaps all regions but `own`. A forked process has inherited those that were reserved at the moment of the fork.
 void Registry::unmap_writable_except(const Allocation* own) noexcept {
   for (Allocation& slot : used_slots()) {
     if (&slot == own) continue;

@@ -1,11 +1,11 @@
-// What processes have counted, read from their regions by another process.
+// Reads the counts of a process from its region, in another process.
 //
-// A living process goes on while it is read: detail/whole_slots.hpp reads each slot between two records, and takes one
-// whose writer leaves no time for that as it is. Each counter only grows, so that none is ever seen to go down.
+// A living process records while it is read: detail/whole_slots.hpp reads each slot between two records, or accepts it
+// as it is if the writer leaves no time for that. Each counter only grows, so none is ever seen to go down.
 //
 // A process can write anything into its region. So no counter is taken for more than a process of its age can have
-// counted, and sums stay at their largest value instead of beginning anew: wrong numbers of one process are in its
-// group's figures, and in no other.
+// counted, and sums stay at their largest value instead of wrapping around: wrong numbers of one process distort the
+// figures of its group and of no other.
 #include <algorithm>
 
 #include "processes/registry_region.hpp"
@@ -16,19 +16,19 @@ namespace {
 
 constexpr std::uint64_t kQueueNs = 60'000'000'000;
 
-/// Requests without a slot that can be in flight in one process.
+/// Greatest number of requests without a slot that one process is taken to have in flight.
 constexpr std::uint64_t kInFlightMost = 65'536;
 
-/// The most that one slot can have counted.
+/// Bounds of the counters of one slot.
 struct Bounds {
-  /// Bytes, and microseconds of phases, for each nanosecond of the process's life. A phase may have begun long before
-  /// the process did: in the server's queue.
+  /// Bytes, and microseconds of phases, per nanosecond of the age of the process. A phase may have begun long before
+  /// the process did, in the queue of the server.
   static constexpr std::uint64_t kPerNs = 64;
-  /// Threads that may share the counters of requests without a slot.
+  /// Number of threads that may share the counters of requests without a slot.
   static constexpr std::uint64_t kSharing = 16;
 
-  std::uint64_t events;  ///< At most one a nanosecond. Nanoseconds spent, too.
-  std::uint64_t amounts;
+  std::uint64_t events;   ///< Bound of numbers of events, at most one a nanosecond, and of times in nanoseconds.
+  std::uint64_t amounts;  ///< Bound of bytes, and of microseconds of phases.
 
   static constexpr std::uint64_t product(std::uint64_t a, std::uint64_t b) noexcept {
     return a > UINT64_MAX / b ? UINT64_MAX : a * b;
@@ -45,7 +45,7 @@ void add(std::uint64_t& sum, std::uint64_t counted, std::uint64_t most) noexcept
   sum = saturated_sum(sum, std::min(counted, most));
 }
 
-/// Adds a bank's counters as they are now.
+/// Adds the counters of a bank as they are now.
 template <class Counter>
 void add_sums(const detail::Bank<Counter>& bank, std::size_t phases, const Bounds& most, GroupCounts& to) noexcept {
   for (std::size_t i = 0; i < to.status_classes.size(); ++i) {
@@ -76,7 +76,7 @@ void add_slot(const Slot& slot, std::size_t phases, const Bounds& most, GroupCou
   }
 }
 
-/// Requests without a slot are added counter by counter: of one that is being added some counters may be missing.
+/// Adds requests without a slot counter by counter. Some counters of a request that is being recorded may be missing.
 void add_overflow(const detail::OverflowCounters& overflow, const Bounds& slot_most, GroupCounts& to) noexcept {
   if (overflow.lifetime_count() == 0) return;
   const Bounds most = slot_most.of_shared();
@@ -87,7 +87,7 @@ void add_overflow(const detail::OverflowCounters& overflow, const Bounds& slot_m
   }
 }
 
-/// The arrays of a region, which are only read through what this returns.
+/// Returns the arrays of a region, which callers only read.
 detail::SlotArray<detail::ProductionAtomics> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
   return slots_in(const_cast<std::byte*>(region), threads);
 }
@@ -118,7 +118,7 @@ void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_
     const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);
     if (start_ns != 0) {
       ++reading.active_requests;
-      // The oldest request is no older than its process, save for what a host says of its time in a queue.
+      // A request is no older than its process plus the time that a host says it waited in a queue.
       const std::uint64_t request_ns = now_ns > start_ns ? std::min(now_ns - start_ns, age_ns + kQueueNs) : 0;
       reading.longest_request_ns = std::max(reading.longest_request_ns, request_ns);
     }

@@ -1,4 +1,5 @@
-// Readings of a registry: one group after another, each as of one moment, as far as its processes' ends go.
+// Reads a registry, one group after another. The reading of a group is consistent with regard to the ends of its
+// processes.
 #include <algorithm>
 #include <bit>
 #include <optional>
@@ -13,20 +14,25 @@
 namespace sluice {
 namespace {
 
-/// How often a group is read before a reading is given up, and the pause before each further time: a process that has
-/// been waited for is retired by its parent within less than that.
+/// Number of times that a group is read before the reading fails, and the pause between. The parent retires a process
+/// that it has waited for within that time.
 constexpr int kTries = 200;
 constexpr long kPauseNs = 500'000;
 
 using Usage = std::optional<os::ProcessUsage>;
 using Allocation = Registry::ParentState::Allocation;
 
-enum class Found { kWhole, kEnded, kUnmapped };
+/// The outcome of reading a process or a group.
+enum class Outcome {
+  kWhole,
+  kEnded,     ///< A process has ended: read the group again.
+  kUnmapped,  ///< A process records in a region that this process does not map.
+};
 
-/// Adds a living process. `region` is what the caller maps of the slot.
-Found add_process(const Allocation& region, const RegistrySlot& slot, GroupReading& reading) noexcept {
-  const Usage usage = os::usage_of(slot.pid.load(std::memory_order_relaxed));  // seen with [G4], as what follows
-  if (!usage) return Found::kEnded;                                            // it is about to be retired
+/// Adds a living process. `region` is the mapping of the slot in this process.
+Outcome add_process(const Allocation& region, const RegistrySlot& slot, GroupReading& reading) noexcept {
+  const Usage usage = os::usage_of(slot.pid.load(std::memory_order_relaxed));  // ordered by [G4], as all that follows
+  if (!usage) return Outcome::kEnded;                                          // the parent is about to retire it
   reading.counts.process_cpu_us = saturated_sum(reading.counts.process_cpu_us, usage->cpu_us);
   reading.resident_bytes += usage->resident_bytes;
   ++reading.processes;
@@ -35,36 +41,36 @@ Found add_process(const Allocation& region, const RegistrySlot& slot, GroupReadi
   const std::uint64_t bytes = slot.bytes.load(std::memory_order_relaxed);
   if (bytes == 0) {
     ++reading.unlisted_processes;
-    return Found::kWhole;
+    return Outcome::kWhole;
   }
   if (region.readable == nullptr || region.bytes != bytes || Recorder::memory_bytes(threads) > bytes) {
-    return Found::kUnmapped;
+    return Outcome::kUnmapped;
   }
   const std::uint64_t now_ns = monotonic_ns();
   const std::uint64_t age_ns = now_ns - slot.reserved_ns.load(std::memory_order_relaxed);
   add_living(region.readable, threads, now_ns, age_ns, reading);
-  return Found::kWhole;
+  return Outcome::kWhole;
 }
 
-/// Whole if no process of the group ended meanwhile.
-Found read_group(const Registry::ParentState& state, std::uint32_t index, GroupReading& reading) {
+/// Reads a group. Returns kWhole if no process of the group ended meanwhile.
+Outcome read_group(const Registry::ParentState& state, std::uint32_t index, GroupReading& reading) {
   const RegistryTable& table = *state.view;
   const RegistryGroup& group = table.groups[index];
   reading = {.name = group.name, .mode = group.mode};
   GroupCounts::Words ended;
-  Found found = Found::kWhole;
+  Outcome outcome = Outcome::kWhole;
   const bool coherent = group.retired.read<RegistryFence>(ended, [&](GroupCounts::Words&, const auto& incarnation_of) {
     const std::uint32_t used = table.slots_used.load(std::memory_order_acquire);
-    for (std::uint32_t i = 0; i < used && found == Found::kWhole; ++i) {
+    for (std::uint32_t i = 0; i < used && outcome == Outcome::kWhole; ++i) {
       const RegistrySlot& slot = table.slots[i];
       if (incarnation_of(slot.occupancy) == 0 || slot.group.load(std::memory_order_relaxed) != index) continue;
-      found = add_process(state.slots[i], slot, reading);
+      outcome = add_process(state.slots[i], slot, reading);
     }
-    return found == Found::kWhole;
+    return outcome == Outcome::kWhole;
   });
   reading.counts.add(std::bit_cast<GroupCounts>(ended));
   reading.process_starts = group.starts.load(std::memory_order_relaxed);
-  return coherent || found == Found::kUnmapped ? found : Found::kEnded;
+  return coherent || outcome == Outcome::kUnmapped ? outcome : Outcome::kEnded;
 }
 
 }  // namespace
@@ -88,13 +94,13 @@ absl::StatusOr<ServerReading> Registry::read() const {
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();
-    Found found = read_group(state_, i, reading);
-    for (int tries = 1; found == Found::kEnded; ++tries) {
+    Outcome outcome = read_group(state_, i, reading);
+    for (int tries = 1; outcome == Outcome::kEnded; ++tries) {
       if (tries == kTries) return absl::UnavailableError("processes ended whenever their counts were read");
       os::nap(kPauseNs);
-      found = read_group(state_, i, reading);
+      outcome = read_group(state_, i, reading);
     }
-    if (found == Found::kUnmapped) {
+    if (outcome == Outcome::kUnmapped) {
       return absl::UnavailableError("a process records where only processes that were started later can read");
     }
     server.total.add(reading);

@@ -1,5 +1,5 @@
-// What lies in the memory that a registry shares: a table that the parent writes and others only read, and the region
-// of each slot, which its process writes as it likes.
+// The memory that a registry shares: a table that the parent writes and other processes only read, and the region of
+// each slot, which its process can write at will.
 #pragma once
 
 #include <atomic>
@@ -12,26 +12,29 @@
 
 namespace sluice {
 
-using RegistryAtomics = detail::StdAtomics;  // also where counters are plain: other processes write them
+// Atomic in builds for ThreadSanitizer, too, because other processes write the counters.
+using RegistryAtomics = detail::StdAtomics;
 using RegistryFence = detail::SymmetricFence;
 
+/// A process group, as readers see it.
 struct RegistryGroup {
-  char name[Registry::kNameBytes];  ///< Written before the group is counted in `groups_used`, and never again.
+  char name[Registry::kNameBytes];  ///< Written once, before `groups_used` includes the group.
   Mode mode;
   std::atomic<std::uint64_t> starts;
   detail::RetiredTotals<RegistryAtomics, GroupCounts::kWords> retired;
 };
 
-/// All but the occupancy is written before the occupancy is published.
+/// A slot, as readers see it. All other members are written before the occupancy is published.
 struct RegistrySlot {
   detail::Occupancy<RegistryAtomics> occupancy;
-  std::atomic<std::uint64_t> reserved_ns;  ///< Before the process was forked; monotonic.
+  std::atomic<std::uint64_t> reserved_ns;  ///< Monotonic time before the process was forked.
   std::atomic<std::int32_t> pid;
   std::atomic<std::uint32_t> group;
   std::atomic<std::uint32_t> threads;
-  std::atomic<std::uint64_t> bytes;  ///< Size of its region; 0: it records elsewhere.
+  std::atomic<std::uint64_t> bytes;  ///< Size of its region; 0: the process is unlisted.
 };
 
+/// The table that readers map.
 struct RegistryTable {
   std::uint64_t layout;
   std::atomic<std::uint32_t> groups_used;
@@ -40,15 +43,15 @@ struct RegistryTable {
   RegistrySlot slots[Registry::kSlots];
 };
 
-// What follows reads a region whose process may have written anything into it: each number is bounded, and no number
-// decides which memory is read or how long it takes.
+// The two functions below read a region into which its process may have written anything. Each number is bounded, and
+// no number decides which memory is read or how long reading takes.
 
-/// Adds what the region of a process that has ended holds.
-/// `age_ns` is the time since the process was forked or longer.
+/// Adds the counts in the region of a process that has ended. `age_ns` is at least the time since the process was
+/// forked.
 void add_ended(const std::byte* region, std::size_t threads, std::uint64_t age_ns, GroupCounts& counts) noexcept;
 
-/// Adds what the region of a process holds that lives and goes on counting. Each slot is read whole, unless its writer
-/// stands still inside a record: then as it is.
+/// Adds the counts in the region of a living process. Each slot is read as a whole, or as it is if its writer is
+/// stopped inside a record.
 void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_ns, std::uint64_t age_ns,
                 GroupReading& reading) noexcept;
 

@@ -32,7 +32,7 @@ def answer(name, environ, start_response):
 
 
 def asserts_run():
-    """Whether assert statements are kept."""
+    """True when assert statements are kept."""
     try:
         assert False
     except AssertionError:

@@ -9,7 +9,7 @@ returned = []
 
 
 def simple(value):
-    """What JSON can show of a payload."""
+    """The part of a payload that JSON can represent."""
     if isinstance(value, (str, int, float, type(None))):
         return value
     return type(value).__name__

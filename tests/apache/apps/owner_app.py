@@ -1,4 +1,4 @@
-"""Says who it is; keeps its thread until the test lets it go, and asks to be loaded again when the test says so."""
+"""Returns the user of its process; keeps its thread until the test lets it go, and asks to be loaded again when the test says so."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a load over several interpreters asks for."""
+"""The application for a load over several interpreters."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""What to put in the place of Python's own, and where. Read by the application and by the tests."""
+"""Replacements for objects of Python, and their places. Used by the application and by the tests."""
 
 import builtins
 import io

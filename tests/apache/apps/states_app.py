@@ -149,7 +149,7 @@ def write_by_hooks(environ, start_response):
 
 
 def two_writers(environ, start_response):
-    """What one thread is refused, or has to wait for, must not count as sent."""
+    """A write that one thread is refused, or waits for, must not count as sent."""
     half = SLOW // 2
     write = start_response("200 OK", [*OPEN, ("Content-Length", str(SLOW)), ("X-Head", "threads")])
     refused = []

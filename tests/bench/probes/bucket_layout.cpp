@@ -1,5 +1,4 @@
-// Durations around every bound of the bucket layout, as this program finds their buckets. Prints each that is not where
-// it belongs.
+// Looks up the buckets of durations around every bound of the bucket layout. Prints each duration in a wrong bucket.
 #include "sluice/bucket_layout.hpp"
 
 #include <cstddef>
@@ -19,7 +18,7 @@ std::size_t bucket_by_definition(std::uint64_t us) {
 }  // namespace
 
 int main() {
-  volatile std::uint64_t given = 0;  // so that a compiler does not find them itself
+  volatile std::uint64_t given = 0;  // so that the compiler cannot compute the buckets
   for (std::size_t bucket = 1; bucket < BucketLayout::kBuckets; ++bucket) {
     for (std::uint64_t us = BucketLayout::lower_bound_us(bucket) - 3; us < BucketLayout::lower_bound_us(bucket) + 3;
          ++us) {

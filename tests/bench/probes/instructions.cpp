@@ -1,6 +1,6 @@
-// What callgrind counts: functions named measured_*, called in steady state, with a dump of the counts after each step.
-// The request is always the same one, so that every record takes the same branches. Prints "asymmetric" if writers rely
-// on membarrier, otherwise "symmetric".
+// The functions named measured_*, whose instructions callgrind counts. They are called in steady state, with a dump of
+// the counts after each step. The request is always the same, so that every record takes the same branches. Prints
+// "asymmetric" if writers rely on membarrier(), otherwise "symmetric".
 #include <valgrind/callgrind.h>
 
 #include <atomic>
@@ -59,7 +59,7 @@ void record(Worker& worker, const Completion& done, int times) {
   for (int i = 0; i < times; ++i) measured_record(worker, done);
 }
 
-/// While another thread drains. Gives the number of drains.
+/// Records while another thread drains. Returns the number of drains.
 std::uint64_t record_while_drained(Worker& worker, const Completion& done, Reader& reader) {
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> drains{0};
@@ -93,7 +93,7 @@ int main() {
   const auto all_record = [&] {
     for (Worker& each : workers) record(each, done, 2);
   };
-  for (int i = 0; i < 4; ++i) {  // both banks of every slot have been used and read
+  for (int i = 0; i < 4; ++i) {  // afterwards both banks of every slot have been used and read
     all_record();
     if (!measured_drain(reader, window)) return 1;
   }

@@ -1,5 +1,5 @@
-// A peer records what the recorder records, as far as it can; otherwise a comparison with it says nothing. Prints the
-// first difference of each check that fails.
+// Checks that a peer counts the same as the recorder, as far as it can, so that a comparison with it is fair. Prints
+// the first difference of each check that fails.
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -16,7 +16,7 @@ using namespace sluice::test;
 
 namespace {
 
-/// What is left of the counts where a peer keeps no extremes and nothing by slot.
+/// Returns the counts that a peer without extremes and slots has.
 Counts without_extremes(Counts counts) {
   counts.smallest_us.fill(UINT64_MAX);
   counts.largest_us.fill(0);

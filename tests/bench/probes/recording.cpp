@@ -1,4 +1,4 @@
-// The recording path as a host has it, each half alone and both together, under names that a disassembly shows.
+// The recording path of a host, each half alone and both together, in functions whose names a disassembly shows.
 #include <cstdint>
 #include <new>
 

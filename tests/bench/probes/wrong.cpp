@@ -1,4 +1,4 @@
-// Paths that must not pass for wait-free. Each function named so has one fault.
+// Paths that the check must not accept as wait-free. Each function has one fault, which its name says.
 #include <atomic>
 #include <cstdint>
 

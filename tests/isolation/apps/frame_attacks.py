@@ -51,7 +51,7 @@ def forge(query, connection):
 
 
 def forge_slowly(query, connection):
-    """The same, a byte at a time."""
+    """Sends the same frame, a byte at a time."""
     try:
         data = (OUT / query["file"]).read_bytes()
         size = len(data) if "whole" in query else 1

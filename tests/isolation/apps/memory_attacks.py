@@ -56,7 +56,7 @@ def overwrite(query):
 
 
 def overwrite_without_end(query):
-    """The same on a thread that goes on doing so, against requests of this process and readers of all."""
+    """Overwrites the mappings again and again on a thread, against requests of this process and readers of all."""
     import threading
 
     report = overwrite(query)
@@ -128,7 +128,7 @@ def punch_holes(query):
 
 
 def punch_own_holes(query):
-    """The same on what this process may write, and hands it on to its children."""
+    """Punches holes into the mappings that this process may write, and makes its children inherit them."""
     report = Report()
     for mapping in ours(writable=True):
         for advice in (MADV_REMOVE, MADV_DONTNEED, MADV_DOFORK, MADV_DONTFORK):

@@ -1,5 +1,5 @@
-// A bank: the counters that one slot fills during one epoch. Sums and buckets only ever grow, over all epochs that use
-// the bank; extremes are of one epoch. All-zero bytes are an empty bank.
+// A bank: the counters that one slot fills during one epoch. Sums and buckets grow over all epochs that use the bank;
+// extremes are reset for each epoch. All-zero bytes are an empty bank.
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,15 @@ namespace sluice::detail {
 
 inline constexpr std::size_t kStatusClasses = 5;
 
-/// 0 for 1xx to 4 for 5xx; whatever is no HTTP status counts as 5xx.
+/// Returns 0 for 1xx to 4 for 5xx. A number that is not an HTTP status counts as 5xx.
 constexpr std::size_t status_class(int status) noexcept {
   const unsigned from_100 = static_cast<unsigned>(status) - 100;
   return from_100 < 100 * kStatusClasses ? from_100 / 100 : kStatusClasses - 1;
 }
 
-/// Counter is one of the counters of policy.hpp. A minimum is kept as the largest complement, so that 0 is "none" for
-/// both extremes and one operation serves both. Layout is the bucket layout of the histograms.
+/// The counters of one slot and epoch parity. Counter is one of the counters of policy.hpp, Layout the bucket layout of
+/// the histograms. A minimum is kept as the largest complement, so that 0 means "none" for both extremes and one
+/// operation updates both.
 template <class Counter, class Layout = BucketLayout>
 struct Bank {
   Counter status[kStatusClasses];
@@ -40,16 +41,17 @@ struct Bank {
   Counter smallest_complement_us[kPhases];
   Counter buckets[kPhases][Layout::kBuckets];
 
-  /// Adds one request. `phases` is 6 or 8. Wait-free for single-writer counters. A leaf of its own: inlined, its
-  /// additions and the caller's addresses compete for the registers.
+  /// Adds one request. `phases` is 6 or 8. Wait-free for single-writer counters. Not inlined, because its additions and
+  /// the addresses of the caller would compete for registers.
   ///
-  /// Buckets are found first and counted last. A counter whose place is not known yet holds up what comes behind it.
+  /// Looks buckets up first and counts them last, because a store to an address that is not known yet delays later
+  /// loads.
   [[gnu::noinline]] void add(const Completion& done, std::uint64_t duration_ns, std::size_t phases) noexcept {
     const U64x2 us[kPairs] = {
         load_pair(done.server_us, done.application_us), load_pair(done.request_us, done.input_read_us),
         load_pair(done.output_write_us, done.gil_waits.total_ns / kNsPerUs), load_pair(done.queue_us, done.daemon_us)};
-    U64x2 found[kPairs];
-    find(us, found, std::make_index_sequence<kPairs>());
+    U64x2 bucket[kPairs];
+    find(us, bucket, std::make_index_sequence<kPairs>());
     add_totals(us, kEmbeddedPairs);
     extremes(Phase::kServer, done.server_us);
     extremes(Phase::kApplication, done.application_us);
@@ -67,15 +69,16 @@ struct Bank {
     input_reads.add(done.input_reads);
     output_bytes.add(done.output_bytes);
     output_writes.add(done.output_writes);
-    count(found, kEmbeddedPairs);
+    count(bucket, kEmbeddedPairs);
     if (phases == kPhases) {
       add_totals(us, kDaemonPairs);
       extremes(Phase::kQueue, done.queue_us);
       extremes(Phase::kDaemon, done.daemon_us);
-      count(found, kDaemonPairs);
+      count(bucket, kDaemonPairs);
     }
   }
 
+  /// Resets the extremes, for the writer of the bank or a reader that has the bank to itself.
   void clear_extremes() noexcept {
     max_duration_ns.set(0);
     for (std::size_t phase = 0; phase < kPhases; ++phase) {
@@ -85,21 +88,21 @@ struct Bank {
   }
 
  private:
-  /// Phases are taken two and two, in their order.
+  /// Phases are processed in pairs, in the order of Phase.
   static constexpr std::size_t kPairs = kPhases / 2;
   static_assert(kPhases == 8 && kEmbeddedPhases == 6 && index(Phase::kGilWait) == 5);
   static constexpr std::index_sequence<0, 1, 2> kEmbeddedPairs{};
   static constexpr std::index_sequence<3> kDaemonPairs{};
 
-  /// The bucket of each phase, in the upper half of its number.
+  /// Sets the bucket of each phase, in the upper half of its element.
   template <std::size_t... kPair>
-  [[gnu::always_inline]] static void find(const U64x2 (&us)[kPairs], U64x2 (&found)[kPairs],
+  [[gnu::always_inline]] static void find(const U64x2 (&us)[kPairs], U64x2 (&bucket)[kPairs],
                                           std::index_sequence<kPair...>) noexcept {
     const U64x2 any = (us[kPair] | ...);
     if ((any[0] | any[1]) < kFindableUs) [[likely]] {
-      ((found[kPair] = Layout::buckets_of(us[kPair])), ...);
+      ((bucket[kPair] = Layout::buckets_of(us[kPair])), ...);
     } else {
-      ((found[kPair] = U64x2{Layout::bucket_of(us[kPair][0]), Layout::bucket_of(us[kPair][1])} << 32), ...);
+      ((bucket[kPair] = U64x2{Layout::bucket_of(us[kPair][0]), Layout::bucket_of(us[kPair][1])} << 32), ...);
     }
   }
 
@@ -109,9 +112,9 @@ struct Bank {
   }
 
   template <std::size_t... kPair>
-  [[gnu::always_inline]] void count(const U64x2 (&found)[kPairs], std::index_sequence<kPair...>) noexcept {
-    ((buckets[2 * kPair][extract16<0, 32>(found[kPair])].add(1),
-      buckets[2 * kPair + 1][extract16<1, 32>(found[kPair])].add(1)),
+  [[gnu::always_inline]] void count(const U64x2 (&bucket)[kPairs], std::index_sequence<kPair...>) noexcept {
+    ((buckets[2 * kPair][extract16<0, 32>(bucket[kPair])].add(1),
+      buckets[2 * kPair + 1][extract16<1, 32>(bucket[kPair])].add(1)),
      ...);
   }
 

@@ -1,9 +1,9 @@
-// How threads take slots and give them back. Happens once a thread; the hot path is in slot.hpp.
+// How threads claim slots and release them, once a thread. The recording path is in slot.hpp.
 //
 //   Order map
-//     [S1] claim    CAS   state       acquire   pairs with [S2]: the counters go on where the last owner left them
-//     [S2] release  CAS   state       release   pairs with [S1]
-//     [S3] claim    CAS   high_water  release   pairs with [S4] (drain_coordinator.cpp)
+//     [S1] claim    CAS   state       acquire   synchronizes with [S2]: the new owner sees the counters of the last one
+//     [S2] release  CAS   state       release   synchronizes with [S1]
+//     [S3] claim    CAS   high_water  release   synchronizes with [S4] (drain_coordinator.cpp): a reader sees the claim
 #pragma once
 
 #include <atomic>
@@ -15,11 +15,12 @@
 
 namespace sluice::detail {
 
-/// An exchange fails as often as another thread changes the word, or for no reason on some processors. More failures
-/// than this mean that the memory is being overwritten by what does not keep to the protocol.
+/// Number of failed exchanges after which a claim gives up. An exchange fails when another thread changes the word, and
+/// spuriously on some processors; so many failures mean that code outside the protocol overwrites the memory.
 inline constexpr int kClaimTries = 1000;
 
-/// Makes the slot that of the claim `owned`. False if somebody has it. Wait-free, with a bounded number of tries.
+/// Claims the slot for `owned`, which owned_by() made. Returns false if the slot has an owner. Wait-free: a bounded
+/// number of tries.
 template <class Atomics>
 bool claim(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owned) noexcept {
   auto& state = array.slots[slot].state;
@@ -33,14 +34,14 @@ bool claim(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owne
     const auto needed = static_cast<std::uint32_t>(slot + 1);
     while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
                                                                      std::memory_order_relaxed)) {
-      if (tries-- <= 0) break;  // no reader sees the slot then
+      if (tries-- <= 0) break;  // then no reader sees the slot
     }
     return true;
   }
   return false;
 }
 
-/// Gives the slot back. Does nothing if it is another's by now, as it may be after a fork. Lock-free.
+/// Releases the slot. Does nothing if the slot has another owner, as it may after a fork. Lock-free.
 template <class Atomics>
 void release(Slot<Atomics>& slot, std::uint32_t owned) noexcept {
   slot.state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree),

@@ -1,14 +1,16 @@
-// The reading side of the slots: cuts. A cut ends an epoch and takes from every slot what it recorded in it, so that
-// each request is in exactly one cut, whole. Writers never wait for it; it waits for no request in flight, and for a
-// writer that was stopped in the middle of a record only as long as its caller allows.
+// The reading side of the slots. A cut ends an epoch and collects what each slot recorded in it. It is a consistent
+// cut: each request is in exactly one, as a whole. Writers never wait for a cut. A cut waits for no request in flight,
+// and for a writer that was stopped inside a record only as long as its caller allows.
 //
 //   Order map of the reader (the writer's half is in slot.hpp, the argument in docs/memory-model.md)
-//     [R0] cut    store uncollected   relaxed   published by [R1], read by [W4]
-//     [R1] cut    store epoch      release   pairs with [W3]: the reads of a bank happen before its next writes
-//     [R2] cut    heavy fence                pairs with [W2]: a writer either shows itself busy or sees the new epoch
-//     [R3] cut    load  sequence   acquire   pairs with [W7]: a slot seen idle, or moved on, has left the old bank
-//     [R4] cut    load  start_ns   acquire   pairs with [B1], [W6]: who sees a later state also sees the tag [W5]
-//     [R5] cut    load  tag        acquire   pairs with [W5]: first_start_ns belongs to the tag
+//     [R0] cut  store uncollected  relaxed  published by [R1], read by [W4]
+//     [R1] cut  store epoch        release  synchronizes with [W3]: the reads of a bank happen before its next writes
+//     [R2] cut  heavy fence                 pairs with [W2]: the reader sees a writer busy, or the writer sees the new
+//                                           epoch
+//     [R3] cut  load  sequence     acquire  synchronizes with [W7], [W1]: an idle slot, or one that has moved on,
+//                                           has left the old bank
+//     [R4] cut  load  start_ns     acquire  synchronizes with [B1], [W6]: the tag [W5] of the record before is seen
+//     [R5] cut  load  tag          acquire  synchronizes with [W5]: first_start_ns belongs to the tag
 #pragma once
 
 #include <algorithm>
@@ -24,27 +26,29 @@
 
 namespace sluice::detail {
 
-/// The memory that writers and readers share, wherever it lies.
+/// The memory that writers and readers share. Owns nothing.
 template <class Atomics>
 struct SlotArray {
   Epoch<Atomics>* epoch = nullptr;
   typename Atomics::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
-  UncollectedExtremes<Atomics>* uncollected = nullptr;                     ///< One a slot.
-  Slot<Atomics>* slots = nullptr;                                          ///< `size` of them.
+  UncollectedExtremes<Atomics>* uncollected = nullptr;                     ///< Messages to writers, one a slot.
+  Slot<Atomics>* slots = nullptr;                                          ///< The slots, `size` of them.
   std::size_t size = 0;
 };
 
-/// Not thread-safe: the owner serialises cuts.
+/// Ends epochs and collects what slots recorded in them. Not thread-safe: the owner serializes calls.
 template <class Atomics>
 class EpochReader {
  public:
+  /// Makes a reader whose first cut begins at `now_ns`.
   EpochReader(SlotArray<Atomics> array, std::uint64_t now_ns)
       : array_(array), states_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
-  /// Closes the current epoch at `now_ns` and adds it to `out`, whose `slots` has one entry a slot. `try_wait()` is
-  /// asked before each turn of waiting for a busy writer; once it says no, the share of such a slot is left for the
-  /// next cut. False if the heavy fence failed: nothing is lost, the next call takes up the same cut and wants the same
-  /// `out`. Throws std::bad_alloc when a slot is met for the first time, with the same promise.
+  /// Ends the current epoch at `now_ns` and adds what it recorded to `out`, which has one entry a slot. Calls
+  /// `try_wait()` for each turn of waiting for a busy writer; once that returns false, the share of the slot is
+  /// deferred to a later cut. Returns false if the heavy fence failed. Nothing is lost then: the next call completes
+  /// the same cut and needs the same `out`. Throws std::bad_alloc when a slot is discovered, with the same guarantee.
+  /// Costs a heavy fence and a look at each slot in use.
   template <class Fence, class TryWait>
   [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
     if (!interrupted_) {
@@ -70,19 +74,20 @@ class EpochReader {
     return true;
   }
 
-  /// When the last cut was made, and the one before.
+  /// Returns the instant of the last cut.
   [[nodiscard]] std::uint64_t cut_ns() const noexcept { return cut_ns_; }
+  /// Returns the instant of the cut before the last one.
   [[nodiscard]] std::uint64_t previous_cut_ns() const noexcept { return previous_ns_; }
-  /// Slots that have ever been used, as of the last cut.
+  /// Returns the number of slots that have ever been used, as of the last cut.
   [[nodiscard]] std::size_t slots_discovered() const noexcept { return discovered_; }
 
  private:
-  /// Makes room for slots that were claimed since the last cut. Gives the number of slots to look at. Comes after [R2]:
-  /// a writer claims before [W1], so whoever recorded in the epoch that was closed is seen here. Looked for any
-  /// earlier, a slot claimed in between would be missed, and its extremes lost.
+  /// Makes room for slots that were claimed since the last cut. Returns the number of slots to look at. Called after
+  /// the fence [R2], because a writer claims its slot before [W1]: so every slot with a record in the closed epoch is
+  /// found. An earlier call would miss a slot that is claimed in between, and its extremes would be lost.
   std::size_t discover_slots() {
     const std::size_t claimed = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
-    const std::size_t used = std::min(claimed, states_.size());                      // more is no number of ours
+    const std::size_t used = std::min(claimed, states_.size());                      // a larger number was overwritten
     for (std::size_t i = 0; discovered_ < used && i < used; ++i) {
       const std::uint32_t state = array_.slots[i].state.load(std::memory_order_relaxed);  // after [R2]
       if (states_[i] || slot_state(state) == SlotState::kUnused) continue;
@@ -92,8 +97,9 @@ class EpochReader {
     return used;
   }
 
-  /// Takes what earlier cuts had to leave, where the writer has gone on. The bank is at rest: the open epoch uses the
-  /// other one. A writer that is still stuck is told to keep the extremes of the bank when it next opens it.
+  /// Collects what earlier cuts deferred, for slots whose writer has moved on. The bank is quiescent, because the open
+  /// epoch uses the other one. A writer that is still stuck is told to keep the extremes of the bank when it next opens
+  /// it.
   void take_deferred(Window& out) {
     const std::uint64_t open = array_.epoch->value.load(std::memory_order_relaxed);  // own store
     const std::size_t resting = (open + 1) & 1;
@@ -109,10 +115,10 @@ class EpochReader {
     }
   }
 
-  /// True once no record that began before the epoch was closed is being written: the sequence is even, or it has moved
-  /// on, and whoever entered since has seen the new epoch. Otherwise the bank is deferred, also when the record was
-  /// waited for by an earlier cut: which of the two banks it writes cannot be told, as it may have read the epoch at
-  /// any time.
+  /// Waits until no record that began before the epoch was closed is being written, and returns true. That is so once
+  /// the sequence is even or has moved on, because later records have read the new epoch. Returns false and defers the
+  /// bank if `try_wait()` gives up, and if an earlier cut has waited for the same record: the record may have read the
+  /// epoch at any time, so it is unknown which bank it writes.
   template <class TryWait>
   bool quiesce(const Slot<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
@@ -126,7 +132,7 @@ class EpochReader {
     return false;
   }
 
-  /// Adds what a bank at rest has grown by.
+  /// Adds the growth of a quiescent bank.
   void take(std::size_t i, std::size_t which, Window& out) {
     SlotReaderState& state = *states_[i];
     if (state.deferrals[which].pending) {
@@ -147,8 +153,8 @@ class EpochReader {
     take_sums(bank.sums, seen, out, slot);
   }
 
-  /// When the request that was in flight at the cut had begun; 0 if none was. It may have completed since: then the
-  /// first record of the new epoch tells.
+  /// Returns the start of the request that was in flight at the cut; 0 if there was none. If the request has completed
+  /// since, the first record of the new epoch has its start.
   [[nodiscard]] std::uint64_t in_flight_since(const Slot<Atomics>& slot) const noexcept {
     std::uint64_t start_ns = slot.start_ns.load(std::memory_order_acquire);  // [R4]
     const EpochBank<Atomics>& next = slot.banks[(closing_ + 1) & 1];
@@ -158,7 +164,7 @@ class EpochReader {
     return start_ns <= cut_ns_ ? start_ns : 0;
   }
 
-  /// Lists what was in flight at the cut, and gives the window its busy time.
+  /// Sets the request in flight at the cut, and adds the busy time of the window.
   void settle(std::size_t i, std::uint64_t since_ns, SlotWindow& slot) noexcept {
     SlotReaderState& state = *states_[i];
     slot.in_flight = since_ns != 0;
@@ -166,8 +172,8 @@ class EpochReader {
     slot.busy_ns += state.busy.settle(state.completed_busy_ns, slot.current_elapsed_ns, cut_ns_ - previous_ns_);
   }
 
-  /// The writer was stopped inside its record, so its bank cannot be read: the request counts as still in flight. Busy
-  /// time of others in the bank comes with the cut that reads it.
+  /// Reports the request of a slot whose writer was stopped inside its record, so that its bank cannot be read. The
+  /// request counts as in flight; the busy time of others in the bank is added by the cut that collects it.
   void defer(std::size_t i, SlotWindow& slot) noexcept {
     const std::uint64_t since_ns = array_.slots[i].start_ns.load(std::memory_order_acquire);  // [R4]
     settle(i, since_ns <= cut_ns_ ? since_ns : 0, slot);

@@ -1,14 +1,13 @@
-// Overflow counters: they count requests that have no slot of their own, because more threads came than the recorder
-// was made for or because a thread serves a second request inside its first. Lock-free, not wait-free: counters are
-// added to atomically. The two banks change places by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of
-// `entered_` names the bank. As in a slot, counts of a bank only grow, and a reader takes the growth; extremes begin
-// anew.
+// Overflow counters: they count requests without a slot, because there are more threads than slots or because a thread
+// serves a second request inside its first. Lock-free, not wait-free: counters are added to atomically. The two banks
+// alternate by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_` selects the bank. As in a slot,
+// counts of a bank only grow, and a reader takes the difference; extremes are reset.
 //
-//   Order map
-//     [P1] record     RMW   entered  acq_rel  pairs with [P2]: the bank that the sign names was taken before
-//     [P2] flip       RMW   entered  acq_rel  pairs with [P1]: all who entered the old bank are counted
-//     [P3] record     RMW   left     release  pairs with [P4]: who sees it sees all that was added
-//     [P4] quiescent  load  left     acquire  pairs with [P3]
+//   Order map (the argument is in docs/memory-model.md, "Overflow counters")
+//     [P1] record     RMW   entered  acq_rel  synchronizes with [P2]: the selected bank was collected before
+//     [P2] flip       RMW   entered  acq_rel  synchronizes with [P1]: all writers that entered the old bank are counted
+//     [P3] record     RMW   left     release  synchronizes with [P4]: the additions happen before the collection
+//     [P4] quiescent  load  left     acquire  synchronizes with [P3]
 #pragma once
 
 #include <atomic>
@@ -20,7 +19,7 @@
 
 namespace sluice::detail {
 
-/// Counter is one that many threads write.
+/// One of the two banks. Counter is a counter that many threads write.
 template <class Counter>
 struct BasicOverflowBank {
   Counter count;
@@ -28,23 +27,25 @@ struct BasicOverflowBank {
   Bank<Counter> sums;
 };
 
-/// All-zero bytes are its empty state, in which it has no id yet.
+/// Counters for requests without a slot. All-zero bytes are the empty state, without an id.
 template <class Atomics, class Counter>
 class BasicOverflowCounters {
  public:
   using Bank = BasicOverflowBank<Counter>;
 
-  /// Differs between a process and its forked children, so that a request ends where it began. 0: not named yet.
+  /// Returns an id that differs between a process and its forked children, so that a request ends where it began. 0:
+  /// not set yet.
   [[nodiscard]] std::uint32_t id() const noexcept { return id_.load(std::memory_order_relaxed); }  // set before use
-  void name(std::uint32_t id) noexcept { id_.store(id, std::memory_order_relaxed); }
+  /// Sets the id.
+  void set_id(std::uint32_t id) noexcept { id_.store(id, std::memory_order_relaxed); }
 
-  /// Any thread. Lock-free.
+  /// Begins a request. Any thread; lock-free.
   void begin() noexcept { in_flight_.fetch_add(1, std::memory_order_relaxed); }  // a count; orders nothing
 
-  /// Any thread. Lock-free. Ends what begin() began, without a record.
+  /// Ends a request without recording it. Any thread; lock-free.
   void cancel() noexcept { in_flight_.fetch_sub(1, std::memory_order_relaxed); }  // a count; orders nothing
 
-  /// Any thread. Lock-free.
+  /// Records and ends a request. Any thread; lock-free.
   void record(std::uint64_t duration_ns, const Completion& done, std::size_t phases) noexcept {
     const std::int64_t ticket = entered_.fetch_add(1, std::memory_order_acq_rel);  // [P1]
     Bank& bank = banks_[ticket < 0 ? 1 : 0];
@@ -55,7 +56,7 @@ class BasicOverflowCounters {
     left_[ticket < 0 ? 1 : 0].fetch_add(1, std::memory_order_release);  // [P3] pairs with [P4]
   }
 
-  /// One reader at a time. Sends later writers to the other bank, unless a bank is still waiting to be taken.
+  /// Sends later writers to the other bank, unless a bank is waiting to be collected. One reader at a time.
   void flip() noexcept {
     if (closing_) return;
     const bool odd = entered_.load(std::memory_order_relaxed) < 0;
@@ -66,26 +67,30 @@ class BasicOverflowCounters {
     closing_bank_ = odd ? 1 : 0;
   }
 
-  /// One reader at a time. The flipped bank once every writer has left it, for the caller to take; or null.
+  /// Returns the bank that was flipped away from once every writer has left it, for the caller to collect; null
+  /// before. One reader at a time.
   [[nodiscard]] Bank* quiescent() noexcept {
     if (!closing_ || left_[closing_bank_].load(std::memory_order_acquire) != closing_ticket_) return nullptr;  // [P4]
     return &banks_[closing_bank_];
   }
 
-  /// The growth of the bank that quiescent() gave has been read.
+  /// Ends the collection of the bank that quiescent() returned.
   void taken() noexcept {
     banks_[closing_bank_].sums.clear_extremes();
     closing_ = 0;
   }
 
+  /// Returns the number of requests in flight. Any process.
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+  /// Returns the number of requests ever recorded.
   [[nodiscard]] std::uint64_t lifetime_count() const noexcept { return banks_[0].count.get() + banks_[1].count.get(); }
+  /// Returns the durations of all requests ever recorded.
   [[nodiscard]] std::uint64_t lifetime_busy_ns() const noexcept {
     return banks_[0].busy_ns.get() + banks_[1].busy_ns.get();
   }
-  /// Both together hold all that was ever recorded. Any process.
+  /// Returns both banks, which together hold everything that was ever recorded. Any process.
   [[nodiscard]] const Bank (&banks() const noexcept)[2] { return banks_; }
-  /// Which of them a bank is.
+  /// Returns the index of a bank in banks().
   [[nodiscard]] std::size_t index_of(const Bank& bank) const noexcept { return &bank == &banks_[0] ? 0 : 1; }
 
  private:
@@ -96,9 +101,9 @@ class BasicOverflowCounters {
   Atomic<std::int64_t> entered_{};
   Atomic<std::int64_t> left_[2]{};
   Atomic<std::uint64_t> in_flight_{};
-  // The reader's own.
+  // State of the reader.
   std::int64_t closing_ticket_ = 0;
-  // One bit each, so that no other value can be read from memory that somebody else has overwritten.
+  // One bit each, so that memory that was overwritten cannot yield an index out of range.
   std::uint32_t closing_bank_ : 1 = 0;
   std::uint32_t closing_ : 1 = 0;
   Bank banks_[2];

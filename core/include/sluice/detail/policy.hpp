@@ -1,6 +1,8 @@
-// Everything that the recording algorithm takes from its machine: atomics, single-writer counters and the two
-// sides of an asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a
-// model checker and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence, liburcu's membarrier flavour.
+// What the recording algorithm takes from the machine: atomics, single-writer counters and the two sides of an
+// asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a model checker
+// and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence and the membarrier flavour of liburcu.
+//
+// An atomics policy has a template Atomic<T> and a type Counter, for the counters of a slot.
 #pragma once
 
 #include <atomic>
@@ -10,7 +12,7 @@
 
 #include "sluice/detail/simd.hpp"
 
-// 1 in a build for ThreadSanitizer: GCC says so by a macro, clang by a feature.
+// 1 in a build for ThreadSanitizer. GCC defines a macro, clang has a feature.
 #if defined(__SANITIZE_THREAD__)
 #define SLUICE_THREAD_SANITIZER 1
 #elif defined(__has_feature)
@@ -24,43 +26,50 @@
 
 namespace sluice::detail {
 
-/// True once this process may use membarrier(PRIVATE_EXPEDITED). Registers on the first call. Blocking, rare.
+/// Registers this process for membarrier(PRIVATE_EXPEDITED). Returns true if membarrier_all() works. Blocks; called
+/// once a recorder.
 [[nodiscard]] bool membarrier_available() noexcept;
 
-/// A full barrier on every running thread of the process. False if the kernel refused.
+/// Executes a full barrier on every running thread of the process. Returns false if the kernel refused. One system
+/// call.
 [[nodiscard]] bool membarrier_all() noexcept;
 
-/// True once readers in other processes may use membarrier(GLOBAL_EXPEDITED) on the threads of this one. Registers the
-/// process; needs no privilege. Blocking, rare.
+/// Registers this process for membarrier(GLOBAL_EXPEDITED), so that readers in other processes reach its threads. Needs
+/// no privilege. Returns true if membarrier_others() works. Blocks; called once a recorder.
 [[nodiscard]] bool membarrier_open_to_others() noexcept;
 
-/// A full barrier on every running thread of each registered process, and on the caller. False if the kernel refused.
+/// Executes a full barrier on every running thread of each registered process, and on the caller. Returns false if the
+/// kernel refused. One system call.
 [[nodiscard]] bool membarrier_others() noexcept;
 
-/// True where a release fence is no instruction, because the machine shows each thread's stores in their order anyway.
+/// True on machines where a release fence needs no instruction, because they keep the stores of a thread in order
+/// (TSO).
 #if defined(__x86_64__) || defined(__i386__)
 inline constexpr bool kReleaseFenceIsFree = true;
 #else
 inline constexpr bool kReleaseFenceIsFree = false;
 #endif
 
-/// Whether writers may leave the full fence to their readers. `seen_by_others`: readers in other processes exist, too,
-/// and rely on membarrier where a release fence in each record would cost something. Registers what it names.
+/// Returns true if writers may leave the full fence to their readers, after registering the process for the barriers
+/// that readers then need. `seen_by_others` says that processes other than this one read the memory; where a release
+/// fence is not free, these rely on membarrier(), too.
 [[nodiscard]] bool may_leave_fence_to_readers(bool seen_by_others,
                                               bool release_fence_is_free = kReleaseFenceIsFree) noexcept;
 
-/// A counter that one thread writes and others read. `add` is a plain load and store, never a locked instruction.
-/// Relaxed is enough everywhere: what a reader may rely on is ordered by the slot's sequence, see epoch_reader.hpp.
-/// Plain integers would do as well, and are slower: a compiler then adds some neighbours as one vector and their halves
-/// elsewhere, and a load waits for stores that it covers in part.
+/// A counter that one thread writes and others read. add() is a plain load and store, never a locked instruction.
+/// Relaxed order suffices for all operations, because the sequence of the slot orders writer and reader, see
+/// epoch_reader.hpp. Plain integers would be correct as well, but slower: a compiler adds some neighbours as one vector
+/// and reads their halves elsewhere, and a load then waits for stores that it covers in part.
 class RelaxedCounter {
  public:
-  [[nodiscard]] std::uint64_t get() const noexcept { return cell().load(std::memory_order_relaxed); }
-  /// The value while no writer can change it. A plain read, so that a compiler may do several at once.
+  /// Returns the value. Any thread.
+  [[nodiscard]] std::uint64_t get() const noexcept { return word().load(std::memory_order_relaxed); }
+  /// Returns the value of a counter that no writer can change. A plain read, so that a compiler may combine several.
   [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return value_; }
-  void set(std::uint64_t value) noexcept { cell().store(value, std::memory_order_relaxed); }
-  /// One instruction, where there is one and GCC makes two accesses and an addition of it. An aligned load and an
-  /// aligned store inside one are each whole to others, as x86 promises for those outside.
+  /// Sets the value. The writer alone, as are the two below.
+  void set(std::uint64_t value) noexcept { word().store(value, std::memory_order_relaxed); }
+  /// Adds an amount. One instruction on x86-64, where GCC would emit three. The aligned load and store inside that
+  /// instruction are each atomic to others, as x86 guarantees for separate ones.
   void add(std::uint64_t amount) noexcept {
 #if defined(__x86_64__)
     __asm__("addq %1, %0" : "+m"(value_) : "er"(amount) : "cc");
@@ -68,19 +77,21 @@ class RelaxedCounter {
     set(get() + amount);
 #endif
   }
+  /// Sets the value to `value` if that is larger.
   void update_max(std::uint64_t value) noexcept {
     if (value_ < value) set(value);  // own store
   }
 
  private:
-  [[nodiscard]] std::atomic_ref<std::uint64_t> cell() const noexcept {
+  [[nodiscard]] std::atomic_ref<std::uint64_t> word() const noexcept {
     return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(value_));
   }
 
   alignas(std::atomic_ref<std::uint64_t>::required_alignment) std::uint64_t value_{0};
 };
 
-/// The same without atomics: shows ThreadSanitizer whether the sequence alone orders writer and reader.
+/// A RelaxedCounter without atomics, for ThreadSanitizer: it reports a race unless the sequence alone orders writer and
+/// reader.
 class PlainCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_; }
@@ -95,7 +106,7 @@ class PlainCounter {
   std::uint64_t value_{0};
 };
 
-/// A counter that many threads write: an overflow counter. Lock-free.
+/// A counter that many threads write, for overflow counters. Lock-free.
 class SharedCounter {
  public:
   [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
@@ -112,7 +123,7 @@ class SharedCounter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-/// Adds to two neighbours, of which the first is aligned for two.
+/// Adds to two adjacent counters, of which the first is aligned to 16 bytes.
 template <class Counter>
 void add_pair(Counter* counters, U64x2 amounts) noexcept {
   counters[0].add(amounts[0]);
@@ -120,8 +131,8 @@ void add_pair(Counter* counters, U64x2 amounts) noexcept {
 }
 
 #if __SIZEOF_POINTER__ == 8
-/// One load and one store. To others each half of them is whole: both are aligned, and no machine of 64 bits parts a
-/// word.
+/// Does the same with one load and one store. Each half is atomic to others, because it is aligned and 64-bit machines
+/// do not split an aligned word.
 inline void add_pair(RelaxedCounter* counters, U64x2 amounts) noexcept {
   using Words [[gnu::may_alias]] = U64x2;
   auto* const words = reinterpret_cast<volatile Words*>(counters);
@@ -129,19 +140,21 @@ inline void add_pair(RelaxedCounter* counters, U64x2 amounts) noexcept {
 }
 #endif
 
+/// The atomics policy of production.
 struct StdAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
   using Counter = RelaxedCounter;
 };
 
+/// The atomics policy for ThreadSanitizer, with counters that are not atomic.
 struct PlainAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
   using Counter = PlainCounter;
 };
 
-/// A read-modify-write on one shared word. Stands in for a fence under ThreadSanitizer, which models no fences.
+/// A read-modify-write on one shared word, instead of a fence. ThreadSanitizer does not model fences.
 struct RmwFence {
   static bool full() noexcept {
     word.fetch_add(0, std::memory_order_seq_cst);
@@ -150,8 +163,8 @@ struct RmwFence {
   static inline constinit std::atomic<std::uint32_t> word{0};
 };
 
-/// Writers pay nothing but a compiler barrier; the reader makes every running thread pass a full barrier. Where it is
-/// free the writer's half is a release fence, too, so that readers in other processes need no barrier.
+/// The asymmetric fence: light() is a compiler barrier, heavy() executes a full barrier on every running thread of the
+/// process. Where a release fence is free, light() is one, too, so that readers in other processes need no barrier.
 struct AsymmetricFence {
   static void light() noexcept {
 #if !SLUICE_THREAD_SANITIZER
@@ -162,7 +175,7 @@ struct AsymmetricFence {
   [[nodiscard]] static bool heavy() noexcept { return membarrier_all(); }
 };
 
-/// Both sides pay a full fence. For kernels and sandboxes that refuse membarrier.
+/// The symmetric fence: both sides execute a full fence. For kernels and sandboxes that refuse membarrier().
 struct SymmetricFence {
 #if SLUICE_THREAD_SANITIZER
   static void light() noexcept { RmwFence::full(); }
@@ -176,9 +189,9 @@ struct SymmetricFence {
 #endif
 };
 
-/// The half of a reader in another process, where writers pass a full fence or a release fence in each record.
+/// The fence of a reader in another process, where each record has a full fence or a release fence.
 struct AcquireFence {
-  static constexpr std::size_t kSlotsAtOnce = 1;
+  static constexpr std::size_t kSlotsAtOnce = 1;  ///< Number of slots that one fence serves.
 #if SLUICE_THREAD_SANITIZER
   static void heavy() noexcept { RmwFence::full(); }
 #else
@@ -186,18 +199,21 @@ struct AcquireFence {
 #endif
 };
 
-/// The same, where writers may have left the full fence to their readers. One call to the kernel serves several slots.
-/// A fence of its own serves writers that pass one, and is all there is where the kernel refuses the call.
+/// The fence of a reader in another process, where writers may leave the full fence to their readers. One system call
+/// serves several slots. The fence of the reader itself serves writers with a full fence, and is all that remains if
+/// the kernel refuses the call.
 struct InterprocessBarrier {
-  static constexpr std::size_t kSlotsAtOnce = 4;
+  static constexpr std::size_t kSlotsAtOnce = 4;  ///< Number of slots that one barrier serves.
   static void heavy() noexcept {
     static_cast<void>(membarrier_others());
     static_cast<void>(SymmetricFence::heavy());
   }
 };
 
+/// The fence of a reader in another process on this machine.
 using InterprocessFence = std::conditional_t<kReleaseFenceIsFree, AcquireFence, InterprocessBarrier>;
 
+/// The atomics policy of this build.
 #if SLUICE_THREAD_SANITIZER
 using ProductionAtomics = PlainAtomics;
 #else

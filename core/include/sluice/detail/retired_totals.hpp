@@ -1,16 +1,16 @@
-// Totals of a group's ended processes, read together with what the living ones have counted: each count exactly once,
+// The totals of a group's ended processes, read together with the counts of the living ones: each count exactly once,
 // whichever process is retired meanwhile. One process, the parent, publishes and retires the others; any number of
-// processes read. Neither waits for the other, and no process that counts takes part.
+// processes read. Neither waits for the other, and the processes that count take no part.
 //
 //   Order map (the argument is in docs/memory-model.md, "Processes")
-//     [G1] retire   store version      release   pairs with [G3]: who sees the version sees the totals that it names
-//     [G2] retire   fence                        pairs with [G5]: who sees anything that comes after it, in the region
-//                                                or in the other copy, sees that the version has changed
-//     [G3] read     load  version      acquire   pairs with [G1]
-//     [G4] read     load  incarnation  acquire   pairs with [G7]: what is known of a process belongs to its incarnation
+//     [G1] retire   store version      release   synchronizes with [G3]: the totals that the version selects are seen
+//     [G2] retire   fence                        pairs with [G5]: a reader that sees a later store, in the region or in
+//                                                the other copy, sees that the version has changed
+//     [G3] read     load  version      acquire   synchronizes with [G1]
+//     [G4] read     load  incarnation  acquire   synchronizes with [G7]: the data of the slot belong to the incarnation
 //     [G5] read     fence                        pairs with [G2]
 //     [G6] read     load  version      relaxed   ordered by [G5]
-//     [G7] publish  store incarnation  release   pairs with [G4]
+//     [G7] publish  store incarnation  release   synchronizes with [G4]
 #pragma once
 
 #include <array>
@@ -22,25 +22,26 @@
 
 namespace sluice::detail {
 
-/// Names the process that records in a region, for its readers. Written by the parent alone. All-zero bytes are a
+/// Identifies the process that records in a region, for readers. Written by the parent alone. All-zero bytes are a
 /// region without a process.
 template <class Atomics>
 struct Occupancy {
   typename Atomics::template Atomic<std::uint64_t>
-      incarnation;  ///< A number that is never used again; 0: not to be read.
+      incarnation;  ///< /// A number that is never used again; 0: the region is not to be read.
 
-  /// Has readers add up the region from now on. `number` is not 0. Wait-free.
+  /// Publishes a process: from now on readers add up the region. `number` is not 0. Wait-free.
   void publish(std::uint64_t number) noexcept { incarnation.store(number, std::memory_order_release); }  // [G7]
 };
 
-/// The totals, in two copies of which the version names the current one. All-zero bytes are those of no process.
+/// The totals of ended processes, in two copies of which the version selects the current one. All-zero bytes are the
+/// totals of no process.
 template <class Atomics, std::size_t kWords>
 struct RetiredTotals {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
   using Sums = std::array<std::uint64_t, kWords>;
 
   struct Copy {
-    Atomic64 last_incarnation;  ///< The process that was added to it last.
+    Atomic64 last_incarnation;  ///< Incarnation of the process that was added last.
     Atomic64 words[kWords];
   };
 
@@ -49,7 +50,7 @@ struct RetiredTotals {
 
   static constexpr std::size_t copy_of(std::uint64_t version) noexcept { return version & 1; }
 
-  /// The totals as they are. The parent alone, which is their only writer.
+  /// Returns the totals. The parent alone, which is their only writer.
   [[nodiscard]] Sums current() const noexcept {
     const Copy& copy = copies[copy_of(version.load(std::memory_order_relaxed))];  // own store
     Sums sums;
@@ -57,8 +58,8 @@ struct RetiredTotals {
     return sums;
   }
 
-  /// Replaces the totals by `sums`, which are those before and what an ended process had counted, has `clear()` clear
-  /// its region, and marks the region free. The parent alone, on one thread. Wait-free.
+  /// Replaces the totals by `sums`, the old totals plus the counts of an ended process; then calls `clear()`, which
+  /// clears the region, and marks the region free. The parent alone, on one thread. Wait-free but for `clear()`.
   template <class Fence, class Clear>
   void retire(Occupancy<Atomics>& ended, const Sums& sums, Clear&& clear) noexcept {
     const std::uint64_t now = version.load(std::memory_order_relaxed);  // own store
@@ -74,9 +75,10 @@ struct RetiredTotals {
     ended.incarnation.store(0, std::memory_order_relaxed);  // after [G2]
   }
 
-  /// Sets `sums` to the totals of the ended, and has `add_living(sums, incarnation_of)` add those of the living:
-  /// `incarnation_of(occupancy)` is 0 where no process records whose counts are not among the first. False if a process
-  /// was retired meanwhile, or `add_living` said so: the sums are then of no use. Wait-free.
+  /// Sets `sums` to the totals of ended processes, and calls `add_living(sums, incarnation_of)` to add those of living
+  /// ones. `incarnation_of(occupancy)` returns 0 for a region without a process, and for one whose process is part of
+  /// the totals already. Returns false if a process was retired meanwhile or `add_living` returned false; `sums` is
+  /// then meaningless. Any process; wait-free.
   template <class Fence, class AddLiving>
   [[nodiscard]] bool read(Sums& sums, AddLiving&& add_living) const noexcept {
     const std::uint64_t now = version.load(std::memory_order_acquire);  // [G3]

@@ -1,13 +1,15 @@
-// A plain value that one thread writes and any thread reads whole or not at all, without either waiting. Every word is
-// atomic, so that a torn reading is a number to be thrown away and never a race.
+// A plain value that one thread writes and any thread reads as a whole or not at all, without either waiting. Every
+// word is atomic, so a torn reading is a value to discard and never a data race. The approach is that of Boehm, "Can
+// seqlocks get along with programming language memory models?" (MSPC 2012), with release stores of the words instead of
+// a fence.
 //
 //   Order map (the argument is in docs/memory-model.md, "Slow requests")
-//     [Q1] open    store sequence  relaxed   odd: being written. Carried by [Q2], so that no fence is needed
-//     [Q2] put     store word      release   pairs with [Q5]: who reads a word of a writing sees [Q1] of it
-//     [Q3] close   store sequence  release   pairs with [Q4]: who sees the number sees all words
-//     [Q4] load    load  sequence  acquire   pairs with [Q3]
-//     [Q5] load    load  word      acquire   pairs with [Q2]
-//     [Q6] load    load  sequence  relaxed   ordered by [Q5]: a word of a later writing makes it differ
+//     [Q1] store  store sequence  relaxed   odd: being written. Ordered by [Q2], so that no fence is needed
+//     [Q2] put    store word      release   synchronizes with [Q5]: [Q1] of the same writing is seen with the word
+//     [Q3] store  store sequence  release   synchronizes with [Q4]: all words are seen with the number
+//     [Q4] load   load  sequence  acquire   synchronizes with [Q3]
+//     [Q5] load   load  word      acquire   synchronizes with [Q2]
+//     [Q6] load   load  sequence  relaxed   ordered by [Q5]: differs if a word came from a later writing
 #pragma once
 
 #include <array>
@@ -19,14 +21,15 @@
 
 namespace sluice::detail {
 
-/// All-zero bytes are its empty state, with the sequence 0. `T` is made of whole words.
+/// A value with a sequence number. All-zero bytes are the empty state, with the sequence 0. `T` consists of whole
+/// words.
 template <class Atomics, class T>
 class Seqlock {
  public:
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(std::uint64_t) == 0);
   static constexpr std::size_t kWords = sizeof(T) / sizeof(std::uint64_t);
 
-  /// Stores the first `bytes` of a value under a sequence, which is even and new. Its one writer; wait-free.
+  /// Stores the first `bytes` of a value with a sequence, which must be even and new. The writer alone; wait-free.
   void store(const T& value, std::size_t bytes, std::uint64_t sequence) noexcept {
     sequence_.store(sequence - 1, std::memory_order_relaxed);  // [Q1]
     const auto* const from = reinterpret_cast<const std::byte*>(&value);
@@ -38,12 +41,12 @@ class Seqlock {
     sequence_.store(sequence, std::memory_order_release);  // [Q3]
   }
 
-  /// Changes one word of the value that is stored. Readers see the old word or the new. Its one writer; wait-free.
+  /// Changes one word of the stored value. Readers see the old word or the new one. The writer alone; wait-free.
   void put(std::size_t index, std::uint64_t word) noexcept {
     words_[index].store(word, std::memory_order_release);  // [Q2]
   }
 
-  /// The sequence of the value that was read whole; 0 if there was none, or it was being written. Any thread;
+  /// Copies the value and returns its sequence; returns 0 if there is no value, or if it was being written. Any thread;
   /// wait-free.
   [[nodiscard]] std::uint64_t load(T& value) const noexcept {
     const std::uint64_t before = sequence_.load(std::memory_order_acquire);  // [Q4]
@@ -56,8 +59,9 @@ class Seqlock {
     return sequence_.load(std::memory_order_relaxed) == before ? before : 0;  // [Q6]
   }
 
-  /// What its writer stored last.
+  /// Returns the sequence that was stored last. The writer alone.
   [[nodiscard]] std::uint64_t own_sequence() const noexcept { return sequence_.load(std::memory_order_relaxed); }
+  /// Returns a word that was stored last. The writer alone, or any thread for an estimate.
   [[nodiscard]] std::uint64_t own_word(std::size_t i) const noexcept {
     return words_[i].load(std::memory_order_relaxed);
   }

@@ -1,5 +1,5 @@
-// What the reading side remembers of one slot: how far each bank had been read, and how much busy time has been given
-// to windows. One reader at a time.
+// The reader's memory of one slot: how far each bank was read, and how much busy time windows have been given. One
+// reader at a time.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace sluice::detail {
 
-/// The values of a bank when it was last read. Only what grows; extremes need no memory.
+/// The values of a bank when it was last read. Extremes are not kept, because the writer resets them.
 struct LastRead {
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
@@ -27,7 +27,7 @@ struct LastRead {
   std::uint64_t buckets[kPhases][BucketLayout::kBuckets] = {};
 };
 
-/// Adds to `sum` what a counter at rest has grown by since `seen`, and moves `seen` on.
+/// Adds to `sum` the difference between a quiescent counter and `seen`, and sets `seen` to the counter.
 template <class Counter>
 void take_delta(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum) noexcept {
   const std::uint64_t now = counter.load_quiescent();
@@ -35,16 +35,16 @@ void take_delta(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum)
   seen = now;
 }
 
-/// The same for a row of them. The three do not overlap, so that a compiler may take several at once.
+/// Does the same for arrays. They do not overlap, so a compiler may process several elements at once.
 template <class Counter, std::size_t kSize>
 void take_delta(const Counter (&counters)[kSize], std::uint64_t (&seen)[kSize], std::uint64_t* sums) noexcept {
   const Counter* __restrict const from = counters;
-  std::uint64_t* __restrict const known = seen;
+  std::uint64_t* __restrict const last = seen;
   std::uint64_t* __restrict const to = sums;
-  for (std::size_t i = 0; i < kSize; ++i) take_delta(from[i], known[i], to[i]);
+  for (std::size_t i = 0; i < kSize; ++i) take_delta(from[i], last[i], to[i]);
 }
 
-/// Adds what a quiescent bank has grown by to a window, extremes included. The caller knows that it has grown.
+/// Adds the growth of a quiescent bank to a window, extremes included. The caller has checked that the bank has grown.
 template <class Counter>
 void take_sums(const Bank<Counter>& bank, LastRead& seen, Window& window, SlotWindow& slot) noexcept {
   take_delta(bank.status, seen.status, window.status_classes.data());
@@ -64,12 +64,16 @@ void take_sums(const Bank<Counter>& bank, LastRead& seen, Window& window, SlotWi
   }
 }
 
-/// Busy time of a slot as a running account: what its requests are known to have used up to a cut, against what windows
-/// have been given. A window gets the difference, at most its own length; a remainder goes to the next. So parts add up
-/// to the whole and none exceeds its window, whatever the clocks of writer and reader say to one another. The request
-/// in flight at the cut gives its part of the window in any case; what the account is then ahead, later ones get less.
+/// A running account of the busy time of a slot: the time that its requests are known to have used up to a cut, against
+/// the time that windows have been given. A window gets the difference, at most its own length; a remainder goes to the
+/// next window. So parts add up to the whole and none exceeds its window, however the clock readings of writer and
+/// reader compare. The request in flight at the cut contributes its part of the window in any case; if the account is
+/// then ahead, later windows get less.
 struct BusyAccount {
-  std::uint64_t credited_ns = 0;
+  std::uint64_t credited_ns = 0;  ///< Sum of all parts so far.
+
+  /// Returns the part of a window. All arguments are nanoseconds: the durations of all completed requests, the age of
+  /// the request in flight, and the length of the window.
 
   std::uint64_t settle(std::uint64_t completed_ns, std::uint64_t elapsed_ns, std::uint64_t period_ns) noexcept {
     const std::uint64_t used_ns = completed_ns + elapsed_ns;
@@ -80,13 +84,14 @@ struct BusyAccount {
   }
 };
 
-/// A bank that could not be read when its epoch was closed, because its writer was stopped inside a record.
+/// The state of a bank that could not be read when its epoch was closed, because its writer was stopped inside a
+/// record. The other members are meaningful while `pending` is true.
 struct Deferral {
-  bool pending = false;
-  std::uint64_t stuck_sequence =
-      0;  ///< Meaningful while pending: once the slot's sequence differs, the record is whole.
-  std::uint64_t oldest_uncollected_tag = 0;  ///< Meaningful while pending: of the first epoch that no window has taken.
+  bool pending = false;                      ///< True until the bank is collected.
+  std::uint64_t stuck_sequence = 0;          ///< Sequence of the slot; once it differs, the record is whole.
+  std::uint64_t oldest_uncollected_tag = 0;  ///< Tag of the first epoch of the bank that no window has collected.
 
+  /// Leaves the bank to a later cut.
   void defer(std::uint64_t sequence, std::uint64_t tag) noexcept {
     if (!pending) oldest_uncollected_tag = tag;
     pending = true;
@@ -94,13 +99,14 @@ struct Deferral {
   }
 };
 
+/// The reader's memory of one slot.
 struct SlotReaderState {
-  LastRead banks[2];
-  Deferral deferrals[2];
-  BusyAccount busy;
-  std::uint64_t completed_busy_ns = 0;  ///< Of the requests read so far.
+  LastRead banks[2];                    ///< Values of each bank at its last reading.
+  Deferral deferrals[2];                ///< Banks that wait for their writer.
+  BusyAccount busy;                     ///< Busy time given to windows.
+  std::uint64_t completed_busy_ns = 0;  ///< Durations of all requests read so far.
 
-  /// True if an earlier cut has already waited for the record of this sequence.
+  /// Returns true if an earlier cut has already waited for the record with this sequence.
   [[nodiscard]] bool waited_for(std::uint64_t sequence) const noexcept {
     return std::any_of(std::begin(deferrals), std::end(deferrals), [sequence](const Deferral& deferral) {
       return deferral.pending && deferral.stuck_sequence == sequence;

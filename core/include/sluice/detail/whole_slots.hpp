@@ -1,9 +1,9 @@
-// Reads the slots of another process while it records: each between two looks at its sequence, so that its counters are
-// those of whole requests. The reader writes nothing, and no writer waits for it.
+// Reads the slots of another process while it records. Each slot is read between two loads of its sequence, so that its
+// counters are those of whole requests. The reader writes nothing, and no writer waits for it.
 //
-//   Order map (the writer's half is in slot.hpp, the argument in docs/memory-model.md, "Processes")
-//     [X1] read  load  sequence  acquire  pairs with [W7]: all records up to this number are seen
-//     [X2] read  fence                    pairs with [W2]: who has seen a counter of a later record sees its [W1]
+//   Order map (the writer's half is in slot.hpp, the argument in docs/memory-model.md, "Slots of another process")
+//     [X1] read  load  sequence  acquire  synchronizes with [W7]: all records up to this number are seen
+//     [X2] read  fence                    pairs with [W2]: a reader that saw a counter of a later record sees its [W1]
 //     [X3] read  load  sequence  relaxed  ordered by [X2]
 #pragma once
 
@@ -16,11 +16,11 @@
 
 namespace sluice::detail {
 
-/// How often a slot is read before it is taken as it is. A writer that stands still inside a record, or was killed
-/// there, has an odd sequence for as long as one looks.
+/// Number of times that a slot is read before it is accepted as it is. The sequence of a writer that is stopped inside
+/// a record, or was killed there, stays odd.
 inline constexpr int kWholeTries = 16;
 
-/// One slot as it was read last.
+/// The last reading of one slot.
 template <class Slot, class Counts>
 struct SlotReading {
   const Slot* slot = nullptr;
@@ -28,6 +28,7 @@ struct SlotReading {
   bool whole = false;
   Counts counts{};
 
+  /// Reads the counters.
   template <class Read>
   void read_again(Read& read) noexcept {
     if (sequence != 0) counts = {};
@@ -35,30 +36,31 @@ struct SlotReading {
     read(*slot, counts);
   }
 
-  /// After a fence that comes after the counters.
+  /// Sets `whole`. Called after a fence that follows the reading of the counters.
   void check() noexcept {
     whole = sequence % 2 == 0 && slot->sequence.load(std::memory_order_relaxed) == sequence;  // [X3]
   }
 };
 
-/// Reads those that are not whole yet, with one fence. How many are whole now.
+/// Reads the slots that are not whole yet, with one fence. Returns the number of whole readings.
 template <class Fence, class Reading, class Read>
 std::size_t read_at_once(std::span<Reading> readings, Read& read) noexcept {
-  for (Reading& each : readings) {
-    if (!each.whole) each.read_again(read);
+  for (Reading& reading : readings) {
+    if (!reading.whole) reading.read_again(read);
   }
   Fence::heavy();  // [X2]
   std::size_t whole = 0;
-  for (Reading& each : readings) {
-    if (!each.whole) each.check();
-    whole += each.whole ? 1 : 0;
+  for (Reading& reading : readings) {
+    if (!reading.whole) reading.check();
+    whole += reading.whole ? 1 : 0;
   }
   return whole;
 }
 
-/// Has `read(slot, counts)` add a slot's counters, by relaxed loads, to counts that are zero, and gives `take(reading)`
-/// what was read of each slot that has recorded anything: counts of whole requests, unless `tries` were not enough. At
-/// most `tries` fences for each Fence::kSlotsAtOnce slots. Any thread of any process; wait-free.
+/// Reads all slots that have recorded anything. Calls `read(slot, counts)`, which adds the counters of a slot, by
+/// relaxed loads, to counts that are zero; then calls `take(reading)` for each slot. The counts are those of whole
+/// requests, unless `tries` readings were not enough. Costs at most `tries` fences for each Fence::kSlotsAtOnce slots.
+/// Any thread of any process; wait-free.
 template <class Fence, class Counts, class Slot, class Read, class Take>
 void read_whole_slots(const Slot* slots, std::size_t size, Read&& read, Take&& take, int tries = kWholeTries) noexcept {
   for (std::size_t next = 0; next < size;) {

@@ -1,6 +1,6 @@
-// What the encoders of windows have in common. Each writes text or bytes of one format into a buffer of the caller's
-// and allocates nothing, so that a process may export from any thread at any time. The values are the recorder's
-// integers: no rounding happens before the receiver makes floating-point numbers of them.
+// What the encoders of windows have in common. Each writes the text or bytes of one format into a buffer that the
+// caller gives, and allocates nothing, so that a process may export from any thread at any time. The values are the
+// recorder's integers: nothing is rounded before the receiver converts them to floating-point numbers.
 //
 //   std::string buffer;
 //   sluice::encode::fill(buffer, [&](std::span<char> out) {
@@ -20,35 +20,41 @@
 
 namespace sluice::encode {
 
-/// What is encoded: a window, the lifetime totals, or both. Nothing of a window that was not given is in the output.
-/// With both, the counts are the window's, and the totals add what only they have.
+/// \addtogroup encode
+/// @{
+
+/// The data to encode: a window, lifetime totals, or both. With both, the counts are those of the window, and the
+/// totals add what only they have.
 struct Source {
-  const Window* window = nullptr;
-  const ProcessTotals* totals = nullptr;
+  const Window* window = nullptr;         ///< Null: the output has nothing of a window.
+  const ProcessTotals* totals = nullptr;  ///< Null: the output has nothing of totals.
 };
 
-/// A label, tag or attribute. Any bytes: each format escapes what it has to, and writes U+FFFD for what is no UTF-8.
-/// What cannot stand in a name becomes an underscore. A label without a name, one whose name as written came before,
-/// and one whose name the encoder uses itself (`le`, `phase`, `status_class`, `thread`) are left out.
+/// A label, tag or attribute. Any bytes are accepted: each format escapes what it has to, writes U+FFFD for what is not
+/// UTF-8, and an underscore for what a name cannot contain. A label is left out if it has no name, if its name as
+/// written came before, or if the encoder uses the name itself (`le`, `phase`, `quantile`, `status_class`, `thread`).
 struct Label {
-  std::string_view name;
-  std::string_view value;
+  std::string_view name;   ///< Name of the label.
+  std::string_view value;  ///< Value of the label.
 };
 
+/// The labels of a metric, not owned.
 using Labels = std::span<const Label>;
 
-/// Where a histogram's bounds are written. Buckets are [lower, upper) over whole microseconds; the formats know "at
-/// most the bound" only.
+/// How the bounds of a histogram are written. Buckets are [lower, upper) over whole microseconds, while the formats
+/// define a bound as "at most".
 enum class Bounds : std::uint8_t {
-  /// The last microsecond below the upper bound: 0.001249 for 1.25 ms. Every count is then exactly that of the requests
+  /// The last microsecond below the upper bound: 0.001249 for 1.25 ms. Every count is then exactly the number of
+  /// requests
   /// that were recorded with at most this duration.
   kExact,
-  /// The upper bound itself. Rounder, and the name of the bound in other systems; requests that were recorded with just
-  /// this duration are counted one bucket too high. The bounds of the conventions are round and exact in either case.
+  /// The upper bound itself. Rounder, and equal to bounds of other systems, but requests that were recorded with
+  /// exactly
+  /// this duration are counted one bucket too high. The bounds of kOtelHttpBounds are round and exact in either case.
   kRound,
 };
 
-/// Which bounds a histogram is written with. Each is an exact merge of what was recorded; see view.hpp.
+/// Which bounds a histogram is written with. Each is an exact merge of the recorded buckets; see view.hpp.
 enum class Resolution : std::uint8_t {
   kByFormat,        ///< kOtelHttpBounds for the duration of requests in OTLP, kQuarterOctaves for everything else.
   kQuarterOctaves,  ///< 64 bounds: 1.25 ms, 1.5 ms, ..., 65.536 s.
@@ -57,16 +63,20 @@ enum class Resolution : std::uint8_t {
   kAll,             ///< All of these.
 };
 
-/// The phases whose durations are written.
+/// A set of phases.
 class PhaseSet {
  public:
+  /// Makes an empty set.
   constexpr PhaseSet() noexcept = default;
+  /// Makes the set of the given phases.
   template <class... Phases>
   constexpr explicit PhaseSet(Phases... phases) noexcept
       : bits_(static_cast<std::uint8_t>(((1U << index(phases)) | ... | 0U))) {}
 
+  /// Returns true if the phase is in the set.
   [[nodiscard]] constexpr bool has(Phase phase) const noexcept { return (bits_ >> index(phase) & 1U) != 0; }
 
+  /// Returns the set of all phases.
   [[nodiscard]] static constexpr PhaseSet all() noexcept {
     PhaseSet set;
     set.bits_ = UINT8_MAX;
@@ -77,22 +87,23 @@ class PhaseSet {
   std::uint8_t bits_ = 0;
 };
 
-/// How a histogram is written, and of which phases. Those that the mode does not have are never written.
+/// How histograms are written.
 struct Histograms {
-  PhaseSet phases = PhaseSet::all();
-  Bounds bounds = Bounds::kExact;
-  Resolution resolution = Resolution::kByFormat;
+  PhaseSet phases = PhaseSet::all();              ///< Phases to write, as far as the mode has them.
+  Bounds bounds = Bounds::kExact;                 ///< How bounds are written.
+  Resolution resolution = Resolution::kByFormat;  ///< Which bounds are written.
 };
 
-/// What became of an encoding. The buffer holds all of it, or nothing of use.
+/// The result of an encoder. The buffer has the whole output, or nothing of use.
 class [[nodiscard]] Encoded {
  public:
+  /// Makes a result of the size of the output and that of the buffer.
   constexpr Encoded(std::size_t needed_bytes, std::size_t buffer_bytes) noexcept
       : bytes_(needed_bytes), complete_(needed_bytes <= buffer_bytes) {}
 
-  /// The length of the whole, whether or not it did fit.
+  /// Returns the length of the output, whether or not it fitted.
   [[nodiscard]] constexpr std::size_t bytes() const noexcept { return bytes_; }
-  /// True if all of it is in the buffer.
+  /// Returns true if the buffer has the whole output.
   [[nodiscard]] constexpr bool complete() const noexcept { return complete_; }
 
  private:
@@ -100,8 +111,8 @@ class [[nodiscard]] Encoded {
   bool complete_;
 };
 
-/// For callers that may allocate: makes `buffer` exactly what `encode(std::span<char>)` writes. Its memory is used
-/// again, so that it grows a few times in its life. Throws std::bad_alloc.
+/// Makes `buffer` exactly the output of `encode(std::span<char>)`, for callers that may allocate. The memory of the
+/// buffer is used again, so it grows a few times in its life only. \throws std::bad_alloc
 template <class Encode>
 void fill(std::string& buffer, Encode&& encode) {
   buffer.resize(buffer.capacity());
@@ -112,5 +123,7 @@ void fill(std::string& buffer, Encode&& encode) {
   }
   buffer.resize(done.bytes());
 }
+
+/// @}
 
 }  // namespace sluice::encode

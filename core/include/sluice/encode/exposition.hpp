@@ -1,7 +1,7 @@
-// The text that Prometheus and its kin scrape: OpenMetrics 1.0.0, and the older text format 0.0.4.
+// The text that Prometheus and compatible systems scrape: OpenMetrics 1.0.0, and the older text format 0.0.4.
 //
-// Both count from a beginning on, so the window that is given should be a sum from one fixed beginning: that of a
-// CumulativeReader.
+// Both formats count from a beginning on, so the window should be a sum from one fixed beginning, as CumulativeReader
+// makes it.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,33 @@
 
 namespace sluice::encode {
 
-enum class Format : std::uint8_t { kPrometheus, kOpenMetrics };
+/// \addtogroup encode
+/// @{
 
-struct ExpositionOptions {
-  Format format = Format::kPrometheus;
-  /// Before every name that is not a process's own: `http_server_requests_total`.
-  std::string_view prefix = "http_server";
-  Labels labels = {};  ///< On every sample.
-  Histograms histograms = {};
+/// A text format.
+enum class Format : std::uint8_t {
+  kPrometheus,   ///< Prometheus text format 0.0.4.
+  kOpenMetrics,  ///< OpenMetrics 1.0.0.
 };
 
-/// Any thread. Allocates nothing.
+/// Settings of exposition().
+struct ExpositionOptions {
+  Format format = Format::kPrometheus;  ///< Format of the text.
+  std::string_view prefix =
+      "http_server";           ///< Prefix of all names but those of the process: http_server_requests_total.
+  Labels labels = {};          ///< Labels of every sample.
+  Histograms histograms = {};  ///< How histograms are written.
+};
+
+/// Writes the text. Any thread; allocates nothing.
 Encoded exposition(const Source& source, const ExpositionOptions& options, std::span<char> out) noexcept;
 
-/// The format that an Accept header asks for; the older one where it has no preference. Any bytes.
+/// Returns the format that an Accept header asks for, or the older one if it has no preference. Any bytes are accepted.
 [[nodiscard]] Format negotiate(std::string_view accept) noexcept;
 
-/// The Content-Type of a response in that format.
+/// Returns the Content-Type of a response in that format.
 [[nodiscard]] std::string_view content_type(Format format) noexcept;
+
+/// @}
 
 }  // namespace sluice::encode

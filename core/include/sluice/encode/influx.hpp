@@ -1,8 +1,8 @@
-// InfluxDB's line protocol: a line of counts, one for each phase, one for each worker slot of the totals. Integers are
-// signed (`i`), as all versions of the database take them, and what exceeds them is written as the largest.
+// InfluxDB's line protocol: a line of counts, one for each phase, and one for each worker slot of the totals. Integers
+// are signed (`i`), because all versions of the database accept these; larger values are written as the largest one.
 //
-// Fields of a phase are `count`, `sum`, `min`, `max` (seconds) and the number of requests up to each bound, named by
-// it.
+// A line of a phase has the fields `count`, `sum`, `min` and `max` (seconds), and for each bound the number of requests
+// up to it, with the bound as its name.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,20 @@
 
 namespace sluice::encode {
 
+/// \addtogroup encode
+/// @{
+
+/// Settings of influx().
 struct InfluxOptions {
-  std::string_view measurement = "http_server";  ///< Phases and threads have longer names. Empty: this one.
-  Labels tags = {};  ///< On every line. Those without a value are left out; a backslash becomes a slash.
-  Histograms histograms = {};
+  std::string_view measurement =
+      "http_server";           ///< Name of the measurement, to which phases and threads append. Empty: this one.
+  Labels tags = {};            ///< Tags of every line. Those without a value are left out; a backslash becomes a slash.
+  Histograms histograms = {};  ///< How histograms are written.
 };
 
-/// Lines with the time of the window's end, or of the totals. Any thread. Allocates nothing.
+/// Writes lines with the time of the window's end, or of the totals. Any thread; allocates nothing.
 Encoded influx(const Source& source, const InfluxOptions& options, std::span<char> out) noexcept;
+
+/// @}
 
 }  // namespace sluice::encode

@@ -1,5 +1,5 @@
 // OTLP: the body of a `POST /v1/metrics`, as JSON or as protobuf (an ExportMetricsServiceRequest). Names are those of
-// OpenTelemetry's semantic conventions where they have one: `http.server.request.duration`, in seconds.
+// OpenTelemetry's semantic conventions where they exist: `http.server.request.duration`, in seconds.
 #pragma once
 
 #include <cstdint>
@@ -10,24 +10,38 @@
 
 namespace sluice::encode {
 
-/// Whether the window is one among many that meet, or the sum from a fixed beginning. Lifetime totals are always the
-/// latter, and so is the number of requests in flight.
-enum class Temporality : std::uint8_t { kDelta = 1, kCumulative = 2 };
+/// \addtogroup encode
+/// @{
 
-enum class OtlpEncoding : std::uint8_t { kJson, kProtobuf };
-
-struct OtlpOptions {
-  OtlpEncoding encoding = OtlpEncoding::kProtobuf;
-  Temporality temporality = Temporality::kDelta;  ///< As it comes from Reader::drain; kCumulative: CumulativeReader.
-  std::string_view prefix = "http.server";
-  Labels resource = {};    ///< At least `service.name`.
-  Labels attributes = {};  ///< On every point; the conventions want `http.request.method` and `url.scheme`.
-  Histograms histograms = {};
+/// What the window is. Lifetime totals and the number of requests in flight are always written as cumulative.
+enum class Temporality : std::uint8_t {
+  kDelta = 1,       ///< One of many adjacent windows, as Reader::drain() returns it.
+  kCumulative = 2,  ///< A sum from a fixed beginning, as CumulativeReader makes it.
 };
 
-/// Any thread. Allocates nothing.
+/// An encoding of OTLP.
+enum class OtlpEncoding : std::uint8_t {
+  kJson,      ///< application/json
+  kProtobuf,  ///< application/x-protobuf
+};
+
+/// Settings of otlp().
+struct OtlpOptions {
+  OtlpEncoding encoding = OtlpEncoding::kProtobuf;  ///< Encoding of the body.
+  Temporality temporality = Temporality::kDelta;    ///< What the window is.
+  std::string_view prefix = "http.server";          ///< Prefix of all names but those of the process.
+  Labels resource = {};  ///< Attributes of the resource; at least `service.name` should be given.
+  Labels attributes =
+      {};  ///< Attributes of every point; the conventions ask for `http.request.method` and `url.scheme`.
+  Histograms histograms = {};  ///< How histograms are written.
+};
+
+/// Writes the body. Any thread; allocates nothing.
 Encoded otlp(const Source& source, const OtlpOptions& options, std::span<char> out) noexcept;
 
+/// Returns the Content-Type of a request in that encoding.
 [[nodiscard]] std::string_view content_type(OtlpEncoding encoding) noexcept;
+
+/// @}
 
 }  // namespace sluice::encode

@@ -1,4 +1,4 @@
-// What the processes of a server have counted, as text: by process group, then in total.
+// The counts of all processes of a server as text: by process group, then in total.
 #pragma once
 
 #include <span>
@@ -9,13 +9,18 @@
 
 namespace sluice::encode {
 
-/// Families `sluice_...` with the label `process_group`, then the same in total as `sluice_server_...`. Histograms in
-/// octaves, with exact bounds. Any thread. Allocates nothing.
+/// \addtogroup encode
+/// @{
+
+/// Writes families `sluice_...` with the label `process_group`, then the same in total as `sluice_server_...`.
+/// Histograms are written in octaves with exact bounds. Any thread; allocates nothing.
 Encoded server_exposition(const ServerReading& reading, Format format, std::span<char> out) noexcept;
 
-/// The same numbers as one object of JSON: `groups`, a list of objects with a `process_group`, and `total`. Families
-/// are named as in the exposition, without prefix; those with a label are objects by its values. Any thread. Allocates
-/// nothing.
+/// Writes the same numbers as one JSON object: `groups`, a list of objects with a `process_group`, and `total`.
+/// Families have the names of the exposition without a prefix; those with a label are objects by its values. Any
+/// thread; allocates nothing.
 Encoded server_json(const ServerReading& reading, std::span<char> out) noexcept;
+
+/// @}
 
 }  // namespace sluice::encode

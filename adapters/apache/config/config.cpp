@@ -1,0 +1,115 @@
+#include "adapters/apache/config/config.hpp"
+
+#include <ap_mpm.h>
+#include <unixd.h>
+
+#include <new>
+
+#include "adapters/wsgi/process/runtime.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constinit ProcessConfig current{};
+
+/// The version of mod_wsgi whose interface this module has, and the version of this module.
+constexpr const char* kModuleVersion = "6.1.1 (Sluice " SLUICE_VERSION ")";
+
+template <class T>
+T* make(apr_pool_t* pool) {
+  return ::new (apr_pcalloc(pool, sizeof(T))) T();
+}
+
+const char* chosen(const char* added, const char* base) { return added != nullptr ? added : base; }
+int chosen(int added, int base) { return added != kUnset ? added : base; }
+
+}  // namespace
+
+ProcessConfig& process_config() noexcept { return current; }
+
+void reset_process_config(apr_pool_t* pool) {
+  current = {};
+  current.telemetry_interval = 1.0;
+  current.slow_requests = -1.0;
+  current.imports = apr_array_make(pool, 4, sizeof(Import));
+  current.application_groups = apr_array_make(pool, 8, sizeof(const char*));
+  current.interpreter_limit = static_cast<int>(wsgi::Runtime::Options::kInterpreterLimit);
+  current.daemons = apr_array_make(pool, 4, sizeof(DaemonGroup));
+}
+
+telemetry::Settings telemetry_settings() {
+  return {.path = current.telemetry_path != nullptr ? current.telemetry_path : "",
+          .interval = current.telemetry_interval};
+}
+
+telemetry::Identity telemetry_identity() {
+  telemetry::Identity identity;
+  identity.module_version = kModuleVersion;
+  identity.server_version = AP_SERVER_BASEVERSION;
+  identity.mpm_name = ap_show_mpm();
+  return identity;
+}
+
+std::optional<std::uint64_t> slow_threshold_us() noexcept {
+  if (current.slow_requests < 0.0) return std::nullopt;
+  return static_cast<std::uint64_t>(current.slow_requests * 1e6);
+}
+
+void apply_server_defaults(const server_rec* server) noexcept {
+  for (int i = 0; i < current.daemons->nelts; ++i) {
+    daemon::DaemonOptions& options = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i].options;
+    if (options.uid == daemon::DaemonOptions::kServerUser) {
+      options.uid = ap_unixd_config.user_id;
+      options.user = ap_unixd_config.user_name;
+    }
+    if (options.gid == daemon::DaemonOptions::kServerGroup) options.gid = ap_unixd_config.group_id;
+    if (options.socket_timeout == 0) options.socket_timeout = static_cast<int>(apr_time_sec(server->timeout));
+  }
+}
+
+DaemonGroup* find_daemon_group(std::string_view name) noexcept {
+  for (int i = 0; i < current.daemons->nelts; ++i) {
+    auto& group = reinterpret_cast<DaemonGroup*>(current.daemons->elts)[i];
+    if (name == group.options.name) return &group;
+  }
+  return nullptr;
+}
+
+void* create_server_config(apr_pool_t* pool, server_rec*) {
+  auto* const config = make<ServerConfig>(pool);
+  config->aliases = apr_array_make(pool, 4, sizeof(Alias));
+  return config;
+}
+
+/// Puts the aliases of a virtual host before those of the main server.
+void* merge_server_config(apr_pool_t* pool, void* base, void* added) {
+  auto* const config = make<ServerConfig>(pool);
+  config->aliases =
+      apr_array_append(pool, static_cast<ServerConfig*>(added)->aliases, static_cast<ServerConfig*>(base)->aliases);
+  return config;
+}
+
+void* create_directory_config(apr_pool_t* pool, char*) {
+  auto* const config = make<DirectoryConfig>(pool);
+  config->script_reloading = kUnset;
+  config->pass_authorization = kUnset;
+  config->chunked_request = kUnset;
+  config->map_head_to_get = kUnset;
+  return config;
+}
+
+void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_config) {
+  const auto& base = *static_cast<DirectoryConfig*>(base_config);
+  const auto& added = *static_cast<DirectoryConfig*>(added_config);
+  auto* const config = make<DirectoryConfig>(pool);
+  config->process_group = chosen(added.process_group, base.process_group);
+  config->application_group = chosen(added.application_group, base.application_group);
+  config->callable = chosen(added.callable, base.callable);
+  config->script_reloading = chosen(added.script_reloading, base.script_reloading);
+  config->pass_authorization = chosen(added.pass_authorization, base.pass_authorization);
+  config->chunked_request = chosen(added.chunked_request, base.chunked_request);
+  config->map_head_to_get = chosen(added.map_head_to_get, base.map_head_to_get);
+  return config;
+}
+
+}  // namespace sluice::apache

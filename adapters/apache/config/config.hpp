@@ -1,0 +1,109 @@
+// The values of the directives: for each server its aliases, for each directory how requests are served, and for the
+// process how Python runs. All of them live in Apache's pools.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "adapters/apache/server/server.hpp"
+#include "adapters/daemon/authentication.hpp"
+#include "adapters/daemon/daemon_options.hpp"
+#include "adapters/telemetry/reporter.hpp"
+
+namespace sluice::apache {
+
+inline constexpr int kUnset = -1;
+
+/// WSGIScriptAlias, WSGIScriptAliasMatch. Options that are absent are null or kUnset.
+struct Alias {
+  ap_regex_t* pattern = nullptr;        ///< Null for WSGIScriptAlias.
+  const char* location = nullptr;       ///< URL prefix, or the source of the pattern.
+  const char* target = nullptr;         ///< File or directory.
+  const char* process_group = nullptr;  ///< Empty for the server's own processes.
+  const char* application_group = nullptr;
+  const char* callable = nullptr;
+  int pass_authorization = kUnset;  ///< 0, 1, or kUnset.
+};
+
+struct ServerConfig {
+  apr_array_header_t* aliases;  ///< Elements: Alias, in the order of the configuration.
+};
+
+struct DirectoryConfig {
+  const char* process_group;
+  const char* application_group;
+  const char* callable;
+  int script_reloading;
+  int pass_authorization;
+  int chunked_request;
+  int map_head_to_get;  ///< 0, 1, or kUnset: only when a filter needs the body of the response.
+};
+
+/// A script that is loaded when a process starts.
+struct Import {
+  const char* path;
+  const char* application_group;
+  const char* process_group;  ///< Empty: the server's own processes.
+};
+
+/// A process group: its options, and how requests reach its processes.
+struct DaemonGroup {
+  daemon::DaemonOptions options;
+  const char* socket;           ///< Path of the socket; null before the server has started, and for a service process.
+  const daemon::KeyRing* keys;  ///< The keys that sign requests; null when `socket` is.
+};
+
+enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCaptureUserAgent };
+
+/// The configuration of the whole server. Reset before each reading of the configuration.
+struct ProcessConfig {
+  const char* python_home;
+  const char* python_path;  ///< Directories, separated by colons.
+  int optimize;
+  int own_gil;  ///< Each sub-interpreter has its own GIL.
+  int server_metrics;
+  int restrict_embedded;        ///< Applications run in daemon processes only.
+  const char* socket_prefix;    ///< Null for the server's runtime directory.
+  const char* telemetry_path;   ///< Path of the socket of the telemetry service; null when there is none.
+  double telemetry_interval;    ///< Seconds.
+  double slow_requests;         ///< Seconds; negative when slow requests are not reported.
+  int telemetry_options;        ///< Bits of TelemetryOption.
+  int interpreter_limit;        ///< Maximum number of sub-interpreters that requests can create in a process.
+  apr_array_header_t* imports;  ///< Elements: Import.
+  apr_array_header_t* daemons;  ///< Elements: DaemonGroup.
+  apr_array_header_t*
+      application_groups;  ///< Elements are const char*: names of groups that directives give literally.
+};
+
+/// Sets the options of process groups that default to settings of the server. Call it in the hook post_config, when
+/// these are known, before the user of a group is used. Idempotent.
+void apply_server_defaults(const server_rec* server) noexcept;
+
+/// Returns the group with this name; null when there is none.
+[[nodiscard]] DaemonGroup* find_daemon_group(std::string_view name) noexcept;
+
+/// Returns the configuration that was read last.
+[[nodiscard]] ProcessConfig& process_config() noexcept;
+
+/// Return the settings of the external reporter and the threshold of slow requests, as a process needs them.
+[[nodiscard]] telemetry::Settings telemetry_settings();
+[[nodiscard]] telemetry::Identity telemetry_identity();
+[[nodiscard]] std::optional<std::uint64_t> slow_threshold_us() noexcept;
+
+/// Resets the process configuration to the defaults. For the hook pre_config.
+void reset_process_config(apr_pool_t* pool);
+
+void* create_server_config(apr_pool_t* pool, server_rec* server);
+void* merge_server_config(apr_pool_t* pool, void* base, void* added);
+void* create_directory_config(apr_pool_t* pool, char* directory);
+void* merge_directory_config(apr_pool_t* pool, void* base, void* added);
+
+[[nodiscard]] inline ServerConfig& config_of(const server_rec* server) {
+  return *static_cast<ServerConfig*>(ap_get_module_config(server->module_config, &wsgi_module));
+}
+
+[[nodiscard]] inline const DirectoryConfig& config_of(const request_rec* request) {
+  return *static_cast<const DirectoryConfig*>(ap_get_module_config(request->per_dir_config, &wsgi_module));
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,341 @@
+#include "adapters/apache/config/directives.hpp"
+
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#include "absl/strings/numbers.h"
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/config_error.hpp"
+#include "adapters/apache/config/daemon_option_parser.hpp"
+#include "adapters/apache/config/telemetry_directives.hpp"
+#include "adapters/wsgi/process/runtime.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr const char* kGlobal = "%{GLOBAL}";
+
+/// One name=value of a line.
+struct Option {
+  const char* name = nullptr;
+  const char* value = nullptr;
+};
+
+/// Parses the next option of a line. Returns null, or an error. The value may be quoted.
+const char* next_option(cmd_parms* cmd, const char*& line, Option& option) {
+  const std::size_t length = std::strcspn(line, "= \t");
+  if (length == 0 || line[length] != '=') return error(cmd, "an option must be name=value, not '", line, "'");
+  option.name = apr_pstrmemdup(cmd->pool, line, length);
+  line += length + 1;
+  option.value = ap_getword_conf(cmd->pool, &line);
+  if (*option.value == '\0') return error(cmd, "option '", option.name, "' needs a value");
+  return nullptr;
+}
+
+const char* parse_switch(cmd_parms* cmd, const char* value, int& result) {
+  if (strcasecmp(value, "On") == 0) {
+    result = 1;
+  } else if (strcasecmp(value, "Off") == 0) {
+    result = 0;
+  } else {
+    return error(cmd, "must be On or Off, not '", value, "'");
+  }
+  return nullptr;
+}
+
+const char* group_name(const char* value) { return std::strcmp(value, kGlobal) == 0 ? "" : value; }
+
+bool has_expansion(const char* value) { return std::strstr(value, "%{") != nullptr; }
+
+/// Records an application group that the configuration names. WSGIInterpreterLimit does not apply to these, because no
+/// client can choose them.
+void note_application_group(const char* name) {
+  if (name == nullptr || *name == '\0' || has_expansion(name)) return;
+  *static_cast<const char**>(apr_array_push(process_config().application_groups)) = name;
+}
+
+const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alias) {
+  const std::string_view name = option.name;
+  if (name == "application-group") {
+    alias.application_group = group_name(option.value);
+  } else if (name == "process-group") {
+    alias.process_group = group_name(option.value);
+  } else if (name == "callable-object") {
+    alias.callable = option.value;
+  } else if (name == "pass-authorization") {
+    return parse_switch(cmd, option.value, alias.pass_authorization);
+  } else {
+    return error(cmd, "unknown option '", option.name, "'");
+  }
+  return nullptr;
+}
+
+/// Returns the path of a script in the form that requests have, so that a file has one module however the path is
+/// spelled.
+const char* canonical(apr_pool_t* pool, const char* path) {
+  char* merged = nullptr;
+  const apr_status_t status = apr_filepath_merge(&merged, "/", path, APR_FILEPATH_TRUENAME, pool);
+  return status == APR_SUCCESS ? merged : path;
+}
+
+/// Loads the script of an alias at the start of a process, when both of its groups are known then.
+void import_alias(apr_pool_t* pool, const Alias& alias) {
+  const bool importable = alias.process_group != nullptr && alias.application_group != nullptr &&
+                          !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
+                          (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
+  struct stat info {};
+  if (!importable || ::stat(alias.target, &info) != 0 || !S_ISREG(info.st_mode)) return;
+  *static_cast<Import*>(apr_array_push(process_config().imports)) = {canonical(pool, alias.target),
+                                                                     alias.application_group, alias.process_group};
+}
+
+const char* script_alias(cmd_parms* cmd, void*, const char* line) {
+  Alias alias;
+  alias.location = ap_getword_conf(cmd->pool, &line);
+  alias.target = ap_getword_conf(cmd->pool, &line);
+  if (*alias.location == '\0' || *alias.target == '\0') return error(cmd, "requires a URL path and a file");
+  while (*line != '\0') {
+    Option option;
+    if (const char* const problem = next_option(cmd, line, option)) return problem;
+    if (const char* const problem = parse_alias_option(cmd, option, alias)) return problem;
+  }
+  if (cmd->info != nullptr) {
+    alias.pattern = ap_pregcomp(cmd->pool, alias.location, AP_REG_EXTENDED);
+    if (alias.pattern == nullptr) return error(cmd, "'", alias.location, "' is not a valid regular expression");
+  }
+  note_application_group(alias.application_group);
+  *static_cast<Alias*>(apr_array_push(config_of(cmd->server).aliases)) = alias;
+  import_alias(cmd->pool, alias);
+  return nullptr;
+}
+
+const char* import_script(cmd_parms* cmd, void*, const char* line) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  Import script{ap_getword_conf(cmd->pool, &line), nullptr, nullptr};
+  if (*script.path == '\0') return error(cmd, "requires a file");
+  script.path = canonical(cmd->pool, script.path);
+  while (*line != '\0') {
+    Option option;
+    if (const char* const problem = next_option(cmd, line, option)) return problem;
+    const std::string_view name = option.name;
+    if (name == "application-group") {
+      script.application_group = group_name(option.value);
+    } else if (name == "process-group") {
+      script.process_group = group_name(option.value);
+    } else {
+      return error(cmd, "unknown option '", option.name, "'");
+    }
+  }
+  if (script.application_group == nullptr) return error(cmd, "option 'application-group' is required");
+  if (script.process_group == nullptr) return error(cmd, "option 'process-group' is required");
+  for (const char* const group : {script.application_group, script.process_group}) {
+    if (has_expansion(group)) return error(cmd, "'", group, "' has a value only while a request is served");
+  }
+  note_application_group(script.application_group);
+  *static_cast<Import*>(apr_array_push(process_config().imports)) = script;
+  return nullptr;
+}
+
+const char* application_group(cmd_parms* cmd, void* config, const char* value) {
+  if (*value == '\0') return error(cmd, "requires a name");
+  note_application_group(value);
+  static_cast<DirectoryConfig*>(config)->application_group = value;
+  return nullptr;
+}
+
+const char* process_group(cmd_parms* cmd, void* config, const char* value) {
+  if (*value == '\0') return error(cmd, "requires a name");
+  static_cast<DirectoryConfig*>(config)->process_group = group_name(value);
+  return nullptr;
+}
+
+const char* callable_object(cmd_parms* cmd, void* config, const char* value) {
+  if (*value == '\0') return error(cmd, "requires a name");
+  static_cast<DirectoryConfig*>(config)->callable = value;
+  return nullptr;
+}
+
+template <int DirectoryConfig::*Member>
+const char* directory_switch(cmd_parms* cmd, void* config, const char* value) {
+  return parse_switch(cmd, value, static_cast<DirectoryConfig*>(config)->*Member);
+}
+
+const char* map_head_to_get(cmd_parms* cmd, void* config, const char* value) {
+  int& member = static_cast<DirectoryConfig*>(config)->map_head_to_get;
+  member = kUnset;
+  return strcasecmp(value, "Auto") == 0 ? nullptr : parse_switch(cmd, value, member);
+}
+
+const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
+  daemon::DaemonOptions options;
+  options.name = ap_getword_conf(cmd->pool, &line);
+  if (*options.name == '\0') return error(cmd, "requires a name");
+  if (has_expansion(options.name))
+    return error(cmd, "'", options.name, "' cannot be the name of a process group, because it contains a variable");
+  if (find_daemon_group(options.name) != nullptr)
+    return error(cmd, "process group '", options.name, "' is already defined");
+  DaemonOptionParser parser(cmd->pool, options);
+  while (*line != '\0') {
+    Option option;
+    if (const char* const problem = next_option(cmd, line, option)) return problem;
+    if (const char* const problem = parser.set(option.name, option.value)) return error(cmd, problem);
+  }
+  if (const char* const problem = parser.complete()) return error(cmd, problem);
+  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, nullptr, nullptr};
+  return nullptr;
+}
+
+const char* restrict_embedded(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  return parse_switch(cmd, value, process_config().restrict_embedded);
+}
+
+const char* socket_prefix(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  process_config().socket_prefix = ap_server_root_relative(cmd->pool, value);
+  return process_config().socket_prefix != nullptr ? nullptr : error(cmd, "'", value, "' is not a valid path");
+}
+
+const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  return parse_switch(cmd, value, process_config().server_metrics);
+}
+
+const char* python_path(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  if (*value == '\0') return error(cmd, "requires directories, separated by colons");
+  process_config().python_path = value;
+  return nullptr;
+}
+
+const char* python_home(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  const char* const prefix = apr_pstrmemdup(cmd->pool, value, std::strcspn(value, ":"));
+  struct stat info {};
+  if (::stat(prefix, &info) != 0 || !S_ISDIR(info.st_mode)) return error(cmd, "'", prefix, "' is not a directory");
+  process_config().python_home = value;
+  return nullptr;
+}
+
+const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  if (std::strlen(value) != 1 || *value < '0' || *value > '2')
+    return error(cmd, "must be 0, 1 or 2, not '", value, "'");
+  process_config().optimize = *value - '0';
+  return nullptr;
+}
+
+const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  int& own_gil = process_config().own_gil;
+  if (const char* const problem = parse_switch(cmd, value, own_gil)) return problem;
+  if (own_gil == 0 || wsgi::Runtime::has_own_gil()) return nullptr;
+  own_gil = 0;
+  ap_log_error(
+      APLOG_MARK, APLOG_WARNING, 0, cmd->server,
+      "SLC0400: %s has no effect, because this module embeds a Python older than 3.12: sub-interpreters share one GIL",
+      cmd->cmd->name);
+  return nullptr;
+}
+
+const char* interpreter_limit(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  constexpr int kMost = 1'000'000;
+  int limit = 0;
+  if (!absl::SimpleAtoi(value, &limit) || limit < 1 || limit > kMost) {
+    return error(cmd, "must be a number from 1 to 1000000, not '", value, "'");
+  }
+  process_config().interpreter_limit = limit;
+  return nullptr;
+}
+
+/// Returns true when a process group is defined; otherwise logs that it is not.
+bool defined(const char* directive, const char* process_group) {
+  if (process_group == nullptr || *process_group == '\0' || has_expansion(process_group)) return true;
+  if (find_daemon_group(process_group) != nullptr) return true;
+  ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, nullptr,
+               "SLC0401: %s names process group '%s', which no WSGIDaemonProcess defines; the server does not start",
+               directive, process_group);
+  return false;
+}
+
+using Handler = const char* (*)(cmd_parms*, void*, const char*);
+
+/// Casts a handler to the type that the macros of Apache expect, because C++ cannot initialise their union by the name
+/// of a member. The cast goes through a third type to silence a warning about unrelated function types.
+cmd_func untyped(Handler handler) { return reinterpret_cast<cmd_func>(reinterpret_cast<void (*)()>(handler)); }
+
+command_rec one(const char* name, Handler handler, int where, const char* help) {
+  return AP_INIT_TAKE1(name, untyped(handler), nullptr, where, help);
+}
+
+command_rec raw(const char* name, Handler handler, void* info, int where, const char* help) {
+  return AP_INIT_RAW_ARGS(name, untyped(handler), info, where, help);
+}
+
+command_rec two(const char* name, const char* (*handler)(cmd_parms*, void*, const char*, const char*), int where,
+                const char* help) {
+  const auto untyped_handler = reinterpret_cast<cmd_func>(reinterpret_cast<void (*)()>(handler));
+  return AP_INIT_TAKE12(name, untyped_handler, nullptr, where, help);
+}
+
+constexpr int kServer = RSRC_CONF;
+constexpr int kDirectory = RSRC_CONF | ACCESS_CONF;
+constexpr int kAnywhere = OR_FILEINFO;
+
+char match_marker;  // its address distinguishes WSGIScriptAliasMatch from WSGIScriptAlias
+
+}  // namespace
+
+int check_configuration(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) {
+  for (; server != nullptr; server = server->next) {
+    const apr_array_header_t* const aliases = config_of(server).aliases;
+    for (int i = 0; i < aliases->nelts; ++i) {
+      const auto& alias = reinterpret_cast<const Alias*>(aliases->elts)[i];
+      if (!defined("WSGIScriptAlias", alias.process_group)) return HTTP_INTERNAL_SERVER_ERROR;
+    }
+  }
+  const apr_array_header_t* const imports = process_config().imports;
+  for (int i = 0; i < imports->nelts; ++i) {
+    const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
+    if (!defined("WSGIImportScript", script.process_group)) return HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return OK;
+}
+
+const command_rec directives[] = {
+    raw("WSGIScriptAlias", script_alias, nullptr, kServer, "URL path and WSGI script or directory, then options"),
+    raw("WSGIScriptAliasMatch", script_alias, &match_marker, kServer,
+        "Regular expression and WSGI script, then options"),
+    raw("WSGIImportScript", import_script, nullptr, kServer, "Script to load at process start, then options"),
+    one("WSGIApplicationGroup", application_group, kDirectory, "Name of the interpreter for the application"),
+    one("WSGIProcessGroup", process_group, kDirectory, "Name of the process group for the application"),
+    one("WSGICallableObject", callable_object, kAnywhere, "Name of the callable in the script"),
+    one("WSGIScriptReloading", directory_switch<&DirectoryConfig::script_reloading>, kAnywhere,
+        "On or Off: reload a script when its file changes"),
+    one("WSGIPassAuthorization", directory_switch<&DirectoryConfig::pass_authorization>, kAnywhere,
+        "On or Off: pass the Authorization header to the application"),
+    one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
+        "On or Off: accept chunked request bodies, which have no length"),
+    one("WSGIMapHEADToGET", map_head_to_get, kAnywhere,
+        "On, Off or Auto: pass HEAD requests to the application as GET"),
+    raw("WSGIDaemonProcess", daemon_process, nullptr, kServer, "Name of a process group, then options"),
+    one("WSGIRestrictEmbedded", restrict_embedded, kServer, "On or Off: serve applications in daemon processes only"),
+    one("WSGISocketPrefix", socket_prefix, kServer, "Prefix of the paths of the sockets of daemon processes"),
+    two("WSGITelemetryService", telemetry_service, kServer,
+        "unix:/path of the telemetry service, then interval=SECONDS"),
+    raw("WSGITelemetryOptions", telemetry_options, nullptr, kServer, "Flags with or without + and -, None, or All"),
+    one("WSGISlowRequests", slow_requests, kServer, "Duration in seconds from which a request is reported as slow"),
+    one("WSGIServerMetrics", server_metrics, kServer, "On or Off: allow server_metrics() in embedded applications"),
+    one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
+    one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),
+    one("WSGIPythonOptimize", python_optimize, kServer, "0, 1 or 2, as for python -O"),
+    one("WSGIInterpreterLimit", interpreter_limit, kServer,
+        "Maximum number of sub-interpreters that requests can create in a process"),
+    one("WSGIPerInterpreterGIL", per_interpreter_gil, kServer, "On or Off: give each sub-interpreter its own GIL"),
+    {}};
+
+}  // namespace sluice::apache

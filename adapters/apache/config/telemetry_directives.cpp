@@ -1,0 +1,102 @@
+#include "adapters/apache/config/telemetry_directives.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/config_error.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr std::string_view kScheme = "unix:";
+constexpr std::string_view kInterval = "interval=";
+constexpr double kShortestInterval = 0.5;
+constexpr double kLongestSeconds = 1e9;
+
+/// Parses a number of seconds. Returns false unless the whole text is one, and short enough to be waited for.
+bool parse_seconds(const char* text, double& seconds) {
+  char* end = nullptr;
+  seconds = std::strtod(text, &end);
+  return end != text && *end == '\0' && std::isfinite(seconds) && seconds <= kLongestSeconds;
+}
+
+/// Returns the bit of a flag; 0 for an unknown name.
+int flag_of(const char* name) { return strcasecmp(name, "CaptureUserAgent") == 0 ? kCaptureUserAgent : 0; }
+
+/// The flags of WSGITelemetryOptions, and whether words with or without a sign have occurred.
+struct Flags {
+  int value;
+  bool relative = false;
+  bool absolute = false;
+};
+
+const char* apply(cmd_parms* cmd, const char* word, Flags& flags) {
+  const bool sign = *word == '+' || *word == '-';
+  const char* const name = sign ? word + 1 : word;
+  if (*name == '\0') return error(cmd, "'", word, "' alone is not a flag");
+  const bool none = strcasecmp(name, "None") == 0;
+  const bool all = strcasecmp(name, "All") == 0;
+  if (sign && (none || all)) return error(cmd, "'", name, "' cannot follow + or -");
+  if (sign ? flags.absolute : flags.relative) return error(cmd, "flags with and without + or - cannot be mixed");
+  const int flag = all ? kAllTelemetryOptions : flag_of(name);
+  if (flag == 0 && !none) return error(cmd, "unknown flag '", name, "'");
+  if (!sign && !flags.absolute) flags.value = 0;
+  (sign ? flags.relative : flags.absolute) = true;
+  if (none) {
+    flags.value = 0;
+  } else if (*word == '-') {
+    flags.value &= ~flag;
+  } else {
+    flags.value |= flag;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const char* telemetry_service(cmd_parms* cmd, void*, const char* target, const char* option) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  const std::string_view address = target;
+  if (!address.starts_with(kScheme) || address.size() == kScheme.size()) {
+    return error(cmd, "the target must be 'unix:/path', not '", target, "'; only local sockets are supported");
+  }
+  double interval = 1.0;
+  if (option != nullptr) {
+    if (!std::string_view(option).starts_with(kInterval)) {
+      return error(cmd, "the second argument must be 'interval=SECONDS', not '", option, "'");
+    }
+    if (!parse_seconds(option + kInterval.size(), interval) || interval < kShortestInterval) {
+      return error(cmd, "the interval must be at least 0.5 seconds, not '", option + kInterval.size(), "'");
+    }
+  }
+  process_config().telemetry_path = target + kScheme.size();
+  process_config().telemetry_interval = interval;
+  return nullptr;
+}
+
+const char* telemetry_options(cmd_parms* cmd, void*, const char* line) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  Flags flags{.value = process_config().telemetry_options};
+  while (*line != '\0') {
+    const char* const word = ap_getword_conf(cmd->temp_pool, &line);
+    if (*word == '\0') break;
+    if (const char* const problem = apply(cmd, word, flags)) return problem;
+  }
+  if (!flags.relative && !flags.absolute) return error(cmd, "requires at least one flag");
+  process_config().telemetry_options = flags.value;
+  return nullptr;
+}
+
+const char* slow_requests(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  double seconds = 0.0;
+  if (!parse_seconds(value, seconds) || seconds < 0.0) {
+    return error(cmd, "must be a number of seconds that is 0 or more, not '", value, "'");
+  }
+  process_config().slow_requests = seconds;
+  return nullptr;
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,79 @@
+// One request on one connection to a daemon process, on the server's side. Nothing that arrives is trusted: the head of
+// the response passes the same rules as in embedded mode, its body is limited to the announced length, and a frame in
+// the wrong place ends the session.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/request/exchange.hpp"
+#include "adapters/daemon/channel.hpp"
+
+namespace sluice::apache {
+
+class DaemonSession {
+ public:
+  struct Answer {
+    bool again = false;  ///< The process has not started the request, so another process can serve it.
+    int status = OK;     ///< The result for Apache: OK when a response was begun, otherwise the status to answer with.
+  };
+
+  /// All arguments outlive the session. `body_ended` tells that the head contains the whole request body.
+  DaemonSession(request_rec* request, const char* group, ApacheExchange& exchange, daemon::Channel& channel,
+                bool body_ended) noexcept
+      : request_(request), group_(group), exchange_(exchange), channel_(channel), body_ended_(body_ended) {}
+
+  /// Sends the head of the request and passes on the response. Errors are logged. Blocks, at most until the end of the
+  /// channel. With `again_if_unread`, asks for another attempt when the process ends before it has read the whole head,
+  /// because it cannot have started the request.
+  [[nodiscard]] Answer run(std::string_view head, bool again_if_unread);
+
+ private:
+  absl::Status on_frame(const daemon::Frame& frame);
+  absl::Status on_read_request(const daemon::Frame& frame);
+  absl::Status on_response(const daemon::Frame& frame);
+  absl::Status on_data(const daemon::Frame& frame);
+  absl::Status on_end();
+  absl::Status on_break();
+  absl::Status on_failed(const daemon::Frame& frame);
+  absl::Status on_retry();
+
+  absl::Status pass_body(std::uint64_t least, std::uint64_t most);
+  absl::Status pass_piece(std::uint64_t most, std::uint64_t& sent);
+  absl::Status pass_error(const absl::Status& status);
+
+  absl::Status write(std::string_view block, bool last);
+  [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
+  [[nodiscard]] bool short_of_promise() const noexcept;
+  [[nodiscard]] Answer broken(const absl::Status& status);
+  void log_broken(const absl::Status& status) const;
+  [[nodiscard]] Answer unread();
+
+  request_rec* request_;
+  const char* group_;
+  ApacheExchange& exchange_;
+  daemon::Channel& channel_;
+  std::unique_ptr<char[]> piece_;
+  Answer answer_;
+  std::optional<std::uint64_t> promised_;  ///< The Content-Length of the response, when it has one.
+  std::uint64_t produced_ = 0;             ///< Number of bytes of the response body that were passed on.
+  bool body_ended_;
+  bool body_passed_ =
+      false;            ///< A part of the body was read from the client, so no other process can have the whole body.
+  bool heard_ = false;  ///< The process has sent a byte, so it has read the head.
+  bool begun_ = false;  ///< The head of the response has been passed on.
+  bool over_ = false;
+};
+
+struct Arrived {
+  std::size_t size = 0;
+  bool whole = false;  ///< The body ends with these bytes.
+};
+
+/// Reads the part of the request body that has arrived. An error is not reported, because the next read reports it.
+[[nodiscard]] Arrived read_arrived_body(ApacheExchange& exchange, absl::Span<char> into);
+
+}  // namespace sluice::apache

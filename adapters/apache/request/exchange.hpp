@@ -1,0 +1,59 @@
+// The exchange of one WSGI request whose client is the client of an Apache request.
+#pragma once
+
+#include <cstdint>
+
+#include "adapters/apache/server/server.hpp"
+#include "adapters/wsgi/request/exchange.hpp"
+
+namespace sluice::apache {
+
+class ApacheExchange final : public wsgi::Exchange {
+ public:
+  explicit ApacheExchange(request_rec* request) noexcept : request_(request) {}
+
+  void each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const override;
+  [[nodiscard]] bool https() const override;
+  [[nodiscard]] std::string_view id() const override {
+    return request_->log_id != nullptr ? request_->log_id : std::string_view();
+  }
+  [[nodiscard]] bool has_body() const override;
+  [[nodiscard]] std::uint64_t declared_length() const override;
+  [[nodiscard]] absl::StatusOr<std::size_t> read(absl::Span<char> into, std::size_t least) override;
+  [[nodiscard]] absl::StatusOr<std::size_t> read_arrived(absl::Span<char> into) override;
+  [[nodiscard]] bool sends_body(int status) const override;
+  absl::Status begin_response(const wsgi::ResponseHead& head) override;
+  absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
+  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  void break_off() override;
+  void log(LogLevel level, std::string_view line) const noexcept override;
+
+  /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
+  /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.
+  void merge_repeated_fields() noexcept { merges_ = true; }
+
+  /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
+  [[nodiscard]] int input_error() const noexcept { return input_error_; }
+
+ private:
+  void add_field(std::string_view name, std::string_view value);
+  void add_merged_fields(const wsgi::Headers& headers);
+  [[nodiscard]] apr_status_t read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size);
+  [[nodiscard]] absl::Status read_error(apr_status_t status);
+  [[nodiscard]] apr_bucket_brigade* ensure_brigade(apr_bucket_brigade*& brigade);
+  [[nodiscard]] absl::Status pass(ap_filter_t* filters, apr_bucket_brigade* buckets);
+  [[nodiscard]] absl::Status flush();
+  [[nodiscard]] bool drops_body() noexcept;
+
+  request_rec* request_;
+  apr_bucket_brigade* input_ = nullptr;  ///< Both brigades are empty between calls.
+  apr_bucket_brigade* output_ = nullptr;
+  absl::Status input_broken_;
+  bool input_ended_ = false;
+  int input_error_ = 0;
+  bool merges_ = false;
+  bool head_passed_ = false;
+  bool answered_ = false;  ///< A filter of the server has already responded to an invalid request body.
+};
+
+}  // namespace sluice::apache

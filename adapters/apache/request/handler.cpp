@@ -1,0 +1,201 @@
+#include "adapters/apache/request/handler.hpp"
+
+#include <apr_portable.h>
+#include <http_connection.h>
+#include <util_filter.h>
+#include <util_script.h>
+
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/request/child.hpp"
+#include "adapters/apache/request/daemon_client.hpp"
+#include "adapters/apache/request/deferred_signals.hpp"
+#include "adapters/apache/request/exchange.hpp"
+#include "adapters/apache/request/paths.hpp"
+#include "adapters/wsgi/process/service.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
+#include "sluice/clock.hpp"
+
+namespace sluice::apache {
+namespace {
+
+/// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
+int refuse(request_rec* request, int status, const char* message) {
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s",
+                apr_pstrcat(request->pool, message, ": ", request->filename, nullptr));
+  return status;
+}
+
+/// Returns OK, or the status of a request whose script cannot be run.
+int check_script(request_rec* request, bool aliased) {
+  if (!aliased && (ap_allow_options(request) & OPT_EXECCGI) == 0) {
+    return refuse(request, HTTP_FORBIDDEN, "SLC0430: scripts may not run here without Options ExecCGI");
+  }
+  if (request->finfo.filetype == APR_NOFILE) {
+    return refuse(request, HTTP_NOT_FOUND, "SLC0431: the WSGI script does not exist");
+  }
+  if (request->finfo.filetype != APR_REG) {
+    return refuse(request, HTTP_FORBIDDEN, "SLC0432: the WSGI script is not a regular file");
+  }
+  if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr &&
+      *request->path_info != '\0') {
+    return refuse(request, HTTP_NOT_FOUND, "SLC0433: AcceptPathInfo does not allow a path after the script");
+  }
+  return OK;
+}
+
+/// Returns OK, or the status of a request whose script does not have the owner that the process group requires. The
+/// daemon process checks again the file that it opens.
+int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
+  const apr_finfo_t& file = request->finfo;
+  if (options.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != options.script_uid)) {
+    return refuse(request, HTTP_FORBIDDEN, "SLC0434: the script does not belong to the user that script-user names");
+  }
+  if (options.script_group != nullptr && ((file.valid & APR_FINFO_GROUP) == 0 || file.group != options.script_gid)) {
+    return refuse(request, HTTP_FORBIDDEN, "SLC0435: the script does not belong to the group that script-group names");
+  }
+  return OK;
+}
+
+/// Returns OK, or the status of a request whose body cannot be accepted.
+int check_body(request_rec* request, const DirectoryConfig& config) {
+  if (const char* const coding = apr_table_get(request->headers_in, "Transfer-Encoding")) {
+    if (!wsgi::same_name(coding, "chunked")) {
+      return refuse(request, HTTP_NOT_IMPLEMENTED,
+                    "SLC0436: the request body has a transfer encoding other than 'chunked', which is not supported");
+    }
+    if (config.chunked_request == 0) {
+      return refuse(request, HTTP_LENGTH_REQUIRED,
+                    "SLC0437: chunked request bodies are not allowed without WSGIChunkedRequest On");
+    }
+  }
+  if (const char* const text = apr_table_get(request->headers_in, "Content-Length")) {
+    char* end = nullptr;
+    apr_off_t length = 0;
+    if (apr_strtoff(&length, text, &end, 10) != APR_SUCCESS || end == text || *end != '\0' || length < 0) {
+      return refuse(request, HTTP_BAD_REQUEST, "SLC0438: the Content-Length of the request is not a number");
+    }
+    const apr_off_t limit = ap_get_limit_req_body(request);
+    if (limit > 0 && length > limit) {
+      return refuse(request, HTTP_REQUEST_ENTITY_TOO_LARGE, "SLC0439: the request body exceeds LimitRequestBody");
+    }
+  }
+  return OK;
+}
+
+int client_socket(const request_rec* request) {
+  apr_socket_t* const socket = ap_get_conn_socket(request->connection);
+  apr_os_sock_t descriptor = -1;
+  return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
+}
+
+wsgi::DispatchedRequest dispatched_request(request_rec* request, const Target& target, const DirectoryConfig& config,
+                                           Child& child) {
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::int64_t accepted_ns = request->request_time * 1000;
+  return {
+      .application_group = target.application_group,
+      .callable = target.callable,
+      .script = {.path = request->filename,
+                 .mtime_us = request->finfo.mtime,
+                 .on_change = config.script_reloading != 0 ? wsgi::ScriptRequest::OnChange::kReload
+                                                           : wsgi::ScriptRequest::OnChange::kServe},
+      .timestamps = {.accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())}};
+}
+
+/// Returns true when a HEAD request is passed to the application as GET, because a filter derives header fields from
+/// the body, as compression does.
+bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
+  if (request->method_number != M_GET || request->header_only == 0) return false;
+  if (config.map_head_to_get != kUnset) return config.map_head_to_get == 1;
+  return request->output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
+}
+
+/// Sets the variables of the request, beyond those that the server sets for every handler.
+void set_variables(request_rec* request, const Target& target, const DirectoryConfig& config) {
+  ap_add_common_vars(request);
+  ap_add_cgi_vars(request);
+  apr_table_t* const variables = request->subprocess_env;
+  apr_table_set(variables, "SCRIPT_NAME", target.script_name.c_str());
+  apr_table_set(variables, "PATH_INFO", target.path_info.c_str());
+  if (const char* const value = apr_table_get(request->headers_in, "Authorization");
+      target.pass_authorization && value != nullptr) {
+    apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
+  }
+  if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
+  apr_table_set(variables, "mod_wsgi.process_group", target.process_group.c_str());
+  apr_table_set(variables, "mod_wsgi.application_group", target.application_group.c_str());
+  apr_table_set(variables, "mod_wsgi.callable_object", target.callable);
+  apr_table_setn(variables, "mod_wsgi.script_reloading", config.script_reloading != 0 ? "1" : "0");
+  if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
+}
+
+int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
+  switch (outcome) {
+    case wsgi::Outcome::kResponded:
+      return OK;
+    case wsgi::Outcome::kTimedOut:
+      return HTTP_GATEWAY_TIME_OUT;
+    case wsgi::Outcome::kMissing:
+      return HTTP_NOT_FOUND;
+    case wsgi::Outcome::kForbidden:
+      return HTTP_FORBIDDEN;
+    case wsgi::Outcome::kUnavailable:
+      return HTTP_SERVICE_UNAVAILABLE;
+    case wsgi::Outcome::kFailed:
+    case wsgi::Outcome::kOutdated:  // not in embedded mode, which reloads scripts
+      break;
+  }
+  return exchange.input_error() != 0 ? exchange.input_error() : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+int serve_request(request_rec* request) {
+  const Target target = resolve(request);
+  const DirectoryConfig& config = config_of(request);
+  if (const int refused = check_script(request, target.aliased); refused != OK) return refused;
+  if (const int refused = check_body(request, config); refused != OK) return refused;
+  Child* const process = child();
+  if (process == nullptr)
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                  "SLC0440: this process cannot serve WSGI scripts, because its set-up failed");
+  const std::string& group_name = target.process_group;
+  const DaemonGroup* const group = group_name.empty() ? nullptr : find_daemon_group(group_name);
+  if (!group_name.empty() && (group == nullptr || group->socket == nullptr)) {
+    const std::string why =
+        "SLC0441: process group '" + group_name + "' is not defined by a WSGIDaemonProcess that serves requests";
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
+  }
+  if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
+  const DeferredSignals::Scope whole_request(client_socket(request));
+  const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, config, *process);
+  set_variables(request, target, config);
+  ApacheExchange exchange(request);
+  if (group != nullptr) return serve_in_daemon(request, *group, exchange, dispatched);
+  if (process_config().restrict_embedded != 0) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "SLC0442: embedded mode is disabled by WSGIRestrictEmbedded");
+  }
+  if (!process->runtime().running()) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                  "SLC0443: Python is not running in this process, because it could not be started");
+  }
+  const wsgi::Outcome outcome =
+      wsgi::serve(process->runtime(), process->thread_of(request), exchange, dispatched, process->facts());
+  return status_of(outcome, exchange);
+}
+
+}  // namespace
+
+int handle_request(request_rec* request) noexcept {
+  if (request->handler == nullptr || std::string_view(request->handler) != kHandlerName) return DECLINED;
+  try {
+    return serve_request(request);
+  } catch (const std::exception& error) {
+    return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                  apr_pstrcat(request->pool, "SLC0444: the request failed: ", error.what(), nullptr));
+  }
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,49 @@
+#include "adapters/apache/supervision/child_processes.hpp"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+
+namespace sluice::apache {
+namespace {
+
+bool is_child(pid_t pid) noexcept {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/// Waits for threads of a child that have ended and are traced by this process. The kernel keeps each of them until its
+/// tracer has waited for it, and reports the end of the child only after that.
+void wait_for_traced_threads(pid_t pid) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%d/task", static_cast<int>(pid));
+  DIR* const folder = ::opendir(path);
+  if (folder == nullptr) return;
+  while (const dirent* const entry = ::readdir(folder)) {
+    pid_t thread = 0;
+    std::from_chars(entry->d_name, entry->d_name + std::strlen(entry->d_name), thread);
+    if (thread > 0 && thread != pid) ::waitpid(thread, nullptr, __WALL | WNOHANG);
+  }
+  ::closedir(folder);
+}
+
+}  // namespace
+
+void signal_child(pid_t pid, int signal, int value) noexcept {
+  if (is_child(pid)) ::sigqueue(pid, signal, {.sival_int = value});
+}
+
+bool child_has_ended(pid_t pid) noexcept {
+  int status = 0;
+  const pid_t waited_pid = ::waitpid(pid, &status, WNOHANG);
+  if (waited_pid < 0) return true;
+  if (waited_pid == pid) return WIFEXITED(status) || WIFSIGNALED(status);
+  wait_for_traced_threads(pid);
+  return false;
+}
+
+}  // namespace sluice::apache

@@ -1,0 +1,223 @@
+#include "adapters/apache/supervision/daemon_sockets.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <unixd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "adapters/apache/config/config.hpp"
+#include "adapters/daemon/listener.hpp"
+
+namespace sluice::apache {
+namespace {
+
+/// Returns true when only root can replace a socket in this directory.
+bool directory_is_safe(const std::string& path) {
+  if (::geteuid() != 0) return true;  // a server without root has one user only
+  struct stat info {};
+  if (::stat(path.substr(0, path.rfind('/') + 1).c_str(), &info) != 0) return true;  // bind() will fail and report it
+  if (info.st_uid != 0) return false;
+  return (info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (info.st_mode & S_ISVTX) != 0;
+}
+
+/// Makes the user of the serving processes the owner of a new socket. Others may have replaced the file if they can
+/// write to the directory, so only a socket of root with a single name changes its owner.
+bool give_to_server_user(const char* path) {
+  if (::geteuid() != 0) return true;
+  const int file = ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) return false;
+  struct stat info {};
+  bool transferred = ::fstat(file, &info) == 0;
+  if (transferred && (!S_ISSOCK(info.st_mode) || info.st_uid != 0 || info.st_nlink != 1)) {
+    errno = EPERM;
+    transferred = false;
+  }
+  transferred =
+      transferred && ::fchownat(file, "", ap_unixd_config.user_id, static_cast<gid_t>(-1), AT_EMPTY_PATH) == 0;
+  const int error = errno;
+  ::close(file);
+  errno = error;
+  return transferred;
+}
+
+/// Creates a listening socket at a new path, to which only the user of the serving processes may connect. Returns -1 on
+/// an error, with errno set.
+int listen_at(const char* path, int backlog) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -1;
+  ::unlink(path);
+  const mode_t before = ::umask(0177);
+  const int bound = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  ::umask(before);
+  const bool owned = bound == 0 && give_to_server_user(path);
+  if (owned && ::listen(descriptor, backlog) == 0) return descriptor;
+  const int error = errno;
+  ::close(descriptor);
+  if (bound == 0) ::unlink(path);
+  errno = error;
+  return -1;
+}
+
+std::string path_of(int number, apr_pool_t* pool) {
+  const char* const prefix = process_config().socket_prefix != nullptr ? process_config().socket_prefix
+                                                                       : ap_runtime_dir_relative(pool, "wsgi");
+  return std::string(prefix) + "." + std::to_string(::getpid()) + "." + std::to_string(number) + ".sock";
+}
+
+}  // namespace
+
+void DaemonSockets::begin_use() noexcept {
+  for (int i = 0; i < count_; ++i) sockets_[i].used = false;
+}
+
+const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
+  Socket* existing = find(options.name);
+  if (existing != nullptr && (existing->user != options.uid || existing->user_group != options.gid)) {
+    // Processes of the previous user may still be alive with the descriptor and the keys.
+    close(*existing);
+    existing = nullptr;
+  }
+  return existing != nullptr ? reuse(*existing, options, server) : create(options, pool, server);
+}
+
+const char* DaemonSockets::reuse(Socket& socket, const daemon::DaemonOptions& options, server_rec* server) {
+  ::listen(socket.descriptor, options.listen_backlog);  // changes the backlog
+  socket.used = true;
+  if (!socket.keys.add_generation()) {
+    ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
+                 "SLC0470: cannot draw a key for daemon process group '%s', because the system gives no random "
+                 "numbers; it keeps the key of the last configuration",
+                 options.name);
+  }
+  return socket.path;
+}
+
+const char* DaemonSockets::create(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
+  const std::string path = path_of(++paths_made_, pool);
+  if (count_ == kSockets || path.size() >= sizeof Socket::path || std::strlen(options.name) >= sizeof Socket::group) {
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
+                 "SLC0471: cannot create socket '%s' for daemon process group '%s', because its path or the name of "
+                 "the group is too long, or there are more than %d groups; the server does not start",
+                 path.c_str(), options.name, kSockets);
+    return nullptr;
+  }
+  if (!directory_is_safe(path)) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                 "SLC0472: users other than root can write to the directory of the socket '%s', so that they could "
+                 "replace it and receive the requests of daemon process group '%s'; set WSGISocketPrefix to a "
+                 "directory that only root can write to",
+                 path.c_str(), options.name);
+  }
+  const int descriptor = listen_at(path.c_str(), options.listen_backlog);
+  if (descriptor < 0) {
+    ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
+                 "SLC0473: cannot create socket '%s' for daemon process group '%s'; the server does not start",
+                 path.c_str(), options.name);
+    return nullptr;
+  }
+  Socket& socket = add(options, path, descriptor);
+  // The key is drawn in its place, so that no copy stays in memory that processes of other groups inherit.
+  if (socket.keys.add_generation()) return socket.path;
+  ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
+               "SLC0474: cannot draw a key for daemon process group '%s', because the system gives no random numbers; "
+               "the server does not start",
+               options.name);
+  close(socket);
+  return nullptr;
+}
+
+DaemonSockets::Socket& DaemonSockets::add(const daemon::DaemonOptions& options, const std::string& path,
+                                          int descriptor) noexcept {
+  Socket& socket = sockets_[count_++];
+  socket = {};
+  std::strcpy(socket.group, options.name);
+  std::strcpy(socket.path, path.c_str());
+  socket.descriptor = descriptor;
+  socket.user = options.uid;
+  socket.user_group = options.gid;
+  socket.used = true;
+  return socket;
+}
+
+void DaemonSockets::close_unused() noexcept {
+  for (int i = count_; i-- > 0;) {
+    if (!sockets_[i].used) close(sockets_[i]);
+  }
+}
+
+void DaemonSockets::close_all() noexcept {
+  while (count_ > 0) close(sockets_[0]);
+}
+
+int DaemonSockets::descriptor_of(const char* group) const noexcept {
+  const Socket* const socket = const_cast<DaemonSockets*>(this)->find(group);
+  return socket != nullptr ? socket->descriptor : -1;
+}
+
+void DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* server) {
+  Socket* const socket = find(options.name);
+  if (socket == nullptr) return;
+  static_cast<void>(daemon::restore_blocking(socket->descriptor));
+  ::listen(socket->descriptor, options.listen_backlog);
+  pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
+  if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
+  const int descriptor = listen_at(socket->path, options.listen_backlog);
+  if (descriptor < 0) {
+    ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
+                 "SLC0475: a process of daemon process group '%s' shut down the socket '%s' of the group, and the "
+                 "socket cannot be created again; restart the server, because the group serves no requests until then",
+                 options.name, socket->path);
+    return;
+  }
+  ::close(socket->descriptor);
+  socket->descriptor = descriptor;
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+               "SLC0476: a process of daemon process group '%s' shut down the socket '%s' of the group; the socket has "
+               "been created again",
+               options.name, socket->path);
+}
+
+void DaemonSockets::keep_only(const char* group) noexcept {
+  for (int i = count_; i-- > 0;) {
+    if (std::strcmp(sockets_[i].group, group) != 0) forget(sockets_[i]);
+  }
+}
+
+void DaemonSockets::close_descriptors() noexcept {
+  for (int i = 0; i < count_; ++i) ::close(std::exchange(sockets_[i].descriptor, -1));
+}
+
+void DaemonSockets::forget(Socket& socket) noexcept {
+  ::close(socket.descriptor);
+  socket = sockets_[--count_];
+  ::explicit_bzero(&sockets_[count_], sizeof(Socket));
+}
+
+const daemon::KeyRing* DaemonSockets::keys_of(const char* group) const noexcept {
+  const Socket* const socket = const_cast<DaemonSockets*>(this)->find(group);
+  return socket != nullptr ? &socket->keys : nullptr;
+}
+
+DaemonSockets::Socket* DaemonSockets::find(const char* group) noexcept {
+  for (int i = 0; i < count_; ++i) {
+    if (std::strcmp(sockets_[i].group, group) == 0) return &sockets_[i];
+  }
+  return nullptr;
+}
+
+void DaemonSockets::close(Socket& socket) noexcept {
+  ::unlink(socket.path);
+  forget(socket);
+}
+
+}  // namespace sluice::apache

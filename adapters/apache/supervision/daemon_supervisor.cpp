@@ -1,0 +1,138 @@
+#include "adapters/apache/supervision/daemon_supervisor.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "adapters/apache/supervision/child_processes.hpp"
+#include "adapters/apache/supervision/daemon_fork.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
+#include "sluice/clock.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+/// After so many early ends in a row a process starts with a pause, so that restarts do not keep the machine busy.
+constexpr int kEarlyEnds = 2;
+constexpr unsigned kPauseSeconds = 1;
+/// The same for short lives, which include those of processes that have served a request.
+constexpr int kShortLives = 5;
+/// The parent checks heartbeats less often than processes beat. It does so about every ten seconds, so a longer pause
+/// than the limit means that the parent itself did not run.
+constexpr std::uint64_t kCheckLeastNs = 2 * kSecond;
+constexpr std::uint64_t kCheckMostNs = 20 * kSecond;
+
+void start(ParentState& state, Daemon& daemon);
+
+bool is_throttled(const Daemon& daemon) noexcept {
+  return daemon.early_ends >= kEarlyEnds || daemon.short_lives >= kShortLives;
+}
+
+void log_end(const ParentState& state, const Daemon& daemon, apr_wait_t status) {
+  if (WIFSIGNALED(status)) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
+                 "SLC0491: daemon process '%s' (pid %d) was ended by signal %d; the server replaces it",
+                 daemon.group->options.name, daemon.process.pid, WTERMSIG(status));
+  } else {
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, state.server, "SLC0492: daemon process '%s' (pid %d) has ended",
+                 daemon.group->options.name, daemon.process.pid);
+  }
+}
+
+/// Counts towards the throttle. The process itself reports in its heartbeat that it has served; a false report only
+/// delays the throttle.
+void count_early_end(const ParentState& state, Daemon& daemon) noexcept {
+  const bool throttled = is_throttled(daemon);
+  const std::uint64_t pause_ns = throttled ? kPauseSeconds * kSecond : 0;
+  const bool short_life = monotonic_ns() - daemon.started_ns < kSecond + pause_ns;
+  const bool served = daemon.heartbeat != nullptr && daemon.heartbeat->served.load(std::memory_order_relaxed);
+  daemon.short_lives = short_life ? std::min(daemon.short_lives + 1, kShortLives) : 0;
+  daemon.early_ends = short_life && !served ? std::min(daemon.early_ends + 1, kEarlyEnds) : 0;
+  if (throttled || !is_throttled(daemon)) return;
+  ap_log_error(
+      APLOG_MARK, APLOG_WARNING, 0, state.server,
+      "SLC0493: daemon process '%s' exits immediately after its start; restarts are throttled to one per second",
+      daemon.group->options.name);
+}
+
+/// Releases what the parent kept for a process that has ended.
+void release(ParentState& state, Daemon& daemon) noexcept {
+  daemon::unmap_heartbeat(std::exchange(daemon.heartbeat, nullptr));
+  if (ProcessEntry* const entry = state.retained->processes.at(daemon.entry)) *entry = {};
+}
+
+/// The callback of APR for a child of the parent.
+void on_daemon_event(int reason, void* data, apr_wait_t status) noexcept {
+  ParentState& state = parent_state();
+  auto& daemon = *static_cast<Daemon*>(data);
+  switch (reason) {
+    case APR_OC_REASON_DEATH:
+    case APR_OC_REASON_LOST:
+      apr_proc_other_child_unregister(&daemon);
+      daemon.running = false;
+      process_ended(state, daemon.process.pid);
+      log_end(state, daemon, status);
+      count_early_end(state, daemon);
+      release(state, daemon);
+      if (!state.ending) start(state, daemon);
+      break;
+    case APR_OC_REASON_RESTART:
+      state.ending = true;
+      break;
+    default:
+      break;
+  }
+}
+
+void start(ParentState& state, Daemon& daemon) {
+  if (!fork_daemon(state, daemon, is_throttled(daemon) ? kPauseSeconds : 0)) return;
+  apr_proc_other_child_register(&daemon.process, on_daemon_event, &daemon, nullptr, state.pool);
+}
+
+/// Makes a blocking call of the parent return, so that the parent waits for the child that has ended.
+void on_sigchld(int) noexcept {}
+
+void set_sigchld_action(void (*handler)(int)) noexcept {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  ::sigaction(SIGCHLD, &action, nullptr);
+}
+
+}  // namespace
+
+void start_all_daemons(ParentState& state) {
+  if (std::exchange(state.started, true)) return;
+  set_sigchld_action(state.all_daemons().empty() ? SIG_DFL : on_sigchld);
+  for (Daemon& daemon : state.all_daemons()) start(state, daemon);
+}
+
+void start_missing_daemons(ParentState& state) {
+  for (Daemon& daemon : state.all_daemons()) {
+    if (!daemon.running) start(state, daemon);
+  }
+}
+
+void kill_stalled_daemons(ParentState& state) {
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::uint64_t elapsed_ns = now_ns - state.retained->last_check_ns;
+  if (elapsed_ns < kCheckLeastNs) return;
+  state.retained->last_check_ns = now_ns;
+  for (ProcessEntry& entry : state.retained->processes.entries) {
+    if (entry.pid == 0 || entry.deadlock_timeout == 0 || entry.heartbeat == nullptr) continue;
+    const std::uint64_t limit_ns = static_cast<std::uint64_t>(entry.deadlock_timeout) * kSecond;
+    const std::uint64_t beats = entry.heartbeat->beats.load(std::memory_order_relaxed);
+    if (!entry.stall.stalled(beats, elapsed_ns, kCheckMostNs, limit_ns)) continue;
+    ap_log_error(
+        APLOG_MARK, APLOG_ERR, 0, state.server,
+        "SLC0494: daemon process '%s' (pid %d) has not run for its deadlock timeout of %d s; it is killed and replaced",
+        entry.group, entry.pid, entry.deadlock_timeout);
+    signal_child(entry.pid, SIGKILL);
+  }
+}
+
+void restore_default_sigchld() noexcept { set_sigchld_action(SIG_DFL); }
+
+}  // namespace sluice::apache

@@ -1,0 +1,168 @@
+#include "adapters/apache/supervision/process_registry.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "sluice/recorder.hpp"
+
+namespace sluice::apache {
+namespace {
+
+/// The name of the group of the server's own processes, as in the configuration.
+constexpr const char* kServerGroup = "%{GLOBAL}";
+constexpr std::size_t kMostBytes = std::size_t{1} << 30U;
+/// Old and new generations of processes overlap during a graceful restart.
+constexpr std::size_t kGenerations = 2;
+
+Registry::ParentState& retained_registry() {
+  const std::string key = "sluice-registry-" + std::to_string(Registry::layout());
+  void* state = ap_retained_data_get(key.c_str());
+  if (state == nullptr) state = ap_retained_data_create(key.c_str(), sizeof(Registry::ParentState));
+  return *static_cast<Registry::ParentState*>(state);
+}
+
+std::size_t ask_mpm(int what) {
+  int answer = 0;
+  ap_mpm_query(what, &answer);
+  return static_cast<std::size_t>(std::max(answer, 1));
+}
+
+std::size_t threads_of_child() { return ask_mpm(AP_MPMQ_MAX_THREADS); }
+
+Registry::Tenant tenant_of(const daemon::DaemonOptions& options, Registry::GroupId id) {
+  return {.group = id, .owner = static_cast<std::uint32_t>(options.uid)};
+}
+
+std::size_t threads_of(const daemon::DaemonOptions& options) {
+  return static_cast<std::size_t>(std::max(options.threads, 1));
+}
+
+Registry::Tenant server_tenant(const ParentState& state) { return {.group = state.server_group, .owner = 0}; }
+
+std::vector<Registry::Demand> demands(ParentState& state) {
+  std::vector<Registry::Demand> all = {
+      {server_tenant(state), threads_of_child(), kGenerations * ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS)}};
+  const apr_array_header_t* const groups = process_config().daemons;
+  for (int i = 0; i < groups->nelts; ++i) {
+    const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
+    const auto assignment = state.registry->group(options.name, Mode::kDaemon);
+    if (!assignment.ok()) continue;
+    all.push_back({tenant_of(options, assignment->id), threads_of(options),
+                   kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))});
+  }
+  return all;
+}
+
+void log_without_memory(const ParentState& state, const char* group) {
+  ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
+               "SLC0480: no shared memory is left for a process of group '%s'; the handler '%s' counts the process as "
+               "unlisted and omits its requests",
+               group, kMetricsHandlerName);
+}
+
+std::optional<Registry::SlotId> reserve(ParentState& state, const Registry::Tenant& tenant, std::size_t threads,
+                                        const char* name) {
+  const absl::StatusOr<Registry::SlotId> slot = state.registry->reserve(tenant, threads);
+  if (!slot.ok() || state.registry->memory_of(*slot).empty()) log_without_memory(state, name);
+  return slot.ok() ? std::optional(*slot) : std::nullopt;
+}
+
+/// Only the parent changes the registry; a forked process has a copy of its state.
+bool may_change(const ParentState& state) noexcept { return state.registry && state.in_parent(); }
+
+}  // namespace
+
+int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* server) {
+  if (is_first_reading()) return OK;
+  ParentState& state = parent_state();
+  begin_generation(state, pool, server);
+  state.registry.emplace(retained_registry());
+  absl::Status status = state.registry->open(kMostBytes);
+  const auto assignment = state.registry->group(kServerGroup, Mode::kEmbedded);
+  status.Update(assignment.status());
+  if (!status.ok()) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                 "SLC0481: the system cannot create shared memory (memfd_create, /proc): %s; the handler '%s' answers "
+                 "with an error",
+                 std::string(status.message()).c_str(), kMetricsHandlerName);
+    state.registry.reset();
+    return OK;
+  }
+  state.server_group = assignment->id;
+  state.registry->cancel_reserved();
+  state.registry->reap_missing();
+  if (status = state.registry->pre_allocate(demands(state)); !status.ok()) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                 "SLC0482: cannot reserve shared memory for all processes that the configuration allows: %s; the "
+                 "handler '%s' omits the requests of processes without",
+                 std::string(status.message()).c_str(), kMetricsHandlerName);
+  }
+  state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
+  return OK;
+}
+
+std::optional<Registry::SlotId> reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
+  if (!state.registry) return std::nullopt;
+  const auto assignment = state.registry->group(options.name, Mode::kDaemon);
+  if (!assignment.ok()) return std::nullopt;
+  if (assignment->shared) {
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
+                 "SLC0483: there are more than %d process groups; the requests of group '%s' are counted together with "
+                 "those of others",
+                 static_cast<int>(Registry::kGroups), options.name);
+  }
+  return reserve(state, tenant_of(options, assignment->id), threads_of(options), options.name);
+}
+
+void daemon_started(ParentState& state, std::optional<Registry::SlotId> slot, pid_t pid) noexcept {
+  if (state.registry && slot) state.registry->started(*slot, pid);
+}
+
+void daemon_not_started(ParentState& state, std::optional<Registry::SlotId> slot) noexcept {
+  if (state.registry && slot) state.registry->cancel(*slot);
+}
+
+void process_ended(ParentState& state, pid_t pid) noexcept {
+  if (may_change(state)) state.registry->ended(pid);
+}
+
+void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status child_state) {
+  ParentState& state = parent_state();
+  if (!may_change(state)) return;
+  if (child_state == MPM_CHILD_STARTED) {
+    if (state.next_child_slot) state.registry->started(*state.next_child_slot, pid);
+    // With httpd -X the parent serves requests itself.
+    if (pid != state.pid)
+      state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
+  }
+  if (child_state == MPM_CHILD_EXITED) state.registry->ended(pid);
+}
+
+int maintain_registry(apr_pool_t*, server_rec*) {
+  ParentState& state = parent_state();
+  if (!may_change(state)) return OK;
+  state.registry->reap_missing();
+  state.registry->forget_other_children();
+  return OK;
+}
+
+std::span<std::byte> isolate_daemon(ParentState& state, std::optional<Registry::SlotId> slot) noexcept {
+  if (!state.registry) return {};
+  const std::span<std::byte> memory = state.registry->isolate_to(slot);
+  state.registry.reset();
+  return memory;
+}
+
+std::span<std::byte> enter_child(ParentState& state) noexcept {
+  if (!state.registry) return {};
+  if (!may_change(state)) return state.registry->enter(state.next_child_slot);
+  return state.next_child_slot ? state.registry->memory_of(*state.next_child_slot) : std::span<std::byte>();
+}
+
+absl::StatusOr<ServerReading> read_registry(const ParentState& state) {
+  if (!state.registry) return absl::FailedPreconditionError("the processes share no memory");
+  return state.registry->read();
+}
+
+}  // namespace sluice::apache

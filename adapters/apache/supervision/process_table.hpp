@@ -1,0 +1,38 @@
+// The daemon processes that are alive, as the server's parent keeps them: the table outlives a reading of the
+// configuration, and the module itself, which a restart unloads.
+#pragma once
+
+#include <sys/types.h>
+
+#include "adapters/daemon/heartbeat.hpp"
+
+namespace sluice::apache {
+
+/// One daemon process. All zeros is a free entry.
+struct ProcessEntry {
+  char group[64];
+  pid_t pid;                 ///< 0 when the entry is free.
+  bool previous_generation;  ///< A reading of the configuration before the current one started the process.
+  int deadlock_timeout;
+  daemon::Heartbeat* heartbeat;  ///< Null when there was no memory for it.
+  daemon::StallDetector stall;
+};
+
+/// Plain memory of the process; all zeros is an empty table. Only the parent uses it, on one thread.
+struct ProcessTable {
+  static constexpr int kEntries = 2048;
+  static constexpr int kNoEntry = -1;
+
+  ProcessEntry entries[kEntries];
+
+  /// Returns the index of a free entry, or kNoEntry when the table is full.
+  [[nodiscard]] int find_free() const noexcept;
+
+  /// Returns the entry with this index; null for kNoEntry.
+  [[nodiscard]] ProcessEntry* at(int index) noexcept { return index != kNoEntry ? &entries[index] : nullptr; }
+};
+
+/// Frees an entry and unmaps its heartbeat.
+void clear(ProcessEntry& entry) noexcept;
+
+}  // namespace sluice::apache

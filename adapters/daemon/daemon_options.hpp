@@ -1,0 +1,61 @@
+// The options of WSGIDaemonProcess for one process group. Plain memory without owners, so that it can live where the
+// configuration lives. Strings are null where the option is absent. Durations are seconds; 0 means no limit, except
+// where a field says otherwise.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+namespace sluice::daemon {
+
+struct DaemonOptions {
+  const char* name = nullptr;
+  int processes = 1;
+  bool processes_configured = false;  ///< The option is present, so wsgi.multiprocess is true whatever its value.
+  int threads = 15;                   ///< 0: a service process, which serves no requests.
+
+  static constexpr uid_t kServerUser = static_cast<uid_t>(-1);
+  static constexpr gid_t kServerGroup = static_cast<gid_t>(-1);
+  static constexpr uid_t kAnyUser = static_cast<uid_t>(-1);
+  static constexpr gid_t kAnyGroup = static_cast<gid_t>(-1);
+
+  const char* user = nullptr;  ///< For initgroups(); null when the user is unknown.
+  uid_t uid = kServerUser;     ///< kServerUser until the server has read its own.
+  gid_t gid = kServerGroup;    ///< kServerGroup until the server has read its own.
+  long umask = -1;             ///< -1: the server's.
+  const char* home = nullptr;
+  const char* python_home = nullptr;
+  const char* python_path = nullptr;
+  const char* lang = nullptr;
+  const char* locale = nullptr;
+  const char* display_name = nullptr;
+  const char* script_user = nullptr;
+  const char* script_group = nullptr;
+  uid_t script_uid = kAnyUser;   ///< Id of script_user.
+  gid_t script_gid = kAnyGroup;  ///< Id of script_group.
+
+  int listen_backlog = 100;
+  int send_buffer_size = 0;
+  int receive_buffer_size = 0;
+  int stack_size = 0;
+
+  int connect_timeout = 15;  ///< 0: a request does not wait for room in the backlog.
+  int queue_timeout = 0;
+  int socket_timeout = 0;         ///< 0: the server's Timeout.
+  int exchange_timeout = 86'400;  ///< At least 1.
+  int request_timeout = 0;
+  int inactivity_timeout = 0;
+  int startup_timeout = 0;
+  int graceful_timeout = 15;
+  int eviction_timeout = 0;  ///< 0: graceful_timeout.
+  int shutdown_timeout = 5;
+  int deadlock_timeout = 300;
+  int restart_interval = 0;
+  int maximum_requests = 0;
+  bool server_metrics = false;
+
+  [[nodiscard]] bool serves() const noexcept { return threads > 0; }
+};
+
+}  // namespace sluice::daemon

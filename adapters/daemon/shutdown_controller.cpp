@@ -1,0 +1,196 @@
+#include "adapters/daemon/shutdown_controller.hpp"
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sluice/clock.hpp"
+
+namespace sluice::daemon {
+
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+/// The pause between checks: half a second, so that a process without its listener is replaced within a second.
+constexpr timespec kTick = {0, 500'000'000};
+/// A longer pause between two checks means that the process itself did not run.
+constexpr std::uint64_t kTickMostNs = 5 * kSecond / 2;
+constexpr timespec kShortTick = {0, 20'000'000};
+
+sigset_t watched_signals() noexcept {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGWINCH}) ::sigaddset(&signals, signal);
+  return signals;
+}
+
+std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
+
+}  // namespace
+
+ShutdownController::ShutdownController(const DaemonOptions& options, const bindings::Host& host,
+                                       Heartbeat* heartbeat) noexcept
+    : options_(options), host_(host), heartbeat_(heartbeat), parent_(::getppid()), started_ns_(monotonic_ns()) {}
+
+void ShutdownController::block_signals() noexcept {
+  const sigset_t signals = watched_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void ShutdownController::log(LogLevel level, std::string_view event, std::string_view consequence) const noexcept {
+  const std::string line =
+      absl::StrCat(std::string(event), " in daemon process '", options_.name, "'; ", std::string(consequence));
+  host_.log(level, line);
+}
+
+void ShutdownController::stop(Stop how, const char* reason) noexcept {
+  const char* none = reason_.load(std::memory_order_relaxed);
+  if (*none == '\0') reason_.compare_exchange_strong(none, reason, std::memory_order_release);
+  int before = requested_stop_.load(std::memory_order_relaxed);
+  while (before < static_cast<int>(how)) {
+    // The time is stored first, so that a thread that reads the request also reads its time.
+    requested_ns_.store(monotonic_ns(), std::memory_order_release);
+    if (requested_stop_.compare_exchange_weak(before, static_cast<int>(how), std::memory_order_acq_rel)) break;
+  }
+  wake();
+}
+
+void ShutdownController::lose_listener(const char* why) noexcept {
+  if (listener_lost_.exchange(true, std::memory_order_relaxed)) return;  // logged once
+  host_.log(
+      LogLevel::kError,
+      absl::StrCat("SLC0520: daemon process '", options_.name, "' has lost its listening socket: ", why,
+                   "; the process is replaced; the application must not close descriptors that it has not opened"));
+  stop(Stop::kEnd, "listener_lost");
+}
+
+void ShutdownController::wake() noexcept {
+  if (const pthread_t watcher = watcher_.load(std::memory_order_acquire); watcher != pthread_t{}) {
+    ::pthread_kill(watcher, SIGWINCH);
+  }
+}
+
+std::uint64_t ShutdownController::grace_ns() const noexcept {
+  const bool eviction = options_.eviction_timeout > 0 && std::string_view(reason()) == "eviction_signal";
+  return seconds(eviction ? options_.eviction_timeout : options_.graceful_timeout);
+}
+
+void ShutdownController::on_signal(int signal, int value) noexcept {
+  switch (signal) {
+    case SIGTERM:
+    case SIGINT:
+      stop(Stop::kEnd, "shutdown_signal");
+      break;
+    case SIGUSR1:
+      stop(value == kReplacedSignalValue ? Stop::kClose : Stop::kDrain,
+           options_.eviction_timeout > 0 ? "eviction_signal" : "graceful_signal");
+      break;
+    default:
+      break;
+  }
+}
+
+bool ShutdownController::gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept {
+  const std::uint64_t elapsed_ns = now_ns - std::exchange(last_check_ns_, now_ns);
+  if (gil_watchdog == nullptr || options_.deadlock_timeout == 0) return false;
+  return gil_stall_.stalled(gil_watchdog->last_acquired_ns(), elapsed_ns, kTickMostNs,
+                            seconds(options_.deadlock_timeout));
+}
+
+void ShutdownController::check_limits(const WorkerActivity& activity, std::uint64_t now_ns) noexcept {
+  const auto exceeds = [now_ns](std::uint64_t since_ns, int limit) {
+    return limit > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= seconds(limit);
+  };
+  if (::getppid() != parent_) stop(Stop::kClose, "shutdown_signal");
+  if (requested_stop_.load(std::memory_order_relaxed) < static_cast<int>(Stop::kClose) && listener_ != nullptr) {
+    if (const char* const why = listener_->why_lost()) lose_listener(why);
+  }
+  if (requested_stop_.load(std::memory_order_relaxed) >= 0) return;
+  GilWatchdog* const gil_watchdog = gil_watchdog_.load(std::memory_order_acquire);
+  if (gil_stuck(gil_watchdog, now_ns)) {
+    log(LogLevel::kError, "SLC0521: deadlock timeout exceeded",
+        "no thread could acquire the GIL; the process is replaced");
+    stop(Stop::kEnd, "deadlock_timeout");
+  } else if (exceeds(started_ns_, options_.restart_interval)) {
+    log(LogLevel::kInfo, "SLC0522: restart interval reached", "the process is replaced");
+    stop(Stop::kDrain, "restart_interval");
+  } else if (exceeds(activity.oldest_start_ns(), options_.request_timeout)) {
+    log(LogLevel::kError, "SLC0523: request timeout exceeded",
+        "the process is replaced, and the stack of the request follows");
+    if (gil_watchdog != nullptr) gil_watchdog->log_stack(activity.oldest_thread());
+    stop(Stop::kDrain, "request_timeout");
+  } else if (!started_.load(std::memory_order_relaxed) && exceeds(started_ns_, options_.startup_timeout)) {
+    log(LogLevel::kError, "SLC0524: application startup timeout exceeded", "the process is replaced");
+    stop(Stop::kEnd, "startup_timeout");
+  } else if (activity.active() == 0 && exceeds(activity.last_active_ns(), options_.inactivity_timeout)) {
+    log(LogLevel::kInfo, "SLC0525: inactivity timeout reached", "the process is replaced");
+    stop(Stop::kDrain, "inactivity_timeout");
+  }
+}
+
+bool ShutdownController::due_to_close(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept {
+  const int how = requested_stop_.load(std::memory_order_acquire);
+  if (how < 0) return false;
+  if (how != static_cast<int>(Stop::kDrain)) return true;
+  return activity.active() == 0 || now_ns >= requested_ns_.load(std::memory_order_acquire) + grace_ns();
+}
+
+/// Ends the process when its end takes too long: longer than the grace of the requests and the shutdown timeout of
+/// Python.
+void ShutdownController::enforce_end(std::uint64_t now_ns) const noexcept {
+  if (options_.shutdown_timeout == 0) return;
+  const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
+  const std::uint64_t allowed_ns = (urgent ? 0 : grace_ns()) + seconds(options_.shutdown_timeout);
+  if (now_ns < requested_ns_.load(std::memory_order_acquire) + allowed_ns) return;
+  log(LogLevel::kError, "SLC0526: shutdown timeout exceeded", "the process ends at once, and drops its requests");
+  if (telemetry::Reporter* const reporter = reporter_.load(std::memory_order_acquire)) reporter->stop(this->reason());
+  ::_exit(0);
+}
+
+void ShutdownController::watch(const WorkerActivity& activity) noexcept {
+  watcher_.store(::pthread_self(), std::memory_order_release);
+  const sigset_t signals = watched_signals();
+  while (true) {
+    if (heartbeat_ != nullptr) heartbeat_->beat();
+    siginfo_t info{};
+    const bool stopping = requested_stop_.load(std::memory_order_acquire) >= 0;
+    const int signal = ::sigtimedwait(&signals, &info, stopping ? &kShortTick : &kTick);
+    if (signal > 0) on_signal(signal, info.si_code == SI_QUEUE ? info.si_value.sival_int : 0);
+    const std::uint64_t now_ns = monotonic_ns();
+    if (closing()) {
+      enforce_end(now_ns);
+      continue;
+    }
+    check_limits(activity, now_ns);
+    if (!due_to_close(activity, now_ns)) continue;
+    log(LogLevel::kInfo, "SLC0527: shutdown requested", "the process accepts no more requests");
+    closing_.store(true, std::memory_order_release);
+    closing_.notify_all();
+  }
+}
+
+void ShutdownController::started() noexcept {
+  if (started_.load(std::memory_order_relaxed)) return;  // avoids a write to shared memory for each request
+  started_.store(true, std::memory_order_relaxed);
+  if (heartbeat_ != nullptr) heartbeat_->served.store(true, std::memory_order_relaxed);
+}
+
+void ShutdownController::wait_for_closing() noexcept { closing_.wait(false, std::memory_order_acquire); }
+
+void ShutdownController::wait_for_requests(const WorkerActivity& activity) noexcept {
+  const std::uint64_t begun_ns = monotonic_ns();
+  while (activity.active() > 0) {
+    const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
+    // An urgent end leaves half of the shutdown timeout to Python.
+    if (monotonic_ns() - begun_ns >= (urgent ? seconds(options_.shutdown_timeout) / 2 : grace_ns())) return;
+    const timespec moment = {0, 2'000'000};
+    ::nanosleep(&moment, nullptr);
+  }
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,25 @@
+"""The C++ in the documents stands in tests of the core, where it is compiled and run."""
+
+from __future__ import annotations
+
+import pytest
+
+from .blocks import ROOT, Block, blocks_in
+
+COMPILED = sorted((ROOT / "tests/core").rglob("*_test.cpp"))
+
+
+def missing(block: Block, sources: list[str]) -> list[str]:
+    """The lines that are not in the one source that has most of them."""
+    lines = [line.split("//")[0].strip() for line in block.code.splitlines()]
+    return min(([line for line in lines if line not in source] for source in sources), key=len)
+
+
+@pytest.mark.parametrize("block", blocks_in("cpp"), ids=str)
+def test_the_lines_stand_in_a_test_of_the_core(block: Block) -> None:
+    assert missing(block, [path.read_text(encoding="utf-8") for path in COMPILED]) == []
+
+
+def test_a_line_that_is_not_compiled_is_noticed() -> None:
+    block = Block("docs/new.md", 1, "cpp", "int one = 1;  // one\n\nint two = 2;\n")
+    assert missing(block, ["", "  int one = 1;\n"]) == ["int two = 2;"]
