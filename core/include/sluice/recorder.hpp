@@ -261,6 +261,8 @@ class Recorder {
   std::atomic<DrainCoordinator*> coordinator_;
 };
 
+/// @}
+
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
 inline Request Worker::begin(std::uint64_t now_ns) noexcept {
@@ -290,7 +292,5 @@ inline void Request::finish(const Completion& done) noexcept {
 }
 
 inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
-
-/// @}
 
 }  // namespace sluice
