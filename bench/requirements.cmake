@@ -1,4 +1,4 @@
-# What the benchmarks need.
+# Finds the packages of the benchmarks.
 
 find_package(benchmark QUIET)
 if(benchmark_FOUND)

@@ -1,4 +1,4 @@
-# What the C++ tests need.
+# Finds the packages of the C++ tests.
 
 if(SLUICE_BUILD_FUZZ)
   return()

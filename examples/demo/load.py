@@ -17,7 +17,7 @@ from contextlib import suppress
 CONNECTIONS = 4
 ANSWER_TIMEOUT = 60.0
 
-# Of a thousand requests, these are not for /hello.
+# A thousand requests go through this cycle; the paths below are not /hello.
 CYCLE = 1000
 OTHERS = {
     100: "/slow",

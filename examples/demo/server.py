@@ -42,7 +42,7 @@ MaxKeepAliveRequests 0
 Timeout {timeout}
 GracefulShutdownTimeout {graceful_timeout}
 
-# What did not come from the load, for the summary.
+# Requests that the load did not send, for the summary.
 CustomLog others.log "%r" "expr=%{{HTTP_USER_AGENT}} != '{load_agent}' && %{{HANDLER}} == 'wsgi-script'"
 
 WSGIPythonPath "{directory}/site"

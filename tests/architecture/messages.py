@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The lines that Sluice logs: each has an id of its own, and docs/messages.md tells its cause and what to do.
 
-A call that logs has as its text string literals, the first of which begins with the id: "SLC0123: ...". A call without a
-literal passes on a line that was made elsewhere, or that is an application's. `messages.py --write` brings the ids, levels
-and texts of the document up to date with the sources, and leaves the causes and actions to be written by hand.
+The text of a line is made of string literals, the first of which begins with the id: "SLC0123: ...". A call that logs has
+such a literal, or passes on a line that was made elsewhere or that is an application's. `messages.py --write` brings the
+ids, levels and texts of the document up to date with the sources, and leaves the causes and actions to be written by hand.
 """
 
 import re
@@ -14,10 +14,11 @@ from pathlib import Path
 import tree
 
 LOGGING = {"adapters", "bindings"}
-CALL = re.compile(r"\b(?:ap_log_[a-z]*error|log_?|refuse)\(")
+CALL = re.compile(r"\b(?:ap_log_[a-z]*error|log_?)\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 PASSED_ON = re.compile(r"%\.\*s|%s")
 ID = re.compile(r"SLC\d{4}(?=: )")
+FIRST_LITERAL = re.compile(r'"(SLC\d{4}): ')
 LEVEL = re.compile(r"APLOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)\b|LogLevel::k(\w+)")
 LEVEL_NAMES = {"err": "error", "warning": "warn"}
 ROW = re.compile(r"^\| (SLC\d{4}) \| (.*?) \| (.*?) \|(.*?)\|(.*?)\|$", re.MULTILINE)
@@ -69,60 +70,65 @@ def _collect(texts):
     for path, text in texts.items():
         if path.suffix not in tree.CXX or path.parts[0] not in LOGGING:
             continue
-        for line, call in _calls(text):
-            literals = LITERAL.findall(call)
-            if all(PASSED_ON.fullmatch(literal) for literal in literals):
-                continue
-            if not (found := ID.match(literals[0])):
-                complaints.append(f"{path}:{line}: a line is logged without an id: {literals[0]}")
-            elif found.group() in messages:
-                complaints.append(f"{path}:{line}: {found.group()} is logged by another call, too")
-            else:
-                messages[found.group()] = Message(found.group(), _level(call), _text(call))
+        code = re.sub(r'//[^\n"]*$', lambda comment: " " * len(comment.group()), text, flags=re.MULTILINE)
+        for found in CALL.finditer(code):
+            literal = LITERAL.search(_rest_of_arguments(code, found.end()))
+            if literal and not PASSED_ON.fullmatch(literal.group(1)) and not ID.match(literal.group(1)):
+                complaints.append(f"{_place(path, code, found)}: a line is logged without an id: {literal.group(1)}")
+        for found in FIRST_LITERAL.finditer(code):
+            if found.group(1) in messages:
+                complaints.append(f"{_place(path, code, found)}: {found.group(1)} is logged by another call, too")
+            messages.setdefault(found.group(1), Message(found.group(1), _level(code, found), _text(code, found)))
     return list(messages.values()), complaints
 
 
-def _calls(text):
-    """The calls that log, each with the number of its line and the text between its parentheses."""
-    code = re.sub(r"//[^\n]*", lambda comment: " " * len(comment.group()) if '"' not in comment.group() else comment.group(), text)
-    for found in CALL.finditer(code):
-        depth, at, quoted = 1, found.end(), False
-        while depth and at < len(code):
-            character = code[at]
-            if character == "\\" and quoted:
-                at += 1
-            elif character == '"':
-                quoted = not quoted
-            elif not quoted:
-                depth += {"(": 1, ")": -1}.get(character, 0)
+def _place(path, code, found):
+    return f"{path}:{code.count(chr(10), 0, found.start()) + 1}"
+
+
+def _rest_of_arguments(code, at):
+    """The code from a place between parentheses to the parenthesis that closes, or to the end of the statement."""
+    depth, begin, quoted = 0, at, False
+    while at < len(code):
+        character = code[at]
+        if character == "\\" and quoted:
             at += 1
-        yield text.count("\n", 0, found.start()) + 1, text[found.end() : at - 1]
+        elif character == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if depth < 0 or character == ";":
+                break
+        at += 1
+    return code[begin:at]
 
 
-def _level(call):
-    found = LEVEL.search(call)
-    if not found:
-        return "by event"
-    name = (found.group(1) or found.group(2)).lower()
+def _level(code, found):
+    """The level that stands before the text in its statement; a request is refused with an error."""
+    statement = re.split(r"[;{}]\s", code[: found.start()])[-1]
+    if re.search(r"\brefuse\(", statement) or re.match(r"[^;]*;\s*return refuse\(", code[found.start() :]):
+        return "error"
+    levels = LEVEL.findall(statement)
+    name = "".join(levels[-1]).lower() if levels else "by event"
     return LEVEL_NAMES.get(name, name)
 
 
-def _text(call):
-    """The literals of a call, joined where they adjoin, with `...` for values; the id is left out."""
-    begin = call.index('"')
-    end = call.rindex('"') + 1
-    parts, at = [], begin
-    for literal in LITERAL.finditer(call, begin):
-        between = call[at : literal.start()].strip()
-        if at != begin and between:
-            parts.append("...")
+def _text(code, found):
+    """The literals of a line, joined where they adjoin, with `...` for values; the id is left out."""
+    arguments = _rest_of_arguments(code, found.start())
+    formatted = re.search(r"\bap_log_\w+\((?:[^;\"]|\n)*$", code[: found.start()][-400:]) and "%" in arguments
+    parts, at = [], 0
+    for literal in LITERAL.finditer(arguments):
+        between = arguments[at : literal.start()].strip()
+        if between and formatted:
+            break
+        parts.append(" ... " if between == "," else "..." if between else "")
         parts.append(literal.group(1))
         at = literal.end()
-    rest = call[end:].strip()
-    if "StrCat(" in call and re.match(r",\s*[\w:(]", rest):
+    if not formatted and re.match(r"\s*[,+]\s*(?!nullptr)\S", arguments[at:]):
         parts.append("...")
     text = "".join(parts).split(": ", 1)[1]
-    return re.sub(r"%(?:\.\*s|l?l?[sdu]|zu)", "...", text).replace('\\"', '"')
+    return re.sub(r"%(?:\.\*s|l?l?[sdu]|zu)", "...", text).replace('\\"', '"').replace("......", "...")
 
 
 def _cell(text):

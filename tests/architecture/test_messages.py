@@ -23,12 +23,23 @@ def check(tree):
     return messages.check(tree.texts())
 
 
+def test_every_line_of_this_project_is_explained(project):
+    assert messages.check(project) == []
+
+
 def test_lines_that_are_explained_have_no_fault(logging):
     assert check(logging) == []
 
 
 def test_lines_that_are_passed_on_need_no_id(logging):
     logging.write("adapters/apache/log.cpp", 'ap_log_error(APLOG_MARK, level, 0, server, "%.*s", size, data);\nlog(level, line);\n')
+    assert check(logging) == []
+
+
+def test_a_text_may_be_made_before_the_call(logging):
+    logging.write("adapters/apache/zone.cpp", 'why = "SLC0402: no group " + name + " here";\nreturn refuse(request, 500, why);\n')
+    assert check(logging) == ["docs/messages.md: SLC0402 is missing"]
+    logging.write("docs/messages.md", "| SLC0402 | error | no group ... here | A cause. | An action. |\n")
     assert check(logging) == []
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 
 CXX = {".c", ".cc", ".cpp", ".h", ".hpp", ".ipp"}
@@ -10,9 +11,21 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.MULT
 INCLUDE_FOLDERS = [Path(), Path("core/include"), Path("core/src")]
 
 
+class Texts(dict):
+    """The text of each file, by its path from the root."""
+
+    @cached_property
+    def by_name(self):
+        """The paths of the files of each name."""
+        paths = {}
+        for path in self:
+            paths.setdefault(path.name, []).append(path)
+        return paths
+
+
 def read(root):
-    """The text of each file of the tree, by its path from the root; what is built, hidden or no text is left out."""
-    return {path: text for path in sorted(_files(Path(root))) if (text := _text(Path(root) / path)) is not None}
+    """The files of a tree; what is built, hidden or no text is left out."""
+    return Texts((path, text) for path in sorted(_files(Path(root))) if (text := _text(Path(root) / path)) is not None)
 
 
 def includes(path, text):
@@ -25,7 +38,7 @@ def included(texts, path, name):
     """The file of the tree that an `#include` in another one names; None for a header of a library. A name alone may be that
     of a file in any folder below the same top-level one, because CMake gives targets folders to search."""
     candidates = (Path(os.path.normpath(folder / name)) for folder in [path.parent, *INCLUDE_FOLDERS])
-    elsewhere = (other for other in texts if other.name == name and other.parts[0] == path.parts[0])
+    elsewhere = (other for other in texts.by_name.get(name, []) if other.parts[0] == path.parts[0])
     return next((candidate for candidate in candidates if candidate in texts), next(elsewhere, None))
 
 

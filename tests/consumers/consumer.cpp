@@ -1,4 +1,4 @@
-// What every way of using the package must compile, link and run.
+// Every way of using the package must compile, link and run this program.
 #include <sluice/cumulative.hpp>
 #include <sluice/encode/otlp.hpp>
 #include <sluice/recorder.hpp>

@@ -72,7 +72,7 @@ Completion completion(const std::string& line) {
   return done;
 }
 
-/// What an encoder wrote, after the checks that hold for all of them.
+/// Returns the output of an encoder, after the checks that hold for all encoders.
 template <class Encode>
 std::string checked(Encode&& encode) {
   const std::uint64_t before = test::allocations();

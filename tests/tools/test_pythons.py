@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tests/tools/pythons.sh"
 
-# What a stand-in changes of the interpreter that it runs, by the reason that is then to be given.
+# A change that a stand-in makes to its interpreter, by the reason that the script must give for refusing it.
 CAUSES = {
     "is Python 3.10, which is too old: Sluice supports CPython 3.11 to 3.15": "sys.version_info = (3, 10, 13)",
     "is Python 2.7, which is too old: Sluice supports CPython 3.11 to 3.15": "sys.version_info = (2, 7, 18)",

@@ -20,22 +20,22 @@ void* map_own(std::size_t bytes) {
   return data;
 }
 
-void* checked(std::span<std::byte> given, std::size_t bytes) {
-  const auto address = reinterpret_cast<std::uintptr_t>(given.data());
-  if (given.size() < bytes) throw std::invalid_argument("the memory given to a recorder is too small");
-  if (whole_pages(address) != address || whole_pages(given.size()) != given.size()) {
+void* checked(std::span<std::byte> memory, std::size_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+  if (memory.size() < bytes) throw std::invalid_argument("the memory given to a recorder is too small");
+  if (whole_pages(address) != address || whole_pages(memory.size()) != memory.size()) {
     throw std::invalid_argument("the memory given to a recorder is not of whole pages");
   }
-  return given.data();
+  return memory.data();
 }
 
 }  // namespace
 
-Mapping::Mapping(std::size_t bytes, std::span<std::byte> given)
-    : size_(given.empty() ? bytes : given.size()),
-      data_(given.empty() ? map_own(bytes) : checked(given, bytes)),
+Mapping::Mapping(std::size_t bytes, std::span<std::byte> memory)
+    : size_(memory.empty() ? bytes : memory.size()),
+      data_(memory.empty() ? map_own(bytes) : checked(memory, bytes)),
       owner_(::getpid()) {
-  if (given.empty()) {
+  if (memory.empty()) {
     wiped_on_fork_ = ::madvise(data_, size_, MADV_WIPEONFORK) == 0;
   } else {
     given_.emplace(data_, size_);

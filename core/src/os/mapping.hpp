@@ -15,9 +15,9 @@ namespace sluice::os {
 /// A range of zeroed memory. Pages are committed when they are first written.
 class Mapping {
  public:
-  /// Maps so many bytes, or uses `given`, which consists of zeroed whole pages that outlive the object. Throws
-  /// std::bad_alloc, and std::invalid_argument if `given` is too small or not of whole pages.
-  explicit Mapping(std::size_t bytes, std::span<std::byte> given = {});
+  /// Maps so many bytes, or uses `memory`, which consists of zeroed whole pages that outlive the object. Throws
+  /// std::bad_alloc, and std::invalid_argument if `memory` is too small or not of whole pages.
+  explicit Mapping(std::size_t bytes, std::span<std::byte> memory = {});
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
