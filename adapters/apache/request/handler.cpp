@@ -15,7 +15,7 @@
 #include "adapters/apache/request/daemon_client.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
 #include "adapters/apache/request/exchange.hpp"
-#include "adapters/apache/request/paths.hpp"
+#include "adapters/apache/request/target.hpp"
 #include "adapters/wsgi/process/service.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "sluice/clock.hpp"
