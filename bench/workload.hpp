@@ -21,7 +21,7 @@ class Workload {
  public:
   Workload() {
     std::mt19937_64 random(1);
-    for (Completion& each : requests_) each = request(random);
+    for (Completion& completion : requests_) completion = request(random);
   }
 
   [[nodiscard]] const Completion& operator[](std::size_t i) const noexcept { return requests_[i % kRequests]; }

@@ -9,7 +9,7 @@
 #include "os/mapping.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 using detail::OverflowBank;
 
@@ -45,7 +45,7 @@ class WaitBudget {
   std::uint64_t deadline_ns_ = 0;
 };
 
-Recorder::DrainCoordinator::DrainCoordinator(const Options& options, bool asymmetric, Memory& memory)
+DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory)
     : options_(options),
       asymmetric_(asymmetric),
       memory_(memory),
@@ -56,14 +56,14 @@ Recorder::DrainCoordinator::DrainCoordinator(const Options& options, bool asymme
       scratch_(empty_window()),
       overflow_by_slot_(options.threads) {}
 
-Window Recorder::DrainCoordinator::empty_window() const {
+Window DrainCoordinator::empty_window() const {
   Window window;
   window.mode = options_.mode;
   window.slots.resize(options_.threads);
   return window;
 }
 
-bool Recorder::DrainCoordinator::add(std::uint64_t id) {
+bool DrainCoordinator::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   if (std::any_of(pending_.begin(), pending_.end(), [id](const Pending& other) { return other.id == id; }))
     return false;
@@ -73,13 +73,13 @@ bool Recorder::DrainCoordinator::add(std::uint64_t id) {
   return true;
 }
 
-void Recorder::DrainCoordinator::remove(std::uint64_t id) noexcept {
+void DrainCoordinator::remove(std::uint64_t id) noexcept {
   const std::lock_guard lock(mutex_);
   std::erase_if(pending_, [id](const Pending& other) { return other.id == id; });
 }
 
 /// Returns the pending window of a reader. Registers a reader of the parent in a forked child, where it begins anew.
-Recorder::DrainCoordinator::Pending& Recorder::DrainCoordinator::pending(std::uint64_t id) {
+DrainCoordinator::Pending& DrainCoordinator::pending(std::uint64_t id) {
   const auto position =
       std::find_if(pending_.begin(), pending_.end(), [id](const Pending& other) { return other.id == id; });
   if (position != pending_.end()) return *position;
@@ -95,7 +95,7 @@ Recorder::DrainCoordinator::Pending& Recorder::DrainCoordinator::pending(std::ui
 
 /// Makes a cut. If the last one was interrupted, completes it and makes another, because requests that completed in
 /// between belong to this drain.
-absl::Status Recorder::DrainCoordinator::cut() {
+absl::Status DrainCoordinator::cut() {
   bool whole = !interrupted_ || complete_cut();
   if (whole) {
     scratch_.clear_counts();
@@ -106,7 +106,7 @@ absl::Status Recorder::DrainCoordinator::cut() {
   return absl::OkStatus();
 }
 
-bool Recorder::DrainCoordinator::complete_cut() {
+bool DrainCoordinator::complete_cut() {
   WaitBudget budget;
   interrupted_ = true;  // until it is complete, also if an exception is thrown
   const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
@@ -123,7 +123,7 @@ bool Recorder::DrainCoordinator::complete_cut() {
   return true;
 }
 
-std::size_t Recorder::DrainCoordinator::last_used_slot() const noexcept {
+std::size_t DrainCoordinator::last_used_slot() const noexcept {
   const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
   const std::size_t used = std::min(claimed, options_.threads);
   return used == 0 ? 0 : used - 1;
@@ -131,7 +131,7 @@ std::size_t Recorder::DrainCoordinator::last_used_slot() const noexcept {
 
 /// Collects the overflow counters. A bank whose writers were preempted is left to a later cut, which collects it before
 /// it closes the other bank.
-void Recorder::DrainCoordinator::take_overflow(WaitBudget& budget) {
+void DrainCoordinator::take_overflow(WaitBudget& budget) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
   if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
   overflow.flip();
@@ -142,7 +142,7 @@ void Recorder::DrainCoordinator::take_overflow(WaitBudget& budget) {
 
 /// Adds requests without a slot to the last slot in use. Their busy time fills what the slot left of the window; one
 /// entry cannot show more.
-void Recorder::DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
+void DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
   detail::OverflowCounters& overflow = memory_.header().overflow;
   detail::LastRead& seen = overflow_seen_[overflow.index_of(bank)];
   if (bank.count.get() != seen.count) {
@@ -160,7 +160,7 @@ void Recorder::DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
   overflow.taken();
 }
 
-void Recorder::DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {
+void DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {
   Window& window = pending.window;
   window.stop_time = instant_.wall;
   window.elapsed_ns = reader_.cut_ns() - pending.start_ns;
@@ -175,7 +175,7 @@ void Recorder::DrainCoordinator::finish(Pending& pending, const Resources& now) 
   window.cpu_system_us = now.cpu_system_us - pending.start_resources.cpu_system_us;
 }
 
-absl::Status Recorder::DrainCoordinator::drain(std::uint64_t id, Window& window) {
+absl::Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
   Pending& own = pending(id);
   if (absl::Status status = cut(); !status.ok()) return status;
@@ -195,7 +195,7 @@ absl::Status Recorder::DrainCoordinator::drain(std::uint64_t id, Window& window)
 
 /// Lists overflow requests with the slot that was the last in use when they were first listed, where they stay; with
 /// the first slot if none was ever in use.
-void Recorder::DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
+void DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
   const std::uint64_t overflowed = memory_.header().overflow.lifetime_count();
   if (totals.threads.empty()) {
     if (overflowed == 0) return;
@@ -211,7 +211,7 @@ void Recorder::DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
 /// its slot's busy time and start is missed for the moment, and the floor keeps the total from going down by it. None
 /// is counted twice, because [T2] synchronizes with [T1] in slot.hpp: a request whose duration was read is not in
 /// flight.
-ProcessTotals Recorder::DrainCoordinator::totals() {
+ProcessTotals DrainCoordinator::totals() {
   const std::lock_guard lock(mutex_);
   const auto array = memory_.array();
   const Timeline::Instant now = timeline_.now();
@@ -247,4 +247,4 @@ ProcessTotals Recorder::DrainCoordinator::totals() {
   return totals;
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

@@ -8,19 +8,21 @@
 #include "absl/status/status.h"
 #include "memory.hpp"
 #include "sluice/detail/epoch_reader.hpp"
-#include "sluice/recorder.hpp"
+#include "sluice/recorder_options.hpp"
 #include "sluice/resources.hpp"
+#include "sluice/totals.hpp"
+#include "sluice/window.hpp"
 #include "timeline.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 class WaitBudget;
 
 /// Coordinates the drains of all readers of a recorder. Thread-safe.
-class Recorder::DrainCoordinator {
+class DrainCoordinator {
  public:
   /// Makes a coordinator without readers; `memory` must outlive it.
-  DrainCoordinator(const Options& options, bool asymmetric, Memory& memory);
+  DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory);
 
   /// Registers a reader whose first window begins now. Returns false if a reader has the id, because ids wrap around.
   [[nodiscard]] bool add(std::uint64_t id);
@@ -54,9 +56,9 @@ class Recorder::DrainCoordinator {
   void finish(Pending& pending, const Resources& now) const noexcept;
   [[nodiscard]] std::size_t last_used_slot() const noexcept;
 
-  const Options options_;
+  const RecorderOptions options_;
   const bool asymmetric_;
-  Memory& memory_;
+  RecorderMemory& memory_;
   std::mutex mutex_;
   ResourceProbe probe_;
   Timeline timeline_;
@@ -72,4 +74,4 @@ class Recorder::DrainCoordinator {
   std::uint64_t overflow_listed_ = 0;            ///< Sum of `overflow_by_slot_`.
 };
 
-}  // namespace sluice
+}  // namespace sluice::detail

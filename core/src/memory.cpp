@@ -1,6 +1,6 @@
 #include "memory.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 namespace {
 
 using Atomics = detail::ProductionAtomics;
@@ -33,16 +33,16 @@ detail::SlotArray<Atomics> slots_in(void* memory, std::size_t threads) noexcept 
           .size = threads};
 }
 
-std::size_t Recorder::memory_bytes(std::size_t threads) noexcept {
+std::size_t memory_bytes(std::size_t threads) noexcept {
   return os::whole_pages(slots_offset(threads) + threads * sizeof(detail::Slot<Atomics>));
 }
 
-Recorder::Memory::Memory(const Options& options)
+RecorderMemory::RecorderMemory(const RecorderOptions& options)
     : threads(options.threads), mapping(memory_bytes(options.threads), options.memory) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
 }
 
-bool Recorder::Memory::begin_recovery() const noexcept {
+bool RecorderMemory::begin_recovery() const noexcept {
   std::atomic<std::uint32_t>& alive = header().alive;
   std::uint32_t state = alive.load(std::memory_order_acquire);  // [F4]
   for (int turn = 0; turn < kRecoveryTurns; ++turn) {
@@ -61,4 +61,4 @@ bool Recorder::Memory::begin_recovery() const noexcept {
   return true;
 }
 
-}  // namespace sluice
+}  // namespace sluice::detail

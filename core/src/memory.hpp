@@ -9,9 +9,9 @@
 #include "os/mapping.hpp"
 #include "sluice/detail/epoch_reader.hpp"
 #include "sluice/detail/overflow_counters.hpp"
-#include "sluice/recorder.hpp"
+#include "sluice/recorder_options.hpp"
 
-namespace sluice {
+namespace sluice::detail {
 
 /// The beginning of a recorder's memory.
 struct RecorderHeader {
@@ -26,13 +26,16 @@ struct RecorderHeader {
 /// Returns the arrays in a recorder's memory for so many worker slots. For any process that maps it.
 [[nodiscard]] detail::SlotArray<detail::ProductionAtomics> slots_in(void* memory, std::size_t threads) noexcept;
 
+/// Returns the size of the memory for so many worker slots, in whole pages.
+[[nodiscard]] std::size_t memory_bytes(std::size_t threads) noexcept;
+
 /// The memory of one recorder.
-struct Recorder::Memory {
+struct RecorderMemory {
   /// Values of RecorderHeader::alive.
   enum : std::uint32_t { kWiped = 0, kAlive = 1, kRecovering = 2 };
 
   /// Maps the memory, or uses the memory that the options give.
-  explicit Memory(const Options& options);
+  explicit RecorderMemory(const RecorderOptions& options);
 
   /// Returns true in a forked child that has not recovered yet.
   [[nodiscard]] bool needs_recovery() const noexcept {
@@ -51,4 +54,4 @@ struct Recorder::Memory {
   os::Mapping mapping;
 };
 
-}  // namespace sluice
+}  // namespace sluice::detail

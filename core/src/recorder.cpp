@@ -37,14 +37,16 @@ Recorder::Options checked(Recorder::Options options) {
 
 }  // namespace
 
+std::size_t Recorder::memory_bytes(std::size_t threads) noexcept { return detail::memory_bytes(threads); }
+
 Recorder::Recorder(Options options)
     : options_(checked(options)),
       asymmetric_(options_.allow_membarrier && detail::may_leave_fence_to_readers(!options_.memory.empty())),
-      memory_(std::make_unique<Memory>(options_)),
+      memory_(std::make_unique<detail::RecorderMemory>(options_)),
       slow_requests_(options_.slow_threshold_us ? std::make_unique<SlowRequests>(
                                                       options_.threads, *options_.slow_threshold_us, *options_.clock)
                                                 : nullptr),
-      coordinator_(new DrainCoordinator(options_, asymmetric_, *memory_)) {
+      coordinator_(new detail::DrainCoordinator(options_, asymmetric_, *memory_)) {
   set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
 }
 
@@ -54,7 +56,7 @@ Recorder::~Recorder() {
 }
 
 /// Returns the coordinator, after recovering from a fork if there was one.
-Recorder::DrainCoordinator& Recorder::coordinator() {
+detail::DrainCoordinator& Recorder::coordinator() {
   if (memory_->needs_recovery()) recover_from_fork();
   return *coordinator_.load(std::memory_order_acquire);  // [F2]
 }
@@ -67,15 +69,16 @@ void Recorder::recover_from_fork() {
   if (!memory_->begin_recovery()) return;
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
   try {
-    coordinator_.store(new DrainCoordinator(options_, asymmetric_, *memory_), std::memory_order_release);  // [F1]
+    coordinator_.store(new detail::DrainCoordinator(options_, asymmetric_, *memory_),
+                       std::memory_order_release);  // [F1]
   } catch (...) {
-    alive.store(Memory::kWiped, std::memory_order_release);  // [F3]
+    alive.store(detail::RecorderMemory::kWiped, std::memory_order_release);  // [F3]
     throw;
   }
   if (asymmetric_)
     static_cast<void>(detail::membarrier_available());  // in case a kernel does not inherit the registration
   set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
-  alive.store(Memory::kAlive, std::memory_order_release);  // [F3]
+  alive.store(detail::RecorderMemory::kAlive, std::memory_order_release);  // [F3]
 }
 
 std::uint32_t Recorder::begin_overflow() noexcept {
@@ -175,7 +178,7 @@ void Worker::abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
 }
 
 Reader Recorder::add_reader() {
-  DrainCoordinator& drains = coordinator();
+  detail::DrainCoordinator& drains = coordinator();
   std::uint64_t id = next_number();
   while (!drains.add(id)) id = next_number();
   return {this, id};

@@ -1,7 +1,7 @@
-"""No two files of a room need each other, directly or round about. A header and the source of its stem are one file."""
+"""No two files of a room need each other, directly or round about. A header and the source of its stem beside it are one
+file; a public header of core is another file than its source, because what is behind it may include it."""
 
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import tree
 
@@ -29,10 +29,6 @@ def _room(path):
 
 
 def _stem(path):
-    """The path without its suffix; core's public headers and private sources are in step."""
-    for folder in ("core/include/sluice", "core/src"):
-        if path.is_relative_to(folder):
-            path = Path("core") / path.relative_to(folder)
     return path.with_suffix("").as_posix()
 
 

@@ -8,6 +8,10 @@ def check(tree):
     return list(comments.check(tree.texts()))
 
 
+def test_the_comments_of_this_project_stand_by_themselves(project):
+    assert list(comments.check(project)) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

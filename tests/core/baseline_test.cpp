@@ -124,14 +124,14 @@ void compare_windows(Baseline& baseline, Mode mode, std::size_t slots, std::uint
 
 /// Runs threads that begin and finish requests in a slot each while the main thread drains.
 template <class Serve, class Drain>
-Counts served_by_threads(std::uint64_t each, Serve serve, Drain drain) {
+Counts served_by_threads(std::uint64_t per_thread, Serve serve, Drain drain) {
   constexpr std::size_t kSlots = 2;
   std::latch ready(kSlots + 1);
   std::vector<std::thread> threads;
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
     threads.emplace_back([&, slot] {
       ready.arrive_and_wait();
-      for (std::uint64_t i = 0; i < each; ++i) serve(slot);
+      for (std::uint64_t i = 0; i < per_thread; ++i) serve(slot);
     });
   }
   Window total;
@@ -151,9 +151,9 @@ Counts served_by_threads(std::uint64_t each, Serve serve, Drain drain) {
 
 const Completion kDone{.application_us = 1500, .cpu_ns = 7, .output_bytes = 3};
 
-Counts expected_of_threads(std::uint64_t each) {
+Counts expected_of_threads(std::uint64_t per_thread) {
   Counts expected;
-  expected.add(kDone, Mode::kDaemon, 2 * each);
+  expected.add(kDone, Mode::kDaemon, 2 * per_thread);
   return expected;
 }
 
@@ -204,39 +204,39 @@ TEST_CASE("baseline: locks by slot give the windows that the recorder gives, whi
 }
 
 TEST_CASE("baseline: the locked recorder loses nothing between threads and drains") {
-  const std::uint64_t each = scaled(400'000);
+  const std::uint64_t per_thread = scaled(400'000);
   bench::LockedRecorder locked(2, Mode::kDaemon, 1);
   const Counts seen = served_by_threads(
-      each,
+      per_thread,
       [&](std::size_t slot) {
         locked.begin(slot, 1);
         locked.enter(slot, 1);
         locked.finish(slot, kDone, 2);
       },
       [&](Window& window) { locked.drain(2, window); });
-  CHECK(expected_of_threads(each).difference(seen) == "");
+  CHECK(expected_of_threads(per_thread).difference(seen) == "");
 }
 
 TEST_CASE("baseline: locks by slot lose nothing between threads and drains") {
-  const std::uint64_t each = scaled(400'000);
+  const std::uint64_t per_thread = scaled(400'000);
   bench::LockBySlotRecorder by_slot(2, Mode::kDaemon);
   const Counts seen = served_by_threads(
-      each,
+      per_thread,
       [&](std::size_t slot) {
         by_slot.begin(slot, 1);
         by_slot.finish(slot, kDone, 2);
       },
       [&](Window& window) { by_slot.drain(2, window); });
-  CHECK(expected_of_threads(each).difference(seen) == "");
+  CHECK(expected_of_threads(per_thread).difference(seen) == "");
 }
 
 TEST_CASE("baseline: shared atomic counters lose nothing between threads") {
-  const std::uint64_t each = scaled(200'000);
+  const std::uint64_t per_thread = scaled(200'000);
   bench::AtomicRecorder atomics(2, Mode::kDaemon);
   std::vector<std::thread> threads;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     threads.emplace_back([&, slot] {
-      for (std::uint64_t i = 0; i < each; ++i) {
+      for (std::uint64_t i = 0; i < per_thread; ++i) {
         atomics.begin(slot, 1);
         atomics.finish(slot, kDone, 2);
       }
@@ -244,9 +244,9 @@ TEST_CASE("baseline: shared atomic counters lose nothing between threads") {
   }
   for (std::thread& thread : threads) thread.join();
   const Window totals = atomics.totals();
-  CHECK(expected_of_threads(each).difference(Counts::of(totals)) == "");
-  CHECK(totals.slots.front().completed == 2 * each);
-  CHECK(totals.slots.front().busy_ns == 2 * each);
+  CHECK(expected_of_threads(per_thread).difference(Counts::of(totals)) == "");
+  CHECK(totals.slots.front().completed == 2 * per_thread);
+  CHECK(totals.slots.front().busy_ns == 2 * per_thread);
 }
 
 TEST_CASE("baseline: shared atomic counters hold the fields of random requests") {

@@ -24,10 +24,10 @@ TEST_CASE("cancel: a cancelled request is recorded nowhere, and its slot is free
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   Worker without_slot = recorder.attach();
-  for (Worker* each : {&worker, &without_slot}) {
-    CAPTURE(each->has_slot());
+  for (Worker* user : {&worker, &without_slot}) {
+    CAPTURE(user->has_slot());
     {
-      Request request = each->begin();
+      Request request = user->begin();
       CHECK(recorder.totals().active_requests == 1);
       clock.advance_us(300);
       request.cancel();
@@ -40,7 +40,7 @@ TEST_CASE("cancel: a cancelled request is recorded nowhere, and its slot is free
     CHECK(window.active_requests == 0);
     CHECK(window.slots[0].busy_ns == 0);
     clock.advance_us(100);
-    serve(*each, clock, 200);
+    serve(*user, clock, 200);
     window = reader.drain().value();
     CHECK(window.request_count == 1);
     CHECK(window.slots[0].busy_ns == 200'000);

@@ -177,8 +177,8 @@ TEST_CASE("edges: claims whose number passes 2^30 or 2^32 own their slots, and r
     CHECK(worker.slot() == 0);
     CHECK(second.slot() == 1);
     CHECK_FALSE(third.has_slot());
-    for (Worker* each : {&worker, &second, &third}) {
-      Request request = each->begin();
+    for (Worker* user : {&worker, &second, &third}) {
+      Request request = user->begin();
       clock.advance_us(10);
       request.finish({.request_us = i});
     }
@@ -397,7 +397,7 @@ TEST_CASE(
     double stop_time = 0.0;
   };
   std::array<Expected, 3> expected;
-  for (Expected& each : expected) each.stop_time = recorder.totals().current_time;
+  for (Expected& prediction : expected) prediction.stop_time = recorder.totals().current_time;
   const auto pass = [&](std::uint64_t ns, std::uint64_t busy_ns) {
     clock.advance_ns(ns);
     const bool stepped = random() % 4 == 0;
@@ -406,10 +406,10 @@ TEST_CASE(
       clock.step_wall_ns(random() % 2 == 0 ? ns_off : -ns_off);
       static_cast<void>(recorder.totals());  // two steps between two readings could cancel each other
     }
-    for (Expected& each : expected) {
-      each.elapsed_ns += ns;
-      each.busy_ns += busy_ns;
-      each.stepped = each.stepped || stepped;
+    for (Expected& prediction : expected) {
+      prediction.elapsed_ns += ns;
+      prediction.busy_ns += busy_ns;
+      prediction.stepped = prediction.stepped || stepped;
     }
   };
   for (int i = 0; i < 20'000; ++i) {
@@ -417,7 +417,7 @@ TEST_CASE(
     const std::uint64_t ns = random() % 3'000'000;
     pass(ns, ns);
     request.finish({});
-    for (Expected& each : expected) ++each.requests;
+    for (Expected& prediction : expected) ++prediction.requests;
     pass(random() % 3'000'000, 0);
     const std::size_t which = random() % readers.size();
     Expected& mine = expected[which];

@@ -190,12 +190,12 @@ TEST_CASE("endurance: 64 threads born and dying lose and double nothing, and nee
     }
     population.leave();
   };
-  const std::uint64_t each = tier(65'000, 270'000) / kNurseries;
+  const std::uint64_t per_nursery = tier(65'000, 270'000) / kNurseries;
   std::vector<std::thread> threads;
   for (std::size_t n = 0; n < kNurseries; ++n) {
     threads.emplace_back([&, n] {
       std::vector<Life> lives(kAtOnce);
-      for (std::uint64_t i = 0; i < each; ++i) {
+      for (std::uint64_t i = 0; i < per_nursery; ++i) {
         const std::size_t index = i % kAtOnce;
         Life& life = lives[index];
         if (life.thread.joinable()) {

@@ -88,7 +88,7 @@ class Bench {
   [[nodiscard]] std::uint64_t shown_ns(std::size_t slot) const { return shown_ns_[slot]; }
   [[nodiscard]] std::uint64_t served_ns(std::size_t slot) const {
     std::uint64_t sum = 0;
-    for (const Served& each : requests_) sum += each.slot == slot ? each.duration_ns : 0;
+    for (const Served& served : requests_) sum += served.slot == slot ? served.duration_ns : 0;
     return sum;
   }
 

@@ -19,7 +19,7 @@ using namespace sluice::test;
 namespace {
 
 std::uint64_t counted(const SharedMemory& memory, std::size_t threads) {
-  const auto array = slots_in(memory.span().data(), threads);
+  const auto array = detail::slots_in(memory.span().data(), threads);
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < threads; ++i) {
     for (const auto& bank : array.slots[i].banks) count += bank.count.load();

@@ -32,17 +32,17 @@ class Model {
   }
 
   void finish(std::size_t request, const Completion& done) {
-    Served& each = requests_[request];
-    each.stop_ns = now_ns_;
-    each.cut = cuts_at_ns_.size();  // the next cut
-    each.done = done;
+    Served& served = requests_[request];
+    served.stop_ns = now_ns_;
+    served.cut = cuts_at_ns_.size();  // the next cut
+    served.done = done;
   }
 
   /// Makes a cut, because a reader drained or was added.
   void cut() {
     const std::size_t last = last_used();
-    for (Served& each : requests_) {
-      if (!each.slot && each.cut == cuts_at_ns_.size()) each.shown_with = last;
+    for (Served& served : requests_) {
+      if (!served.slot && served.cut == cuts_at_ns_.size()) served.shown_with = last;
     }
     cuts_at_ns_.push_back(now_ns_);
   }
@@ -57,17 +57,17 @@ class Model {
     if (window.elapsed_ns != now_ns_ - start_ns) return "elapsed time";
     Counts expected;
     std::vector<SlotWindow> slots(used_.size());
-    for (const Served& each : requests_) {
-      if (each.slot && !each.stop_ns) {
-        slots[*each.slot].in_flight = true;
-        slots[*each.slot].current_elapsed_ns = now_ns_ - each.start_ns;
+    for (const Served& served : requests_) {
+      if (served.slot && !served.stop_ns) {
+        slots[*served.slot].in_flight = true;
+        slots[*served.slot].current_elapsed_ns = now_ns_ - served.start_ns;
       }
-      if (each.cut < from || each.cut >= to) continue;
-      expected.add(each.done, mode_);
-      SlotWindow& slot = slots[each.slot.value_or(each.shown_with)];
+      if (served.cut < from || served.cut >= to) continue;
+      expected.add(served.done, mode_);
+      SlotWindow& slot = slots[served.slot.value_or(served.shown_with)];
       ++slot.completed;
-      slot.cpu_ns += each.done.cpu_ns;
-      slot.max_duration_ns = std::max(slot.max_duration_ns, *each.stop_ns - each.start_ns);
+      slot.cpu_ns += served.done.cpu_ns;
+      slot.max_duration_ns = std::max(slot.max_duration_ns, *served.stop_ns - served.start_ns);
     }
     for (std::size_t cut = from; cut < to; ++cut) add_busy(cut, slots);
     if (std::string diff = expected.difference(Counts::of(window)); !diff.empty()) return diff;
@@ -89,13 +89,13 @@ class Model {
     std::map<std::size_t, std::uint64_t> by_slot;
     const bool any_used = std::count(used_.begin(), used_.end(), true) != 0;
     std::uint64_t overflowed = 0;
-    for (const Served& each : requests_) {
-      active += each.stop_ns ? 0 : 1;
-      if (each.slot || each.stop_ns) busy_ns += each.stop_ns.value_or(now_ns_) - each.start_ns;
-      if (!each.stop_ns) continue;
+    for (const Served& served : requests_) {
+      active += served.stop_ns ? 0 : 1;
+      if (served.slot || served.stop_ns) busy_ns += served.stop_ns.value_or(now_ns_) - served.start_ns;
+      if (!served.stop_ns) continue;
       ++count;
-      if (each.slot) {
-        ++by_slot[*each.slot];
+      if (served.slot) {
+        ++by_slot[*served.slot];
       } else {
         ++overflowed;
       }
@@ -136,14 +136,14 @@ class Model {
     std::vector<std::uint64_t> busy_ns(slots.size());
     std::uint64_t overflow_ns = 0;
     std::optional<std::size_t> shown_with;
-    for (const Served& each : requests_) {
-      if (each.slot) {
-        const std::uint64_t start_ns = std::max(each.start_ns, from_ns);
-        const std::uint64_t stop_ns = std::min(each.stop_ns.value_or(now_ns_), to_ns);
-        if (stop_ns > start_ns) busy_ns[*each.slot] += stop_ns - start_ns;
-      } else if (each.cut == cut) {
-        overflow_ns += *each.stop_ns - each.start_ns;
-        shown_with = each.shown_with;
+    for (const Served& served : requests_) {
+      if (served.slot) {
+        const std::uint64_t start_ns = std::max(served.start_ns, from_ns);
+        const std::uint64_t stop_ns = std::min(served.stop_ns.value_or(now_ns_), to_ns);
+        if (stop_ns > start_ns) busy_ns[*served.slot] += stop_ns - start_ns;
+      } else if (served.cut == cut) {
+        overflow_ns += *served.stop_ns - served.start_ns;
+        shown_with = served.shown_with;
       }
     }
     if (shown_with) {

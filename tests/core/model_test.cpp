@@ -111,7 +111,7 @@ class Pair {
     const auto found = owner_.find(&thread);
     if (found == owner_.end()) return false;
     return std::any_of(thread.requests.begin(), thread.requests.end(),
-                       [&](const auto& each) { return each.second == found->second; });
+                       [&](const auto& entry) { return entry.second == found->second; });
   }
 
   std::string finish() {
@@ -128,8 +128,8 @@ class Pair {
       request.finish(done);
     }
     std::vector<std::pair<Request, std::size_t>> rest;
-    for (auto& each : thread->requests) {
-      if (&each.second != &number) rest.emplace_back(std::move(each.first), each.second);
+    for (auto& entry : thread->requests) {
+      if (&entry.second != &number) rest.emplace_back(std::move(entry.first), entry.second);
     }
     thread->requests.swap(rest);
     return {};

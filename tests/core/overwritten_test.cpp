@@ -116,7 +116,7 @@ TEST_CASE("overwritten memory: each pattern over the whole region ends every cal
 }
 
 TEST_CASE("overwritten memory: one word of the header at a time") {
-  constexpr std::size_t kHalves = sizeof(RecorderHeader) / sizeof(std::uint32_t);
+  constexpr std::size_t kHalves = sizeof(detail::RecorderHeader) / sizeof(std::uint32_t);
   constexpr auto kValues = std::to_array<std::uint32_t>({0, 2, 300, 70'000, 0xFFFFFFFF});
   for (const std::uint32_t value : kValues) {
     INFO("value " << value);

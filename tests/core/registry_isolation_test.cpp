@@ -21,7 +21,7 @@ namespace {
 
 /// Reads a byte, and writes it if `write`. Returns 3, unless the process is killed by SIGSEGV or SIGBUS.
 int touch(const std::byte* address, bool write) {
-  for (const int each : {SIGSEGV, SIGBUS}) ::signal(each, SIG_DFL);
+  for (const int signal_number : {SIGSEGV, SIGBUS}) ::signal(signal_number, SIG_DFL);
   auto* const at = const_cast<volatile std::byte*>(address);
   const std::byte seen = *at;
   if (write) *at = seen;
@@ -154,9 +154,9 @@ TEST_CASE("registry isolation: whatever a process writes, the figures of others 
     // The attacker's region is zeroed for the next process.
     const pid_t next = rig.start_serving(honest, 2);
     CHECK(group_in(rig.read(), honest).counts.request_count == 7);
-    for (const pid_t each : {served, next}) {
-      RegistryRig::kill(each);
-      rig.reap(each);
+    for (const pid_t pid : {served, next}) {
+      RegistryRig::kill(pid);
+      rig.reap(pid);
     }
     CHECK(group_in(rig.read(), honest).counts.request_count == 7);
   }

@@ -146,11 +146,11 @@ inline int first_lower(const GroupCounts& before, const GroupCounts& after) {
 /// Returns a description of the first sum that does not hold in counts that were read as a whole; empty if all hold.
 inline std::string broken_sum(const GroupCounts& counts, std::size_t phases) {
   std::uint64_t classes = 0;
-  for (const std::uint64_t each : counts.status_classes) classes += each;
+  for (const std::uint64_t value : counts.status_classes) classes += value;
   if (classes != counts.request_count) return "classes";
   for (std::size_t p = 0; p < phases; ++p) {
     std::uint64_t count = 0;
-    for (const std::uint64_t each : counts.phases[p].buckets) count += each;
+    for (const std::uint64_t value : counts.phases[p].buckets) count += value;
     if (count != counts.request_count) return "buckets of phase " + std::to_string(p);
   }
   return {};

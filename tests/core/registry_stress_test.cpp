@@ -144,7 +144,7 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
   CHECK(extra <= kThreads * (kills + kProcesses));
   // A record of a killed thread may be in one sum and not in another: at most one for each thread.
   std::uint64_t classes = 0;
-  for (const std::uint64_t each : end.counts.status_classes) classes += each;
+  for (const std::uint64_t value : end.counts.status_classes) classes += value;
   CHECK(classes - end.counts.request_count <= kThreads * (kills + kProcesses));
   CHECK(rig.state->view->slots_used.load() <= kProcesses);
 }

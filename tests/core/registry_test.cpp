@@ -62,10 +62,10 @@ TEST_CASE("registry: what a killed process had counted is its group's, once, and
     rig.registry.ended(pid);
     rig.registry.reap_missing();
     const ServerReading again = rig.read();
-    for (const ServerReading* each : {&alive, &dead, &retired, &again}) {
-      CHECK(each->total.counts.request_count == served);
-      CHECK(broken_sum(each->total.counts, kPhases).empty());
-      CHECK(each->total.process_starts == i);
+    for (const ServerReading* reading : {&alive, &dead, &retired, &again}) {
+      CHECK(reading->total.counts.request_count == served);
+      CHECK(broken_sum(reading->total.counts, kPhases).empty());
+      CHECK(reading->total.process_starts == i);
     }
     CHECK(first_lower(alive.total.counts, dead.total.counts) == -1);
     CHECK(first_lower(dead.total.counts, retired.total.counts) == -1);
@@ -300,7 +300,7 @@ TEST_CASE("registry: a writer that stands still inside a record keeps no reader 
   RegistryRig rig;
   const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start_serving(group, 6);
-  auto& slot = slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), 2).slots[0];
+  auto& slot = detail::slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), 2).slots[0];
   slot.sequence.store(slot.sequence.load() + 1);
   CHECK(rig.read().total.counts.request_count == 6);
   RegistryRig::kill(pid);

@@ -188,16 +188,16 @@ TEST_CASE("slow requests: copies that are read while they are written are whole,
   bool last = false;
   while (!last) {
     last = running.load() == 0;
-    for (const SlowRequest& each : reader.drain()) {
-      const std::string& path = each.text(RequestText::kPathInfo);
-      const int number = static_cast<int>(each.server_pid) - 1;
+    for (const SlowRequest& slow : reader.drain()) {
+      const std::string& path = slow.text(RequestText::kPathInfo);
+      const int number = static_cast<int>(slow.server_pid) - 1;
       const bool whole =
           path == std::string(static_cast<std::size_t>(20 + number % 200), static_cast<char>('a' + number % 26)) &&
-          each.text(RequestText::kMethod) == path.substr(0, 8) && (each.active || each.done.status == number + 1);
+          slow.text(RequestText::kMethod) == path.substr(0, 8) && (slow.active || slow.done.status == number + 1);
       if (!whole) ++torn;
-      if (each.active) continue;
+      if (slow.active) continue;
       ++completed;
-      if (!seen[each.thread_id].insert(number).second) ++torn;
+      if (!seen[slow.thread_id].insert(number).second) ++torn;
     }
   }
   first.join();

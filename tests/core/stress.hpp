@@ -54,13 +54,13 @@ class Mix {
 
   explicit Mix(std::uint64_t seed, Mode mode) : mode_(mode) {
     Random random(seed);
-    for (Completion& each : requests_) {
-      each = any_completion(random, mode);
-      each.input_bytes = 3 * each.server_us + 1;
-      each.output_bytes = 5 * each.application_us;
-      each.cpu_ns = 7 * each.request_us;
-      each.input_reads = 2;
-      each.output_writes = 3;
+    for (Completion& request : requests_) {
+      request = any_completion(random, mode);
+      request.input_bytes = 3 * request.server_us + 1;
+      request.output_bytes = 5 * request.application_us;
+      request.cpu_ns = 7 * request.request_us;
+      request.input_reads = 2;
+      request.output_writes = 3;
     }
   }
 

@@ -190,9 +190,9 @@ TEST_CASE("stress: several readers at once each see every request") {
   for (std::thread& drainer : drainers) drainer.join();
   shared[0].add(both.drain().value());
   const Counts expected = mix.counts(tally.served());
-  for (const Seen& each : seen) {
-    CHECK(each.broken == "");
-    CHECK(expected.difference(each.counts) == "");
+  for (const Seen& observation : seen) {
+    CHECK(observation.broken == "");
+    CHECK(expected.difference(observation.counts) == "");
   }
   for (const Seen& half : shared) CHECK(half.broken == "");
   shared[0].counts.add(shared[1].counts);

@@ -84,7 +84,7 @@ std::size_t free_keys() {
   std::vector<pthread_key_t> keys;
   pthread_key_t key{};
   while (::pthread_key_create(&key, nullptr) == 0) keys.push_back(key);
-  for (const pthread_key_t each : keys) ::pthread_key_delete(each);
+  for (const pthread_key_t created : keys) ::pthread_key_delete(created);
   return keys.size();
 }
 

@@ -59,7 +59,7 @@ std::vector<detail::SlotReading<detail::Slot<detail::ProductionAtomics>, Sums>> 
                                                                                          std::size_t threads) {
   std::vector<detail::SlotReading<detail::Slot<detail::ProductionAtomics>, Sums>> readings;
   detail::read_whole_slots<Fence, Sums>(
-      slots_in(memory.data(), threads).slots, threads, [](const auto& slot, Sums& sums) { read(slot, sums); },
+      detail::slots_in(memory.data(), threads).slots, threads, [](const auto& slot, Sums& sums) { read(slot, sums); },
       [&](const auto& reading) { readings.push_back(reading); });
   return readings;
 }
@@ -150,7 +150,7 @@ TEST_CASE("whole slots: a writer that stands still inside a record is given up, 
   Worker other = recorder.attach();
   stopped.begin().finish({.output_bytes = kBytes});
   other.begin().finish({.output_bytes = kBytes});
-  auto& sequence = slots_in(memory.span().data(), kThreads).slots[0].sequence;
+  auto& sequence = detail::slots_in(memory.span().data(), kThreads).slots[0].sequence;
   sequence.store(sequence.load() + 1);
   using Fence = Counted<detail::InterprocessBarrier>;
   Fence::fences = 0;

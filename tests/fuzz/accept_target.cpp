@@ -31,7 +31,7 @@ std::string spaces(Input& input) { return std::string(input.choice(2), input.fla
 
 std::string cased(Input& input, std::string text) {
   if (!input.flag()) return text;
-  for (char& each : text) each = static_cast<char>(std::toupper(static_cast<unsigned char>(each)));
+  for (char& byte : text) byte = static_cast<char>(std::toupper(static_cast<unsigned char>(byte)));
   return text;
 }
 
@@ -87,7 +87,7 @@ void check_written_header(Input& input) {
 
 void check_any_bytes(std::string_view bytes) {
   std::string upper(bytes);
-  for (char& each : upper) each = each >= 'a' && each <= 'z' ? static_cast<char>(each - 'a' + 'A') : each;
+  for (char& byte : upper) byte = byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 'a' + 'A') : byte;
   require(negotiate(bytes) == negotiate(upper), "case does not matter", bytes);
 }
 

@@ -74,13 +74,13 @@ class Configuration {
   const char* read(const std::string& line) {
     const std::size_t length = std::min(line.find_first_of(" \t"), line.size());
     const std::string name = line.substr(0, length);
-    for (const command_rec* each = directives; each->name != nullptr; ++each) {
-      if (::strcasecmp(each->name, name.c_str()) != 0) continue;
+    for (const command_rec* directive = directives; directive->name != nullptr; ++directive) {
+      if (::strcasecmp(directive->name, name.c_str()) != 0) continue;
       const std::size_t from = std::min(line.find_first_not_of(" \t", length), line.size());
       // A copy, because parsers must not keep pointers into the line.
       const std::string arguments = line.substr(from);
-      const char* const wrong = fuzz::invoke(*each, cmd_, directory_, apr_pstrdup(pool_, arguments.c_str()));
-      require(wrong == nullptr || std::strncmp(wrong, each->name, std::strlen(each->name)) == 0,
+      const char* const wrong = fuzz::invoke(*directive, cmd_, directory_, apr_pstrdup(pool_, arguments.c_str()));
+      require(wrong == nullptr || std::strncmp(wrong, directive->name, std::strlen(directive->name)) == 0,
               "a message names the directive", line);
       return wrong;
     }

@@ -29,7 +29,7 @@ struct Sample {
     return {};
   }
   [[nodiscard]] bool has_label(std::string_view wanted) const {
-    return std::any_of(labels.begin(), labels.end(), [&](const auto& each) { return each.first == wanted; });
+    return std::any_of(labels.begin(), labels.end(), [&](const auto& label) { return label.first == wanted; });
   }
 };
 

@@ -12,10 +12,10 @@ using namespace sluice::fuzz;
 
 std::string written_name(std::string_view name) {
   std::string result;
-  for (const char each : name) {
-    const bool letter = std::isalpha(static_cast<unsigned char>(each)) != 0 && static_cast<unsigned char>(each) < 0x80;
-    const bool digit = !result.empty() && each >= '0' && each <= '9';
-    result.push_back(letter || digit ? each : '_');
+  for (const char byte : name) {
+    const bool letter = std::isalpha(static_cast<unsigned char>(byte)) != 0 && static_cast<unsigned char>(byte) < 0x80;
+    const bool digit = !result.empty() && byte >= '0' && byte <= '9';
+    result.push_back(letter || digit ? byte : '_');
   }
   return result;
 }

@@ -13,7 +13,7 @@ using namespace sluice::fuzz;
 
 bool is_separate(const std::string& name) { return name == "set-cookie" || name == "www-authenticate"; }
 
-/// Checks the merged fields against a comparison of each pair of fields.
+/// Checks the merged fields against a comparison of field pair of fields.
 void check_merged(const wsgi::Headers& headers) {
   const auto merged = wsgi::merge_fields(headers);
   std::size_t at = 0;
@@ -41,8 +41,8 @@ bool is_plain(const wsgi::ResponseHead& head) {
     return name == "te" || name == "upgrade" || name == "connection" || name == "trailer" || name == "trailers";
   };
   if (head.status_line != "200 OK" || head.status != 200) return false;
-  return std::all_of(head.headers.begin(), head.headers.end(), [&](const auto& each) {
-    return !each.first.empty() && letters(each.first) && letters(each.second) && !own(lowered(each.first));
+  return std::all_of(head.headers.begin(), head.headers.end(), [&](const auto& field) {
+    return !field.first.empty() && letters(field.first) && letters(field.second) && !own(lowered(field.first));
   });
 }
 

@@ -95,7 +95,7 @@ std::string written_text(std::string_view text) {
 
 std::string written_measurement(std::string_view text) {
   std::string result = written_text(text.empty() ? "http_server" : text);
-  for (char& each : result) each = each == '#' ? '_' : each;
+  for (char& byte : result) byte = byte == '#' ? '_' : byte;
   return result;
 }
 

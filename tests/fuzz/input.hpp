@@ -57,7 +57,7 @@ class Input {
     std::string taken(reinterpret_cast<const char*>(rest_.data()), size);
     rest_ = rest_.subspan(size);
     if ((form & 1U) != 0) {
-      for (char& each : taken) each = kTelling[static_cast<unsigned char>(each) % kTelling.size()];
+      for (char& byte : taken) byte = kTelling[static_cast<unsigned char>(byte) % kTelling.size()];
     }
     return taken;
   }

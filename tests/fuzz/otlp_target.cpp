@@ -17,8 +17,8 @@ std::uint64_t integer(const Json& value) { return std::stoull(value.as_text()); 
 
 Attributes attributes_in(const Json& list) {
   Attributes attributes;
-  for (const Json& each : list.list()) {
-    add_attribute(attributes, each.at("key").as_text(), each.at("value").at("stringValue").as_text());
+  for (const Json& item : list.list()) {
+    add_attribute(attributes, item.at("key").as_text(), item.at("value").at("stringValue").as_text());
   }
   return attributes;
 }
@@ -40,8 +40,8 @@ OtlpPoint point_in(const Json& json, bool histogram) {
   point.sum = json.at("sum").as_number();
   if (json.has("min")) point.min = json.at("min").as_number();
   if (json.has("max")) point.max = json.at("max").as_number();
-  for (const Json& each : json.at("bucketCounts").list()) point.bucket_counts.push_back(integer(each));
-  for (const Json& each : json.at("explicitBounds").list()) point.bounds.push_back(each.as_number());
+  for (const Json& item : json.at("bucketCounts").list()) point.bucket_counts.push_back(integer(item));
+  for (const Json& item : json.at("explicitBounds").list()) point.bounds.push_back(item.as_number());
   return point;
 }
 
@@ -54,7 +54,7 @@ OtlpMetric metric_in(const Json& json) {
   const Json& data = json.at(metric.histogram ? "histogram" : "sum");
   metric.temporality = static_cast<std::uint64_t>(data.at("aggregationTemporality").as_number());
   metric.monotonic = data.has("isMonotonic") && data.at("isMonotonic").text == "true";
-  for (const Json& each : data.at("dataPoints").list()) metric.points.push_back(point_in(each, metric.histogram));
+  for (const Json& item : data.at("dataPoints").list()) metric.points.push_back(point_in(item, metric.histogram));
   return metric;
 }
 
@@ -65,7 +65,7 @@ Otlp read_json(const std::string& text) {
   Otlp otlp{.resource = attributes_in(metrics.at("resource").at("attributes")),
             .scope = scope.at("scope").at("name").as_text(),
             .metrics = {}};
-  for (const Json& each : scope.at("metrics").list()) otlp.metrics.push_back(metric_in(each));
+  for (const Json& item : scope.at("metrics").list()) otlp.metrics.push_back(metric_in(item));
   return otlp;
 }
 
@@ -79,7 +79,7 @@ void check(const Otlp& otlp, const Window& window, const Attributes& attributes,
                   std::equal(attributes.begin(), attributes.end(), point.attributes.begin()),
               "the attributes come back", metric.name);
       std::uint64_t count = 0;
-      for (const std::uint64_t each : point.bucket_counts) count += each;
+      for (const std::uint64_t value : point.bucket_counts) count += value;
       require(point.count == count, "a histogram counts all", metric.name);
       require(!metric.histogram || point.bucket_counts.size() == point.bounds.size() + 1, "buckets", metric.name);
       require(std::is_sorted(point.bounds.begin(), point.bounds.end()), "bounds ascend", metric.name);

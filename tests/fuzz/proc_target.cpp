@@ -22,7 +22,7 @@ constexpr std::size_t kResident = 24;
 /// Returns the name of a process: any bytes but 0, including parentheses, spaces and line ends.
 std::string name_of(Input& input) {
   std::string name = input.text(64);
-  for (char& each : name) each = each == '\0' ? ' ' : each;
+  for (char& byte : name) byte = byte == '\0' ? ' ' : byte;
   return name;
 }
 

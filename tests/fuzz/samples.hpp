@@ -23,7 +23,7 @@ inline Window window_of(Input& input) {
   window.sample_period = static_cast<double>(input.integer(2)) / 64.0;
   window.stop_time = window.start_time + window.sample_period;
   window.request_count = input.number();
-  for (auto& each : window.status_classes) each = input.number();
+  for (auto& value : window.status_classes) value = input.number();
   for (auto& phase : window.phases) {
     fill_buckets(input, phase.buckets);
     phase.total_us = input.number();
@@ -42,7 +42,7 @@ inline Window window_of(Input& input) {
 inline GroupReading reading_of(Input& input) {
   GroupReading reading;
   reading.mode = input.flag() ? Mode::kDaemon : Mode::kEmbedded;
-  for (auto& each : reading.counts.status_classes) each = input.number();
+  for (auto& value : reading.counts.status_classes) value = input.number();
   for (auto& phase : reading.counts.phases) {
     if (!input.flag()) continue;
     fill_buckets(input, phase.buckets);

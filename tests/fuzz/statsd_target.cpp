@@ -82,7 +82,7 @@ std::string written_tag(std::string_view text) {
 
 std::string written_prefix(std::string_view text) {
   std::string result = written_tag(text);
-  for (char& each : result) each = each == ' ' || each == '/' ? '_' : each;
+  for (char& byte : result) byte = byte == ' ' || byte == '/' ? '_' : byte;
   return result.empty() ? result : result + ".";
 }
 

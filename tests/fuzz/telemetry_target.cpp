@@ -56,12 +56,12 @@ Value value_of(Bytes& bytes) {
   if (type == 4) return std::string(bytes.take(size));
   if (type == 5) {
     Counts counts(size);
-    for (auto& each : counts) each = static_cast<std::uint32_t>(bytes.integer(4));
+    for (auto& value : counts) value = static_cast<std::uint32_t>(bytes.integer(4));
     return counts;
   }
   require(type == 6, "a field has one of the five types");
   Numbers numbers(size);
-  for (auto& each : numbers) each = bytes.number();
+  for (auto& value : numbers) value = bytes.number();
   return numbers;
 }
 

@@ -14,7 +14,7 @@ struct Readers : Suite<Readers<kWriters>, kWriters + 2> {
     world = std::make_unique<Here>();
     world->watch([](auto& bank) -> auto& { return bank.total_us[0]; });
     world->claim_all();
-    for (Consumer& each : consumers) each.pending = Here::empty_window();
+    for (Consumer& consumer : consumers) consumer.pending = Here::empty_window();
     scratch = Here::empty_window();
     alone = false;
   }
@@ -29,9 +29,9 @@ struct Readers : Suite<Readers<kWriters>, kWriters + 2> {
 
   void after() {
     alone = true;
-    for (Consumer& each : consumers) drain(each);
-    for (const Consumer& each : consumers) {
-      require(each.seen == Here::bit(world->served()) - 1, "a request in no window of a reader");
+    for (Consumer& consumer : consumers) drain(consumer);
+    for (const Consumer& consumer : consumers) {
+      require(consumer.seen == Here::bit(world->served()) - 1, "a request in no window of a reader");
     }
   }
 
@@ -44,7 +44,7 @@ struct Readers : Suite<Readers<kWriters>, kWriters + 2> {
     mutex.lock(RL_INFO);
     scratch.clear_counts();
     world->cut_into(scratch, AlwaysWait());
-    for (Consumer& each : consumers) each.pending.merge_counts(scratch);
+    for (Consumer& consumer : consumers) consumer.pending.merge_counts(scratch);
     consumer.seen |= world->contents(consumer.pending, consumer.seen);
     for (std::size_t i = 0; i < kWriters; ++i) world->check_complete(i, consumer.seen, world->cut_from());
     consumer.pending.clear_counts();

@@ -78,14 +78,14 @@ class Run {
   }
 
   template <class Scenario, class Search>
-  void explore(const std::string& name, Load asked, Search search) {
-    run<Scenario>(name, asked, search, true);
+  void explore(const std::string& name, Load requested, Search search) {
+    run<Scenario>(name, requested, search, true);
   }
 
   /// Runs a scenario that is known to be wrong. It must fail, or the model is useless.
   template <class Scenario, class Search>
-  void refute(const std::string& name, Load asked, Search search) {
-    run<Scenario>(name, asked, search, false);
+  void refute(const std::string& name, Load requested, Search search) {
+    run<Scenario>(name, requested, search, false);
   }
 
   /// Returns the exit status of the program. It is a failure if no scenario had the name.
@@ -97,12 +97,12 @@ class Run {
 
  private:
   template <class Scenario, class Search>
-  void run(const std::string& name, Load asked, Search search, bool right) {
+  void run(const std::string& name, Load requested, Search search, bool must_pass) {
     const std::string title = name + ", " + search.name();
-    const auto part = [&title](const std::string& each) { return title.find(each) != std::string::npos; };
-    const bool wanted = named_.empty() || std::any_of(named_.begin(), named_.end(), part) != others_;
-    if (failures_ != 0 || !wanted) return;
-    load = asked;
+    const auto in_title = [&title](const std::string& part) { return title.find(part) != std::string::npos; };
+    const bool selected = named_.empty() || std::any_of(named_.begin(), named_.end(), in_title) != others_;
+    if (failures_ != 0 || !selected) return;
+    load = requested;
     rl::test_params params;
     search.set(params);
     params.execution_depth_limit = 10'000;
@@ -115,11 +115,11 @@ class Run {
     const double seconds = static_cast<double>(std::clock() - from) / CLOCKS_PER_SEC;
     std::printf("%s: %llu executions, %d failures%s, %.1f s\n", title.c_str(),
                 static_cast<unsigned long long>(params.stop_iteration), passed ? 0 : 1,
-                right ? "" : " where one must be", seconds);
+                must_pass ? "" : " where one must be", seconds);
     ++count_;
     executions_ += params.stop_iteration;
-    if (passed && !right) ++failures_;
-    if (!passed && right) {
+    if (passed && !must_pass) ++failures_;
+    if (!passed && must_pass) {
       ++failures_;
       params.initial_state = failed_at.str();
       params.collect_history = true;

@@ -114,8 +114,8 @@ inline constexpr std::size_t kCells = cell_number(kFindableUs - 1) - kFirstCell 
 
 static_assert(kFirstCell + kCells <= std::size_t{1} << 16);
 
-/// What each cell adds to a duration: the number of its first bucket in the upper 32 bits, and in the lower 32 bits a
-/// number that carries into them if the duration reaches the one bound that may lie inside the cell.
+/// The number that each cell adds to a duration: the number of its first bucket in the upper 32 bits, and in the lower
+/// 32 bits a number that carries into them if the duration reaches the one bound that may lie inside the cell.
 template <const auto& kBounds>
 inline constexpr auto kCellWords = [] {
   const auto shortest_of = [](std::uint64_t number) {

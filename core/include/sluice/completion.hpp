@@ -1,4 +1,4 @@
-// What a host measured of one request, handed to the recorder when the request is done.
+// The measurements of one request that a host makes, handed to the recorder when the request is done.
 #pragma once
 
 #include <algorithm>

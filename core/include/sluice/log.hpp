@@ -7,9 +7,20 @@
 
 namespace sluice {
 
-enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
+/// \addtogroup record
+/// @{
+
+/// Severity of a log line.
+enum class LogLevel : std::uint8_t {
+  kError,    ///< Something failed, and an operator has to act.
+  kWarning,  ///< Something is wrong, and the server continues.
+  kInfo,     ///< Normal operation.
+  kDebug,    ///< Details for developers.
+};
 
 /// Writes one line, which comes without its line end. May be called from any thread.
 using LogSink = std::function<void(LogLevel level, std::string_view line)>;
+
+/// @}
 
 }  // namespace sluice

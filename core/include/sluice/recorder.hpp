@@ -24,14 +24,20 @@
 #include "sluice/detail/overflow_counters.hpp"
 #include "sluice/detail/slot.hpp"
 #include "sluice/phase.hpp"
+#include "sluice/recorder_options.hpp"
 #include "sluice/slow_requests.hpp"
 #include "sluice/timestamps.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice {
+namespace detail {
+struct RecorderMemory;   // The mapping that workers write and that a forked child finds zeroed.
+class DrainCoordinator;  // The state of drains, behind a mutex.
+}  // namespace detail
 
-/// \addtogroup record
+/// \defgroup record Record
+/// Measure requests: a recorder for the process, a worker for each thread, a request for each unit of work.
 /// @{
 
 class Recorder;
@@ -177,17 +183,7 @@ class Reader {
 class Recorder {
  public:
   /// Settings of a recorder.
-  struct Options {
-    std::size_t threads = 1;  ///< Number of worker slots, at least 1. Memory is committed when a slot is first used.
-    Mode mode = Mode::kEmbedded;   ///< Says which phases exist.
-    const Clock* clock = nullptr;  ///< Source of time, not owned; null: system_clock().
-    bool allow_membarrier = true;  ///< False: each record passes a full fence, as on kernels without membarrier().
-    MeasurePhases measure_phases = overlapping_phases;  ///< How hosts derive phases from timestamps.
-    std::optional<std::uint64_t> slow_threshold_us{};   ///< Duration from which on requests are slow; none: none are.
-    /// Where workers record: at least memory_bytes(threads) of zeroed whole pages, which outlive the recorder and may
-    /// be shared with processes that read them. The counts stay in them. Empty: memory of the recorder's own.
-    std::span<std::byte> memory{};
-  };
+  using Options = RecorderOptions;
 
   /// Returns the size of the memory for so many worker slots, in whole pages.
   [[nodiscard]] static std::size_t memory_bytes(std::size_t threads) noexcept;
@@ -239,28 +235,27 @@ class Recorder {
  private:
   friend class Reader;
   friend class Worker;
-  struct Memory;           // The mapping that workers write and that a forked child finds zeroed.
-  class DrainCoordinator;  // The state of drains, behind a mutex.
-
   Worker worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
   void release(std::size_t slot, std::uint32_t owned) noexcept;
   std::uint32_t begin_overflow() noexcept;
   std::uint32_t next_number() noexcept { return next_number_.fetch_add(1, std::memory_order_relaxed); }  // only unique
-  DrainCoordinator& coordinator();
+  detail::DrainCoordinator& coordinator();
   void remove_reader(std::uint64_t id) noexcept;
   void recover_from_fork();
 
   Options options_;
   bool asymmetric_;
-  std::unique_ptr<Memory> memory_;
+  std::unique_ptr<detail::RecorderMemory> memory_;
   std::unique_ptr<SlowRequests> slow_requests_;
   /// Numbers claims, readers and overflow counters. A forked child continues the sequence of its parent, so that
   /// nothing made before the fork is taken for something made after it.
   std::atomic<std::uint32_t> next_number_{1};
   /// Owned. A forked child leaks the coordinator of its parent, whose mutex and lists may be torn.
-  std::atomic<DrainCoordinator*> coordinator_;
+  std::atomic<detail::DrainCoordinator*> coordinator_;
 };
+
+/// @}
 
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
@@ -291,7 +286,5 @@ inline void Request::finish(const Completion& done) noexcept {
 }
 
 inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
-
-/// @}
 
 }  // namespace sluice

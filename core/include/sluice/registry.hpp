@@ -35,7 +35,8 @@ namespace sluice {
 
 struct RegistryTable;
 
-/// \addtogroup processes
+/// \defgroup processes Several processes
+/// Record in memory that the processes of a server share, and read the counts of all of them.
 /// @{
 
 /// Counts of one process group, or of all. `counts` and `process_starts` never go down from one reading to the next,
@@ -102,7 +103,7 @@ class Registry {
       Use use;                    ///< Whether a process has it.
     };
 
-    RegistryTable* table;            ///< What the parent publishes to readers; null: the registry is not open.
+    RegistryTable* table;            ///< Pages that the parent publishes to readers; null: the registry is not open.
     const RegistryTable* view;       ///< The same pages, as readers map them.
     std::uint64_t max_bytes;         ///< Bound of `allocated_bytes`.
     std::uint64_t allocated_bytes;   ///< Sum of the sizes of all regions.

@@ -9,7 +9,7 @@ namespace sluice {
 /// \addtogroup read
 /// @{
 
-/// What a process uses.
+/// Resources that a process uses.
 struct Resources {
   std::uint64_t cpu_user_us = 0;     ///< User CPU time since the process started; never goes down.
   std::uint64_t cpu_system_us = 0;   ///< System CPU time since the process started; never goes down.

@@ -14,7 +14,8 @@
 
 namespace sluice {
 
-/// \addtogroup read
+/// \defgroup read Read
+/// Take windows and totals from a recorder, and quantiles and views from windows.
 /// @{
 
 /// One phase over all requests of a window.

@@ -9,25 +9,13 @@
 #include <numeric>
 #include <string_view>
 
+#include "encode/family.hpp"
 #include "encode/sink.hpp"
 #include "sluice/bucket_layout.hpp"
 #include "sluice/encode/encode.hpp"
 #include "sluice/view.hpp"
 
 namespace sluice::encode {
-
-enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
-
-/// A metric family.
-struct Family {
-  std::string_view name;  ///< Name, with dots between its parts.
-  Kind kind;
-  std::string_view unit;       ///< Unit in Prometheus: `seconds`, `bytes`; empty for counts.
-  std::string_view otlp_unit;  ///< Unit in UCUM.
-  std::string_view help;
-  std::string_view prometheus = {};  ///< A name of its own, without a prefix.
-  std::string_view otlp = {};        ///< A name of its own, without a prefix.
-};
 
 /// The number value / 10^decimals.
 struct Amount {

@@ -5,7 +5,7 @@
 #include <array>
 #include <string_view>
 
-#include "encode/catalogue.hpp"
+#include "encode/family.hpp"
 
 namespace sluice::encode {
 

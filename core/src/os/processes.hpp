@@ -9,7 +9,7 @@
 
 namespace sluice::os {
 
-/// What a process uses.
+/// Resources that a process uses.
 struct ProcessUsage {
   /// CPU time of the process and of the children that it has waited for, in microseconds. The kernel counts it in clock
   /// ticks, usually of 10 ms.

@@ -34,10 +34,10 @@ absl::Status not_open() { return absl::FailedPreconditionError("the registry is 
 std::uint64_t Registry::layout() noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
-       {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(RecorderHeader), sizeof(ParentState),
-        sizeof(detail::Slot<detail::ProductionAtomics>), alignof(detail::EpochBank<detail::ProductionAtomics>),
-        sizeof(GroupCounts), kGroups, kSlots, BucketLayout::kBuckets, kPhases, Recorder::memory_bytes(1),
-        Recorder::memory_bytes(100)}) {
+       {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
+        sizeof(ParentState), sizeof(detail::Slot<detail::ProductionAtomics>),
+        alignof(detail::EpochBank<detail::ProductionAtomics>), sizeof(GroupCounts), kGroups, kSlots,
+        BucketLayout::kBuckets, kPhases, detail::memory_bytes(1), detail::memory_bytes(100)}) {
     hash = mixed(hash, part);
   }
   return hash;
@@ -107,7 +107,7 @@ absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
   std::sort(demands.begin(), demands.end(), [](const Demand& a, const Demand& b) { return a.threads > b.threads; });
   absl::Status status;
   for (auto demand = demands.begin(); demand != demands.end(); ++demand) {
-    const std::uint64_t bytes = Recorder::memory_bytes(demand->threads);
+    const std::uint64_t bytes = detail::memory_bytes(demand->threads);
     const Tenant tenant = demand->tenant;
     std::size_t needed = 0;
     for (auto other = demands.begin(); other <= demand; ++other) {
@@ -144,7 +144,7 @@ std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
 
 absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads) {
   if (!is_open()) return not_open();
-  std::optional<SlotId> id = free_slot(tenant, Recorder::memory_bytes(threads));
+  std::optional<SlotId> id = free_slot(tenant, detail::memory_bytes(threads));
   if (!id) id = free_slot_without_memory();
   if (!id) return absl::ResourceExhaustedError("all slots of the registry have a process");
   Allocation& slot = allocation(*id);

@@ -89,11 +89,11 @@ void add_overflow(const detail::OverflowCounters& overflow, const Bounds& slot_m
 
 /// Returns the arrays of a region, which callers only read.
 detail::SlotArray<detail::ProductionAtomics> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
-  return slots_in(const_cast<std::byte*>(region), threads);
+  return detail::slots_in(const_cast<std::byte*>(region), threads);
 }
 
 const detail::OverflowCounters& overflow_in(const std::byte* region) noexcept {
-  return reinterpret_cast<const RecorderHeader*>(region)->overflow;
+  return reinterpret_cast<const detail::RecorderHeader*>(region)->overflow;
 }
 
 }  // namespace

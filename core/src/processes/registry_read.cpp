@@ -43,7 +43,7 @@ Outcome add_process(const Allocation& region, const RegistrySlot& slot, GroupRea
     ++reading.unlisted_processes;
     return Outcome::kWhole;
   }
-  if (region.readable == nullptr || region.bytes != bytes || Recorder::memory_bytes(threads) > bytes) {
+  if (region.readable == nullptr || region.bytes != bytes || detail::memory_bytes(threads) > bytes) {
     return Outcome::kUnmapped;
   }
   const std::uint64_t now_ns = monotonic_ns();

@@ -91,7 +91,7 @@ int main() {
   Worker& worker = workers.front();
   Window window;
   const auto all_record = [&] {
-    for (Worker& each : workers) record(each, done, 2);
+    for (Worker& worker : workers) record(worker, done, 2);
   };
   for (int i = 0; i < 4; ++i) {  // afterwards both banks of every slot have been used and read
     all_record();

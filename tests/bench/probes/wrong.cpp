@@ -60,7 +60,7 @@ extern "C" {
 
 [[gnu::visibility("default")]] void counts_only() {
 #pragma GCC unroll 1
-  for (auto& each : plain) reinterpret_cast<std::atomic<std::uint64_t>&>(each).store(0, std::memory_order_relaxed);
+  for (auto& word : plain) reinterpret_cast<std::atomic<std::uint64_t>&>(word).store(0, std::memory_order_relaxed);
 }
 
 [[gnu::visibility("default")]] void right(std::uint64_t value) {

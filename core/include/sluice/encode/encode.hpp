@@ -1,5 +1,5 @@
-// What the encoders of windows have in common. Each writes the text or bytes of one format into a buffer that the
-// caller gives, and allocates nothing, so that a process may export from any thread at any time. The values are the
+// The types that all encoders of windows share. Each encoder writes the text or bytes of one format into a buffer that
+// the caller gives, and allocates nothing, so that a process may export from any thread at any time. The values are the
 // recorder's integers: nothing is rounded before the receiver converts them to floating-point numbers.
 //
 //   std::string buffer;
@@ -20,7 +20,8 @@
 
 namespace sluice::encode {
 
-/// \addtogroup encode
+/// \defgroup encode Encode
+/// Write windows and readings in the formats of Prometheus, OpenMetrics, InfluxDB, StatsD and OpenTelemetry.
 /// @{
 
 /// The data to encode: a window, lifetime totals, or both. With both, the counts are those of the window, and the

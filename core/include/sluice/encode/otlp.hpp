@@ -13,7 +13,7 @@ namespace sluice::encode {
 /// \addtogroup encode
 /// @{
 
-/// What the window is. Lifetime totals and the number of requests in flight are always written as cumulative.
+/// The meaning of the window. Lifetime totals and the number of requests in flight are always written as cumulative.
 enum class Temporality : std::uint8_t {
   kDelta = 1,       ///< One of many adjacent windows, as Reader::drain() returns it.
   kCumulative = 2,  ///< A sum from a fixed beginning, as CumulativeReader makes it.
@@ -28,7 +28,7 @@ enum class OtlpEncoding : std::uint8_t {
 /// Settings of otlp().
 struct OtlpOptions {
   OtlpEncoding encoding = OtlpEncoding::kProtobuf;  ///< Encoding of the body.
-  Temporality temporality = Temporality::kDelta;    ///< What the window is.
+  Temporality temporality = Temporality::kDelta;    ///< Meaning of the window.
   std::string_view prefix = "http.server";          ///< Prefix of all names but those of the process.
   Labels resource = {};  ///< Attributes of the resource; at least `service.name` should be given.
   Labels attributes =

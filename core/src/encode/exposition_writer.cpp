@@ -1,0 +1,118 @@
+#include "encode/exposition_writer.hpp"
+
+#include <utility>
+
+namespace sluice::encode {
+namespace {
+
+std::string_view escape(char byte) noexcept {
+  switch (byte) {
+    case '\\':
+      return "\\\\";
+    case '"':
+      return "\\\"";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return " ";  // neither format can escape it, and some readers take it for the end of a line
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+void ExpositionWriter::begin(const Family& family, const Interval& interval) {
+  family_ = &family;
+  interval_ = interval;
+  const bool on_family = !open_metrics();  // in the older format the family of a counter has the name of its sample
+  comment("# TYPE ", on_family);
+  sink_.put(family.kind == Kind::kCounter ? "counter\n" : family.kind == Kind::kGauge ? "gauge\n" : "histogram\n");
+  if (open_metrics() && !family.unit.empty()) {
+    comment("# UNIT ", on_family);
+    sink_.put(family.unit);
+    sink_.put('\n');
+  }
+  comment("# HELP ", on_family);
+  sink_.put(family.help);
+  sink_.put('\n');
+}
+
+void ExpositionWriter::point(const Key& key, const Amount& amount) {
+  sample(family_->kind == Kind::kCounter ? "_total" : "", key);
+  put_decimal(sink_, amount.value, amount.decimals);
+  sink_.put('\n');
+  if (family_->kind == Kind::kCounter) created(key);
+}
+
+void ExpositionWriter::histogram(const Key& key, Phase, const PhaseWindow& window) {
+  const Buckets buckets = merged(window, options_.histograms);
+  buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
+    sample("_bucket", key, upper_us, true);
+    put_integer(sink_, count);
+    sink_.put('\n');
+  });
+  sample("_sum", key);
+  put_decimal(sink_, window.total_us, 6);
+  sink_.put('\n');
+  sample("_count", key);
+  put_integer(sink_, buckets.total());
+  sink_.put('\n');
+  created(key);
+}
+
+void ExpositionWriter::name() {
+  if (!family_->prometheus.empty()) {
+    sink_.put(family_->prometheus);
+  } else {
+    put_name(sink_, options_.prefix);
+    if (!options_.prefix.empty()) sink_.put('_');
+    put_name(sink_, family_->name, options_.prefix.empty());
+  }
+  if (family_->unit.empty()) return;
+  sink_.put('_');
+  sink_.put(family_->unit);
+}
+
+void ExpositionWriter::comment(std::string_view what, bool with_total) {
+  sink_.put(what);
+  name();
+  if (with_total && family_->kind == Kind::kCounter) sink_.put("_total");
+  sink_.put(' ');
+}
+
+void ExpositionWriter::label(std::string_view key, std::string_view value, char& before) {
+  sink_.put(std::exchange(before, ','));
+  put_name(sink_, key);
+  sink_.put("=\"");
+  put_escaped(sink_, value, escape);
+  sink_.put('"');
+}
+
+void ExpositionWriter::sample(std::string_view suffix, const Key& key, const std::uint64_t* upper_us, bool bucket) {
+  name();
+  sink_.put(suffix);
+  char before = '{';
+  for (std::size_t i = 0; i < options_.labels.size(); ++i) {
+    if (written(options_.labels, i, same_name)) label(options_.labels[i].name, options_.labels[i].value, before);
+  }
+  if (!key.of.name.empty()) label(key.of.name, key.of.value, before);
+  if (!key.name.empty()) label(key.name, key.value, before);
+  if (bucket) {
+    sink_.put(std::exchange(before, ','));
+    sink_.put("le=\"");
+    put_bound(sink_, upper_us);
+    sink_.put('"');
+  }
+  if (before == ',') sink_.put('}');
+  sink_.put(' ');
+}
+
+void ExpositionWriter::created(const Key& key) {
+  if (!open_metrics() || !(interval_.start > 0.0)) return;
+  sample("_created", key);
+  put_double(sink_, interval_.start);
+  sink_.put('\n');
+}
+
+}  // namespace sluice::encode

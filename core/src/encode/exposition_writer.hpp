@@ -1,0 +1,37 @@
+// Writes families in the text formats that Prometheus and compatible systems scrape.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "encode/catalogue.hpp"
+#include "encode/sink.hpp"
+#include "sluice/encode/exposition.hpp"
+
+namespace sluice::encode {
+
+/// Writes families and their samples; options and sink must outlive it.
+class ExpositionWriter final : public Visitor {
+ public:
+  ExpositionWriter(const ExpositionOptions& options, Sink& sink) : options_(options), sink_(sink) {}
+
+  void begin(const Family& family, const Interval& interval) override;
+  void point(const Key& key, const Amount& amount) override;
+  void histogram(const Key& key, Phase, const PhaseWindow& window) override;
+  void end() override {}
+
+ private:
+  [[nodiscard]] bool open_metrics() const { return options_.format == Format::kOpenMetrics; }
+
+  void name();
+  void comment(std::string_view what, bool with_total);
+  void label(std::string_view key, std::string_view value, char& before);
+  void sample(std::string_view suffix, const Key& key, const std::uint64_t* upper_us = nullptr, bool bucket = false);
+  void created(const Key& key);
+  const ExpositionOptions& options_;
+  Sink& sink_;
+  const Family* family_ = nullptr;
+  Interval interval_{};
+};
+
+}  // namespace sluice::encode
