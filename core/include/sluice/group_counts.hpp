@@ -50,13 +50,13 @@ struct GroupCounts {
 
 static_assert(sizeof(GroupCounts) == sizeof(GroupCounts::Words));
 
+/// @}
+
 inline void GroupCounts::add(const GroupCounts& other) noexcept {
   auto words = std::bit_cast<Words>(*this);
   const auto added = std::bit_cast<Words>(other);
   for (std::size_t i = 0; i < kWords; ++i) words[i] = saturated_sum(words[i], added[i]);
   *this = std::bit_cast<GroupCounts>(words);
 }
-
-/// @}
 
 }  // namespace sluice

@@ -10,12 +10,12 @@ namespace sluice {
 /// \addtogroup record
 /// @{
 
-/// The severity of a log line.
+/// Severity of a log line.
 enum class LogLevel : std::uint8_t {
   kError,    ///< Something failed, and an operator has to act.
-  kWarning,  ///< Something works in part, or may fail soon.
-  kInfo,     ///< An event of normal operation.
-  kDebug,    ///< A detail for developers.
+  kWarning,  ///< Something is wrong, and the server continues.
+  kInfo,     ///< Normal operation.
+  kDebug,    ///< Details for developers.
 };
 
 /// Writes one line, which comes without its line end. May be called from any thread.

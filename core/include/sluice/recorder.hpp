@@ -255,6 +255,8 @@ class Recorder {
   std::atomic<detail::DrainCoordinator*> coordinator_;
 };
 
+/// @}
+
 inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
 
 inline Request Worker::begin(std::uint64_t now_ns) noexcept {
@@ -284,7 +286,5 @@ inline void Request::finish(const Completion& done) noexcept {
 }
 
 inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
-
-/// @}
 
 }  // namespace sluice

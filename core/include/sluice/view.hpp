@@ -90,13 +90,13 @@ namespace views {
 /// @{
 
 /// 65 entries: up to 1.25 ms, 63 quarters of octaves, and from 65536 ms on.
-inline constexpr View kQuarterOctaves(detail::kQuarterOctaveFirsts);
+inline constexpr View kQuarterOctaves{detail::kQuarterOctaveFirsts};
 /// 25 entries: octaves from 1/128 ms to 65536 ms, and one at either end.
-inline constexpr View kOctaves(detail::kOctaveFirsts);
+inline constexpr View kOctaves{detail::kOctaveFirsts};
 /// 15 entries: the bounds that OpenTelemetry advises for http.server.request.duration.
-inline constexpr View kOtelHttpBounds(detail::kOtelHttpFirsts);
+inline constexpr View kOtelHttpBounds{detail::kOtelHttpFirsts};
 /// 87 entries: every bucket.
-inline constexpr View kAll(detail::kAllFirsts);
+inline constexpr View kAll{detail::kAllFirsts};
 
 static_assert(kQuarterOctaves.size() == 65 && kAll.size() == BucketLayout::kBuckets);
 
