@@ -20,7 +20,7 @@ SECTIONS = {
     "Read the numbers": ["/docs/metrics", "/docs/benchmarks"],
     "Write a C++ server": ["/docs/library", "/docs/errors", "/docs/api/README", "/docs/sluice-or-prometheus-cpp"],
     "Examples": ["/examples/*README", "/examples/**/README"],
-    "Change Sluice": ["/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "/docs/glossary", "/docs/memory-model"],
+    "Change Sluice": ["/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "/docs/architecture", "/docs/glossary", "/docs/memory-model"],
     "Folders of the source": [
         *("/core/**README", "/bindings/**README", "/adapters/**README", "/bench/**README", "/tests/**README"),
     ],
