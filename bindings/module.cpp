@@ -61,7 +61,7 @@ PyObject* request_metrics(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   if (!accessible(*state)) Py_RETURN_NONE;
-  return window_dict(state->request_dict, [&](Window& window) { return state->host->session().drain(window); });
+  return window_dict(state->request_dict, state->host->session().reader());
 }
 
 PyObject* metrics_reader(PyObject* module, PyObject* args, PyObject* kwargs) {
