@@ -40,6 +40,8 @@ WITH_A_NOTE = {
     "<Location />\nWSGIGroupAuthoritative Off\n</Location>": "WSGIGroupAuthoritative has no effect",
     "WSGIPythonHome /not/there": "WSGIPythonHome '/not/there' is not a directory",
     "WSGIPythonOptimize 1x": "WSGIPythonOptimize is read as 1",
+    "WSGITelemetryService unix:/t interval=2s": "WSGITelemetryService is read as 2",
+    "WSGISlowRequests 2.5s": "WSGISlowRequests is read as 2.5",
     "WSGIDaemonProcess d header-buffer-size=65536": "'header-buffer-size'",
     "WSGIDaemonProcess d response-buffer-size=65536": "'response-buffer-size'",
     "WSGIDaemonProcess d queue-timeout=45s": "'queue-timeout' of a daemon process is read as 45",

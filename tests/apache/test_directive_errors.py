@@ -48,7 +48,6 @@ REFUSED = [
     "WSGITelemetryService unix:/t interval=-1",
     "WSGITelemetryService unix:/t interval=nan",
     "WSGITelemetryService unix:/t interval=inf",
-    "WSGITelemetryService unix:/t interval=2s",
     "WSGITelemetryService unix:/t interval=2 more",
     "WSGITelemetryOptions",
     "WSGITelemetryOptions +",

@@ -11,11 +11,14 @@ bool parse_number(apr_pool_t* pool, const char* name, const char* text, std::int
   char* end = nullptr;
   number = std::strtoll(text, &end, 10);
   if (end == text) return false;
-  if (*end != '\0') {
-    add_note(apr_psprintf(pool, "%s is read as %" APR_INT64_T_FMT ", because only the beginning of '%s' is a number",
-                          name, static_cast<apr_int64_t>(number), text));
-  }
+  if (*end != '\0') note_rest(pool, name, text, end);
   return true;
+}
+
+void note_rest(apr_pool_t* pool, const char* name, const char* text, const char* end) {
+  const char* const number = apr_pstrmemdup(pool, text, static_cast<apr_size_t>(end - text));
+  add_note(apr_pstrcat(pool, name, " is read as ", number, ", because only the beginning of '", text, "' is a number",
+                       nullptr));
 }
 
 bool parse_interval(const char* text, double& seconds) {

@@ -11,6 +11,9 @@ namespace sluice::apache {
 /// `name` is the directive or option, for the note that is added when text follows the number.
 [[nodiscard]] bool parse_number(apr_pool_t* pool, const char* name, const char* text, std::int64_t& number);
 
+/// Adds the note about a number in `text` that ends at `end`, before the end of the text.
+void note_rest(apr_pool_t* pool, const char* name, const char* text, const char* end);
+
 /// Returns false unless the whole text is a number of seconds above 0.
 [[nodiscard]] bool parse_interval(const char* text, double& seconds);
 
