@@ -28,8 +28,8 @@ def lines(options: str, group: str = "%{GLOBAL}") -> list[str]:
     ]
 
 
-def facts_of(server: Httpd) -> Any:
-    response = server.get("/")
+def facts_of(server: Httpd, path: str = "/") -> Any:
+    response = server.get(path)
     assert response.status == 200, server.error_log()
     return response.json()
 
@@ -96,9 +96,11 @@ def test_a_process_of_another_user_has_the_home_of_that_user(
 
 
 def test_a_process_of_the_server_s_user_has_the_home_of_that_user(
-    start_httpd: StartHttpd,
+    start_httpd: StartHttpd, mpm: str
 ) -> None:
-    facts = facts_of(start_httpd(*lines(""), environment={"HOME": "/home/of/somebody/else"}))
+    facts = facts_of(
+        start_httpd(*lines(""), environment={"HOME": "/home/of/somebody/else"}, mpm=mpm)
+    )
     expected = pwd.getpwuid(facts["uid"]).pw_dir
     assert (facts["home"], facts["tilde"], facts["child"][0]) == (expected,) * 3
     assert os.geteuid() != 0 or facts["variables"]["USER"] in UNPRIVILEGED_USERS
@@ -184,8 +186,8 @@ def test_a_limit_that_the_system_refuses_is_a_warning(start_httpd: StartHttpd) -
 def test_the_cache_of_eggs_is_named_for_each_kind_of_process(start_httpd: StartHttpd) -> None:
     server = start_httpd(
         "WSGIPythonEggs /of/the/server",
+        "WSGIScriptAlias /embedded ${APPS}/surroundings_app.py process-group=%{GLOBAL}",
         *lines("python-eggs=/of/the/group"),
-        "WSGIScriptAliasMatch ^/embedded$ ${APPS}/surroundings_app.py process-group=%{GLOBAL}",
     )
-    # The alias of / is the first that matches, so the embedded one is reached by its own file.
     assert facts_of(server)["variables"]["PYTHON_EGG_CACHE"] == "/of/the/group"
+    assert facts_of(server, "/embedded")["variables"]["PYTHON_EGG_CACHE"] == "/of/the/server"
