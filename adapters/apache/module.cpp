@@ -65,7 +65,7 @@ module AP_MODULE_DECLARE_DATA wsgi_module = {
     sluice::apache::merge_directory_config,
     sluice::apache::create_server_config,
     sluice::apache::merge_server_config,
-    sluice::apache::directives,
+    sluice::apache::kDirectives,
     sluice::apache::register_hooks,
     AP_MODULE_FLAG_NONE,
 };
