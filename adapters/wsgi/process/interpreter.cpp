@@ -61,7 +61,7 @@ Interpreter::Interpreter(const Options& options)
       state_(PyThreadState_GetInterpreter(owner_)),
       scripts_(name_, options.script_owner, objects_.names) {}
 
-std::unique_ptr<Interpreter> Interpreter::create(Options options, bindings::Host& host) {
+std::unique_ptr<Interpreter> Interpreter::create(const Options& options, bindings::Host& host) {
   std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
   if (interpreter->initialize(options, host)) return interpreter;
   host.log(LogLevel::kError,
