@@ -77,7 +77,7 @@ class Configuration {
   const char* read(const std::string& line) {
     const std::size_t length = std::min(line.find_first_of(" \t"), line.size());
     const std::string name = line.substr(0, length);
-    for (const command_rec* directive = directives; directive->name != nullptr; ++directive) {
+    for (const command_rec* directive = kDirectives; directive->name != nullptr; ++directive) {
       if (::strcasecmp(directive->name, name.c_str()) != 0) continue;
       const std::size_t from = std::min(line.find_first_not_of(" \t", length), line.size());
       // A copy, because parsers must not keep pointers into the line.
