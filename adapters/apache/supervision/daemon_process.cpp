@@ -60,7 +60,7 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
       .facts = {.multithread = group.options.threads > 1,
                 .multiprocess = group.options.processes_configured,
                 .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
-      .python = python_options(group.options.python_home, group.options.python_path),
+      .python = python_options(&group.options),
       .imports = {},
       .telemetry = telemetry_settings(),
       .identity = telemetry_identity(),

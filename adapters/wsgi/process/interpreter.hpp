@@ -19,6 +19,8 @@ class Interpreter {
   struct Options {
     std::string name;                      ///< Empty for the main interpreter.
     std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
+    std::string home;                      ///< Directory that is the first of sys.path; empty for none.
+    double switch_interval = 0.0;          ///< Seconds, for its GIL; 0 leaves that of Python.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
   };
 
