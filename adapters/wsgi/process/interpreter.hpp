@@ -10,6 +10,7 @@
 
 #include "adapters/wsgi/python/interpreter_objects.hpp"
 #include "adapters/wsgi/python/script.hpp"
+#include "adapters/wsgi/python/signal_guard.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::wsgi {
@@ -20,6 +21,7 @@ class Interpreter {
     std::string name;                      ///< Empty for the main interpreter.
     std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
+    SignalPolicy signals = {};
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
