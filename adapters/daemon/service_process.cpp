@@ -33,7 +33,7 @@ PyObject* raise_system_exit(PyObject*, PyObject*) {
 PyMethodDef kRaiseSystemExit = {"raise_system_exit", raise_system_exit, METH_VARARGS, nullptr};
 
 /// Makes SIGTERM raise SystemExit. Python's own handler takes the place of that of the process, which notes the signal,
-/// only until install_handlers() is called again.
+/// only until keep_handlers() is called.
 bool raise_at_sigterm() {
   const Object handler = steal(PyCFunction_New(&kRaiseSystemExit, nullptr));
   const Object module = handler ? steal(PyImport_ImportModule("signal")) : Object();
@@ -57,7 +57,7 @@ void run_service_scripts(const DaemonOptions& options, std::span<const ImportedS
     const wsgi::WithGil gil(state);
     if (raise_at_sigterm()) SignalQueue::observe(request_exit);
   }
-  ShutdownController::install_handlers(options);
+  ShutdownController::keep_handlers();
   shutdown.interrupt_at_close(::pthread_self());
   for (const ImportedScript& script : scripts) {
     if (shutdown.closing()) break;

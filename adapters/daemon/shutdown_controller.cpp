@@ -52,6 +52,8 @@ void ShutdownController::install_handlers(const DaemonOptions& options) noexcept
   watched.install(!options.serves());
 }
 
+void ShutdownController::keep_handlers() noexcept { watched.repair(); }
+
 bool ShutdownController::end_signalled() noexcept {
   const SignalQueue::Arrivals arrivals = watched.wait({});
   return arrivals.has(SIGTERM) || arrivals.has(SIGINT) || arrivals.has(SIGUSR1);
@@ -163,11 +165,17 @@ void ShutdownController::check_limits(WorkerActivity& activity, std::uint64_t no
   }
 }
 
+/// Returns true while a request is in flight that may still end by itself. One that has exceeded its time is stuck.
+bool ShutdownController::worth_waiting(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept {
+  if (request_limits_.request_ns == 0) return activity.active() > 0;
+  return activity.active() > activity.older_than(request_limits_.request_ns + request_limits_.interrupt_ns, now_ns);
+}
+
 bool ShutdownController::due_to_close(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept {
   const int how = requested_stop_.load(std::memory_order_acquire);
   if (how < 0) return false;
   if (how != static_cast<int>(Stop::kDrain)) return true;
-  return activity.active() == 0 || now_ns >= requested_ns_.load(std::memory_order_acquire) + grace_ns();
+  return !worth_waiting(activity, now_ns) || now_ns >= requested_ns_.load(std::memory_order_acquire) + grace_ns();
 }
 
 /// Ends the process when its end takes too long: longer than the grace of the requests and the shutdown timeout of
@@ -219,7 +227,7 @@ void ShutdownController::wait_for_closing() noexcept { closing_.wait(false, std:
 
 void ShutdownController::wait_for_requests(const WorkerActivity& activity) noexcept {
   const std::uint64_t begun_ns = monotonic_ns();
-  while (activity.active() > 0) {
+  while (worth_waiting(activity, monotonic_ns())) {
     const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
     // An urgent end leaves half of the shutdown timeout to Python.
     if (monotonic_ns() - begun_ns >= (urgent ? seconds(options_.shutdown_timeout) / 2 : grace_ns())) return;

@@ -45,6 +45,8 @@ class WorkerActivity {
   [[nodiscard]] virtual int active() const noexcept = 0;
   /// Returns the time at which the process last began or ended a request, in monotonic nanoseconds.
   [[nodiscard]] virtual std::uint64_t last_active_ns() const noexcept = 0;
+  /// Returns the number of requests, part of active(), that have been in flight for `limit_ns` at `now_ns`.
+  [[nodiscard]] virtual int older_than(std::uint64_t limit_ns, std::uint64_t now_ns) const noexcept = 0;
   /// Returns a request that has been in flight for `limit_ns` at `now_ns`, and in `action` whether it is to be
   /// interrupted. That is so once for each request, unless `interrupt_ns` is 0; when it is still in flight after that
   /// time, it is stuck. Only watch() calls it.
@@ -67,6 +69,9 @@ class ShutdownController final : public wsgi::LoadListener {
   static void block_signals() noexcept;
   /// Makes the process note these signals from now on, and unblocks all signals. Call it before any thread is created.
   static void install_handlers(const DaemonOptions& options) noexcept;
+
+  /// Installs the handlers again that other code has replaced. Any thread may call it.
+  static void keep_handlers() noexcept;
 
   /// Requests the end. The first reason is kept; a more urgent way to end replaces a less urgent one. Any thread may
   /// call it. `reason` is a literal.
@@ -128,6 +133,7 @@ class ShutdownController final : public wsgi::LoadListener {
   void check_limits(WorkerActivity& activity, std::uint64_t now_ns) noexcept;
   [[nodiscard]] bool request_stuck(WorkerActivity& activity, GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept;
   [[nodiscard]] bool due_to_close(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept;
+  [[nodiscard]] bool worth_waiting(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept;
   void enforce_end(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] std::uint64_t grace_ns() const noexcept;
   void log(LogLevel level, std::string_view event, std::string_view consequence) const noexcept;

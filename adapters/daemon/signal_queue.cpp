@@ -108,7 +108,7 @@ SignalQueue::Arrivals SignalQueue::wait(const timespec& timeout) noexcept {
 }
 
 void reset_dispositions() noexcept {
-  for (int signal = 1; signal < kSignals; ++signal) {
+  for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction action {};
     if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) set_handler(signal, SIG_DFL);
   }

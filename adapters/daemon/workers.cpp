@@ -171,6 +171,16 @@ void Workers::stop() noexcept {
   stop_wait_ns_ -= std::min(stop_wait_ns_, monotonic_ns() - begun_ns);
 }
 
+int Workers::older_than(std::uint64_t limit_ns, std::uint64_t now_ns) const noexcept {
+  // A request is counted in active_ before its start is stored, and its start is removed before it is not counted any
+  // more, so the result never exceeds active_ by a request that has just begun or ended.
+  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(), [&](const auto& worker) {
+    const std::uint64_t start_ns =
+        worker->start_ns.load(std::memory_order_relaxed);  // an estimate suffices, so relaxed
+    return start_ns != 0 && now_ns > start_ns && now_ns - start_ns >= limit_ns;
+  }));
+}
+
 OverdueRequest Workers::overdue(const RequestLimits& limits, std::uint64_t now_ns, OverdueAction& action) noexcept {
   action = OverdueAction::kNone;
   for (const auto& worker : workers_) {

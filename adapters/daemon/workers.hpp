@@ -49,6 +49,7 @@ class Workers final : public WorkerActivity {
   [[nodiscard]] std::uint64_t last_active_ns() const noexcept override {
     return last_active_ns_.load(std::memory_order_relaxed);
   }
+  [[nodiscard]] int older_than(std::uint64_t limit_ns, std::uint64_t now_ns) const noexcept override;
   OverdueRequest overdue(const RequestLimits& limits, std::uint64_t now_ns, OverdueAction& action) noexcept override;
 
  private:

@@ -106,6 +106,12 @@ def test_a_request_that_cannot_be_interrupted_replaces_the_process(start_httpd: 
     assert pid_of(server) != before
 
 
+def test_a_process_whose_requests_are_all_stuck_is_replaced_at_once(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=1 request-timeout=1 graceful-timeout=120 shutdown-timeout=1"))
+    assert server.get("/?seconds=120").status == 502
+    assert pid_of(server)
+
+
 @pytest.mark.parametrize("limit", [7, 50])
 def test_a_busy_process_serves_its_maximum_and_little_more(start_httpd: StartHttpd, limit: int) -> None:
     server = start_httpd(*lines(f"threads=8 maximum-requests={limit}"), threads=8)
