@@ -217,8 +217,7 @@ void ShutdownController::loading() noexcept {
   loading_ns_.compare_exchange_strong(none, monotonic_ns(), std::memory_order_relaxed);
 }
 
-void ShutdownController::served() noexcept {
-  if (served_.load(std::memory_order_relaxed)) return;  // avoids a write to shared memory for each request
+void ShutdownController::record_service() noexcept {
   served_.store(true, std::memory_order_relaxed);
   if (heartbeat_ != nullptr) heartbeat_->served.store(true, std::memory_order_relaxed);
 }

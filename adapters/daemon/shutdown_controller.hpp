@@ -119,7 +119,10 @@ class ShutdownController final : public wsgi::LoadListener {
   /// Blocks until no request is in flight, at most for the grace of the requests.
   void wait_for_requests(const WorkerActivity& activity) noexcept;
   /// Records for the parent that the application has answered a request.
-  void served() noexcept;
+  void served() noexcept {
+    // Not stored again for each request, because the heartbeat is memory that the parent shares.
+    if (!served_.load(std::memory_order_relaxed)) record_service();
+  }
   /// Starts the startup timeout when the first request has to load its script. A script that fails to load does not
   /// restart it.
   void loading() noexcept override;
@@ -127,6 +130,7 @@ class ShutdownController final : public wsgi::LoadListener {
   void loaded() noexcept override { loaded_.store(true, std::memory_order_relaxed); }
 
  private:
+  void record_service() noexcept;
   void on_signals(const SignalQueue::Arrivals& arrivals) noexcept;
   void repair_handlers() noexcept;
   [[nodiscard]] bool gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept;

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
 
 #include "adapters/apache/config/config.hpp"
@@ -14,7 +15,7 @@
 #include "adapters/apache/request/daemon_client.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
 #include "adapters/apache/request/exchange.hpp"
-#include "adapters/apache/request/paths.hpp"
+#include "adapters/apache/request/target.hpp"
 #include "adapters/wsgi/process/service.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "sluice/clock.hpp"
@@ -172,7 +173,8 @@ int serve_request(request_rec* request) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
   }
   if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
-  const DeferredSignals::Scope whole_request(client_socket(request));
+  std::optional<DeferredSignals::Scope> whole_request;
+  if (!process->threaded()) whole_request.emplace(client_socket(request));
   const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, config, *process);
   set_variables(request, target, config);
   ApacheExchange exchange(request);
