@@ -56,6 +56,8 @@ struct DaemonOptions {
   int socket_timeout = 0;         ///< 0: the server's Timeout.
   int exchange_timeout = 86'400;  ///< At least 1.
   int request_timeout = 0;
+  int interrupt_timeout = 0;  ///< 0: a request that exceeds its time is not interrupted.
+  int cpu_time_limit = 0;
   int inactivity_timeout = 0;
   int startup_timeout = 0;
   int graceful_timeout = 15;

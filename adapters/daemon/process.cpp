@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "adapters/daemon/gil_watchdog.hpp"
 #include "adapters/daemon/privileges.hpp"
+#include "adapters/daemon/refusal.hpp"
+#include "adapters/daemon/service_process.hpp"
 #include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/signals.hpp"
 #include "adapters/daemon/surroundings.hpp"
@@ -22,9 +25,6 @@
 namespace sluice::daemon {
 
 namespace {
-
-/// The time that a process without use waits before it ends, because the parent replaces it at once.
-constexpr unsigned kFailureSeconds = 1;
 
 class DaemonHost final : public bindings::Host {
  public:
@@ -50,10 +50,13 @@ class DaemonHost final : public bindings::Host {
   const ProcessOptions& options_;
 };
 
-[[noreturn]] void fail(const ProcessOptions& options, const absl::Status& status) {
-  options.log(LogLevel::kError, absl::StrCat("SLC0500: daemon process '", options.daemon.name, "' serves nothing: ",
-                                             status.message(), "; it ends, and the server starts another"));
-  ::sleep(kFailureSeconds);
+/// Ends a process that cannot serve, after a minute in which it answers the requests of its group.
+[[noreturn]] void fail(const ProcessOptions& options, const absl::Status& status, absl::FunctionRef<bool()> ending) {
+  options.log(LogLevel::kError,
+              absl::StrCat("SLC0500: daemon process '", options.daemon.name, "' serves nothing: ", status.message(),
+                           "; requests are answered with 503, and the server starts another process "
+                           "in a minute; correct the cause and restart the server"));
+  refuse_requests(options.listener, options.heartbeat, [&] { return ::getppid() != options.parent || ending(); });
   ::_exit(1);
 }
 
@@ -65,6 +68,22 @@ absl::Status end_with_parent(pid_t parent) {
   }
   if (::getppid() != parent) return absl::CancelledError("the server has ended");
   return absl::OkStatus();
+}
+
+/// Limits the processor time. The kernel sends SIGXCPU at the limit, after which the process is replaced, and kills a
+/// process that has not ended by the time that its end may take.
+void limit_cpu_time(const DaemonOptions& options, const LogSink& log) {
+  if (options.cpu_time_limit == 0) return;
+  const auto limit = static_cast<rlim_t>(options.cpu_time_limit);
+  rlimit limits{};
+  ::getrlimit(RLIMIT_CPU, &limits);
+  const rlim_t end =
+      limit + 1 + static_cast<rlim_t>(options.graceful_timeout) + static_cast<rlim_t>(options.shutdown_timeout);
+  limits = {.rlim_cur = std::min(limit, limits.rlim_max), .rlim_max = std::min(end, limits.rlim_max)};
+  if (::setrlimit(RLIMIT_CPU, &limits) == 0) return;
+  log(LogLevel::kWarning,
+      absl::StrCat("SLC0953: the processor time of daemon process '", options.name, "' is not limited to ", limit,
+                   " s (option cpu-time-limit): ", std::strerror(errno), "; raise the limit of the server"));
 }
 
 absl::Status set_up(const ProcessOptions& options) {
@@ -86,9 +105,10 @@ telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Hos
 }  // namespace
 
 void run_process(const ProcessOptions& options) {
-  ShutdownController::block_signals();
-  if (options.daemon.serves()) SignalDispatcher::block_signals();
-  if (absl::Status status = set_up(options); !status.ok()) fail(options, status);
+  ShutdownController::install_handlers(options.daemon);
+  if (options.daemon.serves()) SignalDispatcher::install_handlers();
+  limit_cpu_time(options.daemon, options.log);
+  if (absl::Status status = set_up(options); !status.ok()) fail(options, status, ShutdownController::end_signalled);
 
   // These objects are never destroyed, because threads that are still running when the process ends may use them.
   auto& host = *new DaemonHost(options);
@@ -100,15 +120,21 @@ void run_process(const ProcessOptions& options) {
   if (options.daemon.serves()) shutdown.watch_listener(new ListenerCheck(options.listener));
   std::thread([&] { shutdown.watch(workers); }).detach();
 
-  if (absl::Status status = runtime.start(main_thread); !status.ok()) fail(options, status);
+  if (absl::Status status = runtime.start(main_thread); !status.ok()) {
+    fail(options, status, [&] { return shutdown.closing(); });
+  }
   telemetry::Reporter* const reporter = start_reporter(options, host, runtime, main_thread);
   shutdown.report_to(reporter);
+  if (!options.daemon.serves()) run_service_scripts(options.daemon, options.imports, runtime, main_thread, shutdown);
   for (const ImportedScript& script : options.imports) {
-    if (shutdown.closing()) break;
+    if (shutdown.closing() || !options.daemon.serves()) break;
     runtime.import_script(script.application_group, script.path, main_thread);
   }
   auto& gil_watchdog = *new GilWatchdog(runtime);
   shutdown.set_gil_watchdog(&gil_watchdog);
+  RequestInterrupter* const interrupter =
+      options.daemon.interrupt_timeout > 0 ? new RequestInterrupter(runtime) : nullptr;
+  shutdown.set_interrupter(interrupter);
   SignalDispatcher* const signals = options.daemon.serves() ? new SignalDispatcher(runtime) : nullptr;
   if (options.daemon.serves() && !workers.start()) shutdown.stop(ShutdownController::Stop::kEnd, "startup_failure");
   shutdown.wait_for_closing();
@@ -116,6 +142,8 @@ void run_process(const ProcessOptions& options) {
   workers.stop();
   shutdown.wait_for_requests(workers);
   workers.stop();
+  shutdown.set_interrupter(nullptr);
+  if (interrupter != nullptr) interrupter->stop();
   shutdown.set_gil_watchdog(nullptr);
   gil_watchdog.stop();
   if (signals != nullptr) signals->stop();

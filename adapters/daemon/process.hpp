@@ -13,6 +13,7 @@
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/daemon_options.hpp"
 #include "adapters/daemon/heartbeat.hpp"
+#include "adapters/daemon/imported_script.hpp"
 #include "adapters/telemetry/reporter.hpp"
 #include "adapters/wsgi/process/runtime.hpp"
 #include "adapters/wsgi/request/environ.hpp"
@@ -20,12 +21,6 @@
 #include "sluice/log.hpp"
 
 namespace sluice::daemon {
-
-/// A script that is loaded before the first request.
-struct ImportedScript {
-  std::string application_group;
-  std::string path;
-};
 
 struct ProcessOptions {
   const DaemonOptions& daemon;

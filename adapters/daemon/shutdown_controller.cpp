@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,24 +23,40 @@ constexpr timespec kTick = {0, 500'000'000};
 constexpr std::uint64_t kTickMostNs = 5 * kSecond / 2;
 constexpr timespec kShortTick = {0, 20'000'000};
 
-sigset_t watched_signals() noexcept {
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGWINCH}) ::sigaddset(&signals, signal);
-  return signals;
-}
+constinit SignalQueue watched{SIGTERM, SIGINT, SIGUSR1, SIGWINCH, SIGXCPU};
 
 std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
+
+/// Returns the time for one request. It grows with the logarithm of the number of threads, because a stuck request
+/// matters less where more threads are left to serve others.
+std::uint64_t request_limit_ns(const DaemonOptions& options) noexcept {
+  const double scale = options.threads > 1 ? 1.0 + std::log(options.threads) : 1.0;
+  return static_cast<std::uint64_t>(static_cast<double>(seconds(options.request_timeout)) * scale);
+}
 
 }  // namespace
 
 ShutdownController::ShutdownController(const DaemonOptions& options, const bindings::Host& host,
                                        Heartbeat* heartbeat) noexcept
-    : options_(options), host_(host), heartbeat_(heartbeat), parent_(::getppid()), started_ns_(monotonic_ns()) {}
+    : options_(options),
+      host_(host),
+      heartbeat_(heartbeat),
+      parent_(::getppid()),
+      started_ns_(monotonic_ns()),
+      request_limits_{.request_ns = request_limit_ns(options), .interrupt_ns = seconds(options.interrupt_timeout)} {}
 
-void ShutdownController::block_signals() noexcept {
-  const sigset_t signals = watched_signals();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+void ShutdownController::block_signals() noexcept { watched.block(); }
+
+void ShutdownController::install_handlers(const DaemonOptions& options) noexcept {
+  // A service script waits in calls that its end has to interrupt.
+  watched.install(!options.serves());
+}
+
+void ShutdownController::keep_handlers() noexcept { watched.repair(); }
+
+bool ShutdownController::end_signalled() noexcept {
+  const SignalQueue::Arrivals arrivals = watched.wait({});
+  return arrivals.has(SIGTERM) || arrivals.has(SIGINT) || arrivals.has(SIGUSR1);
 }
 
 void ShutdownController::log(LogLevel level, std::string_view event, std::string_view consequence) const noexcept {
@@ -69,30 +86,30 @@ void ShutdownController::lose_listener(const char* why) noexcept {
   stop(Stop::kEnd, "listener_lost");
 }
 
-void ShutdownController::wake() noexcept {
-  if (const pthread_t watcher = watcher_.load(std::memory_order_acquire); watcher != pthread_t{}) {
-    ::pthread_kill(watcher, SIGWINCH);
-  }
-}
+void ShutdownController::wake() noexcept { watched.wake(); }
 
 std::uint64_t ShutdownController::grace_ns() const noexcept {
   const bool eviction = options_.eviction_timeout > 0 && std::string_view(reason()) == "eviction_signal";
   return seconds(eviction ? options_.eviction_timeout : options_.graceful_timeout);
 }
 
-void ShutdownController::on_signal(int signal, int value) noexcept {
-  switch (signal) {
-    case SIGTERM:
-    case SIGINT:
-      stop(Stop::kEnd, "shutdown_signal");
-      break;
-    case SIGUSR1:
-      stop(value == kReplacedSignalValue ? Stop::kClose : Stop::kDrain,
-           options_.eviction_timeout > 0 ? "eviction_signal" : "graceful_signal");
-      break;
-    default:
-      break;
+void ShutdownController::on_signals(const SignalQueue::Arrivals& arrivals) noexcept {
+  if (arrivals.has(SIGTERM) || arrivals.has(SIGINT)) stop(Stop::kEnd, "shutdown_signal");
+  if (arrivals.has(SIGUSR1)) {
+    stop(arrivals.with_value ? Stop::kClose : Stop::kDrain,
+         options_.eviction_timeout > 0 ? "eviction_signal" : "graceful_signal");
   }
+  if (arrivals.has(SIGXCPU) && requested_stop_.load(std::memory_order_relaxed) < 0) {
+    log(LogLevel::kInfo, "SLC0951: CPU time limit exceeded", "the process is replaced");
+    stop(Stop::kDrain, "cpu_time_limit");
+  }
+}
+
+/// Code of the application can replace the handlers in ways that the guard of its signal module does not see.
+void ShutdownController::repair_handlers() noexcept {
+  if (!watched.repair() || std::exchange(handlers_replaced_, true) || !options_.serves()) return;
+  log(LogLevel::kWarning, "SLC0952: the handler of a signal that ends the process was replaced",
+      "it was installed again; look for a library that calls sigaction() or signal()");
 }
 
 bool ShutdownController::gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept {
@@ -102,9 +119,26 @@ bool ShutdownController::gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_
                             seconds(options_.deadlock_timeout));
 }
 
-void ShutdownController::check_limits(const WorkerActivity& activity, std::uint64_t now_ns) noexcept {
-  const auto exceeds = [now_ns](std::uint64_t since_ns, int limit) {
-    return limit > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= seconds(limit);
+/// Has overdue requests interrupted. Returns true when the process is to be replaced because of one.
+bool ShutdownController::request_stuck(WorkerActivity& activity, GilWatchdog* gil_watchdog,
+                                       std::uint64_t now_ns) noexcept {
+  if (request_limits_.request_ns == 0 || gil_watchdog == nullptr) return false;
+  auto action = OverdueAction::kNone;
+  OverdueRequest request = activity.overdue(request_limits_, now_ns, action);
+  while (action == OverdueAction::kInterrupt) {
+    if (auto* const interrupter = interrupter_.load(std::memory_order_acquire)) interrupter->interrupt(request);
+    request = activity.overdue(request_limits_, now_ns, action);
+  }
+  if (action == OverdueAction::kNone) return false;
+  log(LogLevel::kError, "SLC0523: request timeout exceeded",
+      "the process is replaced, and the stack of the request follows");
+  gil_watchdog->log_stack(request.thread);
+  return true;
+}
+
+void ShutdownController::check_limits(WorkerActivity& activity, std::uint64_t now_ns) noexcept {
+  const auto exceeds = [now_ns](std::uint64_t since_ns, std::uint64_t limit_ns) {
+    return limit_ns > 0 && since_ns != 0 && now_ns > since_ns && now_ns - since_ns >= limit_ns;
   };
   if (::getppid() != parent_) stop(Stop::kClose, "shutdown_signal");
   if (requested_stop_.load(std::memory_order_relaxed) < static_cast<int>(Stop::kClose) && listener_ != nullptr) {
@@ -116,28 +150,32 @@ void ShutdownController::check_limits(const WorkerActivity& activity, std::uint6
     log(LogLevel::kError, "SLC0521: deadlock timeout exceeded",
         "no thread could acquire the GIL; the process is replaced");
     stop(Stop::kEnd, "deadlock_timeout");
-  } else if (exceeds(started_ns_, options_.restart_interval)) {
+  } else if (exceeds(started_ns_, seconds(options_.restart_interval))) {
     log(LogLevel::kInfo, "SLC0522: restart interval reached", "the process is replaced");
     stop(Stop::kDrain, "restart_interval");
-  } else if (exceeds(activity.oldest_start_ns(), options_.request_timeout)) {
-    log(LogLevel::kError, "SLC0523: request timeout exceeded",
-        "the process is replaced, and the stack of the request follows");
-    if (gil_watchdog != nullptr) gil_watchdog->log_stack(activity.oldest_thread());
+  } else if (request_stuck(activity, gil_watchdog, now_ns)) {
     stop(Stop::kDrain, "request_timeout");
-  } else if (!started_.load(std::memory_order_relaxed) && exceeds(started_ns_, options_.startup_timeout)) {
+  } else if (!loaded_.load(std::memory_order_relaxed) &&
+             exceeds(loading_ns_.load(std::memory_order_relaxed), seconds(options_.startup_timeout))) {
     log(LogLevel::kError, "SLC0524: application startup timeout exceeded", "the process is replaced");
     stop(Stop::kEnd, "startup_timeout");
-  } else if (activity.active() == 0 && exceeds(activity.last_active_ns(), options_.inactivity_timeout)) {
+  } else if (activity.active() == 0 && exceeds(activity.last_active_ns(), seconds(options_.inactivity_timeout))) {
     log(LogLevel::kInfo, "SLC0525: inactivity timeout reached", "the process is replaced");
     stop(Stop::kDrain, "inactivity_timeout");
   }
+}
+
+/// Returns true while a request is in flight that may still end by itself. One that has exceeded its time is stuck.
+bool ShutdownController::worth_waiting(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept {
+  if (request_limits_.request_ns == 0) return activity.active() > 0;
+  return activity.active() > activity.older_than(request_limits_.request_ns + request_limits_.interrupt_ns, now_ns);
 }
 
 bool ShutdownController::due_to_close(const WorkerActivity& activity, std::uint64_t now_ns) const noexcept {
   const int how = requested_stop_.load(std::memory_order_acquire);
   if (how < 0) return false;
   if (how != static_cast<int>(Stop::kDrain)) return true;
-  return activity.active() == 0 || now_ns >= requested_ns_.load(std::memory_order_acquire) + grace_ns();
+  return !worth_waiting(activity, now_ns) || now_ns >= requested_ns_.load(std::memory_order_acquire) + grace_ns();
 }
 
 /// Ends the process when its end takes too long: longer than the grace of the requests and the shutdown timeout of
@@ -152,15 +190,12 @@ void ShutdownController::enforce_end(std::uint64_t now_ns) const noexcept {
   ::_exit(0);
 }
 
-void ShutdownController::watch(const WorkerActivity& activity) noexcept {
-  watcher_.store(::pthread_self(), std::memory_order_release);
-  const sigset_t signals = watched_signals();
+void ShutdownController::watch(WorkerActivity& activity) noexcept {
   while (true) {
     if (heartbeat_ != nullptr) heartbeat_->beat();
-    siginfo_t info{};
     const bool stopping = requested_stop_.load(std::memory_order_acquire) >= 0;
-    const int signal = ::sigtimedwait(&signals, &info, stopping ? &kShortTick : &kTick);
-    if (signal > 0) on_signal(signal, info.si_code == SI_QUEUE ? info.si_value.sival_int : 0);
+    on_signals(watched.wait(stopping ? kShortTick : kTick));
+    repair_handlers();
     const std::uint64_t now_ns = monotonic_ns();
     if (closing()) {
       enforce_end(now_ns);
@@ -171,11 +206,19 @@ void ShutdownController::watch(const WorkerActivity& activity) noexcept {
     log(LogLevel::kInfo, "SLC0527: shutdown requested", "the process accepts no more requests");
     closing_.store(true, std::memory_order_release);
     closing_.notify_all();
+    if (const pthread_t thread = interrupted_.load(std::memory_order_acquire); thread != pthread_t{}) {
+      ::pthread_kill(thread, SIGTERM);
+    }
   }
 }
 
-void ShutdownController::record_start() noexcept {
-  started_.store(true, std::memory_order_relaxed);
+void ShutdownController::loading() noexcept {
+  std::uint64_t none = 0;
+  loading_ns_.compare_exchange_strong(none, monotonic_ns(), std::memory_order_relaxed);
+}
+
+void ShutdownController::record_service() noexcept {
+  served_.store(true, std::memory_order_relaxed);
   if (heartbeat_ != nullptr) heartbeat_->served.store(true, std::memory_order_relaxed);
 }
 
@@ -183,7 +226,7 @@ void ShutdownController::wait_for_closing() noexcept { closing_.wait(false, std:
 
 void ShutdownController::wait_for_requests(const WorkerActivity& activity) noexcept {
   const std::uint64_t begun_ns = monotonic_ns();
-  while (activity.active() > 0) {
+  while (worth_waiting(activity, monotonic_ns())) {
     const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
     // An urgent end leaves half of the shutdown timeout to Python.
     if (monotonic_ns() - begun_ns >= (urgent ? seconds(options_.shutdown_timeout) / 2 : grace_ns())) return;

@@ -1,49 +1,34 @@
 #include "adapters/daemon/signals.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
+#include "adapters/daemon/signal_queue.hpp"
 #include "adapters/wsgi/process/thread.hpp"
 
 namespace sluice::daemon {
 namespace {
 
-/// The signal that makes the thread check whether it is to end.
-constexpr int kWake = SIGURG;
-
-sigset_t dispatched() noexcept {
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  for (const int signal : {SIGHUP, SIGUSR2}) ::sigaddset(&signals, signal);
-  return signals;
-}
+constinit SignalQueue dispatched{SIGHUP, SIGUSR2};
+constexpr timespec kTick = {1, 0};
 
 }  // namespace
 
-void SignalDispatcher::block_signals() noexcept {
-  const sigset_t signals = dispatched();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
+void SignalDispatcher::install_handlers() noexcept { dispatched.install(false); }
 
 SignalDispatcher::SignalDispatcher(wsgi::Runtime& runtime) : runtime_(runtime), thread_([this] { run(); }) {}
 
 void SignalDispatcher::stop() {
   ending_.store(true, std::memory_order_release);
-  ::pthread_kill(thread_.native_handle(), kWake);
+  dispatched.wake();
   thread_.join();
 }
 
 void SignalDispatcher::run() {
   wsgi::ThreadContext thread(runtime_.host().recorder());
-  sigset_t signals = dispatched();
-  ::sigaddset(&signals, kWake);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   while (!ending_.load(std::memory_order_acquire)) {
-    // The wait is bounded, because kWake may arrive before it is blocked.
-    const timespec second = {1, 0};
-    const int signal = ::sigtimedwait(&signals, nullptr, &second);
-    if (signal == SIGHUP) runtime_.publish_signal("SIGHUP", signal, thread);
-    if (signal == SIGUSR2) runtime_.publish_signal("SIGUSR2", signal, thread);
+    const SignalQueue::Arrivals arrivals = dispatched.wait(kTick);
+    if (arrivals.has(SIGHUP)) runtime_.publish_signal("SIGHUP", SIGHUP, thread);
+    if (arrivals.has(SIGUSR2)) runtime_.publish_signal("SIGUSR2", SIGUSR2, thread);
+    // Code of the application can replace the handlers in ways that the guard of its signal module does not see.
+    dispatched.repair();
   }
   thread.end(true);
 }

@@ -10,8 +10,8 @@ namespace sluice::daemon {
 
 class SignalDispatcher {
  public:
-  /// Blocks the signals in the calling thread and in the threads that it creates.
-  static void block_signals() noexcept;
+  /// Makes the process note the signals from now on. Call it once, before any thread is created.
+  static void install_handlers() noexcept;
 
   /// Starts the thread. Call it while Python runs. Throws std::system_error when no thread can be created.
   explicit SignalDispatcher(wsgi::Runtime& runtime);

@@ -62,12 +62,19 @@ void answer(Channel& channel, std::uint32_t status) {
 void refuse_for_now(Channel& channel) { static_cast<void>(channel.send(FrameType::kRetry)); }
 
 /// Returns the script that a request asks for. A changed script is left to a new process.
-wsgi::ScriptRequest script_request(const RequestHead& head) {
+wsgi::ScriptRequest script_request(const RequestHead& head, wsgi::LoadListener& listener) {
   using enum wsgi::ScriptRequest::OnChange;
   return {.path = std::string(head.script),
           .mtime_us = head.script_mtime_us,
           .on_change = head.script_reloading ? kLeave : kServe,
-          .ask_module = head.tries <= kTriesToAsk};
+          .ask_module = head.tries <= kTriesToAsk,
+          .listener = &listener};
+}
+
+/// Whether WSGIIgnoreActivity applies to a request.
+bool is_no_activity(const RequestHead& head) {
+  return std::any_of(head.variables.begin(), head.variables.end(),
+                     [](const auto& variable) { return variable.first == "mod_wsgi.ignore_activity"; });
 }
 
 std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
@@ -108,6 +115,8 @@ bool Workers::start() {
                                            " bytes (option stack-size); threads have the default size"));
     }
   }
+  // The thread that checks the limits reads the elements meanwhile, so they must not move.
+  workers_.reserve(static_cast<std::size_t>(endpoint_.options.threads));
   for (int i = 0; i < endpoint_.options.threads; ++i) {
     auto worker = std::make_unique<Worker>();
     worker->all = this;
@@ -123,14 +132,14 @@ bool Workers::start() {
 }
 
 Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept
-    : workers_(workers), worker_(worker) {
+    : workers_(workers), worker_(worker), dispatched_ns_(dispatched_ns) {
   workers_.active_.fetch_add(1, std::memory_order_acq_rel);
   worker_.start_ns.store(dispatched_ns, std::memory_order_release);
 }
 
 Workers::InFlight::~InFlight() {
   worker_.start_ns.store(0, std::memory_order_release);
-  workers_.last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+  if (is_activity_) workers_.last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
   workers_.active_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
@@ -162,27 +171,34 @@ void Workers::stop() noexcept {
   stop_wait_ns_ -= std::min(stop_wait_ns_, monotonic_ns() - begun_ns);
 }
 
-const Workers::Worker* Workers::oldest() const noexcept {
-  const Worker* oldest_worker = nullptr;
-  std::uint64_t oldest_ns = UINT64_MAX;
-  for (const auto& worker : workers_) {
+int Workers::older_than(std::uint64_t limit_ns, std::uint64_t now_ns) const noexcept {
+  // A request is counted in active_ before its start is stored, and its start is removed before it is not counted any
+  // more, so the result never exceeds active_ by a request that has just begun or ended.
+  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(), [&](const auto& worker) {
     const std::uint64_t start_ns =
         worker->start_ns.load(std::memory_order_relaxed);  // an estimate suffices, so relaxed
-    if (start_ns == 0 || start_ns >= oldest_ns) continue;
-    oldest_ns = start_ns;
-    oldest_worker = worker.get();
+    return start_ns != 0 && now_ns > start_ns && now_ns - start_ns >= limit_ns;
+  }));
+}
+
+OverdueRequest Workers::overdue(const RequestLimits& limits, std::uint64_t now_ns, OverdueAction& action) noexcept {
+  action = OverdueAction::kNone;
+  for (const auto& worker : workers_) {
+    // Relaxed, because an estimate suffices: the request is checked again before it is interrupted.
+    const std::uint64_t start_ns = worker->start_ns.load(std::memory_order_relaxed);
+    if (start_ns == 0 || now_ns < start_ns || now_ns - start_ns < limits.request_ns) continue;
+    const OverdueRequest request{&worker->interruptible, start_ns, static_cast<unsigned long>(worker->thread)};
+    if (limits.interrupt_ns != 0 && worker->interrupted_start_ns != start_ns) {
+      worker->interrupted_start_ns = start_ns;
+      worker->interrupted_ns = now_ns;
+      action = OverdueAction::kInterrupt;
+      return request;
+    }
+    if (limits.interrupt_ns != 0 && now_ns - worker->interrupted_ns < limits.interrupt_ns) continue;
+    action = OverdueAction::kReplaceProcess;
+    return request;
   }
-  return oldest_worker;
-}
-
-std::uint64_t Workers::oldest_start_ns() const noexcept {
-  const Worker* const worker = oldest();
-  return worker != nullptr ? worker->start_ns.load(std::memory_order_relaxed) : 0;
-}
-
-unsigned long Workers::oldest_thread() const noexcept {
-  const Worker* const worker = oldest();
-  return worker != nullptr ? static_cast<unsigned long>(worker->thread) : 0;
+  return {};
 }
 
 void* Workers::run(void* worker) noexcept {
@@ -204,20 +220,39 @@ void Workers::serve_all(Worker& worker) {
     wsgi::ForkedCopy::end_if_this();
     const int socket = accept();
     if (socket < 0) continue;
-    bool authentic = false;
+    bool served = false;
     try {
-      authentic = serve(socket, thread, worker);
+      served = serve(socket, thread, worker);
     } catch (const std::exception& error) {
       log(LogLevel::kError, absl::StrCat("SLC0505: a request was dropped: ", error.what()));
     }
     const int limit = endpoint_.options.maximum_requests;
-    if (limit > 0 && authentic && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
-      log(LogLevel::kInfo, absl::StrCat("SLC0506: maximum requests reached in daemon process '", endpoint_.options.name,
-                                        "'; it is replaced"));
-      shutdown_.stop(ShutdownController::Stop::kDrain, "maximum_requests");
+    if (limit > 0 && served && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {
+      reach_maximum(ShutdownController::Stop::kDrain);
     }
   }
   thread.end(runtime_.running());
+}
+
+void Workers::reach_maximum(ShutdownController::Stop how) {
+  if (!maximum_reached_.exchange(true, std::memory_order_relaxed)) {
+    log(LogLevel::kInfo, absl::StrCat("SLC0506: maximum requests reached in daemon process '", endpoint_.options.name,
+                                      "'; it is replaced"));
+  }
+  shutdown_.stop(how, "maximum_requests");
+}
+
+/// Counts a request. Returns false when the process has begun its maximum number of requests and a tenth more, because
+/// a busy process never has a moment without requests at which it could be replaced.
+bool Workers::admit() {
+  const int limit = endpoint_.options.maximum_requests;
+  if (limit == 0) return true;
+  constexpr int kShareOfExcess = 10;
+  const std::int64_t most = static_cast<std::int64_t>(limit) + limit / kShareOfExcess;
+  // Relaxed, because the count publishes no other memory; each request has a number of its own.
+  if (begun_.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  reach_maximum(ShutdownController::Stop::kClose);
+  return false;
 }
 
 int Workers::accept() noexcept {
@@ -310,17 +345,17 @@ bool Workers::serve(int socket, wsgi::ThreadContext& thread, Worker& worker) {
   if (!payload) return false;
   const Origin origin = origin_of(*payload);
   if (origin == Origin::kUnknown) log_refusal(Refusal::kNoCode);
-  if (origin == Origin::kNewerServer) refuse_for_now(channel);
-  if (origin != Origin::kServer) return false;
-  const std::uint64_t dispatched_ns = monotonic_ns();
-  request.emplace(*this, worker, dispatched_ns);
-  dispatch(channel, *payload, dispatched_ns, thread);
+  const bool admitted = origin == Origin::kServer && admit();
+  if (origin == Origin::kNewerServer || (origin == Origin::kServer && !admitted)) refuse_for_now(channel);
+  if (!admitted) return false;
+  request.emplace(*this, worker, monotonic_ns());
+  dispatch(channel, *payload, *request, thread);
   return true;
 }
 
 /// Serves an authenticated request.
-void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns,
-                       wsgi::ThreadContext& thread) {
+void Workers::dispatch(Channel& channel, std::string_view payload, InFlight& request, wsgi::ThreadContext& thread) {
+  const std::uint64_t dispatched_ns = request.dispatched_ns();
   channel.end_at(dispatched_ns + seconds(endpoint_.options.exchange_timeout));
   RequestHead head;
   if (!decode(payload, head)) {
@@ -329,30 +364,32 @@ void Workers::dispatch(Channel& channel, std::string_view payload, std::uint64_t
         "processes may be of different versions");
     return answer(channel, kInternalServerError);
   }
+  if (endpoint_.options.inactivity_timeout > 0 && is_no_activity(head)) request.ignore_activity();
   // The request was accepted while the process began to end, so another process serves it.
   if (outdated_.load(std::memory_order_relaxed) || shutdown_.closing()) return refuse_for_now(channel);
   head.timestamps.dispatched_ns = dispatched_ns;
   const int limit = endpoint_.options.queue_timeout;
-  const std::uint64_t queued_ns = head.timestamps.queued_ns;
-  if (limit > 0 && dispatched_ns > queued_ns && dispatched_ns - queued_ns > seconds(limit)) {
+  const std::uint64_t accepted_ns = head.timestamps.accepted_ns;
+  if (limit > 0 && dispatched_ns > accepted_ns && dispatched_ns - accepted_ns > seconds(limit)) {
     log(LogLevel::kError, absl::StrCat("SLC0511: queue timeout exceeded for a request to daemon process '",
-                                       endpoint_.options.name, "'; the request was answered with 503"));
-    return answer(channel, kServiceUnavailable);
+                                       endpoint_.options.name, "'; the request was answered with 504"));
+    return answer(channel, kGatewayTimeout);
   }
-  serve_request(channel, head, thread);
+  serve_request(channel, head, request.worker(), thread);
 }
 
-void Workers::serve_request(Channel& channel, const RequestHead& head, wsgi::ThreadContext& thread) {
+void Workers::serve_request(Channel& channel, const RequestHead& head, Worker& worker, wsgi::ThreadContext& thread) {
   SocketExchange exchange(channel, head, runtime_.host());
   const wsgi::DispatchedRequest dispatched{.application_group = std::string(head.application_group),
                                            .callable = std::string(head.callable),
-                                           .script = script_request(head),
+                                           .script = script_request(head, shutdown_),
                                            .timestamps = head.timestamps,
                                            .daemon_tries = head.tries,
-                                           .server_pid = static_cast<pid_t>(head.server_pid)};
+                                           .server_pid = static_cast<pid_t>(head.server_pid),
+                                           .interruptible = &worker.interruptible};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, dispatched, facts_);
   if (outcome == wsgi::Outcome::kResponded) {
-    shutdown_.started();
+    shutdown_.served();
   } else if (outcome == wsgi::Outcome::kOutdated) {
     if (!outdated_.exchange(true, std::memory_order_relaxed)) {
       log(LogLevel::kInfo, absl::StrCat("SLC0512: WSGI script '", std::string(head.script),

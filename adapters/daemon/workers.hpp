@@ -49,9 +49,8 @@ class Workers final : public WorkerActivity {
   [[nodiscard]] std::uint64_t last_active_ns() const noexcept override {
     return last_active_ns_.load(std::memory_order_relaxed);
   }
-  [[nodiscard]] std::uint64_t oldest_start_ns() const noexcept override;
-
-  [[nodiscard]] unsigned long oldest_thread() const noexcept override;
+  [[nodiscard]] int older_than(std::uint64_t limit_ns, std::uint64_t now_ns) const noexcept override;
+  OverdueRequest overdue(const RequestLimits& limits, std::uint64_t now_ns, OverdueAction& action) noexcept override;
 
  private:
   /// The sender of a request, as proved by its authentication code.
@@ -62,7 +61,10 @@ class Workers final : public WorkerActivity {
     Workers* all = nullptr;
     std::atomic<std::uint64_t> start_ns{0};  ///< Start of the request in flight; 0 when there is none.
     std::atomic<bool> ended{false};
-    bool joined = false;  ///< Only stop() uses it.
+    wsgi::Interruptible interruptible{};
+    std::uint64_t interrupted_start_ns = 0;  ///< The request that was interrupted last. Only overdue() uses it.
+    std::uint64_t interrupted_ns = 0;        ///< The time of that. Only overdue() uses it.
+    bool joined = false;                     ///< Only stop() uses it.
   };
 
   /// An authenticated request, counted for the limits of the process while it exists. Connections without a valid code
@@ -74,9 +76,16 @@ class Workers final : public WorkerActivity {
     InFlight& operator=(const InFlight&) = delete;
     ~InFlight();
 
+    [[nodiscard]] Worker& worker() noexcept { return worker_; }
+    [[nodiscard]] std::uint64_t dispatched_ns() const noexcept { return dispatched_ns_; }
+    /// Leaves the inactivity timeout as it is.
+    void ignore_activity() noexcept { is_activity_ = false; }
+
    private:
     Workers& workers_;
     Worker& worker_;
+    std::uint64_t dispatched_ns_;
+    bool is_activity_ = true;
   };
 
   /// The reasons to close a connection without an answer.
@@ -88,16 +97,17 @@ class Workers final : public WorkerActivity {
   [[nodiscard]] bool end_idle() noexcept;
   [[nodiscard]] int accept() noexcept;
   void wait_for_connection() noexcept;
+  void reach_maximum(ShutdownController::Stop how);
+  [[nodiscard]] bool admit();
   /// Serves one connection and closes it. Returns false when it carried no request that was signed with a key of this
-  /// process.
+  /// process, or the process takes no more requests.
   [[nodiscard]] bool serve(int socket, wsgi::ThreadContext& thread, Worker& worker);
   [[nodiscard]] std::optional<std::string> read_head(Channel& channel);
-  void dispatch(Channel& channel, std::string_view payload, std::uint64_t dispatched_ns, wsgi::ThreadContext& thread);
-  void serve_request(Channel& channel, const RequestHead& head, wsgi::ThreadContext& thread);
+  void dispatch(Channel& channel, std::string_view payload, InFlight& request, wsgi::ThreadContext& thread);
+  void serve_request(Channel& channel, const RequestHead& head, Worker& worker, wsgi::ThreadContext& thread);
   void set_buffer_sizes(int socket) const noexcept;
   [[nodiscard]] Origin origin_of(std::string_view payload) const noexcept;
   void log_refusal(Refusal refusal);
-  [[nodiscard]] const Worker* oldest() const noexcept;
   void log(LogLevel level, const std::string& line) const noexcept;
 
   Endpoint endpoint_;
@@ -108,7 +118,9 @@ class Workers final : public WorkerActivity {
   std::uint64_t stop_wait_ns_;  ///< Remaining time that stop() may wait.
   std::atomic<int> active_{0};
   std::atomic<std::uint64_t> last_active_ns_;
-  std::atomic<int> served_{0};
+  std::atomic<int> served_{0};  ///< Requests that have ended, up to maximum-requests.
+  std::atomic<std::int64_t> begun_{0};
+  std::atomic<bool> maximum_reached_{false};
   wsgi::LogLimit refusals_[kRefusals];  ///< Indexed by Refusal.
   wsgi::LogLimit accept_failures_;
   wsgi::LogLimit listener_repairs_;

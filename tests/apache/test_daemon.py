@@ -290,8 +290,9 @@ def test_a_full_backlog_is_answered_with_503(start_httpd: StartHttpd) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers.count(503) >= 6, answers
-    assert set(answers) == {200, 503}
+    # Some requests find no room (503), and some wait too long for the only thread (504).
+    assert answers.count(503) + answers.count(504) >= 6, answers
+    assert set(answers) == {200, 503, 504}
     assert server.log_lines("SLC0417: unable to connect to daemon process 'd'")
     assert server.log_lines("SLC0511: queue timeout exceeded")
     assert server.get("/").status == 200

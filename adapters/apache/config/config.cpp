@@ -31,6 +31,7 @@ void reset_process_config(apr_pool_t* pool) {
   current = {};
   current.telemetry_interval = 1.0;
   current.slow_requests = -1.0;
+  current.restrict_signal = 1;
   current.imports = apr_array_make(pool, 4, sizeof(Import));
   current.application_groups = apr_array_make(pool, 8, sizeof(const char*));
   current.interpreter_limit = static_cast<int>(wsgi::Runtime::Options::kInterpreterLimit);
@@ -105,6 +106,7 @@ void* create_directory_config(apr_pool_t* pool, char*) {
   config->script_reloading = kUnset;
   config->pass_authorization = kUnset;
   config->chunked_request = kUnset;
+  config->ignore_activity = kUnset;
   config->map_head_to_get = kUnset;
   return config;
 }
@@ -120,6 +122,7 @@ void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_co
   config->pass_authorization = chosen(added.pass_authorization, base.pass_authorization);
   config->chunked_request = chosen(added.chunked_request, base.chunked_request);
   config->allowed_groups = added.allowed_groups != nullptr ? added.allowed_groups : base.allowed_groups;
+  config->ignore_activity = chosen(added.ignore_activity, base.ignore_activity);
   config->map_head_to_get = chosen(added.map_head_to_get, base.map_head_to_get);
   return config;
 }

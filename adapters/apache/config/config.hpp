@@ -36,6 +36,7 @@ struct DirectoryConfig {
   int script_reloading;
   int pass_authorization;
   int chunked_request;
+  int ignore_activity;
   int map_head_to_get;                       ///< 0, 1, or kUnset: only when a filter needs the body of the response.
   const apr_array_header_t* allowed_groups;  ///< Elements are const char*: WSGIRestrictProcess. Null: no restriction.
 };
@@ -79,6 +80,7 @@ struct ProcessConfig {
   double switch_interval;  ///< Seconds; 0 for that of Python.
   int own_gil;             ///< Each sub-interpreter has its own GIL.
   int server_metrics;
+  int restrict_signal;                  ///< Applications cannot handle signals.
   int restrict_embedded;                ///< Applications run in daemon processes only.
   const char* socket_prefix;            ///< Null for the server's runtime directory.
   const char* telemetry_path;           ///< Path of the socket of the telemetry service; null when there is none.

@@ -48,6 +48,8 @@ constexpr NumberOption kNumbers[] = {
     {"socket-timeout", &DaemonOptions::socket_timeout, 0, kSecondsMax},
     {"exchange-timeout", &DaemonOptions::exchange_timeout, 1, kSecondsMax},
     {"request-timeout", &DaemonOptions::request_timeout, 0, kSecondsMax},
+    {"interrupt-timeout", &DaemonOptions::interrupt_timeout, 0, kSecondsMax},
+    {"cpu-time-limit", &DaemonOptions::cpu_time_limit, 0, kSecondsMax},
     {"inactivity-timeout", &DaemonOptions::inactivity_timeout, 0, kSecondsMax},
     {"startup-timeout", &DaemonOptions::startup_timeout, 0, kSecondsMax},
     {"graceful-timeout", &DaemonOptions::graceful_timeout, 0, kSecondsMax},

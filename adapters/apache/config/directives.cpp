@@ -138,6 +138,11 @@ const char* restrict_embedded(cmd_parms* cmd, void*, const char* value) {
   return parse_switch(cmd, value, process_config().restrict_embedded);
 }
 
+const char* restrict_signal(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  return parse_switch(cmd, value, process_config().restrict_signal);
+}
+
 const char* socket_prefix(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
   process_config().socket_prefix = ap_server_root_relative(cmd->pool, value);
@@ -243,10 +248,13 @@ const command_rec kDirectives[] = {
         "On or Off: pass the Authorization header to the application"),
     one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
         "On or Off: accept chunked request bodies, which have no length"),
+    one("WSGIIgnoreActivity", directory_switch<&DirectoryConfig::ignore_activity>, kAnywhere,
+        "On or Off: requests do not count as activity for inactivity-timeout"),
     one("WSGIMapHEADToGET", map_head_to_get, kAnywhere,
         "On, Off or Auto: pass HEAD requests to the application as GET"),
     raw("WSGIDaemonProcess", daemon_process, nullptr, kServer, "Name of a process group, then options"),
     one("WSGIRestrictEmbedded", restrict_embedded, kServer, "On or Off: serve applications in daemon processes only"),
+    one("WSGIRestrictSignal", restrict_signal, kServer, "On or Off: ignore signal handlers of applications"),
     one("WSGISocketPrefix", socket_prefix, kServer, "Prefix of the paths of the sockets of daemon processes"),
     two("WSGITelemetryService", telemetry_service, kServer,
         "unix:/path of the telemetry service, then interval=SECONDS"),

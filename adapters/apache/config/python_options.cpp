@@ -74,6 +74,7 @@ wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group) {
           .write_bytecode = config.dont_write_bytecode == 0,
           .finalize = config.keep_python == 0,
           .interpreters = interpreter_rules(group),
+          .signals = {.restricted = config.restrict_signal != 0},
           .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),
           .application_groups = strings(config.application_groups)};
 }

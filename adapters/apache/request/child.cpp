@@ -38,6 +38,12 @@ int ask_mpm(int what) {
   return ap_mpm_query(what, &answer) == APR_SUCCESS ? answer : 0;
 }
 
+wsgi::Runtime::Options embedded_options(const Capacity& capacity) {
+  wsgi::Runtime::Options options = python_options(nullptr);
+  options.signals.threads_blocked = capacity.threaded;
+  return options;
+}
+
 apr_status_t end_thread(void* context) noexcept {
   auto* const thread = static_cast<wsgi::ThreadContext*>(context);
   thread->end(this_child->runtime().running());
@@ -79,7 +85,7 @@ void EmbeddedHost::log(LogLevel level, std::string_view line) const noexcept {
 Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
     : capacity_(Capacity::of_server()),
       host_(server, capacity_, memory),
-      runtime_(python_options(nullptr), host_),
+      runtime_(embedded_options(capacity_), host_),
       main_thread_(host_.recorder()),
       facts_{.multithread = capacity_.threads > 1,
              .multiprocess = capacity_.processes > 1,

@@ -152,6 +152,9 @@ void set_variables(request_rec* request, const Target& target, const DirectoryCo
   apr_table_set(variables, "mod_wsgi.application_group", target.application_group.c_str());
   apr_table_set(variables, "mod_wsgi.callable_object", target.callable);
   apr_table_setn(variables, "mod_wsgi.script_reloading", config.script_reloading != 0 ? "1" : "0");
+  if (config.ignore_activity == 1 && !target.process_group.empty()) {
+    apr_table_setn(variables, "mod_wsgi.ignore_activity", "1");
+  }
   if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
 }
 

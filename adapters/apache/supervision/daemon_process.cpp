@@ -2,7 +2,6 @@
 
 #include <apr_portable.h>
 #include <scoreboard.h>
-#include <signal.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "adapters/apache/supervision/scoreboard.hpp"
 #include "adapters/daemon/isolation.hpp"
 #include "adapters/daemon/process.hpp"
+#include "adapters/daemon/signal_queue.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -38,13 +38,6 @@ void name_process(const server_rec* server, const char* display_name, const char
   const std::size_t room = arguments.size() - 1;
   std::memset(begin, '\0', room);
   std::copy_n(name.data(), std::min(name.size(), room), begin);
-}
-
-void reset_signals() noexcept {
-  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGALRM})
-    ::signal(signal_number, SIG_DFL);
-  // These belong to the application when it subscribes to them, and must not end the process before that.
-  for (const int signal_number : {SIGPIPE, SIGHUP, SIGUSR2}) ::signal(signal_number, SIG_IGN);
 }
 
 daemon::ProcessOptions process_options(const ParentState& state, const Daemon& process, std::span<std::byte> memory) {
@@ -69,6 +62,8 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
         keep_error_log(server);
         ap_log_error(APLOG_MARK, apache_level(level), 0, server, "%.*s", static_cast<int>(line.size()), line.data());
       }};
+  // A service script has the process to itself.
+  if (!group.options.serves()) options.python.signals.restricted = false;
   options.python.script_owner = script_owner(group.options);
   set_server_version(options.facts);
   const apr_array_header_t* const imports = process_config().imports;
@@ -121,7 +116,7 @@ void isolate(const ParentState& state, const Daemon& process, daemon::ProcessOpt
 
 void become_daemon(ParentState& state, const Daemon& process, unsigned pause_seconds) noexcept {
   const daemon::DaemonOptions& daemon = process.group->options;
-  reset_signals();
+  daemon::reset_dispositions();
   remember_error_log(state.server);
   const std::span<std::byte> memory = isolate_daemon(state, process.slot);
   try {

@@ -82,6 +82,7 @@ bool Interpreter::initialize(const Options& options, bindings::Host& host) {
       !set_sys("argv", steal(Py_BuildValue("[s]", "mod_wsgi")))) {
     return false;
   }
+  if (!guard_signals(options.signals, host)) return false;
   // `threading` takes the importing thread for its main thread, so the owner of the interpreter imports it.
   if (!steal(PyImport_ImportModule("threading"))) return false;
   if (!prepend_python_path(options.python_path) || !insert_first_directory(options.home)) return false;

@@ -10,6 +10,7 @@
 
 #include "adapters/wsgi/python/interpreter_objects.hpp"
 #include "adapters/wsgi/python/script.hpp"
+#include "adapters/wsgi/python/signal_guard.hpp"
 #include "bindings/host.hpp"
 
 namespace sluice::wsgi {
@@ -22,6 +23,7 @@ class Interpreter {
     std::string home;                      ///< Directory that is the first of sys.path; empty for none.
     double switch_interval = 0.0;          ///< Seconds, for its GIL; 0 leaves that of Python.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
+    SignalPolicy signals = {};
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.

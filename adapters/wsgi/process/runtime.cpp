@@ -134,7 +134,8 @@ std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
                                                                   .python_path = std::move(settings.python_path),
                                                                   .home = options_.script_home,
                                                                   .switch_interval = settings.switch_interval,
-                                                                  .script_owner = options_.script_owner},
+                                                                  .script_owner = options_.script_owner,
+                                                                  .signals = options_.signals},
                                                                  host_);
   ForkedCopy::end_if_this();
   return interpreter;
@@ -213,7 +214,8 @@ std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& 
   return created;
 }
 
-void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread) {
+void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
+                            bool may_exit) {
   const absl::StatusOr<Interpreter*> target = interpreter(application_group, path, thread);
   PyThreadState* const state = target.ok() && *target != nullptr ? thread.state_in((*target)->state()) : nullptr;
   if (state == nullptr) {
@@ -224,7 +226,20 @@ void Runtime::import_script(const std::string& application_group, const std::str
   }
   const WithGil gil(state);
   const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
-  static_cast<void>((*target)->scripts().load({.path = path, .mtime_us = modified_us(path)}, log));
+  static_cast<void>(
+      (*target)->scripts().load({.path = path, .mtime_us = modified_us(path), .may_exit = may_exit}, log));
+}
+
+bool Runtime::has_other_threads() {
+  const unsigned long here = PyThread_get_thread_ident();
+  for (Interpreter* const interpreter : all_interpreters()) {
+    const WithGil gil(interpreter->owner());
+    for (PyThreadState* state = PyInterpreterState_ThreadHead(interpreter->state()); state != nullptr;
+         state = PyThreadState_Next(state)) {
+      if (state->thread_id != here) return true;
+    }
+  }
+  return false;
 }
 
 /// Returns the sub-interpreters, then the main interpreter.
@@ -253,6 +268,18 @@ std::vector<std::string> Runtime::stack_of(unsigned long thread_id, ThreadContex
     if (std::vector<std::string> lines = bindings::stack_of(thread_id); !lines.empty()) return lines;
   }
   return {};
+}
+
+std::vector<std::string> Runtime::interrupt(Interruptible& target, std::uint64_t request_ns, unsigned long thread_id,
+                                            ThreadContext& thread) {
+  Interpreter* const interpreter = target.interpreter();
+  PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
+  if (state == nullptr) return {};
+  const WithGil gil(state);
+  PyObject* const exception = bindings::request_timeout_type(interpreter->objects().module.ptr());
+  std::vector<std::string> lines = bindings::stack_of(thread_id);
+  if (!target.interrupt(*interpreter, request_ns, thread_id, exception)) lines.clear();
+  return lines;
 }
 
 void Runtime::stop(const std::string& reason, ThreadContext& thread) {

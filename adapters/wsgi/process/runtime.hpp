@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "adapters/wsgi/process/interpreter.hpp"
 #include "adapters/wsgi/process/interpreter_rules.hpp"
+#include "adapters/wsgi/process/interruptible.hpp"
 #include "adapters/wsgi/process/log_limit.hpp"
 #include "adapters/wsgi/process/thread.hpp"
 #include "bindings/host.hpp"
@@ -35,6 +36,7 @@ class Runtime {
     bool finalize = true;                    ///< Whether stop() runs exit handlers and ends Python.
     InterpreterRules interpreters = {};      ///< Settings that can differ between interpreters.
     ScriptOwnerRule script_owner = {};       ///< Required owner of every script.
+    SignalPolicy signals = {};
 
     static constexpr std::size_t kInterpreterLimit = 1024;
     /// Number of sub-interpreters from which on interpreter() creates no more for names that clients can choose.
@@ -74,8 +76,13 @@ class Runtime {
   [[nodiscard]] absl::StatusOr<Interpreter*> interpreter(const std::string& name, const std::string& script,
                                                          ThreadContext& thread);
 
-  /// Loads a script into an application group outside of any request. Logs errors.
-  void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread);
+  /// Loads a script into an application group outside of any request. Logs errors; SystemExit is none with `may_exit`.
+  void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
+                     bool may_exit = false);
+
+  /// Returns true when threads other than the calling one have a thread state in an interpreter. The caller holds no
+  /// GIL.
+  [[nodiscard]] bool has_other_threads();
 
   /// Publishes process_signal to every interpreter, on the calling thread.
   void publish_signal(const char* name, int number, ThreadContext& thread);
@@ -83,6 +90,12 @@ class Runtime {
   /// Returns the Python stack of a thread, given its identifier, from the interpreter that the thread runs in; empty
   /// when it runs in none. Blocks until each interpreter that it asks releases its GIL.
   [[nodiscard]] std::vector<std::string> stack_of(unsigned long thread_id, ThreadContext& thread);
+
+  /// Raises RequestTimeout in the request that a worker thread began at `request_ns`, and returns the stack that it
+  /// had. Returns nothing when the request is in no interpreter any more. Blocks until the interpreter releases its
+  /// GIL.
+  [[nodiscard]] std::vector<std::string> interrupt(Interruptible& target, std::uint64_t request_ns,
+                                                   unsigned long thread_id, ThreadContext& thread);
 
   [[nodiscard]] bindings::Host& host() noexcept { return host_; }
 

@@ -1,6 +1,7 @@
 #include "adapters/wsgi/process/service.hpp"
 
 #include "absl/strings/str_cat.h"
+#include "adapters/wsgi/process/interruptible.hpp"
 #include "adapters/wsgi/python/gil.hpp"
 #include "adapters/wsgi/request/slow_capture.hpp"
 #include "sluice/clock.hpp"
@@ -56,6 +57,7 @@ class ServedRequest {
 /// Loads the script and calls its application with the GIL of `interpreter`.
 Outcome ServedRequest::run_in(Interpreter& interpreter, PyThreadState* state, DeferredWrite& deferred) {
   const WithGil gil(state, &measurement_.done.gil_waits);
+  const Interruptible::Scope inside(dispatched_.interruptible, interpreter, dispatched_.timestamps.dispatched_ns);
   const Scripts::Loaded script = interpreter.scripts().load(
       dispatched_.script, [&](LogLevel level, std::string_view line) { exchange_.log(level, line); });
   if (script.outdated) return Outcome::kOutdated;

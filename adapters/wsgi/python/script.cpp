@@ -106,7 +106,10 @@ Object Scripts::execute(const Script& script, const ScriptRequest& request, PyOb
                  Py_TYPE(module.ptr())->tp_name);
     module = {};
   }
-  if (!module) {
+  if (!module && request.may_exit && PyErr_ExceptionMatches(PyExc_SystemExit) != 0) {
+    log(LogLevel::kInfo, absl::StrCat("SLC0955: script '", request.path, "' has ended with SystemExit"));
+    PyErr_Clear();
+  } else if (!module) {
     log(LogLevel::kError, absl::StrCat("SLC0111: WSGI script '", request.path, "' raised ", bindings::exception_name(),
                                        " while it was loaded; the next request loads it again. Traceback follows."));
     log_traceback(log);
@@ -115,6 +118,7 @@ Object Scripts::execute(const Script& script, const ScriptRequest& request, PyOb
 }
 
 Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, LogLine log) {
+  if (request.listener != nullptr) request.listener->loading();
   const bool is_reload = static_cast<bool>(script.module);
   script.module = {};
   if (is_reload) {
@@ -145,6 +149,7 @@ Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, Lo
   if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();
   script.module = module;
   ++script.loads;
+  if (request.listener != nullptr) request.listener->loaded();
   return {.module = std::move(module)};
 }
 

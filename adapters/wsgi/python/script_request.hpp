@@ -6,6 +6,14 @@
 
 namespace sluice::wsgi {
 
+/// Learns when a request has to load its script. The calls may come from several threads; the caller holds the GIL.
+class LoadListener {
+ public:
+  virtual ~LoadListener() = default;
+  virtual void loading() noexcept = 0;  ///< The code of the script is about to run.
+  virtual void loaded() noexcept = 0;   ///< The script has been loaded without an error.
+};
+
 struct ScriptRequest {
   /// The action when the file has changed since it was loaded, or when its module asks to be loaded again.
   enum class OnChange : std::uint8_t {
@@ -17,7 +25,9 @@ struct ScriptRequest {
   std::string path;
   std::int64_t mtime_us = 0;  ///< Modification time of the file when the server looked at it, since the epoch.
   OnChange on_change = OnChange::kReload;
-  bool ask_module = true;  ///< Whether the module may ask to be loaded again, by reload_required().
+  bool ask_module = true;            ///< Whether the module may ask to be loaded again, by reload_required().
+  bool may_exit = false;             ///< Whether SystemExit ends the script without an error.
+  LoadListener* listener = nullptr;  ///< Null when nobody needs to know.
 
   [[nodiscard]] bool reloads() const noexcept { return on_change != OnChange::kServe; }
 };

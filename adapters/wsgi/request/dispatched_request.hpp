@@ -9,6 +9,8 @@
 
 namespace sluice::wsgi {
 
+class Interruptible;
+
 struct DispatchedRequest {
   std::string application_group;
   std::string callable;
@@ -17,6 +19,7 @@ struct DispatchedRequest {
   Timestamps timestamps;
   std::uint32_t daemon_tries = 0;  ///< Connections to daemon processes made for the request; 0 in embedded mode.
   long server_pid = 0;             ///< Process that accepted the request; 0 for the calling process.
+  Interruptible* interruptible = nullptr;  ///< Null when no other thread may interrupt the request.
 };
 
 }  // namespace sluice::wsgi

@@ -31,6 +31,11 @@ def ignore_signal():
     ctypes.CDLL(None).signal(int(signal.SIGURG), ctypes.c_void_p(1))
 
 
+def ignore_ends():
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        ctypes.CDLL(None).signal(int(number), ctypes.c_void_p(1))
+
+
 def block_signal():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
 
@@ -45,7 +50,7 @@ def set_timeout():
         found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("=qq", 0, 10_000))
 
 
-WAYS = {f"/{way.__name__}": way for way in (restart_calls, ignore_signal, block_signal, make_nonblocking, set_timeout)}
+WAYS = {f"/{way.__name__}": way for way in (restart_calls, ignore_signal, ignore_ends, block_signal, make_nonblocking, set_timeout)}
 
 
 def application(environ, start_response):

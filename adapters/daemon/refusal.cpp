@@ -1,0 +1,49 @@
+#include "adapters/daemon/refusal.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+
+#include "adapters/daemon/channel.hpp"
+#include "adapters/daemon/deadlines.hpp"
+#include "adapters/daemon/wire.hpp"
+#include "sluice/clock.hpp"
+
+namespace sluice::daemon {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kRefusalNs = 60 * kSecond;
+constexpr int kTickMs = 200;
+/// The time for one request. The server sends its head at once.
+constexpr std::uint64_t kRequestNs = 2 * kSecond;
+constexpr std::uint32_t kServiceUnavailable = 503;
+
+/// Reads the head of a request, because the server would otherwise take its end for that of a process that has not seen
+/// the request, and answers.
+void refuse(int socket) {
+  Channel channel(socket, Sender::kServer, 0);
+  channel.end_at(monotonic_ns() + kRequestNs);
+  const absl::StatusOr<Frame> frame = channel.next();
+  if (!frame.ok() || !channel.read(frame->size).ok()) return;
+  static_cast<void>(channel.send(FrameType::kFailed, encode_failure(kServiceUnavailable)));
+}
+
+}  // namespace
+
+void refuse_requests(int listener, Heartbeat* heartbeat, absl::FunctionRef<bool()> ending) {
+  if (!DeadlineWatcher::start()) listener = -1;
+  const std::uint64_t until_ns = monotonic_ns() + kRefusalNs;
+  while (!ending() && monotonic_ns() < until_ns) {
+    if (heartbeat != nullptr) heartbeat->beat();
+    pollfd arrival = {.fd = listener, .events = POLLIN, .revents = 0};
+    if (::poll(&arrival, 1, kTickMs) <= 0) continue;
+    // Another process of the group may have accepted the connection, so this waits for a tick at most.
+    const BlockingScope scope(monotonic_ns() + static_cast<std::uint64_t>(kTickMs) * 1'000'000);
+    const int socket = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (socket >= 0) refuse(socket);
+  }
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,49 @@
+"""Takes its time, in ways that its query names, and notes why its process ends."""
+
+import os
+import time
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import mod_wsgi
+
+OUT = Path(__file__).parent.parent / "out"
+
+time.sleep(float(os.environ.get("LOAD_SECONDS", "0")) if (OUT / "slow").exists() else 0)
+
+
+@mod_wsgi.subscribe_shutdown
+def stopping(name, *, shutdown_reason, **event):
+    (OUT / f"stopping-{os.getpid()}").write_text(shutdown_reason)
+
+
+def spin(seconds):
+    """Runs bytecode all the time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(100))
+
+
+def doze(seconds):
+    """Sleeps, and runs bytecode every now and then."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def burn(seconds):
+    """Uses processor time."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(100))
+
+
+ACTIONS = {"/": time.sleep, "/burn": burn, "/spin": spin, "/doze": doze}
+
+
+def application(environ, start_response):
+    seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
+    ACTIONS[environ["PATH_INFO"]](seconds)
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,228 @@
+"""The limits that end or replace a daemon process, what they count and from when, and the life of service processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from .httpd import Httpd, StartHttpd
+from .process import wait_until
+
+SCRIPT = "WSGIScriptAlias / ${APPS}/lifecycle_app.py"
+GROUPS = {"main": "%{GLOBAL}", "sub": "other"}
+
+
+def lines(options: str, *more: str, group: str = "main") -> list[str]:
+    """A script that the first request loads, because its alias does not name its groups."""
+    return [
+        f"WSGIDaemonProcess d {options}",
+        "WSGIProcessGroup d",
+        f"WSGIApplicationGroup {GROUPS[group]}",
+        *more,
+        SCRIPT,
+    ]
+
+
+def pid_of(server: Httpd, path: str = "/") -> int:
+    response = server.get(path)
+    assert response.status == 200, server.error_log()
+    return int(response.text)
+
+
+def wait_for_reason(server: Httpd, pid: int, reason: str) -> None:
+    path = server.out / f"stopping-{pid}"
+    wait_until(lambda: path.exists() and path.read_text() == reason, f"an end by {reason}")
+
+
+# Startup
+
+
+def test_an_idle_process_meets_no_startup_timeout(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=1 startup-timeout=1"))
+    before = server.children()
+    time.sleep(3)
+    assert server.children() == before
+    assert not server.log_lines("SLC0524")
+    pid = pid_of(server)
+    time.sleep(2)
+    assert pid_of(server) == pid, "the timeout ends with the load"
+
+
+def test_a_script_that_takes_too_long_to_load_replaces_the_process(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        *lines("threads=2 startup-timeout=1 shutdown-timeout=1"), environment={"LOAD_SECONDS": "60"}
+    )
+    (server.out / "slow").touch()
+    assert server.get("/").status == 502
+    assert server.log_lines("SLC0524: application startup timeout exceeded")
+    (server.out / "slow").unlink()
+    assert pid_of(server)
+
+
+# Requests
+
+
+def test_the_request_timeout_grows_with_the_number_of_threads(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=100 request-timeout=1"))
+    before = pid_of(server)
+    assert pid_of(server, "/?seconds=2") == before
+    assert not server.log_lines("SLC0523")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_overdue_request_is_interrupted_and_the_process_lives(start_httpd: StartHttpd, group: str) -> None:
+    server = start_httpd(*lines("threads=1 request-timeout=1 interrupt-timeout=60", group=group))
+    before = pid_of(server)
+    for path in ("/doze", "/spin"):
+        assert server.get(f"{path}?seconds=50").status == 504
+    assert pid_of(server) == before
+    assert len(server.log_lines("SLC0956: request timeout exceeded")) == 2
+    assert server.log_lines("time.sleep(0.05)")
+    assert not server.log_lines("SLC0523")
+
+
+def test_a_request_that_finishes_in_time_passes_no_interrupt_on(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 request-timeout=1 interrupt-timeout=60"))
+    before = pid_of(server)
+    # A call without bytecode delays the exception until the request is about to end.
+    statuses = {server.get("/?seconds=2.5").status for _ in range(2)}
+    assert statuses <= {200, 504}
+    for _ in range(200):
+        assert pid_of(server) == before
+
+
+def test_a_request_that_cannot_be_interrupted_replaces_the_process(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        *lines("threads=2 request-timeout=1 interrupt-timeout=1 graceful-timeout=1 shutdown-timeout=1")
+    )
+    before = pid_of(server)
+    assert server.get("/?seconds=60").status == 502
+    assert server.log_lines("SLC0523: request timeout exceeded in daemon process 'd'")
+    assert pid_of(server) != before
+
+
+def test_a_process_whose_requests_are_all_stuck_is_replaced_at_once(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=1 request-timeout=1 graceful-timeout=120 shutdown-timeout=1"))
+    assert server.get("/?seconds=120").status == 502
+    assert pid_of(server)
+
+
+@pytest.mark.parametrize("limit", [7, 50])
+def test_a_busy_process_serves_its_maximum_and_little_more(start_httpd: StartHttpd, limit: int) -> None:
+    server = start_httpd(*lines(f"threads=8 maximum-requests={limit}"), threads=8)
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.extend(pid_of(server) for _ in range(limit))
+
+    clients = [threading.Thread(target=ask) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert len(answers) == 8 * limit
+    counts = sorted(Counter(answers).values())
+    assert counts[-1] <= limit + limit // 10, counts
+    assert len([count for count in counts if count < limit]) <= 1, counts
+
+
+def test_processor_time_replaces_the_process(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 cpu-time-limit=1"))
+    pid = pid_of(server, "/burn?seconds=2")
+    wait_for_reason(server, pid, "cpu_time_limit")
+    assert server.log_lines("SLC0951: CPU time limit exceeded")
+    assert pid_of(server) != pid
+
+
+def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 inactivity-timeout=1", "WSGIIgnoreActivity On"))
+    pid = pid_of(server)
+    wait_until(lambda: pid_of(server) != pid, "another process in spite of the requests")
+    wait_for_reason(server, pid, "inactivity_timeout")
+
+
+# Groups that cannot start
+
+
+def test_a_group_that_cannot_start_answers_503_at_once(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 processes=1 home=/nowhere/at/all"))
+    for _ in range(5):
+        assert server.get("/").status == 503
+    body = b"x" * 100_000
+    assert server.post("/", body).status == 503
+    assert len(server.log_lines("SLC0500: daemon process 'd' serves nothing")) == 1
+    time.sleep(3)
+    assert len(server.log_lines("SLC0500")) == 1
+
+
+def test_a_group_that_cannot_start_ends_with_the_server(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 home=/nowhere/at/all"))
+    server.wait_for_log("SLC0500")
+    assert server.stop() < 10
+
+
+# Service processes
+
+
+def service_lines(habit: str) -> list[str]:
+    return [
+        f"WSGIDaemonProcess {habit} threads=0 shutdown-timeout=20",
+        f"WSGIImportScript ${{APPS}}/service_script.py process-group={habit} application-group=%{{GLOBAL}}",
+    ]
+
+
+def notes(server: Httpd) -> list[tuple[str, int]]:
+    path = server.out / "service"
+    entries = path.read_text().splitlines() if path.exists() else []
+    return [(entry.rpartition(" ")[0], int(entry.rpartition(" ")[2])) for entry in entries]
+
+
+def wait_for_note(server: Httpd, text: str, number: int = 1) -> int:
+    wait_until(lambda: [note for note, _ in notes(server)].count(text) >= number, f"{number} times {text}")
+    return [pid for note, pid in notes(server) if note == text][number - 1]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_service_that_is_told_to_end_cleans_up_and_is_replaced(start_httpd: StartHttpd, sent: signal.Signals) -> None:
+    server = start_httpd(*service_lines("worker"))
+    pid = wait_for_note(server, "ready")
+    os.kill(pid, sent)
+    assert wait_for_note(server, "begun", 2) != pid
+    assert [note for note, of in notes(server) if of == pid] == [
+        "begun",
+        "ready",
+        "clean-up begun",
+        "clean-up done",
+        "atexit",
+    ]
+    assert not server.log_lines("Traceback")
+    assert not server.log_lines("SLC0526")
+
+
+def test_a_service_ends_with_the_server(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*service_lines("worker"))
+    wait_for_note(server, "ready")
+    server.stop()
+    assert notes(server)[-1][0] == "atexit"
+
+
+def test_a_service_may_handle_the_signal_itself(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*service_lines("handler"))
+    pid = wait_for_note(server, "ready")
+    time.sleep(1)
+    os.kill(pid, signal.SIGTERM)
+    assert wait_for_note(server, "told") == pid
+    assert wait_for_note(server, "atexit") == pid
+
+
+def test_a_service_whose_script_ends_is_replaced(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*service_lines("brief"))
+    assert wait_for_note(server, "begun", 2) != wait_for_note(server, "begun")
+    assert server.log_lines("SLC0955: script")
+    assert server.log_lines("SLC0954: the scripts of service process 'brief' have ended")
+    assert not server.log_lines("Traceback")
