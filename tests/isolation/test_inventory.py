@@ -96,7 +96,7 @@ def server(request: pytest.FixtureRequest, serve_shared: Serve, certificate: Pat
     yield serve_shared(
         *two_tenants(attacker="processes=2 server-metrics=On"),
         daemon_group(SERVICE, "threads=0"),
-        f"WSGIImportScript ${{APPS}}/witness_app.py process-group={SERVICE} application-group=%{{GLOBAL}}",
+        f"WSGIImportScript ${{APPS}}/waiting_service.py process-group={SERVICE} application-group=%{{GLOBAL}}",
         script("/embedded", "witness_app.py", "%{GLOBAL}"),
         TLS.format(port=free_port(), folder=certificate),
         modules=OTHER_MODULES,

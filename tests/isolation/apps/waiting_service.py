@@ -1,0 +1,6 @@
+"""A service that waits until it is told to end."""
+
+import time
+
+while True:
+    time.sleep(60)
