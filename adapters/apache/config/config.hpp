@@ -25,6 +25,14 @@ struct Alias {
   int pass_authorization = kUnset;  ///< 0, 1, or kUnset.
 };
 
+/// WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript, WSGIDispatchScript: a script whose functions Apache calls
+/// in its own processes.
+struct ScriptFile {
+  const char* path;
+  const char* application_group;  ///< Empty for the main interpreter.
+  bool in_htaccess;               ///< A .htaccess file names it.
+};
+
 struct ServerConfig {
   apr_array_header_t* aliases;  ///< Elements: Alias, in the order of the configuration.
 };
@@ -36,7 +44,12 @@ struct DirectoryConfig {
   int script_reloading;
   int pass_authorization;
   int chunked_request;
-  int map_head_to_get;  ///< 0, 1, or kUnset: only when a filter needs the body of the response.
+  const ScriptFile* user_script;  ///< Null when there is none, as the three others.
+  const ScriptFile* group_script;
+  const ScriptFile* access_script;
+  const ScriptFile* dispatch_script;
+  apr_array_header_t* handler_scripts;  ///< WSGIHandlerScript: elements are Alias, `location` is the handler. Or null.
+  int map_head_to_get;                  ///< 0, 1, or kUnset: only when a filter needs the body of the response.
 };
 
 /// A script that is loaded when a process starts.
@@ -63,6 +76,7 @@ struct ProcessConfig {
   int own_gil;  ///< Each sub-interpreter has its own GIL.
   int server_metrics;
   int restrict_embedded;        ///< Applications run in daemon processes only.
+  bool server_scripts;          ///< The server itself calls scripts in its own processes: see ScriptFile.
   const char* socket_prefix;    ///< Null for the server's runtime directory.
   const char* telemetry_path;   ///< Path of the socket of the telemetry service; null when there is none.
   double telemetry_interval;    ///< Seconds.

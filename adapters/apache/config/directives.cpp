@@ -10,76 +10,13 @@
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/config/config_error.hpp"
 #include "adapters/apache/config/daemon_option_parser.hpp"
+#include "adapters/apache/config/directive_arguments.hpp"
+#include "adapters/apache/config/script_directives.hpp"
 #include "adapters/apache/config/telemetry_directives.hpp"
 #include "adapters/wsgi/process/runtime.hpp"
 
 namespace sluice::apache {
 namespace {
-
-constexpr const char* kGlobal = "%{GLOBAL}";
-
-/// One name=value of a line.
-struct Option {
-  const char* name = nullptr;
-  const char* value = nullptr;
-};
-
-/// Parses the next option of a line. Returns null, or an error. The value may be quoted.
-const char* next_option(cmd_parms* cmd, const char*& line, Option& option) {
-  const std::size_t length = std::strcspn(line, "= \t");
-  if (length == 0 || line[length] != '=') return error(cmd, "an option must be name=value, not '", line, "'");
-  option.name = apr_pstrmemdup(cmd->pool, line, length);
-  line += length + 1;
-  option.value = ap_getword_conf(cmd->pool, &line);
-  if (*option.value == '\0') return error(cmd, "option '", option.name, "' needs a value");
-  return nullptr;
-}
-
-const char* parse_switch(cmd_parms* cmd, const char* value, int& result) {
-  if (strcasecmp(value, "On") == 0) {
-    result = 1;
-  } else if (strcasecmp(value, "Off") == 0) {
-    result = 0;
-  } else {
-    return error(cmd, "must be On or Off, not '", value, "'");
-  }
-  return nullptr;
-}
-
-const char* group_name(const char* value) { return std::strcmp(value, kGlobal) == 0 ? "" : value; }
-
-bool has_expansion(const char* value) { return std::strstr(value, "%{") != nullptr; }
-
-/// Records an application group that the configuration names. WSGIInterpreterLimit does not apply to these, because no
-/// client can choose them.
-void note_application_group(const char* name) {
-  if (name == nullptr || *name == '\0' || has_expansion(name)) return;
-  *static_cast<const char**>(apr_array_push(process_config().application_groups)) = name;
-}
-
-const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alias) {
-  const std::string_view name = option.name;
-  if (name == "application-group") {
-    alias.application_group = group_name(option.value);
-  } else if (name == "process-group") {
-    alias.process_group = group_name(option.value);
-  } else if (name == "callable-object") {
-    alias.callable = option.value;
-  } else if (name == "pass-authorization") {
-    return parse_switch(cmd, option.value, alias.pass_authorization);
-  } else {
-    return error(cmd, "unknown option '", option.name, "'");
-  }
-  return nullptr;
-}
-
-/// Returns the path of a script in the form that requests have, so that a file has one module however the path is
-/// spelled.
-const char* canonical(apr_pool_t* pool, const char* path) {
-  char* merged = nullptr;
-  const apr_status_t status = apr_filepath_merge(&merged, "/", path, APR_FILEPATH_TRUENAME, pool);
-  return status == APR_SUCCESS ? merged : path;
-}
 
 /// Loads the script of an alias at the start of a process, when both of its groups are known then.
 void import_alias(apr_pool_t* pool, const Alias& alias) {
@@ -318,6 +255,16 @@ const command_rec directives[] = {
         "On or Off: reload a script when its file changes"),
     one("WSGIPassAuthorization", directory_switch<&DirectoryConfig::pass_authorization>, kAnywhere,
         "On or Off: pass the Authorization header to the application"),
+    raw("WSGIAuthUserScript", script_file<&DirectoryConfig::user_script>, nullptr, OR_AUTHCFG,
+        "Script with check_password() or get_realm_hash(), then options"),
+    raw("WSGIAuthGroupScript", script_file<&DirectoryConfig::group_script>, nullptr, OR_AUTHCFG,
+        "Script with groups_for_user(), then options"),
+    raw("WSGIAccessScript", script_file<&DirectoryConfig::access_script>, nullptr, OR_AUTHCFG,
+        "Script with allow_access(), then options"),
+    raw("WSGIDispatchScript", script_file<&DirectoryConfig::dispatch_script>, nullptr, kDirectory,
+        "Script that chooses the groups and the callable of a request, then options"),
+    raw("WSGIHandlerScript", handler_script, nullptr, kDirectory,
+        "Name of a handler and WSGI script with handle_request(), then options"),
     one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
         "On or Off: accept chunked request bodies, which have no length"),
     one("WSGIMapHEADToGET", map_head_to_get, kAnywhere,

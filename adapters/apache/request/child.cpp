@@ -86,8 +86,9 @@ Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
              .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
       pool_(pool) {
   set_server_version(facts_);
-  if (process_config().restrict_embedded != 0) return;
-  if (!runtime_.start(main_thread_).ok()) return;
+  const bool restricted = process_config().restrict_embedded != 0;
+  if (restricted && !process_config().server_scripts) return;
+  if (!runtime_.start(main_thread_).ok() || restricted) return;
   if (host_.external_reporter()) {
     reporter_ = wsgi::start_reporter(telemetry_settings(), telemetry_identity(), host_, runtime_, main_thread_);
   }
