@@ -2,9 +2,11 @@
 
 #include <ap_release.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "adapters/apache/config/config.hpp"
+#include "adapters/apache/server/mpm.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -21,6 +23,18 @@ std::vector<std::string> split_path(const char* path) {
   return directories;
 }
 
+wsgi::ApacheFacts apache_facts() {
+  ap_version_t version;
+  ap_get_server_revision(&version);
+  const int processes = ask_mpm(AP_MPMQ_MAX_DAEMON_USED);
+  return {.version = {version.major, version.minor, version.patch},
+          .maximum_processes = std::max(processes > 0 ? processes : ask_mpm(AP_MPMQ_MAX_DAEMONS), 1),
+          .threads_per_process = std::max(ask_mpm(AP_MPMQ_MAX_THREADS), 1),
+          .description = ap_get_server_description(),
+          .mpm_name = ap_show_mpm(),
+          .build_date = ap_get_server_built()};
+}
+
 }  // namespace
 
 wsgi::Runtime::Options python_options(const char* home, const char* path) {
@@ -32,6 +46,7 @@ wsgi::Runtime::Options python_options(const char* home, const char* path) {
           .python_path = split_path(path != nullptr ? path : config.python_path),
           .optimize = config.optimize,
           .own_gil = config.own_gil != 0,
+          .server = apache_facts(),
           .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),
           .application_groups = {groups, groups + config.application_groups->nelts}};
 }

@@ -1,6 +1,5 @@
 #include "adapters/apache/request/child.hpp"
 
-#include <ap_mpm.h>
 #include <apr_thread_proc.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "adapters/apache/config/python_options.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
 #include "adapters/apache/server/log_level.hpp"
+#include "adapters/apache/server/mpm.hpp"
 #include "adapters/apache/supervision/daemons.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/apache/supervision/scoreboard.hpp"
@@ -32,11 +32,6 @@ constexpr int kShutdownSeconds = 10;
 
 /// The reason is empty, because only the server knows why one of its processes ends.
 constexpr const char* kShutdownReason = "";
-
-int ask_mpm(int what) {
-  int answer = 0;
-  return ap_mpm_query(what, &answer) == APR_SUCCESS ? answer : 0;
-}
 
 apr_status_t end_thread(void* context) noexcept {
   auto* const thread = static_cast<wsgi::ThreadContext*>(context);
@@ -70,6 +65,10 @@ EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity, std::sp
 
 const bindings::Scoreboard* EmbeddedHost::scoreboard() const noexcept {
   return process_config().server_metrics == 1 ? apache::scoreboard() : nullptr;
+}
+
+bool EmbeddedHost::logs(LogLevel level) const noexcept {
+  return APLOG_MODULE_IS_LEVEL(server_, APLOG_MODULE_INDEX, apache_level(level));
 }
 
 void EmbeddedHost::log(LogLevel level, std::string_view line) const noexcept {

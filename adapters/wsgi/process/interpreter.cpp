@@ -89,7 +89,9 @@ bool Interpreter::initialize(const Options& options, bindings::Host& host) {
   objects_.input_type = make_input_type();
   objects_.start_response_type = make_start_response_type();
   objects_.file_wrapper_type = make_file_wrapper_type();
+  module_context_ = {.host = &host, .objects = &objects_};
   return objects_.input_type && objects_.start_response_type && objects_.file_wrapper_type &&
+         add_module_attributes(objects_.module.ptr(), module_context_) && add_apache_module(options.server) &&
          objects_.names.expect_variables();
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "adapters/wsgi/process/module_attributes.hpp"
+#include "adapters/wsgi/python/apache_module.hpp"
 #include "adapters/wsgi/python/interpreter_objects.hpp"
 #include "adapters/wsgi/python/script.hpp"
 #include "bindings/host.hpp"
@@ -17,9 +19,10 @@ namespace sluice::wsgi {
 class Interpreter {
  public:
   struct Options {
-    std::string name;                      ///< Empty for the main interpreter.
-    std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
-    ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
+    std::string name;                                 ///< Empty for the main interpreter.
+    std::vector<std::string> python_path;             ///< Directories for the front of sys.path.
+    ScriptOwnerRule script_owner = {};                ///< Required owner of the scripts that it loads.
+    ApacheFacts server = {};                          ///< Attributes of the module `apache`.
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
@@ -57,6 +60,7 @@ class Interpreter {
   PyThreadState* owner_;
   PyInterpreterState* state_;
   InterpreterObjects objects_;
+  ModuleContext module_context_;
   Scripts scripts_;
 };
 

@@ -29,6 +29,7 @@ class Runtime {
     int optimize = 0;                      ///< How often -O would be given on a command line.
     bool own_gil = false;                  ///< Whether each sub-interpreter has its own GIL; needs has_own_gil().
     ScriptOwnerRule script_owner = {};     ///< Required owner of every script.
+    ApacheFacts server = {};               ///< Attributes of the module `apache`.
 
     static constexpr std::size_t kInterpreterLimit = 1024;
     /// Number of sub-interpreters from which on interpreter() creates no more for names that clients can choose.
@@ -40,7 +41,8 @@ class Runtime {
   [[nodiscard]] static constexpr bool has_own_gil() noexcept { return PY_VERSION_HEX >= 0x030C0000; }
 
   /// `host` outlives the runtime.
-  Runtime(Options options, bindings::Host& host) : options_(std::move(options)), host_(host) {}
+  Runtime(Options options, bindings::Host& host)
+      : options_(std::move(options)), host_(host) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
