@@ -47,6 +47,7 @@ wsgi::Runtime::Options python_options(const char* home, const char* path) {
           .optimize = config.optimize,
           .own_gil = config.own_gil != 0,
           .server = apache_facts(),
+          .logs_collections = telemetry_settings().configured(),
           .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),
           .application_groups = {groups, groups + config.application_groups->nelts}};
 }

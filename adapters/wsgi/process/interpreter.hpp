@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/wsgi/process/collection_hook.hpp"
 #include "adapters/wsgi/process/module_attributes.hpp"
 #include "adapters/wsgi/python/apache_module.hpp"
 #include "adapters/wsgi/python/interpreter_objects.hpp"
@@ -23,6 +24,7 @@ class Interpreter {
     std::vector<std::string> python_path;             ///< Directories for the front of sys.path.
     ScriptOwnerRule script_owner = {};                ///< Required owner of the scripts that it loads.
     ApacheFacts server = {};                          ///< Attributes of the module `apache`.
+    telemetry::CollectionLog* collections = nullptr;  ///< Log of garbage collections; null without a reporter.
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
@@ -35,6 +37,7 @@ class Interpreter {
   [[nodiscard]] PyInterpreterState* state() const noexcept { return state_; }
   [[nodiscard]] InterpreterObjects& objects() noexcept { return objects_; }
   [[nodiscard]] Scripts& scripts() noexcept { return scripts_; }
+  [[nodiscard]] CollectionHook& collections() noexcept { return collections_; }
 
   /// Returns the thread state that created the interpreter. It serves to end the interpreter, and nothing else.
   [[nodiscard]] PyThreadState* owner() const noexcept { return owner_; }
@@ -61,6 +64,7 @@ class Interpreter {
   PyInterpreterState* state_;
   InterpreterObjects objects_;
   ModuleContext module_context_;
+  CollectionHook collections_;
   Scripts scripts_;
 };
 

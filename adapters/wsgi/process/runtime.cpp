@@ -109,7 +109,8 @@ std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
       Interpreter::create({.name = name,
                            .python_path = options_.python_path,
                            .script_owner = options_.script_owner,
-                           .server = options_.server},
+                           .server = options_.server,
+                           .collections = collections_ != nullptr ? &collections_->add() : nullptr},
                           host_);
   ForkedCopy::end_if_this();
   return interpreter;

@@ -30,6 +30,7 @@ class Runtime {
     bool own_gil = false;                  ///< Whether each sub-interpreter has its own GIL; needs has_own_gil().
     ScriptOwnerRule script_owner = {};     ///< Required owner of every script.
     ApacheFacts server = {};               ///< Attributes of the module `apache`.
+    bool logs_collections = false;         ///< Whether garbage collections are logged for the external reporter.
 
     static constexpr std::size_t kInterpreterLimit = 1024;
     /// Number of sub-interpreters from which on interpreter() creates no more for names that clients can choose.
@@ -42,7 +43,9 @@ class Runtime {
 
   /// `host` outlives the runtime.
   Runtime(Options options, bindings::Host& host)
-      : options_(std::move(options)), host_(host) {}
+      : options_(std::move(options)),
+        host_(host),
+        collections_(options_.logs_collections ? new telemetry::CollectionLogs : nullptr) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -82,6 +85,9 @@ class Runtime {
 
   [[nodiscard]] bindings::Host& host() noexcept { return host_; }
 
+  /// Returns the logs of garbage collections, which are never destroyed; null when there are none.
+  [[nodiscard]] telemetry::CollectionLogs* collections() noexcept { return collections_; }
+
  private:
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::unique_ptr<Interpreter> create_current(const std::string& name);
@@ -95,6 +101,7 @@ class Runtime {
 
   Options options_;
   bindings::Host& host_;
+  telemetry::CollectionLogs* const collections_;  ///< Not owned, because a reporter may outlive the runtime.
   std::atomic<bool> running_{false};
   std::mutex mutex_;  ///< Guards others_ and scripts_. A thread that waits for it holds no GIL.
   std::unique_ptr<Interpreter> main_;
