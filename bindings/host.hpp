@@ -15,8 +15,6 @@
 
 namespace sluice::bindings {
 
-using sluice::LogLevel;  // for adapters that name it bindings::LogLevel
-
 /// One object for each process. Outlives every interpreter. Any thread may call any member; it may hold a GIL.
 class Host {
  public:

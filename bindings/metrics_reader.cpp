@@ -40,7 +40,7 @@ PyObject* next_window(const Instance& reader) {
   std::shared_ptr<Reader> windows;
   if (!without_gil([&] { windows = reader.consumer->reader(); })) return nullptr;
   if (!windows || reader.host->external_reporter()) Py_RETURN_NONE;
-  return window_dict(*reader.dict, [&](Window& window) { return windows->drain(window); });
+  return window_dict(*reader.dict, *windows);
 }
 
 PyObject* read(PyObject* self, PyObject*) {
@@ -105,10 +105,10 @@ void deallocate(PyObject* self) {
 
 }  // namespace
 
-PyObject* window_dict(const DictSchema& dict, absl::FunctionRef<absl::Status(Window&)> drain) {
+PyObject* window_dict(const DictSchema& dict, Reader& windows) {
   Window window;
   absl::Status status;
-  if (!without_gil([&] { status = drain(window); })) return nullptr;
+  if (!without_gil([&] { status = windows.drain(window); })) return nullptr;
   if (!status.ok()) {
     PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
     return nullptr;

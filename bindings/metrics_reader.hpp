@@ -3,7 +3,6 @@
 
 #include <Python.h>
 
-#include "absl/functional/function_ref.h"
 #include "bindings/host.hpp"
 #include "bindings/object.hpp"
 #include "bindings/schema.hpp"
@@ -18,8 +17,8 @@ namespace sluice::bindings {
 [[nodiscard]] PyObject* make_metrics_reader(PyObject* type, PyObject* module, Host& host, const DictSchema& dict,
                                             PyObject* name);
 
-/// Calls `drain(window)` without the GIL and returns the window as a dict, or null with an exception set.
-[[nodiscard]] PyObject* window_dict(const DictSchema& dict, absl::FunctionRef<absl::Status(Window&)> drain);
+/// Drains `windows` without the GIL and returns the window as a dict, or null with an exception set.
+[[nodiscard]] PyObject* window_dict(const DictSchema& dict, Reader& windows);
 
 /// Implements the function quantile(window, phase, q) of the module.
 [[nodiscard]] PyObject* quantile_of(PyObject* module, PyObject* args, PyObject* kwargs);

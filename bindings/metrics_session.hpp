@@ -29,8 +29,8 @@ class MetricsSession {
 
   [[nodiscard]] bool active() const noexcept { return active_.load(std::memory_order_acquire); }
 
-  /// Drains the window since the previous drain. Requires active(). Blocks like Reader::drain().
-  [[nodiscard]] absl::Status drain(Window& window) { return reader_->drain(window); }
+  /// Returns the reader behind request_metrics(). Requires active().
+  [[nodiscard]] Reader& reader() noexcept { return *reader_; }
 
  private:
   class Lock;

@@ -7,9 +7,9 @@
 #include "adapters/apache/config/directives.hpp"
 #include "adapters/apache/metrics/metrics_handler.hpp"
 #include "adapters/apache/metrics/status_section.hpp"
+#include "adapters/apache/request/alias_translation.hpp"
 #include "adapters/apache/request/child.hpp"
 #include "adapters/apache/request/handler.hpp"
-#include "adapters/apache/request/paths.hpp"
 #include "adapters/apache/server/server.hpp"
 #include "adapters/apache/supervision/daemons.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
@@ -67,7 +67,7 @@ module AP_MODULE_DECLARE_DATA wsgi_module = {
     sluice::apache::merge_directory_config,
     sluice::apache::create_server_config,
     sluice::apache::merge_server_config,
-    sluice::apache::directives,
+    sluice::apache::kDirectives,
     sluice::apache::register_hooks,
     AP_MODULE_FLAG_NONE,
 };

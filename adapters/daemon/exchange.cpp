@@ -125,7 +125,7 @@ void SocketExchange::add_pending_head(FrameBatch& frames) const {
 
 /// Sends frames that begin with the head of the response, if that is pending.
 absl::Status SocketExchange::send(const FrameBatch& frames) {
-  const absl::Status status = channel_.send(frames);
+  absl::Status status = channel_.send(frames);
   pending_head_.clear();
   gone_ = !status.ok();
   return status;

@@ -174,8 +174,7 @@ void ShutdownController::watch(const WorkerActivity& activity) noexcept {
   }
 }
 
-void ShutdownController::started() noexcept {
-  if (started_.load(std::memory_order_relaxed)) return;  // avoids a write to shared memory for each request
+void ShutdownController::record_start() noexcept {
   started_.store(true, std::memory_order_relaxed);
   if (heartbeat_ != nullptr) heartbeat_->served.store(true, std::memory_order_relaxed);
 }

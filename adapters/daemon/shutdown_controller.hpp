@@ -88,9 +88,13 @@ class ShutdownController {
   /// Blocks until no request is in flight, at most for the grace of the requests.
   void wait_for_requests(const WorkerActivity& activity) noexcept;
   /// Records that the application has answered a request, which meets the startup timeout.
-  void started() noexcept;
+  void started() noexcept {
+    // Not stored again for each request, because the heartbeat is memory that the parent shares.
+    if (!started_.load(std::memory_order_relaxed)) record_start();
+  }
 
  private:
+  void record_start() noexcept;
   void on_signal(int signal, int value) noexcept;
   [[nodiscard]] bool gil_stuck(const GilWatchdog* gil_watchdog, std::uint64_t now_ns) noexcept;
   void check_limits(const WorkerActivity& activity, std::uint64_t now_ns) noexcept;

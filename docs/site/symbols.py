@@ -1,6 +1,6 @@
 """How the C++ API stands in the site. Names of the library in code spans, as `Recorder` or `Registry::read()`, become links to
-the page that documents them. Classes come first on a page of the API. Headers, for which Breathe wants links, stay names: they
-have no pages."""
+the page that documents them. Classes come first on a page of the API. Headers and namespaces, for which Breathe wants links,
+stay names: they have no pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ API = "docs/api/"
 PAGES = ("README", "docs/library", "docs/errors", "docs/architecture", "docs/memory-model", API)
 NAMESPACES = ("sluice::", "sluice::encode::", "sluice::views::")
 NAME = re.compile(r"(?:sluice::)?(?P<name>(?:encode::)?[A-Z]\w*(?:::\w+)*|[a-z]\w*::\w+|[a-z]\w*(?=\(\)))(?:\(\))?")
-HEADER = re.compile(r"_8hpp(_source)?$")
+WITHOUT_PAGE = re.compile(r"_8hpp(_source)?$|^namespacesluice")
 CLASSES = ("class", "struct")
 
 
@@ -41,8 +41,8 @@ def reference(literal: nodes.literal, name: str, page: str) -> pending_xref:
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes.Node) -> nodes.Node | None:
-    """A reference that is in none of the pages: to a name of an inner namespace, or to a header."""
-    if HEADER.search(node["reftarget"]):
+    """A reference that is in none of the pages: to a name of an inner namespace, to a header, or to a namespace."""
+    if WITHOUT_PAGE.search(node["reftarget"]):
         return shown
     if not (name := node.get("symbol")):
         return None

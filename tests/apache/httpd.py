@@ -71,7 +71,7 @@ class Httpd:
         """Starts Apache and returns once it serves."""
         if self not in started:
             started.append(self)
-        for attempt in range(START_ATTEMPTS):
+        for _ in range(START_ATTEMPTS):
             self.port = free_port()
             self.write_conf(self._lines, load_wsgi=self._load_wsgi)
             self._process = self._spawn()

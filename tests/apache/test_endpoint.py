@@ -157,7 +157,7 @@ def test_every_number_of_a_group_is_in_the_total(shared: Httpd) -> None:
     assert reading.groups() == {"d", SERVER_GROUP}
     assert reading.classes("d") == {"1xx": 0, "2xx": 30, "3xx": 10, "4xx": 10, "5xx": 20}
     assert reading.classes(SERVER_GROUP) == dict.fromkeys(CLASSES, 0)
-    for key, value in reading.samples.items():
+    for key in reading.samples:
         if key[1] != "d":
             continue
         parts = [

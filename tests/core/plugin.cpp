@@ -10,7 +10,7 @@ using sluice::Recorder;
 using sluice::Window;
 using sluice::Worker;
 
-#define PLUGIN_EXPORT extern "C" [[gnu::visibility("default")]]
+#define SLUICE_PLUGIN_EXPORT extern "C" [[gnu::visibility("default")]]
 
 #if defined(SLUICE_TEST_PINNED)
 // A thread-local object with a destructor keeps the module loaded for ever, so no module may have one.
@@ -24,18 +24,20 @@ thread_local Counted counted;
 #endif
 
 /// Makes a recorder in the given memory, or in memory of its own if null.
-PLUGIN_EXPORT void* plugin_new_recorder(std::size_t threads, std::byte* memory) {
+SLUICE_PLUGIN_EXPORT void* plugin_new_recorder(std::size_t threads, std::byte* memory) {
   const std::size_t bytes = memory != nullptr ? Recorder::memory_bytes(threads) : 0;
   return new Recorder({.threads = threads, .memory = {memory, bytes}});
 }
 
-PLUGIN_EXPORT void plugin_delete_recorder(void* recorder) { delete static_cast<Recorder*>(recorder); }
+SLUICE_PLUGIN_EXPORT void plugin_delete_recorder(void* recorder) { delete static_cast<Recorder*>(recorder); }
 
-PLUGIN_EXPORT void* plugin_attach(void* recorder) { return new Worker(static_cast<Recorder*>(recorder)->attach()); }
+SLUICE_PLUGIN_EXPORT void* plugin_attach(void* recorder) {
+  return new Worker(static_cast<Recorder*>(recorder)->attach());
+}
 
-PLUGIN_EXPORT void plugin_detach(void* worker) { delete static_cast<Worker*>(worker); }
+SLUICE_PLUGIN_EXPORT void plugin_detach(void* worker) { delete static_cast<Worker*>(worker); }
 
-PLUGIN_EXPORT void plugin_serve(void* worker, std::uint64_t requests) {
+SLUICE_PLUGIN_EXPORT void plugin_serve(void* worker, std::uint64_t requests) {
 #if defined(SLUICE_TEST_PINNED)
   counted.count += requests;
 #endif
@@ -43,17 +45,17 @@ PLUGIN_EXPORT void plugin_serve(void* worker, std::uint64_t requests) {
 }
 
 /// Returns the number of requests of one window; UINT64_MAX if there was none.
-PLUGIN_EXPORT std::uint64_t plugin_drain(void* reader) {
+SLUICE_PLUGIN_EXPORT std::uint64_t plugin_drain(void* reader) {
   const absl::StatusOr<Window> window = static_cast<Reader*>(reader)->drain();
   return window.ok() ? window->request_count : UINT64_MAX;
 }
 
-PLUGIN_EXPORT void* plugin_new_reader(void* recorder) {
+SLUICE_PLUGIN_EXPORT void* plugin_new_reader(void* recorder) {
   return new Reader(static_cast<Recorder*>(recorder)->add_reader());
 }
 
-PLUGIN_EXPORT void plugin_delete_reader(void* reader) { delete static_cast<Reader*>(reader); }
+SLUICE_PLUGIN_EXPORT void plugin_delete_reader(void* reader) { delete static_cast<Reader*>(reader); }
 
-PLUGIN_EXPORT std::uint64_t plugin_total(void* recorder) {
+SLUICE_PLUGIN_EXPORT std::uint64_t plugin_total(void* recorder) {
   return static_cast<Recorder*>(recorder)->totals().request_count;
 }

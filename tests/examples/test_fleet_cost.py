@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apache.client import fetch
 from apache.config import PROJECT
 from apache.process import wait_until
 from apache.prometheus import Prometheus

@@ -77,7 +77,7 @@ void ApacheExchange::break_off() {
   record.broken = true;
 }
 
-void ApacheExchange::log(bindings::LogLevel, std::string_view) const noexcept {}
+void ApacheExchange::log(LogLevel, std::string_view) const noexcept {}
 
 }  // namespace sluice::apache
 

@@ -44,7 +44,7 @@ struct Readers : Suite<Readers<kWriters>, kWriters + 2> {
     mutex.lock(RL_INFO);
     scratch.clear_counts();
     world->cut_into(scratch, AlwaysWait());
-    for (Consumer& consumer : consumers) consumer.pending.merge_counts(scratch);
+    for (Consumer& other : consumers) other.pending.merge_counts(scratch);
     consumer.seen |= world->contents(consumer.pending, consumer.seen);
     for (std::size_t i = 0; i < kWriters; ++i) world->check_complete(i, consumer.seen, world->cut_from());
     consumer.pending.clear_counts();

@@ -155,7 +155,7 @@ def main():
     start = time.monotonic()
     trees = [Tree(number) for number in range(arguments.jobs)]
     killers = sorted({mutant.killer for mutant in mutants})
-    for killer, (passed, output, seconds) in on_trees(trees, killers, Tree.passes):
+    for killer, (passed, output, _) in on_trees(trees, killers, Tree.passes):
         if not passed:
             print(f"fails without any mistake: {' '.join(killer)}\n{output[-2000:]}")
             bad += 1

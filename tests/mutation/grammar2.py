@@ -10,8 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .frames import (
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, PRIORITIZED, PRIORITY, SETTINGS, WINDOW_UPDATE,
-    Fields, frame,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PADDED,
+    PING,
+    PRIORITIZED,
+    PRIORITY,
+    SETTINGS,
+    WINDOW_UPDATE,
+    Fields,
+    frame,
 )
 from .grammar import ALIASES, BEHAVIOURS, NAMES, UNFINISHED, VALUES
 
@@ -170,7 +181,7 @@ def make_case2(seed: int, index: int) -> Case2:
     case.frames = interleaved(rng, exchanges)
     if rng.random() < 0.4:
         return case
-    from .mutations2 import mutate2  # noqa: PLC0415  # they need the grammar
+    from .mutations2 import mutate2  # they need the grammar
 
     return mutate2(rng, case)
 

@@ -100,7 +100,8 @@ def try_release(release: str, targets: list[str]) -> Iterator[Outcome]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", choices=TARGETS, default="both", help="what is run (%(default)s)")
-    parser.add_argument("releases", nargs="*", metavar="RELEASE", help="as debootstrap knows it: trixie, testing; none: only say what is missing")
+    parser.add_argument("releases", nargs="*", metavar="RELEASE",
+                        help="as debootstrap knows it: trixie, testing; none: only say what is missing")
     options = parser.parse_args()
     if not prepare():
         return 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from .specification import (
     BUCKETS,
@@ -24,7 +24,7 @@ class Served:
 
     slot: int
     start_us: int
-    end_us: Optional[int] = None
+    end_us: int | None = None
     measured: dict[str, Any] = field(default_factory=dict)
 
 
@@ -35,7 +35,7 @@ class Model:
         self.threads = threads
         self.mode = mode
         self.now_us = 0
-        self.cut_us: Optional[int] = None  # start of the open window; None before recording
+        self.cut_us: int | None = None  # start of the open window; None before recording
         self.requests: list[Served] = []  # every request so far
         self.drained: set[int] = set()  # identities of requests in earlier windows
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import typing
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import pytest
 import sluice
@@ -41,8 +41,8 @@ TYPES = {
     "float": float,
     "ints": list[int],
     "floats": list[float],
-    "int or None": Union[int, None],
-    "float or None": Union[float, None],
+    "int or None": int | None,
+    "float or None": float | None,
     "dicts": list[metrics.ThreadMetrics],
 }
 

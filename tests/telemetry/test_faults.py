@@ -38,10 +38,10 @@ def test_an_absent_ingester_is_one_line_and_what_comes_later_is_complete(
         assert send_number(server.port, [Request("/")], 300).responses == 300
         wait_until(lambda: feed.total("request_count") >= before + 300, "the samples")
         assert feed.total("request_count") == before + 300
+        assert len(server.log_lines(LOST)) == 1 and len(server.log_lines(BACK)) == 1
     finally:
         feed.close()
         ingester.stop()
-    assert len(server.log_lines(LOST)) == 1 and len(server.log_lines(BACK)) == 1
 
 
 def test_an_ingester_that_is_killed_and_comes_back_is_found_again(
@@ -61,10 +61,10 @@ def test_an_ingester_that_is_killed_and_comes_back_is_found_again(
         before = feed.total("request_count")
         assert send_number(server.port, [Request("/")], 200).responses == 200
         wait_until(lambda: feed.total("request_count") >= before + 200, "the samples")
+        assert len(server.log_lines(LOST)) == 1
     finally:
         feed.close()
         ingester.stop()
-    assert len(server.log_lines(LOST)) == 1
 
 
 def test_a_receiver_that_never_reads_holds_nobody_up(

@@ -69,6 +69,7 @@ tier_test() {
   suite "consumers of the C++ package" "$python" -m pytest -n 2 tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
   suite "examples" "$python" -m pytest tests/examples
+  suite "documentation" "$python" -m pytest tests/docs
 }
 
 # The module with another interpreter: some of the tests against Apache, or nearly all with SLUICE_LONG.

@@ -12,7 +12,7 @@
 #include "adapters/apache/access/environ.hpp"
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/request/called_script.hpp"
-#include "adapters/apache/request/paths.hpp"
+#include "adapters/apache/request/target.hpp"
 
 namespace sluice::apache {
 

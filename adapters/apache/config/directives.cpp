@@ -243,7 +243,7 @@ int check_configuration(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* serve
   return OK;
 }
 
-const command_rec directives[] = {
+const command_rec kDirectives[] = {
     raw("WSGIScriptAlias", script_alias, nullptr, kServer, "URL path and WSGI script or directory, then options"),
     raw("WSGIScriptAliasMatch", script_alias, &match_marker, kServer,
         "Regular expression and WSGI script, then options"),

@@ -5,7 +5,7 @@
 #include "adapters/apache/request/child.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
 #include "adapters/apache/request/exchange.hpp"
-#include "adapters/apache/request/paths.hpp"
+#include "adapters/apache/request/target.hpp"
 #include "adapters/wsgi/process/script_call.hpp"
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "bindings/traceback.hpp"
@@ -67,7 +67,8 @@ bool use_script(request_rec* request, const ScriptFile& file, absl::FunctionRef<
                   file.path);
     return false;
   }
-  const DeferredSignals::Scope whole_call(-1);
+  std::optional<DeferredSignals::Scope> whole_call;
+  if (!process->threaded()) whole_call.emplace(-1);
   ApacheExchange exchange(request);
   const wsgi::ScriptCall call{.application_group = group_of(request, file.application_group),
                               .path = file.path,

@@ -65,6 +65,8 @@ class Child {
   [[nodiscard]] wsgi::Runtime& runtime() noexcept { return runtime_; }
   [[nodiscard]] const wsgi::ServerFacts& facts() const noexcept { return facts_; }
   [[nodiscard]] WallAnchor& wall_anchor() noexcept { return wall_anchor_; }
+  /// Returns false when the MPM serves requests on the main thread, where DeferredSignals is needed.
+  [[nodiscard]] bool threaded() const noexcept { return capacity_.threaded; }
 
  private:
   ~Child() = default;

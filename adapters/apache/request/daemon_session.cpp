@@ -180,7 +180,7 @@ bool DaemonSession::short_of_promise() const noexcept {
 
 absl::Status DaemonSession::write(std::string_view block, bool last) {
   if (block.empty() && !last) return absl::OkStatus();
-  const absl::Status status = exchange_.write({&block, block.empty() ? 0U : 1U}, last);
+  absl::Status status = exchange_.write({&block, block.empty() ? 0U : 1U}, last);
   if (status.ok()) return status;
   over_ = true;
   if (absl::IsCancelled(status)) return client_lost();

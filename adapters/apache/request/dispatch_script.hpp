@@ -2,7 +2,7 @@
 #pragma once
 
 #include "adapters/apache/config/config.hpp"
-#include "adapters/apache/request/paths.hpp"
+#include "adapters/apache/request/target.hpp"
 
 namespace sluice::apache {
 

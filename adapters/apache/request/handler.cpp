@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
 
 #include "adapters/apache/config/config.hpp"
@@ -15,7 +16,7 @@
 #include "adapters/apache/request/deferred_signals.hpp"
 #include "adapters/apache/request/dispatch_script.hpp"
 #include "adapters/apache/request/exchange.hpp"
-#include "adapters/apache/request/paths.hpp"
+#include "adapters/apache/request/target.hpp"
 #include "adapters/wsgi/process/service.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "sluice/clock.hpp"
@@ -198,7 +199,8 @@ int serve_request(request_rec* request, const Alias* handler) {
   const apr_finfo_t file = script_file(request, target);
   if (const int refused = group != nullptr ? check_owner(request, file, group->options) : OK; refused != OK)
     return refused;
-  const DeferredSignals::Scope whole_request(client_socket(request));
+  std::optional<DeferredSignals::Scope> whole_request;
+  if (!process->threaded()) whole_request.emplace(client_socket(request));
   const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, file, *process);
   set_variables(request, target, config);
   ApacheExchange exchange(request);

@@ -37,7 +37,7 @@ void name_process(const server_rec* server, const char* display_name, const char
   if (arguments.size() < 2 || arguments.c_str() != std::string_view(begin)) return;
   const std::size_t room = arguments.size() - 1;
   std::memset(begin, '\0', room);
-  std::memcpy(begin, name.data(), std::min(name.size(), room));
+  std::copy_n(name.data(), std::min(name.size(), room), begin);
 }
 
 void reset_signals() noexcept {

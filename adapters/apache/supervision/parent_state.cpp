@@ -7,7 +7,7 @@
 namespace sluice::apache {
 namespace {
 
-constinit ParentState state;
+constinit ParentState the_state;
 
 /// Number of changes to RetainedState, or to the protocol with daemon processes, after which a module cannot take over
 /// from the one before. Any other upgrade keeps sockets and keys, so that requests reach a process whichever version
@@ -23,7 +23,7 @@ std::span<Daemon> ParentState::all_daemons() const noexcept {
 
 bool ParentState::in_parent() const noexcept { return ::getpid() == pid; }
 
-ParentState& parent_state() noexcept { return state; }
+ParentState& parent_state() noexcept { return the_state; }
 
 bool is_first_reading() noexcept { return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG; }
 

@@ -29,10 +29,10 @@ struct Daemon {
   const DaemonGroup* group = nullptr;
   apr_proc_t process = {};
   bool running = false;
-  int entry = ProcessTable::kNoEntry;    ///< Index in the process table; kNoEntry when the table was full.
-  std::optional<Registry::SlotId> slot;  ///< The slot of the registry; empty when the process is not counted.
-  int early_ends = 0;                    ///< Number of ends in a row within a second and before a request was served.
-  int short_lives = 0;                   ///< Number of ends in a row within a second.
+  int entry = ProcessTable::kNoEntry;      ///< Index in the process table; kNoEntry when the table was full.
+  std::optional<Registry::SlotId> slot{};  ///< The slot of the registry; empty when the process is not counted.
+  int early_ends = 0;                      ///< Number of ends in a row within a second and before a request was served.
+  int short_lives = 0;                     ///< Number of ends in a row within a second.
   std::uint64_t started_ns = 0;
   daemon::Heartbeat* heartbeat = nullptr;
 };

@@ -6,7 +6,8 @@ functions, such as ``help(mod_wsgi.request_metrics)``, describe each key and say
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Protocol, TypedDict, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol, TypedDict, TypeVar
 
 __all__ = [
     "MetricsReader",
@@ -43,27 +44,27 @@ class RequestMetrics(TypedDict):
     request_threads_max_duration: list[float]
 
     server_time: float
-    queue_time: Optional[float]
-    daemon_time: Optional[float]
+    queue_time: float | None
+    daemon_time: float | None
     application_time: float
     request_time: float
     input_read_time: float
     output_write_time: float
 
-    server_time_min_us: Optional[int]
-    server_time_max_us: Optional[int]
-    queue_time_min_us: Optional[int]
-    queue_time_max_us: Optional[int]
-    daemon_time_min_us: Optional[int]
-    daemon_time_max_us: Optional[int]
-    application_time_min_us: Optional[int]
-    application_time_max_us: Optional[int]
-    request_time_min_us: Optional[int]
-    request_time_max_us: Optional[int]
-    input_read_time_min_us: Optional[int]
-    input_read_time_max_us: Optional[int]
-    output_write_time_min_us: Optional[int]
-    output_write_time_max_us: Optional[int]
+    server_time_min_us: int | None
+    server_time_max_us: int | None
+    queue_time_min_us: int | None
+    queue_time_max_us: int | None
+    daemon_time_min_us: int | None
+    daemon_time_max_us: int | None
+    application_time_min_us: int | None
+    application_time_max_us: int | None
+    request_time_min_us: int | None
+    request_time_max_us: int | None
+    input_read_time_min_us: int | None
+    input_read_time_max_us: int | None
+    output_write_time_min_us: int | None
+    output_write_time_max_us: int | None
 
     server_time_buckets: list[int]
     queue_time_buckets: list[int]
@@ -75,8 +76,8 @@ class RequestMetrics(TypedDict):
     gil_wait_time_buckets: list[int]
 
     gil_wait_time: float
-    gil_wait_time_min_us: Optional[int]
-    gil_wait_time_max_us: Optional[int]
+    gil_wait_time_min_us: int | None
+    gil_wait_time_max_us: int | None
     gil_wait_count: int
 
     input_bytes: int
@@ -171,32 +172,32 @@ class SlowRequest(TypedDict):
     active: bool
     thread_id: int
     server_pid: int
-    request_id: Optional[str]
+    request_id: str | None
     start_time: float
     duration: float
-    method: Optional[str]
+    method: str | None
     path: str
-    scheme: Optional[str]
-    hostname: Optional[str]
-    protocol: Optional[str]
-    peer_ip: Optional[str]
-    user_agent: Optional[str]
-    status: Optional[int]
+    scheme: str | None
+    hostname: str | None
+    protocol: str | None
+    peer_ip: str | None
+    user_agent: str | None
+    status: int | None
     server_time: float
     queue_time: float
     daemon_time: float
     application_time: float
-    gil_wait_time: Optional[float]
-    gil_wait_count: Optional[int]
-    input_read_time: Optional[float]
-    output_write_time: Optional[float]
-    input_bytes: Optional[int]
-    input_reads: Optional[int]
-    output_bytes: Optional[int]
-    output_writes: Optional[int]
-    cpu_user_time: Optional[float]
-    cpu_system_time: Optional[float]
-    active_requests: Optional[int]
+    gil_wait_time: float | None
+    gil_wait_count: int | None
+    input_read_time: float | None
+    output_write_time: float | None
+    input_bytes: int | None
+    input_reads: int | None
+    output_bytes: int | None
+    output_writes: int | None
+    cpu_user_time: float | None
+    cpu_system_time: float | None
+    active_requests: int | None
 
 
 _Callback = TypeVar("_Callback", bound=Callable[..., Any])
@@ -206,10 +207,10 @@ class MetricsReader(Protocol):
     """An additional consumer of windows, from ``metrics_reader()``."""
 
     @property
-    def name(self) -> Optional[str]: ...
+    def name(self) -> str | None: ...
     @property
     def closed(self) -> bool: ...
-    def read(self) -> Optional[RequestMetrics]: ...
+    def read(self) -> RequestMetrics | None: ...
     def close(self) -> None: ...
     def __enter__(self) -> MetricsReader: ...
     def __exit__(self, *exc_info: object) -> None: ...
@@ -232,14 +233,14 @@ class ModWsgi(Protocol):
     def RequestTimeout(self) -> type[BaseException]: ...
 
     def start_recording_metrics(self) -> None: ...
-    def request_metrics(self) -> Optional[RequestMetrics]: ...
-    def process_metrics(self) -> Optional[ProcessMetrics]: ...
-    def metrics_reader(self, name: Optional[str] = None) -> MetricsReader: ...
+    def request_metrics(self) -> RequestMetrics | None: ...
+    def process_metrics(self) -> ProcessMetrics | None: ...
+    def metrics_reader(self, name: str | None = None) -> MetricsReader: ...
     def quantile(
         self, window: RequestMetrics, phase: str, q: float
-    ) -> Optional[tuple[int, int]]: ...
-    def server_metrics(self) -> Optional[ServerMetrics]: ...
-    def slow_requests(self) -> "list[SlowRequest]": ...
+    ) -> tuple[int, int] | None: ...
+    def server_metrics(self) -> ServerMetrics | None: ...
+    def slow_requests(self) -> list[SlowRequest]: ...
 
     def subscribe_events(self, callback: _Callback, /) -> _Callback: ...
     def subscribe_shutdown(self, callback: _Callback, /) -> _Callback: ...

@@ -6,7 +6,7 @@
 #include "adapters/wsgi/request/file_wrapper.hpp"
 #include "adapters/wsgi/request/input.hpp"
 #include "adapters/wsgi/request/request_events.hpp"
-#include "adapters/wsgi/request/response.hpp"
+#include "adapters/wsgi/request/start_response.hpp"
 #include "bindings/module.hpp"
 #include "bindings/traceback.hpp"
 
@@ -56,7 +56,7 @@ Interpreter::Interpreter(const Options& options)
       state_(PyThreadState_GetInterpreter(owner_)),
       scripts_(name_, options.script_owner, objects_.names) {}
 
-std::unique_ptr<Interpreter> Interpreter::create(Options options, bindings::Host& host) {
+std::unique_ptr<Interpreter> Interpreter::create(const Options& options, bindings::Host& host) {
   std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
   if (interpreter->initialize(options, host)) return interpreter;
   host.log(LogLevel::kError,

@@ -28,7 +28,7 @@ class Interpreter {
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
-  [[nodiscard]] static std::unique_ptr<Interpreter> create(Options options, bindings::Host& host);
+  [[nodiscard]] static std::unique_ptr<Interpreter> create(const Options& options, bindings::Host& host);
 
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;

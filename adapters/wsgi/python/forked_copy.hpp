@@ -13,16 +13,16 @@
 
 namespace sluice::wsgi {
 
-/// Timestamps the process that the server started with a byte in a page that the kernel zeroes in every child with
+/// Marks the process that the server started with a byte in a page that the kernel zeroes in every child with
 /// memory of its own, whichever system call created the child. Where the kernel cannot do that, process ids are
 /// compared.
 class ForkedCopy {
  public:
-  /// Timestamps the calling process as serving. Called once in a process, before code of an application runs. `host`
+  /// Marks the calling process as serving. Called once in a process, before code of an application runs. `host`
   /// logs the end of copies and is never destroyed.
   static void mark_original(const bindings::Host& host) noexcept;
 
-  /// Timestamps a process that the server itself has forked from a marked one. Does nothing in a process that is marked
+  /// Marks a process that the server itself has forked from a marked one. Does nothing in a process that is marked
   /// already or that runs no Python. Called once in a process, on the thread that called fork(), before code of an
   /// application runs.
   static void mark_server_fork() noexcept;

@@ -9,6 +9,7 @@
 #include "adapters/wsgi/request/input.hpp"
 #include "adapters/wsgi/request/request_events.hpp"
 #include "adapters/wsgi/request/response.hpp"
+#include "adapters/wsgi/request/start_response.hpp"
 #include "bindings/module.hpp"
 #include "bindings/saved_exception.hpp"
 #include "bindings/traceback.hpp"

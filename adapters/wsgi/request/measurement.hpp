@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "sluice/clock.hpp"
 #include "sluice/completion.hpp"
 #include "sluice/slow_requests.hpp"
@@ -19,6 +20,18 @@ struct Measurement {
   std::uint64_t output_ns = 0;   ///< Time inside writes of the response.
   SlowRequests* slow = nullptr;  ///< Publishes the progress of the request; null when no one looks for slow requests.
   std::size_t slot = 0;          ///< Slot of the worker in `slow`.
+
+  /// Calls `send`, which writes `bytes` bytes of a response, and measures it. The caller does not hold the GIL.
+  template <class Send>
+  absl::Status measure_write(std::uint64_t bytes, Send&& send) {
+    const std::uint64_t start_ns = monotonic_ns();
+    absl::Status status = send();
+    timestamps.flushed_ns = monotonic_ns();
+    output_ns += timestamps.flushed_ns - start_ns;
+    if (bytes != 0) ++done.output_writes;
+    if (status.ok()) done.output_bytes += bytes;
+    return status;
+  }
 
   /// Records that the application is entered now.
   void mark_entered() noexcept {

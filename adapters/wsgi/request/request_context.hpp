@@ -4,10 +4,10 @@
 #include <cstddef>
 
 #include "adapters/wsgi/python/interpreter_objects.hpp"
+#include "adapters/wsgi/request/deferred_write.hpp"
 #include "adapters/wsgi/request/dispatched_request.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
 #include "adapters/wsgi/request/measurement.hpp"
-#include "adapters/wsgi/request/response.hpp"
 #include "adapters/wsgi/request/server_facts.hpp"
 
 namespace sluice::wsgi {

@@ -1,87 +1,17 @@
 #include "adapters/wsgi/request/response.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <mutex>
-#include <new>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "adapters/wsgi/request/headers.hpp"
 #include "bindings/gil.hpp"
-#include "bindings/type.hpp"
 
 namespace sluice::wsgi {
-
-using bindings::Object;
-using bindings::steal;
-
 namespace {
-
-struct StartResponseObject {
-  PyObject_HEAD Response* response;  ///< Null once the request is over.
-};
-
-Response* response_of(PyObject* self, const char* what) {
-  Response* const response = reinterpret_cast<StartResponseObject*>(self)->response;
-  if (response == nullptr) PyErr_Format(PyExc_RuntimeError, "%s() called after request completed", what);
-  return response;
-}
-
-PyObject* start_response_write(PyObject* self, PyObject* data);
-
-PyMethodDef methods[] = {
-    {"write", start_response_write, METH_O,
-     "write(data, /)\n--\n\nSend bytes to the client, before those of the iterable."},
-    {nullptr, nullptr, 0, nullptr},
-};
-
-/// Calls `action`, which returns true or sets an exception. Turns std::bad_alloc into MemoryError, because no exception
-/// of C++ may pass through Python's frames.
-template <class Action>
-bool guarded(Action&& action) {
-  try {
-    return action();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-    return false;
-  }
-}
-
-PyObject* start_response_call(PyObject* self, PyObject* args, PyObject* keywords) {
-  Response* const response = response_of(self, "start_response");
-  if (response == nullptr) return nullptr;
-  if (keywords != nullptr && PyDict_GET_SIZE(keywords) != 0) {
-    PyErr_SetString(PyExc_TypeError, "start_response() takes positional arguments only");
-    return nullptr;
-  }
-  PyObject* status = nullptr;
-  PyObject* headers = nullptr;
-  PyObject* exc_info = Py_None;
-  if (PyArg_ParseTuple(args, "OO!|O:start_response", &status, &PyList_Type, &headers, &exc_info) == 0) return nullptr;
-  if (!guarded([&] { return response->start(status, headers, exc_info); })) return nullptr;
-  return PyCFunction_New(methods, self);  // write()
-}
-
-PyObject* start_response_write(PyObject* self, PyObject* data) {
-  Response* const response = response_of(self, "write");
-  if (response == nullptr) return nullptr;
-  if (PyBytes_Check(data) == 0) {
-    return PyErr_Format(PyExc_TypeError, "write() argument must be bytes, not %.200s", Py_TYPE(data)->tp_name);
-  }
-  const std::string_view block(PyBytes_AS_STRING(data), static_cast<std::size_t>(PyBytes_GET_SIZE(data)));
-  if (block.empty()) Py_RETURN_NONE;
-  const Object keep = bindings::borrow(data);
-  if (!guarded([&] { return response->send({&block, 1}, false); })) {
-    if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_OSError, "the client closed the connection");
-    return nullptr;
-  }
-  Py_RETURN_NONE;
-}
 
 /// Sets the exception that the application passes as exc_info, or TypeError when that is none. Returns false.
 bool raise(PyObject* exc_info) {
@@ -111,18 +41,6 @@ class InUse {
  private:
   int& users_;
 };
-
-/// Calls `send` and adds its duration and its bytes to the measurement. The caller does not hold the GIL.
-template <class Send>
-absl::Status measured(Measurement& measurement, std::uint64_t bytes, Send&& send) {
-  const std::uint64_t start_ns = monotonic_ns();
-  absl::Status status = send();
-  measurement.timestamps.flushed_ns = monotonic_ns();
-  measurement.output_ns += measurement.timestamps.flushed_ns - start_ns;
-  if (bytes != 0) ++measurement.done.output_writes;
-  if (status.ok()) measurement.done.output_bytes += bytes;
-  return status;
-}
 
 }  // namespace
 
@@ -260,7 +178,7 @@ bool Response::send(absl::Span<const std::string_view> blocks, bool last) {
     // off.
     const bool ends = last && !short_of_content_length();
     const bindings::WithoutGil released(&measurement_.done.gil_waits);
-    return measured(measurement_, bytes, [&] { return exchange_.write(parts, ends); });
+    return measurement_.measure_write(bytes, [&] { return exchange_.write(parts, ends); });
   });
 }
 
@@ -283,33 +201,6 @@ void Response::break_off() {
   exchange_.break_off();
 }
 
-void log_client_gone(const Exchange& exchange) noexcept {
-  exchange.log(LogLevel::kDebug, "SLC0123: the client closed the connection before the end of its response.");
-}
-
-void log_short_response(const Exchange& exchange) noexcept {
-  exchange.log(
-      LogLevel::kDebug,
-      "SLC0124: the response is shorter than its Content-Length or could not be written in full; the connection "
-      "is closed so that the client can tell.");
-}
-
-void DeferredWrite::send(Exchange& exchange, Measurement& measurement) const {
-  const std::string_view block(data);
-  const absl::Span<const std::string_view> blocks(&block, block.empty() ? 0 : 1);
-  const absl::Status status = measured(measurement, data.size(), [&] { return exchange.write(blocks, complete); });
-  if (absl::IsCancelled(status)) {
-    log_client_gone(exchange);
-  } else if (!status.ok()) {
-    exchange.log(LogLevel::kError, absl::StrCat("SLC0125: the end of a response could not be written: ",
-                                                status.message(), "; the connection is closed."));
-    exchange.break_off();
-  } else if (!complete) {
-    log_short_response(exchange);
-    exchange.break_off();
-  }
-}
-
 bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
   return produce(Content::kMore, [&] {
     if (produced_ != 0) return absl::FailedPreconditionError("another thread has sent content before the file");
@@ -317,28 +208,8 @@ bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t siz
     produced_ = size;
     body_complete_ = true;
     const bindings::WithoutGil released(&measurement_.done.gil_waits);
-    return measured(measurement_, size, [&] { return exchange_.send_file(descriptor, offset, size); });
+    return measurement_.measure_write(size, [&] { return exchange_.send_file(descriptor, offset, size); });
   });
-}
-
-Object make_start_response_type() {
-  return bindings::make_type<StartResponseObject>(
-      "mod_wsgi.StartResponse", "The start_response callable of one request.",
-      {{Py_tp_methods, methods}, {Py_tp_call, reinterpret_cast<void*>(start_response_call)}});
-}
-
-Object make_start_response(PyObject* type, Response& response) {
-  Object object = bindings::make_instance(type);
-  if (object) reinterpret_cast<StartResponseObject*>(object.ptr())->response = &response;
-  return object;
-}
-
-void finish_start_response(PyObject* start_response, Measurement& measurement) {
-  Response* const response = std::exchange(reinterpret_cast<StartResponseObject*>(start_response)->response, nullptr);
-  while (response->in_use()) {
-    const bindings::WithoutGil released(&measurement.done.gil_waits);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
 }
 
 }  // namespace sluice::wsgi

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "adapters/wsgi/request/deferred_write.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
 #include "adapters/wsgi/request/measurement.hpp"
 #include "bindings/object.hpp"
@@ -24,26 +25,6 @@ class ResponseObserver {
  protected:
   ~ResponseObserver() = default;
 };
-
-/// The end of a response, kept until the GIL has been released. Sending it needs no Python, so a request whose response
-/// is one small block acquires the GIL only once.
-struct DeferredWrite {
-  bool pending = false;
-  bool complete = true;  ///< The response ends with it; false when it is shorter than its Content-Length.
-  std::string data;
-
-  /// Upper limit of `data`. A longer end of a response is sent without copying it.
-  static constexpr std::size_t kMaxBytes = 64 * 1024;
-
-  /// Sends the data and logs a failure. The caller does not hold the GIL.
-  void send(Exchange& exchange, Measurement& measurement) const;
-};
-
-/// Logs that the client has closed the connection.
-void log_client_gone(const Exchange& exchange) noexcept;
-
-/// Logs that a response is incomplete.
-void log_short_response(const Exchange& exchange) noexcept;
 
 /// The caller of each member holds the GIL. Members release it while they send.
 ///
@@ -121,15 +102,5 @@ class Response {
   bool client_gone_ = false;
   int users_ = 0;  ///< Threads inside a member. Guarded by the GIL.
 };
-
-/// Returns the type of start_response for the current interpreter, or null with an exception set.
-[[nodiscard]] bindings::Object make_start_response_type();
-
-/// Returns a new start_response, or null with an exception set. `response` lives until finish_start_response().
-[[nodiscard]] bindings::Object make_start_response(PyObject* type, Response& response);
-
-/// Detaches the object from its request: later calls of it and of write() raise RuntimeError. Waits for threads of the
-/// application that are still inside a call. The caller holds the GIL.
-void finish_start_response(PyObject* start_response, Measurement& measurement);
 
 }  // namespace sluice::wsgi

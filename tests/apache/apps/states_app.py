@@ -1,7 +1,6 @@
 """Uses a response from where it should not: event callbacks, threads, finalisers, and hooks of its arguments."""
 
 import gc
-import sys
 import threading
 import time
 

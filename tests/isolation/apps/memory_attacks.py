@@ -8,7 +8,6 @@ import struct
 from system_calls import (
     FAILED,
     MAP_FIXED,
-
     PAGE,
     PIDFD_GETFD,
     PIDFD_OPEN,

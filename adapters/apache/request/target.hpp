@@ -1,4 +1,4 @@
-// The mapping of URLs to scripts, and the names that follow from it: SCRIPT_NAME, PATH_INFO and the groups.
+// The target of a request: its groups, its callable, SCRIPT_NAME and PATH_INFO.
 #pragma once
 
 #include <string>
@@ -7,9 +7,6 @@
 #include "adapters/apache/config/config.hpp"
 
 namespace sluice::apache {
-
-/// The hook translate_name: WSGIScriptAlias and WSGIScriptAliasMatch.
-int translate_alias(request_rec* request);
 
 /// The decisions of the configuration about one request. Options of its alias override those of its directory.
 struct Target {

@@ -1,0 +1,101 @@
+#include "adapters/wsgi/request/start_response.hpp"
+
+#include <chrono>
+#include <new>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "bindings/gil.hpp"
+#include "bindings/type.hpp"
+
+namespace sluice::wsgi {
+
+using bindings::Object;
+
+namespace {
+
+struct StartResponseObject {
+  PyObject_HEAD Response* response;  ///< Null once the request is over.
+};
+
+Response* response_of(PyObject* self, const char* what) {
+  Response* const response = reinterpret_cast<StartResponseObject*>(self)->response;
+  if (response == nullptr) PyErr_Format(PyExc_RuntimeError, "%s() called after request completed", what);
+  return response;
+}
+
+PyObject* start_response_write(PyObject* self, PyObject* data);
+
+PyMethodDef methods[] = {
+    {"write", start_response_write, METH_O,
+     "write(data, /)\n--\n\nSend bytes to the client, before those of the iterable."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+/// Calls `action`, which returns true or sets an exception. Turns std::bad_alloc into MemoryError, because no exception
+/// of C++ may pass through Python's frames.
+template <class Action>
+bool guarded(Action&& action) {
+  try {
+    return action();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+}
+
+PyObject* start_response_call(PyObject* self, PyObject* args, PyObject* keywords) {
+  Response* const response = response_of(self, "start_response");
+  if (response == nullptr) return nullptr;
+  if (keywords != nullptr && PyDict_GET_SIZE(keywords) != 0) {
+    PyErr_SetString(PyExc_TypeError, "start_response() takes positional arguments only");
+    return nullptr;
+  }
+  PyObject* status = nullptr;
+  PyObject* headers = nullptr;
+  PyObject* exc_info = Py_None;
+  if (PyArg_ParseTuple(args, "OO!|O:start_response", &status, &PyList_Type, &headers, &exc_info) == 0) return nullptr;
+  if (!guarded([&] { return response->start(status, headers, exc_info); })) return nullptr;
+  return PyCFunction_New(methods, self);  // write()
+}
+
+PyObject* start_response_write(PyObject* self, PyObject* data) {
+  Response* const response = response_of(self, "write");
+  if (response == nullptr) return nullptr;
+  if (PyBytes_Check(data) == 0) {
+    return PyErr_Format(PyExc_TypeError, "write() argument must be bytes, not %.200s", Py_TYPE(data)->tp_name);
+  }
+  const std::string_view block(PyBytes_AS_STRING(data), static_cast<std::size_t>(PyBytes_GET_SIZE(data)));
+  if (block.empty()) Py_RETURN_NONE;
+  const Object keep = bindings::borrow(data);
+  if (!guarded([&] { return response->send({&block, 1}, false); })) {
+    if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_OSError, "the client closed the connection");
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+}  // namespace
+
+Object make_start_response_type() {
+  return bindings::make_type<StartResponseObject>(
+      "mod_wsgi.StartResponse", "The start_response callable of one request.",
+      {{Py_tp_methods, methods}, {Py_tp_call, reinterpret_cast<void*>(start_response_call)}});
+}
+
+Object make_start_response(PyObject* type, Response& response) {
+  Object object = bindings::make_instance(type);
+  if (object) reinterpret_cast<StartResponseObject*>(object.ptr())->response = &response;
+  return object;
+}
+
+void finish_start_response(PyObject* start_response, Measurement& measurement) {
+  Response* const response = std::exchange(reinterpret_cast<StartResponseObject*>(start_response)->response, nullptr);
+  while (response->in_use()) {
+    const bindings::WithoutGil released(&measurement.done.gil_waits);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace sluice::wsgi
