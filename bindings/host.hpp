@@ -48,6 +48,9 @@ class Host {
   [[nodiscard]] virtual long maximum_processes() const noexcept = 0;
   [[nodiscard]] virtual long threads_per_process() const noexcept = 0;
 
+  /// Whether the error log takes lines of this level. True when that is not known.
+  [[nodiscard]] virtual bool logs(LogLevel) const noexcept { return true; }
+
   /// Writes one line, without its line end, to the error log.
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 

@@ -133,7 +133,7 @@ PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
 
 bool make_state(PyObject* module, State& state) {
   state.request_timeout = steal(
-      PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_SystemExit, nullptr));
+      PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_BaseException, nullptr));
   state.metrics_reader_type = make_metrics_reader_type();
   return state.request_timeout && state.metrics_reader_type && state.request_dict.intern_keys() &&
          state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.intern_keys() &&

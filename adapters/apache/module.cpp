@@ -2,6 +2,7 @@
 #include <http_connection.h>
 #include <mpm_common.h>
 
+#include "adapters/apache/access/access_hooks.hpp"
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/config/directives.hpp"
 #include "adapters/apache/config/notes.hpp"
@@ -27,7 +28,7 @@ int name_in_server_header(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec
   return OK;
 }
 
-void register_hooks(apr_pool_t*) {
+void register_hooks(apr_pool_t* pool) {
   // mod_alias comes first, and the modules that map the remaining URLs come after.
   static const char* const before[] = {"mod_alias.c", nullptr};
   static const char* const after[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
@@ -47,6 +48,7 @@ void register_hooks(apr_pool_t*) {
   ap_hook_translate_name(translate_alias, before, after, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_request, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_handler(handle_metrics, nullptr, nullptr, APR_HOOK_MIDDLE);
+  add_access_hooks(pool);
   add_status_section();
 }
 

@@ -18,6 +18,8 @@ enum class Kind : std::uint8_t {
   kProcessStarted = 5,
   kProcessStopping = 6,
   kProcessStopped = 7,
+  kCollectionSnapshot = 8,
+  kCollectionEvent = 9,
 };
 
 /// The fields with the names and numbers of the receiver. Times are seconds.
@@ -93,7 +95,21 @@ enum class Field : std::uint16_t {
   kSlowStatus = 240,
   kSlowCpuUserTime = 250,
   kSlowCpuSystemTime = 251,
+  kSlowActiveAtStart = 260,
   kSlowActiveAtCompletion = 261,
+  kCollectionCount = 300,  ///< Generation 0; the two others follow, as for the next four.
+  kCollectionThreshold = 303,
+  kCollectionRuns = 306,
+  kCollectionCollected = 309,
+  kCollectionUncollectable = 312,
+  kCollectionEnabled = 315,
+  kCollectionFrozen = 316,
+  kCollectionEventsDropped = 317,
+  kCollectionEventStart = 320,
+  kCollectionEventDuration = 321,
+  kCollectionEventGeneration = 322,
+  kCollectionEventCollected = 323,
+  kCollectionEventUncollectable = 324,
 };
 
 /// Returns the field `count` numbers after `first`.

@@ -166,9 +166,16 @@ void Reporter::send_stopped() {
 void Reporter::send_sample() {
   // When the kernel refuses the drain, the next window includes this one.
   if (reader_.drain(window_).ok()) send(request_metrics(identity_, intervals_, window_, ++sequence_));
+  if (collections_ != nullptr) send_collections();
   if (!slow_reader_) return;
   const std::vector<SlowRequest> slow = slow_reader_->drain();
   for (const SlowRequest& request : slow) send(slow_request(request, header()));
+}
+
+void Reporter::send_collections() {
+  const Collections collections = collections_->drain();
+  send(collection_snapshot(collections.counters, collections.dropped, header()));
+  for (const CollectionEvent& event : collections.events) send(collection_event(event, header()));
 }
 
 }  // namespace sluice::telemetry

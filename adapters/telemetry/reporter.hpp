@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "adapters/telemetry/collections.hpp"
 #include "adapters/telemetry/samples.hpp"
 #include "adapters/telemetry/sender.hpp"
 #include "sluice/recorder.hpp"
@@ -33,6 +34,9 @@ class Reporter {
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() = delete;
+
+  /// Also reports these garbage collections, which outlive the reporter. Called before start().
+  void report_collections(CollectionLogs& collections) noexcept { collections_ = &collections; }
 
   /// Starts the thread, which blocks all signals. Logs a failure; nothing is sent then.
   void start();
@@ -59,6 +63,7 @@ class Reporter {
   void send_stopping();
   void send_stopped();
   void send_sample();
+  void send_collections();
   [[nodiscard]] Datagram::Header header() const;
 
   const Intervals intervals_;
@@ -66,6 +71,7 @@ class Reporter {
   Recorder& recorder_;
   Reader reader_;
   std::optional<SlowReader> slow_reader_;
+  CollectionLogs* collections_ = nullptr;  ///< Null when Python does not run in the process.
   LogSink log_;
   Sender sender_;
   const double started_;  ///< Seconds since the Unix epoch.

@@ -122,7 +122,35 @@ Datagram slow_request(const SlowRequest& request, const Datagram::Header& header
       .add(Field::kSlowStatus, static_cast<std::uint64_t>(std::max(done.status, 0)))
       .add(Field::kSlowCpuUserTime, seconds_of_us(request.cpu.user_us))
       .add(Field::kSlowCpuSystemTime, seconds_of_us(request.cpu.system_us))
+      .add(Field::kSlowActiveAtStart, std::uint64_t{request.active_at_start})
       .add(Field::kSlowActiveAtCompletion, std::uint64_t{request.active_requests});
+  return datagram;
+}
+
+Datagram collection_snapshot(const CollectionCounters& counters, std::uint64_t dropped,
+                             const Datagram::Header& header) {
+  Datagram datagram(Kind::kCollectionSnapshot, header);
+  const auto add_generations = [&datagram](Field first, const std::array<std::uint64_t, kGenerations>& values) {
+    for (std::size_t i = 0; i < kGenerations; ++i) datagram.add(after(first, i), values[i]);
+  };
+  add_generations(Field::kCollectionCount, counters.count);
+  add_generations(Field::kCollectionThreshold, counters.threshold);
+  add_generations(Field::kCollectionRuns, counters.runs);
+  add_generations(Field::kCollectionCollected, counters.collected);
+  add_generations(Field::kCollectionUncollectable, counters.uncollectable);
+  datagram.add(Field::kCollectionEnabled, std::uint64_t{counters.enabled ? 1U : 0U})
+      .add(Field::kCollectionFrozen, counters.frozen)
+      .add(Field::kCollectionEventsDropped, dropped);
+  return datagram;
+}
+
+Datagram collection_event(const CollectionEvent& event, const Datagram::Header& header) {
+  Datagram datagram(Kind::kCollectionEvent, header);
+  datagram.add(Field::kCollectionEventStart, event.start)
+      .add(Field::kCollectionEventDuration, seconds_of_ns(event.duration_ns))
+      .add(Field::kCollectionEventGeneration, event.generation)
+      .add(Field::kCollectionEventCollected, event.collected)
+      .add(Field::kCollectionEventUncollectable, event.uncollectable);
   return datagram;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "adapters/telemetry/collections.hpp"
 #include "adapters/telemetry/datagram.hpp"
 #include "sluice/slow_requests.hpp"
 #include "sluice/window.hpp"
@@ -36,6 +37,11 @@ inline constexpr std::size_t kListedThreads = 1024;
 [[nodiscard]] Datagram process_started(const Identity& identity, const Datagram::Header& header);
 [[nodiscard]] Datagram request_metrics(const Identity& identity, const Intervals& intervals, const Window& window,
                                        std::uint32_t sequence);
+/// The state of the garbage collectors of a process, and one collection. `dropped` is the number of collections since
+/// the last snapshot that have no datagram.
+[[nodiscard]] Datagram collection_snapshot(const CollectionCounters& counters, std::uint64_t dropped,
+                                           const Datagram::Header& header);
+[[nodiscard]] Datagram collection_event(const CollectionEvent& event, const Datagram::Header& header);
 [[nodiscard]] Datagram slow_request(const SlowRequest& request, const Datagram::Header& header);
 
 /// The end of a process.

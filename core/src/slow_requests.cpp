@@ -36,6 +36,7 @@ struct Copy {
   std::uint64_t left_ns;
   std::int64_t accepted_wall_ns;
   std::uint64_t server_pid;
+  std::uint64_t active_at_start;
   std::uint64_t duration_us;  ///< This and the members below are set when it completes.
   std::uint64_t active_requests;
   ThreadCpu cpu;
@@ -65,6 +66,7 @@ SlowRequest record_of(const Copy& copy, std::size_t slot) {
   SlowRequest record;
   record.thread_id = slot + 1;
   record.server_pid = copy.server_pid;
+  record.active_at_start = copy.active_at_start;
   record.start_time = static_cast<double>(copy.accepted_wall_ns) / 1e9;
   record.start_ns = copy.accepted_ns;
   std::size_t at = 0;
@@ -109,6 +111,7 @@ void SlowRequests::begin(std::size_t slot, const Timestamps& timestamps, const R
   copy.entered_ns = timestamps.entered_ns;
   copy.left_ns = 0;
   copy.server_pid = server_pid;
+  copy.active_at_start = count_active() + 1;  // this request is not stored yet
   copy.duration_us = copy.active_requests = 0;
   copy.cpu = {};
   copy.done = {};

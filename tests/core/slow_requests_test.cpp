@@ -67,6 +67,22 @@ TEST_CASE("slow requests: what lasts as long as the threshold is recorded, once 
   }
 }
 
+TEST_CASE("slow requests: a record has the number of requests in flight at its start and at its end") {
+  Rig rig;
+  rig.requests.begin(0, {}, texts("/first"), 7);
+  rig.clock.advance_us(1);
+  rig.requests.begin(1, {}, texts("/second"), 7);
+  rig.clock.advance_us(kSecondUs);
+  rig.requests.finish(0, {.status = 200}, {}, rig.clock.monotonic_ns());
+  rig.requests.finish(1, {.status = 200}, {}, rig.clock.monotonic_ns());
+  const auto records = rig.reader.drain();
+  REQUIRE(records.size() == 2);
+  CHECK(records[0].active_at_start == 1);
+  CHECK(records[0].active_requests == 2);
+  CHECK(records[1].active_at_start == 2);
+  CHECK(records[1].active_requests == 1);
+}
+
 TEST_CASE("slow requests: one that is given up is seen no more") {
   Rig rig;
   rig.requests.begin(0, {}, texts("/left"), 7);

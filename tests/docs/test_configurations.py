@@ -16,11 +16,14 @@ from .blocks import ROOT, Block, blocks_in
 PROMISED_USERS = re.compile(r"(?<![-\w])((?:script-)?(?:user|group))=(?:shop|blog)\b")
 
 
+MODULES = ["authz_host", "authn_core", "auth_basic", "authz_user"]
+
+
 def apache_complaint(lines: str) -> str:
     """What Apache says of a configuration; empty if it takes it."""
     layout = make_layout()
     try:
-        layout.conf.write_text(render(layout, 80, lines.splitlines(), workers=Workers(), modules=["authz_host"]))
+        layout.conf.write_text(render(layout, 80, lines.splitlines(), workers=Workers(), modules=MODULES))
         done = subprocess.run([APACHE, "-t", "-f", layout.conf], capture_output=True, text=True, check=False)
         return "" if done.returncode == 0 else done.stderr
     finally:

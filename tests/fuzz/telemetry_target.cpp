@@ -156,6 +156,7 @@ void check_slow_request(Input& input) {
   request.active = input.flag();
   request.thread_id = input.integer(2);
   request.server_pid = input.integer(4);
+  request.active_at_start = input.integer(2);
   request.duration_us = input.number();
   request.done.status = static_cast<int>(input.integer(4));
   request.done.input_bytes = input.number();
@@ -164,11 +165,38 @@ void check_slow_request(Input& input) {
   require(sent.kind == 4 && sent.pid == 7 && sent.sequence == 8 && sent.stamp == 9.0, "the header comes back");
   require_count(sent, Field::kSlowInputBytes, request.done.input_bytes);
   require_count(sent, Field::kSlowThreadId, request.thread_id);
+  require_count(sent, Field::kSlowActiveAtStart, request.active_at_start);
   require_count(sent, Field::kSlowStatus, static_cast<std::uint64_t>(std::max(request.done.status, 0)));
   require_text(sent, Field::kSlowPathInfo, request.text(RequestText::kPathInfo));
   require_text(sent, Field::kSlowUserAgent, request.text(RequestText::kUserAgent));
   require(sent.get<double>(Field::kSlowDuration) == static_cast<double>(request.duration_us) / 1e6,
           "the duration comes back in seconds");
+}
+
+void check_collections(Input& input) {
+  CollectionLogs logs;
+  std::uint64_t runs = 0;
+  for (std::size_t log = input.choice(3); log > 0; --log) {
+    CollectionLog& own = logs.add();
+    own.update({.frozen = 1, .enabled = true});
+    for (std::size_t i = input.choice(2) * CollectionLog::kKept / 2 + input.choice(3); i > 0; --i) {
+      own.add({.start = 1.5, .duration_ns = input.number(), .generation = 2, .collected = 1, .uncollectable = 0});
+      ++runs;
+    }
+  }
+  const Collections drained = logs.drain();
+  require(drained.events.size() + drained.dropped == runs, "each collection is told or counted as dropped");
+  const Decoded sent = decoded(collection_snapshot(drained.counters, drained.dropped, {.pid = 7}));
+  require(sent.kind == 8 && sent.pid == 7, "the header comes back");
+  require_count(sent, after(Field::kCollectionRuns, 2), runs);
+  require_count(sent, after(Field::kCollectionCollected, 2), runs);
+  require_count(sent, Field::kCollectionEventsDropped, drained.dropped);
+  for (const CollectionEvent& event : drained.events) {
+    const Decoded told = decoded(collection_event(event, {.pid = 7}));
+    require(told.kind == 9 && told.get<double>(Field::kCollectionEventStart) == 1.5, "an event comes back");
+    require_count(told, Field::kCollectionEventGeneration, 2);
+  }
+  require(logs.drain().events.empty(), "a collection is drained once");
 }
 
 void check_life(Input& input) {
@@ -188,12 +216,15 @@ void check_life(Input& input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  switch (input.choice(2)) {
+  switch (input.choice(3)) {
     case 0:
       check_window(input);
       break;
     case 1:
       check_slow_request(input);
+      break;
+    case 2:
+      check_collections(input);
       break;
     default:
       check_life(input);

@@ -88,4 +88,4 @@ def test_the_module_says_what_it_is(mode: str) -> None:
     assert [type(part) for part in module.version] == [int, int, int]
     assert (module.process_group, module.application_group) == ("", "")
     assert (module.maximum_processes, module.threads_per_process) == (1, 7)
-    assert issubclass(module.RequestTimeout, SystemExit)
+    assert module.RequestTimeout.__bases__ == (BaseException,)

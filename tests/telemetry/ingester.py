@@ -117,6 +117,10 @@ class Feed:
         found = [r["entry"] for r in list(self._records) if r["type"] == "slow_request"]
         return [entry for entry in found if entry["path_info"] == path]
 
+    def collections(self, kind: str) -> list[Record]:
+        """The datagrams of garbage collectors, of kind snapshot or event."""
+        return [r for r in list(self._records) if r["type"] == f"gc_{kind}"]
+
     def events(self, kind: str) -> list[Record]:
         found = [r["event"] for r in list(self._records) if r["type"] == "lifecycle"]
         return [event for event in found if event["kind"] == kind]

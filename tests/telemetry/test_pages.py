@@ -17,7 +17,7 @@ from .conftest import Serve
 from .ingester import Feed, Ingester
 
 PICTURES = PROJECT / "build/telemetry"
-PANELS = ["overview", "capacity", "processes", "slow"]
+PANELS = ["overview", "capacity", "processes", "gc", "slow"]
 LOAD = [Request("/fast"), Request("/some?sleep=0.03"), Request("/none?status=404"), Request("/c", b"1")]
 LOAD_SECONDS = 25.0
 SHOWN_AFTER_SECONDS = 12.0

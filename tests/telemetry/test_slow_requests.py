@@ -46,6 +46,7 @@ def test_a_slow_request_is_seen_while_it_runs_and_when_it_is_done(
         assert (entry["server_pid"] == entry["pid"]) == (mode == "embedded")
     assert completed["input_bytes"] == 3 and completed["output_bytes"] == 12
     assert completed["active_at_completion"] == 1
+    assert {entry["active_at_start"] for entry in feed.slow("/long")} == {1}
     assert feed.samples()[-1]["slow_requests_threshold"] == 0.4
 
 

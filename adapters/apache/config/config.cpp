@@ -20,8 +20,16 @@ T* make(apr_pool_t* pool) {
   return ::new (apr_pcalloc(pool, sizeof(T))) T();
 }
 
-const char* chosen(const char* added, const char* base) { return added != nullptr ? added : base; }
+template <class T>
+T* chosen(T* added, T* base) {
+  return added != nullptr ? added : base;
+}
 int chosen(int added, int base) { return added != kUnset ? added : base; }
+
+/// Puts the handlers of an inner section before those of the outer one, because the first of a name is taken.
+apr_array_header_t* merged_handlers(apr_pool_t* pool, apr_array_header_t* added, apr_array_header_t* base) {
+  return added != nullptr && base != nullptr ? apr_array_append(pool, added, base) : chosen(added, base);
+}
 
 }  // namespace
 
@@ -118,6 +126,11 @@ void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_co
   config->process_group = chosen(added.process_group, base.process_group);
   config->application_group = chosen(added.application_group, base.application_group);
   config->callable = chosen(added.callable, base.callable);
+  config->user_script = chosen(added.user_script, base.user_script);
+  config->group_script = chosen(added.group_script, base.group_script);
+  config->access_script = chosen(added.access_script, base.access_script);
+  config->dispatch_script = chosen(added.dispatch_script, base.dispatch_script);
+  config->handler_scripts = merged_handlers(pool, added.handler_scripts, base.handler_scripts);
   config->script_reloading = chosen(added.script_reloading, base.script_reloading);
   config->pass_authorization = chosen(added.pass_authorization, base.pass_authorization);
   config->chunked_request = chosen(added.chunked_request, base.chunked_request);

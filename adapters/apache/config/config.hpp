@@ -25,6 +25,14 @@ struct Alias {
   int pass_authorization = kUnset;  ///< 0, 1, or kUnset.
 };
 
+/// WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript, WSGIDispatchScript: a script whose functions Apache calls
+/// in its own processes.
+struct ScriptFile {
+  const char* path;
+  const char* application_group;  ///< Empty for the main interpreter.
+  bool in_htaccess;               ///< A .htaccess file names it.
+};
+
 struct ServerConfig {
   apr_array_header_t* aliases;  ///< Elements: Alias, in the order of the configuration.
 };
@@ -36,6 +44,11 @@ struct DirectoryConfig {
   int script_reloading;
   int pass_authorization;
   int chunked_request;
+  const ScriptFile* user_script;  ///< Null when there is none, as the three others.
+  const ScriptFile* group_script;
+  const ScriptFile* access_script;
+  const ScriptFile* dispatch_script;
+  apr_array_header_t* handler_scripts;  ///< WSGIHandlerScript: elements are Alias, `location` is the handler. Or null.
   int ignore_activity;
   int map_head_to_get;                       ///< 0, 1, or kUnset: only when a filter needs the body of the response.
   const apr_array_header_t* allowed_groups;  ///< Elements are const char*: WSGIRestrictProcess. Null: no restriction.
@@ -91,6 +104,7 @@ struct ProcessConfig {
   apr_array_header_t* python_warnings;  ///< Elements are const char*, as for python -W.
   apr_array_header_t* interpreter_options;  ///< Elements: InterpreterOptions.
   apr_array_header_t* notes;  ///< Elements are const char*: see add_note(). Null once the configuration has been read.
+  bool server_scripts;        ///< The server itself calls scripts in its own processes: see ScriptFile.
   apr_array_header_t* imports;  ///< Elements: Import.
   apr_array_header_t* daemons;  ///< Elements: DaemonGroup.
   apr_array_header_t*

@@ -14,6 +14,7 @@
 #include "adapters/apache/config/notes.hpp"
 #include "adapters/apache/config/obsolete_directives.hpp"
 #include "adapters/apache/config/python_directives.hpp"
+#include "adapters/apache/config/script_directives.hpp"
 #include "adapters/apache/config/telemetry_directives.hpp"
 #include "adapters/wsgi/process/runtime.hpp"
 
@@ -246,6 +247,16 @@ const command_rec kDirectives[] = {
         "On or Off: reload a script when its file changes"),
     one("WSGIPassAuthorization", directory_switch<&DirectoryConfig::pass_authorization>, kAnywhere,
         "On or Off: pass the Authorization header to the application"),
+    raw("WSGIAuthUserScript", script_file<&DirectoryConfig::user_script>, nullptr, OR_AUTHCFG,
+        "Script with check_password() or get_realm_hash(), then options"),
+    raw("WSGIAuthGroupScript", script_file<&DirectoryConfig::group_script>, nullptr, OR_AUTHCFG,
+        "Script with groups_for_user(), then options"),
+    raw("WSGIAccessScript", script_file<&DirectoryConfig::access_script>, nullptr, OR_AUTHCFG,
+        "Script with allow_access(), then options"),
+    raw("WSGIDispatchScript", script_file<&DirectoryConfig::dispatch_script>, nullptr, kDirectory,
+        "Script that chooses the groups and the callable of a request, then options"),
+    raw("WSGIHandlerScript", handler_script, nullptr, kDirectory,
+        "Name of a handler and WSGI script with handle_request(), then options"),
     one("WSGIChunkedRequest", directory_switch<&DirectoryConfig::chunked_request>, kAnywhere,
         "On or Off: accept chunked request bodies, which have no length"),
     one("WSGIIgnoreActivity", directory_switch<&DirectoryConfig::ignore_activity>, kAnywhere,

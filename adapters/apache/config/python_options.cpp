@@ -2,10 +2,12 @@
 
 #include <ap_release.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "adapters/apache/config/config.hpp"
+#include "adapters/apache/server/mpm.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -58,6 +60,18 @@ wsgi::InterpreterRules interpreter_rules(const daemon::DaemonOptions* group) {
   return {std::move(base), std::move(rules)};
 }
 
+wsgi::ApacheFacts apache_facts() {
+  ap_version_t version;
+  ap_get_server_revision(&version);
+  const int processes = ask_mpm(AP_MPMQ_MAX_DAEMON_USED);
+  return {.version = {version.major, version.minor, version.patch},
+          .maximum_processes = std::max(processes > 0 ? processes : ask_mpm(AP_MPMQ_MAX_DAEMONS), 1),
+          .threads_per_process = std::max(ask_mpm(AP_MPMQ_MAX_THREADS), 1),
+          .description = ap_get_server_description(),
+          .mpm_name = ap_show_mpm(),
+          .build_date = ap_get_server_built()};
+}
+
 }  // namespace
 
 wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group) {
@@ -75,6 +89,8 @@ wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group) {
           .finalize = config.keep_python == 0,
           .interpreters = interpreter_rules(group),
           .signals = {.restricted = config.restrict_signal != 0},
+          .server = apache_facts(),
+          .logs_collections = telemetry_settings().configured(),
           .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),
           .application_groups = strings(config.application_groups)};
 }

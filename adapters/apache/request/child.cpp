@@ -1,6 +1,5 @@
 #include "adapters/apache/request/child.hpp"
 
-#include <ap_mpm.h>
 #include <apr_thread_proc.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "adapters/apache/config/python_options.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
 #include "adapters/apache/server/log_level.hpp"
+#include "adapters/apache/server/mpm.hpp"
 #include "adapters/apache/supervision/daemons.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/apache/supervision/scoreboard.hpp"
@@ -32,11 +32,6 @@ constexpr int kShutdownSeconds = 10;
 
 /// The reason is empty, because only the server knows why one of its processes ends.
 constexpr const char* kShutdownReason = "";
-
-int ask_mpm(int what) {
-  int answer = 0;
-  return ap_mpm_query(what, &answer) == APR_SUCCESS ? answer : 0;
-}
 
 wsgi::Runtime::Options embedded_options(const Capacity& capacity) {
   wsgi::Runtime::Options options = python_options(nullptr);
@@ -78,6 +73,10 @@ const bindings::Scoreboard* EmbeddedHost::scoreboard() const noexcept {
   return process_config().server_metrics == 1 ? apache::scoreboard() : nullptr;
 }
 
+bool EmbeddedHost::logs(LogLevel level) const noexcept {
+  return APLOG_MODULE_IS_LEVEL(server_, APLOG_MODULE_INDEX, apache_level(level));
+}
+
 void EmbeddedHost::log(LogLevel level, std::string_view line) const noexcept {
   ap_log_error(APLOG_MARK, apache_level(level), 0, server_, "%.*s", static_cast<int>(line.size()), line.data());
 }
@@ -92,8 +91,9 @@ Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
              .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
       pool_(pool) {
   set_server_version(facts_);
-  if (process_config().restrict_embedded != 0) return;
-  if (!runtime_.start(main_thread_).ok()) return;
+  const bool restricted = process_config().restrict_embedded != 0;
+  if (restricted && !process_config().server_scripts) return;
+  if (!runtime_.start(main_thread_).ok() || restricted) return;
   if (host_.external_reporter()) {
     reporter_ = wsgi::start_reporter(telemetry_settings(), telemetry_identity(), host_, runtime_, main_thread_);
   }

@@ -37,6 +37,7 @@ class EmbeddedHost final : public bindings::Host {
   [[nodiscard]] std::string process_group() const override { return {}; }
   [[nodiscard]] long maximum_processes() const noexcept override { return capacity_.processes; }
   [[nodiscard]] long threads_per_process() const noexcept override { return capacity_.threads; }
+  [[nodiscard]] bool logs(LogLevel level) const noexcept override;
   void log(LogLevel level, std::string_view line) const noexcept override;
 
  private:

@@ -46,10 +46,10 @@ class ArrivedBody {
 };
 
 /// Returns the time of the last change of the script, read again because a new process may have loaded a newer file.
-std::int64_t modified_us(request_rec* request) {
+std::int64_t modified_us(request_rec* request, const wsgi::ScriptRequest& script) {
   apr_finfo_t info;
-  const apr_status_t status = apr_stat(&info, request->filename, APR_FINFO_MTIME, request->pool);
-  return status == APR_SUCCESS ? info.mtime : request->finfo.mtime;
+  const apr_status_t status = apr_stat(&info, script.path.c_str(), APR_FINFO_MTIME, request->pool);
+  return status == APR_SUCCESS ? info.mtime : script.mtime_us;
 }
 
 /// Encodes and signs the head. Empty when it is too large, which is logged.
@@ -132,7 +132,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   const std::uint64_t end_ns = head.timestamps.queued_ns + seconds(group.options.exchange_timeout);
   for (int tries = 0; tries < kTriesMax && monotonic_ns() < end_ns; ++tries) {
     head.tries = static_cast<std::uint32_t>(tries) + 1;
-    if (tries > 0) head.script_mtime_us = modified_us(request);
+    if (tries > 0) head.script_mtime_us = modified_us(request, dispatched.script);
     const std::optional<std::string> payload = signed_request(request, group, head);
     if (!payload) return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     const DaemonSession::Answer answer = ask(request, group, exchange, head, *payload, end_ns);

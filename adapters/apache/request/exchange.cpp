@@ -258,6 +258,10 @@ void ApacheExchange::break_off() {
   static_cast<void>(pass(request_->output_filters, buckets));
 }
 
+bool ApacheExchange::logs(LogLevel level) const noexcept {
+  return APLOG_R_MODULE_IS_LEVEL(request_, APLOG_MODULE_INDEX, apache_level(level));
+}
+
 void ApacheExchange::log(LogLevel level, std::string_view line) const noexcept {
   ap_log_rerror(APLOG_MARK, apache_level(level), 0, request_, "%.*s", static_cast<int>(line.size()), line.data());
 }

@@ -26,6 +26,7 @@ class ApacheExchange final : public wsgi::Exchange {
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
   void break_off() override;
+  [[nodiscard]] bool logs(LogLevel level) const noexcept override;
   void log(LogLevel level, std::string_view line) const noexcept override;
 
   /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its

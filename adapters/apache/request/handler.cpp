@@ -15,6 +15,7 @@
 #include "adapters/apache/request/child.hpp"
 #include "adapters/apache/request/daemon_client.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
+#include "adapters/apache/request/dispatch_script.hpp"
 #include "adapters/apache/request/exchange.hpp"
 #include "adapters/apache/request/target.hpp"
 #include "adapters/wsgi/process/service.hpp"
@@ -31,7 +32,16 @@ int refuse(request_rec* request, int status, const char* message) {
   return status;
 }
 
-/// Returns OK, or the status of a request whose script cannot be run.
+/// Returns OK, or the status of a request that AcceptPathInfo does not allow.
+int check_path_info(request_rec* request) {
+  if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr &&
+      *request->path_info != '\0') {
+    return refuse(request, HTTP_NOT_FOUND, "SLC0433: AcceptPathInfo does not allow a path after the script");
+  }
+  return OK;
+}
+
+/// Returns OK, or the status of a request whose file is the script and cannot be run.
 int check_script(request_rec* request, bool aliased) {
   if (!aliased && (ap_allow_options(request) & OPT_EXECCGI) == 0) {
     return refuse(request, HTTP_FORBIDDEN, "SLC0430: scripts may not run here without Options ExecCGI");
@@ -42,17 +52,20 @@ int check_script(request_rec* request, bool aliased) {
   if (request->finfo.filetype != APR_REG) {
     return refuse(request, HTTP_FORBIDDEN, "SLC0432: the WSGI script is not a regular file");
   }
-  if (request->used_path_info == AP_REQ_REJECT_PATH_INFO && request->path_info != nullptr &&
-      *request->path_info != '\0') {
-    return refuse(request, HTTP_NOT_FOUND, "SLC0433: AcceptPathInfo does not allow a path after the script");
-  }
   return OK;
+}
+
+/// Returns the file of the script: that of the request, or that of a WSGIHandlerScript.
+apr_finfo_t script_file(const request_rec* request, const Target& target) {
+  if (target.script == nullptr) return request->finfo;
+  apr_finfo_t file{};
+  static_cast<void>(apr_stat(&file, target.script, APR_FINFO_MTIME | APR_FINFO_OWNER, request->pool));
+  return file;
 }
 
 /// Returns OK, or the status of a request whose script does not have the owner that the process group requires. The
 /// daemon process checks again the file that it opens.
-int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
-  const apr_finfo_t& file = request->finfo;
+int check_owner(request_rec* request, const apr_finfo_t& file, const daemon::DaemonOptions& options) {
   if (options.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != options.script_uid)) {
     return refuse(request, HTTP_FORBIDDEN, "SLC0434: the script does not belong to the user that script-user names");
   }
@@ -114,15 +127,16 @@ int client_socket(const request_rec* request) {
   return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
 }
 
-wsgi::DispatchedRequest dispatched_request(request_rec* request, const Target& target, const DirectoryConfig& config,
+wsgi::DispatchedRequest dispatched_request(request_rec* request, const Target& target, const apr_finfo_t& file,
                                            Child& child) {
+  const DirectoryConfig& config = config_of(request);
   const std::uint64_t now_ns = monotonic_ns();
   const std::int64_t accepted_ns = request->request_time * 1000;
   return {
       .application_group = target.application_group,
       .callable = target.callable,
-      .script = {.path = request->filename,
-                 .mtime_us = request->finfo.mtime,
+      .script = {.path = target.script != nullptr ? target.script : request->filename,
+                 .mtime_us = file.mtime,
                  .on_change = config.script_reloading != 0 ? wsgi::ScriptRequest::OnChange::kReload
                                                            : wsgi::ScriptRequest::OnChange::kServe},
       .timestamps = {.accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())}};
@@ -177,15 +191,28 @@ int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
   return exchange.input_error() != 0 ? exchange.input_error() : HTTP_INTERNAL_SERVER_ERROR;
 }
 
-int serve_request(request_rec* request) {
-  const Target target = resolve(request);
+/// Returns OK, or the status of a request that cannot be served.
+int check_request(request_rec* request, const Target& target, const DirectoryConfig& config) {
+  if (target.script == nullptr) {
+    if (const int refused = check_script(request, target.aliased); refused != OK) return refused;
+  }
+  if (const int refused = check_path_info(request); refused != OK) return refused;
+  return check_body(request, config);
+}
+
+int serve_request(request_rec* request, const Alias* handler) {
+  Target target = resolve(request, handler);
   const DirectoryConfig& config = config_of(request);
-  if (const int refused = check_script(request, target.aliased); refused != OK) return refused;
-  if (const int refused = check_body(request, config); refused != OK) return refused;
+  if (const int refused = check_request(request, target, config); refused != OK) return refused;
   Child* const process = child();
   if (process == nullptr)
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
                   "SLC0440: this process cannot serve WSGI scripts, because its set-up failed");
+  if (config.dispatch_script != nullptr) {
+    set_variables(request, target, config);
+    if (const int refused = run_dispatch_script(request, *config.dispatch_script, target); refused != OK)
+      return refused;
+  }
   const std::string& group_name = target.process_group;
   const DaemonGroup* const group = group_name.empty() ? nullptr : find_daemon_group(group_name);
   if (!group_name.empty() && (group == nullptr || group->socket == nullptr)) {
@@ -194,10 +221,12 @@ int serve_request(request_rec* request) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
   }
   if (const int refused = check_group(request, group_name, group, config); refused != OK) return refused;
-  if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
+  const apr_finfo_t file = script_file(request, target);
+  if (const int refused = group != nullptr ? check_owner(request, file, group->options) : OK; refused != OK)
+    return refused;
   std::optional<DeferredSignals::Scope> whole_request;
   if (!process->threaded()) whole_request.emplace(client_socket(request));
-  const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, config, *process);
+  const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, file, *process);
   set_variables(request, target, config);
   ApacheExchange exchange(request);
   if (group != nullptr) return serve_in_daemon(request, *group, exchange, dispatched);
@@ -216,9 +245,13 @@ int serve_request(request_rec* request) {
 }  // namespace
 
 int handle_request(request_rec* request) noexcept {
-  if (request->handler == nullptr || std::string_view(request->handler) != kHandlerName) return DECLINED;
+  if (request->handler == nullptr) return DECLINED;
+  const std::string_view name = request->handler;
+  const bool is_script = name == kHandlerName || name == kHandlerType;
+  const Alias* const handler = is_script ? nullptr : find_handler_script(request);
+  if (!is_script && handler == nullptr) return DECLINED;
   try {
-    return serve_request(request);
+    return serve_request(request, handler);
   } catch (const std::exception& error) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
                   apr_pstrcat(request->pool, "SLC0444: the request failed: ", error.what(), nullptr));

@@ -91,9 +91,22 @@ const char* callable_of(const request_rec* request, const char* configured) {
 
 }  // namespace
 
-Target resolve(request_rec* request) {
+std::string group_of(const request_rec* request, std::string_view name) {
+  return expand_group(request, script_name_of(request), name);
+}
+
+const Alias* find_handler_script(const request_rec* request) {
+  const apr_array_header_t* const handlers = config_of(request).handler_scripts;
+  for (int i = 0; handlers != nullptr && i < handlers->nelts; ++i) {
+    const Alias& handler = reinterpret_cast<const Alias*>(handlers->elts)[i];
+    if (std::strcmp(handler.location, request->handler) == 0) return &handler;
+  }
+  return nullptr;
+}
+
+Target resolve(request_rec* request, const Alias* handler) {
   static constexpr Alias kNoAlias;
-  const Alias* const matched = matched_alias(request);
+  const Alias* const matched = handler != nullptr ? handler : matched_alias(request);
   const Alias& alias = matched != nullptr ? *matched : kNoAlias;
   const DirectoryConfig& config = config_of(request);
   const char* const process_group = either(either(alias.process_group, config.process_group), "");
@@ -106,7 +119,8 @@ Target resolve(request_rec* request) {
                 .path_info = without_doubled_slashes(request->path_info != nullptr ? request->path_info : ""),
                 .process_group = {},
                 .application_group = {},
-                .callable = callable_of(request, either(alias.callable, config.callable))};
+                .callable = callable_of(request, either(alias.callable, config.callable)),
+                .script = handler != nullptr ? handler->target : nullptr};
   target.process_group = expand_group(request, target.script_name, process_group);
   target.application_group = expand_group(request, target.script_name, application_group);
   return target;

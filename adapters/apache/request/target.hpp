@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "adapters/apache/config/config.hpp"
 
@@ -16,9 +17,17 @@ struct Target {
   std::string process_group;        ///< Empty for the server's own processes.
   std::string application_group;    ///< Empty for the main interpreter.
   const char* callable = nullptr;   ///< Name of the callable in the script.
+  const char* script = nullptr;     ///< Script of a WSGIHandlerScript; null when the file of the request is the script.
 };
 
+/// Returns the name of a group, with %{...} expanded for the request. Empty for %{GLOBAL}.
+[[nodiscard]] std::string group_of(const request_rec* request, std::string_view name);
+
+/// Returns the WSGIHandlerScript that serves a request by the name of its handler; null when there is none.
+[[nodiscard]] const Alias* find_handler_script(const request_rec* request);
+
 /// Resolves a request whose file is known, with the names of groups expanded for the request.
-[[nodiscard]] Target resolve(request_rec* request);
+/// `handler` is the WSGIHandlerScript that serves it, or null.
+[[nodiscard]] Target resolve(request_rec* request, const Alias* handler);
 
 }  // namespace sluice::apache

@@ -17,6 +17,8 @@ namespace sluice::apache {
       return APLOG_INFO;
     case LogLevel::kDebug:
       return APLOG_DEBUG;
+    case LogLevel::kCritical:
+      return APLOG_CRIT;
   }
   return APLOG_ERR;
 }

@@ -96,7 +96,10 @@ bool Interpreter::initialize(const Options& options, bindings::Host& host) {
   objects_.input_type = make_input_type();
   objects_.start_response_type = make_start_response_type();
   objects_.file_wrapper_type = make_file_wrapper_type();
+  module_context_ = {.host = &host, .objects = &objects_};
   return objects_.input_type && objects_.start_response_type && objects_.file_wrapper_type &&
+         add_module_attributes(objects_.module.ptr(), module_context_) && add_apache_module(options.server) &&
+         (options.collections == nullptr || collections_.install(*options.collections)) &&
          objects_.names.expect_variables();
 }
 
@@ -114,6 +117,7 @@ bool Interpreter::has_no_other_threads() const noexcept {
 }
 
 void Interpreter::clear() noexcept {
+  collections_.clear();
   scripts_.clear();
   objects_ = {};
 }

@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "adapters/wsgi/process/collection_hook.hpp"
+#include "adapters/wsgi/process/module_attributes.hpp"
+#include "adapters/wsgi/python/apache_module.hpp"
 #include "adapters/wsgi/python/interpreter_objects.hpp"
 #include "adapters/wsgi/python/script.hpp"
 #include "adapters/wsgi/python/signal_guard.hpp"
@@ -24,6 +27,8 @@ class Interpreter {
     double switch_interval = 0.0;          ///< Seconds, for its GIL; 0 leaves that of Python.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
     SignalPolicy signals = {};
+    ApacheFacts server = {};                          ///< Attributes of the module `apache`.
+    telemetry::CollectionLog* collections = nullptr;  ///< Log of garbage collections; null without a reporter.
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
@@ -36,6 +41,7 @@ class Interpreter {
   [[nodiscard]] PyInterpreterState* state() const noexcept { return state_; }
   [[nodiscard]] InterpreterObjects& objects() noexcept { return objects_; }
   [[nodiscard]] Scripts& scripts() noexcept { return scripts_; }
+  [[nodiscard]] CollectionHook& collections() noexcept { return collections_; }
 
   /// Returns the thread state that created the interpreter. It serves to end the interpreter, and nothing else.
   [[nodiscard]] PyThreadState* owner() const noexcept { return owner_; }
@@ -61,6 +67,8 @@ class Interpreter {
   PyThreadState* owner_;
   PyInterpreterState* state_;
   InterpreterObjects objects_;
+  ModuleContext module_context_;
+  CollectionHook collections_;
   Scripts scripts_;
 };
 

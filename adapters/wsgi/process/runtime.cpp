@@ -130,13 +130,16 @@ std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
     log_shared_interval(name);
     settings.switch_interval = 0.0;
   }
-  std::unique_ptr<Interpreter> interpreter = Interpreter::create({.name = name,
-                                                                  .python_path = std::move(settings.python_path),
-                                                                  .home = options_.script_home,
-                                                                  .switch_interval = settings.switch_interval,
-                                                                  .script_owner = options_.script_owner,
-                                                                  .signals = options_.signals},
-                                                                 host_);
+  std::unique_ptr<Interpreter> interpreter =
+      Interpreter::create({.name = name,
+                           .python_path = std::move(settings.python_path),
+                           .home = options_.script_home,
+                           .switch_interval = settings.switch_interval,
+                           .script_owner = options_.script_owner,
+                           .signals = options_.signals,
+                           .server = options_.server,
+                           .collections = collections_ != nullptr ? &collections_->add() : nullptr},
+                          host_);
   ForkedCopy::end_if_this();
   return interpreter;
 }

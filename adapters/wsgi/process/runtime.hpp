@@ -37,6 +37,8 @@ class Runtime {
     InterpreterRules interpreters = {};      ///< Settings that can differ between interpreters.
     ScriptOwnerRule script_owner = {};       ///< Required owner of every script.
     SignalPolicy signals = {};
+    ApacheFacts server = {};        ///< Attributes of the module `apache`.
+    bool logs_collections = false;  ///< Whether garbage collections are logged for the external reporter.
 
     static constexpr std::size_t kInterpreterLimit = 1024;
     /// Number of sub-interpreters from which on interpreter() creates no more for names that clients can choose.
@@ -48,7 +50,10 @@ class Runtime {
   [[nodiscard]] static constexpr bool has_own_gil() noexcept { return PY_VERSION_HEX >= 0x030C0000; }
 
   /// `host` outlives the runtime.
-  Runtime(Options options, bindings::Host& host) : options_(std::move(options)), host_(host) {}
+  Runtime(Options options, bindings::Host& host)
+      : options_(std::move(options)),
+        host_(host),
+        collections_(options_.logs_collections ? new telemetry::CollectionLogs : nullptr) {}
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -99,6 +104,9 @@ class Runtime {
 
   [[nodiscard]] bindings::Host& host() noexcept { return host_; }
 
+  /// Returns the logs of garbage collections, which are never destroyed; null when there are none.
+  [[nodiscard]] telemetry::CollectionLogs* collections() noexcept { return collections_; }
+
  private:
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::unique_ptr<Interpreter> create_current(const std::string& name);
@@ -113,6 +121,7 @@ class Runtime {
 
   Options options_;
   bindings::Host& host_;
+  telemetry::CollectionLogs* const collections_;  ///< Not owned, because a reporter may outlive the runtime.
   std::atomic<bool> running_{false};
   std::mutex mutex_;  ///< Guards others_ and scripts_. A thread that waits for it holds no GIL.
   std::unique_ptr<Interpreter> main_;

@@ -63,6 +63,7 @@ Outcome ServedRequest::run_in(Interpreter& interpreter, PyThreadState* state, De
   if (script.outdated) return Outcome::kOutdated;
   if (script.forbidden) return Outcome::kForbidden;
   if (!script.module) return Outcome::kFailed;
+  interpreter.collections().refresh();
   const RequestContext context{.objects = interpreter.objects(),
                                .exchange = exchange_,
                                .facts = facts_,

@@ -42,6 +42,7 @@ telemetry::Reporter* start_reporter(const telemetry::Settings& settings, telemet
     auto* const reporter =
         new telemetry::Reporter(settings, std::move(identity), host.recorder(),
                                 [&host](LogLevel level, std::string_view line) { host.log(level, line); });
+    if (runtime.collections() != nullptr) reporter->report_collections(*runtime.collections());
     reporter->start();
     return reporter;
   } catch (const std::exception& error) {

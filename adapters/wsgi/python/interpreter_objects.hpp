@@ -18,6 +18,7 @@ struct InterpreterObjects {
   bindings::Object
       request_errors;        ///< wsgi.errors; one stream serves all requests, because it tags each line by thread.
   bindings::Object environ;  ///< The part of environ that all requests share; null before the first request.
+  bindings::Object active_requests;  ///< The dict mod_wsgi.active_requests; null until an application asks for it.
   Names names;
 };
 

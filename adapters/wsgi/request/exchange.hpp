@@ -64,6 +64,9 @@ class Exchange {
   /// Ends an incomplete response: marks no end and closes the connection, so that the client can tell.
   virtual void break_off() = 0;
 
+  /// Whether the error log takes lines of this level. True when that is not known. The caller may hold the GIL.
+  [[nodiscard]] virtual bool logs(LogLevel) const noexcept { return true; }
+
   /// Writes one line to the error log, tagged with the request. The caller may hold the GIL.
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 

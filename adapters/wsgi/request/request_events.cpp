@@ -67,9 +67,41 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-RequestEvents::RequestEvents(const RequestContext& context) : context_(context), outer_(std::exchange(current, this)) {}
+RequestEvents::RequestEvents(const RequestContext& context) : context_(context), outer_(std::exchange(current, this)) {
+  if (context.objects.active_requests) [[unlikely]]
+    enter_active();
+}
 
-RequestEvents::~RequestEvents() { current = outer_; }
+RequestEvents::~RequestEvents() {
+  if (context_.objects.active_requests) [[unlikely]]
+    leave_active();
+  current = outer_;
+}
+
+/// Adds the request to the dict of active requests. A request without an id cannot be in it.
+void RequestEvents::enter_active() {
+  if (context_.exchange.id().empty()) return;
+  const Object id = text(context_.exchange.id());
+  if (!id || !data() || PyDict_SetItem(context_.objects.active_requests.ptr(), id.ptr(), data().ptr()) < 0)
+    PyErr_Clear();
+}
+
+void RequestEvents::leave_active() noexcept {
+  if (context_.exchange.id().empty()) return;
+  const bindings::SavedException saved;
+  const Object id = text(context_.exchange.id());
+  if (!id || PyDict_DelItem(context_.objects.active_requests.ptr(), id.ptr()) < 0) PyErr_Clear();
+}
+
+bool RequestEvents::track_active(InterpreterObjects& objects) {
+  if (objects.active_requests) return true;
+  objects.active_requests = steal(PyDict_New());
+  if (!objects.active_requests) return false;
+  for (RequestEvents* events = current; events != nullptr; events = events->outer_) {
+    if (&events->context_.objects == &objects) events->enter_active();
+  }
+  return true;
+}
 
 bool RequestEvents::subscribed() const noexcept {
   return bindings::has_event_subscribers(context_.objects.module.ptr());

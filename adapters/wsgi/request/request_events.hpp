@@ -37,12 +37,18 @@ class RequestEvents final : public ResponseObserver {
   /// with an exception set.
   [[nodiscard]] static PyObject* current_data();
 
+  /// Creates the dict of active requests, which begins with the one of the calling thread. From then on each request
+  /// of the interpreter is in it while its application runs. Returns false with an exception set.
+  [[nodiscard]] static bool track_active(InterpreterObjects& objects);
+
   /// Whether anyone has subscribed to events.
   [[nodiscard]] bool subscribed() const noexcept;
 
  private:
   [[nodiscard]] const bindings::Object& data();
   void publish(const char* name, PyObject* event) const;
+  void enter_active();
+  void leave_active() noexcept;
 
   const RequestContext& context_;
   RequestEvents* outer_;

@@ -12,10 +12,11 @@ namespace sluice {
 
 /// Severity of a log line.
 enum class LogLevel : std::uint8_t {
-  kError,    ///< Something failed, and an operator has to act.
-  kWarning,  ///< Something is wrong, and the server continues.
-  kInfo,     ///< Normal operation.
-  kDebug,    ///< Details for developers.
+  kError,     ///< Something failed, and an operator has to act.
+  kWarning,   ///< Something is wrong, and the server continues.
+  kInfo,      ///< Normal operation.
+  kDebug,     ///< Details for developers.
+  kCritical,  ///< More severe than an error. Applications use it; last, so that the other values stay what they were.
 };
 
 /// Writes one line, which comes without its line end. May be called from any thread.

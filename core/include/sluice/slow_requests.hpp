@@ -54,6 +54,7 @@ struct SlowRequest {
   std::uint64_t duration_us = 0;    ///< Time since it was accepted, until its end if it has one.
   Completion done{.status = 0};     ///< Its measurements.
   ThreadCpu cpu;                    ///< CPU time of its thread.
+  std::size_t active_at_start = 0;  ///< Number of requests in flight when it began, itself included.
   std::size_t active_requests = 0;  ///< Number of requests in flight when it completed, itself included.
   std::array<std::string, kRequestTexts> texts;  ///< Its description by RequestText.
 
@@ -66,7 +67,8 @@ struct SlowRequest {
 /// The slow requests of one process. After fork() the child's are empty.
 ///
 /// begin(), enter(), leave(), cancel() and finish() are for the thread that has the worker slot, and for the one
-/// request that it has in flight there. They are wait-free and allocate nothing; begin() reads both clocks.
+/// request that it has in flight there. They are wait-free and allocate nothing; begin() reads both clocks and a word
+/// of each slot.
 class SlowRequests {
  public:
   /// Number of completed slow requests of a slot that are kept for readers.

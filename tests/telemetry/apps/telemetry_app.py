@@ -1,5 +1,6 @@
 """Answers with the status, the size and the delay of the query; /own returns the metrics that the process can see."""
 
+import gc
 import json
 import os
 import time
@@ -24,9 +25,17 @@ def application(environ, start_response):
     if "fork" in query and os.fork() == 0:
         time.sleep(1.5)
         os._exit(0)
+    if "collect" in query:
+        gc.collect(int(query["collect"][0]))
+    if "disable" in query:
+        gc.disable()
+        gc.set_threshold(123, 4, 5)
+        gc.freeze()
     body = b"x" * int(query.get("size", ["12"])[0])
     if environ["PATH_INFO"] == "/own":
         body = json.dumps(own()).encode()
+    if environ["PATH_INFO"] == "/callbacks":
+        body = json.dumps({"callbacks": len(gc.callbacks)}).encode()
     environ["wsgi.input"].read()
     start_response(query.get("status", ["200"])[0] + " Said", [("Content-Type", "text/plain")])
     return [body]

@@ -1,0 +1,5 @@
+"""Collects garbage once, when it is loaded."""
+
+import gc
+
+gc.collect()
