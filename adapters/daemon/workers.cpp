@@ -351,6 +351,7 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, wsgi::Thr
                                            .daemon_tries = head.tries,
                                            .server_pid = static_cast<pid_t>(head.server_pid)};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, dispatched, facts_);
+  exchange.flush_log();
   if (outcome == wsgi::Outcome::kResponded) {
     shutdown_.started();
   } else if (outcome == wsgi::Outcome::kOutdated) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "adapters/apache/request/exchange.hpp"
+#include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -77,7 +78,11 @@ void ApacheExchange::break_off() {
   record.broken = true;
 }
 
-void ApacheExchange::log(LogLevel, std::string_view) const noexcept {}
+void ApacheExchange::log(LogLevel level, std::string_view line) const noexcept {
+  require(level <= LogLevel::kDebug, "a line has a level");
+  require(line.size() <= daemon::kLogTextMax, "a line is no longer than a frame allows");
+  ++exchange_record().lines;
+}
 
 }  // namespace sluice::apache
 

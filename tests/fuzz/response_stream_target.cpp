@@ -29,6 +29,8 @@ struct Expected {
   bool again = false;
   int status = OK;
   bool body_asked = false;
+  bool lines_follow = false;
+  std::size_t lines = 0;
 };
 
 void add_frame(std::string& stream, FrameType type, std::string_view payload) {
@@ -63,7 +65,8 @@ void add_end(FrameType type, std::string& stream, Expected& expected) {
   const bool retry = type == FrameType::kRetry;
   if (expected.over || expected.head.has_value() == retry || (retry && expected.body_asked)) expected.certain = false;
   expected.over = true;
-  expected.ended = type == FrameType::kEnd;
+  expected.ended = type == FrameType::kEnd || type == FrameType::kEndBeforeLog;
+  expected.lines_follow = type == FrameType::kBreak || type == FrameType::kEndBeforeLog;
   expected.broken = type == FrameType::kBreak;
   expected.again = retry;
 }
@@ -84,10 +87,19 @@ void add_read_request(Input& input, std::string& stream, Expected& expected) {
   expected.body_asked = true;
 }
 
+/// Lines are passed on until the session is over, and after the end of a response that announces them.
+void add_line(Input& input, std::string& stream, Expected& expected) {
+  const bool sound = input.choice(3) != 0;
+  const std::string payload = encode(LogLine{.level = LogLevel::kInfo, .text = input.text(40)});
+  add_frame(stream, FrameType::kLog, sound ? payload : payload.substr(0, payload.size() / 2));
+  if (!sound || (expected.over && !expected.lines_follow)) expected.certain = false;
+  ++expected.lines;
+}
+
 std::string stream_of(Input& input, Expected& expected) {
   std::string stream;
   for (std::size_t i = input.choice(12); i > 0; --i) {
-    switch (input.choice(9)) {
+    switch (input.choice(11)) {
       case 0:
       case 1:
         add_response(input, stream, expected);
@@ -108,6 +120,12 @@ std::string stream_of(Input& input, Expected& expected) {
         break;
       case 8:
         add_read_request(input, stream, expected);
+        break;
+      case 9:
+        add_line(input, stream, expected);
+        break;
+      case 10:
+        add_end(FrameType::kEndBeforeLog, stream, expected);
         break;
       default:
         stream += bytes_of({static_cast<std::uint32_t>(input.choice(30)), static_cast<std::uint32_t>(input.number())});
@@ -174,6 +192,7 @@ void check_bounds(const apache::DaemonSession::Answer& answer, const request_rec
 void check_certain(const Expected& expected, const apache::DaemonSession::Answer& answer, const request_rec& request) {
   const ExchangeRecord& record = exchange_record();
   require(answer.again == expected.again, "a request is given back");
+  require(record.lost || record.lines == expected.lines, "each line is passed on");
   if (expected.again) return;
   if (!expected.head) {
     require(answer.status == (expected.over ? expected.status : 502),

@@ -49,6 +49,7 @@ struct Import {
 /// A process group: its options, and how requests reach its processes.
 struct DaemonGroup {
   daemon::DaemonOptions options;
+  server_rec* server;           ///< The server whose configuration defines the group. Lines without a request are its.
   const char* socket;           ///< Path of the socket; null before the server has started, and for a service process.
   const daemon::KeyRing* keys;  ///< The keys that sign requests; null when `socket` is.
 };

@@ -184,7 +184,7 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
     if (const char* const problem = parser.set(option.name, option.value)) return error(cmd, problem);
   }
   if (const char* const problem = parser.complete()) return error(cmd, problem);
-  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, nullptr, nullptr};
+  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, cmd->server, nullptr, nullptr};
   return nullptr;
 }
 

@@ -43,10 +43,14 @@ DaemonSession::Answer DaemonSession::run(std::string_view head, bool again_if_un
   absl::Status status = channel_.send(FrameType::kRequest, head);
   if (again_if_unread && absl::IsCancelled(status)) return unread();
   while (status.ok() && !over_) {
-    const absl::StatusOr<Frame> frame = channel_.next();
+    const absl::StatusOr<Frame> frame = next_ ? absl::StatusOr<Frame>(*next_) : channel_.next();
+    next_.reset();
     heard_ = heard_ || frame.ok() || channel_.buffered() != 0;
     status = frame.ok() ? on_frame(*frame) : frame.status();
   }
+  if (status.ok() && lines_follow_) read_lines_after_end();
+  if (absl::IsAborted(status)) read_lines_that_arrived();
+  log_dropped_lines();
   if (again_if_unread && !heard_ && channel_.left_unread()) return unread();
   return status.ok() ? answer_ : broken(status);
 }
@@ -76,6 +80,11 @@ absl::Status DaemonSession::on_frame(const Frame& frame) {
       return on_failed(frame);
     case FrameType::kRetry:
       return on_retry();
+    case FrameType::kLog:
+      return on_log(frame);
+    case FrameType::kEndBeforeLog:
+      lines_follow_ = true;
+      return on_end();
     default:
       return violation("a frame that only the server sends");
   }
@@ -116,10 +125,28 @@ absl::Status DaemonSession::pass_piece(std::uint64_t most, std::uint64_t& sent) 
   // The piece has been read from the client, so no other process can have the whole body any more.
   body_ended_ = *size == 0;
   body_passed_ = true;
-  // The daemon sends nothing while it waits for the body, so readable data means that it has already answered.
-  if (channel_.readable()) return absl::OkStatus();
+  absl::Status status;
+  if (answered_already(status)) return status;
   sent += *size + more;
   return channel_.send(FrameType::kBody, {piece_.get(), *size + more});
+}
+
+/// Returns true when the rest of the body has become useless: the daemon sends nothing but lines for the log while it
+/// waits for the body, so any other frame means that it has answered. Passes on the lines that have arrived. Stores the
+/// error of the connection, if there is one.
+bool DaemonSession::answered_already(absl::Status& status) {
+  while (channel_.readable()) {
+    const absl::StatusOr<Frame> frame = channel_.next();
+    status = frame.status();
+    if (!frame.ok()) return true;
+    if (frame->type != FrameType::kLog) {
+      next_ = *frame;
+      return true;
+    }
+    status = on_log(*frame);
+    if (!status.ok()) return true;
+  }
+  return false;
 }
 
 absl::Status DaemonSession::pass_error(const absl::Status& status) {
@@ -149,15 +176,15 @@ absl::Status DaemonSession::on_response(const Frame& frame) {
 
 absl::Status DaemonSession::on_data(const Frame& frame) {
   if (!begun_) return violation("a body without the head of its response");
-  std::size_t left = frame.size;
-  while (left > 0 && !over_) {
-    const absl::StatusOr<std::string_view> part = channel_.some(left);
+  data_left_ = frame.size;
+  while (data_left_ > 0 && !over_) {
+    const absl::StatusOr<std::string_view> part = channel_.some(data_left_);
     if (!part.ok()) return part.status();
-    left -= part->size();
+    data_left_ -= part->size();
     const std::string_view block = allowed(*part);
     const bool excess = block.size() < part->size() && promised_ && produced_ == *promised_;
     // An end frame that has already arrived is sent in the same write. No byte may follow it.
-    const bool last = left == 0 && !excess && !short_of_promise() && channel_.take_if(FrameType::kEnd);
+    const bool last = data_left_ == 0 && !excess && !short_of_promise() && channel_.take_if(FrameType::kEnd);
     const bool clean = !last || channel_.buffered() == 0;
     over_ = last;
     if (absl::Status status = write(block, last && clean); !status.ok()) return status;
@@ -190,7 +217,7 @@ absl::Status DaemonSession::write(std::string_view block, bool last) {
 
 absl::Status DaemonSession::on_end() {
   if (!begun_) return violation("an end without the head of its response");
-  if (channel_.buffered() != 0) return violation("bytes after the end of its response");
+  if (channel_.buffered() != 0 && !lines_follow_) return violation("bytes after the end of its response");
   if (short_of_promise()) return violation("a body shorter than its Content-Length");
   over_ = true;
   return write({}, true);
@@ -199,6 +226,7 @@ absl::Status DaemonSession::on_end() {
 absl::Status DaemonSession::on_break() {
   if (!begun_) return violation("a break without the head of its response");
   over_ = true;
+  lines_follow_ = true;
   exchange_.break_off();
   return absl::OkStatus();
 }
@@ -221,6 +249,61 @@ absl::Status DaemonSession::on_retry() {
   over_ = true;
   answer_.again = true;
   return absl::OkStatus();
+}
+
+// Lines for the log.
+
+absl::Status DaemonSession::on_log(const Frame& frame) {
+  const absl::StatusOr<std::string> payload = channel_.read(frame.size);
+  if (!payload.ok()) return payload.status();
+  daemon::LogLine line;
+  if (!daemon::decode(*payload, line)) return violation("a line for the log that cannot be decoded");
+  if (log_budget_.allows(line.text.size())) exchange_.log(line.level, line.text);
+  return absl::OkStatus();
+}
+
+/// Passes on the lines that follow the end of a response, until the daemon process closes the connection.
+void DaemonSession::read_lines_after_end() {
+  absl::Status status;
+  while (status.ok()) {
+    const absl::StatusOr<Frame> frame = channel_.next();
+    status = frame.status();
+    if (!frame.ok()) break;
+    status = frame->type == FrameType::kLog ? on_log(*frame) : violation("a frame after the end of its response");
+  }
+  if (!absl::IsDataLoss(status)) return;
+  ap_log_rerror(
+      APLOG_MARK, APLOG_ERR, 0, request_,
+      "SLC1001: protocol violation by daemon process '%s': %s; the response is not affected, and no more lines "
+      "of the request are logged; look for code of the application that writes to descriptors of the server",
+      group_, std::string(status.message()).c_str());
+}
+
+/// Passes on the lines that the daemon process has sent before it could notice that the client is gone. It logs later
+/// lines itself.
+void DaemonSession::read_lines_that_arrived() {
+  channel_.refuse_more();
+  for (std::size_t left = data_left_;;) {
+    while (left > 0) {
+      const absl::StatusOr<std::string_view> part = channel_.some(left);
+      if (!part.ok()) return;
+      left -= part->size();
+    }
+    const absl::StatusOr<Frame> frame = channel_.next();
+    if (!frame.ok() || (frame->type == FrameType::kLog && !on_log(*frame).ok())) return;
+    left = frame->type == FrameType::kLog ? 0 : frame->size;
+  }
+}
+
+void DaemonSession::log_dropped_lines() const {
+  const std::uint64_t dropped = log_budget_.dropped();
+  if (dropped == 0) return;
+  ap_log_rerror(
+      APLOG_MARK, APLOG_WARNING, 0, request_,
+      "SLC1002: %llu line(s) of daemon process '%s' for this request were dropped, because it may log %llu MiB, "
+      "and %llu MiB a second from then on; have the application log less",
+      static_cast<unsigned long long>(dropped), group_, static_cast<unsigned long long>(LogBudget::kBurstBytes >> 20U),
+      static_cast<unsigned long long>(LogBudget::kBytesPerSecond >> 20U));
 }
 
 /// Ends the session after the daemon process has died, has exceeded its time, or has violated the protocol.

@@ -10,6 +10,7 @@
 
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/request/exchange.hpp"
+#include "adapters/apache/request/log_budget.hpp"
 #include "adapters/daemon/channel.hpp"
 
 namespace sluice::apache {
@@ -40,6 +41,11 @@ class DaemonSession {
   absl::Status on_break();
   absl::Status on_failed(const daemon::Frame& frame);
   absl::Status on_retry();
+  absl::Status on_log(const daemon::Frame& frame);
+  [[nodiscard]] bool answered_already(absl::Status& status);
+  void read_lines_after_end();
+  void read_lines_that_arrived();
+  void log_dropped_lines() const;
 
   absl::Status pass_body(std::uint64_t least, std::uint64_t most);
   absl::Status pass_piece(std::uint64_t most, std::uint64_t& sent);
@@ -60,12 +66,16 @@ class DaemonSession {
   Answer answer_;
   std::optional<std::uint64_t> promised_;  ///< The Content-Length of the response, when it has one.
   std::uint64_t produced_ = 0;             ///< Number of bytes of the response body that were passed on.
+  std::size_t data_left_ = 0;              ///< Bytes of the current data frame that have not been received.
   bool body_ended_;
   bool body_passed_ =
       false;            ///< A part of the body was read from the client, so no other process can have the whole body.
   bool heard_ = false;  ///< The process has sent a byte, so it has read the head.
   bool begun_ = false;  ///< The head of the response has been passed on.
   bool over_ = false;
+  bool lines_follow_ = false;          ///< The response is over, and lines for the log follow.
+  std::optional<daemon::Frame> next_;  ///< A frame whose header was read ahead of time.
+  LogBudget log_budget_;
 };
 
 struct Arrived {

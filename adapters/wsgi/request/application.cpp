@@ -110,6 +110,8 @@ void close(PyObject* result, const RequestContext& context) {
 /// Sends what the application has returned and closes it. Returns false as send_each() does.
 bool send_result(PyObject* result, Response& response, const RequestEvents& events, const RequestContext& context) {
   std::vector<std::string_view> blocks;
+  // Subscribers run after the end of the response.
+  if (events.subscribed()) context.exchange.expect_lines_after_end();
   if (const Object items = all_blocks(result, blocks)) {
     // A list runs no code and has no close(), so the application is done before its response is sent.
     context.measurement.mark_left();

@@ -17,6 +17,16 @@
 
 namespace sluice::wsgi {
 
+/// Source of the lines that an application has begun to write and not ended.
+class UnfinishedLines {
+ public:
+  /// Passes each unfinished line to `emit` and forgets it. Runs no Python code.
+  virtual void flush(absl::FunctionRef<void(std::string_view line)> emit) = 0;
+
+ protected:
+  ~UnfinishedLines() = default;
+};
+
 class Exchange {
  public:
   Exchange() = default;
@@ -67,13 +77,25 @@ class Exchange {
   /// Writes one line to the error log, tagged with the request. The caller may hold the GIL.
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 
+  /// Tells that code of the application may still write lines after the end of the response, which therefore must not
+  /// end the way of these lines to the log. Called before the end is sent. The caller may hold the GIL.
+  virtual void expect_lines_after_end() noexcept {}
+
+  /// Sets the source whose lines belong before the end of the response; null when there is none. For the thread that
+  /// serves the request.
+  void set_unfinished_lines(UnfinishedLines* lines) noexcept { unfinished_lines_ = lines; }
+
   /// Locked by the thread that reads or sends, because an application may do both on several threads at once and a
   /// server's connection does not allow that. A thread that waits for it holds no GIL, and a thread that has locked it
   /// runs no Python code.
-  [[nodiscard]] std::mutex& io_mutex() noexcept { return io_mutex_; }
+  [[nodiscard]] std::mutex& io_mutex() const noexcept { return io_mutex_; }
+
+ protected:
+  [[nodiscard]] UnfinishedLines* unfinished_lines() const noexcept { return unfinished_lines_; }
 
  private:
-  std::mutex io_mutex_;
+  mutable std::mutex io_mutex_;
+  UnfinishedLines* unfinished_lines_ = nullptr;
 };
 
 }  // namespace sluice::wsgi
