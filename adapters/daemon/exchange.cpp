@@ -142,8 +142,9 @@ absl::Status SocketExchange::send(const FrameBatch& frames) {
   return status;
 }
 
-absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
+absl::Status SocketExchange::send_file(const wsgi::FilePart& file) {
   if (gone_) return absl::CancelledError("client gone");
+  auto [descriptor, offset, length, whole_body] = file;
   while (length > 0) {
     const std::uint64_t part = std::min<std::uint64_t>(length, kDataMax);
     FrameBatch frames;

@@ -32,7 +32,7 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
-  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  absl::Status send_file(const wsgi::FilePart& part) override;
   void break_off() override;
   void expect_lines_after_end() noexcept override { lines_after_end_ = true; }
   /// Sends the line to the server, whose log for the request it belongs to. Does not block: what the connection does

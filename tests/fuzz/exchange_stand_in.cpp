@@ -26,6 +26,7 @@ using fuzz::require;
 
 void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)>) const {}
 bool ApacheExchange::https() const { return false; }
+void* ApacheExchange::native_request() const noexcept { return nullptr; }
 bool ApacheExchange::has_body() const { return !exchange_record().body.empty(); }
 std::uint64_t ApacheExchange::declared_length() const { return 0; }
 
@@ -67,7 +68,7 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
   return absl::OkStatus();
 }
 
-absl::Status ApacheExchange::send_file(int, std::uint64_t, std::uint64_t) {
+absl::Status ApacheExchange::send_file(const wsgi::FilePart&) {
   require(false, "a session sends no file");
   return absl::OkStatus();
 }
@@ -85,6 +86,12 @@ void ApacheExchange::log(LogLevel level, std::string_view line) const noexcept {
 }
 
 }  // namespace sluice::apache
+
+extern "C" {
+void ap_remove_output_filter(ap_filter_t*) {}
+int ap_discard_request_body(request_rec*) { return OK; }
+void ap_internal_redirect_handler(const char*, request_rec*) {}
+}
 
 extern "C" void ap_log_rerror_(const char*, int, int, int, apr_status_t, const request_rec*, const char*, ...) {
   ++sluice::fuzz::exchange_record().log_lines;

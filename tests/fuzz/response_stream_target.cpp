@@ -1,7 +1,9 @@
 // Fuzzes the server's session with a daemon process on a real socket: frames in any order, heads that break rules,
 // bodies of any length, and bytes that are not frames. The output to the client is checked against the frames.
+#include <apr_general.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <util_filter.h>
 
 #include <cstring>
 
@@ -177,7 +179,9 @@ void check_bounds(const apache::DaemonSession::Answer& answer, const request_rec
   const bool known =
       status == OK || status == 502 || status == 504 || is_failure_status(static_cast<std::uint32_t>(status));
   require(known, "a status for Apache is one of a list");
-  require(record.head || status != OK || answer.again || record.lost, "a request gets an answer");
+  require(record.head || status != OK || answer.again || record.lost || !answer.redirect.empty(),
+          "a request gets an answer");
+  require(!record.head || answer.redirect.empty(), "a response that is passed on is not replaced");
   if (!record.head) return;
   require_sound(*record.head, promised(*record.head));
   const auto length = promised(*record.head);
@@ -218,6 +222,37 @@ void reset_record(Input& input) {
 
 }  // namespace
 
+/// The parts of a request that a session reads: no field, no filter that changes the body, and the defaults of the configuration.
+class RequestStandIn {
+ public:
+  RequestStandIn() {
+    apr_initialize();
+    apr_pool_create(&pool_, nullptr);
+    frec_.ftype = AP_FTYPE_NETWORK;
+    frec_.name = "core";
+    filter_.frec = &frec_;
+    configs_[0] = &config_;
+  }
+  RequestStandIn(const RequestStandIn&) = delete;
+  RequestStandIn& operator=(const RequestStandIn&) = delete;
+  ~RequestStandIn() { apr_pool_destroy(pool_); }
+
+  void fill(request_rec& request) {
+    request.pool = pool_;
+    request.headers_in = apr_table_make(pool_, 1);
+    request.err_headers_out = apr_table_make(pool_, 1);
+    request.output_filters = &filter_;
+    request.per_dir_config = reinterpret_cast<ap_conf_vector_t*>(configs_);
+  }
+
+ private:
+  apr_pool_t* pool_ = nullptr;
+  ap_filter_rec_t frec_{};
+  ap_filter_t filter_{};
+  apache::DirectoryConfig config_{};
+  void* configs_[1] = {};
+};
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
   reset_record(input);
@@ -225,6 +260,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   request.header_only = input.choice(3) == 3 ? 1 : 0;
   char filename[] = "/srv/app.wsgi";
   request.filename = filename;
+  RequestStandIn stand_in;
+  stand_in.fill(request);
   Expected expected;
   const std::string stream = stream_of(input, expected);
   apache::ApacheExchange exchange(&request);

@@ -30,12 +30,16 @@ struct ServerConfig {
 };
 
 struct DirectoryConfig {
+  apr_array_header_t* trusted_proxies;        ///< Elements: apr_ipsubnet_t*. Null: every client is trusted.
+  apr_array_header_t* trusted_proxy_headers;  ///< Elements: const char*, names of variables. Null: none is trusted.
   const char* process_group;
   const char* application_group;
   const char* callable;
   int script_reloading;
   int pass_authorization;
   int chunked_request;
+  int pass_request;     ///< Embedded applications get the request_rec.
+  int error_override;   ///< The server replaces error responses of daemon processes.
   int map_head_to_get;  ///< 0, 1, or kUnset: only when a filter needs the body of the response.
 };
 
@@ -61,7 +65,9 @@ struct ProcessConfig {
   const char* python_home;
   const char* python_path;  ///< Directories, separated by colons.
   int optimize;
-  int own_gil;  ///< Each sub-interpreter has its own GIL.
+  int restrict_stdin;   ///< Use of sys.stdin raises OSError.
+  int restrict_stdout;  ///< Use of sys.stdout raises OSError.
+  int own_gil;          ///< Each sub-interpreter has its own GIL.
   int server_metrics;
   int restrict_embedded;        ///< Applications run in daemon processes only.
   const char* socket_prefix;    ///< Null for the server's runtime directory.

@@ -32,6 +32,8 @@ wsgi::Runtime::Options python_options(const char* home, const char* path) {
           .python_path = split_path(path != nullptr ? path : config.python_path),
           .optimize = config.optimize,
           .own_gil = config.own_gil != 0,
+          .restrict_stdin = config.restrict_stdin != 0,
+          .restrict_stdout = config.restrict_stdout != 0,
           .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),
           .application_groups = {groups, groups + config.application_groups->nelts}};
 }

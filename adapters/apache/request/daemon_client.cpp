@@ -136,6 +136,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
     const std::optional<std::string> payload = signed_request(request, group, head);
     if (!payload) return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     const DaemonSession::Answer answer = ask(request, group, exchange, head, *payload, end_ns);
+    if (!answer.redirect.empty()) redirect(request, answer.redirect);
     if (!answer.again) return answer.status;
     ::usleep(static_cast<useconds_t>(std::min(tries, 10)) * 1'000);
   }

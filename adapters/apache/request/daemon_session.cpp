@@ -169,9 +169,24 @@ absl::Status DaemonSession::on_response(const Frame& frame) {
   wsgi::ResponseHead head;
   if (!daemon::decode(*payload, head)) return violation("the head of its response cannot be decoded");
   if (const wsgi::HeadCheck check = wsgi::check_head(head, promised_)) return violation_of(*check);
-  if (absl::Status status = exchange_.begin_response(head); !status.ok()) return status;
+  apply_status_field(head);
   begun_ = true;
-  return absl::OkStatus();
+  replaced_ = replaces(head);
+  if (replaced_) return absl::OkStatus();
+  range_ = BodyRange::apply(request_, head, promised_);
+  return exchange_.begin_response(head);
+}
+
+/// Returns true when the client gets another response of the server than that of the application.
+bool DaemonSession::replaces(const wsgi::ResponseHead& head) {
+  if (const std::string* const path = internal_redirect(head)) {
+    answer_.redirect = *path;
+    return true;
+  }
+  if (!ap_is_HTTP_ERROR(head.status) || config_of(request_).error_override != 1) return false;
+  keep_error_fields(request_, head);
+  answer_.status = head.status;
+  return true;
 }
 
 absl::Status DaemonSession::on_data(const Frame& frame) {
@@ -187,7 +202,8 @@ absl::Status DaemonSession::on_data(const Frame& frame) {
     const bool last = data_left_ == 0 && !excess && !short_of_promise() && channel_.take_if(FrameType::kEnd);
     const bool clean = !last || channel_.buffered() == 0;
     over_ = last;
-    if (absl::Status status = write(block, last && clean); !status.ok()) return status;
+    const std::string_view asked = range_ ? range_->cut(block, produced_ - block.size()) : block;
+    if (absl::Status status = write(asked, last && clean); !status.ok()) return status;
     if (excess) return violation("a body longer than its Content-Length");
     if (!clean) return violation("bytes after the end of its response");
   }
@@ -206,7 +222,7 @@ bool DaemonSession::short_of_promise() const noexcept {
 }
 
 absl::Status DaemonSession::write(std::string_view block, bool last) {
-  if (block.empty() && !last) return absl::OkStatus();
+  if ((block.empty() && !last) || replaced_) return absl::OkStatus();
   const absl::Status status = exchange_.write({&block, block.empty() ? 0U : 1U}, last);
   if (status.ok()) return status;
   over_ = true;
@@ -227,7 +243,7 @@ absl::Status DaemonSession::on_break() {
   if (!begun_) return violation("a break without the head of its response");
   over_ = true;
   lines_follow_ = true;
-  exchange_.break_off();
+  if (!replaced_) exchange_.break_off();
   return absl::OkStatus();
 }
 
@@ -310,7 +326,7 @@ void DaemonSession::log_dropped_lines() const {
 DaemonSession::Answer DaemonSession::broken(const absl::Status& status) {
   if (absl::IsAborted(status)) return {};  // the client is gone
   log_broken(status);
-  if (begun_) {
+  if (begun_ && !replaced_) {
     exchange_.break_off();
     return {};
   }
@@ -320,7 +336,8 @@ DaemonSession::Answer DaemonSession::broken(const absl::Status& status) {
 void DaemonSession::log_broken(const absl::Status& status) const {
   const std::string reason(status.message());
   const char* const file = request_->filename;
-  const char* const consequence = begun_ ? "the response was broken off" : "the request was answered with 502";
+  const char* const consequence =
+      begun_ && !replaced_ ? "the response was broken off" : "the request was answered with 502";
   if (absl::IsDataLoss(status)) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_, "SLC0411: protocol violation by daemon process '%s': %s; %s: %s",
                   group_, reason.c_str(), consequence, file);

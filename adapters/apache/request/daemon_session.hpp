@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "adapters/apache/config/config.hpp"
+#include "adapters/apache/request/daemon_head.hpp"
 #include "adapters/apache/request/exchange.hpp"
 #include "adapters/apache/request/log_budget.hpp"
 #include "adapters/daemon/channel.hpp"
@@ -18,8 +20,9 @@ namespace sluice::apache {
 class DaemonSession {
  public:
   struct Answer {
-    bool again = false;  ///< The process has not started the request, so another process can serve it.
-    int status = OK;     ///< The result for Apache: OK when a response was begun, otherwise the status to answer with.
+    bool again = false;      ///< The process has not started the request, so another process can serve it.
+    std::string redirect{};  ///< Path on this server whose response replaces that of the application; empty for none.
+    int status = OK;  ///< The result for Apache: OK when a response was begun, otherwise the status to answer with.
   };
 
   /// All arguments outlive the session. `body_ended` tells that the head contains the whole request body.
@@ -41,6 +44,7 @@ class DaemonSession {
   absl::Status on_break();
   absl::Status on_failed(const daemon::Frame& frame);
   absl::Status on_retry();
+  [[nodiscard]] bool replaces(const wsgi::ResponseHead& head);
   absl::Status on_log(const daemon::Frame& frame);
   [[nodiscard]] bool answered_already(absl::Status& status);
   void read_lines_after_end();
@@ -72,7 +76,9 @@ class DaemonSession {
       false;            ///< A part of the body was read from the client, so no other process can have the whole body.
   bool heard_ = false;  ///< The process has sent a byte, so it has read the head.
   bool begun_ = false;  ///< The head of the response has been passed on.
+  bool replaced_ = false;  ///< The server replaces the response, whose body is dropped.
   bool over_ = false;
+  std::optional<BodyRange> range_;
   bool lines_follow_ = false;          ///< The response is over, and lines for the log follow.
   std::optional<daemon::Frame> next_;  ///< A frame whose header was read ahead of time.
   LogBudget log_budget_;

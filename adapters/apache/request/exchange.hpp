@@ -24,9 +24,11 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
-  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  absl::Status send_file(const wsgi::FilePart& part) override;
   void break_off() override;
   void log(LogLevel level, std::string_view line) const noexcept override;
+
+  [[nodiscard]] void* native_request() const noexcept override;
 
   /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
   /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.
@@ -53,7 +55,8 @@ class ApacheExchange final : public wsgi::Exchange {
   int input_error_ = 0;
   bool merges_ = false;
   bool head_passed_ = false;
-  bool answered_ = false;  ///< A filter of the server has already responded to an invalid request body.
+  bool body_ended_ = false;  ///< The end of the response has been passed on with a file.
+  bool answered_ = false;    ///< A filter of the server has already responded to an invalid request body.
 };
 
 }  // namespace sluice::apache

@@ -59,6 +59,7 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
       .scoreboard = group.options.server_metrics ? scoreboard : nullptr,
       .facts = {.multithread = group.options.threads > 1,
                 .multiprocess = group.options.processes_configured,
+                .run_once = group.options.threads == 1 && group.options.maximum_requests == 1,
                 .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
       .python = python_options(group.options.python_home, group.options.python_path),
       .imports = {},

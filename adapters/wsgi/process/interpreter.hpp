@@ -19,6 +19,8 @@ class Interpreter {
   struct Options {
     std::string name;                      ///< Empty for the main interpreter.
     std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
+    bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
+    bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
   };
 

@@ -105,8 +105,12 @@ absl::Status Runtime::start(ThreadContext& thread) {
 
 /// Sets up the interpreter whose thread state is current.
 std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
-  std::unique_ptr<Interpreter> interpreter = Interpreter::create(
-      {.name = name, .python_path = options_.python_path, .script_owner = options_.script_owner}, host_);
+  std::unique_ptr<Interpreter> interpreter = Interpreter::create({.name = name,
+                                                                  .python_path = options_.python_path,
+                                                                  .restrict_stdin = options_.restrict_stdin,
+                                                                  .restrict_stdout = options_.restrict_stdout,
+                                                                  .script_owner = options_.script_owner},
+                                                                 host_);
   ForkedCopy::end_if_this();
   return interpreter;
 }

@@ -28,6 +28,8 @@ class Runtime {
     std::vector<std::string> python_path;  ///< Directories for the front of sys.path in every interpreter.
     int optimize = 0;                      ///< How often -O would be given on a command line.
     bool own_gil = false;                  ///< Whether each sub-interpreter has its own GIL; needs has_own_gil().
+    bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
+    bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.
     ScriptOwnerRule script_owner = {};     ///< Required owner of every script.
 
     static constexpr std::size_t kInterpreterLimit = 1024;

@@ -215,6 +215,7 @@ Outcome run_application(PyObject* module, const RequestContext& context) {
   if (!arguments.complete()) return fail(response, events, context);
 
   context.measurement.mark_entered();
+  if (!add_instants(context, arguments.environ())) return fail(response, events, context);
   const Object chosen = events.started(application, arguments.environ());
   const Object result =
       steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));

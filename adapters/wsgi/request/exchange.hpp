@@ -17,6 +17,14 @@
 
 namespace sluice::wsgi {
 
+/// A part of a regular file.
+struct FilePart {
+  int descriptor;
+  std::uint64_t offset;
+  std::uint64_t length;
+  bool whole_body;  ///< The body is complete with it.
+};
+
 /// Source of the lines that an application has begun to write and not ended.
 class UnfinishedLines {
  public:
@@ -68,14 +76,18 @@ class Exchange {
   /// Cancelled when the client has closed the connection. Blocks.
   virtual absl::Status write(absl::Span<const std::string_view> blocks, bool last) = 0;
 
-  /// Sends a part of a regular file as the whole body. The caller keeps the descriptor. Fails as write() does. Blocks.
-  virtual absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) = 0;
+  /// Sends a part of a regular file as the whole body. write() with `last` follows for a complete body, and break_off()
+  /// for another. The caller keeps the descriptor. Fails as write() does. Blocks.
+  virtual absl::Status send_file(const FilePart& part) = 0;
 
   /// Ends an incomplete response: marks no end and closes the connection, so that the client can tell.
   virtual void break_off() = 0;
 
   /// Writes one line to the error log, tagged with the request. The caller may hold the GIL.
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
+
+  /// Returns the server's own object for the request, for applications that know it; null when they get none.
+  [[nodiscard]] virtual void* native_request() const noexcept { return nullptr; }
 
   /// Tells that code of the application may still write lines after the end of the response, which therefore must not
   /// end the way of these lines to the log. Called before the end is sent. The caller may hold the GIL.
