@@ -188,9 +188,9 @@ absl::StatusOr<Frame> Channel::next() {
   return Frame{definition->type, header.size};
 }
 
-bool Channel::readable() const noexcept {
+bool Channel::readable_within(int milliseconds) const noexcept {
   pollfd socket = {.fd = socket_, .events = POLLIN, .revents = 0};
-  return buffered() != 0 || ::poll(&socket, 1, 0) > 0;
+  return buffered() != 0 || ::poll(&socket, 1, milliseconds) > 0;
 }
 
 void Channel::refuse_more() noexcept { ::shutdown(socket_, SHUT_RD); }

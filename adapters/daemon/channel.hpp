@@ -105,7 +105,9 @@ class Channel {
   [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
 
   /// Returns true when a byte, or the end of the connection, has arrived. Does not block.
-  [[nodiscard]] bool readable() const noexcept;
+  [[nodiscard]] bool readable() const noexcept { return readable_within(0); }
+  /// The same, and waits up to this many milliseconds for it.
+  [[nodiscard]] bool readable_within(int milliseconds) const noexcept;
 
   /// Returns true when the last receiving call failed because the other end closed the connection before it had read
   /// everything that was sent.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Iterator
 
@@ -45,6 +47,14 @@ def server(request: pytest.FixtureRequest, start_shared_httpd: StartHttpd) -> It
 @pytest.fixture(scope="module")
 def daemon_server(start_shared_httpd: StartHttpd) -> Httpd:
     return start_shared_httpd(*CONFIGURATIONS["group-in-first-host"])
+
+
+def open_file_names(pid: int) -> list[str]:
+    names = []
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    return names
 
 
 def ask(server: Httpd, name: str, query: str) -> int:
@@ -134,6 +144,14 @@ def test_lines_of_a_forked_child_do_not_damage_the_response(daemon_server: Httpd
 def test_lines_without_a_request_are_in_the_log_of_the_host_that_defines_the_group(daemon_server: Httpd) -> None:
     assert ask(daemon_server, "two", "marker=background&thread=1") == 200
     wait_for(daemon_server, "one", "background-FROM-THREAD")
+
+
+def test_a_daemon_process_has_no_other_log_open(daemon_server: Httpd) -> None:
+    open_logs = {
+        pid: {os.path.basename(link) for link in open_file_names(pid) if link.endswith(".log")}
+        for pid in daemon_server.children()
+    }
+    assert {"one.log", "console.log"} in open_logs.values() or {"one.log"} in open_logs.values()
 
 
 def test_lines_of_a_subscriber_after_the_response_are_in_the_log_of_the_host(start_httpd: StartHttpd) -> None:

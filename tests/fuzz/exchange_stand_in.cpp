@@ -26,6 +26,10 @@ using fuzz::require;
 
 void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)>) const {}
 bool ApacheExchange::https() const { return false; }
+absl::Status ApacheExchange::write_unflushed(std::string_view block) { return write({&block, 1}, false); }
+absl::Status ApacheExchange::flush_blocks() { return absl::OkStatus(); }
+bool ApacheExchange::is_paced() const noexcept { return false; }
+void ApacheExchange::limit_write_time(int) const {}
 void* ApacheExchange::native_request() const noexcept { return nullptr; }
 bool ApacheExchange::has_body() const { return !exchange_record().body.empty(); }
 std::uint64_t ApacheExchange::declared_length() const { return 0; }

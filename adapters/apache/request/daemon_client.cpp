@@ -88,8 +88,10 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
   const bool body_ended = !head.has_body || head.body_whole;
-  return DaemonSession(request, group.options.name, exchange, channel, body_ended)
-      .run(payload, head.tries <= kUnreadTriesMax);
+  DaemonSession session(request, group.options.name, exchange, channel, body_ended);
+  session.set_flush_delay(group.options.response_flush_delay);
+  session.set_write_limit(group.options.response_socket_timeout);
+  return session.run(payload, head.tries <= kUnreadTriesMax);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace sluice::apache {
 namespace {
 
 auto find_header(wsgi::Headers& headers, std::string_view name) {
-  return std::find_if(headers.begin(), headers.end(), [&](const auto& field) { return wsgi::same_name(field.first, name); });
+  return std::find_if(headers.begin(), headers.end(),
+                      [&](const auto& field) { return wsgi::same_name(field.first, name); });
 }
 
 std::optional<std::uint64_t> number(std::string_view text) {

@@ -43,6 +43,7 @@ DaemonSession::Answer DaemonSession::run(std::string_view head, bool again_if_un
   absl::Status status = channel_.send(FrameType::kRequest, head);
   if (again_if_unread && absl::IsCancelled(status)) return unread();
   while (status.ok() && !over_) {
+    if (status = flush_when_idle(); !status.ok()) break;
     const absl::StatusOr<Frame> frame = next_ ? absl::StatusOr<Frame>(*next_) : channel_.next();
     next_.reset();
     heard_ = heard_ || frame.ok() || channel_.buffered() != 0;
@@ -174,6 +175,8 @@ absl::Status DaemonSession::on_response(const Frame& frame) {
   replaced_ = replaces(head);
   if (replaced_) return absl::OkStatus();
   range_ = BodyRange::apply(request_, head, promised_);
+  paced_ = flush_delay_ms_ > 0 && exchange_.is_paced();
+  if (write_limit_seconds_ > 0) exchange_.limit_write_time(write_limit_seconds_);
   return exchange_.begin_response(head);
 }
 
@@ -193,6 +196,7 @@ absl::Status DaemonSession::on_data(const Frame& frame) {
   if (!begun_) return violation("a body without the head of its response");
   data_left_ = frame.size;
   while (data_left_ > 0 && !over_) {
+    if (absl::Status status = flush_when_idle(); !status.ok()) return status;
     const absl::StatusOr<std::string_view> part = channel_.some(data_left_);
     if (!part.ok()) return part.status();
     data_left_ -= part->size();
@@ -223,7 +227,21 @@ bool DaemonSession::short_of_promise() const noexcept {
 
 absl::Status DaemonSession::write(std::string_view block, bool last) {
   if ((block.empty() && !last) || replaced_) return absl::OkStatus();
-  const absl::Status status = exchange_.write({&block, block.empty() ? 0U : 1U}, last);
+  unflushed_ = paced_ && !last;
+  return written(unflushed_ ? exchange_.write_unflushed(block)
+                            : exchange_.write({&block, block.empty() ? 0U : 1U}, last));
+}
+
+/// Sends what was passed on, unless more arrives at once. Each flush makes a filter that limits the rate send a block
+/// that is shorter than what the rate allows.
+absl::Status DaemonSession::flush_when_idle() {
+  if (!unflushed_ || channel_.readable_within(flush_delay_ms_)) return absl::OkStatus();
+  unflushed_ = false;
+  return written(exchange_.flush_blocks());
+}
+
+/// Ends the session when a write to the client has failed.
+absl::Status DaemonSession::written(const absl::Status& status) {
   if (status.ok()) return status;
   over_ = true;
   if (absl::IsCancelled(status)) return client_lost();

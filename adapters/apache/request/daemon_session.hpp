@@ -30,6 +30,11 @@ class DaemonSession {
                 bool body_ended) noexcept
       : request_(request), group_(group), exchange_(exchange), channel_(channel), body_ended_(body_ended) {}
 
+  /// Waits this long for more of a response, where a filter limits its rate, before it is sent to the client.
+  void set_flush_delay(int milliseconds) noexcept { flush_delay_ms_ = milliseconds; }
+  /// Limits the time that the client may take to accept a part of the response; 0 leaves it to the server.
+  void set_write_limit(int seconds) noexcept { write_limit_seconds_ = seconds; }
+
   /// Sends the head of the request and passes on the response. Errors are logged. Blocks, at most until the end of the
   /// channel. With `again_if_unread`, asks for another attempt when the process ends before it has read the whole head,
   /// because it cannot have started the request.
@@ -56,6 +61,8 @@ class DaemonSession {
   absl::Status pass_error(const absl::Status& status);
 
   absl::Status write(std::string_view block, bool last);
+  absl::Status written(const absl::Status& status);
+  absl::Status flush_when_idle();
   [[nodiscard]] std::string_view allowed(std::string_view block) noexcept;
   [[nodiscard]] bool short_of_promise() const noexcept;
   [[nodiscard]] Answer broken(const absl::Status& status);
@@ -76,7 +83,11 @@ class DaemonSession {
       false;            ///< A part of the body was read from the client, so no other process can have the whole body.
   bool heard_ = false;  ///< The process has sent a byte, so it has read the head.
   bool begun_ = false;  ///< The head of the response has been passed on.
-  bool replaced_ = false;  ///< The server replaces the response, whose body is dropped.
+  int flush_delay_ms_ = 0;
+  int write_limit_seconds_ = 0;
+  bool paced_ = false;      ///< A filter limits the rate of the response.
+  bool unflushed_ = false;  ///< A block has been passed on and not been sent.
+  bool replaced_ = false;   ///< The server replaces the response, whose body is dropped.
   bool over_ = false;
   std::optional<BodyRange> range_;
   bool lines_follow_ = false;          ///< The response is over, and lines for the log follow.

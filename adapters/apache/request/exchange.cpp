@@ -229,6 +229,52 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
   return status.ok() && last ? flush() : status;
 }
 
+absl::Status ApacheExchange::write_unflushed(std::string_view block) {
+  if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
+  if (drops_body() || !wsgi::status_allows_body(request_->status)) return absl::OkStatus();
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
+  APR_BRIGADE_INSERT_TAIL(buckets,
+                          apr_bucket_transient_create(block.data(), block.size(), request_->connection->bucket_alloc));
+  return pass(request_->output_filters, buckets);
+}
+
+absl::Status ApacheExchange::flush_blocks() {
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
+  APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
+  return pass(request_->output_filters, buckets);
+}
+
+bool ApacheExchange::is_paced() const noexcept {
+  for (const ap_filter_t* filter = request_->output_filters; filter != nullptr; filter = filter->next) {
+    if (std::string_view(filter->frec->name) == "rate_limit") return true;
+  }
+  return false;
+}
+
+namespace {
+
+/// A change of the time limit of a client's socket, until the request ends.
+struct TimeLimit {
+  apr_socket_t* socket;
+  apr_interval_time_t before;
+};
+
+apr_status_t restore_time_limit(void* data) {
+  const auto* const limit = static_cast<const TimeLimit*>(data);
+  return apr_socket_timeout_set(limit->socket, limit->before);
+}
+
+}  // namespace
+
+void ApacheExchange::limit_write_time(int seconds) const {
+  apr_socket_t* const socket = ap_get_conn_socket(request_->connection);
+  auto* const limit = static_cast<TimeLimit*>(apr_palloc(request_->pool, sizeof(TimeLimit)));
+  if (socket == nullptr || apr_socket_timeout_get(socket, &limit->before) != APR_SUCCESS) return;
+  limit->socket = socket;
+  if (apr_socket_timeout_set(socket, apr_time_from_sec(seconds)) != APR_SUCCESS) return;
+  apr_pool_cleanup_register(request_->pool, limit, restore_time_limit, apr_pool_cleanup_null);
+}
+
 absl::Status ApacheExchange::send_file(const wsgi::FilePart& part) {
   if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
   const auto& [descriptor, offset, length, whole_body] = part;

@@ -31,7 +31,8 @@ class LogBudget {
 
  private:
   static constexpr std::uint64_t kSecond = 1'000'000'000;
-  static constexpr std::uint64_t kPrefixBytes = 128;  ///< Approximate size of the text that the server writes in front of a line.
+  static constexpr std::uint64_t kPrefixBytes =
+      128;  ///< Approximate size of the text that the server writes in front of a line.
 
   void refill(std::uint64_t now_ns) noexcept {
     const std::uint64_t seconds = last_ns_ == 0 ? 0 : (now_ns - last_ns_) / kSecond;
