@@ -65,11 +65,11 @@ PyObject* request_metrics(PyObject* module, PyObject*) {
 }
 
 PyObject* metrics_reader(PyObject* module, PyObject* args, PyObject* kwargs) {
-  static const char* const kNames[] = {"name", nullptr};
+  static const char* const keywords[] = {"name", nullptr};
   PyObject* name = Py_None;
   State* const state = state_of(module);
   if (state == nullptr ||
-      PyArg_ParseTupleAndKeywords(args, kwargs, "|O:metrics_reader", const_cast<char**>(kNames), &name) == 0) {
+      PyArg_ParseTupleAndKeywords(args, kwargs, "|O:metrics_reader", const_cast<char**>(keywords), &name) == 0) {
     return nullptr;
   }
   return make_metrics_reader(state->metrics_reader_type.ptr(), module, *state->host, state->request_dict, name);

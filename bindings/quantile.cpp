@@ -101,12 +101,12 @@ std::optional<Phase> phase_named(std::string_view name) {
 }  // namespace
 
 PyObject* quantile_of(PyObject*, PyObject* args, PyObject* kwargs) {
-  static const char* const kNames[] = {"window", "phase", "q", nullptr};
+  static const char* const keywords[] = {"window", "phase", "q", nullptr};
   PyObject* dict = nullptr;
   const char* name = nullptr;
   double q = 0.0;
-  if (PyArg_ParseTupleAndKeywords(args, kwargs, "O!sd:quantile", const_cast<char**>(kNames), &PyDict_Type, &dict, &name,
-                                  &q) == 0) {
+  if (PyArg_ParseTupleAndKeywords(args, kwargs, "O!sd:quantile", const_cast<char**>(keywords), &PyDict_Type, &dict,
+                                  &name, &q) == 0) {
     return nullptr;
   }
   const std::optional<Phase> phase = phase_named(name);

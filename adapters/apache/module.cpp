@@ -4,6 +4,7 @@
 
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/config/directives.hpp"
+#include "adapters/apache/config/notes.hpp"
 #include "adapters/apache/metrics/metrics_handler.hpp"
 #include "adapters/apache/metrics/status_section.hpp"
 #include "adapters/apache/request/alias_translation.hpp"
@@ -32,6 +33,7 @@ void register_hooks(apr_pool_t*) {
   static const char* const after[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
   ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_check_config(check_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_post_config(log_notes, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(name_in_server_header, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(prepare_registry, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(prepare_daemons, nullptr, nullptr, APR_HOOK_LAST);

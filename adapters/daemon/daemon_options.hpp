@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace sluice::daemon {
 
@@ -20,13 +21,18 @@ struct DaemonOptions {
   static constexpr uid_t kAnyUser = static_cast<uid_t>(-1);
   static constexpr gid_t kAnyGroup = static_cast<gid_t>(-1);
 
-  const char* user = nullptr;  ///< For initgroups(); null when the user is unknown.
-  uid_t uid = kServerUser;     ///< kServerUser until the server has read its own.
-  gid_t gid = kServerGroup;    ///< kServerGroup until the server has read its own.
+  const char* user = nullptr;                   ///< For initgroups(); null when the user is unknown.
+  uid_t uid = kServerUser;                      ///< kServerUser until the server has read its own.
+  gid_t gid = kServerGroup;                     ///< kServerGroup until the server has read its own.
+  bool other_user = false;                      ///< The user is another than that of the server's own processes.
+  const gid_t* supplementary_groups = nullptr;  ///< Null: those that the user has in the system.
+  int supplementary_group_count = 0;
   long umask = -1;             ///< -1: the server's.
-  const char* home = nullptr;
+  const char* home = nullptr;  ///< Working directory, and first directory of sys.path.
   const char* python_home = nullptr;
   const char* python_path = nullptr;
+  const char* python_eggs = nullptr;  ///< Value of PYTHON_EGG_CACHE.
+  double switch_interval = 0.0;       ///< Seconds; 0: the server's.
   const char* lang = nullptr;
   const char* locale = nullptr;
   const char* display_name = nullptr;
@@ -39,6 +45,11 @@ struct DaemonOptions {
   int send_buffer_size = 0;
   int receive_buffer_size = 0;
   int stack_size = 0;
+  uid_t socket_user = kServerUser;  ///< Owner of the socket; kServerUser: that of the server's own processes.
+
+  int cpu_priority = 0;                   ///< As for nice(1).
+  std::int64_t memory_limit = 0;          ///< Bytes of data; 0: no limit.
+  std::int64_t virtual_memory_limit = 0;  ///< Bytes of address space; 0: no limit.
 
   int connect_timeout = 15;  ///< 0: a request does not wait for room in the backlog.
   int queue_timeout = 0;

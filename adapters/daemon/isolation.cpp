@@ -52,6 +52,7 @@ bool parse(std::string_view text, Line& line) {
       !absl::SimpleHexAtoi(fields[2], &offset)) {
     return false;
   }
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel prints addresses.
   line = {{reinterpret_cast<std::byte*>(begin), reinterpret_cast<std::byte*>(end), offset},
           fields[1][3] == 's',
           fields[1][1] == 'w'};
@@ -145,7 +146,7 @@ absl::Status make_read_only(const void* address) {
   if (file < 0) return failed("open() of a file of /proc/self/map_files");
   void* const mapped =
       ::mmap(mapping->begin, size, PROT_READ, MAP_SHARED | MAP_FIXED, file, static_cast<off_t>(mapping->file_offset));
-  const absl::Status status = mapped != MAP_FAILED ? absl::OkStatus() : failed("mmap()");
+  absl::Status status = mapped != MAP_FAILED ? absl::OkStatus() : failed("mmap()");
   ::close(file);
   return status;
 }

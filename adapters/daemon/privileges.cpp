@@ -21,7 +21,10 @@ absl::Status failed(const char* call) {
 /// Returns true when the supplementary groups of the process are among those of the user.
 bool groups_dropped(const DaemonOptions& options) {
   std::vector<gid_t> allowed = {options.gid};
-  if (options.user != nullptr) {
+  if (options.supplementary_groups != nullptr) {
+    allowed.insert(allowed.end(), options.supplementary_groups,
+                   options.supplementary_groups + options.supplementary_group_count);
+  } else if (options.user != nullptr) {
     int count = 0;
     ::getgrouplist(options.user, options.gid, nullptr, &count);  // gives their number
     allowed.resize(static_cast<std::size_t>(std::max(count, 1)));
@@ -56,7 +59,10 @@ absl::Status drop_privileges(const DaemonOptions& options) {
   if (options.uid == 0) return absl::PermissionDeniedError("a daemon process must not run as root");
   if (::setgroups(0, nullptr) != 0) return failed("setgroups()");
   if (::setresgid(options.gid, options.gid, options.gid) != 0) return failed("setresgid()");
-  if (options.user != nullptr) {
+  if (options.supplementary_groups != nullptr) {
+    const auto count = static_cast<std::size_t>(options.supplementary_group_count);
+    if (::setgroups(count, options.supplementary_groups) != 0) return failed("setgroups()");
+  } else if (options.user != nullptr) {
     if (::initgroups(options.user, options.gid) != 0) return failed("initgroups()");
   }
   if (::setresuid(options.uid, options.uid, options.uid) != 0) return failed("setresuid()");

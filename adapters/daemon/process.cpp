@@ -2,13 +2,10 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <clocale>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -18,6 +15,7 @@
 #include "adapters/daemon/privileges.hpp"
 #include "adapters/daemon/shutdown_controller.hpp"
 #include "adapters/daemon/signals.hpp"
+#include "adapters/daemon/surroundings.hpp"
 #include "adapters/daemon/workers.hpp"
 #include "adapters/wsgi/process/telemetry_reporter.hpp"
 
@@ -69,30 +67,11 @@ absl::Status end_with_parent(pid_t parent) {
   return absl::OkStatus();
 }
 
-absl::Status set_up_surroundings(const DaemonOptions& options, pid_t parent) {
-  if (options.umask >= 0) ::umask(static_cast<mode_t>(options.umask));
-  if (absl::Status status = drop_privileges(options); !status.ok()) return status;
-  if (absl::Status status = end_with_parent(parent); !status.ok()) return status;
-  if (options.home != nullptr) {
-    if (::chdir(options.home) != 0) {
-      return absl::NotFoundError(
-          absl::StrCat("its home '", options.home, "' cannot be entered: ", std::strerror(errno)));
-    }
-    ::setenv("HOME", options.home, 1);
-  }
-  if (options.user != nullptr) {
-    ::setenv("USER", options.user, 1);
-    ::setenv("USERNAME", options.user, 1);
-    ::setenv("LOGNAME", options.user, 1);
-  }
-  if (options.lang != nullptr) ::setenv("LANG", options.lang, 1);
-  if (options.locale != nullptr) {
-    ::setenv("LC_ALL", options.locale, 1);
-    if (std::setlocale(LC_ALL, options.locale) == nullptr) {
-      return absl::NotFoundError(absl::StrCat("there is no locale '", options.locale, "'"));
-    }
-  }
-  return absl::OkStatus();
+absl::Status set_up(const ProcessOptions& options) {
+  set_cpu_priority(options.daemon, options.log);
+  if (absl::Status status = drop_privileges(options.daemon); !status.ok()) return status;
+  if (absl::Status status = end_with_parent(options.parent); !status.ok()) return status;
+  return enter_surroundings(options.daemon, options.log);
 }
 
 /// Returns null when no telemetry service is configured, or the process serves no requests.
@@ -109,7 +88,7 @@ telemetry::Reporter* start_reporter(const ProcessOptions& options, bindings::Hos
 void run_process(const ProcessOptions& options) {
   ShutdownController::block_signals();
   if (options.daemon.serves()) SignalDispatcher::block_signals();
-  if (absl::Status status = set_up_surroundings(options.daemon, options.parent); !status.ok()) fail(options, status);
+  if (absl::Status status = set_up(options); !status.ok()) fail(options, status);
 
   // These objects are never destroyed, because threads that are still running when the process ends may use them.
   auto& host = *new DaemonHost(options);

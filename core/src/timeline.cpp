@@ -16,7 +16,8 @@ constexpr std::int64_t kSecondNs = static_cast<std::int64_t>(kNsPerSecond);
 
 /// Returns the nearest double. Whole seconds are converted separately, because a double cannot hold the nanoseconds.
 double seconds(std::int64_t ns) noexcept {
-  return static_cast<double>(ns / kSecondNs) + static_cast<double>(ns % kSecondNs) / 1e9;
+  const std::int64_t whole = ns / kSecondNs;
+  return static_cast<double>(whole) + static_cast<double>(ns - whole * kSecondNs) / 1e9;
 }
 
 struct Pair {

@@ -330,7 +330,7 @@ def test_an_exchange_that_never_pauses_ends_at_its_timeout(start_httpd: StartHtt
     with server.raw() as client:
         client.send(request_head("GET", path, "Connection: close"))
         client.read_to_end()
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 15  # far below the socket timeout
 
 
 def test_a_request_whose_head_is_too_large_is_answered_with_431(start_httpd: StartHttpd) -> None:

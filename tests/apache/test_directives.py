@@ -166,6 +166,14 @@ def test_the_callable_may_be_named(start_httpd: StartHttpd) -> None:
     assert about(server, "/")["callable"] == "application"
 
 
+def test_the_callable_may_be_named_by_a_variable(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        ABOUT, "SetEnvIf X-Callable (.+) CALLABLE=$1", "WSGICallableObject %{ENV:CALLABLE}", modules=["setenvif"]
+    )
+    assert about(server, "/", **{"X-Callable": "other"})["callable"] == "other"
+    assert about(server, "/")["callable"] == "application"
+
+
 def test_the_callable_may_be_named_in_an_htaccess_file(start_httpd: StartHttpd) -> None:
     server = start_httpd(
         "<Directory ${DOCS}>",

@@ -175,7 +175,7 @@ TEST_CASE("slow requests: copies that are read while they are written are whole,
   const auto write = [&](std::size_t slot) {
     for (int i = 0; i < kRequests; ++i) {
       const std::string text(static_cast<std::size_t>(20 + i % 200), static_cast<char>('a' + i % 26));
-      requests.begin(slot, {}, texts(text, text.substr(0, 8)), static_cast<std::uint64_t>(i + 1));
+      requests.begin(slot, {}, texts(text, text.substr(0, 8)), static_cast<std::uint64_t>(i) + 1);
       requests.finish(slot, {.status = i + 1}, {}, sluice::monotonic_ns());
     }
     running.fetch_sub(1);

@@ -42,7 +42,7 @@ def test_apache_takes_it(block: Block) -> None:
 
 
 def test_a_directive_that_does_not_exist_is_noticed() -> None:
-    assert "WSGIPythonEggs" in apache_complaint("WSGIPythonEggs /tmp")
+    assert "WSGILazyInitialization" in apache_complaint("WSGILazyInitialization On")
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")

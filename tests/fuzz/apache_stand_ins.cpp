@@ -48,6 +48,19 @@ char* ap_getword_conf(apr_pool_t* pool, const char** line) {
   return apr_pstrdup(pool, word.c_str());
 }
 
+/// Parts the text at `stop`, of which several count as one.
+char* ap_getword(apr_pool_t* pool, const char** line, char stop) {
+  const std::string_view rest = *line;
+  const std::size_t end = std::min(rest.find(stop), rest.size());
+  *line += std::min(rest.find_first_not_of(stop, end), rest.size());
+  return apr_pstrmemdup(pool, rest.data(), end);
+}
+
+/// Sections have no lines here.
+const char* ap_walk_config(ap_directive_t*, cmd_parms*, ap_conf_vector_t*) { return nullptr; }
+
+int ap_state_query(int) { return AP_SQ_NOT_SUPPORTED; }
+
 const char* ap_check_cmd_context(cmd_parms* cmd, unsigned) {
   return cmd->server->is_virtual != 0 ? "not allowed in a virtual host" : nullptr;
 }

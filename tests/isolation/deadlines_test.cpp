@@ -130,6 +130,7 @@ TEST_CASE("deadlines: no signal comes after the end of a scope") {
   std::atomic<int> late{0};
   std::atomic<int> interrupted{0};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int number = 0; number < kThreads; ++number) {
     threads.emplace_back([&, number] {
       std::mt19937 random(static_cast<unsigned>(number));
@@ -162,6 +163,7 @@ TEST_CASE("deadlines: threads that come and go leave their slots to others") {
   std::atomic<int> interrupted{0};
   std::vector<std::thread> threads;
   constexpr int kThreads = 100;  // more than a chunk of slots
+  threads.reserve(kThreads);
   for (int number = 0; number < kThreads; ++number) {
     threads.emplace_back([&] {
       char byte = 0;

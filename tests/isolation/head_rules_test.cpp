@@ -9,7 +9,7 @@ namespace {
 
 using namespace sluice::wsgi;
 
-bool valid(ResponseHead head) {
+bool valid(const ResponseHead& head) {
   std::optional<std::uint64_t> length;
   return !check_head(head, length);
 }

@@ -37,6 +37,9 @@ void reset_process_config(apr_pool_t* pool) {
   current.imports = apr_array_make(pool, 4, sizeof(Import));
   current.application_groups = apr_array_make(pool, 8, sizeof(const char*));
   current.interpreter_limit = static_cast<int>(wsgi::Runtime::Options::kInterpreterLimit);
+  current.python_warnings = apr_array_make(pool, 4, sizeof(const char*));
+  current.interpreter_options = apr_array_make(pool, 4, sizeof(InterpreterOptions));
+  current.notes = apr_array_make(pool, 8, sizeof(const char*));
   current.daemons = apr_array_make(pool, 4, sizeof(DaemonGroup));
 }
 
@@ -65,6 +68,7 @@ void apply_server_defaults(const server_rec* server) noexcept {
       options.uid = ap_unixd_config.user_id;
       options.user = ap_unixd_config.user_name;
     }
+    options.other_user = options.uid != ap_unixd_config.user_id;
     if (options.gid == daemon::DaemonOptions::kServerGroup) options.gid = ap_unixd_config.group_id;
     if (options.socket_timeout == 0) options.socket_timeout = static_cast<int>(apr_time_sec(server->timeout));
   }
@@ -76,6 +80,13 @@ DaemonGroup* find_daemon_group(std::string_view name) noexcept {
     if (name == group.options.name) return &group;
   }
   return nullptr;
+}
+
+bool may_use(const server_rec& server, const DaemonGroup& group) noexcept {
+  if (group.server == &server || group.server->is_virtual == 0) return true;
+  const char* const name = server.server_hostname;
+  const char* const group_name = group.server->server_hostname;
+  return name != nullptr && group_name != nullptr && strcasecmp(name, group_name) == 0;
 }
 
 void* create_server_config(apr_pool_t* pool, server_rec*) {
@@ -117,6 +128,7 @@ void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_co
   config->chunked_request = chosen(added.chunked_request, base.chunked_request);
   config->pass_request = chosen(added.pass_request, base.pass_request);
   config->error_override = chosen(added.error_override, base.error_override);
+  config->allowed_groups = added.allowed_groups != nullptr ? added.allowed_groups : base.allowed_groups;
   config->map_head_to_get = chosen(added.map_head_to_get, base.map_head_to_get);
   return config;
 }

@@ -38,9 +38,10 @@ struct DirectoryConfig {
   int script_reloading;
   int pass_authorization;
   int chunked_request;
-  int pass_request;     ///< Embedded applications get the request_rec.
-  int error_override;   ///< The server replaces error responses of daemon processes.
-  int map_head_to_get;  ///< 0, 1, or kUnset: only when a filter needs the body of the response.
+  int pass_request;                          ///< Embedded applications get the request_rec.
+  int error_override;                        ///< The server replaces error responses of daemon processes.
+  int map_head_to_get;                       ///< 0, 1, or kUnset: only when a filter needs the body of the response.
+  const apr_array_header_t* allowed_groups;  ///< Elements are const char*: WSGIRestrictProcess. Null: no restriction.
 };
 
 /// A script that is loaded when a process starts.
@@ -48,34 +49,52 @@ struct Import {
   const char* path;
   const char* application_group;
   const char* process_group;  ///< Empty: the server's own processes.
+  const server_rec* server;   ///< The server or virtual host of the directive.
 };
 
 /// A process group: its options, and how requests reach its processes.
 struct DaemonGroup {
   daemon::DaemonOptions options;
-  server_rec* server;           ///< The server whose configuration defines the group. Lines without a request are its.
   const char* socket;           ///< Path of the socket; null before the server has started, and for a service process.
   const daemon::KeyRing* keys;  ///< The keys that sign requests; null when `socket` is.
+  server_rec* server;  ///< The server or virtual host that defines the group; its log has lines without a request.
 };
 
 enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCaptureUserAgent };
+
+/// A section <WSGIInterpreterOptions>: settings for some interpreters.
+struct InterpreterOptions {
+  const char* process_group = nullptr;      ///< Null: those of all processes. Empty: those of the server's own.
+  const char* application_group = nullptr;  ///< Null: all. Empty: the main interpreter.
+  int own_gil = kUnset;
+  double switch_interval = 0.0;  ///< Seconds; 0 when absent.
+  const char* python_path = nullptr;
+};
 
 /// The configuration of the whole server. Reset before each reading of the configuration.
 struct ProcessConfig {
   const char* python_home;
   const char* python_path;  ///< Directories, separated by colons.
+  const char* python_eggs;  ///< Value of PYTHON_EGG_CACHE in embedded mode.
+  const char* hash_seed;    ///< A number or "random"; null for that of the environment.
   int optimize;
   int restrict_stdin;   ///< Use of sys.stdin raises OSError.
   int restrict_stdout;  ///< Use of sys.stdout raises OSError.
-  int own_gil;          ///< Each sub-interpreter has its own GIL.
+  int dont_write_bytecode;
+  int keep_python;         ///< Python is not finalized when a process ends.
+  double switch_interval;  ///< Seconds; 0 for that of Python.
+  int own_gil;             ///< Each sub-interpreter has its own GIL.
   int server_metrics;
-  int restrict_embedded;        ///< Applications run in daemon processes only.
-  const char* socket_prefix;    ///< Null for the server's runtime directory.
-  const char* telemetry_path;   ///< Path of the socket of the telemetry service; null when there is none.
-  double telemetry_interval;    ///< Seconds.
-  double slow_requests;         ///< Seconds; negative when slow requests are not reported.
-  int telemetry_options;        ///< Bits of TelemetryOption.
-  int interpreter_limit;        ///< Maximum number of sub-interpreters that requests can create in a process.
+  int restrict_embedded;                ///< Applications run in daemon processes only.
+  const char* socket_prefix;            ///< Null for the server's runtime directory.
+  const char* telemetry_path;           ///< Path of the socket of the telemetry service; null when there is none.
+  double telemetry_interval;            ///< Seconds.
+  double slow_requests;                 ///< Seconds; negative when slow requests are not reported.
+  int telemetry_options;                ///< Bits of TelemetryOption.
+  int interpreter_limit;                ///< Maximum number of sub-interpreters that requests can create in a process.
+  apr_array_header_t* python_warnings;  ///< Elements are const char*, as for python -W.
+  apr_array_header_t* interpreter_options;  ///< Elements: InterpreterOptions.
+  apr_array_header_t* notes;  ///< Elements are const char*: see add_note(). Null once the configuration has been read.
   apr_array_header_t* imports;  ///< Elements: Import.
   apr_array_header_t* daemons;  ///< Elements: DaemonGroup.
   apr_array_header_t*
@@ -88,6 +107,10 @@ void apply_server_defaults(const server_rec* server) noexcept;
 
 /// Returns the group with this name; null when there is none.
 [[nodiscard]] DaemonGroup* find_daemon_group(std::string_view name) noexcept;
+
+/// Returns true when requests and scripts of a server may use a group: one of the main server, of the same virtual
+/// host, or of a virtual host with the same name.
+[[nodiscard]] bool may_use(const server_rec& server, const DaemonGroup& group) noexcept;
 
 /// Returns the configuration that was read last.
 [[nodiscard]] ProcessConfig& process_config() noexcept;

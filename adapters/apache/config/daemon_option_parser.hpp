@@ -1,6 +1,8 @@
 // The parser of the options of WSGIDaemonProcess.
 #pragma once
 
+#include <cstdint>
+
 #include "adapters/apache/server/server.hpp"
 #include "adapters/daemon/daemon_options.hpp"
 
@@ -23,9 +25,15 @@ class DaemonOptionParser {
 
  private:
   [[nodiscard]] const char* set_number(const char* name, const char* value, bool& recognized);
+  [[nodiscard]] const char* set_size(const char* name, const char* value, bool& recognized);
+  [[nodiscard]] const char* set_obsolete(const char* name, const char* value, bool& recognized);
+  [[nodiscard]] bool parse_option(const char* name, const char* value, std::int64_t& number);
   [[nodiscard]] const char* set_text(const char* name, const char* value, bool& recognized);
   [[nodiscard]] const char* set_user(const char* value);
   [[nodiscard]] const char* set_group(const char* value);
+  [[nodiscard]] const char* set_socket_user(const char* value);
+  [[nodiscard]] const char* set_supplementary_groups(const char* value);
+  [[nodiscard]] const char* set_switch_interval(const char* value);
   [[nodiscard]] const char* set_umask(const char* value);
   [[nodiscard]] const char* set_server_metrics(const char* value);
 

@@ -10,6 +10,10 @@
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/config/config_error.hpp"
 #include "adapters/apache/config/daemon_option_parser.hpp"
+#include "adapters/apache/config/directive_arguments.hpp"
+#include "adapters/apache/config/notes.hpp"
+#include "adapters/apache/config/obsolete_directives.hpp"
+#include "adapters/apache/config/python_directives.hpp"
 #include "adapters/apache/config/request_directives.hpp"
 #include "adapters/apache/config/telemetry_directives.hpp"
 #include "adapters/wsgi/process/runtime.hpp"
@@ -17,80 +21,15 @@
 namespace sluice::apache {
 namespace {
 
-constexpr const char* kGlobal = "%{GLOBAL}";
-
-/// One name=value of a line.
-struct Option {
-  const char* name = nullptr;
-  const char* value = nullptr;
-};
-
-/// Parses the next option of a line. Returns null, or an error. The value may be quoted.
-const char* next_option(cmd_parms* cmd, const char*& line, Option& option) {
-  const std::size_t length = std::strcspn(line, "= \t");
-  if (length == 0 || line[length] != '=') return error(cmd, "an option must be name=value, not '", line, "'");
-  option.name = apr_pstrmemdup(cmd->pool, line, length);
-  line += length + 1;
-  option.value = ap_getword_conf(cmd->pool, &line);
-  if (*option.value == '\0') return error(cmd, "option '", option.name, "' needs a value");
-  return nullptr;
-}
-
-const char* parse_switch(cmd_parms* cmd, const char* value, int& result) {
-  if (strcasecmp(value, "On") == 0) {
-    result = 1;
-  } else if (strcasecmp(value, "Off") == 0) {
-    result = 0;
-  } else {
-    return error(cmd, "must be On or Off, not '", value, "'");
-  }
-  return nullptr;
-}
-
-const char* group_name(const char* value) { return std::strcmp(value, kGlobal) == 0 ? "" : value; }
-
-bool has_expansion(const char* value) { return std::strstr(value, "%{") != nullptr; }
-
-/// Records an application group that the configuration names. WSGIInterpreterLimit does not apply to these, because no
-/// client can choose them.
-void note_application_group(const char* name) {
-  if (name == nullptr || *name == '\0' || has_expansion(name)) return;
-  *static_cast<const char**>(apr_array_push(process_config().application_groups)) = name;
-}
-
-const char* parse_alias_option(cmd_parms* cmd, const Option& option, Alias& alias) {
-  const std::string_view name = option.name;
-  if (name == "application-group") {
-    alias.application_group = group_name(option.value);
-  } else if (name == "process-group") {
-    alias.process_group = group_name(option.value);
-  } else if (name == "callable-object") {
-    alias.callable = option.value;
-  } else if (name == "pass-authorization") {
-    return parse_switch(cmd, option.value, alias.pass_authorization);
-  } else {
-    return error(cmd, "unknown option '", option.name, "'");
-  }
-  return nullptr;
-}
-
-/// Returns the path of a script in the form that requests have, so that a file has one module however the path is
-/// spelled.
-const char* canonical(apr_pool_t* pool, const char* path) {
-  char* merged = nullptr;
-  const apr_status_t status = apr_filepath_merge(&merged, "/", path, APR_FILEPATH_TRUENAME, pool);
-  return status == APR_SUCCESS ? merged : path;
-}
-
 /// Loads the script of an alias at the start of a process, when both of its groups are known then.
-void import_alias(apr_pool_t* pool, const Alias& alias) {
+void import_alias(const cmd_parms* cmd, const Alias& alias) {
   const bool importable = alias.process_group != nullptr && alias.application_group != nullptr &&
                           !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
                           (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
   struct stat info {};
   if (!importable || ::stat(alias.target, &info) != 0 || !S_ISREG(info.st_mode)) return;
-  *static_cast<Import*>(apr_array_push(process_config().imports)) = {canonical(pool, alias.target),
-                                                                     alias.application_group, alias.process_group};
+  *static_cast<Import*>(apr_array_push(process_config().imports)) = {
+      canonical(cmd->pool, alias.target), alias.application_group, alias.process_group, cmd->server};
 }
 
 const char* script_alias(cmd_parms* cmd, void*, const char* line) {
@@ -109,13 +48,12 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
   }
   note_application_group(alias.application_group);
   *static_cast<Alias*>(apr_array_push(config_of(cmd->server).aliases)) = alias;
-  import_alias(cmd->pool, alias);
+  import_alias(cmd, alias);
   return nullptr;
 }
 
 const char* import_script(cmd_parms* cmd, void*, const char* line) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  Import script{ap_getword_conf(cmd->pool, &line), nullptr, nullptr};
+  Import script{ap_getword_conf(cmd->pool, &line), nullptr, nullptr, cmd->server};
   if (*script.path == '\0') return error(cmd, "requires a file");
   script.path = canonical(cmd->pool, script.path);
   while (*line != '\0') {
@@ -140,16 +78,23 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
   return nullptr;
 }
 
-const char* application_group(cmd_parms* cmd, void* config, const char* value) {
-  if (*value == '\0') return error(cmd, "requires a name");
+const char* application_group(cmd_parms*, void* config, const char* value) {
   note_application_group(value);
   static_cast<DirectoryConfig*>(config)->application_group = value;
   return nullptr;
 }
 
-const char* process_group(cmd_parms* cmd, void* config, const char* value) {
-  if (*value == '\0') return error(cmd, "requires a name");
+const char* process_group(cmd_parms*, void* config, const char* value) {
   static_cast<DirectoryConfig*>(config)->process_group = group_name(value);
+  return nullptr;
+}
+
+const char* restrict_process(cmd_parms* cmd, void* config, const char* line) {
+  apr_array_header_t* const groups = apr_array_make(cmd->pool, 4, sizeof(const char*));
+  while (*line != '\0') {
+    *static_cast<const char**>(apr_array_push(groups)) = group_name(ap_getword_conf(cmd->pool, &line));
+  }
+  static_cast<DirectoryConfig*>(config)->allowed_groups = groups;
   return nullptr;
 }
 
@@ -193,11 +138,11 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
   DaemonOptionParser parser(cmd->pool, options);
   while (*line != '\0') {
     Option option;
-    if (const char* const problem = next_option(cmd, line, option)) return problem;
+    if (const char* const problem = next_option_or_empty(cmd, line, option)) return problem;
     if (const char* const problem = parser.set(option.name, option.value)) return error(cmd, problem);
   }
   if (const char* const problem = parser.complete()) return error(cmd, problem);
-  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, cmd->server, nullptr, nullptr};
+  *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, nullptr, nullptr, cmd->server};
   return nullptr;
 }
 
@@ -217,43 +162,6 @@ const char* server_metrics(cmd_parms* cmd, void*, const char* value) {
   return parse_switch(cmd, value, process_config().server_metrics);
 }
 
-const char* python_path(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  if (*value == '\0') return error(cmd, "requires directories, separated by colons");
-  process_config().python_path = value;
-  return nullptr;
-}
-
-const char* python_home(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  const char* const prefix = apr_pstrmemdup(cmd->pool, value, std::strcspn(value, ":"));
-  struct stat info {};
-  if (::stat(prefix, &info) != 0 || !S_ISDIR(info.st_mode)) return error(cmd, "'", prefix, "' is not a directory");
-  process_config().python_home = value;
-  return nullptr;
-}
-
-const char* python_optimize(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  if (std::strlen(value) != 1 || *value < '0' || *value > '2')
-    return error(cmd, "must be 0, 1 or 2, not '", value, "'");
-  process_config().optimize = *value - '0';
-  return nullptr;
-}
-
-const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  int& own_gil = process_config().own_gil;
-  if (const char* const problem = parse_switch(cmd, value, own_gil)) return problem;
-  if (own_gil == 0 || wsgi::Runtime::has_own_gil()) return nullptr;
-  own_gil = 0;
-  ap_log_error(
-      APLOG_MARK, APLOG_WARNING, 0, cmd->server,
-      "SLC0400: %s has no effect, because this module embeds a Python older than 3.12: sub-interpreters share one GIL",
-      cmd->cmd->name);
-  return nullptr;
-}
-
 const char* interpreter_limit(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
   constexpr int kMost = 1'000'000;
@@ -265,10 +173,18 @@ const char* interpreter_limit(cmd_parms* cmd, void*, const char* value) {
   return nullptr;
 }
 
-/// Returns true when a process group is defined; otherwise logs that it is not.
-bool defined(const char* directive, const char* process_group) {
+/// Returns true when a process group is defined and a server may use it; otherwise logs that it may not.
+bool usable(const char* directive, const char* process_group, const server_rec& server) {
   if (process_group == nullptr || *process_group == '\0' || has_expansion(process_group)) return true;
-  if (find_daemon_group(process_group) != nullptr) return true;
+  if (const DaemonGroup* const group = find_daemon_group(process_group)) {
+    if (may_use(server, *group)) return true;
+    ap_log_error(
+        APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, nullptr,
+        "SLC0901: %s of '%s' names process group '%s', which belongs to virtual host '%s'; the server does not "
+        "start. Give both hosts one ServerName, or define the group outside of virtual hosts",
+        directive, server.server_hostname, process_group, group->server->server_hostname);
+    return false;
+  }
   ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, nullptr,
                "SLC0401: %s names process group '%s', which no WSGIDaemonProcess defines; the server does not start",
                directive, process_group);
@@ -295,6 +211,12 @@ command_rec two(const char* name, const char* (*handler)(cmd_parms*, void*, cons
   return AP_INIT_TAKE12(name, untyped_handler, nullptr, where, help);
 }
 
+command_rec obsolete(const char* name, const ObsoleteDirective& directive) {
+  auto* const info = const_cast<ObsoleteDirective*>(&directive);
+  const int where = directive.server_only ? RSRC_CONF : OR_AUTHCFG;
+  return AP_INIT_TAKE1(name, untyped(obsolete_directive), info, where, "Accepted without an effect");
+}
+
 constexpr int kServer = RSRC_CONF;
 constexpr int kDirectory = RSRC_CONF | ACCESS_CONF;
 constexpr int kAnywhere = OR_FILEINFO;
@@ -308,14 +230,15 @@ int check_configuration(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* serve
     const apr_array_header_t* const aliases = config_of(server).aliases;
     for (int i = 0; i < aliases->nelts; ++i) {
       const auto& alias = reinterpret_cast<const Alias*>(aliases->elts)[i];
-      if (!defined("WSGIScriptAlias", alias.process_group)) return HTTP_INTERNAL_SERVER_ERROR;
+      if (!usable("WSGIScriptAlias", alias.process_group, *server)) return HTTP_INTERNAL_SERVER_ERROR;
     }
   }
   const apr_array_header_t* const imports = process_config().imports;
   for (int i = 0; i < imports->nelts; ++i) {
     const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
-    if (!defined("WSGIImportScript", script.process_group)) return HTTP_INTERNAL_SERVER_ERROR;
+    if (!usable("WSGIImportScript", script.process_group, *script.server)) return HTTP_INTERNAL_SERVER_ERROR;
   }
+  log_notes_of_check();
   return OK;
 }
 
@@ -356,9 +279,25 @@ const command_rec kDirectives[] = {
     raw("WSGITelemetryOptions", telemetry_options, nullptr, kServer, "Flags with or without + and -, None, or All"),
     one("WSGISlowRequests", slow_requests, kServer, "Duration in seconds from which a request is reported as slow"),
     one("WSGIServerMetrics", server_metrics, kServer, "On or Off: allow server_metrics() in embedded applications"),
+    raw("WSGIRestrictProcess", restrict_process, nullptr, kDirectory,
+        "Names of the process groups that may be used here"),
+    one("WSGIPythonEggs", python_eggs, kServer, "Directory for PYTHON_EGG_CACHE"),
+    one("WSGIPythonHashSeed", python_hash_seed, kServer, "random, or the seed of hashes"),
+    one("WSGIPythonWarnings", python_warnings, kServer, "Filter of warnings, as for python -W"),
+    one("WSGIDontWriteBytecode", dont_write_bytecode, kServer, "On or Off: do not cache compiled modules in files"),
+    one("WSGIDestroyInterpreter", destroy_interpreter, kServer, "On or Off: end Python when a process ends"),
+    one("WSGISwitchInterval", switch_interval, kServer, "Seconds after which a thread gives the GIL to another"),
+    one("WSGIFreeThreading", free_threading, kServer, "On or Off: run Python without a GIL"),
+    raw("<WSGIInterpreterOptions", interpreter_options, nullptr, kServer,
+        "process-group=NAME application-group=NAME: the interpreters to which the directives inside apply"),
+    obsolete("WSGIAcceptMutex", accept_mutex),
+    obsolete("WSGICaseSensitivity", case_sensitivity),
+    obsolete("WSGIGroupAuthoritative", group_authoritative),
+    obsolete("WSGISocketRotation", socket_rotation),
+    obsolete("WSGIVerboseDebugging", verbose_debugging),
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),
-    one("WSGIPythonOptimize", python_optimize, kServer, "0, 1 or 2, as for python -O"),
+    one("WSGIPythonOptimize", python_optimize, kServer, "Number of -O, as for python"),
     one("WSGIInterpreterLimit", interpreter_limit, kServer,
         "Maximum number of sub-interpreters that requests can create in a process"),
     one("WSGIPerInterpreterGIL", per_interpreter_gil, kServer, "On or Off: give each sub-interpreter its own GIL"),

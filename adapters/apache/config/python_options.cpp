@@ -3,6 +3,7 @@
 #include <ap_release.h>
 
 #include <string_view>
+#include <utility>
 
 #include "adapters/apache/config/config.hpp"
 
@@ -21,21 +22,62 @@ std::vector<std::string> split_path(const char* path) {
   return directories;
 }
 
+std::string text(const char* value) { return value != nullptr ? value : ""; }
+
+std::vector<std::string> strings(const apr_array_header_t* array) {
+  const auto* const begin = reinterpret_cast<const char* const*>(array->elts);
+  return {begin, begin + array->nelts};
+}
+
+wsgi::InterpreterRule rule_of(const InterpreterOptions& section) {
+  wsgi::InterpreterRule rule;
+  if (section.application_group != nullptr) rule.application_group = section.application_group;
+  rule.specificity = (section.process_group != nullptr ? 1 : 0) + (section.application_group != nullptr ? 1 : 0);
+  if (section.own_gil != kUnset) rule.own_gil = section.own_gil != 0;
+  if (section.switch_interval > 0.0) rule.switch_interval = section.switch_interval;
+  rule.python_path = split_path(section.python_path);
+  return rule;
+}
+
+/// Returns what the sections of the configuration say about the interpreters of a process. `group` is null for the
+/// server's own processes.
+wsgi::InterpreterRules interpreter_rules(const daemon::DaemonOptions* group) {
+  const ProcessConfig& config = process_config();
+  const std::string_view name = group != nullptr ? group->name : "";
+  const bool has_path = group != nullptr && group->python_path != nullptr;
+  const bool has_interval = group != nullptr && group->switch_interval > 0.0;
+  wsgi::InterpreterSettings base{.own_gil = config.own_gil != 0,
+                                 .switch_interval = has_interval ? group->switch_interval : config.switch_interval,
+                                 .interval_is_of_group = false,
+                                 .python_path = split_path(has_path ? group->python_path : config.python_path)};
+  std::vector<wsgi::InterpreterRule> rules;
+  for (int i = 0; i < config.interpreter_options->nelts; ++i) {
+    const auto& section = reinterpret_cast<const InterpreterOptions*>(config.interpreter_options->elts)[i];
+    if (section.process_group == nullptr || name == section.process_group) rules.push_back(rule_of(section));
+  }
+  return {std::move(base), std::move(rules)};
+}
+
 }  // namespace
 
-wsgi::Runtime::Options python_options(const char* home, const char* path) {
+wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group) {
   const ProcessConfig& config = process_config();
-  if (home == nullptr) home = config.python_home;
-  const auto* const groups = reinterpret_cast<const char* const*>(config.application_groups->elts);
+  const char* const home = group != nullptr && group->python_home != nullptr ? group->python_home : config.python_home;
+  const char* const eggs = group != nullptr ? group->python_eggs : config.python_eggs;
   return {.program = SLUICE_PYTHON_PROGRAM,
-          .home = home != nullptr ? home : "",
-          .python_path = split_path(path != nullptr ? path : config.python_path),
+          .home = text(home),
+          .script_home = text(group != nullptr ? group->home : nullptr),
+          .egg_cache = text(eggs),
+          .hash_seed = text(config.hash_seed),
+          .warnings = strings(config.python_warnings),
           .optimize = config.optimize,
-          .own_gil = config.own_gil != 0,
+          .write_bytecode = config.dont_write_bytecode == 0,
+          .finalize = config.keep_python == 0,
+          .interpreters = interpreter_rules(group),
           .restrict_stdin = config.restrict_stdin != 0,
           .restrict_stdout = config.restrict_stdout != 0,
           .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),
-          .application_groups = {groups, groups + config.application_groups->nelts}};
+          .application_groups = strings(config.application_groups)};
 }
 
 wsgi::ScriptOwnerRule script_owner(const daemon::DaemonOptions& options) {

@@ -7,8 +7,9 @@
 
 namespace sluice::apache {
 
-/// Returns the options. Arguments that are null default to the directives of the main server.
-[[nodiscard]] wsgi::Runtime::Options python_options(const char* home, const char* path);
+/// Returns the options for the processes of a group; null for the server's own processes. What the group leaves open is
+/// as in the directives of the main server.
+[[nodiscard]] wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group);
 
 /// Returns the required owner of the scripts of a process group.
 [[nodiscard]] wsgi::ScriptOwnerRule script_owner(const daemon::DaemonOptions& options);

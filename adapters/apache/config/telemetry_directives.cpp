@@ -6,6 +6,7 @@
 
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/config/config_error.hpp"
+#include "adapters/apache/config/numbers.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -15,11 +16,13 @@ constexpr std::string_view kInterval = "interval=";
 constexpr double kShortestInterval = 0.5;
 constexpr double kLongestSeconds = 1e9;
 
-/// Parses a number of seconds. Returns false unless the whole text is one, and short enough to be waited for.
-bool parse_seconds(const char* text, double& seconds) {
+/// Parses a number of seconds. Returns false unless the text begins with one that is short enough to be waited for.
+bool parse_seconds(const cmd_parms* cmd, const char* text, double& seconds) {
   char* end = nullptr;
   seconds = std::strtod(text, &end);
-  return end != text && *end == '\0' && std::isfinite(seconds) && seconds <= kLongestSeconds;
+  if (end == text || !std::isfinite(seconds) || seconds > kLongestSeconds) return false;
+  if (*end != '\0') note_rest(cmd->pool, cmd->cmd->name, text, end);
+  return true;
 }
 
 /// Returns the bit of a flag; 0 for an unknown name.
@@ -67,7 +70,7 @@ const char* telemetry_service(cmd_parms* cmd, void*, const char* target, const c
     if (!std::string_view(option).starts_with(kInterval)) {
       return error(cmd, "the second argument must be 'interval=SECONDS', not '", option, "'");
     }
-    if (!parse_seconds(option + kInterval.size(), interval) || interval < kShortestInterval) {
+    if (!parse_seconds(cmd, option + kInterval.size(), interval) || interval < kShortestInterval) {
       return error(cmd, "the interval must be at least 0.5 seconds, not '", option + kInterval.size(), "'");
     }
   }
@@ -92,7 +95,7 @@ const char* telemetry_options(cmd_parms* cmd, void*, const char* line) {
 const char* slow_requests(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
   double seconds = 0.0;
-  if (!parse_seconds(value, seconds) || seconds < 0.0) {
+  if (!parse_seconds(cmd, value, seconds) || seconds < 0.0) {
     return error(cmd, "must be a number of seconds that is 0 or more, not '", value, "'");
   }
   process_config().slow_requests = seconds;

@@ -79,7 +79,7 @@ void EmbeddedHost::log(LogLevel level, std::string_view line) const noexcept {
 Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
     : capacity_(Capacity::of_server()),
       host_(server, capacity_, memory),
-      runtime_(python_options(nullptr, nullptr), host_),
+      runtime_(python_options(nullptr), host_),
       main_thread_(host_.recorder()),
       facts_{.multithread = capacity_.threads > 1,
              .multiprocess = capacity_.processes > 1,

@@ -3,6 +3,7 @@
 #include <apr_portable.h>
 #include <http_connection.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <optional>
@@ -58,6 +59,26 @@ int check_owner(request_rec* request, const daemon::DaemonOptions& options) {
     return refuse(request, HTTP_FORBIDDEN, "SLC0435: the script does not belong to the group that script-group names");
   }
   return OK;
+}
+
+/// Returns OK, or the status of a request that may not use the process group that it names.
+int check_group(request_rec* request, const std::string& name, const DaemonGroup* group,
+                const DirectoryConfig& config) {
+  if (const apr_array_header_t* const allowed = config.allowed_groups) {
+    const auto* const names = reinterpret_cast<const char* const*>(allowed->elts);
+    if (std::find(names, names + allowed->nelts, name) == names + allowed->nelts) {
+      return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
+                    apr_pstrcat(request->pool, "SLC0902: process group '", name.c_str(),
+                                "' is not one of those that WSGIRestrictProcess allows here", nullptr));
+    }
+  }
+  if (group == nullptr || may_use(*request->server, *group)) return OK;
+  return refuse(
+      request, HTTP_INTERNAL_SERVER_ERROR,
+      apr_pstrcat(request->pool, "SLC0903: process group '", name.c_str(),
+                  "' belongs to a virtual host with another ServerName; define it in the main server, or give "
+                  "both hosts one name",
+                  nullptr));
 }
 
 /// Returns OK, or the status of a request whose body cannot be accepted.
@@ -141,6 +162,7 @@ int serve_request(request_rec* request) {
         "SLC0441: process group '" + group_name + "' is not defined by a WSGIDaemonProcess that serves requests";
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
   }
+  if (const int refused = check_group(request, group_name, group, config); refused != OK) return refused;
   if (const int refused = group != nullptr ? check_owner(request, group->options) : OK; refused != OK) return refused;
   std::optional<DeferredSignals::Scope> whole_request;
   if (!process->threaded()) whole_request.emplace(client_socket(request));

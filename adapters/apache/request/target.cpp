@@ -83,6 +83,12 @@ std::string expand_group(const request_rec* request, std::string_view script_nam
 
 const char* either(const char* first, const char* second) { return first != nullptr ? first : second; }
 
+/// Returns the name of the callable. It may be that in a variable; without the variable it is the default.
+const char* callable_of(const request_rec* request, const char* configured) {
+  if (configured == nullptr) return kDefaultCallable;
+  return *configured != '%' ? configured : either(environment_value(request, configured), kDefaultCallable);
+}
+
 }  // namespace
 
 Target resolve(request_rec* request) {
@@ -100,7 +106,7 @@ Target resolve(request_rec* request) {
                 .path_info = without_doubled_slashes(request->path_info != nullptr ? request->path_info : ""),
                 .process_group = {},
                 .application_group = {},
-                .callable = either(either(alias.callable, config.callable), kDefaultCallable)};
+                .callable = callable_of(request, either(alias.callable, config.callable))};
   target.process_group = expand_group(request, target.script_name, process_group);
   target.application_group = expand_group(request, target.script_name, application_group);
   return target;

@@ -37,7 +37,7 @@ void name_process(const server_rec* server, const char* display_name, const char
   if (arguments.size() < 2 || arguments.c_str() != std::string_view(begin)) return;
   const std::size_t room = arguments.size() - 1;
   std::memset(begin, '\0', room);
-  std::memcpy(begin, name.data(), std::min(name.size(), room));
+  std::copy_n(name.data(), std::min(name.size(), room), begin);
 }
 
 void reset_signals() noexcept {
@@ -61,7 +61,7 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
                 .multiprocess = group.options.processes_configured,
                 .run_once = group.options.threads == 1 && group.options.maximum_requests == 1,
                 .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
-      .python = python_options(group.options.python_home, group.options.python_path),
+      .python = python_options(&group.options),
       .imports = {},
       .telemetry = telemetry_settings(),
       .identity = telemetry_identity(),

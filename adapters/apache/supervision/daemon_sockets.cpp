@@ -27,9 +27,9 @@ bool directory_is_safe(const std::string& path) {
   return (info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (info.st_mode & S_ISVTX) != 0;
 }
 
-/// Makes the user of the serving processes the owner of a new socket. Others may have replaced the file if they can
+/// Makes the user who may connect the owner of a new socket. Others may have replaced the file if they can
 /// write to the directory, so only a socket of root with a single name changes its owner.
-bool give_to_server_user(const char* path) {
+bool give_to(const char* path, uid_t owner) {
   if (::geteuid() != 0) return true;
   const int file = ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (file < 0) return false;
@@ -39,17 +39,21 @@ bool give_to_server_user(const char* path) {
     errno = EPERM;
     transferred = false;
   }
-  transferred =
-      transferred && ::fchownat(file, "", ap_unixd_config.user_id, static_cast<gid_t>(-1), AT_EMPTY_PATH) == 0;
+  transferred = transferred && ::fchownat(file, "", owner, static_cast<gid_t>(-1), AT_EMPTY_PATH) == 0;
   const int error = errno;
   ::close(file);
   errno = error;
   return transferred;
 }
 
-/// Creates a listening socket at a new path, to which only the user of the serving processes may connect. Returns -1 on
-/// an error, with errno set.
-int listen_at(const char* path, int backlog) {
+/// Returns the user who may connect to the socket of a group.
+uid_t owner_of(const daemon::DaemonOptions& options) noexcept {
+  return options.socket_user != daemon::DaemonOptions::kServerUser ? options.socket_user : ap_unixd_config.user_id;
+}
+
+/// Creates a listening socket at a new path, to which only its owner may connect. Returns -1 on an error, with errno
+/// set.
+int listen_at(const char* path, const daemon::DaemonOptions& options) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
@@ -59,8 +63,8 @@ int listen_at(const char* path, int backlog) {
   const mode_t before = ::umask(0177);
   const int bound = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   ::umask(before);
-  const bool owned = bound == 0 && give_to_server_user(path);
-  if (owned && ::listen(descriptor, backlog) == 0) return descriptor;
+  const bool owned = bound == 0 && give_to(path, owner_of(options));
+  if (owned && ::listen(descriptor, options.listen_backlog) == 0) return descriptor;
   const int error = errno;
   ::close(descriptor);
   if (bound == 0) ::unlink(path);
@@ -82,7 +86,8 @@ void DaemonSockets::begin_use() noexcept {
 
 const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
   Socket* existing = find(options.name);
-  if (existing != nullptr && (existing->user != options.uid || existing->user_group != options.gid)) {
+  if (existing != nullptr &&
+      (existing->user != options.uid || existing->user_group != options.gid || existing->owner != owner_of(options))) {
     // Processes of the previous user may still be alive with the descriptor and the keys.
     close(*existing);
     existing = nullptr;
@@ -118,7 +123,7 @@ const char* DaemonSockets::create(const daemon::DaemonOptions& options, apr_pool
                  "directory that only root can write to",
                  path.c_str(), options.name);
   }
-  const int descriptor = listen_at(path.c_str(), options.listen_backlog);
+  const int descriptor = listen_at(path.c_str(), options);
   if (descriptor < 0) {
     ap_log_error(APLOG_MARK, APLOG_EMERG, errno, server,
                  "SLC0473: cannot create socket '%s' for daemon process group '%s'; the server does not start",
@@ -145,6 +150,7 @@ DaemonSockets::Socket& DaemonSockets::add(const daemon::DaemonOptions& options, 
   socket.descriptor = descriptor;
   socket.user = options.uid;
   socket.user_group = options.gid;
+  socket.owner = owner_of(options);
   socket.used = true;
   return socket;
 }
@@ -171,7 +177,7 @@ void DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* ser
   ::listen(socket->descriptor, options.listen_backlog);
   pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
   if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
-  const int descriptor = listen_at(socket->path, options.listen_backlog);
+  const int descriptor = listen_at(socket->path, options);
   if (descriptor < 0) {
     ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
                  "SLC0475: a process of daemon process group '%s' shut down the socket '%s' of the group, and the "

@@ -53,6 +53,7 @@ class DaemonSockets {
     int descriptor;
     uid_t user;  ///< User and group of the processes that have had the descriptor and the keys.
     gid_t user_group;
+    uid_t owner;  ///< The user who may connect.
     daemon::KeyRing keys;
     bool used;  ///< The configuration that was read last uses the socket.
   };

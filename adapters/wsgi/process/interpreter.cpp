@@ -47,6 +47,11 @@ void join_threads(const bindings::Host& host) {
   if (threading && PyObject_SetAttrString(threading.ptr(), "_shutdown", nothing) < 0) PyErr_Clear();
 }
 
+bool set_switch_interval(double seconds) {
+  PyObject* const function = PySys_GetObject("setswitchinterval");  // borrowed
+  return function != nullptr && steal(PyObject_CallFunction(function, "d", seconds));
+}
+
 bool set_sys(const char* name, const Object& value) { return value && PySys_SetObject(name, value.ptr()) == 0; }
 
 }  // namespace
@@ -57,7 +62,7 @@ Interpreter::Interpreter(const Options& options)
       state_(PyThreadState_GetInterpreter(owner_)),
       scripts_(name_, options.script_owner, objects_.names) {}
 
-std::unique_ptr<Interpreter> Interpreter::create(Options options, bindings::Host& host) {
+std::unique_ptr<Interpreter> Interpreter::create(const Options& options, bindings::Host& host) {
   std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
   if (interpreter->initialize(options, host)) return interpreter;
   host.log(LogLevel::kError,
@@ -83,7 +88,8 @@ bool Interpreter::initialize(const Options& options, bindings::Host& host) {
   }
   // `threading` takes the importing thread for its main thread, so the owner of the interpreter imports it.
   if (!steal(PyImport_ImportModule("threading"))) return false;
-  if (!prepend_python_path(options.python_path)) return false;
+  if (!prepend_python_path(options.python_path) || !insert_first_directory(options.home)) return false;
+  if (options.switch_interval > 0.0 && !set_switch_interval(options.switch_interval)) return false;
 
   objects_.module = steal(PyImport_ImportModule("mod_wsgi"));
   if (!objects_.module || !bindings::bind_module(objects_.module.ptr(), host, name_) ||

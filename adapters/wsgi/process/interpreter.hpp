@@ -19,13 +19,15 @@ class Interpreter {
   struct Options {
     std::string name;                      ///< Empty for the main interpreter.
     std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
+    std::string home;                      ///< Directory that is the first of sys.path; empty for none.
+    double switch_interval = 0.0;          ///< Seconds, for its GIL; 0 leaves that of Python.
     bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
     bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
   };
 
   /// Sets up the interpreter whose thread state is current. Returns null after an error, which has been logged.
-  [[nodiscard]] static std::unique_ptr<Interpreter> create(Options options, bindings::Host& host);
+  [[nodiscard]] static std::unique_ptr<Interpreter> create(const Options& options, bindings::Host& host);
 
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,6 +28,14 @@ class Config {
 
   [[nodiscard]] absl::Status set(wchar_t** member, const std::string& text) {
     return checked(PyConfig_SetBytesString(&config_, member, text.c_str()));
+  }
+
+  [[nodiscard]] absl::Status append(PyWideStringList& list, const std::string& text) {
+    wchar_t* const decoded = Py_DecodeLocale(text.c_str(), nullptr);
+    if (decoded == nullptr) return absl::InvalidArgumentError("a text of the configuration cannot be decoded");
+    const absl::Status status = checked(PyWideStringList_Append(&list, decoded));
+    PyMem_RawFree(decoded);
+    return status;
   }
 
   [[nodiscard]] absl::Status initialize() { return checked(Py_InitializeFromConfig(&config_)); }
@@ -67,6 +76,8 @@ PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
 constexpr std::size_t kNameInLogBytes = 200;
 
 /// End of the log line about an interpreter with its own GIL.
+constexpr const char* kRandomSeed = "random";
+
 constexpr const char* kOwnGilNote = ", with its own GIL";
 
 bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
@@ -79,6 +90,15 @@ absl::Status Runtime::initialize() {
   config->install_signal_handlers = 0;  // the server handles signals
   config->parse_argv = 0;
   config->optimization_level = options_.optimize;
+  if (!options_.write_bytecode) config->write_bytecode = 0;
+  if (!options_.hash_seed.empty()) {
+    config->use_hash_seed = options_.hash_seed == kRandomSeed ? 0 : 1;
+    config->hash_seed = std::strtoul(options_.hash_seed.c_str(), nullptr, 10);
+  }
+  for (const std::string& filter : options_.warnings) {
+    if (absl::Status status = config.append(config->warnoptions, filter); !status.ok()) return status;
+  }
+  if (!options_.egg_cache.empty()) ::setenv("PYTHON_EGG_CACHE", options_.egg_cache.c_str(), 1);
   const bool in_environment = !options_.home.empty() && is_virtual_environment(options_.home);
   const std::string program = in_environment ? options_.home + "/bin/python3" : options_.program;
   if (absl::Status status = config.set(&config->program_name, program); !status.ok()) return status;
@@ -105,14 +125,29 @@ absl::Status Runtime::start(ThreadContext& thread) {
 
 /// Sets up the interpreter whose thread state is current.
 std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
+  InterpreterSettings settings = options_.interpreters.settings_of(name);
+  if (settings.switch_interval > 0.0 && settings.interval_is_of_group && !settings.own_gil && !name.empty()) {
+    log_shared_interval(name);
+    settings.switch_interval = 0.0;
+  }
   std::unique_ptr<Interpreter> interpreter = Interpreter::create({.name = name,
-                                                                  .python_path = options_.python_path,
+                                                                  .python_path = std::move(settings.python_path),
+                                                                  .home = options_.script_home,
+                                                                  .switch_interval = settings.switch_interval,
                                                                   .restrict_stdin = options_.restrict_stdin,
                                                                   .restrict_stdout = options_.restrict_stdout,
                                                                   .script_owner = options_.script_owner},
                                                                  host_);
   ForkedCopy::end_if_this();
   return interpreter;
+}
+
+void Runtime::log_shared_interval(const std::string& name) const {
+  host_.log(
+      LogLevel::kWarning,
+      absl::StrCat("SLC0914: the switch interval of application group '", name.substr(0, kNameInLogBytes),
+                   "' is not used, because the group shares its GIL with others; set it for the process group, or "
+                   "give the application group its own GIL with WSGIPerInterpreterGIL"));
 }
 
 bool Runtime::may_create(const std::string& name, const std::string& script) const {
@@ -160,7 +195,8 @@ std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& 
   // No guard holds the GIL here, because the current thread state changes: Python makes the new interpreter's first
   // thread state the current one, and with its own GIL the lock is another one from then on.
   PyEval_RestoreThread(caller);
-  PyThreadState* const owner = new_interpreter(options_.own_gil);
+  const bool own_gil = options_.interpreters.settings_of(name).own_gil;
+  PyThreadState* const owner = new_interpreter(own_gil);
   if (owner == nullptr) {
     host_.log(LogLevel::kError, absl::StrCat("SLC0134: Python could not create an interpreter for application group '",
                                              name, "'; its requests are answered with 500."));
@@ -169,7 +205,7 @@ std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& 
     return nullptr;
   }
   host_.log(LogLevel::kInfo, absl::StrCat("SLC0135: Python interpreter created for application group '", name, "'",
-                                          options_.own_gil ? kOwnGilNote : ""));
+                                          own_gil ? kOwnGilNote : ""));
   std::unique_ptr<Interpreter> created = create_current(name);
   if (!created) {
     Py_EndInterpreter(owner);
@@ -231,6 +267,7 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
     interpreter->publish_stopping(reason);
   }
   for (Interpreter* const interpreter : all) {
+    if (!options_.finalize) break;
     const WithGil gil(interpreter->owner());
     interpreter->run_exit_handlers(host_);
   }
@@ -248,7 +285,8 @@ void Runtime::stop(const std::string& reason, ThreadContext& thread) {
 /// The same holds where Python 3.12 has several GILs: cached data of its argument parsers belongs to the interpreter
 /// that first used it, and the main interpreter would free it.
 bool Runtime::finalizable(const std::vector<Interpreter*>& all) {
-  if (options_.own_gil && PY_VERSION_HEX < 0x030D0000) return false;
+  if (!options_.finalize) return false;
+  if (options_.interpreters.any_own_gil() && PY_VERSION_HEX < 0x030D0000) return false;
   const WithGil gil(main_->owner());
   return std::all_of(all.begin(), all.end(),
                      [](const Interpreter* interpreter) { return interpreter->has_no_other_threads(); });

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "adapters/wsgi/process/interpreter.hpp"
+#include "adapters/wsgi/process/interpreter_rules.hpp"
 #include "adapters/wsgi/process/log_limit.hpp"
 #include "adapters/wsgi/process/thread.hpp"
 #include "bindings/host.hpp"
@@ -23,14 +24,19 @@ namespace sluice::wsgi {
 class Runtime {
  public:
   struct Options {
-    std::string program;  ///< Path of the interpreter, from which Python finds its library.
-    std::string home;     ///< A prefix, prefix:exec_prefix or a virtual environment; empty to go by `program`.
-    std::vector<std::string> python_path;  ///< Directories for the front of sys.path in every interpreter.
-    int optimize = 0;                      ///< How often -O would be given on a command line.
-    bool own_gil = false;                  ///< Whether each sub-interpreter has its own GIL; needs has_own_gil().
-    bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
-    bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.
-    ScriptOwnerRule script_owner = {};     ///< Required owner of every script.
+    std::string program;           ///< Path of the interpreter, from which Python finds its library.
+    std::string home;              ///< A prefix, prefix:exec_prefix or a virtual environment; empty to go by `program`.
+    std::string script_home = {};  ///< Directory that is the first of sys.path; empty for none.
+    std::string egg_cache = {};    ///< Value of PYTHON_EGG_CACHE; empty for that of the environment.
+    std::string hash_seed = {};    ///< A number or "random"; empty for that of the environment.
+    std::vector<std::string> warnings = {};  ///< Filters of warnings, as for python -W.
+    int optimize = 0;                        ///< How often -O would be given on a command line.
+    bool write_bytecode = true;              ///< Whether modules are cached in files.
+    bool finalize = true;                    ///< Whether stop() runs exit handlers and ends Python.
+    InterpreterRules interpreters = {};      ///< Settings that can differ between interpreters.
+    bool restrict_stdin = false;             ///< Use of sys.stdin raises OSError.
+    bool restrict_stdout = false;            ///< Use of sys.stdout raises OSError.
+    ScriptOwnerRule script_owner = {};       ///< Required owner of every script.
 
     static constexpr std::size_t kInterpreterLimit = 1024;
     /// Number of sub-interpreters from which on interpreter() creates no more for names that clients can choose.
@@ -92,6 +98,7 @@ class Runtime {
   [[nodiscard]] bool finalizable(const std::vector<Interpreter*>& all);
   void finalize();
   void abandon() noexcept;
+  void log_shared_interval(const std::string& name) const;
 
   Options options_;
   bindings::Host& host_;

@@ -49,4 +49,12 @@ bool prepend_python_path(const std::vector<std::string>& directories) {
   return all && PyList_SetSlice(path.ptr(), 0, PyList_GET_SIZE(path.ptr()), all.ptr()) == 0;
 }
 
+bool insert_first_directory(const std::string& directory) {
+  if (directory.empty()) return true;
+  const Object entry =
+      steal(PyUnicode_DecodeFSDefaultAndSize(directory.data(), static_cast<Py_ssize_t>(directory.size())));
+  const Object path = entry ? search_path() : Object();
+  return path && PyList_Insert(path.ptr(), 0, entry.ptr()) == 0;
+}
+
 }  // namespace sluice::wsgi

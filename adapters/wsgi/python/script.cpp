@@ -68,7 +68,7 @@ bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine lo
 /// Returns the loaded module, or null when the script has to be loaded. Reads __mtime__ of the module, so that a module
 /// can request to be loaded again by deleting it. Other threads may run meanwhile and load the script.
 Object Scripts::current(const Script& script, const ScriptRequest& request, LogLine log) const {
-  const Object module = script.module;
+  Object module = script.module;
   if (!module || request.on_change == ScriptRequest::OnChange::kServe) return module;
   const Object modified = names_.in_module(module.ptr(), kModified);
   if (!modified || !is_up_to_date(modified.ptr(), request)) {

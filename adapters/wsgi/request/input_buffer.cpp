@@ -20,7 +20,7 @@ constexpr std::size_t kFirstBytes = 4 * 1024 * 1024;
 template <class Read>
 absl::StatusOr<std::size_t> InputBuffer::read_once(Read&& read) {
   const std::uint64_t start_ns = monotonic_ns();
-  const absl::StatusOr<std::size_t> size = read();
+  absl::StatusOr<std::size_t> size = read();
   measurement_.input_ns += monotonic_ns() - start_ns;
   if (absl::IsUnavailable(size.status())) return size;
   ++measurement_.done.input_reads;
@@ -102,7 +102,7 @@ absl::StatusOr<std::size_t> InputBuffer::read(absl::Span<char> into) {
     if (ended_) break;
     if (rest.size() >= kChunkBytes) {
       const std::lock_guard lock(exchange_.io_mutex());
-      const absl::StatusOr<std::size_t> more = read_once([&] { return exchange_.read(rest, rest.size()); });
+      absl::StatusOr<std::size_t> more = read_once([&] { return exchange_.read(rest, rest.size()); });
       if (!more.ok()) return more;
       ended_ = *more == 0;
       size += *more;

@@ -1,0 +1,20 @@
+// Numbers of the configuration. Like mod_wsgi, they may be as long as one likes and may have text behind them.
+#pragma once
+
+#include <cstdint>
+
+#include "adapters/apache/server/server.hpp"
+
+namespace sluice::apache {
+
+/// Returns false when `text` does not begin with a number. A number beyond 64 bits becomes the closest one that fits.
+/// `name` is the directive or option, for the note that is added when text follows the number.
+[[nodiscard]] bool parse_number(apr_pool_t* pool, const char* name, const char* text, std::int64_t& number);
+
+/// Adds the note about a number in `text` that ends at `end`, before the end of the text.
+void note_rest(apr_pool_t* pool, const char* name, const char* text, const char* end);
+
+/// Returns false unless the whole text is a number of seconds above 0.
+[[nodiscard]] bool parse_interval(const char* text, double& seconds);
+
+}  // namespace sluice::apache

@@ -1,0 +1,46 @@
+"""Tells as JSON what is around the process: its user, directory, environment, limits and Python."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import warnings
+
+
+def of_child():
+    """What a process that the application starts sees."""
+    code = "import os, json; print(json.dumps([os.environ.get('HOME'), os.getcwd()]))"
+    shown = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, check=True)
+    return json.loads(shown.stdout)
+
+
+def facts():
+    return {
+        "pid": os.getpid(),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "groups": sorted(os.getgroups()),
+        "home": os.environ.get("HOME"),
+        "tilde": os.path.expanduser("~"),
+        "directory": os.getcwd(),
+        "child": of_child() if os.getenv("HOME") else None,
+        "variables": {
+            name: os.environ.get(name) for name in ("LANG", "LC_ALL", "PYTHON_EGG_CACHE", "USER")
+        },
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
+        "limits": [resource.getrlimit(resource.RLIMIT_DATA)[0], resource.getrlimit(resource.RLIMIT_AS)[0]],
+        "path": sys.path,
+        "optimize": sys.flags.optimize,
+        "bytecode": not sys.dont_write_bytecode,
+        "hash": hash("sluice"),
+        "warnings": [str(entry[0]) + ":" + entry[2].__name__ for entry in warnings.filters],
+        "interval": sys.getswitchinterval(),
+        "encoding": sys.getfilesystemencoding(),
+    }
+
+
+def application(environ, start_response):
+    body = json.dumps(facts()).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
