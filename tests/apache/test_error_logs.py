@@ -20,7 +20,9 @@ SHARED = ["WSGIDaemonProcess shared threads=4"]
 def host(name: str, *lines: str) -> list[str]:
     return [
         "<VirtualHost *:*>",
-        f"ServerName {name}.test",
+        # A group belongs to the hosts with the name of that which defines it.
+        "ServerName one.test",
+        f"ServerAlias {name}.test",
         f"ErrorLog ${{OUT}}/{name}.log",
         *lines,
         "WSGIScriptAlias / ${APPS}/error_log_app.py",
