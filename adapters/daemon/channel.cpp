@@ -94,10 +94,23 @@ absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
       .status();
 }
 
-absl::Status Channel::send(const FrameBatch& frames) {
+absl::StatusOr<std::size_t> Channel::send_at_once(std::string_view frames) noexcept {
+  if (ended()) return absl::DeadlineExceededError("timeout");
+  const ssize_t sent = ::send(socket_, frames.data(), frames.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  const int error = errno;
+  if (error == EAGAIN || error == EINTR) return 0U;
+  return status_of(error);
+}
+
+absl::Status Channel::send_encoded(std::string_view frames) { return send_parts({&frames, 1}); }
+
+absl::Status Channel::send(const FrameBatch& frames) { return send_parts(frames.parts()); }
+
+absl::Status Channel::send_parts(absl::Span<const std::string_view> parts) {
   constexpr std::size_t kPartsInline = 16;
   absl::InlinedVector<iovec, kPartsInline> left;
-  for (const std::string_view part : frames.parts()) {
+  for (const std::string_view part : parts) {
     if (!part.empty()) left.push_back({const_cast<char*>(part.data()), part.size()});
   }
   std::size_t first = 0;
@@ -175,10 +188,12 @@ absl::StatusOr<Frame> Channel::next() {
   return Frame{definition->type, header.size};
 }
 
-bool Channel::readable() const noexcept {
+bool Channel::readable_within(int milliseconds) const noexcept {
   pollfd socket = {.fd = socket_, .events = POLLIN, .revents = 0};
-  return buffered() != 0 || ::poll(&socket, 1, 0) > 0;
+  return buffered() != 0 || ::poll(&socket, 1, milliseconds) > 0;
 }
+
+void Channel::refuse_more() noexcept { ::shutdown(socket_, SHUT_RD); }
 
 bool Channel::take_if(FrameType type) {
   FrameHeader header{};

@@ -76,6 +76,11 @@ class Channel {
   /// Sends one frame. Blocks.
   absl::Status send(FrameType type, std::string_view payload = {}) { return send(FrameBatch().add(type, payload)); }
 
+  /// Sends bytes of encoded frames, as far as the socket takes them at once, and returns their number. Does not block.
+  [[nodiscard]] absl::StatusOr<std::size_t> send_at_once(std::string_view frames) noexcept;
+  /// Sends bytes of encoded frames. Blocks.
+  absl::Status send_encoded(std::string_view frames);
+
   /// Sends `size` bytes of a file, as the payload of a frame whose header was sent before. DataLoss when the file ends
   /// before that. Blocks.
   absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
@@ -92,11 +97,17 @@ class Channel {
   absl::Status read(absl::Span<char> into);
   [[nodiscard]] absl::StatusOr<std::string> read(std::size_t size);
 
+  /// Makes further sends of the other end fail, as if this end had closed the connection. What has arrived can still be
+  /// received.
+  void refuse_more() noexcept;
+
   /// Returns the number of bytes that have been received and not been read.
   [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
 
   /// Returns true when a byte, or the end of the connection, has arrived. Does not block.
-  [[nodiscard]] bool readable() const noexcept;
+  [[nodiscard]] bool readable() const noexcept { return readable_within(0); }
+  /// The same, and waits up to this many milliseconds for it.
+  [[nodiscard]] bool readable_within(int milliseconds) const noexcept;
 
   /// Returns true when the last receiving call failed because the other end closed the connection before it had read
   /// everything that was sent.
@@ -107,6 +118,7 @@ class Channel {
   [[nodiscard]] bool take_if(FrameType type);
 
  private:
+  absl::Status send_parts(absl::Span<const std::string_view> parts);
   absl::Status fill();
   [[nodiscard]] absl::StatusOr<std::size_t> bounded(std::uint64_t now_ns, std::uint64_t deadline_ns,
                                                     absl::FunctionRef<ssize_t()> call) const;

@@ -53,8 +53,10 @@ struct DaemonOptions {
 
   int connect_timeout = 15;  ///< 0: a request does not wait for room in the backlog.
   int queue_timeout = 0;
-  int socket_timeout = 0;         ///< 0: the server's Timeout.
-  int exchange_timeout = 86'400;  ///< At least 1.
+  int socket_timeout = 0;           ///< 0: the server's Timeout.
+  int exchange_timeout = 86'400;    ///< At least 1.
+  int response_socket_timeout = 0;  ///< 0: socket_timeout.
+  int response_flush_delay = 5;     ///< Milliseconds.
   int request_timeout = 0;
   int interrupt_timeout = 0;  ///< 0: a request that exceeds its time is not interrupted.
   int cpu_time_limit = 0;

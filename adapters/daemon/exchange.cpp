@@ -7,6 +7,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "adapters/wsgi/python/forked_copy.hpp"
 
 namespace sluice::daemon {
 namespace {
@@ -63,6 +65,7 @@ void SocketExchange::lost(const absl::Status& status) {
 }
 
 absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {
+  flush_log();
   return channel_.send(FrameType::kReadRequest, encode(ReadRequest{.least = least, .most = most}));
 }
 
@@ -115,8 +118,15 @@ absl::Status SocketExchange::write(absl::Span<const std::string_view> blocks, bo
   FrameBatch frames;
   add_pending_head(frames);
   if (size != 0) frames.add(FrameType::kData, blocks);
-  if (last) frames.add(FrameType::kEnd);
-  return send(frames);
+  if (!last) return send(frames);
+  // This thread may have locked the exchange, so the lines are only queued.
+  if (wsgi::UnfinishedLines* const lines = unfinished_lines()) {
+    lines->flush([this](std::string_view line) { lines_.add(LogLevel::kError, line); });
+  }
+  frames.add(lines_after_end_ ? FrameType::kEndBeforeLog : FrameType::kEnd);
+  absl::Status status = send(frames);
+  lines_end_ = !lines_after_end_;
+  return status;
 }
 
 void SocketExchange::add_pending_head(FrameBatch& frames) const {
@@ -125,14 +135,16 @@ void SocketExchange::add_pending_head(FrameBatch& frames) const {
 
 /// Sends frames that begin with the head of the response, if that is pending.
 absl::Status SocketExchange::send(const FrameBatch& frames) {
-  absl::Status status = channel_.send(frames);
+  flush_log();
+  const absl::Status status = channel_.send(frames);
   pending_head_.clear();
   gone_ = !status.ok();
   return status;
 }
 
-absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
+absl::Status SocketExchange::send_file(const wsgi::FilePart& file) {
   if (gone_) return absl::CancelledError("client gone");
+  auto [descriptor, offset, length, whole_body] = file;
   while (length > 0) {
     const std::uint64_t part = std::min<std::uint64_t>(length, kDataMax);
     FrameBatch frames;
@@ -149,8 +161,53 @@ absl::Status SocketExchange::send_file(int descriptor, std::uint64_t offset, std
   return absl::OkStatus();
 }
 
-/// Logs a line with the client in front, as the server does for lines of a request.
+void SocketExchange::flush_log() {
+  if (!lines_.waiting()) return;
+  const std::vector<std::string> frames = lines_.take();
+  const std::string all = absl::StrJoin(frames, "");
+  if (!gone_ && channel_.send_encoded(all).ok()) return;
+  gone_ = true;
+  log_here(frames);
+}
+
+/// Sends the lines that wait, unless another thread sends or reads; then its next frame, or the next of this thread,
+/// takes them along. Waiting for that thread could deadlock, because it may wait for the GIL, which the caller may
+/// hold. The caller has not locked the exchange: a thread that has locked it runs no code that logs.
+void SocketExchange::send_lines_at_once() const noexcept {
+  const std::unique_lock lock(io_mutex(), std::try_to_lock);
+  if (!lock.owns_lock()) return;
+  std::vector<std::string> frames = lines_.take();
+  while (!frames.empty()) {
+    const absl::StatusOr<std::size_t> sent = channel_.send_at_once(frames.front());
+    if (!sent.ok()) {
+      gone_ = true;
+      return log_here(frames);
+    }
+    if (*sent < frames.front().size()) {
+      frames.front().erase(0, *sent);
+      return lines_.put_back(std::move(frames));
+    }
+    frames.erase(frames.begin());
+  }
+}
+
+/// Logs the lines of frames that cannot be sent.
+void SocketExchange::log_here(const std::vector<std::string>& frames) const noexcept {
+  for (const std::string& frame : frames) {
+    LogLine line;
+    if (decode_frame(frame, line)) log_here(line.level, line.text);
+  }
+}
+
 void SocketExchange::log(LogLevel level, std::string_view line) const noexcept {
+  // A forked copy must not write to the connection, which belongs to the process that it was forked from.
+  if (gone_ || lines_end_ || wsgi::ForkedCopy::is_this()) return log_here(level, line);
+  lines_.add(level, line);
+  send_lines_at_once();
+}
+
+/// Logs a line with the client in front, as the server does for lines of a request.
+void SocketExchange::log_here(LogLevel level, std::string_view line) const noexcept {
   const std::string tagged = absl::StrCat("[client ", std::string(head_.client), "] ", std::string(line));
   host_.log(level, tagged);
 }

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "adapters/daemon/channel.hpp"
+#include "adapters/daemon/log_queue.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
 #include "bindings/host.hpp"
@@ -30,9 +32,16 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
-  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  absl::Status send_file(const wsgi::FilePart& part) override;
   void break_off() override;
+  void expect_lines_after_end() noexcept override { lines_after_end_ = true; }
+  /// Sends the line to the server, whose log for the request it belongs to. Does not block: what the connection does
+  /// not take at once waits for the next frame. Lines that the server cannot take any more go to the log of the
+  /// process.
   void log(LogLevel level, std::string_view line) const noexcept override;
+
+  /// Sends the lines that wait, before a frame that is not sent by this object or the end of the connection. Blocks.
+  void flush_log();
 
   /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
@@ -44,6 +53,9 @@ class SocketExchange final : public wsgi::Exchange {
   [[nodiscard]] absl::Status read_body_error(std::uint32_t size);
   [[nodiscard]] absl::Status violation();
   void add_pending_head(FrameBatch& frames) const;
+  void send_lines_at_once() const noexcept;
+  void log_here(LogLevel level, std::string_view line) const noexcept;
+  void log_here(const std::vector<std::string>& frames) const noexcept;
   [[nodiscard]] absl::Status send(const FrameBatch& frames);
 
   Channel& channel_;
@@ -54,8 +66,11 @@ class SocketExchange final : public wsgi::Exchange {
   absl::Status input_broken_;
   bool ended_ = false;  ///< The server has sent the end of the body.
   int input_error_ = 0;
-  std::atomic<bool> gone_{false};  ///< The connection cannot be used any more. Set by the threads that read and write;
-                                   ///< publishes no other data.
+  mutable std::atomic<bool> gone_{false};  ///< The connection cannot be used any more. Set by the threads that read and
+                                           ///< write; publishes no other data.
+  mutable LogQueue lines_;
+  bool lines_after_end_ = false;
+  std::atomic<bool> lines_end_{false};  ///< The server takes no more lines. Publishes no other data.
 };
 
 }  // namespace sluice::daemon

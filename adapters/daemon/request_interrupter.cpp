@@ -31,7 +31,7 @@ void RequestInterrupter::interrupt_now(const OverdueRequest& request, wsgi::Thre
   if (stack.empty()) return;
   runtime_.host().log(
       LogLevel::kError,
-      "SLC0956: request timeout exceeded; RequestTimeout is raised in the request, whose stack follows");
+      "SLC0956: request timeout exceeded. Injected RequestTimeout into thread of the request, whose stack follows");
   for (const std::string& line : stack) runtime_.host().log(LogLevel::kError, line);
 }
 

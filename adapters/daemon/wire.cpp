@@ -58,6 +58,7 @@ static_assert(definition(FrameType::kBodyError).least == fixed_bytes(kBodyErrorF
 static_assert(definition(FrameType::kReadRequest).least == fixed_bytes(kReadRequestFields));
 static_assert(definition(FrameType::kResponse).least == fixed_bytes(kResponseFields) + kStatusLineLeast);
 static_assert(definition(FrameType::kFailed).least == fixed_bytes(kFailedFields));
+static_assert(definition(FrameType::kLog).least == fixed_bytes(kLogFields));
 
 }  // namespace
 
@@ -234,6 +235,21 @@ bool decode(std::string_view payload, ReadRequest& request) {
   request.least = decoder.u64();
   request.most = decoder.u64();
   return decoder.complete() && request.least >= 1 && request.most >= request.least;
+}
+
+std::string encode(const LogLine& line) {
+  const std::string_view text = line.text.substr(0, kLogTextMax);
+  Encoder encoder(fixed_bytes(kLogFields) + text.size());
+  return std::move(encoder.add(static_cast<std::uint32_t>(line.level)).add(text)).take();
+}
+
+bool decode(std::string_view payload, LogLine& line) {
+  Decoder decoder(payload);
+  const std::uint32_t level = decoder.u32();
+  line.text = decoder.text(kLogTextMax);
+  if (!decoder.complete() || level > static_cast<std::uint32_t>(LogLevel::kDebug)) return false;
+  line.level = static_cast<LogLevel>(level);
+  return true;
 }
 
 std::string encode_failure(std::uint32_t status) { return std::move(Encoder().add(status)).take(); }

@@ -10,6 +10,9 @@
 //                                    <-   kResponse, kData..., then kEnd or kBreak
 //                                         or, in place of all three, kFailed or kRetry
 //
+// The daemon process sends kLog frames, the lines that the application writes for the log of the request, between any
+// two of its frames. After kEndBeforeLog, which replaces kEnd, and after kBreak only kLog frames follow.
+//
 // Numbers are in the byte order of the machine, because both ends run on the same one. Encoders and decoders are pure
 // functions over bytes. A decoder accepts exactly what an encoder can produce, and reads no byte beyond its input.
 #pragma once
@@ -24,6 +27,7 @@
 #include <vector>
 
 #include "adapters/wsgi/request/response_head.hpp"
+#include "sluice/log.hpp"
 #include "sluice/timestamps.hpp"
 
 namespace sluice::daemon {
@@ -39,6 +43,8 @@ enum class FrameType : std::uint32_t {
   kBreak = 20,
   kFailed = 21,
   kRetry = 22,
+  kLog = 23,
+  kEndBeforeLog = 24,
 };
 
 /// The end that sends a frame.
@@ -73,6 +79,8 @@ inline constexpr std::uint32_t kResponseMax = 2U << 20;
 /// A data frame is never held in memory as a whole, so this limit bounds no memory.
 inline constexpr std::uint32_t kDataMax = 16U << 20;
 inline constexpr std::uint32_t kReasonMax = 256;
+/// The longest text of one line for the log. Longer lines are sent in parts.
+inline constexpr std::uint32_t kLogTextMax = 4096;
 inline constexpr std::uint32_t kVariablesMax = 1U << 15;
 inline constexpr std::uint32_t kResponseFieldsMax = 1U << 15;
 
@@ -99,6 +107,7 @@ inline constexpr FieldDefinition kReadRequestFields[] = {{"least", FieldType::kU
 inline constexpr FieldDefinition kResponseFields[] = {
     {"status", FieldType::kU32}, {"status_line", FieldType::kText}, {"headers", FieldType::kPairs}};
 inline constexpr FieldDefinition kFailedFields[] = {{"status", FieldType::kU32}};
+inline constexpr FieldDefinition kLogFields[] = {{"level", FieldType::kU32}, {"text", FieldType::kText}};
 
 /// All frames, each with its sender, the limits of its payload, and its fields.
 inline constexpr FrameDefinition kFrames[] = {
@@ -123,6 +132,10 @@ inline constexpr FrameDefinition kFrames[] = {
     // The answer of a process that is about to end: it has not started the request, and the server sends it to another
     // process.
     {FrameType::kRetry, "retry", Sender::kDaemon, 0, 0, {}},
+    // A line for the log of the request.
+    {FrameType::kLog, "log", Sender::kDaemon, 8, 8 + kLogTextMax, kLogFields},
+    // The end of a complete response. Lines for the log follow, until the process closes the connection.
+    {FrameType::kEndBeforeLog, "end_before_log", Sender::kDaemon, 0, 0, {}},
 };
 
 /// The statuses that kFailed can carry. Any other status violates the protocol.
@@ -237,6 +250,14 @@ struct ReadRequest {
 
 [[nodiscard]] std::string encode(const ReadRequest& request);
 [[nodiscard]] bool decode(std::string_view payload, ReadRequest& request);
+
+struct LogLine {
+  LogLevel level = LogLevel::kError;
+  std::string_view text;  ///< At most kLogTextMax bytes.
+};
+
+[[nodiscard]] std::string encode(const LogLine& line);
+[[nodiscard]] bool decode(std::string_view payload, LogLine& line);
 
 /// The payload of kFailed.
 [[nodiscard]] std::string encode_failure(std::uint32_t status);

@@ -388,6 +388,7 @@ void Workers::serve_request(Channel& channel, const RequestHead& head, Worker& w
                                            .server_pid = static_cast<pid_t>(head.server_pid),
                                            .interruptible = &worker.interruptible};
   const wsgi::Outcome outcome = wsgi::serve(runtime_, thread, exchange, dispatched, facts_);
+  exchange.flush_log();
   if (outcome == wsgi::Outcome::kResponded) {
     shutdown_.served();
   } else if (outcome == wsgi::Outcome::kOutdated) {

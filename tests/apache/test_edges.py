@@ -93,5 +93,5 @@ def test_a_script_has_one_module_however_its_path_is_spelled(start_httpd: StartH
         "WSGIScriptAlias / ${APPS}//./hello.py process-group=%{GLOBAL} application-group=%{GLOBAL}"
     )
     assert server.get("/").text == "hello"
-    assert len(server.log_lines("SLC0112: loading WSGI script")) == len(server.children())
-    assert not server.log_lines("SLC0116: reloading WSGI script")
+    assert len(server.log_lines("SLC0112: Loading WSGI script")) == len(server.children())
+    assert not server.log_lines("SLC0116: Reloading WSGI script")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -193,3 +194,56 @@ def test_threads_and_processes_are_announced_as_the_mpm_has_them(
     assert environ["wsgi.multithread"] == str(mpm != "prefork")
     if mpm == "prefork":
         assert environ["wsgi.multiprocess"] == "True"
+
+
+INSTANTS = ("request_start", "queue_start", "daemon_start", "application_start")
+
+
+@pytest.fixture(scope="module", params=["embedded", "daemon"])
+def both_modes(request: pytest.FixtureRequest, start_shared_httpd: StartHttpd) -> Httpd:
+    group = "%{GLOBAL}" if request.param == "embedded" else "once"
+    server = start_shared_httpd(
+        "WSGIDaemonProcess once threads=1 maximum-requests=1",
+        "WSGIDaemonProcess often threads=1",
+        "WSGIScriptAlias /often ${APPS}/environ_app.py process-group=often",
+        f"WSGIScriptAlias /mount ${{APPS}}/environ_app.py process-group={group} application-group=%{{GLOBAL}}",
+    )
+    server.mode = request.param  # type: ignore[attr-defined]
+    return server
+
+
+def test_the_instants_of_a_request_are_floats_in_their_order(both_modes: Httpd) -> None:
+    before = time.time()
+    described = both_modes.get("/mount").json()
+    after = time.time()
+    entries = [described[f"mod_wsgi.{name}"] for name in INSTANTS]
+    assert all(entry["type"] == "builtins.float" for entry in entries)
+    instants = [float(entry["value"]) for entry in entries]
+    if both_modes.mode == "embedded":  # type: ignore[attr-defined]
+        assert instants[1:3] == [0.0, 0.0]
+        del instants[1:3]
+    assert instants == sorted(instants)
+    assert before - 1 <= instants[0] <= instants[-1] <= after + 1
+
+
+def test_the_request_its_connection_and_its_server_are_described(both_modes: Httpd) -> None:
+    environ = environ_of(both_modes, "/mount/a/b")
+    assert environ["mod_wsgi.request_id"]
+    assert environ["mod_wsgi.request_id"] != environ_of(both_modes, "/mount")["mod_wsgi.request_id"]
+    assert (environ["mod_wsgi.script_name"], environ["mod_wsgi.path_info"]) == ("/mount", "/a/b")
+    assert environ["mod_wsgi.listener_port"] == str(both_modes.port)
+    assert environ["mod_wsgi.listener_host"] in ("", "127.0.0.1")
+    assert environ["mod_wsgi.request_handler"] == "wsgi-script"
+    assert environ["mod_wsgi.handler_script"] == ""
+    assert int(environ["mod_wsgi.server_pid"]) in both_modes.children()
+
+
+@pytest.mark.parametrize("key", ["PATH_TRANSLATED", "GATEWAY_INTERFACE", "SERVER_SIGNATURE", "LD_LIBRARY_PATH", "PATH"])
+def test_variables_for_programs_are_not_passed_on(both_modes: Httpd, key: str) -> None:
+    assert key not in environ_of(both_modes, "/mount/a/b")
+
+
+def test_a_process_that_serves_one_request_says_so(both_modes: Httpd) -> None:
+    daemon = both_modes.mode == "daemon"  # type: ignore[attr-defined]
+    assert environ_of(both_modes, "/mount")["wsgi.run_once"] == str(daemon)
+    assert environ_of(both_modes, "/often")["wsgi.run_once"] == "False"

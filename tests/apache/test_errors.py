@@ -85,7 +85,7 @@ def test_an_exception_is_logged_with_its_traceback(server: Httpd) -> None:
     tagged_line(server, ", in helper")
     tagged_line(server, ", in raise_error")
     assert "errors_app.py" in tagged_line(
-        server, "raised ValueError while it processed a request"
+        server, "ValueError exception raised processing WSGI script"
     )
 
 
@@ -119,7 +119,7 @@ def test_an_exit_is_answered_with_500_and_the_process_lives_on(
 
 def test_an_exit_is_named_in_the_log(server: Httpd) -> None:
     server.get("/exit")
-    tagged_line(server, "raised SystemExit, which does not end the process")
+    tagged_line(server, "SystemExit exception raised by WSGI script")
 
 
 def test_an_exit_within_the_response_ends_only_the_response(server: Httpd) -> None:
@@ -132,7 +132,7 @@ def test_an_exit_within_the_response_ends_only_the_response(server: Httpd) -> No
 
 def test_a_request_timeout_is_answered_with_504(server: Httpd) -> None:
     assert server.get("/request-timeout").status == 504
-    server.wait_for_log("gave up the request with RequestTimeout")
+    server.wait_for_log("Request interrupted by RequestTimeout")
     assert not server.log_lines("RequestTimeout: too slow")
 
 

@@ -80,4 +80,4 @@ def test_a_script_that_was_imported_at_the_start_serves(mpm: str, start_httpd: S
     script = "WSGIImportScript ${APPS}/forked_app.py application-group=%{GLOBAL} process-group="
     server = start_httpd(mpm, APP, script + group, mpm="prefork")
     assert {server.get("/").status for _ in range(3)} == {200}
-    assert len(server.log_lines("SLC0112: loading WSGI script")) == 1
+    assert len(server.log_lines("SLC0112: Loading WSGI script")) == 1

@@ -174,8 +174,19 @@ def test_a_header_value_with_control_characters_or_no_text_is_refused(
 
 
 @pytest.mark.parametrize("name", HOP_BY_HOP)
-def test_a_hop_by_hop_header_is_refused(server: Httpd, name: str) -> None:
-    assert given(server, headers=[PLAIN, [name, "close"]]).header("X-Refused")
+def test_a_hop_by_hop_header_is_left_out(server: Httpd, name: str) -> None:
+    response = given(server, headers=[PLAIN, [name, "sluice-test"]])
+    assert response.status == 200
+    assert not response.header("X-Refused")
+    assert response.header(name) != "sluice-test"
+
+
+def test_hop_by_hop_headers_are_warned_of_once_in_a_process(start_httpd: StartHttpd) -> None:
+    server = start_httpd("WSGIScriptAlias / ${APPS}/start_response_app.py")
+    for _ in range(3):
+        given(server, headers=[PLAIN, ["Connection", "close"]])
+    server.wait_for_log("SLC1003: the header 'Connection' of a response is left out")
+    assert len(server.log_lines("SLC1003")) == 1
 
 
 @pytest.mark.parametrize("length", ["ten", "-1", "1.5", ""])

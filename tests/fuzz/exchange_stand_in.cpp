@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "adapters/apache/request/exchange.hpp"
+#include "adapters/daemon/wire.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -25,6 +26,11 @@ using fuzz::require;
 
 void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)>) const {}
 bool ApacheExchange::https() const { return false; }
+absl::Status ApacheExchange::write_unflushed(std::string_view block) { return write({&block, 1}, false); }
+absl::Status ApacheExchange::flush_blocks() { return absl::OkStatus(); }
+bool ApacheExchange::is_paced() const noexcept { return false; }
+void ApacheExchange::limit_write_time(int) const {}
+void* ApacheExchange::native_request() const noexcept { return nullptr; }
 bool ApacheExchange::has_body() const { return !exchange_record().body.empty(); }
 std::uint64_t ApacheExchange::declared_length() const { return 0; }
 
@@ -66,7 +72,7 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
   return absl::OkStatus();
 }
 
-absl::Status ApacheExchange::send_file(int, std::uint64_t, std::uint64_t) {
+absl::Status ApacheExchange::send_file(const wsgi::FilePart&) {
   require(false, "a session sends no file");
   return absl::OkStatus();
 }
@@ -77,9 +83,19 @@ void ApacheExchange::break_off() {
   record.broken = true;
 }
 
-void ApacheExchange::log(LogLevel, std::string_view) const noexcept {}
+void ApacheExchange::log(LogLevel level, std::string_view line) const noexcept {
+  require(level <= LogLevel::kDebug, "a line has a level");
+  require(line.size() <= daemon::kLogTextMax, "a line is no longer than a frame allows");
+  ++exchange_record().lines;
+}
 
 }  // namespace sluice::apache
+
+extern "C" {
+void ap_remove_output_filter(ap_filter_t*) {}
+int ap_discard_request_body(request_rec*) { return OK; }
+void ap_internal_redirect_handler(const char*, request_rec*) {}
+}
 
 extern "C" void ap_log_rerror_(const char*, int, int, int, apr_status_t, const request_rec*, const char*, ...) {
   ++sluice::fuzz::exchange_record().log_lines;

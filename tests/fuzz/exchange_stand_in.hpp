@@ -19,10 +19,11 @@ struct ExchangeRecord {
   // Actions of the session.
   std::optional<wsgi::ResponseHead> head;
   std::string written;
-  bool ended = false;   ///< True after a proper end.
-  bool broken = false;  ///< True after a visible break.
-  bool lost = false;    ///< True if the client was gone at a write.
-  std::size_t log_lines = 0;
+  bool ended = false;         ///< True after a proper end.
+  bool broken = false;        ///< True after a visible break.
+  bool lost = false;          ///< True if the client was gone at a write.
+  std::size_t log_lines = 0;  ///< Lines about the session.
+  std::size_t lines = 0;      ///< Lines of the application.
 };
 
 /// Returns the exchange of the session under test.

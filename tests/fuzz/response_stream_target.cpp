@@ -1,7 +1,9 @@
 // Fuzzes the server's session with a daemon process on a real socket: frames in any order, heads that break rules,
 // bodies of any length, and bytes that are not frames. The output to the client is checked against the frames.
+#include <apr_general.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <util_filter.h>
 
 #include <cstring>
 
@@ -29,6 +31,8 @@ struct Expected {
   bool again = false;
   int status = OK;
   bool body_asked = false;
+  bool lines_follow = false;
+  std::size_t lines = 0;
 };
 
 void add_frame(std::string& stream, FrameType type, std::string_view payload) {
@@ -63,7 +67,8 @@ void add_end(FrameType type, std::string& stream, Expected& expected) {
   const bool retry = type == FrameType::kRetry;
   if (expected.over || expected.head.has_value() == retry || (retry && expected.body_asked)) expected.certain = false;
   expected.over = true;
-  expected.ended = type == FrameType::kEnd;
+  expected.ended = type == FrameType::kEnd || type == FrameType::kEndBeforeLog;
+  expected.lines_follow = type == FrameType::kBreak || type == FrameType::kEndBeforeLog;
   expected.broken = type == FrameType::kBreak;
   expected.again = retry;
 }
@@ -84,10 +89,19 @@ void add_read_request(Input& input, std::string& stream, Expected& expected) {
   expected.body_asked = true;
 }
 
+/// Lines are passed on until the session is over, and after the end of a response that announces them.
+void add_line(Input& input, std::string& stream, Expected& expected) {
+  const bool sound = input.choice(3) != 0;
+  const std::string payload = encode(LogLine{.level = LogLevel::kInfo, .text = input.text(40)});
+  add_frame(stream, FrameType::kLog, sound ? payload : payload.substr(0, payload.size() / 2));
+  if (!sound || (expected.over && !expected.lines_follow)) expected.certain = false;
+  ++expected.lines;
+}
+
 std::string stream_of(Input& input, Expected& expected) {
   std::string stream;
   for (std::size_t i = input.choice(12); i > 0; --i) {
-    switch (input.choice(9)) {
+    switch (input.choice(11)) {
       case 0:
       case 1:
         add_response(input, stream, expected);
@@ -108,6 +122,12 @@ std::string stream_of(Input& input, Expected& expected) {
         break;
       case 8:
         add_read_request(input, stream, expected);
+        break;
+      case 9:
+        add_line(input, stream, expected);
+        break;
+      case 10:
+        add_end(FrameType::kEndBeforeLog, stream, expected);
         break;
       default:
         stream += bytes_of({static_cast<std::uint32_t>(input.choice(30)), static_cast<std::uint32_t>(input.number())});
@@ -159,7 +179,9 @@ void check_bounds(const apache::DaemonSession::Answer& answer, const request_rec
   const bool known =
       status == OK || status == 502 || status == 504 || is_failure_status(static_cast<std::uint32_t>(status));
   require(known, "a status for Apache is one of a list");
-  require(record.head || status != OK || answer.again || record.lost, "a request gets an answer");
+  require(record.head || status != OK || answer.again || record.lost || !answer.redirect.empty(),
+          "a request gets an answer");
+  require(!record.head || answer.redirect.empty(), "a response that is passed on is not replaced");
   if (!record.head) return;
   require_sound(*record.head, promised(*record.head));
   const auto length = promised(*record.head);
@@ -174,6 +196,7 @@ void check_bounds(const apache::DaemonSession::Answer& answer, const request_rec
 void check_certain(const Expected& expected, const apache::DaemonSession::Answer& answer, const request_rec& request) {
   const ExchangeRecord& record = exchange_record();
   require(answer.again == expected.again, "a request is given back");
+  require(record.lost || record.lines == expected.lines, "each line is passed on");
   if (expected.again) return;
   if (!expected.head) {
     require(answer.status == (expected.over ? expected.status : 502),
@@ -199,6 +222,37 @@ void reset_record(Input& input) {
 
 }  // namespace
 
+/// The parts of a request that a session reads: no field, no filter that changes the body, and the defaults of the configuration.
+class RequestStandIn {
+ public:
+  RequestStandIn() {
+    apr_initialize();
+    apr_pool_create(&pool_, nullptr);
+    frec_.ftype = AP_FTYPE_NETWORK;
+    frec_.name = "core";
+    filter_.frec = &frec_;
+    configs_[0] = &config_;
+  }
+  RequestStandIn(const RequestStandIn&) = delete;
+  RequestStandIn& operator=(const RequestStandIn&) = delete;
+  ~RequestStandIn() { apr_pool_destroy(pool_); }
+
+  void fill(request_rec& request) {
+    request.pool = pool_;
+    request.headers_in = apr_table_make(pool_, 1);
+    request.err_headers_out = apr_table_make(pool_, 1);
+    request.output_filters = &filter_;
+    request.per_dir_config = reinterpret_cast<ap_conf_vector_t*>(configs_);
+  }
+
+ private:
+  apr_pool_t* pool_ = nullptr;
+  ap_filter_rec_t frec_{};
+  ap_filter_t filter_{};
+  apache::DirectoryConfig config_{};
+  void* configs_[1] = {};
+};
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
   reset_record(input);
@@ -206,6 +260,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   request.header_only = input.choice(3) == 3 ? 1 : 0;
   char filename[] = "/srv/app.wsgi";
   request.filename = filename;
+  RequestStandIn stand_in;
+  stand_in.fill(request);
   Expected expected;
   const std::string stream = stream_of(input, expected);
   apache::ApacheExchange exchange(&request);

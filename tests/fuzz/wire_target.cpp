@@ -47,6 +47,11 @@ void check_any_bytes(std::string_view bytes) {
   if (decode(payload, wanted)) {
     require(encode(wanted) == payload && wanted.least >= 1 && wanted.most >= wanted.least, "a read request is sound");
   }
+  LogLine line;
+  if (decode(payload, line)) {
+    require(encode(line) == payload && line.text.size() <= kLogTextMax,
+            "a line that is accepted is one that is written");
+  }
   std::uint32_t status = 0;
   if (decode_failure(payload, status)) {
     require(encode_failure(status) == payload && status >= 400 && status <= 599, "a failure has a status of one");
@@ -139,11 +144,22 @@ void check_written_rest(Input& input) {
   require_whole<BodyError>(payload, input);
 }
 
+void check_written_line(Input& input) {
+  const std::string text(input.integer(2) % (2 * kLogTextMax), 'l');
+  const LogLine line{.level = static_cast<LogLevel>(input.choice(3)), .text = text};
+  const std::string payload = encode(line);
+  require_framed(FrameType::kLog, payload.size(), Sender::kDaemon);
+  LogLine read;
+  require(decode(payload, read), "a line is read again");
+  require(read.level == line.level && read.text == text.substr(0, kLogTextMax), "a line comes back");
+  require_whole<LogLine>(payload, input);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  switch (input.choice(3)) {
+  switch (input.choice(4)) {
     case 0:
       check_any_bytes(input.rest());
       break;
@@ -152,6 +168,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       check_written_response(input);
+      break;
+    case 3:
+      check_written_line(input);
       break;
     default:
       check_written_rest(input);

@@ -19,9 +19,14 @@ SAMPLES = {
     "read_request": {"least": 1, "most": 10},
     "response": {"status": 200, "status_line": "200 OK", "headers": [("Content-Type", "text/plain"), ("X-A", "b")]},
     "failed": {"status": 500},
+    "log": {"level": 0, "text": "a line"},
 }
 # How far a proper response has come when the forged frame arrives.
-STATES = {"first": b"", "after the head": HEAD, "after data": HEAD + DATA, "after the end": HEAD + DATA + END}
+LINE = frame("log", level=0, text="FORGED-LINE")
+STATES = {
+    "first": b"", "after a line": LINE, "after the head": HEAD, "after data": HEAD + DATA, "after the end": HEAD + DATA + END,
+    "after the end before lines": HEAD + DATA + raw_frame("end_before_log"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,12 @@ WRONG_HEADERS: dict[str, list[tuple[str, str]]] = {
 def first_frames() -> Iterator[Forged]:
     """Frames that are wrong wherever they come, in each state of a response."""
     for state, before in STATES.items():
-        whole = state == "after the end"
+        whole = state.startswith("after the end")
         for name in frame_names():
             for case, sent in wrong_sizes(name):
-                proper_end = name == "end" and sent == END and state.startswith("after")
-                if before == b"" and name == "retry" and sent == raw_frame("retry"):
+                ends = name in ("end", "end_before_log") and sent == raw_frame(name)
+                proper_end = ends and state in ("after the head", "after data", "after the end")
+                if state in ("first", "after a line") and name == "retry" and sent == raw_frame("retry"):
                     continue  # another process is asked, see test_forged_responses.py
                 yield Forged(f"{state}: {case}", before + sent, whole or proper_end)
         for case, sent in unknown_types():
@@ -121,6 +127,13 @@ def bodies() -> Iterator[Forged]:
     yield Forged("a failure after data", HEAD + DATA + frame("failed", status=500))
     yield Forged("a retry after data", HEAD + DATA + raw_frame("retry"))
     yield Forged("an end inside data", HEAD + header("data", 100) + DATA + END)
+    yield Forged("lines between all frames", LINE + HEAD + LINE + DATA + LINE + END, True)
+    yield Forged("lines after their end", HEAD + DATA + raw_frame("end_before_log") + LINE * 3, True)
+    yield Forged("two ends, of which one announces lines", HEAD + DATA + raw_frame("end_before_log") + END, True)
+    yield Forged("lines after a break", HEAD + DATA + raw_frame("break") + LINE)
+    yield Forged("lines and nothing else", LINE * 100)
+    yield Forged("a whole response in a line", frame("log", level=0, text=HEAD + DATA + END))
+    yield Forged("a line of a level that there is not", frame("log", level=4, text="forged") + HEAD + DATA + END)
     for status in ("204 No Content", "304 Not Modified"):
         yield Forged(f"a body of {status}", response(status, PLAIN) + raw_frame("data", smuggled) + END, True)
 

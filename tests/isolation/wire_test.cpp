@@ -1,4 +1,5 @@
 #include "adapters/daemon/wire.hpp"
+#include "adapters/daemon/log_queue.hpp"
 
 #include <random>
 #include <string>
@@ -65,6 +66,55 @@ TEST_CASE("wire: no prefix of a head and no longer one is a head") {
   ResponseHead decoded;
   for (std::size_t size = 0; size < answer.size(); ++size) CHECK_FALSE(decode(answer.substr(0, size), decoded));
   CHECK_FALSE(decode(answer + '\0', decoded));
+}
+
+TEST_CASE("wire: a line for the log is decoded as it was encoded, cut to the limit of its frame") {
+  const std::string text(kLogTextMax + 1, 'x');
+  const std::string payload = encode(LogLine{.level = sluice::LogLevel::kInfo, .text = text});
+  LogLine line;
+  REQUIRE(decode(payload, line));
+  CHECK(line.level == sluice::LogLevel::kInfo);
+  CHECK(line.text == text.substr(0, kLogTextMax));
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, payload.size() - 1}) {
+    CHECK_FALSE(decode(std::string_view(payload).substr(0, size), line));
+  }
+  CHECK_FALSE(decode(payload + '\0', line));
+  const std::string level = std::move(Encoder().add(4U).add(std::string_view("text"))).take();
+  CHECK_FALSE(decode(level, line));
+}
+
+TEST_CASE("log queue: lines come back in their order, also after one was sent in part") {
+  LogQueue queue;
+  CHECK_FALSE(queue.waiting());
+  queue.add(sluice::LogLevel::kError, "first");
+  queue.add(sluice::LogLevel::kInfo, "second");
+  REQUIRE(queue.waiting());
+  std::vector<std::string> frames = queue.take();
+  REQUIRE(frames.size() == 2);
+  CHECK_FALSE(queue.waiting());
+  LogLine line;
+  REQUIRE(decode_frame(frames[0], line));
+  CHECK(line.text == "first");
+  queue.add(sluice::LogLevel::kError, "third");
+  const std::string rest = frames[0].erase(0, 9);
+  CHECK_FALSE(decode_frame(rest, line));
+  queue.put_back(std::move(frames));
+  frames = queue.take();
+  REQUIRE(frames.size() == 3);
+  CHECK(frames[0] == rest);
+  REQUIRE(decode_frame(frames[2], line));
+  CHECK(line.text == "third");
+}
+
+TEST_CASE("log queue: lines beyond its limit are counted, in a line of their own") {
+  LogQueue queue;
+  const std::string text(kLogTextMax, 'x');
+  for (std::size_t i = 0; i < 2 * LogQueue::kWaitingMax / kLogTextMax; ++i) queue.add(sluice::LogLevel::kError, text);
+  const std::vector<std::string> frames = queue.take();
+  LogLine line;
+  REQUIRE(decode_frame(frames.back(), line));
+  CHECK(line.text.find(std::to_string(2 * LogQueue::kWaitingMax / kLogTextMax - (frames.size() - 1)) + " line(s)") !=
+        std::string_view::npos);
 }
 
 TEST_CASE("wire: a changed byte never reads beyond the payload and never grows what is decoded") {

@@ -116,6 +116,8 @@ void* create_directory_config(apr_pool_t* pool, char*) {
   config->chunked_request = kUnset;
   config->ignore_activity = kUnset;
   config->map_head_to_get = kUnset;
+  config->error_override = kUnset;
+  config->pass_request = kUnset;
   return config;
 }
 
@@ -123,6 +125,8 @@ void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_co
   const auto& base = *static_cast<DirectoryConfig*>(base_config);
   const auto& added = *static_cast<DirectoryConfig*>(added_config);
   auto* const config = make<DirectoryConfig>(pool);
+  config->trusted_proxies = chosen(added.trusted_proxies, base.trusted_proxies);
+  config->trusted_proxy_headers = chosen(added.trusted_proxy_headers, base.trusted_proxy_headers);
   config->process_group = chosen(added.process_group, base.process_group);
   config->application_group = chosen(added.application_group, base.application_group);
   config->callable = chosen(added.callable, base.callable);
@@ -134,6 +138,8 @@ void* merge_directory_config(apr_pool_t* pool, void* base_config, void* added_co
   config->script_reloading = chosen(added.script_reloading, base.script_reloading);
   config->pass_authorization = chosen(added.pass_authorization, base.pass_authorization);
   config->chunked_request = chosen(added.chunked_request, base.chunked_request);
+  config->pass_request = chosen(added.pass_request, base.pass_request);
+  config->error_override = chosen(added.error_override, base.error_override);
   config->allowed_groups = added.allowed_groups != nullptr ? added.allowed_groups : base.allowed_groups;
   config->ignore_activity = chosen(added.ignore_activity, base.ignore_activity);
   config->map_head_to_get = chosen(added.map_head_to_get, base.map_head_to_get);

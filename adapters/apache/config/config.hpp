@@ -38,6 +38,8 @@ struct ServerConfig {
 };
 
 struct DirectoryConfig {
+  apr_array_header_t* trusted_proxies;        ///< Elements: apr_ipsubnet_t*. Null: every client is trusted.
+  apr_array_header_t* trusted_proxy_headers;  ///< Elements: const char*, names of variables. Null: none is trusted.
   const char* process_group;
   const char* application_group;
   const char* callable;
@@ -50,6 +52,8 @@ struct DirectoryConfig {
   const ScriptFile* dispatch_script;
   apr_array_header_t* handler_scripts;  ///< WSGIHandlerScript: elements are Alias, `location` is the handler. Or null.
   int ignore_activity;
+  int pass_request;                          ///< Embedded applications get the request_rec.
+  int error_override;                        ///< The server replaces error responses of daemon processes.
   int map_head_to_get;                       ///< 0, 1, or kUnset: only when a filter needs the body of the response.
   const apr_array_header_t* allowed_groups;  ///< Elements are const char*: WSGIRestrictProcess. Null: no restriction.
 };
@@ -67,7 +71,7 @@ struct DaemonGroup {
   daemon::DaemonOptions options;
   const char* socket;           ///< Path of the socket; null before the server has started, and for a service process.
   const daemon::KeyRing* keys;  ///< The keys that sign requests; null when `socket` is.
-  const server_rec* server;     ///< The server or virtual host that defines the group.
+  server_rec* server;  ///< The server or virtual host that defines the group; its log has lines without a request.
 };
 
 enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCaptureUserAgent };
@@ -88,6 +92,8 @@ struct ProcessConfig {
   const char* python_eggs;  ///< Value of PYTHON_EGG_CACHE in embedded mode.
   const char* hash_seed;    ///< A number or "random"; null for that of the environment.
   int optimize;
+  int restrict_stdin;   ///< Use of sys.stdin raises OSError.
+  int restrict_stdout;  ///< Use of sys.stdout raises OSError.
   int dont_write_bytecode;
   int keep_python;         ///< Python is not finalized when a process ends.
   double switch_interval;  ///< Seconds; 0 for that of Python.

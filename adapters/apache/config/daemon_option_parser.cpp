@@ -30,6 +30,7 @@ struct NumberOption {
 };
 
 constexpr int kSecondsMax = 10 * 365 * 24 * 3600;
+constexpr int kDelayMax = 60'000;  // milliseconds
 constexpr int kThreadsMax = 10'000;
 
 /// Numbers of processes and threads are never silently others than those that the configuration says.
@@ -47,6 +48,8 @@ constexpr NumberOption kNumbers[] = {
     {"queue-timeout", &DaemonOptions::queue_timeout, 0, kSecondsMax},
     {"socket-timeout", &DaemonOptions::socket_timeout, 0, kSecondsMax},
     {"exchange-timeout", &DaemonOptions::exchange_timeout, 1, kSecondsMax},
+    {"response-socket-timeout", &DaemonOptions::response_socket_timeout, 0, kSecondsMax},
+    {"response-flush-delay", &DaemonOptions::response_flush_delay, 0, kDelayMax},
     {"request-timeout", &DaemonOptions::request_timeout, 0, kSecondsMax},
     {"interrupt-timeout", &DaemonOptions::interrupt_timeout, 0, kSecondsMax},
     {"cpu-time-limit", &DaemonOptions::cpu_time_limit, 0, kSecondsMax},

@@ -14,6 +14,7 @@
 #include "adapters/apache/config/notes.hpp"
 #include "adapters/apache/config/obsolete_directives.hpp"
 #include "adapters/apache/config/python_directives.hpp"
+#include "adapters/apache/config/request_directives.hpp"
 #include "adapters/apache/config/script_directives.hpp"
 #include "adapters/apache/config/telemetry_directives.hpp"
 #include "adapters/wsgi/process/runtime.hpp"
@@ -107,6 +108,18 @@ const char* callable_object(cmd_parms* cmd, void* config, const char* value) {
 template <int DirectoryConfig::*Member>
 const char* directory_switch(cmd_parms* cmd, void* config, const char* value) {
   return parse_switch(cmd, value, static_cast<DirectoryConfig*>(config)->*Member);
+}
+
+/// Accepts a switch whose both values ask for what the module does anyway.
+const char* accepted_switch(cmd_parms* cmd, void*, const char* value) {
+  int ignored = 0;
+  return parse_switch(cmd, value, ignored);
+}
+
+template <int ProcessConfig::*Member>
+const char* process_switch(cmd_parms* cmd, void*, const char* value) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  return parse_switch(cmd, value, process_config().*Member);
 }
 
 const char* map_head_to_get(cmd_parms* cmd, void* config, const char* value) {
@@ -261,8 +274,21 @@ const command_rec kDirectives[] = {
         "On or Off: accept chunked request bodies, which have no length"),
     one("WSGIIgnoreActivity", directory_switch<&DirectoryConfig::ignore_activity>, kAnywhere,
         "On or Off: requests do not count as activity for inactivity-timeout"),
+    one("WSGIRestrictStdin", process_switch<&ProcessConfig::restrict_stdin>, kServer,
+        "On or Off: use of sys.stdin raises an exception"),
+    one("WSGIRestrictStdout", process_switch<&ProcessConfig::restrict_stdout>, kServer,
+        "On or Off: use of sys.stdout raises an exception"),
+    one("WSGIPassApacheRequest", directory_switch<&DirectoryConfig::pass_request>, kDirectory,
+        "On or Off: pass the request_rec to embedded applications"),
+    one("WSGIEnableSendfile", accepted_switch, kAnywhere, "On or Off: without effect, EnableSendfile applies"),
+    one("WSGIErrorOverride", directory_switch<&DirectoryConfig::error_override>, kAnywhere,
+        "On or Off: replace error responses of daemon processes by error documents of the server"),
     one("WSGIMapHEADToGET", map_head_to_get, kAnywhere,
         "On, Off or Auto: pass HEAD requests to the application as GET"),
+    raw("WSGITrustedProxies", trusted_proxies, nullptr, kAnywhere,
+        "Addresses and networks of the proxies whose header fields are trusted"),
+    raw("WSGITrustedProxyHeaders", trusted_proxy_headers, nullptr, kAnywhere,
+        "Header fields of trusted proxies that replace what the connection tells"),
     raw("WSGIDaemonProcess", daemon_process, nullptr, kServer, "Name of a process group, then options"),
     one("WSGIRestrictEmbedded", restrict_embedded, kServer, "On or Off: serve applications in daemon processes only"),
     one("WSGIRestrictSignal", restrict_signal, kServer, "On or Off: ignore signal handlers of applications"),

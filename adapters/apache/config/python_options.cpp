@@ -88,6 +88,8 @@ wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group) {
           .write_bytecode = config.dont_write_bytecode == 0,
           .finalize = config.keep_python == 0,
           .interpreters = interpreter_rules(group),
+          .restrict_stdin = config.restrict_stdin != 0,
+          .restrict_stdout = config.restrict_stdout != 0,
           .signals = {.restricted = config.restrict_signal != 0},
           .server = apache_facts(),
           .logs_collections = telemetry_settings().configured(),

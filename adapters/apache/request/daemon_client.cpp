@@ -88,8 +88,10 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
   const bool body_ended = !head.has_body || head.body_whole;
-  return DaemonSession(request, group.options.name, exchange, channel, body_ended)
-      .run(payload, head.tries <= kUnreadTriesMax);
+  DaemonSession session(request, group.options.name, exchange, channel, body_ended);
+  session.set_flush_delay(group.options.response_flush_delay);
+  session.set_write_limit(group.options.response_socket_timeout);
+  return session.run(payload, head.tries <= kUnreadTriesMax);
 }
 
 }  // namespace
@@ -136,6 +138,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
     const std::optional<std::string> payload = signed_request(request, group, head);
     if (!payload) return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
     const DaemonSession::Answer answer = ask(request, group, exchange, head, *payload, end_ns);
+    if (!answer.redirect.empty()) redirect(request, answer.redirect);
     if (!answer.again) return answer.status;
     ::usleep(static_cast<useconds_t>(std::min(tries, 10)) * 1'000);
   }

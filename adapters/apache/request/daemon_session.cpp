@@ -43,10 +43,15 @@ DaemonSession::Answer DaemonSession::run(std::string_view head, bool again_if_un
   absl::Status status = channel_.send(FrameType::kRequest, head);
   if (again_if_unread && absl::IsCancelled(status)) return unread();
   while (status.ok() && !over_) {
-    const absl::StatusOr<Frame> frame = channel_.next();
+    if (status = flush_when_idle(); !status.ok()) break;
+    const absl::StatusOr<Frame> frame = next_ ? absl::StatusOr<Frame>(*next_) : channel_.next();
+    next_.reset();
     heard_ = heard_ || frame.ok() || channel_.buffered() != 0;
     status = frame.ok() ? on_frame(*frame) : frame.status();
   }
+  if (status.ok() && lines_follow_) read_lines_after_end();
+  if (absl::IsAborted(status)) read_lines_that_arrived();
+  log_dropped_lines();
   if (again_if_unread && !heard_ && channel_.left_unread()) return unread();
   return status.ok() ? answer_ : broken(status);
 }
@@ -76,6 +81,11 @@ absl::Status DaemonSession::on_frame(const Frame& frame) {
       return on_failed(frame);
     case FrameType::kRetry:
       return on_retry();
+    case FrameType::kLog:
+      return on_log(frame);
+    case FrameType::kEndBeforeLog:
+      lines_follow_ = true;
+      return on_end();
     default:
       return violation("a frame that only the server sends");
   }
@@ -116,10 +126,28 @@ absl::Status DaemonSession::pass_piece(std::uint64_t most, std::uint64_t& sent) 
   // The piece has been read from the client, so no other process can have the whole body any more.
   body_ended_ = *size == 0;
   body_passed_ = true;
-  // The daemon sends nothing while it waits for the body, so readable data means that it has already answered.
-  if (channel_.readable()) return absl::OkStatus();
+  absl::Status status;
+  if (answered_already(status)) return status;
   sent += *size + more;
   return channel_.send(FrameType::kBody, {piece_.get(), *size + more});
+}
+
+/// Returns true when the rest of the body has become useless: the daemon sends nothing but lines for the log while it
+/// waits for the body, so any other frame means that it has answered. Passes on the lines that have arrived. Stores the
+/// error of the connection, if there is one.
+bool DaemonSession::answered_already(absl::Status& status) {
+  while (channel_.readable()) {
+    const absl::StatusOr<Frame> frame = channel_.next();
+    status = frame.status();
+    if (!frame.ok()) return true;
+    if (frame->type != FrameType::kLog) {
+      next_ = *frame;
+      return true;
+    }
+    status = on_log(*frame);
+    if (!status.ok()) return true;
+  }
+  return false;
 }
 
 absl::Status DaemonSession::pass_error(const absl::Status& status) {
@@ -142,25 +170,44 @@ absl::Status DaemonSession::on_response(const Frame& frame) {
   wsgi::ResponseHead head;
   if (!daemon::decode(*payload, head)) return violation("the head of its response cannot be decoded");
   if (const wsgi::HeadCheck check = wsgi::check_head(head, promised_)) return violation_of(*check);
-  if (absl::Status status = exchange_.begin_response(head); !status.ok()) return status;
+  apply_status_field(head);
   begun_ = true;
-  return absl::OkStatus();
+  replaced_ = replaces(head);
+  if (replaced_) return absl::OkStatus();
+  range_ = BodyRange::apply(request_, head, promised_);
+  paced_ = flush_delay_ms_ > 0 && exchange_.is_paced();
+  if (write_limit_seconds_ > 0) exchange_.limit_write_time(write_limit_seconds_);
+  return exchange_.begin_response(head);
+}
+
+/// Returns true when the client gets another response of the server than that of the application.
+bool DaemonSession::replaces(const wsgi::ResponseHead& head) {
+  if (const std::string* const path = internal_redirect(head)) {
+    answer_.redirect = *path;
+    return true;
+  }
+  if (!ap_is_HTTP_ERROR(head.status) || config_of(request_).error_override != 1) return false;
+  keep_error_fields(request_, head);
+  answer_.status = head.status;
+  return true;
 }
 
 absl::Status DaemonSession::on_data(const Frame& frame) {
   if (!begun_) return violation("a body without the head of its response");
-  std::size_t left = frame.size;
-  while (left > 0 && !over_) {
-    const absl::StatusOr<std::string_view> part = channel_.some(left);
+  data_left_ = frame.size;
+  while (data_left_ > 0 && !over_) {
+    if (absl::Status status = flush_when_idle(); !status.ok()) return status;
+    const absl::StatusOr<std::string_view> part = channel_.some(data_left_);
     if (!part.ok()) return part.status();
-    left -= part->size();
+    data_left_ -= part->size();
     const std::string_view block = allowed(*part);
     const bool excess = block.size() < part->size() && promised_ && produced_ == *promised_;
     // An end frame that has already arrived is sent in the same write. No byte may follow it.
-    const bool last = left == 0 && !excess && !short_of_promise() && channel_.take_if(FrameType::kEnd);
+    const bool last = data_left_ == 0 && !excess && !short_of_promise() && channel_.take_if(FrameType::kEnd);
     const bool clean = !last || channel_.buffered() == 0;
     over_ = last;
-    if (absl::Status status = write(block, last && clean); !status.ok()) return status;
+    const std::string_view asked = range_ ? range_->cut(block, produced_ - block.size()) : block;
+    if (absl::Status status = write(asked, last && clean); !status.ok()) return status;
     if (excess) return violation("a body longer than its Content-Length");
     if (!clean) return violation("bytes after the end of its response");
   }
@@ -179,8 +226,22 @@ bool DaemonSession::short_of_promise() const noexcept {
 }
 
 absl::Status DaemonSession::write(std::string_view block, bool last) {
-  if (block.empty() && !last) return absl::OkStatus();
-  absl::Status status = exchange_.write({&block, block.empty() ? 0U : 1U}, last);
+  if ((block.empty() && !last) || replaced_) return absl::OkStatus();
+  unflushed_ = paced_ && !last;
+  return written(unflushed_ ? exchange_.write_unflushed(block)
+                            : exchange_.write({&block, block.empty() ? 0U : 1U}, last));
+}
+
+/// Sends what was passed on, unless more arrives at once. Each flush makes a filter that limits the rate send a block
+/// that is shorter than what the rate allows.
+absl::Status DaemonSession::flush_when_idle() {
+  if (!unflushed_ || channel_.readable_within(flush_delay_ms_)) return absl::OkStatus();
+  unflushed_ = false;
+  return written(exchange_.flush_blocks());
+}
+
+/// Ends the session when a write to the client has failed.
+absl::Status DaemonSession::written(const absl::Status& status) {
   if (status.ok()) return status;
   over_ = true;
   if (absl::IsCancelled(status)) return client_lost();
@@ -190,7 +251,7 @@ absl::Status DaemonSession::write(std::string_view block, bool last) {
 
 absl::Status DaemonSession::on_end() {
   if (!begun_) return violation("an end without the head of its response");
-  if (channel_.buffered() != 0) return violation("bytes after the end of its response");
+  if (channel_.buffered() != 0 && !lines_follow_) return violation("bytes after the end of its response");
   if (short_of_promise()) return violation("a body shorter than its Content-Length");
   over_ = true;
   return write({}, true);
@@ -199,7 +260,8 @@ absl::Status DaemonSession::on_end() {
 absl::Status DaemonSession::on_break() {
   if (!begun_) return violation("a break without the head of its response");
   over_ = true;
-  exchange_.break_off();
+  lines_follow_ = true;
+  if (!replaced_) exchange_.break_off();
   return absl::OkStatus();
 }
 
@@ -223,11 +285,66 @@ absl::Status DaemonSession::on_retry() {
   return absl::OkStatus();
 }
 
+// Lines for the log.
+
+absl::Status DaemonSession::on_log(const Frame& frame) {
+  const absl::StatusOr<std::string> payload = channel_.read(frame.size);
+  if (!payload.ok()) return payload.status();
+  daemon::LogLine line;
+  if (!daemon::decode(*payload, line)) return violation("a line for the log that cannot be decoded");
+  if (log_budget_.allows(line.text.size())) exchange_.log(line.level, line.text);
+  return absl::OkStatus();
+}
+
+/// Passes on the lines that follow the end of a response, until the daemon process closes the connection.
+void DaemonSession::read_lines_after_end() {
+  absl::Status status;
+  while (status.ok()) {
+    const absl::StatusOr<Frame> frame = channel_.next();
+    status = frame.status();
+    if (!frame.ok()) break;
+    status = frame->type == FrameType::kLog ? on_log(*frame) : violation("a frame after the end of its response");
+  }
+  if (!absl::IsDataLoss(status)) return;
+  ap_log_rerror(
+      APLOG_MARK, APLOG_ERR, 0, request_,
+      "SLC1001: protocol violation by daemon process '%s': %s; the response is not affected, and no more lines "
+      "of the request are logged; look for code of the application that writes to descriptors of the server",
+      group_, std::string(status.message()).c_str());
+}
+
+/// Passes on the lines that the daemon process has sent before it could notice that the client is gone. It logs later
+/// lines itself.
+void DaemonSession::read_lines_that_arrived() {
+  channel_.refuse_more();
+  for (std::size_t left = data_left_;;) {
+    while (left > 0) {
+      const absl::StatusOr<std::string_view> part = channel_.some(left);
+      if (!part.ok()) return;
+      left -= part->size();
+    }
+    const absl::StatusOr<Frame> frame = channel_.next();
+    if (!frame.ok() || (frame->type == FrameType::kLog && !on_log(*frame).ok())) return;
+    left = frame->type == FrameType::kLog ? 0 : frame->size;
+  }
+}
+
+void DaemonSession::log_dropped_lines() const {
+  const std::uint64_t dropped = log_budget_.dropped();
+  if (dropped == 0) return;
+  ap_log_rerror(
+      APLOG_MARK, APLOG_WARNING, 0, request_,
+      "SLC1002: %llu line(s) of daemon process '%s' for this request were dropped, because it may log %llu MiB, "
+      "and %llu MiB a second from then on; have the application log less",
+      static_cast<unsigned long long>(dropped), group_, static_cast<unsigned long long>(LogBudget::kBurstBytes >> 20U),
+      static_cast<unsigned long long>(LogBudget::kBytesPerSecond >> 20U));
+}
+
 /// Ends the session after the daemon process has died, has exceeded its time, or has violated the protocol.
 DaemonSession::Answer DaemonSession::broken(const absl::Status& status) {
   if (absl::IsAborted(status)) return {};  // the client is gone
   log_broken(status);
-  if (begun_) {
+  if (begun_ && !replaced_) {
     exchange_.break_off();
     return {};
   }
@@ -237,7 +354,8 @@ DaemonSession::Answer DaemonSession::broken(const absl::Status& status) {
 void DaemonSession::log_broken(const absl::Status& status) const {
   const std::string reason(status.message());
   const char* const file = request_->filename;
-  const char* const consequence = begun_ ? "the response was broken off" : "the request was answered with 502";
+  const char* const consequence =
+      begun_ && !replaced_ ? "the response was broken off" : "the request was answered with 502";
   if (absl::IsDataLoss(status)) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_, "SLC0411: protocol violation by daemon process '%s': %s; %s: %s",
                   group_, reason.c_str(), consequence, file);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "adapters/apache/request/trusted_proxies.hpp"
 #include "adapters/apache/server/log_level.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "adapters/wsgi/request/merged_fields.hpp"
@@ -50,9 +51,14 @@ void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std:
 }
 
 bool ApacheExchange::https() const {
+  if (const std::optional<bool> told = https_by_proxy(request_)) return *told;
   if (std::string_view(ap_http_scheme(request_)) == "https") return true;
   const char* const variable = apr_table_get(request_->subprocess_env, "HTTPS");
   return variable != nullptr && (wsgi::same_name(variable, "on") || std::string_view(variable) == "1");
+}
+
+void* ApacheExchange::native_request() const noexcept {
+  return config_of(request_).pass_request == 1 ? request_ : nullptr;
 }
 
 bool ApacheExchange::has_body() const {
@@ -209,6 +215,7 @@ bool ApacheExchange::drops_body() noexcept { return std::exchange(head_passed_, 
 
 absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bool last) {
   if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
+  if (body_ended_) return flush();
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
   apr_bucket_brigade* const buckets = ensure_brigade(output_);
   if (drops_body() || !wsgi::status_allows_body(request_->status)) blocks = {};
@@ -222,8 +229,55 @@ absl::Status ApacheExchange::write(absl::Span<const std::string_view> blocks, bo
   return status.ok() && last ? flush() : status;
 }
 
-absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
+absl::Status ApacheExchange::write_unflushed(std::string_view block) {
   if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
+  if (drops_body() || !wsgi::status_allows_body(request_->status)) return absl::OkStatus();
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
+  APR_BRIGADE_INSERT_TAIL(buckets,
+                          apr_bucket_transient_create(block.data(), block.size(), request_->connection->bucket_alloc));
+  return pass(request_->output_filters, buckets);
+}
+
+absl::Status ApacheExchange::flush_blocks() {
+  apr_bucket_brigade* const buckets = ensure_brigade(output_);
+  APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
+  return pass(request_->output_filters, buckets);
+}
+
+bool ApacheExchange::is_paced() const noexcept {
+  for (const ap_filter_t* filter = request_->output_filters; filter != nullptr; filter = filter->next) {
+    if (std::string_view(filter->frec->name) == "rate_limit") return true;
+  }
+  return false;
+}
+
+namespace {
+
+/// A change of the time limit of a client's socket, until the request ends.
+struct TimeLimit {
+  apr_socket_t* socket;
+  apr_interval_time_t before;
+};
+
+apr_status_t restore_time_limit(void* data) {
+  const auto* const limit = static_cast<const TimeLimit*>(data);
+  return apr_socket_timeout_set(limit->socket, limit->before);
+}
+
+}  // namespace
+
+void ApacheExchange::limit_write_time(int seconds) const {
+  apr_socket_t* const socket = ap_get_conn_socket(request_->connection);
+  auto* const limit = static_cast<TimeLimit*>(apr_palloc(request_->pool, sizeof(TimeLimit)));
+  if (socket == nullptr || apr_socket_timeout_get(socket, &limit->before) != APR_SUCCESS) return;
+  limit->socket = socket;
+  if (apr_socket_timeout_set(socket, apr_time_from_sec(seconds)) != APR_SUCCESS) return;
+  apr_pool_cleanup_register(request_->pool, limit, restore_time_limit, apr_pool_cleanup_null);
+}
+
+absl::Status ApacheExchange::send_file(const wsgi::FilePart& part) {
+  if (request_->connection->aborted || answered_) return absl::CancelledError("client gone");
+  const auto& [descriptor, offset, length, whole_body] = part;
   if (apr_table_get(request_->headers_out, "Content-Length") == nullptr) {
     ap_set_content_length(request_, static_cast<apr_off_t>(length));
   }
@@ -242,11 +296,15 @@ absl::Status ApacheExchange::send_file(int descriptor, std::uint64_t offset, std
        bucket = APR_BUCKET_NEXT(bucket)) {
     apr_bucket_file_enable_mmap(bucket, 0);  // a mapped file that is cut short meanwhile would kill the process
   }
-  APR_BRIGADE_INSERT_TAIL(buckets, apr_bucket_flush_create(request_->connection->bucket_alloc));
+  // The filter that answers a request for a range needs the whole body at once, with its end.
+  apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
+  body_ended_ = whole_body;
+  APR_BRIGADE_INSERT_TAIL(buckets, whole_body ? apr_bucket_eos_create(alloc) : apr_bucket_flush_create(alloc));
   return pass(request_->output_filters, buckets);
 }
 
 void ApacheExchange::break_off() {
+  if (body_ended_) return;
   if (request_->header_only != 0 || request_->connection->aborted || answered_) return;
   apr_bucket_alloc_t* const alloc = request_->connection->bucket_alloc;
   apr_bucket_brigade* const buckets = ensure_brigade(output_);

@@ -24,10 +24,24 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] bool sends_body(int status) const override;
   absl::Status begin_response(const wsgi::ResponseHead& head) override;
   absl::Status write(absl::Span<const std::string_view> blocks, bool last) override;
-  absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  absl::Status send_file(const wsgi::FilePart& part) override;
   void break_off() override;
+  /// Passes on a block like write(), but leaves it to the server when to send it.
+  absl::Status write_unflushed(std::string_view block);
   [[nodiscard]] bool logs(LogLevel level) const noexcept override;
   void log(LogLevel level, std::string_view line) const noexcept override;
+
+  [[nodiscard]] void* native_request() const noexcept override;
+
+  /// Sends the blocks that write_unflushed() has passed on.
+  [[nodiscard]] absl::Status flush_blocks();
+
+  /// Whether a filter limits the rate of the response, which needs large blocks.
+  [[nodiscard]] bool is_paced() const noexcept;
+
+  /// Limits the time that the client may take to accept a part of the response. Lasts as long as the connection serves
+  /// this request.
+  void limit_write_time(int seconds) const;
 
   /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
   /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.
@@ -54,7 +68,8 @@ class ApacheExchange final : public wsgi::Exchange {
   int input_error_ = 0;
   bool merges_ = false;
   bool head_passed_ = false;
-  bool answered_ = false;  ///< A filter of the server has already responded to an invalid request body.
+  bool body_ended_ = false;  ///< The end of the response has been passed on with a file.
+  bool answered_ = false;    ///< A filter of the server has already responded to an invalid request body.
 };
 
 }  // namespace sluice::apache

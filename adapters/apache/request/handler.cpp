@@ -2,8 +2,6 @@
 
 #include <apr_portable.h>
 #include <http_connection.h>
-#include <util_filter.h>
-#include <util_script.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,6 +16,7 @@
 #include "adapters/apache/request/dispatch_script.hpp"
 #include "adapters/apache/request/exchange.hpp"
 #include "adapters/apache/request/target.hpp"
+#include "adapters/apache/request/variables.hpp"
 #include "adapters/wsgi/process/service.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "sluice/clock.hpp"
@@ -142,36 +141,6 @@ wsgi::DispatchedRequest dispatched_request(request_rec* request, const Target& t
       .timestamps = {.accepted_ns = child.wall_anchor().monotonic_of(accepted_ns, now_ns, system_clock().wall_ns())}};
 }
 
-/// Returns true when a HEAD request is passed to the application as GET, because a filter derives header fields from
-/// the body, as compression does.
-bool head_is_get(const request_rec* request, const DirectoryConfig& config) {
-  if (request->method_number != M_GET || request->header_only == 0) return false;
-  if (config.map_head_to_get != kUnset) return config.map_head_to_get == 1;
-  return request->output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
-}
-
-/// Sets the variables of the request, beyond those that the server sets for every handler.
-void set_variables(request_rec* request, const Target& target, const DirectoryConfig& config) {
-  ap_add_common_vars(request);
-  ap_add_cgi_vars(request);
-  apr_table_t* const variables = request->subprocess_env;
-  apr_table_set(variables, "SCRIPT_NAME", target.script_name.c_str());
-  apr_table_set(variables, "PATH_INFO", target.path_info.c_str());
-  if (const char* const value = apr_table_get(request->headers_in, "Authorization");
-      target.pass_authorization && value != nullptr) {
-    apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
-  }
-  if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
-  apr_table_set(variables, "mod_wsgi.process_group", target.process_group.c_str());
-  apr_table_set(variables, "mod_wsgi.application_group", target.application_group.c_str());
-  apr_table_set(variables, "mod_wsgi.callable_object", target.callable);
-  apr_table_setn(variables, "mod_wsgi.script_reloading", config.script_reloading != 0 ? "1" : "0");
-  if (config.ignore_activity == 1 && !target.process_group.empty()) {
-    apr_table_setn(variables, "mod_wsgi.ignore_activity", "1");
-  }
-  if (request->log_id != nullptr) apr_table_setn(variables, "mod_wsgi.request_id", request->log_id);
-}
-
 int status_of(wsgi::Outcome outcome, const ApacheExchange& exchange) {
   switch (outcome) {
     case wsgi::Outcome::kResponded:
@@ -209,7 +178,7 @@ int serve_request(request_rec* request, const Alias* handler) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
                   "SLC0440: this process cannot serve WSGI scripts, because its set-up failed");
   if (config.dispatch_script != nullptr) {
-    set_variables(request, target, config);
+    set_variables(request, target);
     if (const int refused = run_dispatch_script(request, *config.dispatch_script, target); refused != OK)
       return refused;
   }
@@ -227,7 +196,7 @@ int serve_request(request_rec* request, const Alias* handler) {
   std::optional<DeferredSignals::Scope> whole_request;
   if (!process->threaded()) whole_request.emplace(client_socket(request));
   const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, file, *process);
-  set_variables(request, target, config);
+  set_variables(request, target);
   ApacheExchange exchange(request);
   if (group != nullptr) return serve_in_daemon(request, *group, exchange, dispatched);
   if (process_config().restrict_embedded != 0) {

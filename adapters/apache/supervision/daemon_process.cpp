@@ -52,13 +52,14 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
       .scoreboard = group.options.server_metrics ? scoreboard : nullptr,
       .facts = {.multithread = group.options.threads > 1,
                 .multiprocess = group.options.processes_configured,
+                .run_once = group.options.threads == 1 && group.options.maximum_requests == 1,
                 .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
       .python = python_options(&group.options),
       .imports = {},
       .telemetry = telemetry_settings(),
       .identity = telemetry_identity(),
       .slow_threshold_us = slow_threshold_us(),
-      .log = [server = state.server](LogLevel level, std::string_view line) {
+      .log = [server = group.server](LogLevel level, std::string_view line) {
         keep_error_log(server);
         ap_log_error(APLOG_MARK, apache_level(level), 0, server, "%.*s", static_cast<int>(line.size()), line.data());
       }};
@@ -109,7 +110,15 @@ void isolate(const ParentState& state, const Daemon& process, daemon::ProcessOpt
   state.retained->sockets.keep_only(process.group->options.name);
   ::closelog();  // the next call of syslog() opens it again
   daemon::close_descriptors_but(
-      {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(state.server), options.listener});
+      {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, log_descriptor(process.group->server), options.listener});
+}
+
+/// Makes the log of the group's server that of the whole process, also for what is written to standard error. The logs
+/// of other virtual hosts are not kept open, so nothing may use them.
+void use_error_log(server_rec* main_server, server_rec* own) noexcept {
+  if (own->error_log == main_server->error_log) return;
+  if (const int descriptor = log_descriptor(own); descriptor >= 0) ::dup2(descriptor, STDERR_FILENO);
+  for (server_rec* server = main_server; server != nullptr; server = server->next) server->error_log = own->error_log;
 }
 
 }  // namespace
@@ -117,7 +126,8 @@ void isolate(const ParentState& state, const Daemon& process, daemon::ProcessOpt
 void become_daemon(ParentState& state, const Daemon& process, unsigned pause_seconds) noexcept {
   const daemon::DaemonOptions& daemon = process.group->options;
   daemon::reset_dispositions();
-  remember_error_log(state.server);
+  use_error_log(state.server, process.group->server);
+  remember_error_log(process.group->server);
   const std::span<std::byte> memory = isolate_daemon(state, process.slot);
   try {
     daemon::ProcessOptions options = process_options(state, process, memory);
@@ -126,7 +136,7 @@ void become_daemon(ParentState& state, const Daemon& process, unsigned pause_sec
     if (daemon.display_name != nullptr) name_process(state.server, daemon.display_name, daemon.name);
     daemon::run_process(options);
   } catch (const std::exception& error) {
-    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, state.server,
+    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, process.group->server,
                  "SLC0497: daemon process '%s' ends, because its set-up failed: %s; the server starts another",
                  daemon.name, error.what());
   }

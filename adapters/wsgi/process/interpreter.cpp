@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/process/log_stream.hpp"
+#include "adapters/wsgi/process/restricted_stream.hpp"
 #include "adapters/wsgi/python/python_path.hpp"
 #include "adapters/wsgi/request/file_wrapper.hpp"
 #include "adapters/wsgi/request/input.hpp"
@@ -77,7 +78,10 @@ bool Interpreter::initialize(const Options& options, bindings::Host& host) {
   if (!objects_.log_type) return false;
   PyObject* const log = objects_.log_type.ptr();
   objects_.request_errors = make_log_stream(log, Stream::kRequestErrors, host);
-  if (!objects_.request_errors || !set_sys("stdout", make_log_stream(log, Stream::kOutput, host)) ||
+  if (!objects_.request_errors ||
+      !set_sys("stdout", options.restrict_stdout ? make_restricted_stream("sys.stdout")
+                                                 : make_log_stream(log, Stream::kOutput, host)) ||
+      (options.restrict_stdin && !set_sys("stdin", make_restricted_stream("sys.stdin"))) ||
       !set_sys("stderr", make_log_stream(log, Stream::kError, host)) ||
       !set_sys("argv", steal(Py_BuildValue("[s]", "mod_wsgi")))) {
     return false;

@@ -25,6 +25,8 @@ class Interpreter {
     std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
     std::string home;                      ///< Directory that is the first of sys.path; empty for none.
     double switch_interval = 0.0;          ///< Seconds, for its GIL; 0 leaves that of Python.
+    bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
+    bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.
     SignalPolicy signals = {};
     ApacheFacts server = {};                          ///< Attributes of the module `apache`.

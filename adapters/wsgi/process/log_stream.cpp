@@ -75,6 +75,14 @@ PyObject* log_flush(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
+/// Raises what `io` promises of a stream that has no descriptor, no position and nothing to read.
+PyObject* log_unsupported(PyObject*, PyObject*) {
+  const Object io = steal(PyImport_ImportModule("io"));
+  const Object type = io ? steal(PyObject_GetAttrString(io.ptr(), "UnsupportedOperation")) : Object();
+  if (type) PyErr_SetString(type.ptr(), "the error log of the server supports only writing");
+  return nullptr;
+}
+
 PyObject* log_close(PyObject*, PyObject*) { Py_RETURN_NONE; }
 PyObject* log_no(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 PyObject* log_yes(PyObject*, PyObject*) { Py_RETURN_TRUE; }
@@ -88,6 +96,13 @@ PyMethodDef methods[] = {
     {"writelines", log_writelines, METH_O, "writelines(lines, /)\n--\n\nWrite each item of lines."},
     {"flush", log_flush, METH_NOARGS, "flush()\n--\n\nWrite an incomplete line to the error log."},
     {"close", log_close, METH_NOARGS, "close()\n--\n\nDo nothing, because the log belongs to the server."},
+    {"fileno", log_unsupported, METH_NOARGS, "fileno()\n--\n\nRaise io.UnsupportedOperation."},
+    {"read", log_unsupported, METH_VARARGS, nullptr},
+    {"readinto", log_unsupported, METH_VARARGS, nullptr},
+    {"readline", log_unsupported, METH_VARARGS, nullptr},
+    {"seek", log_unsupported, METH_VARARGS, nullptr},
+    {"tell", log_unsupported, METH_VARARGS, nullptr},
+    {"truncate", log_unsupported, METH_VARARGS, nullptr},
     {"isatty", log_no, METH_NOARGS, nullptr},
     {"readable", log_no, METH_NOARGS, nullptr},
     {"seekable", log_no, METH_NOARGS, nullptr},

@@ -135,6 +135,8 @@ std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
                            .python_path = std::move(settings.python_path),
                            .home = options_.script_home,
                            .switch_interval = settings.switch_interval,
+                           .restrict_stdin = options_.restrict_stdin,
+                           .restrict_stdout = options_.restrict_stdout,
                            .script_owner = options_.script_owner,
                            .signals = options_.signals,
                            .server = options_.server,

@@ -45,10 +45,13 @@ Interpreter* ThreadContext::find_interpreter(std::string_view name) const noexce
   return nullptr;
 }
 
+void ThreadContext::Serving::flush(absl::FunctionRef<void(std::string_view)> emit) {
+  for (LineBuffer& lines : thread_.lines_) lines.flush(emit);
+}
+
 ThreadContext::Serving::~Serving() {
-  for (LineBuffer& lines : thread_.lines_) {
-    lines.flush([this](std::string_view line) { thread_.exchange_->log(LogLevel::kError, line); });
-  }
+  thread_.exchange_->set_unfinished_lines(nullptr);
+  flush([this](std::string_view line) { thread_.exchange_->log(LogLevel::kError, line); });
   thread_.exchange_ = outer_;
 }
 

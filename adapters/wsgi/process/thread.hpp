@@ -57,16 +57,20 @@ class ThreadContext {
   void remember(std::string_view name, Interpreter& interpreter) { interpreters_.push_back({name, &interpreter}); }
 
   /// Sets the exchange of the thread for a scope. Scopes nest when a server makes subrequests.
-  class Serving {
+  class Serving final : private UnfinishedLines {
    public:
     Serving(ThreadContext& thread, Exchange& exchange) noexcept
-        : thread_(thread), outer_(std::exchange(thread.exchange_, &exchange)) {}
+        : thread_(thread), outer_(std::exchange(thread.exchange_, &exchange)) {
+      exchange.set_unfinished_lines(this);
+    }
     Serving(const Serving&) = delete;
     Serving& operator=(const Serving&) = delete;
     /// Logs the lines that the application has not ended.
     ~Serving();
 
    private:
+    void flush(absl::FunctionRef<void(std::string_view line)> emit) override;
+
     ThreadContext& thread_;
     Exchange* outer_;
   };

@@ -17,7 +17,6 @@ constexpr std::size_t kNamesMax = 256;
 constexpr std::array kServerVariables = {"CONTEXT_DOCUMENT_ROOT",
                                          "CONTEXT_PREFIX",
                                          "DOCUMENT_ROOT",
-                                         "GATEWAY_INTERFACE",
                                          "REQUEST_METHOD",
                                          "REQUEST_SCHEME",
                                          "SERVER_ADDR",
@@ -26,12 +25,16 @@ constexpr std::array kServerVariables = {"CONTEXT_DOCUMENT_ROOT",
                                          "SERVER_NAME",
                                          "SERVER_PORT",
                                          "SERVER_PROTOCOL",
-                                         "SERVER_SIGNATURE",
                                          "SERVER_SOFTWARE",
                                          "mod_wsgi.application_group",
                                          "mod_wsgi.callable_object",
+                                         "mod_wsgi.handler_script",
+                                         "mod_wsgi.listener_host",
+                                         "mod_wsgi.listener_port",
                                          "mod_wsgi.process_group",
-                                         "mod_wsgi.script_reloading"};
+                                         "mod_wsgi.request_handler",
+                                         "mod_wsgi.script_reloading",
+                                         "mod_wsgi.server_pid"};
 
 constexpr std::array kRequestVariables = {"AUTH_TYPE",
                                           "SCRIPT_NAME",
@@ -56,14 +59,16 @@ constexpr std::array kRequestVariables = {"AUTH_TYPE",
                                           "HTTP_X_FORWARDED_PROTO",
                                           "HTTP_X_REQUESTED_WITH",
                                           "PATH_INFO",
-                                          "PATH_TRANSLATED",
                                           "QUERY_STRING",
                                           "REMOTE_ADDR",
                                           "REMOTE_PORT",
                                           "REMOTE_USER",
                                           "REQUEST_URI",
                                           "UNIQUE_ID",
-                                          "mod_wsgi.request_id"};
+                                          "mod_wsgi.connection_id",
+                                          "mod_wsgi.path_info",
+                                          "mod_wsgi.request_id",
+                                          "mod_wsgi.script_name"};
 
 /// Converts to absl::string_view, which is not std::string_view in every build of Abseil.
 absl::string_view key_of(std::string_view text) { return {text.data(), text.size()}; }

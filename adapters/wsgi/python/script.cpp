@@ -122,10 +122,10 @@ Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, Lo
   const bool is_reload = static_cast<bool>(script.module);
   script.module = {};
   if (is_reload) {
-    log(LogLevel::kInfo, absl::StrCat("SLC0116: reloading WSGI script '", request.path, "' into application group '",
+    log(LogLevel::kInfo, absl::StrCat("SLC0116: Reloading WSGI script '", request.path, "' into application group '",
                                       application_group_, "'."));
   } else {
-    log(LogLevel::kInfo, absl::StrCat("SLC0112: loading WSGI script '", request.path, "' into application group '",
+    log(LogLevel::kInfo, absl::StrCat("SLC0112: Loading WSGI script '", request.path, "' into application group '",
                                       application_group_, "'."));
   }
   PyObject* const modules = PyImport_GetModuleDict();

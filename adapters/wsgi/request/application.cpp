@@ -31,11 +31,11 @@ void log_exception(const RequestContext& context) {
   const std::string name = bindings::exception_name();
   const std::string& script = context.dispatched.script.path;
   if (PyErr_ExceptionMatches(PyExc_SystemExit) != 0) {
-    context.exchange.log(LogLevel::kError, absl::StrCat("SLC0121: WSGI script '", script, "' raised ", name,
-                                                        ", which does not end the process. Traceback follows."));
+    context.exchange.log(LogLevel::kError, absl::StrCat("SLC0121: ", name, " exception raised by WSGI script '", script,
+                                                        "' does not end the process. Traceback follows."));
   } else {
-    context.exchange.log(LogLevel::kError, absl::StrCat("SLC0120: WSGI script '", script, "' raised ", name,
-                                                        " while it processed a request. Traceback follows."));
+    context.exchange.log(LogLevel::kError, absl::StrCat("SLC0120: ", name, " exception raised processing WSGI script '",
+                                                        script, "'. Traceback follows."));
   }
   log_traceback(context);
 }
@@ -48,7 +48,7 @@ void log_timeout(bool head_sent, const Exchange& exchange) {
                  "response is cut off.");
   } else {
     exchange.log(LogLevel::kInfo,
-                 "SLC0122: the application gave up the request with RequestTimeout; the client gets 504.");
+                 "SLC0122: Request interrupted by RequestTimeout; thread recovered, and the client gets 504.");
   }
 }
 
@@ -110,6 +110,8 @@ void close(PyObject* result, const RequestContext& context) {
 /// Sends what the application has returned and closes it. Returns false as send_each() does.
 bool send_result(PyObject* result, Response& response, const RequestEvents& events, const RequestContext& context) {
   std::vector<std::string_view> blocks;
+  // Subscribers run after the end of the response.
+  if (events.subscribed()) context.exchange.expect_lines_after_end();
   if (const Object items = all_blocks(result, blocks)) {
     // A list runs no code and has no close(), so the application is done before its response is sent.
     context.measurement.mark_left();
@@ -213,6 +215,7 @@ Outcome run_application(PyObject* module, const RequestContext& context) {
   if (!arguments.complete()) return fail(response, events, context);
 
   context.measurement.mark_entered();
+  if (!add_instants(context, arguments.environ())) return fail(response, events, context);
   const Object chosen = events.started(application, arguments.environ());
   const Object result =
       steal(PyObject_CallFunctionObjArgs(chosen.ptr(), arguments.environ(), arguments.start_response(), nullptr));

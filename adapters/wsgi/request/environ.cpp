@@ -39,7 +39,7 @@ Object make_base(InterpreterObjects& objects, const ServerFacts& facts) {
       .set(names.of("wsgi.file_wrapper"), objects.file_wrapper_type)
       .set(names.of("wsgi.multithread"), boolean(facts.multithread))
       .set(names.of("wsgi.multiprocess"), boolean(facts.multiprocess))
-      .set(names.of("wsgi.run_once"), boolean(false))
+      .set(names.of("wsgi.run_once"), boolean(facts.run_once))
       .set(names.of("mod_wsgi.version"), triple(bindings::kInterfaceVersion))
       .set(names.of("apache.version"), triple(facts.server_version))
       .take();
@@ -57,10 +57,28 @@ Object make_environ(const RequestContext& context, PyObject* input) {
     if (environ.dict() == nullptr || is_hidden(key) || is_reserved(names, environ.dict(), key)) return;
     if (!names.set(environ.dict(), key, value)) environ.fail();
   });
+  if (void* const request = context.exchange.native_request()) {
+    environ.set(names.of("apache.request_rec"), steal(PyCapsule_New(request, nullptr, nullptr)));
+  }
   return environ.set(names.of("wsgi.url_scheme"), names.of(context.exchange.https() ? "https" : "http"))
       .set(names.of("wsgi.input"), bindings::borrow(input))
       .set(names.of("mod_wsgi.thread_id"), steal(PyLong_FromSize_t(context.thread_id)))
       .take();
+}
+
+bool add_instants(const RequestContext& context, PyObject* environ) {
+  Names& names = context.objects.names;
+  const Measurement& measurement = context.measurement;
+  const Timestamps& timestamps = measurement.timestamps;
+  const auto seconds = [&](std::uint64_t instant_ns) {
+    return steal(PyFloat_FromDouble(measurement.wall_time(instant_ns)));
+  };
+  DictBuilder builder(bindings::borrow(environ));
+  builder.set(names.of("mod_wsgi.request_start"), seconds(timestamps.accepted_ns))
+      .set(names.of("mod_wsgi.queue_start"), seconds(timestamps.queued_ns))
+      .set(names.of("mod_wsgi.daemon_start"), seconds(timestamps.dispatched_ns))
+      .set(names.of("mod_wsgi.application_start"), seconds(timestamps.entered_ns));
+  return builder.dict() != nullptr;
 }
 
 }  // namespace sluice::wsgi

@@ -12,4 +12,8 @@ namespace sluice::wsgi {
 /// GIL.
 [[nodiscard]] bindings::Object make_environ(const RequestContext& context, PyObject* input);
 
+/// Adds the instants of the request, of which the last is that of entering the application. Returns false with an
+/// exception set. The caller holds the GIL.
+[[nodiscard]] bool add_instants(const RequestContext& context, PyObject* environ);
+
 }  // namespace sluice::wsgi

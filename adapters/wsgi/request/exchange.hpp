@@ -17,6 +17,24 @@
 
 namespace sluice::wsgi {
 
+/// A part of a regular file.
+struct FilePart {
+  int descriptor;
+  std::uint64_t offset;
+  std::uint64_t length;
+  bool whole_body;  ///< The body is complete with it.
+};
+
+/// Source of the lines that an application has begun to write and not ended.
+class UnfinishedLines {
+ public:
+  /// Passes each unfinished line to `emit` and forgets it. Runs no Python code.
+  virtual void flush(absl::FunctionRef<void(std::string_view line)> emit) = 0;
+
+ protected:
+  ~UnfinishedLines() = default;
+};
+
 class Exchange {
  public:
   Exchange() = default;
@@ -58,8 +76,9 @@ class Exchange {
   /// Cancelled when the client has closed the connection. Blocks.
   virtual absl::Status write(absl::Span<const std::string_view> blocks, bool last) = 0;
 
-  /// Sends a part of a regular file as the whole body. The caller keeps the descriptor. Fails as write() does. Blocks.
-  virtual absl::Status send_file(int descriptor, std::uint64_t offset, std::uint64_t length) = 0;
+  /// Sends a part of a regular file as the whole body. write() with `last` follows for a complete body, and break_off()
+  /// for another. The caller keeps the descriptor. Fails as write() does. Blocks.
+  virtual absl::Status send_file(const FilePart& part) = 0;
 
   /// Ends an incomplete response: marks no end and closes the connection, so that the client can tell.
   virtual void break_off() = 0;
@@ -70,13 +89,28 @@ class Exchange {
   /// Writes one line to the error log, tagged with the request. The caller may hold the GIL.
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 
+  /// Returns the server's own object for the request, for applications that know it; null when they get none.
+  [[nodiscard]] virtual void* native_request() const noexcept { return nullptr; }
+
+  /// Tells that code of the application may still write lines after the end of the response, which therefore must not
+  /// end the way of these lines to the log. Called before the end is sent. The caller may hold the GIL.
+  virtual void expect_lines_after_end() noexcept {}
+
+  /// Sets the source whose lines belong before the end of the response; null when there is none. For the thread that
+  /// serves the request.
+  void set_unfinished_lines(UnfinishedLines* lines) noexcept { unfinished_lines_ = lines; }
+
   /// Locked by the thread that reads or sends, because an application may do both on several threads at once and a
   /// server's connection does not allow that. A thread that waits for it holds no GIL, and a thread that has locked it
   /// runs no Python code.
-  [[nodiscard]] std::mutex& io_mutex() noexcept { return io_mutex_; }
+  [[nodiscard]] std::mutex& io_mutex() const noexcept { return io_mutex_; }
+
+ protected:
+  [[nodiscard]] UnfinishedLines* unfinished_lines() const noexcept { return unfinished_lines_; }
 
  private:
-  std::mutex io_mutex_;
+  mutable std::mutex io_mutex_;
+  UnfinishedLines* unfinished_lines_ = nullptr;
 };
 
 }  // namespace sluice::wsgi

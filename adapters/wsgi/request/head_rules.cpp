@@ -54,6 +54,11 @@ HeadCheck check_status_line(std::string_view line, int& status) {
   return std::nullopt;
 }
 
+bool is_hop_by_hop(std::string_view name) noexcept {
+  return std::any_of(kHopByHop.begin(), kHopByHop.end(),
+                     [name](std::string_view forbidden) { return same_name(name, forbidden); });
+}
+
 HeadCheck check_field_name(std::string_view name) {
   if (name.empty()) return HeadViolation{"header name is empty", {}};
   for (const char c : name) {
@@ -64,9 +69,7 @@ HeadCheck check_field_name(std::string_view name) {
       return HeadViolation{"character in header name that HTTP does not allow there", name};
     }
   }
-  for (const std::string_view forbidden : kHopByHop) {
-    if (same_name(name, forbidden)) return HeadViolation{"hop-by-hop header, which is for the server to set", name};
-  }
+  if (is_hop_by_hop(name)) return HeadViolation{"hop-by-hop header, which is for the server to set", name};
   return std::nullopt;
 }
 

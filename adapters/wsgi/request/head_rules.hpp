@@ -27,6 +27,9 @@ using HeadCheck = std::optional<HeadViolation>;
 /// Checks that a field name is a token and not that of a hop-by-hop field, which only the server may set.
 [[nodiscard]] HeadCheck check_field_name(std::string_view name);
 
+/// Whether only the server may set a field of this name, because it is about the connection.
+[[nodiscard]] bool is_hop_by_hop(std::string_view name) noexcept;
+
 /// Checks that a field value has no control character except the tab.
 [[nodiscard]] HeadCheck check_field_value(std::string_view value);
 

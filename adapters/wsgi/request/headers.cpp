@@ -45,7 +45,8 @@ bool refuse(const HeadViolation& broken) {
 
 bool keeps(const HeadCheck& check) { return !check || refuse(*check); }
 
-bool add_header(PyObject* header, Headers& headers) {
+/// Adds a header. One that only the server may set is left out, and its name stored.
+bool add_header(PyObject* header, Headers& headers, std::string& dropped) {
   if (PyTuple_Check(header) == 0) {
     PyErr_Format(PyExc_TypeError, "each header must be a 2-tuple, not %.200s", Py_TYPE(header)->tp_name);
     return false;
@@ -55,7 +56,12 @@ bool add_header(PyObject* header, Headers& headers) {
     return false;
   }
   std::string_view name;
-  if (!latin1(PyTuple_GET_ITEM(header, 0), name) || !keeps(check_field_name(name))) return false;
+  if (!latin1(PyTuple_GET_ITEM(header, 0), name)) return false;
+  if (const HeadCheck check = check_field_name(name)) {
+    if (!is_hop_by_hop(name)) return refuse(*check);
+    dropped = name;
+    return true;
+  }
   std::string_view value;
   if (!latin1(PyTuple_GET_ITEM(header, 1), value) || !keeps(check_field_value(value))) return false;
   headers.emplace_back(name, value);
@@ -64,7 +70,7 @@ bool add_header(PyObject* header, Headers& headers) {
 
 }  // namespace
 
-bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head) {
+bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head, std::string& dropped) {
   std::string_view line;
   ResponseHead parsed;
   if (!latin1(status, line) || !keeps(check_status_line(line, parsed.status))) return false;
@@ -72,7 +78,7 @@ bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head) {
   parsed.headers.reserve(static_cast<std::size_t>(PyList_GET_SIZE(headers)));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); ++i) {
     const Object header = bindings::borrow(PyList_GET_ITEM(headers, i));
-    if (!add_header(header.ptr(), parsed.headers)) return false;
+    if (!add_header(header.ptr(), parsed.headers, dropped)) return false;
   }
   head = std::move(parsed);
   return true;

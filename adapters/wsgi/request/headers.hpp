@@ -13,8 +13,8 @@
 namespace sluice::wsgi {
 
 /// Parses the status and the headers, which is a list. Returns false with TypeError, ValueError or UnicodeEncodeError
-/// set; `head` is then unchanged.
-[[nodiscard]] bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head);
+/// set; `head` is then unchanged. Leaves hop-by-hop headers out, and stores the name of the last one in `dropped`.
+[[nodiscard]] bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head, std::string& dropped);
 
 /// Stores the Content-Length among the headers, if there is one. Returns false with ValueError set when it is no
 /// length, or when two headers have different values.

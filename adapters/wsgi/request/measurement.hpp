@@ -16,6 +16,9 @@ namespace sluice::wsgi {
 struct Measurement {
   Timestamps timestamps;
   Completion done{.status = 0};
+  /// Difference of the wall clock and the monotonic clock when the application was entered. One value for the whole
+  /// request, so that all that tell an instant tell the same time.
+  std::int64_t wall_offset_ns = 0;
   std::uint64_t input_ns = 0;    ///< Time inside reads of the request body.
   std::uint64_t output_ns = 0;   ///< Time inside writes of the response.
   SlowRequests* slow = nullptr;  ///< Publishes the progress of the request; null when no one looks for slow requests.
@@ -36,10 +39,18 @@ struct Measurement {
   /// Records that the application is entered now.
   void mark_entered() noexcept {
     timestamps.entered_ns = monotonic_ns();
+    wall_offset_ns =
+        static_cast<std::int64_t>(system_clock().wall_ns()) - static_cast<std::int64_t>(timestamps.entered_ns);
     if (slow != nullptr) [[unlikely]] {
       slow->enter(slot, timestamps.entered_ns);
     }
   }
+  /// Converts a monotonic instant to seconds since the epoch; 0.0 for one that has not happened. After mark_entered().
+  [[nodiscard]] double wall_time(std::uint64_t instant_ns) const noexcept {
+    if (instant_ns == 0) return 0.0;
+    return static_cast<double>(static_cast<std::int64_t>(instant_ns) + wall_offset_ns) / 1e9;
+  }
+
   /// Records that the application is done now.
   void mark_left() noexcept {
     timestamps.left_ns = monotonic_ns();

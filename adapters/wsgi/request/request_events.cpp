@@ -28,16 +28,6 @@ Object text(std::string_view value) {
   return steal(PyUnicode_DecodeLatin1(value.data(), static_cast<Py_ssize_t>(value.size()), nullptr));
 }
 
-/// Converts a monotonic instant to seconds since the epoch, by the present difference of the clocks.
-double wall_time(std::uint64_t instant_ns) {
-  const std::uint64_t now_ns = monotonic_ns();
-  const double wall_now = static_cast<double>(system_clock().wall_ns()) / 1e9;
-  return wall_now - seconds_of_ns(now_ns > instant_ns ? now_ns - instant_ns : 0);
-}
-
-/// The same for an instant that may not have happened, which gives 0.0.
-double wall_time_or_zero(std::uint64_t instant_ns) { return instant_ns != 0 ? wall_time(instant_ns) : 0.0; }
-
 /// Begins an event with the identity of its request.
 DictBuilder begin_event(const RequestContext& context) {
   DictBuilder event(DictBuilder::OnError::kSkipKey);
@@ -46,13 +36,15 @@ DictBuilder begin_event(const RequestContext& context) {
 }
 
 void add_times(DictBuilder& event, const RequestContext& context) {
-  const Timestamps& timestamps = context.measurement.timestamps;
+  const Measurement& measurement = context.measurement;
+  const Timestamps& timestamps = measurement.timestamps;
+  const long server_pid = context.dispatched.server_pid != 0 ? context.dispatched.server_pid : ::getpid();
   event.set("thread_id", std::uint64_t{context.thread_id})
-      .set("server_pid", static_cast<std::uint64_t>(::getpid()))
-      .set("request_start", wall_time(timestamps.accepted_ns))
-      .set("queue_start", wall_time_or_zero(timestamps.queued_ns))
-      .set("daemon_start", wall_time_or_zero(timestamps.dispatched_ns))
-      .set("application_start", wall_time(timestamps.entered_ns));
+      .set("server_pid", static_cast<std::uint64_t>(server_pid))
+      .set("request_start", measurement.wall_time(timestamps.accepted_ns))
+      .set("queue_start", measurement.wall_time(timestamps.queued_ns))
+      .set("daemon_start", measurement.wall_time(timestamps.dispatched_ns))
+      .set("application_start", measurement.wall_time(timestamps.entered_ns));
 }
 
 PyObject* request_data(PyObject*, PyObject*) { return RequestEvents::current_data(); }
@@ -175,7 +167,7 @@ void RequestEvents::finished() {
   const double system = seconds_of_us(cpu.system_us - cpu_start_.system_us);
   DictBuilder event = begin_event(context_);
   add_times(event, context_);
-  event.set("application_finish", wall_time(measured.timestamps.left_ns))
+  event.set("application_finish", measured.wall_time(measured.timestamps.left_ns))
       .set("application_time", seconds_of_ns(measured.timestamps.left_ns - measured.timestamps.entered_ns))
       .set("input_reads", done.input_reads)
       .set("input_length", done.input_bytes)

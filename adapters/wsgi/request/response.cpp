@@ -1,12 +1,15 @@
 #include "adapters/wsgi/request/response.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
 #include "adapters/wsgi/request/headers.hpp"
 #include "bindings/gil.hpp"
 
@@ -55,6 +58,21 @@ bool Response::may_start(PyObject* exc_info) const {
   return false;
 }
 
+namespace {
+
+/// Warns once in the life of a process.
+void log_dropped_header(const Exchange& exchange, const std::string& name) noexcept {
+  static std::atomic<bool> logged{false};
+  if (logged.exchange(true, std::memory_order_relaxed)) return;  // publishes no other data
+  exchange.log(LogLevel::kWarning,
+               absl::StrCat("SLC1003: the header '", name,
+                            "' of a response is left out, because only the server may set "
+                            "it; this and other hop-by-hop headers are left out from now on without a message. Remove "
+                            "them from the application."));
+}
+
+}  // namespace
+
 bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
   ForkedCopy::end_if_this();
   const InUse in_use(users_);
@@ -65,8 +83,12 @@ bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
   if (!may_start(exc_info)) return false;
   observer_.response_started(status, headers, exc_info);
   ResponseHead head;
+  std::string dropped;
   std::optional<std::uint64_t> content_length;
-  if (!parse_head(status, headers, head) || !parse_content_length(head.headers, content_length)) return false;
+  if (!parse_head(status, headers, head, dropped) || !parse_content_length(head.headers, content_length)) return false;
+  if (!dropped.empty()) [[unlikely]] {
+    log_dropped_header(exchange_, dropped);
+  }
   // Since the first check, a subscriber, a finalizer or another thread may have sent an earlier head.
   if (!may_start(exc_info)) return false;
   head_ = std::move(head);
@@ -130,6 +152,10 @@ void Response::record_failure(const absl::Status& status) noexcept {
 
 absl::Status Response::begin_response() {
   if (head_sent_) return absl::OkStatus();
+  if (file_size_ && !content_length_ && status_allows_body(head_.status)) {
+    head_.headers.emplace_back("Content-Length", std::to_string(*file_size_));
+    content_length_ = file_size_;
+  }
   absl::Status status = exchange_.begin_response(head_);
   head_sent_ = status.ok();
   return status;
@@ -202,13 +228,16 @@ void Response::break_off() {
 }
 
 bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
+  file_size_ = size;
   return produce(Content::kMore, [&] {
     if (produced_ != 0) return absl::FailedPreconditionError("another thread has sent content before the file");
     if (content_length_) size = std::min(size, *content_length_);
     produced_ = size;
     body_complete_ = true;
     const bindings::WithoutGil released(&measurement_.done.gil_waits);
-    return measurement_.measure_write(size, [&] { return exchange_.send_file(descriptor, offset, size); });
+    return measurement_.measure_write(size, [&] {
+      return exchange_.send_file({descriptor, offset, size, !short_of_content_length()});
+    });
   });
 }
 

@@ -93,6 +93,7 @@ class Response {
   DeferredWrite& deferred_;
   ResponseHead head_;
   std::optional<std::uint64_t> content_length_;
+  std::optional<std::uint64_t> file_size_;  ///< Size of the file that is the body.
   std::uint64_t produced_ = 0;
   bool started_ = false;
   bool head_sent_ = false;

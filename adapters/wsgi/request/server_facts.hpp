@@ -6,6 +6,7 @@ namespace sluice::wsgi {
 struct ServerFacts {
   bool multithread = true;
   bool multiprocess = true;
+  bool run_once = false;  ///< The process serves one request only.
   int server_version[3] = {};
   bool capture_user_agent = false;  ///< Whether records of slow requests hold the User-Agent header.
 };

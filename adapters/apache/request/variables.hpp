@@ -1,0 +1,12 @@
+// The variables of a request, which become entries of its environ.
+#pragma once
+
+#include "adapters/apache/request/target.hpp"
+#include "adapters/apache/server/server.hpp"
+
+namespace sluice::apache {
+
+/// Sets the variables of the request that the server sets for every handler, and those of this module.
+void set_variables(request_rec* request, const Target& target);
+
+}  // namespace sluice::apache

@@ -1,0 +1,57 @@
+"""Responses of daemon processes that mod_ratelimit paces, and the time limit of the client's side."""
+
+from __future__ import annotations
+
+import time
+
+from .client import request_head
+from .config_check import config_error
+from .httpd import Httpd, StartHttpd
+
+COUNT = 20
+
+
+def start(start_httpd: StartHttpd, options: str) -> Httpd:
+    return start_httpd(
+        f"WSGIDaemonProcess paced threads=2 {options}",
+        "WSGIScriptAlias / ${APPS}/paced_app.py process-group=paced",
+        "<Location />",
+        "SetOutputFilter RATE_LIMIT",
+        "SetEnv rate-limit 400",
+        "</Location>",
+        modules=["env", "ratelimit"],
+    )
+
+
+def seconds_of(server: Httpd) -> float:
+    server.get("/?count=1")
+    begun = time.monotonic()
+    response = server.get(f"/?count={COUNT}")
+    assert response.body == b"".join(b"block %05d\n" % number for number in range(COUNT))
+    return time.monotonic() - begun
+
+
+def test_small_blocks_are_sent_together_where_the_rate_is_limited(start_httpd: StartHttpd) -> None:
+    """Each block of its own would take the time of a whole interval of the filter."""
+    assert seconds_of(start(start_httpd, "response-flush-delay=200")) < seconds_of(start(start_httpd, "response-flush-delay=0"))
+
+
+def test_a_block_is_sent_while_the_application_waits(start_httpd: StartHttpd) -> None:
+    server = start(start_httpd, "response-flush-delay=5")
+    go = server.out / "go"
+    with server.raw() as client:
+        client.send(request_head("GET", f"/?count=3&wait={go}"))
+        assert client.read_until(b"block 00000")
+        go.touch()
+        assert client.read_until(b"block 00002")
+
+
+def test_the_time_limit_of_the_client_s_side_is_accepted(start_httpd: StartHttpd) -> None:
+    server = start(start_httpd, "response-socket-timeout=7")
+    assert server.get("/?count=3").status == 200
+    assert server.get("/?count=3").status == 200
+
+
+def test_wrong_values_are_errors() -> None:
+    for option in ("response-flush-delay=x", "response-socket-timeout=-1"):
+        assert option.partition("=")[0] in config_error([f"WSGIDaemonProcess paced {option}"])

@@ -1,0 +1,95 @@
+"""Requests for a range of a file that an application returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .client import Response
+from .httpd import Httpd, StartHttpd
+
+SIZES = {"small": 30_000, "big": 3_000_000}
+
+
+@pytest.fixture(scope="module", params=["embedded", "daemon"])
+def server(request: pytest.FixtureRequest, start_shared_httpd: StartHttpd) -> Httpd:
+    group = "%{GLOBAL}" if request.param == "embedded" else "ranges"
+    server = start_shared_httpd(
+        "WSGIDaemonProcess ranges threads=4",
+        f"WSGIScriptAlias / ${{APPS}}/replaced_head_app.py process-group={group} application-group=%{{GLOBAL}}",
+    )
+    for name, size in SIZES.items():
+        path = Path(server.out / name)
+        path.write_bytes(content(size))
+        path.chmod(0o644)
+    server.mode = request.param  # type: ignore[attr-defined]
+    return server
+
+
+def content(size: int) -> bytes:
+    return b"".join(b"%09d\n" % number for number in range(size // 10))
+
+
+def ask(server: Httpd, name: str, asked: str | None, **headers: str) -> Response:
+    fields = {**({"Range": asked} if asked else {}), **headers}
+    return server.get(f"/?file={server.out / name}", fields)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_same_range_is_answered_every_time(server: Httpd, name: str) -> None:
+    whole = content(SIZES[name])
+    for _ in range(20):
+        response = ask(server, name, "bytes=100-199")
+        assert (response.status, response.body) == (206, whole[100:200])
+        assert response.header("Content-Range") == f"bytes 100-199/{len(whole)}"
+        assert response.header("Content-Length") == "100"
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_without_a_range_the_whole_file_has_its_length(server: Httpd, name: str) -> None:
+    for _ in range(5):
+        response = ask(server, name, None)
+        assert (response.status, response.body) == (200, content(SIZES[name]))
+        assert response.header("Content-Length") == str(SIZES[name])
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(
+    ("asked", "begin", "end"),
+    [("bytes=-50", -50, None), ("bytes=29000-", 29_000, None), ("bytes=0-0", 0, 1), ("bytes=20000-99999999", 20_000, None)],
+)
+def test_open_ends_and_last_bytes(server: Httpd, name: str, asked: str, begin: int, end: int | None) -> None:
+    response = ask(server, name, asked)
+    assert (response.status, response.body) == (206, content(SIZES[name])[begin:end])
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_several_ranges_and_ranges_behind_the_end(server: Httpd, name: str) -> None:
+    several = ask(server, name, "bytes=0-9,100-109")
+    behind = ask(server, name, "bytes=99999999-")
+    if server.mode == "embedded":  # type: ignore[attr-defined]
+        assert several.status == 206
+        assert several.header("Content-Type").startswith("multipart/byteranges")
+        assert behind.status == 416
+    else:
+        assert (several.status, several.body) == (200, content(SIZES[name]))
+        assert (behind.status, behind.body) == (200, content(SIZES[name]))
+
+
+@pytest.mark.parametrize("asked", ["bytes=", "bytes=a-b", "bytes=5-1", "items=0-5", "bytes=-0", "bytes=1-2-3"])
+def test_a_range_that_is_none_gives_the_whole_or_nothing(server: Httpd, asked: str) -> None:
+    response = ask(server, "small", asked)
+    assert response.status in (200, 416)
+    assert response.status == 416 or response.body == content(SIZES["small"])
+
+
+def test_a_range_applies_to_no_other_status(server: Httpd) -> None:
+    response = server.get(f"/?file={server.out / 'small'}&status=404 Not Found".replace(" ", "%20"), {"Range": "bytes=0-9"})
+    assert (response.status, response.body) == (404, content(SIZES["small"]))
+
+
+def test_a_request_on_the_same_connection_follows_a_range(server: Httpd) -> None:
+    for _ in range(3):
+        assert ask(server, "big", "bytes=5-9").body == content(SIZES["big"])[5:10]
+        assert ask(server, "small", None).body == content(SIZES["small"])
