@@ -90,6 +90,34 @@ def test_a_section_gives_a_path_to_the_interpreters_it_selects(start_httpd: Star
         assert "/var" not in facts_of(server, path)["path"]
 
 
+RESTRICTED_APP = """\
+import signal, sys
+
+def outcome(function, *arguments):
+    try:
+        function(*arguments)
+    except Exception as error:
+        return type(error).__name__
+    return "done"
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    outcomes = [outcome(print, "text"), outcome(lambda: sys.stdin.read()), outcome(signal.signal, signal.SIGTERM, signal.SIG_DFL)]
+    return [" ".join(outcomes).encode()]
+"""
+
+
+def test_a_section_restricts_the_interpreters_it_selects(start_httpd: StartHttpd) -> None:
+    restricted = ["WSGIRestrictStdout On", "WSGIRestrictStdin On", "WSGIRestrictSignal Off"]
+    server = start_httpd(
+        *section("application-group=one", *restricted),
+        *(f"WSGIScriptAlias /{name} ${{OUT}}/app.py application-group={name}" for name in ("one", "two")),
+    )
+    (server.out / "app.py").write_text(RESTRICTED_APP)
+    assert server.get("/one").text == "OSError OSError ValueError"
+    assert server.get("/two").text == "done done done"
+
+
 def test_a_switch_interval_for_a_group_that_shares_its_gil_is_not_used(start_httpd: StartHttpd) -> None:
     server = start_httpd(
         *section(f"process-group={PROCESS}", "WSGISwitchInterval 0.5"),

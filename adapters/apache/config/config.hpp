@@ -83,6 +83,9 @@ struct InterpreterOptions {
   int own_gil = kUnset;
   double switch_interval = 0.0;  ///< Seconds; 0 when absent.
   const char* python_path = nullptr;
+  int restrict_stdin = kUnset;
+  int restrict_stdout = kUnset;
+  int restrict_signal = kUnset;
 };
 
 /// The configuration of the whole server. Reset before each reading of the configuration.

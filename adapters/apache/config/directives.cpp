@@ -116,12 +116,6 @@ const char* accepted_switch(cmd_parms* cmd, void*, const char* value) {
   return parse_switch(cmd, value, ignored);
 }
 
-template <int ProcessConfig::*Member>
-const char* process_switch(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  return parse_switch(cmd, value, process_config().*Member);
-}
-
 const char* map_head_to_get(cmd_parms* cmd, void* config, const char* value) {
   int& member = static_cast<DirectoryConfig*>(config)->map_head_to_get;
   member = kUnset;
@@ -150,11 +144,6 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
 const char* restrict_embedded(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
   return parse_switch(cmd, value, process_config().restrict_embedded);
-}
-
-const char* restrict_signal(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  return parse_switch(cmd, value, process_config().restrict_signal);
 }
 
 const char* socket_prefix(cmd_parms* cmd, void*, const char* value) {
@@ -274,10 +263,8 @@ const command_rec kDirectives[] = {
         "On or Off: accept chunked request bodies, which have no length"),
     one("WSGIIgnoreActivity", directory_switch<&DirectoryConfig::ignore_activity>, kAnywhere,
         "On or Off: requests do not count as activity for inactivity-timeout"),
-    one("WSGIRestrictStdin", process_switch<&ProcessConfig::restrict_stdin>, kServer,
-        "On or Off: use of sys.stdin raises an exception"),
-    one("WSGIRestrictStdout", process_switch<&ProcessConfig::restrict_stdout>, kServer,
-        "On or Off: use of sys.stdout raises an exception"),
+    one("WSGIRestrictStdin", restrict_stdin, kServer, "On or Off: use of sys.stdin raises an exception"),
+    one("WSGIRestrictStdout", restrict_stdout, kServer, "On or Off: use of sys.stdout raises an exception"),
     one("WSGIPassApacheRequest", directory_switch<&DirectoryConfig::pass_request>, kDirectory,
         "On or Off: pass the request_rec to embedded applications"),
     one("WSGIEnableSendfile", accepted_switch, kAnywhere, "On or Off: without effect, EnableSendfile applies"),

@@ -32,6 +32,14 @@ InterpreterOptions* section_around(const cmd_parms* cmd) {
   return nullptr;
 }
 
+/// Sets a switch of the section around a directive, or of all interpreters.
+const char* interpreter_switch(cmd_parms* cmd, const char* value, int ProcessConfig::*everywhere,
+                               int InterpreterOptions::*selected) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  InterpreterOptions* const section = section_around(cmd);
+  return parse_switch(cmd, value, section != nullptr ? section->*selected : process_config().*everywhere);
+}
+
 const char* set_once(cmd_parms* cmd, const Option& option, const char*& selector) {
   if (selector != nullptr) return error(cmd, "'", option.name, "' is given twice");
   selector = group_name(option.value);
@@ -150,6 +158,18 @@ const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
       "SLC0400: %s has no effect, because this module embeds a Python older than 3.12: sub-interpreters share one GIL",
       cmd->cmd->name);
   return nullptr;
+}
+
+const char* restrict_stdin(cmd_parms* cmd, void*, const char* value) {
+  return interpreter_switch(cmd, value, &ProcessConfig::restrict_stdin, &InterpreterOptions::restrict_stdin);
+}
+
+const char* restrict_stdout(cmd_parms* cmd, void*, const char* value) {
+  return interpreter_switch(cmd, value, &ProcessConfig::restrict_stdout, &InterpreterOptions::restrict_stdout);
+}
+
+const char* restrict_signal(cmd_parms* cmd, void*, const char* value) {
+  return interpreter_switch(cmd, value, &ProcessConfig::restrict_signal, &InterpreterOptions::restrict_signal);
 }
 
 const char* free_threading(cmd_parms* cmd, void*, const char* value) {

@@ -20,6 +20,9 @@ const char* interpreter_options(cmd_parms* cmd, void* config, const char* line);
 const char* python_path(cmd_parms* cmd, void* config, const char* value);
 const char* switch_interval(cmd_parms* cmd, void* config, const char* value);
 const char* per_interpreter_gil(cmd_parms* cmd, void* config, const char* value);
+const char* restrict_stdin(cmd_parms* cmd, void* config, const char* value);
+const char* restrict_stdout(cmd_parms* cmd, void* config, const char* value);
+const char* restrict_signal(cmd_parms* cmd, void* config, const char* value);
 const char* free_threading(cmd_parms* cmd, void* config, const char* value);
 
 }  // namespace sluice::apache

@@ -38,6 +38,9 @@ wsgi::InterpreterRule rule_of(const InterpreterOptions& section) {
   if (section.own_gil != kUnset) rule.own_gil = section.own_gil != 0;
   if (section.switch_interval > 0.0) rule.switch_interval = section.switch_interval;
   rule.python_path = split_path(section.python_path);
+  if (section.restrict_stdin != kUnset) rule.restrict_stdin = section.restrict_stdin != 0;
+  if (section.restrict_stdout != kUnset) rule.restrict_stdout = section.restrict_stdout != 0;
+  if (section.restrict_signal != kUnset) rule.restrict_signal = section.restrict_signal != 0;
   return rule;
 }
 
@@ -51,7 +54,10 @@ wsgi::InterpreterRules interpreter_rules(const daemon::DaemonOptions* group) {
   wsgi::InterpreterSettings base{.own_gil = config.own_gil != 0,
                                  .switch_interval = has_interval ? group->switch_interval : config.switch_interval,
                                  .interval_is_of_group = false,
-                                 .python_path = split_path(has_path ? group->python_path : config.python_path)};
+                                 .python_path = split_path(has_path ? group->python_path : config.python_path),
+                                 .restrict_stdin = config.restrict_stdin != 0,
+                                 .restrict_stdout = config.restrict_stdout != 0,
+                                 .restrict_signal = config.restrict_signal != 0};
   std::vector<wsgi::InterpreterRule> rules;
   for (int i = 0; i < config.interpreter_options->nelts; ++i) {
     const auto& section = reinterpret_cast<const InterpreterOptions*>(config.interpreter_options->elts)[i];
@@ -88,9 +94,6 @@ wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group) {
           .write_bytecode = config.dont_write_bytecode == 0,
           .finalize = config.keep_python == 0,
           .interpreters = interpreter_rules(group),
-          .restrict_stdin = config.restrict_stdin != 0,
-          .restrict_stdout = config.restrict_stdout != 0,
-          .signals = {.restricted = config.restrict_signal != 0},
           .server = apache_facts(),
           .logs_collections = telemetry_settings().configured(),
           .interpreter_limit = static_cast<std::size_t>(config.interpreter_limit),

@@ -16,6 +16,9 @@ struct InterpreterRule {
   std::optional<bool> own_gil;
   std::optional<double> switch_interval;  ///< Seconds.
   std::vector<std::string> python_path;
+  std::optional<bool> restrict_stdin;
+  std::optional<bool> restrict_stdout;
+  std::optional<bool> restrict_signal;
 };
 
 /// The settings of one interpreter.
@@ -24,6 +27,9 @@ struct InterpreterSettings {
   double switch_interval = 0.0;          ///< Seconds; 0 when none is configured.
   bool interval_is_of_group = false;     ///< The interval was given for the application group alone.
   std::vector<std::string> python_path;  ///< Directories for the front of sys.path, the most specific ones first.
+  bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
+  bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.
+  bool restrict_signal = true;           ///< The application cannot handle signals.
 };
 
 class InterpreterRules {
@@ -43,7 +49,10 @@ class InterpreterRules {
     InterpreterSettings found = base_;
     for (const InterpreterRule& rule : rules_) {
       if (rule.application_group && *rule.application_group != application_group) continue;
-      if (rule.own_gil) found.own_gil = *rule.own_gil;
+      found.own_gil = rule.own_gil.value_or(found.own_gil);
+      found.restrict_stdin = rule.restrict_stdin.value_or(found.restrict_stdin);
+      found.restrict_stdout = rule.restrict_stdout.value_or(found.restrict_stdout);
+      found.restrict_signal = rule.restrict_signal.value_or(found.restrict_signal);
       if (rule.switch_interval) {
         found.switch_interval = *rule.switch_interval;
         found.interval_is_of_group = rule.application_group.has_value();

@@ -130,15 +130,17 @@ std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
     log_shared_interval(name);
     settings.switch_interval = 0.0;
   }
+  SignalPolicy signals = options_.signals;
+  signals.restricted = signals.restricted && settings.restrict_signal;
   std::unique_ptr<Interpreter> interpreter =
       Interpreter::create({.name = name,
                            .python_path = std::move(settings.python_path),
                            .home = options_.script_home,
                            .switch_interval = settings.switch_interval,
-                           .restrict_stdin = options_.restrict_stdin,
-                           .restrict_stdout = options_.restrict_stdout,
+                           .restrict_stdin = settings.restrict_stdin,
+                           .restrict_stdout = settings.restrict_stdout,
                            .script_owner = options_.script_owner,
-                           .signals = options_.signals,
+                           .signals = signals,
                            .server = options_.server,
                            .collections = collections_ != nullptr ? &collections_->add() : nullptr},
                           host_);

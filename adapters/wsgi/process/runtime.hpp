@@ -35,8 +35,6 @@ class Runtime {
     bool write_bytecode = true;              ///< Whether modules are cached in files.
     bool finalize = true;                    ///< Whether stop() runs exit handlers and ends Python.
     InterpreterRules interpreters = {};      ///< Settings that can differ between interpreters.
-    bool restrict_stdin = false;             ///< Use of sys.stdin raises OSError.
-    bool restrict_stdout = false;            ///< Use of sys.stdout raises OSError.
     ScriptOwnerRule script_owner = {};       ///< Required owner of every script.
     SignalPolicy signals = {};
     ApacheFacts server = {};        ///< Attributes of the module `apache`.

@@ -48,7 +48,7 @@ void log_timeout(bool head_sent, const Exchange& exchange) {
                  "response is cut off.");
   } else {
     exchange.log(LogLevel::kInfo,
-                 "SLC0122: Request interrupted by RequestTimeout; thread recovered, and the client gets 504.");
+                 "SLC0122: Request interrupted by RequestTimeout; thread recovered. The client gets 504.");
   }
 }
 
