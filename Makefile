@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One command for each thing that a user or a developer does. Everything made stands under build/.
 
 PYTHON        ?= /usr/bin/python3

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The usual approach without locks: one set of counters for all threads, with atomic additions. It has no coherent
 // windows, because a reader that reads one counter after another sees parts of requests. Only the totals are exact,
 // once all threads are done.

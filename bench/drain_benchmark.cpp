@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures a drain of 64 slots: with requests in all of them since the last drain, and with none. The floor of a busy
 // drain is a memcpy of the same banks. Between two rounds each slot records a few requests, which is not measured.
 #include <benchmark/benchmark.h>

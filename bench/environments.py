@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Virtual environments under build/bench for the packages that the benchmarks take from PyPI."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws the plots of a report: figures.py REPORT FOLDER. Runs where matplotlib is; plots.py starts it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The floor: the cost of the same numbers in a program that has one thread and no reader. It uses the recorder's
 // additions without any synchronization, because plain code that adds field by field takes longer than a record.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures how costs grow: of a drain with the number of slots and of requests in the window, of a record with the
 // number of threads. The argument is part of a benchmark's name.
 #include <benchmark/benchmark.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The best case with locks: one lock for each slot, which only its thread and a drain ever lock. A request locks it
 // twice, so that a drain sees the request in flight. Two things are worse than in the recorder: a drain locks one slot
 // after another, so its windows are not consistent cuts, and a thread that is stopped while it holds a lock stops the

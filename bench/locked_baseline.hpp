@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The mutex baseline: the same numbers, in the same windows, kept for all threads behind one lock. A request takes the
 // lock as often as in the reference, which is mod_wsgi 6.1.1 with its monitor lock: four times.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the benchmarks and adds to their results which compiler was used.
 #include <benchmark/benchmark.h>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws plots of a report with matplotlib, in a virtual environment."""
 
 from __future__ import annotations

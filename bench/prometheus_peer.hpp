@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The peer: prometheus-cpp, the client library that a C++ server would most likely use. A request updates eight
 // histograms with the same bounds and six counters: status class, waits, bytes and calls of input and output. It has no
 // shortest and longest duration, nothing by slot (completed, busy and CPU time) and no requests in flight. A scrape

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures one whole request, begun and finished, with the recorder and with each baseline. Instants are given, so the
 // timed loops read no clock. With two threads the wall time is that per record of both, and the CPU time that of one
 // record.

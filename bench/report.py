@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the benchmarks and prints how they compare.
 
 The repetitions of all benchmarks alternate in one run, in random order, so that what else the machine does hits

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Finds the packages of the benchmarks.
 
 find_package(benchmark QUIET)

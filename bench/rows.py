@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows and the ratios of the report: the source of each figure and the aim of each ratio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures a whole scrape: the counts of all processes of a server are read from the memory that they share and written
 // as text. There are 64 processes of 25 threads, each of which has served in both banks of its slot.
 #include <benchmark/benchmark.h>

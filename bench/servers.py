@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same Apache with this module and with the reference in turn: requests a second, and the time of the calls.
 
 The reference is mod_wsgi from PyPI, built into an environment of its own. Both serve the same application under the same

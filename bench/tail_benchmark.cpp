@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures the slowest records while a reader drains without pause. A sample is the time between two readings of the
 // clock, with one record in between.
 #include <benchmark/benchmark.h>

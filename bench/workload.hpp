@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The requests that every benchmark records, the same in each run. The host is in daemon mode, so that all phases are
 // in use; durations are from a tenth of a millisecond to seconds.
 #pragma once

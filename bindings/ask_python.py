@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prints the facts about the running interpreter that the build needs, one a line.
 
 The facts `unfit`, `venv_unfit` and `module_unfit` are empty or say why the interpreter cannot be used at all, cannot create

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conversion of C++ values to Python objects. Each function returns a new reference, or null with an exception set.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The docstrings of the module mod_wsgi. The lists of keys are generated from the tables of schema.hpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The event subscribers of one interpreter.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Releasing the lock of an interpreter (the GIL) for a scope. Only hosts acquire it, because they own the thread
 // states.
 #pragma once

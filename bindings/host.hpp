@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The interface through which the module `mod_wsgi` uses the process that runs it. Three hosts implement it: Apache's
 // own processes, daemon processes, and the harness. Knows nothing of Python.
 #pragma once

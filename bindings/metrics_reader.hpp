@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The type mod_wsgi.MetricsReader: an additional consumer of windows. The caller of each function holds the GIL.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The readers of one process that belong to its own code: the one behind request_metrics(), which starts with
 // start_recording_metrics(), and one for each MetricsReader object.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The built-in Python module `mod_wsgi`: a multi-phase extension module that keeps its state in the module object, so
 // that each interpreter has its own. Its Host provides everything that is not Python. The caller of each function holds
 // the GIL.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Owned references to Python objects. Of pybind11 only the types that count references are used here, because its
 // registries do not work with sub-interpreters on every version of Python.
 #pragma once

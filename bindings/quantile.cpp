@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The function quantile() of the module, which converts the dict of a window back to a window.
 #include "sluice/quantile.hpp"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Looks for the requirements of the bindings: a Python with a GIL and its headers, and pybind11 3. Sets
 # SLUICE_PYTHON_VERSION.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exception that is set, put aside while other Python code runs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The dicts of the module as tables of fields, in the order of the specification. A dict has exactly the keys of its
 // table, and the docstrings of the module are generated from it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A server's scoreboard: the present state of each process and worker of the server. Other processes write it at the
 // same time, so the values of one worker may be from different instants. Knows nothing of Python.
 #pragma once

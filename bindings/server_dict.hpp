@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The nested dicts of server_metrics(). They are built apart from those of schema.hpp, because there may be thousands
 // of workers: the dict of each worker is a copy of the dict of an unused one, in which the differences are set.
 #pragma once

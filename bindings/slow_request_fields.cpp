@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fields of slow_requests().
 #include <array>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exceptions and stacks as lines for a log. The caller of each function holds the GIL.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Heap types of one interpreter with plain C++ members. Python code cannot create instances.
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Finds the packages of the C++ tests.
 
 if(SLUICE_BUILD_FUZZ)

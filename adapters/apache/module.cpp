@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The module record and the hooks.
 #include <http_connection.h>
 #include <mpm_common.h>

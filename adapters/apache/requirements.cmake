@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The requirements of the module beside those of the bindings: Apache's headers, libaprutil, and a Python with a shared
 # library. Sets APACHE_INCLUDES, APACHE_FLAGS, APRUTIL_* and SLUICE_LIBPYTHON.
 

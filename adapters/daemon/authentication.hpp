@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Authentication of requests: a message authentication code (SipHash-2-4) over the head of a request proves that the
 // server's own handler sent it. Only the server's processes and the processes of one group have the key.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The transport of the protocol in wire.hpp: frames over a Unix socket. Every wait is bounded by deadlines.hpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The options of WSGIDaemonProcess for one process group. Plain memory without owners, so that it can live where the
 // configuration lives. Strings are null where the option is absent. Durations are seconds; 0 means no limit, except
 // where a field says otherwise.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Deadlines for blocking system calls, at no extra system call: a thread stores the time until which it may block, and
 // one watching thread of the process interrupts it with SIGURG when that time has passed.
 //

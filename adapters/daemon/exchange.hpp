@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exchange of one WSGI request whose client is the server's process at the other end of a channel.
 #pragma once
 

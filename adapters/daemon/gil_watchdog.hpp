@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A thread that acquires the GIL of the main interpreter once a second. The time of the last success shows whether
 // Python is stuck, and the thread can log the stack of another one.
 #pragma once

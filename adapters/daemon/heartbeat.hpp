@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The heartbeat of a daemon process, in a page that only the process and its parent can write. The thread that checks
 // the limits of the process increments a counter. A counter that stands still means that the process does not run at
 // all, because it is stopped or starved, so only its parent can end it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A script that a process loads before its first request.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Isolation of a daemon process after its fork, before it runs code of an application: the process releases everything
 // that it inherited from the server and does not need, because the application could use it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks of the listening socket of a daemon process, which its application can close or change.
 #pragma once
 

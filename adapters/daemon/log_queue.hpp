@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines for the log of a request that wait to be sent to the server, as encoded frames.
 #pragma once
 

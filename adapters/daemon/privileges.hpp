@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The irrevocable change of a process to another user.
 #pragma once
 

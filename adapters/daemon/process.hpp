@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The life of a daemon process, from the moment when it is isolated to its end.
 #pragma once
 

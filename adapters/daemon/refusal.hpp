@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process that cannot serve answers the requests of its group with 503 for a while, so that they do not wait for a
 // process that never comes, and the error log has one line for each of these times.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A thread that raises RequestTimeout in requests that have exceeded their time. It is not the GilWatchdog, because
 // that waits for the GIL of the main interpreter: Python 3.11 does not take it from a thread that computes in another
 // interpreter.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/daemon/service_process.hpp"
 
 #include <Python.h>

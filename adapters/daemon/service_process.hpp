@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A service process (threads=0): its scripts run on its main thread, one after the other, until they end or the process
 // is told to end, which raises SystemExit in them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a daemon process, and its reason: signals, limits of time and number, and the end of the server's parent.
 //
 //   running    the process accepts requests

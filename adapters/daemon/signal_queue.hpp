@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Signals of a daemon process that one of its threads waits for. They are neither blocked nor ignored in any thread
 // that runs Python, because a process that the application starts inherits both and could not be ended then. Handlers
 // note the signals instead: execve() resets handlers, whichever call created the process (fork, vfork, posix_spawn,

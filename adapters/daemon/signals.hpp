@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A thread that delivers SIGHUP and SIGUSR2 to the application.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directory, environment, locale and limits that a daemon process has when Python starts.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The protocol between a thread of the server and a thread of a daemon process: one request per connection. A frame is
 // a header of eight bytes and a payload. The server sends the head of the request, and pieces of its body when the
 // daemon process asks for them. The daemon process sends the head of the response, its body, and an end frame. A

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The worker threads of a daemon process. Each accepts a connection, serves its one request, and accepts the next.
 #pragma once
 

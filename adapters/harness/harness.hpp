@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host for tests. The test moves its clock and defines its requests. It has no server and no interpreter.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The extension module of the `sluice` package: the harness for tests in Python.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Read by cpack for each generator.
 
 # Each component's description has a summary of its own in its first line.

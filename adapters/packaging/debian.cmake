@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The packages of Debian and Ubuntu. Each is for the release that it is built on, whose name is in its version, and for the
 # Python of that release.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The Apache module with the paths of RHEL and Fedora. The package asks for the libraries of the machine that it is built on,
 # so one for RHEL has to be built on RHEL.
 

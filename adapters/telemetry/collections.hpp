@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The garbage collections of the interpreters of a process, between the threads that run them and the reporter.
 #pragma once
 

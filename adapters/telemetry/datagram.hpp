@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The encoder of one datagram in the telemetry format of mod_wsgi 6: a header, then fields up to the end,
 // little-endian.
 //

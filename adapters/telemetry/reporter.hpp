@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The external reporter of one process: a thread without any interpreter that drains its own readers at an interval and
 // sends the result to a telemetry service. Requests and the reporter do not wait for each other.
 #pragma once

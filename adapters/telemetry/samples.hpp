@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The datagrams for a window, a slow request, and the start and end of a process.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Unix datagram socket that never blocks. While the service is absent, slow or refuses datagrams, these are lost. The
 // log has one line when that begins and one when it ends.
 #pragma once

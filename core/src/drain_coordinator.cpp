@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Order map of lifetime totals, which are read without a cut
 //   [S4] totals   load  high_water  acquire   synchronizes with [S3]: slots below it have been claimed
 //   [T2] totals   load  busy_ns     acquire   synchronizes with [T1]: a request counted as done is not in flight

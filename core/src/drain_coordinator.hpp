@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reading side of a recorder: makes cuts under a mutex, and adds each cut to the pending window of every reader.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory that workers write: the epoch, the overflow counters and the slots, in one mapping. After a fork the child
 // finds it zeroed, which is the empty state, except that the word `alive` then has to be set again.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Order map of what happens once a fork (threads come and go in detail/claim.hpp, the recording path is in slot.hpp and
 // epoch_reader.hpp; the argument is in docs/memory-model.md, "Threads and forks")
 //   [F1] recover      store      coordinator_  release  synchronizes with [F2]: the coordinator is seen as a whole

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Order map (that of a single record is in detail/seqlock.hpp)
 //   [H1] finish  store completed  release   pairs with [H2]: the records that are counted are seen
 //   [H2] take    load  completed  acquire   pairs with [H1]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The wall-clock times that windows report: monotonic time plus an offset that changes only when the wall clock is
 // stepped. So windows are adjacent, and their lengths are elapsed time whatever the wall clock does.
 #pragma once

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # build.sh [OUTPUT]: builds the documentation as a site, in build/docs unless told otherwise. Doxygen reads the public
 # headers, Sphinx makes the pages. Any warning of either is an error. PYTHON names the interpreter that has Sphinx.
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration of Sphinx. The sources are the Markdown files of the repository, where they stand, so that links between
 them work on the site as they do in a clone."""
 

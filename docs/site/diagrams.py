@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Diagrams in the language of Mermaid, which GitHub draws too: a block ```mermaid becomes a picture that the browser draws with a
 copy of Mermaid in the site. Only pages with a diagram load it."""
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # mermaid.sh VERSION: puts Mermaid, one file of JavaScript, into build/node. Nothing of the package is run or kept besides.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contents of the site: which pages there are, in which order. The pages themselves do not say it, because a list for Sphinx
 in a Markdown file would be seen by those who read the file in a clone. A link that shows the name of a file in a clone, as
 `endpoint.md`, shows the title of the page on the site. A row of docs/messages.md can be linked by its id, in lower case."""

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """prepare_xml.py FOLDER: makes the XML of Doxygen such as Breathe can show it.
 
 Members of a group get the names that they have outside of it, with their namespace. Initializers that the parser of Sphinx does

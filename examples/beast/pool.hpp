@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads that run one io_context, as many as were last asked for.
 #pragma once
 

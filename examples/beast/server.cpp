@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // server PORT: a server on Boost.Beast that records its requests and serves them to Prometheus under /metrics. One
 // io_context is run by a pool of threads, which `POST /threads/N` makes larger or smaller. A connection is a coroutine
 // that goes on on whichever thread is free, and a request is a variable in it: begun on one thread, ended on another,

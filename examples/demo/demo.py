@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sluice at work: a private Apache, some load, and what its reporter sees, a line a second."""
 
 import argparse

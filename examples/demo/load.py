@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The load of the demo: a few connections, each of which asks again once it is answered.
 
 A process of its own, so that it takes no time from the display. It ends after --seconds or when

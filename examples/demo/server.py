@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A private Apache: its own directory, one loopback port, one process that runs Python."""
 
 import os

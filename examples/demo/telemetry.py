@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The telemetry service of PyPI's mod_wsgi-telemetry, and the samples that it has received."""
 
 import json

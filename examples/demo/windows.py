@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Windows as the reporter wrote them: read as they come, shown as a line each, and added up."""
 
 from collections.abc import Iterable

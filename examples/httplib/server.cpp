@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // server PORT: a server on cpp-httplib that records its requests and serves them to Prometheus under /metrics. A thread
 // of the library takes connections one after the other, so a worker belongs to a thread, and the request of a thread is
 // under way between the two handlers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Report the request metrics of this process to InfluxDB, one point an interval.
 
 Copy this file next to your application and call `enable_reporting()` once, at import time.

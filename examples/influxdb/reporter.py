@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start the reporter apart from the application: the file WSGIImportScript names."""
 
 import metrics

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small application that reports its metrics: the two lines below are all it takes."""
 
 from collections.abc import Callable, Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients under fire: what became of each request, judged by the bytes that came back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTP and raw-socket clients for the tests."""
 
 from __future__ import annotations

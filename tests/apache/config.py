@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The configuration file of a private Apache httpd."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Apache's own check of a configuration, without a server."""
 
 from __future__ import annotations

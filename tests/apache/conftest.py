@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: private Apache servers, stopped and looked over after each test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The handler sluice-metrics: configurations that serve it, readings of it, and a watcher that nothing goes down."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Preloaded into a server: has single calls of the system fail, as the environment says.
 //   SLUICE_FAIL_FORK=path   fork() fails with EAGAIN while there is such a file
 //   SLUICE_DIE_AT_ACCEPT=N  each daemon process is killed when it has accepted its Nth connection, before it reads

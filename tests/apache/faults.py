@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Failing calls of the system and a wider race, by libraries that are preloaded into a server."""
 
 from __future__ import annotations

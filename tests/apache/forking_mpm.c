@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Forks a process for each connection, as the MPM itk does, without changing its user. The file is named as itk's is in
 // the list of modules, because that is how others know it.
 #include <httpd.h>

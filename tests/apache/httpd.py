@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A private Apache httpd: written, started, signalled, stopped, and its log read."""
 
 from __future__ import annotations

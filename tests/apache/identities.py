@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The properties of every window and of every reading of the totals of a process.
 
 Needs the standard library only, so that any suite can use it. Durations of a window are kept in

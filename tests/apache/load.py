@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Load: several clients send requests for a number of times or for a time, and count answers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests that pause in the server after it has looked at their file, until a test lets them go on."""
 
 from __future__ import annotations

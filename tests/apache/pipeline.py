@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fast client: requests go out several at a time on kept connections, and every answer is counted by its bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes, ports, and waiting for both."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A private Prometheus: its own directory and port, started, asked, stopped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The counts of tests: short by default, full with SLUICE_LONG, or SLUICE_DEEP for the tests that name it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The keys of a window and of process_metrics(), by kind."""
 
 BUCKETS = 65

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Preloaded into a server: widens a race of Apache's threaded MPMs at a stop that is not graceful, so that it is met at
 // every stop under load. The main thread of a child process then closes the sockets of busy threads, at times one whose
 // pool the thread is giving back, and crashes before any hook of a module.

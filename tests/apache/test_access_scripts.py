@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Authentication, groups and access decided by scripts, in front of applications and of files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the accessors return data, and what process_metrics() says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of any size, both ways and in both modes: byte by byte the same, and never held in memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients that go away, that are slow, and that are many: the others are served, and all are counted."""
 
 from __future__ import annotations

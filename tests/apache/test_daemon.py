@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Daemon processes: what they are made of, how requests get to them, how they end and are replaced."""
 
 from __future__ import annotations

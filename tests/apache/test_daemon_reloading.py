@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A script that changed, or says that it has, is loaded by a new daemon process, and each request is counted once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The listening sockets of process groups: where they may be, whose they are, and what follows when a process of the
 group shuts its own down."""
 

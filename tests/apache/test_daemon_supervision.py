@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The server's parent against daemon processes that deceive it: it never waits without a limit, starts no process
 in a hurry, and hands nothing of one user on to another."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The connection between the server and a daemon process: forged answers, forged requests, the bounds of
 both in time and size, and what the connection costs."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configurations that are refused, each with the directive's name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The configuration directives and what they change."""
 
 from __future__ import annotations

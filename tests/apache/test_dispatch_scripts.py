@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WSGIDispatchScript chooses groups and callable of a request; WSGIHandlerScript serves what a handler names."""
 
 from __future__ import annotations

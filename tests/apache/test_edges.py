@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Applications and clients at the edges of the protocol."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The handler sluice-metrics: access, formats, and contents."""
 
 from __future__ import annotations

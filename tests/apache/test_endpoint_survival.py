@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The handler sluice-metrics while processes are killed, recycled and restarted: nothing is lost, doubled or taken back."""
 
 from __future__ import annotations

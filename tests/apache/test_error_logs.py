@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The error log of a virtual host: every line of a request is in the log of the host that it came in by, and in no other."""
 
 from __future__ import annotations

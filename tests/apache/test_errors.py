@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of applications: the response to the client, and the lines in the error log."""
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def test_a_failing_import_is_answered_with_500_and_logged(server: Httpd) -> None
     assert server.get("/broken-import").status == 500
     tagged_line(server, "Traceback (most recent call last)")
     tagged_line(server, "ModuleNotFoundError: No module named 'no_such_module_anywhere'")
-    tagged_line(server, 'broken_import.py", line 3')
+    tagged_line(server, 'broken_import.py", line 4')
 
 
 def test_a_syntax_error_is_answered_with_500_and_logged(server: Httpd) -> None:

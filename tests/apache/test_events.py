@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The events of requests, and those who subscribe to them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Children that an application forks and that come back: they send, read, accept and record nothing, and end at once."""
 
 from __future__ import annotations

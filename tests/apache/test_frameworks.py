@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flask and Django under load, while a reporter in a third interpreter drains every 5 ms.
 
 SLUICE_SOAK_SECONDS sets for how long.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restart after restart under load: nobody notices the graceful ones, and the parent does not grow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which process groups a virtual host may use, and import scripts inside virtual hosts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients that break off, dawdle or lie; afterwards the server serves as before."""
 
 from __future__ import annotations

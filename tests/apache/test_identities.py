@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The identities' own check: a coherent window passes, and each spoilt one is found."""
 
 from __future__ import annotations

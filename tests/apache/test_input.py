@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading the request body through wsgi.input."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options of an alias in requests that the server makes itself: error documents, index files, included documents."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WSGIInterpreterLimit: how many interpreters clients can cause, and what they cannot starve."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Application groups: an interpreter for each, one set of metrics for all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The limits that end or replace a daemon process, what they count and from when, and the life of service processes."""
 
 from __future__ import annotations

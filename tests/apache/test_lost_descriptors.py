@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Applications that close descriptors of their daemon process: it ends, and another takes its place at once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Applications that change the signal or the listening socket that their daemon process works with: its deadlines hold, it
 serves on, and the log stays small."""
 

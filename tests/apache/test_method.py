@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The method that applications see."""
 
 from __future__ import annotations

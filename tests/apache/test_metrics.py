@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The windows of request_metrics() under load: identities, and nothing lost or doubled."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The MPM itk, which forks a process for each connection: that serves, and an application's copies of it still end.
 
 With a module that forks as itk does, and with itk itself where it is installed and the tests run as root.

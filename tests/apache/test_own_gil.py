@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WSGIPerInterpreterGIL: interpreters that run in parallel, what they share, and how they begin and end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Responses of daemon processes that mod_ratelimit paces, and the time limit of the client's side."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Phases, slots and requests in flight in the windows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a daemon process has around it: directory, environment, locale, groups, limits and priority."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The modules `mod_wsgi` and `apache` as an application finds them."""
 
 from __future__ import annotations

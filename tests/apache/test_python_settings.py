@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of Python itself: warnings, byte code, hashes, the switch interval, and sections for some interpreters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests for a range of a file that an application returns."""
 
 from __future__ import annotations

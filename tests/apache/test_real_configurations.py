@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configurations of the kinds that are in use, written for mod_wsgi: Apache takes each unchanged and serves by it."""
 
 from __future__ import annotations

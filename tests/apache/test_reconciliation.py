@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients, access log and windows count the same number of requests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A script that changed on disk is loaded again, in the same process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Responses of daemon processes that the server changes: Status, Location and WSGIErrorOverride, as in CGI and mod_wsgi."""
 
 from __future__ import annotations

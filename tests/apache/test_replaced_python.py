@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Applications that put hostile objects in the place of what the server calls of Python: the process lives and serves."""
 
 from __future__ import annotations

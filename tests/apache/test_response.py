@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The way from the result of an application to the client."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Responses that are used from event callbacks, threads and finalisers: one head, one length, nothing in the next response."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restarts under load: every request is answered, and counted."""
 
 from __future__ import annotations

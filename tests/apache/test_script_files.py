@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Script files between their path and their code: whose they are, what takes their place, what is in them."""
 
 from __future__ import annotations

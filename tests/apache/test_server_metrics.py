@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """server_metrics() beside mod_status of the same Apache."""
 
 from __future__ import annotations

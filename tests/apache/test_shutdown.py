@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The end of a process: subscribers, threads, and the time limits of both."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signals of the server and of the processes that an application starts: an application cannot take the former, and the
 latter can be ended as anywhere else."""
 

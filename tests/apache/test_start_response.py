@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """start_response and write: what they accept, refuse and send."""
 
 from __future__ import annotations

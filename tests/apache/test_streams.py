@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The standard streams of an application, restricted and not, and the request_rec of the server."""
 
 from __future__ import annotations

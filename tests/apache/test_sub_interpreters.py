@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The module in interpreters that come and go, on fresh and on used threads: it answers or refuses, and never hangs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Daemon processes that are killed, stopped or cannot begin: the rest goes on, and they are replaced."""
 
 from __future__ import annotations

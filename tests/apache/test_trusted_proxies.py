@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WSGITrustedProxies and WSGITrustedProxyHeaders: fields of a trusted proxy apply, and those that anybody can send do not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The standard library's validator finds nothing to object to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The windows that the reporter of apps/reporter.py left behind."""
 
 from __future__ import annotations

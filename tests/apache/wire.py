@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol between the server and its daemon processes, as the program `wire_definition` of the build tells it: frames
 that are right, and by hand frames that are wrong."""
 

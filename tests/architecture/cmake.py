@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The targets that the CMake files of a tree define, and what they are linked with."""
 
 import re

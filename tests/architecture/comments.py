@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comments that can be read by themselves, and names of files that exist."""
 
 import os
@@ -42,7 +43,7 @@ def _dangling(path, text):
             word = re.match(r"[/!<\s]*(\w+)\b(?!\?)", comment)
             if word and word.group(1) in DANGLING:
                 yield f"{path}:{number}: a comment begins with '{word.group(1)}', which refers to nothing"
-        previous = comment is not None
+        previous = comment is not None and "SPDX-" not in comment
 
 
 def _missing(texts, names, path, lines):

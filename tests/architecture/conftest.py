@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small tree of files without a fault, to which each test adds one."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No two files of a room need each other, directly or round about. A header and the source of its stem beside it are one
 file; a public header of core is another file than its source, because what is behind it may include it."""
 

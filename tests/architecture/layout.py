@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names at the top level, lengths of files, and words that core may not hold."""
 
 import re

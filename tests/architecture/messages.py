@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The lines that Sluice logs: each has an id of its own, and docs/messages.md tells its cause and what to do.
 
 The text of a line is made of string literals, the first of which begins with the id: "SLC0123: ...". A call that logs has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labels of ordered accesses: in the maps at the head of a file, beside the code, and in the proof.
 
 A map has a comment line for each label, which names the access and its order. The code has the label at the end of the

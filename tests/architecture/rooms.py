@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arrows between the rooms of a tree run as the READMEs say: see rules.py."""
 
 from pathlib import Path

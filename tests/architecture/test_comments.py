@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comments stand by themselves and name what exists, and the checker that says so has been seen to fail."""
 
 import comments

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No two files of a room need each other, and the checker that says so has been seen to fail."""
 
 import cycles

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names, lengths and words have their limits, and the checker that says so has been seen to fail."""
 
 import layout

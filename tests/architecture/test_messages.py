@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each line of the log has an id and an explanation, and the checker that says so has been seen to fail."""
 
 import messages

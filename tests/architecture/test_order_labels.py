@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labels of the order maps pair up, and the checker that says so has been seen to fail."""
 
 from pathlib import Path

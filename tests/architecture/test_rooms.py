@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arrows between rooms run as the READMEs say, and the checker that says so has been seen to fail."""
 
 from pathlib import Path

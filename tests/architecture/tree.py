@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a checkout, and which of them an `#include` names."""
 
 import os

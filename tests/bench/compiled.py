@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiles the probes of these tests against the headers of core and the library that `make build` made."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts instructions by callgrind. Run as a program it prints the rows of ceilings.txt that fit what it measures now, of
 the compiler that made the build: that of build/release, or of the folder that SLUICE_BUILD names.
 

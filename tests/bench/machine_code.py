@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks paths through machine code, read from the output of `objdump --disassemble --demangle`.
 
 `faults(machine, text, entry, leaves, outside)` follows every way through the function `entry`, and through those of `leaves` where it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The instruction sets that machine_code.py reads, each with the instructions that a wait-free path must not have."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The numbers of instructions of a record, a drain and a call stay below the ceilings of ceilings.txt."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recording path as compilers make it: plain loads and stores, nothing locked, fenced, called or repeated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The peers of the benchmarks, which are other libraries, count what was recorded."""
 
 from __future__ import annotations

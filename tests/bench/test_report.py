@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report on a stand-in for the benchmark binary that always gives the same figures."""
 
 from __future__ import annotations

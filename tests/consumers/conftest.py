@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package as it is installed, for those who use it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every way of using the package must compile, link and run this program.
 #include <sluice/cumulative.hpp>
 #include <sluice/encode/otlp.hpp>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the CMake project does on machines that lack things, and inside another project."""
 
 from __future__ import annotations

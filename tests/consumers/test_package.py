@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package is found and linked in each way that the documentation names, and each header stands by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The example servers count just what was asked of them, whatever connections and threads come and go."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks and sums windows in plain arrays, for readers that must not lose time.
 #pragma once
 

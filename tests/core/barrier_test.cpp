@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests kernels and sandboxes that refuse membarrier, from the start or later on. A filter of system calls applies to
 // the thread that installs it, so one thread can be refused the call that another is granted.
 #include <linux/filter.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests that the baselines of the benchmarks count the same as the recorder, so that a comparison with them is fair.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests requests that are cancelled, because another process serves and records them.
 #include <cstdint>
 

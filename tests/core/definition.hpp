@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bounds of the histograms by their definition, without the tables of the code under test. They are computed in
 // milliseconds as floating-point numbers, which are exact here.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests extreme numbers: counters, sequences, epochs and claims that overflow, completions with the smallest and the
 // largest values of every field, clocks that stand still or are stepped.
 #include <algorithm>

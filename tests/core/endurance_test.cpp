@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests the recorder under load, until there were enough records, threads, drains and windows. Records alone prove
 // little: bugs show with a reader that never rests and with new threads. tests/mutants checks that such load notices
 // mistakes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs writers against a reader that never waits, with every pair of atomics and fence. Also runs fences that are known
 // to be too weak, because a stress test that does not notice those proves nothing.
 #include <atomic>

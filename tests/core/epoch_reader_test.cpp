@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "sluice/detail/epoch_reader.hpp"
 
 #include <bit>

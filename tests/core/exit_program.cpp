@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exits in the way that its first argument names, while threads record and drain. A recorder that is in use until the
 // end must never be destroyed; `destroyed` does so, and must fail.
 #include <chrono>

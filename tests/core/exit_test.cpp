@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests that a process can exit while its threads record and drain, because nothing of the core is destroyed under
 // them.
 #include <fcntl.h>

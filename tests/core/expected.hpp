@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The expected contents of windows, computed without the code under test: sums over plain requests, and the identities
 // that hold in every window.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests that a forked child finds its recorder empty, and that the parent's goes on undisturbed. The child reports by
 // its exit code.
 #include <unistd.h>

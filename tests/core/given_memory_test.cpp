@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests a recorder in memory that other processes share. Its counts stay there after it is destroyed.
 #include <sys/mman.h>
 #include <sys/resource.h>

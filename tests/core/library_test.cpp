@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiles and runs the code that docs/library.md shows.
 #include <cstdint>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Access to private members, for tests that need the slot of a worker or a certain next number. An explicit
 // instantiation may name private members.
 #pragma once

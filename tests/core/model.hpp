@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model of a recorder: one thread, a list of requests, and every window computed from the whole list.
 #pragma once
 

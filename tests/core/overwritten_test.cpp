@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests a process that overwrites its own recording memory. Its counts are then worthless, but each call returns, none
 // accesses memory outside the region, and recording costs as much as before.
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pins threads to processors, for tests in which two threads must run at the same time.
 #pragma once
 

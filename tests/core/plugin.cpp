@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A shared object with its own copy of the core, linked as the modules are, for a program that loads and unloads it.
 #include <cstdint>
 #include <thread>

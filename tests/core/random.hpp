@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Seeds with which a failed test can be repeated, and random requests.
 #pragma once
 

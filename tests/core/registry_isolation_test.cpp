@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests what a process with a slot can access, and how its numbers can affect the figures of others.
 #include <fcntl.h>
 #include <sys/mman.h>

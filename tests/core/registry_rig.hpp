@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A registry whose processes are children of the test, with shared memory for signals between them.
 #pragma once
 

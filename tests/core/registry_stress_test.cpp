@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests processes that record, are killed inside their records, retired, and replaced, while another process reads
 // without a pause. No count that it reads ever goes down, and at the end none is lost or counted twice.
 #include <atomic>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests totals by group of processes that share memory, also after processes have ended.
 #include <sys/resource.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slots, an epoch and an epoch reader without a recorder, for tests that choose the atomics, the fence and the
 // instants.
 #pragma once

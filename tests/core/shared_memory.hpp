@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that forked processes share, and forked processes that report by their exit code.
 #pragma once
 

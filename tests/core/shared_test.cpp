@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests requests that belong to no thread: begun on one, finished on another, many at a time.
 #include <cstdint>
 #include <deque>

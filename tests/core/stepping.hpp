@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Atomics that call a hook before each operation, so that a test can act in the middle of a record, as if the kernel
 // had preempted the writer there.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests a writer that is stopped in the middle of a record, with the recorder as it ships: a signal interrupts it at
 // any instruction, and the handler keeps it there. Not in builds for ThreadSanitizer, which defers signals until a
 // system call.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Helpers of stress tests: requests whose fields depend on one another, so that a torn window is noticed, and threads
 // that count the requests that they serve.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs many threads on the recorder as it ships. Each test ends when all threads are done, with exact equality.
 #include "stress.hpp"
 

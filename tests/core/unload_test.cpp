@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests that a shared object with the core can be used by threads that outlive it, unloaded and loaded again, as a
 // server does with its modules at each graceful restart. Nothing of the object may stay loaded.
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests that slots of another process can be read while it records: a whole reading consists of whole requests.
 #include "sluice/detail/whole_slots.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "sluice/window.hpp"
 #include "tests/catch.hpp"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The blocks of code in the Markdown files of the repository, and the list of those that no test here runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The site, built once for all tests that look at it."""
 
 from __future__ import annotations

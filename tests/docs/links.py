@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The links of a built site: those that lead nowhere, and what its pages load from elsewhere."""
 
 from __future__ import annotations

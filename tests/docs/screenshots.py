@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes the pictures in docs/images: a real Apache with load, PyPI's telemetry service, and a headless Chromium.
 
     build/venv/bin/python tests/docs/screenshots.py

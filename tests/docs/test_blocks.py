@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each block of code in a document is run by a test, or stands in a list with the reason why not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The configurations in the documents are taken by the programs that they are for."""
 
 from __future__ import annotations

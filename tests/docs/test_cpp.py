@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C++ in the documents stands in tests of the core, where it is compiled and run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a browser makes of the pages. Each fits the window of a phone and of a desktop: only tables and code scroll sideways, by
 themselves. Each diagram is drawn."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The site is built without a warning, its links lead somewhere, and each public symbol of the library has a place in it."""
 
 from __future__ import annotations

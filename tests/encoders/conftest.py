@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of the encoders share: requests, the program that encodes them, and the sums that must come out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // encode FORMAT [NAME=VALUE...] [< requests]: records the requests of its input, a line each, and writes what the
 // encoder of that format makes of them. Arguments that begin with `-` are options; the others are labels,
 // percent-encoded. A request is `FIELD=NUMBER...`, with `gil` for a single wait in microseconds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Prometheus and the parsers of both formats make of the text is what was recorded."""
 
 from __future__ import annotations

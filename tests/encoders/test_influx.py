@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real InfluxDB stores what was recorded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels whose names differ, and which a format writes alike: the first is written, and it alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The published definitions of OTLP decode both encodings, to what was recorded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real StatsD daemon counts what was recorded, in both dialects, and no packet is too long."""
 
 from __future__ import annotations

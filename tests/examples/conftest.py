@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: a private InfluxDB, and Apache servers that run an example against it."""
 
 from __future__ import annotations

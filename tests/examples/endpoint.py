@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `SetHandler sluice-metrics` gives, made up: each family with its labels, counters rising with each scrape."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A private InfluxDB 1.x: its own directory and ports, started, interrupted, asked, stopped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A private Prometheus with the configuration of examples/prometheus."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/grafana: the dashboards are well formed, and a real Prometheus answers each of their questions.
 
 Grafana itself is in no Debian package and is not run here. What it publishes is a package of its types, which know every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/demo: lines appear, the counts agree, and nothing is left behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/demo: the counts agree at the end of each run, however busy the server was a moment before its stop."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two Apaches and one Prometheus: the sum of their histograms is that of all the clients' requests.
 
 A request lasts at least what its application sleeps, and at most what its client waited. The pauses lie well inside of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/fleet.md: what a host costs is what Prometheus counts, and its configurations are taken."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/influxdb against a real InfluxDB: the points add up to the requests that were sent."""
 
 from __future__ import annotations

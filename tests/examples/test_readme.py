@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Python in README.md does what README.md says."""
 
 from __future__ import annotations

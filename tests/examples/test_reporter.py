@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/influxdb/metrics.py by itself: its lines, its backlog, its cadence."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/prometheus: promtool takes the configuration, and the rules do what their tests say; weaker ones do not."""
 
 from __future__ import annotations

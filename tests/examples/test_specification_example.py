@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The specification's own example, unchanged but for the address of the database."""
 
 from __future__ import annotations

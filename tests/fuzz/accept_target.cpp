@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the negotiation by the Accept header, with any bytes, and with headers that the target wrote and understands.
 #include <cctype>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stand-ins for the few functions of Apache that the module's directives call; APR is the real one. They behave as
 // Apache's functions do for these callers: words may be quoted, and errors give a message or null.
 #include "tests/fuzz/apache_stand_ins.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stand-ins for the parts of Apache that the directives of the module use while a configuration is read.
 #pragma once
 

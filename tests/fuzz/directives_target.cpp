@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the directives and their options, with lines of any bytes, and with definitions of daemon groups that the
 // target wrote and understands. The parsers are the module's, with the real APR and with stand-ins for Apache.
 #include "adapters/apache/config/directives.hpp"

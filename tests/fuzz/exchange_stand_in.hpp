@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stand-in for the request of a client in a session with a daemon process: a body to read, and a record of the
 // session's actions. The members of ApacheExchange are defined in exchange_stand_in.cpp, without Apache's filters.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A strict parser of the text that Prometheus scrapes, for both formats, written from their specifications.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes OpenMetrics and the older text format: labels of any bytes and process groups of any name are parsed again.
 #include "tests/fuzz/exposition_parser.hpp"
 

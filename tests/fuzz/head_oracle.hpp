@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decides whether a client sees a head of a response as one response with these fields. Written from RFC 9110 and RFC
 // 9112, independently of the module's rules.
 #pragma once

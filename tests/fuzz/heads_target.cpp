@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the rules for response heads of applications and daemon processes: accepted heads must reach a client
 // unchanged, and merged fields must lose nothing.
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes InfluxDB's line protocol: measurements and tags of any bytes are parsed again by a strict parser.
 #include <charconv>
 #include <map>

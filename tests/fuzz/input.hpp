@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the bytes that libFuzzer chose as values of the types that the targets need. After the end of the input, values
 // are zeros and empty texts.
 #pragma once

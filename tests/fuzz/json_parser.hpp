@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A strict parser of JSON (RFC 8259) that also rejects objects with two members of one name.
 #pragma once
 

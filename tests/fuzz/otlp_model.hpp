@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // OTLP metrics decoded from either encoding into one structure, so that both can be compared.
 #pragma once
 

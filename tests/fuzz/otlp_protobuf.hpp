@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A decoder of OTLP metrics in protobuf that rejects every field that the encoder never writes.
 #pragma once
 

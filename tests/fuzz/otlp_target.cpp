@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes OTLP in both encodings: attributes of any bytes are decoded again, and both encodings must agree.
 #include "sluice/encode/otlp.hpp"
 

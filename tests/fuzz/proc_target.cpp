@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the parser of /proc/PID/stat, with any bytes, and with lines that the target wrote and understands.
 #include <unistd.h>
 

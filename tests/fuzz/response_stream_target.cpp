@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the server's session with a daemon process on a real socket: frames in any order, heads that break rules,
 // bodies of any length, and bytes that are not frames. The output to the client is checked against the frames.
 #include <apr_general.h>

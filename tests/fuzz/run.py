@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs every fuzz target of `build/fuzz/targets` on its corpus and on new inputs, two at a time.
 
 Prints the executions of each target, keeps inputs that fail under `build/fuzz/artifacts`, and ends with a line

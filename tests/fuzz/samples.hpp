@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random windows, readings and labels, for the targets that encode them.
 #pragma once
 

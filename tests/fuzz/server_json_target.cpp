@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the JSON of the metrics endpoint: process groups of any name are parsed again.
 #include "sluice/encode/server.hpp"
 #include "tests/fuzz/json_parser.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes StatsD and DogStatsD packets: prefixes and tags of any bytes are parsed again by a strict parser.
 #include <bit>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the datagrams of the external reporter: random samples are encoded, and decoded by a decoder of this file.
 #include <bit>
 #include <map>

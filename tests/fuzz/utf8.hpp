@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decodes UTF-8 by code point, independently of the encoders, which use ranges of bytes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzzes the frames between the server and its daemon processes, in both directions. A decoder must accept exactly the
 // output of the encoder, and return the same values, but reject it with a byte missing or added.
 #include "adapters/daemon/wire.hpp"

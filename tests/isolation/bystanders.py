@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks that whoever was not attacked has noticed nothing: the parent, other processes, other groups, their counts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: servers whose applications attack, and the checks of all tests against a real Apache."""
 
 from __future__ import annotations

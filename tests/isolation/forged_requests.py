@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of forged requests: what a program that is not the server writes to the socket of a daemon process."""
 
 from __future__ import annotations

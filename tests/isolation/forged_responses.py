@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of forged responses: what an application writes to the connection of its own request, and what a client may see
 of it at most."""
 

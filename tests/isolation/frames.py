@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong frames, generated from the definition of the protocol: every type in every place, sizes around each limit, cuts at
 each border of a field, and lengths and counts that are not true."""
 

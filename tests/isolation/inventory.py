@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The descriptors and shared mappings of a process, each under the name of its purpose."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/wsgi/process/log_limit.hpp"
 #include "tests/catch.hpp"
 

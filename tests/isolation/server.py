@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers with two tenants: one attacks, the other must not notice."""
 
 from __future__ import annotations

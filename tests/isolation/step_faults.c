@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Preloaded into a server: has one step by which a daemon process becomes another user fail.
 //   SLUICE_FAIL_STEP    setgroups, setresgid, initgroups, setresuid, chdir, prctl: the call that fails
 //                       getresuid, getresgid: the call tells of ids that the process must not have any more

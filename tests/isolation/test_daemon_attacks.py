@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application in a daemon process against the parent, Apache's children and the groups of others (I2, I5, I6)."""
 
 from __future__ import annotations

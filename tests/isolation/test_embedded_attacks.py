@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application in Apache's own processes against the parent, and against the groups of others (I1, I6, I7).
 
 It has the rights of the web user and can do to its own process, and to its own recording region, whatever it likes. The

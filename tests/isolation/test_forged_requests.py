@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program of the web user outside Apache against the sockets of daemon processes: it has the permission to connect, and
 nothing that it sends has code run in a daemon process (I4)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A daemon process that answers with bytes of its own choice: Apache sends a client an error or a response that is visibly
 broken, and nothing of it to any other request (I3)."""
 

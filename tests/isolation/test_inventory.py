@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The descriptors and shared mappings of each kind of process, compared with what it needs (I2, I6)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The keys that sign requests, looked for in the memory of each kind of process: a daemon process has those of its own
 group, and no trace of others'."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each step by which a daemon process becomes its user fails, with each error: the process serves nothing, and the log says
 which step it was."""
 

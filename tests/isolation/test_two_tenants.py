@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two tenants of one server, as users of their own and with embedded mode forbidden: while one attacks, not a byte of the
 other's requests or responses reaches it, and the figures of the other are exact."""
 

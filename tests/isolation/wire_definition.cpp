@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prints the protocol between the server and its daemon processes as JSON, from the tables that both ends are compiled
 // with, so that tests can generate frames that are right, and frames that are wrong in a known way.
 #include <cstdio>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models threads that claim a slot, serve and release it, against a reader. A slot is discovered once it is claimed,
 // and its next owner continues its counters.
 #include "run.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models a writer against a reader that does not wait: a record that is being written defers its slot's share over
 // several cuts.
 #include "run.hpp"

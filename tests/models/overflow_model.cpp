@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models overflow counters: several writers in one pair of banks that alternate.
 #include "run.hpp"
 #include "world.hpp"

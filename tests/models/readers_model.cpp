@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models two consumers of one epoch reader behind a mutex, as in drain_coordinator.cpp: each cut is merged into both
 // pending windows, and a drain takes its own.
 #include "run.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models writers that record against a reader that cuts and waits for records that are being written.
 #include "run.hpp"
 #include "world.hpp"

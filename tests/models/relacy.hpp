@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Includes Relacy and removes its macros, which redefine `new`, `assert` and the memory orders.
 #pragma once
 

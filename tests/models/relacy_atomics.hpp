@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The policies of detail/policy.hpp, simulated by Relacy: atomics that may return overwritten values, counters that
 // must not race, and the fences.
 //

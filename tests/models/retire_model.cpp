@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models processes that end while a reader reads. The counts of each process are in the reading once, whether they are
 // in the region, in the totals, or the region belongs to another process by then.
 #include "run.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs scenarios until one fails, and prints one line for each. The arguments of a model's program are parts of the
 // names of the scenarios to run.
 #pragma once

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # spin.sh [folder]: searches every state of epoch.pml, and checks that two weakened versions of it fail. Builds in the
 # folder (build/spin). Ends with status 1 if anything is not as it should be.
 set -eu

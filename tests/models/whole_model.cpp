@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models slots that another process reads while their owners record. Whole readings consist of whole requests, also on
 // machines that reorder the stores of a thread.
 #include "run.hpp"

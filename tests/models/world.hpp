@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slots, epoch and reader with Relacy's atomics, the requests of a scenario, and the expected windows, computed from
 // the requests alone.
 #pragma once

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes the mistakes of mutants.toml, one at a time, and checks that the program named there notices each.
 
 The sources are copied under build/mutants; the tree itself is not touched. Ends with status 1 if a mutant survives, if

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: an Apache for mutated requests in each mode, checked and stopped after each test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sends a case of HTTP/2, reads what comes back, and judges it."""
 
 from __future__ import annotations

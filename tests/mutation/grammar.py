@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests of HTTP/1 by a grammar: some whose meaning is certain, and others made of these by mutations.
 
 A case is a list of steps on one connection. `Case.expected` lists the requests whose meaning is certain; it is None

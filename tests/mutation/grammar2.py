@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests of HTTP/2 by a grammar: several streams of one connection, their frames in any order that is allowed.
 
 The mutations make of them what no client should send."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutations of requests: errors, and unusual but valid forms."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutations of frames of HTTP/2."""
 
 from __future__ import annotations

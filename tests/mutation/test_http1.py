@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutated requests of HTTP/1 over plain sockets, in both modes, under event and prefork."""
 
 from __future__ import annotations

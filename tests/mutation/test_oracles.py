@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The judges of mutated requests are able to fail: each is shown a server or an application with a fault."""
 
 from __future__ import annotations

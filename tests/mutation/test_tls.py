@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutated requests of HTTP/1 and HTTP/2 over TLS, in both modes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packages as `make packages` makes them here."""
 
 from __future__ import annotations

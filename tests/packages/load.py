@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """load.py PATH...: asks a server for the paths on port 80 until standard input ends; then prints how many answers were right and
 what the others were. Two clients for each path: one that connects for each request, and one that keeps its connection for as
 long as the server does."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fresh Debian that runs as a machine of its own: its processes, its mounts, and a network without anybody else."""
 
 from __future__ import annotations

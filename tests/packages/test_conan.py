@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recipe for Conan makes a package, and its consumer builds and runs, with the Abseil of the system and no network."""
 
 from __future__ import annotations

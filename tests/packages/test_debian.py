@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is in the packages of Debian, before anybody installs them."""
 
 from __future__ import annotations

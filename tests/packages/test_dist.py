@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The archive of the sources: the same bytes each time, and enough to build from."""
 
 from __future__ import annotations

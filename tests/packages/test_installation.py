@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packages on a fresh Debian: installed, used, upgraded under load, removed, purged. Takes root, and minutes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The project has one version, which all that is built and packaged agrees with."""
 
 from __future__ import annotations

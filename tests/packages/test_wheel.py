@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Python package as pip builds and installs it: without Apache, without root, and needing nothing but C and C++."""
 
 from __future__ import annotations

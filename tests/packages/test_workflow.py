@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The workflow of continuous integration is one that its service can read, and runs what a developer runs."""
 
 from __future__ import annotations

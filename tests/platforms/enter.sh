@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # enter.sh ROOT COMMAND...: runs a command in the installation under ROOT, with /proc, /sys and /dev mounted there. To be
 # called under `unshare --mount --pid --fork --kill-child`: the mounts, and processes that the command leaves behind, then
 # end with this shell, which is process 1 there and reaps orphans as an init does.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fresh minimal installation of a Debian release in a folder, with what this machine's network needs, and the sources."""
 
 import dataclasses

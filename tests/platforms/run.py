@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs the commands of the README in fresh minimal installations of Debian releases, as a new user would.
 
 Each release is made by debootstrap from the mirror that this machine's apt uses, and gets a copy of the sources. All that

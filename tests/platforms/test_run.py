@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report on fresh installations, with stand-ins for the installations and for what runs in them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds the package under test, and creates the hosts for tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A plain model of windows: a list of all requests, searched at each drain."""
 
 from __future__ import annotations

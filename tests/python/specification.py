@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The keys of the dicts in the order of the specification, each with its type. They are repeated here, so
 that the tests do not depend on the code under test."""
 

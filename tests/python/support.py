@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Helpers for all test files: hosts, windows, and the identities that hold in each window."""
 
 from __future__ import annotations

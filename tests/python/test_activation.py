@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results of each accessor before recording starts, after that, and with an external reporter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong arguments raise the right exception and record nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The buckets of the histograms, at every boundary, for every phase."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Busy time of the slots when windows divide requests, and the capacity utilization."""
 
 from __future__ import annotations

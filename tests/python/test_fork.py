@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """os.fork(): the child begins with empty metrics, and its parent keeps what it has counted."""
 
 from __future__ import annotations

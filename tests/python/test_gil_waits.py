@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waits for the GIL: minimum and maximum are of single waits, buckets and means of whole requests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several hosts in one process, and their lifetimes."""
 
 from __future__ import annotations

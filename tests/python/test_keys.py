@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dicts hold exactly the keys of the specification, in its order, with values of its types."""
 
 from __future__ import annotations

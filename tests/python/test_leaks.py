@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls leak neither Python objects nor memory of C++."""
 
 from __future__ import annotations

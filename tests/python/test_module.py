@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The functions of the module mod_wsgi: their arguments, what they return, and what help() says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a value is None, and when it is not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Means and extremes of the phases, and the counts of bytes and operations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """process_metrics(): totals since the process started, which never go down."""
 
 from __future__ import annotations

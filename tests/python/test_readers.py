@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Additional readers: each sees every request once, and none takes anything from another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random schedules of requests, clock steps and drains, compared with a plain model. SLUICE_SEED runs one
 of them again. SLUICE_SCHEDULES is the number of schedules."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """slow_requests(): requests that lasted at least the threshold, independent of other readers."""
 
 from __future__ import annotations

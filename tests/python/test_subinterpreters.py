@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package in sub-interpreters: usable from Python 3.12 on, ImportError before, never a hang."""
 
 from __future__ import annotations

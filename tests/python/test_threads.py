@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real threads: many drain at once while others serve requests, and their windows add up."""
 
 from __future__ import annotations

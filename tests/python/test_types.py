@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The types for annotations and type checkers agree with the values at run time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Windows follow each other without a gap, and each request is in exactly one of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: a private ingester, its feed, and Apache servers that report to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The service of PyPI's mod_wsgi-telemetry in its own process, and the messages of its WebSocket."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A socket of the test in place of the service. The decoder of the service reads its datagrams."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Garbage collections as the ingester shows them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Services that are absent, come back, do not read, or refuse datagrams. Neither requests nor the log suffer."""
 
 from __future__ import annotations

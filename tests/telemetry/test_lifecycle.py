@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ends of processes: the last window is sent, and the reason and the manner of the end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ingester's own page shows what a server under load reports."""
 
 from __future__ import annotations

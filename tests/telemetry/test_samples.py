@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ingester has received what the clients counted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Slow requests as the ingester and the application see them."""
 
 from __future__ import annotations

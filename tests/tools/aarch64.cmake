@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Cross-compilation for aarch64 on Debian: the compiler of g++-aarch64-linux-gnu, the packages that arm64_packages.sh has
 # unpacked in build/arm64-packages/root, and the emulator of qemu-user for what ctest runs.
 set(CMAKE_SYSTEM_NAME Linux)

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # arm64_packages.sh PACKAGE...: unpacks Debian's packages for arm64, and the libraries that they depend on besides those of
 # the cross-compiler, under build/arm64-packages/root. Takes them from where the machine takes its own, by a state of apt
 # of its own: neither the system's packages nor its architectures change, and root is not needed.

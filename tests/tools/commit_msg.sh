@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # commit_msg.sh FILE: checks the message of a commit, as git's hook `commit-msg`. The subject is `area: imperative subject`,
 # at most 72 characters, without a period at its end; an empty line separates it from the body. Messages that git writes
 # itself (merges, reverts, fixups) pass. Prints one line for each fault and fails.

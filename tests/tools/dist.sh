@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # dist.sh: writes the sources of the current commit to build/dist/sluice-VERSION.tar.gz, the same bytes each time.
 set -eu
 cd "$(dirname "$0")/../.."

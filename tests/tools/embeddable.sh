@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # embeddable.sh PYTHON...: for each interpreter prints its version and the path of one that the servers of tests/apache can
 # embed: itself, or a copy under build/readable if the user that their processes run as may not read it, as one in the
 # home of root. One that lacks the shared library, or whose copy cannot be read either, is left out.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Linked into tests that run under qemu-user: does what that answers with success and leaves undone.
 //
 // Advice on memory: that pages are removed, and what becomes of them in forked children. Children of the bare system

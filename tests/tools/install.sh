@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # install.sh LIBEXECDIR PREFIX DESTDIR: installs what `make build` has built, and says what went where.
 set -eu
 libexecdir=$1

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # modules.sh OPTION...: builds the Apache module once more for each interpreter of build/embeddable, as
 # build/module-VERSION/modules/mod_sluice.so, with less optimization, which takes less time. The options are for cmake.
 set -eu

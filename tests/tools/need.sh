@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # need.sh PURPOSE PACKAGE...: makes sure that Debian packages are installed. Silent when they are. As root it installs
 # what is missing and says so; otherwise it says in one line what to ask an administrator for, and fails.
 set -u

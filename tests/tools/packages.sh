@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # packages.sh: makes the packages of Debian and the RPM of what `make build` has built, in build/packages.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # pythons.sh PYTHON [EXTRA...]: prints the path of the interpreter that the module embeds, then of each other one that the
 # extension module is built for and tested with, unless an interpreter before it has the same version. One that cannot be
 # used gets a line on standard error that says why. That is an error for the first one; others that do not even run are

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # suites.sh TIER...: runs the suites of the tiers named (`short`, `test`, `deep`, ...) on what the Makefile has built, each suite under a
 # title line, and stops at the first that fails. SLUICE_LONG selects the full counts. SLUICE_TALLY names a file that
 # gets the line `PASSED FAILED` instead of the closing line, for a caller that runs several tiers.

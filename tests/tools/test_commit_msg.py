@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hook that checks messages of commits takes good ones and says what is wrong with others."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hooks for commits run the same tools as `make lint`, and what they name exists."""
 
 from __future__ import annotations

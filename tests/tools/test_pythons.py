@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interpreters that do not do: each is named with its reason in one line, by the Makefile's script and by CMake."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # version.sh: prints the version of the project, which its top-level CMakeLists.txt states.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # wheel.sh: makes a wheel in build/wheel that has the libraries of Abseil in it, as those of Debian are shared ones.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Authentication, group membership and access of clients, decided by scripts: WSGIAuthUserScript, WSGIAuthGroupScript
 // and WSGIAccessScript.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/access/environ.hpp"
 
 #include <apr_lib.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The environ of a script that decides about access: the request without its credentials and without variables of the
 // configuration.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The values of the directives: for each server its aliases, for each directory how requests are served, and for the
 // process how Python runs. All of them live in Apache's pools.
 #pragma once

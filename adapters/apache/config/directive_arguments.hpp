@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arguments of directives: options, switches, names of groups, paths of scripts.
 #pragma once
 

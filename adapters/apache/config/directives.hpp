@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directives: their syntax, and the contexts in which they are allowed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines about a configuration that is accepted although a part of it has no effect; they are logged once at each start.
 #pragma once
 

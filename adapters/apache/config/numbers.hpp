@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers of the configuration. Like mod_wsgi, they may be as long as one likes and may have text behind them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directives of mod_wsgi that have no meaning here, because the module works without what they adjust.
 #pragma once
 

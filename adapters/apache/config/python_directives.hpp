@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directives about Python itself, and the section that limits some of them to a part of the interpreters.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The options with which Python starts in a process.
 #pragma once
 

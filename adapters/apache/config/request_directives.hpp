@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directives about what goes between client, server and application.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directives that name scripts which Apache itself calls: for authentication, access, the choice of groups, and
 // named handlers.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directives of the external reporter and of slow requests. All of them belong to the main server.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The handler `sluice-metrics`, which responds with the metrics of all processes of the server. It does not use Python,
 // so applications cannot delay it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/metrics/status_section.hpp"
 
 #include <apr_optional_hooks.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A section of mod_status with the figures of all process groups. Has no effect when mod_status is not loaded.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The translation of URLs to script files by WSGIScriptAlias and WSGIScriptAliasMatch.
 #pragma once
 

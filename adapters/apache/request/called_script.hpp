@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A script whose functions Apache calls in its own processes: see ScriptFile.
 #pragma once
 

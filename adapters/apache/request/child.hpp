@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A serving process of Apache: its recorder, its Python, and the threads that serve requests in it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The server's side of a request that a daemon process serves.
 #pragma once
 

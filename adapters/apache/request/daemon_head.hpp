@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Changes that the server makes to the head of a response from a daemon process before it passes the head on.
 #pragma once
 

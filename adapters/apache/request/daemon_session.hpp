@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One request on one connection to a daemon process, on the server's side. Nothing that arrives is trusted: the head of
 // the response passes the same rules as in embedded mode, its body is limited to the announced length, and a frame in
 // the wrong place ends the session.

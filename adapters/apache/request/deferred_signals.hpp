@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Deferral of the signals that end a process of an MPM without threads. Such an MPM exits inside its signal handler, on
 // the thread that serves requests. In the middle of a request that would finalize Python inside Python, or inside
 // malloc(). So the signal waits until the request has been served.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // WSGIDispatchScript: a script that chooses the groups and the callable of a request.
 #pragma once
 

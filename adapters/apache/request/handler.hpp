@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The content handler: from an Apache request for a WSGI script to its response.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A limit for the log lines of one request, because a daemon process can send them at any rate.
 #pragma once
 

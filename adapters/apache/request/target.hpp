@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The target of a request: its groups, its callable, SCRIPT_NAME and PATH_INFO.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // WSGITrustedProxies and WSGITrustedProxyHeaders: what a proxy says about its client replaces what the connection says.
 #pragma once
 

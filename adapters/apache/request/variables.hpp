@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The variables of a request, which become entries of its environ.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The levels of Apache's log for those of the module.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Apache's headers for C++, and the names of this module and its handlers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Signals to child processes, and waits for their end. A child may be hostile: it can make its parent the tracer of its
 // threads (PTRACE_TRACEME), which changes the results of waitpid() in the parent.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/supervision/daemon_fork.hpp"
 
 #include <signal.h>

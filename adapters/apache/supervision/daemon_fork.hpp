@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fork of one daemon process.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The first part of the life of a daemon process, from its fork until it has released everything of the server that it
 // does not need.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The listening sockets of daemon process groups. The server's parent keeps them through restarts, so that no
 // connection is refused and connections in a backlog are served by the next process.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Daemon processes between their start and the end of their generation: their deaths, their replacements, and their
 // heartbeats.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Daemon processes as the server's parent sees them: their sockets, their forks, their deaths.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/supervision/error_log.hpp"
 
 #include <apr_portable.h>

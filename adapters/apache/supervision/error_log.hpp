@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Protection of the error log in a process whose application may close descriptors that it has not opened.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/supervision/generation_end.hpp"
 
 #include <ap_mpm.h>

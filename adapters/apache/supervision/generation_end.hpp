@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a generation of daemon processes, when the server restarts or stops, and the processes that outlive it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/supervision/parent_state.hpp"
 
 #include <unistd.h>

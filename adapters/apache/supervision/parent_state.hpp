@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The state of the server's parent: its daemon processes, their sockets, and the registry of all processes. Hooks
 // obtain it with parent_state() and pass it to the functions that they call. A forked process has a copy.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The registry of the server's processes: the memory in which each of them records, so that any of them can report the
 // counts of all. It outlives a reading of the configuration, and the module itself, which a restart unloads.
 #pragma once

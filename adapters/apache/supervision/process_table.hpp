@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The daemon processes that are alive, as the server's parent keeps them: the table outlives a reading of the
 // configuration, and the module itself, which a restart unloads.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The scoreboard of Apache for server_metrics(): memory that all processes of the server share, including daemon
 // processes.
 #pragma once

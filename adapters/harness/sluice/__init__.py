@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sluice outside a server. sluice.testing has the host for tests."""
 
 from sluice._version import __version__

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types of the dicts that the module ``mod_wsgi`` returns, for annotations and type checkers.
 
 Times are in seconds, and in microseconds under keys that end in ``_us``. The docstrings of the

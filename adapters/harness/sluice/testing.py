@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A host for tests: the module ``mod_wsgi`` without a server, with a clock that the test moves.
 
 >>> from sluice.testing import Host

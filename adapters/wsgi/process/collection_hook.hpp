@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reports the garbage collections of an interpreter to the log from which the external reporter takes them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One Python interpreter, which is the main interpreter or the sub-interpreter of an application group.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The settings that can differ between the interpreters of a process, and how those of an application group are found.
 #pragma once
 

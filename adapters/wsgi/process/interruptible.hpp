@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The request of one thread, as another thread that interrupts it needs to know it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text of an application on its way to the error log, cut into lines. Knows nothing of Python.
 #pragma once
 

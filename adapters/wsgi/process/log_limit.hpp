@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rate limit for log lines about events that an untrusted process can cause at any rate.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // sys.stdout, sys.stderr and wsgi.errors: text streams whose lines go to the error log, tagged with the request of the
 // writing thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The attributes of the module mod_wsgi that need the server: LogHandler, FileWrapper, active_requests, and __path__,
 // by which the subpackages of an installed mod_wsgi are imported.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // sys.stdin and sys.stdout where the configuration forbids their use.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Python in one process: its start, the interpreters of the application groups, and its end.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/wsgi/process/script_call.hpp"
 
 #include "absl/strings/str_cat.h"

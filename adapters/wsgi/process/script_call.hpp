@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls into a script that the server makes for itself, outside of any application: for authentication, access and the
 // choice of groups.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One request from its arrival at a worker thread to the record of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An upper bound for the time that the end of a process takes.
 #pragma once
 

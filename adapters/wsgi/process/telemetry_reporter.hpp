@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The telemetry reporter of a process that runs Python.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A thread that serves requests: its slot in the recorder, its thread state in each interpreter, and its request.
 #pragma once
 

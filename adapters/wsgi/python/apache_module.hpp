@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The module `apache`, which tells an application about the server.
 #pragma once
 

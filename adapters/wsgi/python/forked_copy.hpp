@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Detection of forked copies: processes that an application has forked from a serving process and that return to the
 // server's code.
 //

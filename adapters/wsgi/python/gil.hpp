@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Acquiring the lock of an interpreter (the GIL) for a scope. bindings/gil.hpp has the guard that releases it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Python objects of one interpreter that all of its requests share.
 #pragma once
 

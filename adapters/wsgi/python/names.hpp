@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Interned strings that every request of an interpreter needs: names of attributes and keys of the environ.
 #pragma once
 

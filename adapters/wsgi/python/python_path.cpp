@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/wsgi/python/python_path.hpp"
 
 #include <Python.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The directories that the configuration adds to the front of sys.path.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // WSGI scripts as modules of one interpreter: loaded on first use, and again when their files change.
 #pragma once
 

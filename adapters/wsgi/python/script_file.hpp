@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiling a WSGI script. The owner is checked on the same open file that is compiled.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The script that a request asks for. Knows nothing of Python.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The signals of a server's process belong to the server. The guard makes the functions of an interpreter's modules
 // `signal` and `faulthandler` that would change how the process handles signals do nothing, with a warning in the log.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One request through one application: the calls that PEP 3333 prescribes, in their order, and the handling of their
 // errors.
 #pragma once

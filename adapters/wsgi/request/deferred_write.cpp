@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "adapters/wsgi/request/deferred_write.hpp"
 
 #include <string_view>

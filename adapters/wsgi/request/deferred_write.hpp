@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a response that is sent without Python. Knows nothing of Python.
 #pragma once
 

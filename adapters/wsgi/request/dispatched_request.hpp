@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A request with what the server has decided about it. Knows nothing of Python.
 #pragma once
 

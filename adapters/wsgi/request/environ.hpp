@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The environ of PEP 3333.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The interface of one HTTP exchange that PEP 3333 needs. Each server implements it. Knows nothing of Python. The
 // caller of a member holds no GIL, except where the member allows it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // wsgi.file_wrapper: a file as a response. The server sends a regular file itself and reads any other file in blocks.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rules of PEP 3333 and RFC 9110 for the head of a response. Pure functions over text, so that heads from
 // applications and heads from daemon processes pass the same checks.
 #pragma once

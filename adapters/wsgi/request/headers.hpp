@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arguments of start_response(), checked against PEP 3333 and HTTP before any of them can reach a client.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // wsgi.input: the body of a request as a binary stream.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The buffer between an application and the body of its request. Knows nothing of Python.
 #pragma once
 

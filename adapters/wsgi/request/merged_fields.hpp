@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fields of a response with those of the same name merged, as some servers send them. Knows nothing of Python or a
 // server.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The context that every step of one request through an application needs.
 #pragma once
 

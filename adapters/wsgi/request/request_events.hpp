@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The events of one request, and the dict that its subscribers and its application share. Nothing is built while nobody
 // has subscribed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The response of one request as its application produces it: start_response(), write(), and the blocks of an iterable.
 #pragma once
 

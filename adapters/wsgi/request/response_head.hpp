@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The head of a response: its status and its fields. Knows nothing of Python or a server.
 #pragma once
 

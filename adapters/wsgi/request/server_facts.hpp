@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Facts about the serving process that requests need. Knows nothing of Python.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The progress of one request, published for readers of slow requests if the configuration asks for them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Python object start_response, and write(), which it returns.
 #pragma once
 

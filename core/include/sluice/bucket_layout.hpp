@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bucket boundaries of every histogram. One recording serves every view (view.hpp), because the layout contains the
 // bounds of all of them:
 //

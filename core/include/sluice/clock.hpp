@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two clocks that metrics need: a monotonic one for every duration, a wall clock for what is reported as a date.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The measurements of one request that a host makes, handed to the recorder when the request is done.
 #pragma once
 

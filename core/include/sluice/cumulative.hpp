@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A reader whose windows all begin where it was added: for formats that count from a beginning on, such as what
 // Prometheus scrapes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The counts of a process group since its beginning: sums that only grow, made of whole words, so that they can be kept
 // in shared memory word by word.
 #pragma once

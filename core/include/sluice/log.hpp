@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The levels of log lines and the type of a log. The core itself writes no log; hosts and adapters share these types.
 #pragma once
 

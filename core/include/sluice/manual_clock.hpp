@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A clock that moves only when it is told to, for tests of code that uses a recorder.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The timed phases of a request and the two ways in which a host runs applications.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Quantiles of a window, as exactly as its buckets allow.
 #pragma once
 

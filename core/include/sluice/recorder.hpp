@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The recorder: worker threads record whole requests into their own slots, readers drain coherent windows. Recording is
 // wait-free and takes no lock; the argument is in docs/memory-model.md.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The processes of a server, each recording in memory that it shares with the others: any process reads totals by group
 // that never go down, whichever processes are killed and replaced.
 //

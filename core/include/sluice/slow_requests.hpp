@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requests that last longer than a threshold: for each worker slot, a bounded copy of the description of the request in
 // flight and of the last slow requests. Only the thread of a slot writes there, with plain stores; readers copy the
 // data and check that the copy is whole. The argument is in docs/memory-model.md, "Slow requests".

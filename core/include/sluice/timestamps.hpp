@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The instants of one request, and the phases that are derived from them. All instants are nanoseconds of the monotonic
 // clock; 0 means "did not happen". A phase of which an end did not happen, or whose ends are out of order, is 0.
 #pragma once

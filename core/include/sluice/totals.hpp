@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lifetime totals of a process, from its start on, independent of whether windows are read.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Views of a histogram: coarser layouts whose bounds are some of those of BucketLayout, so that each entry is a sum of
 // whole buckets and every count is exact.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A window: what one reader saw of all requests that completed between two of its drains. A plain value; merging two
 // adjacent windows gives the window over both.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The metrics of a window and of lifetime totals, defined once for all formats. visit() calls a format with each family
 // in order, and with the points of each family together.
 #pragma once

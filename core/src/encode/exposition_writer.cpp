@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "encode/exposition_writer.hpp"
 
 #include <utility>

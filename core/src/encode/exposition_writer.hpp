@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes families in the text formats that Prometheus and compatible systems scrape.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The families that encoders write: those of a window and of lifetime totals, and those of the process groups of a
 // server.
 #pragma once

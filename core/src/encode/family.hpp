@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A metric family as all formats know it.
 #pragma once
 

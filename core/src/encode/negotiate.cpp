@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parses the Accept header (RFC 9110, 12.5.1) to choose one of two formats.
 #include <algorithm>
 #include <cstddef>

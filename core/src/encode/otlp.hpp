@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts that both encodings of OTLP have in common.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The JSON of OTLP: names in lowerCamelCase, enumerations as numbers, integers of 64 bits as strings.
 #include <algorithm>
 #include <limits>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of protobuf's wire format that OTLP metrics need. The length of a message precedes its content, so four
 // bytes are reserved for it and filled in afterwards; a varint may have leading zeros.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "encode/server_catalogue.hpp"
 
 #include "encode/families.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The caller's buffer, and functions that write numbers and text into it. Writing continues past its end without
 // storing anything, so that the length of the whole output is known.
 #pragma once

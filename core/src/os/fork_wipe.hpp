@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory shared with other processes that a forked child must not share: at the child's start it is replaced by private
 // zeroed memory at the same addresses. The kernel does this by itself for private memory only (MADV_WIPEONFORK).
 #pragma once

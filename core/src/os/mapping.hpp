@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Zeroed memory that a process records in and that a forked child finds zeroed again. The memory is the process's own,
 // or given by a caller that shares it with other processes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Other processes: whether they exist, what they use, and what ended children used.
 #pragma once
 

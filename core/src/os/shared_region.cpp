@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "os/shared_region.hpp"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that a parent shares with the processes it forks: one of them can write it, all others can only read it. Each
 // region is a separate memory file, because a process could extend a writable mapping of a common file with mremap().
 // It is mapped twice, because a mapping of a descriptor that was opened for reading cannot be made writable with

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the counts of a process from its region, in another process.
 //
 // A living process records while it is read: detail/whole_slots.hpp reads each slot between two records, or accepts it

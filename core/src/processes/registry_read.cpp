@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a registry, one group after another. The reading of a group is consistent with regard to the ends of its
 // processes.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory that a registry shares: a table that the parent writes and other processes only read, and the region of
 // each slot, which its process can write at will.
 #pragma once

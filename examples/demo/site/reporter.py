@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reporter of examples/influxdb, its lines going to a file that the demo reads."""
 
 import os

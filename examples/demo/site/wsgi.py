@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The application of the demo: a page to click on, and answers of several kinds and speeds."""
 
 import time

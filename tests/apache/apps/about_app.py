@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Describes, as JSON, the interpreter that serves the request."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions that Apache calls for authentication, groups and access, and the application behind them."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notes what auditing tells of the scripts that are loaded after this one."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes bodies in and gives bodies out, piece by piece, whatever their size."""
 
 import hashlib

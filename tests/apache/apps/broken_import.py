@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fails to import."""
 
 import no_such_module_anywhere

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls everything of the module from threads old and new, and from interpreters that it makes and ends."""
 
 import importlib

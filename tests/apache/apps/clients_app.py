@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the body, works, and answers at length, as its query asks; its windows are reported."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes descriptors away from the process that serves it."""
 
 import os

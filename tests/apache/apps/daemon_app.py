@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that tells of the process it runs in, and can hang, block and end it."""
 
 import ctypes

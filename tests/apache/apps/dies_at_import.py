@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ends its process as soon as it is loaded."""
 
 import os

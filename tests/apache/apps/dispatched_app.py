@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells where it was served, and by which callable."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small Django application in one file."""
 
 from django.conf import settings

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does what applications should not, and what few do."""
 
 import gzip

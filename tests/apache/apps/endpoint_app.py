@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers with the status that the query asks for and the id of its process; can keep its interpreter's lock, and fork."""
 
 import ctypes

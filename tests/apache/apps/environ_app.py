@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Describes the environ it was called with, as JSON."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes to the error log on every way that an application has. Each line has the marker of its request."""
 
 import logging

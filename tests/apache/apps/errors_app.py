@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fails in different ways, and writes to every stream that leads to the error log."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small Flask application."""
 
 from flask import Flask, Response, jsonify, request, stream_with_context

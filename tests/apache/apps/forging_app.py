@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that answers the server behind the back of its daemon process, with the bytes that a file holds."""
 
 import contextlib

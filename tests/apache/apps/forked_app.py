@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Forks, and lets the child come back into the server's code in every way there is."""
 
 import ctypes

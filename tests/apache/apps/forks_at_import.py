@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Forks while it is loaded; the child comes back with the module."""
 
 import os

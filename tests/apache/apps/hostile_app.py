@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads and writes at length for clients that do not behave; its windows are reported."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leaves a file behind for each interpreter that imports it."""
 
 import os

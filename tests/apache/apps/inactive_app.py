@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shows what the accessors return, before and after recording is enabled."""
 
 import json

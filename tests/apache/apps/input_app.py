@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the request body in the ways its query asks for."""
 
 import hashlib

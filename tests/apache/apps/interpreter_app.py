@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shows what an interpreter shares with others, and what works in it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes its time, in ways that its query names, and notes why its process ends."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three threads drain the metrics of one process."""
 
 import reporter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes what its daemon process relies on: the signal that ends blocking calls, and the flags of its listening socket."""
 
 import ctypes

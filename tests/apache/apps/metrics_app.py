@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application whose windows are reported, and which answers in measurable ways."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers with what the modules of the server have, and logs through LogHandler."""
 
 import importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Returns the user of its process; keeps its thread until the test lets it go, and asks to be loaded again when the test says so."""
 
 import time

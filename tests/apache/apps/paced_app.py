@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Returns a response in many small blocks, or one that waits for a file after its first block."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The application for a load over several interpreters."""
 
 import hashlib

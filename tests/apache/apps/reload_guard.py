@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A helper with a guard against being activated twice."""
 
 enabled = 0

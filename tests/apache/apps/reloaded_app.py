@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells which of its versions answers, and what its helper remembers."""
 
 import json

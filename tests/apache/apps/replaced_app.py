@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts hostile objects in the place of what the server calls of Python, then has the server call it.
 
 /run?what=NAME&how=NAME replaces one thing in one way and ends as the path says; what was replaced is put back on the next

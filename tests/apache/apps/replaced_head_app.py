@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers with the status, the headers and the body of the query; and with files."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replacements for objects of Python, and their places. Used by the application and by the tests."""
 
 import builtins

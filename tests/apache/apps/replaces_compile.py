@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts a function that gives no code in the place of compile(), for the scripts that are loaded after this one."""
 
 import builtins

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts something else than a module in its own place."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drains the process's metrics on a thread; each window becomes a JSON line of a file per thread.
 
 The last window is written when the process stops.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts the reporter; to be imported into an interpreter of its own."""
 
 import reporter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Returns bodies of every kind; those that can be closed say so in the error log."""
 
 import hashlib

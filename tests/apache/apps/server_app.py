@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers with what server_metrics() gives; /sleep keeps its worker busy first."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A service: works until it is told to end, then cleans up. Its group tells which of its habits it has."""
 
 import atexit

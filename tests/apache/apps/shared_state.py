@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A module that applications import; each interpreter has one of its own."""
 
 visits = []

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Subscribes to the end of the process; what it is told, and its thread's end, go into files."""
 
 import json

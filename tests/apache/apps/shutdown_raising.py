@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Subscribers that fail when the process stops, before one that does not."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Registers handlers of signals when it is loaded and when it is asked to, and tells of the processes that it starts."""
 
 import faulthandler

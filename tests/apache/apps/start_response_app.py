@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls start_response in right and wrong ways."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uses a response from where it should not: event callbacks, threads, finalisers, and hooks of its arguments."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that has something against its server: the path says what it does."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells as JSON what is around the process: its user, directory, environment, limits and Python."""
 
 import json

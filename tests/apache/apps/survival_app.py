@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers at length or briefly; leaves a file behind once its process can serve."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that uses much of the interface, wrapped by the standard library's validator."""
 
 from wsgiref.validate import validator

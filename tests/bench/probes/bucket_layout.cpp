@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Looks up the buckets of durations around every bound of the bucket layout. Prints each duration in a wrong bucket.
 #include "sluice/bucket_layout.hpp"
 

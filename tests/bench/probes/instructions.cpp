@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The functions named measured_*, whose instructions callgrind counts. They are called in steady state, with a dump of
 // the counts after each step. The request is always the same, so that every record takes the same branches. Prints
 // "asymmetric" if writers rely on membarrier(), otherwise "symmetric".

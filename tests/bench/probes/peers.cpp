@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks that a peer counts the same as the recorder, as far as it can, so that a comparison with it is fair. Prints
 // the first difference of each check that fails.
 #include <cstdint>

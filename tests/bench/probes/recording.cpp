@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The recording path of a host, each half alone and both together, in functions whose names a disassembly shows.
 #include <cstdint>
 #include <new>

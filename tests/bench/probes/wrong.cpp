@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paths that the check must not accept as wait-free. Each function has one fault, which its name says.
 #include <atomic>
 #include <cstdint>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that attacks: the path of a request names the attack, its query the arguments; the answer is a report."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that answers the server behind the back of its own process; see frame_attacks.py."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attacks on Apache over the connection of the request itself. Each takes the query and the connection of its request."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attacks on shared memory by the process that maps it. Each takes the query of its request and returns a report."""
 
 import ctypes

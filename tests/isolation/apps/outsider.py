@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program of the web user outside Apache: connects to the socket of a daemon process group, as its permissions allow.
 
     outsider.py cases SOCKET FILE     sends each line of the file (hexadecimal) on a connection of its own; prints the answers

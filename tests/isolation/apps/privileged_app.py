@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that leaves a file behind as soon as it is loaded: as which user, and in which groups."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attacks on other processes and on what a group shares. Each takes the query of its request and returns a report."""
 
 import ctypes

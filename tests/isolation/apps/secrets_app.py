@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that is sent secrets and answers with them: its process is the only one that may know them."""
 
 

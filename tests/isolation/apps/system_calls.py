@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of the system that Python does not offer, the mappings of this process, and a report of what an attack gained."""
 
 import ctypes

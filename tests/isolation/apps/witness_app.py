@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An application that nobody may harm: it answers with its group and the marker that it was sent."""
 
 import os

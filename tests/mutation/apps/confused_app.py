@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The counting application with a fault: every fiftieth answer has the id of the request before it."""
 
 import counted_app

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers with the id of its request in a way that the path names, and counts its calls in a file of its process."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The counting application with a fault: the fiftieth call ends its process by a signal."""
 
 import os

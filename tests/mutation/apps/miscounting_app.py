@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The counting application with a fault: every fiftieth call is counted twice, or not at all."""
 
 import counted_app

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Collects garbage once, when it is loaded."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers with the status, the size and the delay of the query; /own returns the metrics that the process can see."""
 
 import gc

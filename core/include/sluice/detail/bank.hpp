@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A bank: the counters that one slot fills during one epoch. Sums and buckets grow over all epochs that use the bank;
 // extremes are reset for each epoch. All-zero bytes are an empty bank.
 #pragma once

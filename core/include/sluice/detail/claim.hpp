@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How threads claim slots and release them, once a thread. The recording path is in slot.hpp.
 //
 //   Order map

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reading side of the slots. A cut ends an epoch and collects what each slot recorded in it. It is a consistent
 // cut: each request is in exactly one, as a whole. Writers never wait for a cut. A cut waits for no request in flight,
 // and for a writer that was stopped inside a record only as long as its caller allows.

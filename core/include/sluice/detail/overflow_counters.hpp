@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Overflow counters: they count requests without a slot, because there are more threads than slots or because a thread
 // serves a second request inside its first. Lock-free, not wait-free: counters are added to atomically. The two banks
 // alternate by a writer-reader phaser (Gil Tene, HdrHistogram): the sign of `entered_` selects the bank. As in a slot,

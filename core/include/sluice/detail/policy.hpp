@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The machine as the recording algorithm uses it: atomics, single-writer counters and the two sides of an
 // asymmetric fence. The algorithm is a template over a policy, so that one source serves production, a model checker
 // and ThreadSanitizer. Source of the idea: folly's AsymmetricThreadFence and the membarrier flavour of liburcu.

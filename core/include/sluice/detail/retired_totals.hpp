@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The totals of a group's ended processes, read together with the counts of the living ones: each count exactly once,
 // whichever process is retired meanwhile. One process, the parent, publishes and retires the others; any number of
 // processes read. Neither waits for the other, and the processes that count take no part.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A plain value that one thread writes and any thread reads as a whole or not at all, without either waiting. Every
 // word is atomic, so a torn reading is a value to discard and never a data race. The approach is that of Boehm, "Can
 // seqlocks get along with programming language memory models?" (MSPC 2012), with release stores of the words instead of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two 64-bit integers in one 128-bit register, with the vector extension that GCC and clang share. Every x86-64
 // processor has such registers; on other machines the compiler makes two scalar operations of each.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slot: the counters of one worker thread. Plain memory of standard layout, without pointers; all-zero bytes are the
 // empty state. Only the thread of the slot writes it. Two banks alternate by epoch.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reader's memory of one slot: how far each bank was read, and how much busy time windows have been given. One
 // reader at a time.
 #pragma once

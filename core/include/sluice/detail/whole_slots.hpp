@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the slots of another process while it records. Each slot is read between two loads of its sequence, so that its
 // counters are those of whole requests. The reader writes nothing, and no writer waits for it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The text that Prometheus and compatible systems scrape: OpenMetrics 1.0.0, and the older text format 0.0.4.
 //
 // Both formats count from a beginning on, so the window should be a sum from one fixed beginning, as CumulativeReader

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // InfluxDB's line protocol: a line of counts, one for each phase, and one for each worker slot of the totals. Integers
 // are signed (`i`), because all versions of the database accept these; larger values are written as the largest one.
 //

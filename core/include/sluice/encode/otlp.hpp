@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // OTLP: the body of a `POST /v1/metrics`, as JSON or as protobuf (an ExportMetricsServiceRequest). Names are those of
 // OpenTelemetry's semantic conventions where they exist: `http.server.request.duration`, in seconds.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The counts of all processes of a server as text: by process group, then in total.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // StatsD and DogStatsD packets of one window. Counters hold what was counted in the window, so each window is sent
 // once.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A consumer of the package, built and run."""
 
 from pathlib import Path

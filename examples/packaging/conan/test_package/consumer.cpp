@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts a request, as a server would.
 #include <sluice/recorder.hpp>
 

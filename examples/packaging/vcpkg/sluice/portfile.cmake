@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The clone that this port stands in.
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
 

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each source names its license in its first line, or in the second where the first names an interpreter."""
+
+from tree import SOURCES
+
+LICENSE = "SPDX-License-Identifier: Apache-2.0"
+
+
+def check(texts):
+    """One line for each source without."""
+    for path, text in texts.items():
+        is_source = path.suffix in SOURCES or path.name in ("CMakeLists.txt", "Makefile")
+        if is_source and text and not any(line.endswith(LICENSE) for line in text.splitlines()[:2]):
+            yield f"{path}: does not name its license: {LICENSE}"
