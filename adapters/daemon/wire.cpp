@@ -248,7 +248,7 @@ bool decode(std::string_view payload, LogLine& line) {
   Decoder decoder(payload);
   const std::uint32_t level = decoder.u32();
   line.text = decoder.text(kLogTextMax);
-  if (!decoder.complete() || level > static_cast<std::uint32_t>(LogLevel::kDebug)) return false;
+  if (!decoder.complete() || level > static_cast<std::uint32_t>(LogLevel::kCritical)) return false;
   line.level = static_cast<LogLevel>(level);
   return true;
 }
