@@ -67,6 +67,7 @@ void SocketExchange::lost(const absl::Status& status) {
 
 absl::Status SocketExchange::ask(std::uint64_t least, std::uint64_t most) {
   flush_log();
+  if (gone_) return absl::CancelledError("client gone");
   return channel_.send(FrameType::kReadRequest, encode(ReadRequest{.least = least, .most = most}));
 }
 
@@ -137,6 +138,8 @@ void SocketExchange::add_pending_head(FrameBatch& frames) const {
 /// Sends frames that begin with the head of the response, if that is pending.
 absl::Status SocketExchange::send(const FrameBatch& frames) {
   flush_log();
+  // After a part of a frame nothing may follow.
+  if (gone_) return absl::CancelledError("client gone");
   const absl::Status status = channel_.send(frames);
   pending_head_.clear();
   gone_ = !status.ok();
@@ -164,7 +167,7 @@ absl::Status SocketExchange::send_file(const wsgi::FilePart& file) {
 
 void SocketExchange::flush_log() {
   if (!lines_.waiting()) return;
-  const std::vector<std::string> frames = lines_.take();
+  const std::deque<std::string> frames = lines_.take(true);
   const std::string all = absl::StrJoin(frames, "");
   if (!gone_ && channel_.send_encoded(all).ok()) return;
   gone_ = true;
@@ -177,23 +180,22 @@ void SocketExchange::flush_log() {
 void SocketExchange::send_lines_at_once() const noexcept {
   const std::unique_lock lock(io_mutex(), std::try_to_lock);
   if (!lock.owns_lock()) return;
-  std::vector<std::string> frames = lines_.take();
-  while (!frames.empty()) {
-    const absl::StatusOr<std::size_t> sent = channel_.send_at_once(frames.front());
-    if (!sent.ok()) {
-      gone_ = true;
-      return log_here(frames);
-    }
-    if (*sent < frames.front().size()) {
-      frames.front().erase(0, *sent);
-      return lines_.put_back(std::move(frames));
-    }
-    frames.erase(frames.begin());
+  std::deque<std::string> frames = lines_.take(false);
+  auto next = frames.begin();
+  for (; next != frames.end(); ++next) {
+    const absl::StatusOr<std::size_t> sent = channel_.send_at_once(*next);
+    if (sent.ok() && *sent == next->size()) continue;
+    if (sent.ok()) next->erase(0, *sent);
+    gone_ = !sent.ok();
+    break;
   }
+  frames.erase(frames.begin(), next);
+  if (gone_) return log_here(frames);
+  lines_.put_back(std::move(frames));
 }
 
 /// Logs the lines of frames that cannot be sent.
-void SocketExchange::log_here(const std::vector<std::string>& frames) const noexcept {
+void SocketExchange::log_here(const std::deque<std::string>& frames) const noexcept {
   for (const std::string& frame : frames) {
     LogLine line;
     if (decode_frame(frame, line)) log_here(line.level, line.text);

@@ -56,7 +56,7 @@ class SocketExchange final : public wsgi::Exchange {
   void add_pending_head(FrameBatch& frames) const;
   void send_lines_at_once() const noexcept;
   void log_here(LogLevel level, std::string_view line) const noexcept;
-  void log_here(const std::vector<std::string>& frames) const noexcept;
+  void log_here(const std::deque<std::string>& frames) const noexcept;
   [[nodiscard]] absl::Status send(const FrameBatch& frames);
 
   Channel& channel_;

@@ -19,8 +19,10 @@ void LogQueue::append(LogLevel level, std::string_view text) {
 
 void LogQueue::add(LogLevel level, std::string_view line) {
   const std::lock_guard lock(mutex_);
-  if (bytes_ + line.size() > kWaitingMax) {
+  // A line that is longer than the limit is taken when nothing else waits.
+  if (bytes_ != 0 && bytes_ + line.size() > kWaitingMax) {
     ++dropped_;
+    waiting_.store(true, std::memory_order_relaxed);
     return;
   }
   std::string_view rest = line;
@@ -31,23 +33,28 @@ void LogQueue::add(LogLevel level, std::string_view line) {
   waiting_.store(true, std::memory_order_relaxed);
 }
 
-std::vector<std::string> LogQueue::take() {
+std::deque<std::string> LogQueue::take(bool report_dropped) {
   const std::lock_guard lock(mutex_);
-  if (const std::uint64_t dropped = std::exchange(dropped_, 0); dropped != 0) {
+  if (report_dropped && dropped_ != 0) {
     append(LogLevel::kWarning,
-           absl::StrCat("SLC1000: ", dropped, " line(s) of this request are missing in the log, because they were ",
+           absl::StrCat("SLC1000: ", std::exchange(dropped_, 0),
+                        " line(s) of this request are missing in the log, because they were ",
                         "written faster than the server took them; write less, or yield parts of the response"));
   }
-  waiting_.store(false, std::memory_order_relaxed);
+  waiting_.store(dropped_ != 0, std::memory_order_relaxed);
   bytes_ = 0;
   return std::exchange(frames_, {});
 }
 
-void LogQueue::put_back(std::vector<std::string> frames) {
+void LogQueue::put_back(std::deque<std::string> frames) {
   if (frames.empty()) return;
   const std::lock_guard lock(mutex_);
   for (const std::string& frame : frames) bytes_ += frame.size();
-  frames_.insert(frames_.begin(), std::make_move_iterator(frames.begin()), std::make_move_iterator(frames.end()));
+  if (frames_.empty()) {
+    frames_ = std::move(frames);
+  } else {
+    frames_.insert(frames_.begin(), std::make_move_iterator(frames.begin()), std::make_move_iterator(frames.end()));
+  }
   waiting_.store(true, std::memory_order_relaxed);
 }
 

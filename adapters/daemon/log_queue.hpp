@@ -4,11 +4,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <deque>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "adapters/daemon/wire.hpp"
 #include "sluice/log.hpp"
@@ -19,7 +19,7 @@ namespace sluice::daemon {
 class LogQueue {
  public:
   /// The most bytes that wait. A request reaches them only while the server reads nothing from the connection.
-  static constexpr std::size_t kWaitingMax = 256 * 1024;
+  static constexpr std::size_t kWaitingMax = 4 * 1024 * 1024;
 
   /// Adds a line, in parts when it is longer than a frame allows. Counts the line instead when too much waits already.
   void add(LogLevel level, std::string_view line);
@@ -30,17 +30,18 @@ class LogQueue {
     return waiting_.load(std::memory_order_relaxed);
   }
 
-  /// Takes all frames, one a line. The first may be the rest of a frame.
-  [[nodiscard]] std::vector<std::string> take();
+  /// Takes all frames, one a line. The first may be the rest of a frame. With `report_dropped`, a line about those that
+  /// were only counted follows; without, their number is kept, so that frames which are put back do not pile up.
+  [[nodiscard]] std::deque<std::string> take(bool report_dropped);
 
   /// Puts back the frames that could not be sent, in front of those that were added since.
-  void put_back(std::vector<std::string> frames);
+  void put_back(std::deque<std::string> frames);
 
  private:
   void append(LogLevel level, std::string_view text);
 
   std::mutex mutex_;
-  std::vector<std::string> frames_;
+  std::deque<std::string> frames_;
   std::size_t bytes_ = 0;  ///< Size of all frames together.
   std::uint64_t dropped_ = 0;
   std::atomic<bool> waiting_{false};

@@ -61,6 +61,15 @@ class DaemonHost final : public bindings::Host {
   ::_exit(1);
 }
 
+/// Ends a process that could not give up the server's privileges at once, because nothing may run with them.
+[[noreturn]] void end_privileged(const ProcessOptions& options, const absl::Status& status) {
+  options.log(LogLevel::kError, absl::StrCat("SLC0528: daemon process '", options.daemon.name,
+                                             "' ends at once, because ", status.message(),
+                                             "; the server starts another; correct the options user= and group=, or "
+                                             "the capabilities of the server"));
+  ::_exit(1);
+}
+
 /// Makes the kernel end the process when its parent ends. The kernel forgets this setting when ids change, so call this
 /// after that.
 absl::Status end_with_parent(pid_t parent) {
@@ -88,8 +97,6 @@ void limit_cpu_time(const DaemonOptions& options, const LogSink& log) {
 }
 
 absl::Status set_up(const ProcessOptions& options) {
-  set_cpu_priority(options.daemon, options.log);
-  if (absl::Status status = drop_privileges(options.daemon); !status.ok()) return status;
   if (absl::Status status = end_with_parent(options.parent); !status.ok()) return status;
   return enter_surroundings(options.daemon, options.log);
 }
@@ -109,6 +116,8 @@ void run_process(const ProcessOptions& options) {
   ShutdownController::install_handlers(options.daemon);
   if (options.daemon.serves()) SignalDispatcher::install_handlers();
   limit_cpu_time(options.daemon, options.log);
+  set_cpu_priority(options.daemon, options.log);
+  if (absl::Status status = drop_privileges(options.daemon); !status.ok()) end_privileged(options, status);
   if (absl::Status status = set_up(options); !status.ok()) fail(options, status, ShutdownController::end_signalled);
 
   // These objects are never destroyed, because threads that are still running when the process ends may use them.

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <string>
 
 #include "adapters/daemon/channel.hpp"
 #include "adapters/daemon/deadlines.hpp"
@@ -20,6 +21,8 @@ constexpr int kTickMs = 200;
 /// The time for one request. The server sends its head at once.
 constexpr std::uint64_t kRequestNs = 2 * kSecond;
 constexpr std::uint32_t kServiceUnavailable = 503;
+/// The server asks other processes of the group first, for at most 0.2 s with its pauses.
+constexpr std::uint32_t kTriesElsewhere = 20;
 
 /// Reads the head of a request, because the server would otherwise take its end for that of a process that has not seen
 /// the request, and answers.
@@ -27,7 +30,14 @@ void refuse(int socket) {
   Channel channel(socket, Sender::kServer, 0);
   channel.end_at(monotonic_ns() + kRequestNs);
   const absl::StatusOr<Frame> frame = channel.next();
-  if (!frame.ok() || !channel.read(frame->size).ok()) return;
+  if (!frame.ok()) return;
+  const absl::StatusOr<std::string> payload = channel.read(frame->size);
+  if (!payload.ok()) return;
+  // Whether the request is signed does not matter, because nothing is done for it.
+  if (RequestHead head; decode(*payload, head) && head.tries < kTriesElsewhere) {
+    static_cast<void>(channel.send(FrameType::kRetry));
+    return;
+  }
   static_cast<void>(channel.send(FrameType::kFailed, encode_failure(kServiceUnavailable)));
 }
 

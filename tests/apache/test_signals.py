@@ -52,7 +52,7 @@ def test_a_registration_is_ignored_and_the_log_says_where(start_httpd: StartHttp
     for path in ("/register", "/register", "/thread", "/restore"):
         ok(server, path)
     (line,) = server.log_lines("SLC0950: signal.signal() for SIGTERM (15)")
-    assert "signals_app.py:11 in <module>" in line
+    assert "signals_app.py:12 in <module>" in line
     assert len(server.log_lines("SLC0950: signal.signal() for SIGINT (2)")) == 3, "one line for each place"
     assert server.log_lines("in register is ignored")
     assert not server.log_lines("Traceback")

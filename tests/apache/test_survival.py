@@ -253,7 +253,7 @@ def test_a_process_that_cannot_become_its_user_serves_nothing(
         environment=preload(tmp_path, SLUICE_FAIL_STEP=step),
     )
     assert server.get("/").status == 504
-    assert server.log_lines(f"SLC0500: daemon process 'd' serves nothing: {said}")
+    assert server.log_lines(f"SLC0528: daemon process 'd' ends at once, because {said}")
     assert not list(server.out.glob("ready-*")), "the application was loaded"
 
 

@@ -80,7 +80,7 @@ TEST_CASE("wire: a line for the log is decoded as it was encoded, cut to the lim
     CHECK_FALSE(decode(std::string_view(payload).substr(0, size), line));
   }
   CHECK_FALSE(decode(payload + '\0', line));
-  const std::string level = std::move(Encoder().add(4U).add(std::string_view("text"))).take();
+  const std::string level = std::move(Encoder().add(5U).add(std::string_view("text"))).take();
   CHECK_FALSE(decode(level, line));
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("log queue: lines come back in their order, also after one was sent in
   queue.add(sluice::LogLevel::kError, "first");
   queue.add(sluice::LogLevel::kInfo, "second");
   REQUIRE(queue.waiting());
-  std::vector<std::string> frames = queue.take();
+  std::deque<std::string> frames = queue.take(true);
   REQUIRE(frames.size() == 2);
   CHECK_FALSE(queue.waiting());
   LogLine line;
@@ -100,18 +100,30 @@ TEST_CASE("log queue: lines come back in their order, also after one was sent in
   const std::string rest = frames[0].erase(0, 9);
   CHECK_FALSE(decode_frame(rest, line));
   queue.put_back(std::move(frames));
-  frames = queue.take();
+  frames = queue.take(true);
   REQUIRE(frames.size() == 3);
   CHECK(frames[0] == rest);
   REQUIRE(decode_frame(frames[2], line));
   CHECK(line.text == "third");
 }
 
+TEST_CASE("log queue: frames that are put back again and again do not pile up") {
+  LogQueue queue;
+  const std::string text(1000, 'x');
+  for (int i = 0; i < 10'000; ++i) {
+    queue.add(sluice::LogLevel::kError, text);
+    queue.put_back(queue.take(false));
+  }
+  std::size_t bytes = 0;
+  for (const std::string& frame : queue.take(true)) bytes += frame.size();
+  CHECK(bytes <= LogQueue::kWaitingMax + kLogTextMax);
+}
+
 TEST_CASE("log queue: lines beyond its limit are counted, in a line of their own") {
   LogQueue queue;
   const std::string text(kLogTextMax, 'x');
   for (std::size_t i = 0; i < 2 * LogQueue::kWaitingMax / kLogTextMax; ++i) queue.add(sluice::LogLevel::kError, text);
-  const std::vector<std::string> frames = queue.take();
+  const std::deque<std::string> frames = queue.take(true);
   LogLine line;
   REQUIRE(decode_frame(frames.back(), line));
   CHECK(line.text.find(std::to_string(2 * LogQueue::kWaitingMax / kLogTextMax - (frames.size() - 1)) + " line(s)") !=

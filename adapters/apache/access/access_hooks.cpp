@@ -34,7 +34,7 @@ void decide(request_rec* request, const ScriptFile& file, const char* function,
             const std::vector<const char*>& arguments, Interpret interpret) noexcept {
   try {
     // Looked up before a GIL is held, because a name server may be asked.
-    static_cast<void>(ap_get_remote_host(request->connection, request->per_dir_config, REMOTE_HOST, nullptr));
+    static_cast<void>(ap_get_useragent_host(request, REMOTE_HOST, nullptr));
     const std::string application_group = group_of(request, file.application_group);
     static_cast<void>(use_script(request, file, [&](const CalledScript& script) {
       const AccessEnviron request_environ(script, application_group);
@@ -179,7 +179,7 @@ void log_denied(request_rec* request) {
 int check_access(request_rec* request) {
   const ScriptFile* const file = config_of(request).access_script;
   if (file == nullptr) return DECLINED;
-  const char* const name = ap_get_remote_host(request->connection, request->per_dir_config, REMOTE_HOST, nullptr);
+  const char* const name = ap_get_useragent_host(request, REMOTE_HOST, nullptr);
   int status = HTTP_FORBIDDEN;
   decide(request, *file, "allow_access", {name != nullptr ? name : request->useragent_ip},
          [&](const CalledScript& script, PyObject* result) {

@@ -131,7 +131,7 @@ void add_request(request_rec* request, Variables& variables) {
   variables.set("SERVER_ADMIN", request->server->server_admin);
   variables.set("SERVER_PROTOCOL", request->protocol);
   variables.set("DOCUMENT_ROOT", ap_document_root(request));
-  variables.set("REMOTE_HOST", ap_get_remote_host(request->connection, request->per_dir_config, REMOTE_HOST, nullptr));
+  variables.set("REMOTE_HOST", ap_get_useragent_host(request, REMOTE_HOST, nullptr));
   variables.set("REMOTE_ADDR", request->useragent_ip);
   variables.set("REMOTE_PORT", apr_psprintf(pool, "%u", request->connection->client_addr->port));
   variables.set("REQUEST_METHOD", request->method);

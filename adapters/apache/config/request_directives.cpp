@@ -29,6 +29,8 @@ const char* variable_of(apr_pool_t* pool, const char* field) {
 }  // namespace
 
 const char* trusted_proxies(cmd_parms* cmd, void* config, const char* line) {
+  // Without a list every client would be trusted, which an empty variable of the configuration must not bring about.
+  if (*line == '\0') return error(cmd, "needs an address or a network");
   while (*line != '\0') {
     char* const network = ap_getword_conf(cmd->pool, &line);
     char* const mask = std::strchr(network, '/');

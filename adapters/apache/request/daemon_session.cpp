@@ -173,6 +173,10 @@ absl::Status DaemonSession::on_response(const Frame& frame) {
   if (const wsgi::HeadCheck check = wsgi::check_head(head, promised_)) return violation_of(*check);
   apply_status_field(head);
   begun_ = true;
+  if (const std::string* const path = internal_redirect(head);
+      path != nullptr && path->size() > static_cast<std::size_t>(request_->server->limit_req_line)) {
+    return violation("an internal redirect that is longer than LimitRequestLine");
+  }
   replaced_ = replaces(head);
   if (replaced_) return absl::OkStatus();
   range_ = BodyRange::apply(request_, head, promised_);

@@ -57,7 +57,7 @@ void DeferredSignals::install() noexcept {
 
 DeferredSignals::Scope::Scope(int client) noexcept {
   if (owner == 0) return;
-  client_socket = client;
+  if (client >= 0 || depth == 0) client_socket = client;  // a scope without a client keeps that of the outer one
   depth = depth + 1;
 }
 

@@ -68,6 +68,8 @@ void set_variables(request_rec* request, const Target& target) {
       target.pass_authorization && value != nullptr) {
     apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
   }
+  // An application from which this request was redirected may be allowed to see more.
+  apr_table_unset(variables, "REDIRECT_HTTP_AUTHORIZATION");
   if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
   apr_table_set(variables, "mod_wsgi.process_group", target.process_group.c_str());
   apr_table_set(variables, "mod_wsgi.application_group", target.application_group.c_str());

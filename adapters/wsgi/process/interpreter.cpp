@@ -71,6 +71,8 @@ std::unique_ptr<Interpreter> Interpreter::create(const Options& options, binding
                         "' could not be set up; its requests are answered with 500. Traceback follows."));
   log_traceback(host);
   interpreter->clear();
+  // Objects of Python may refer to it until the process ends, so it is leaked.
+  static_cast<void>(interpreter.release());
   return nullptr;
 }
 

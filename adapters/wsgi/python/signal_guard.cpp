@@ -186,7 +186,10 @@ PyObject* after_fork(PyObject* self, PyObject*) {
   PyObject* const module = PyTuple_GET_ITEM(self, kSignalModule);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGXCPU}) {
     const Object handler = steal(PyObject_CallMethod(module, "getsignal", "i", number));
-    if (handler.ptr() != Py_None) continue;
+    if (handler.ptr() != Py_None) {
+      PyErr_Clear();
+      continue;
+    }
     const Object result = steal(PyObject_CallFunction(PyTuple_GET_ITEM(self, kOriginal), "ii", number, 0));
     PyErr_Clear();
   }
