@@ -16,6 +16,7 @@ DRAWINGS = "drawings and formulas, no code"
 RUN_ELSEWHERE = {
     ("docs/fleet.md", "yaml"): "tests/examples/test_fleet_cost.py",
     ("README.md", "python"): "tests/examples/test_readme.py",
+    ("docs/configuration.md", "python"): "tests/apache/test_python_modules.py",
 }
 
 # Blocks that no test runs, and why.

@@ -134,7 +134,7 @@ def bodies() -> Iterator[Forged]:
     yield Forged("lines after a break", HEAD + DATA + raw_frame("break") + LINE)
     yield Forged("lines and nothing else", LINE * 100)
     yield Forged("a whole response in a line", frame("log", level=0, text=HEAD + DATA + END))
-    yield Forged("a line of a level that there is not", frame("log", level=4, text="forged") + HEAD + DATA + END)
+    yield Forged("a line of a level that there is not", frame("log", level=5, text="forged") + HEAD + DATA + END)
     for status in ("204 No Content", "304 Not Modified"):
         yield Forged(f"a body of {status}", response(status, PLAIN) + raw_frame("data", smuggled) + END, True)
 

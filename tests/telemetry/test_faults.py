@@ -115,7 +115,7 @@ def test_a_socket_that_may_not_be_written_to_is_one_line(serve: Serve, socket_pa
     assert len(server.log_lines(LOST)) == 1
     os.chmod(socket_path, 0o666)
     server.wait_for_log(BACK)
-    assert receiver.waiting()[-1].fields["request_count"] >= 0
+    assert any("request_count" in datagram.fields for datagram in receiver.waiting())
     receiver.close()
 
 
