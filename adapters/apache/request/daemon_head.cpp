@@ -26,25 +26,26 @@ std::optional<std::uint64_t> number(std::string_view text) {
 }
 
 struct Range {
-  std::uint64_t begin;
-  std::uint64_t end;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
 };
 
-/// Parses the value of Range. Empty when it is not one satisfiable range, which a server may ignore.
-std::optional<Range> parse_range(std::string_view value, std::uint64_t length) {
+/// Parses the value of Range. Ends where it begins when the value is not one satisfiable range, which a server may
+/// ignore.
+Range parse_range(std::string_view value, std::uint64_t length) {
   constexpr std::string_view kUnit = "bytes=";
-  if (!value.starts_with(kUnit)) return std::nullopt;
+  if (!value.starts_with(kUnit)) return {};
   value.remove_prefix(kUnit.size());
   const std::size_t dash = value.find('-');
-  if (dash == std::string_view::npos) return std::nullopt;
+  if (dash == std::string_view::npos) return {};
   const std::optional<std::uint64_t> first = number(value.substr(0, dash));
   const std::optional<std::uint64_t> last = number(value.substr(dash + 1));
   if (dash == 0) {
-    if (!last || *last == 0 || length == 0) return std::nullopt;
+    if (!last || *last == 0 || length == 0) return {};
     return Range{length - std::min(length, *last), length};
   }
   const bool open = dash + 1 == value.size();
-  if (!first || *first >= length || (!open && (!last || *last < *first))) return std::nullopt;
+  if (!first || *first >= length || (!open && (!last || *last < *first))) return {};
   return Range{*first, open ? length : std::min(length - 1, *last) + 1};
 }
 
@@ -102,17 +103,17 @@ std::optional<BodyRange> BodyRange::apply(request_rec* request, wsgi::ResponseHe
   const bool unchanged = request->output_filters->frec->ftype >= AP_FTYPE_PROTOCOL;
   const bool plain = request->method_number == M_GET && request->header_only == 0 &&
                      apr_table_get(request->headers_in, "If-Range") == nullptr;
-  const std::optional<Range> range = unchanged && plain ? parse_range(asked, *length) : std::nullopt;
+  const Range range = unchanged && plain ? parse_range(asked, *length) : Range{};
   remove_range_filter(request);
-  if (!range) return std::nullopt;
+  if (range.begin == range.end) return std::nullopt;
   head.status = HTTP_PARTIAL_CONTENT;
   head.status_line = "206 Partial Content";
-  find_header(head.headers, "Content-Length")->second = std::to_string(range->end - range->begin);
+  find_header(head.headers, "Content-Length")->second = std::to_string(range.end - range.begin);
   const auto is_length = [](const auto& field) { return wsgi::same_name(field.first, "Content-Length"); };
   head.headers.erase(std::remove_if(find_header(head.headers, "Content-Length") + 1, head.headers.end(), is_length),
                      head.headers.end());
-  head.headers.emplace_back("Content-Range", absl::StrCat("bytes ", range->begin, "-", range->end - 1, "/", *length));
-  return BodyRange(range->begin, range->end);
+  head.headers.emplace_back("Content-Range", absl::StrCat("bytes ", range.begin, "-", range.end - 1, "/", *length));
+  return BodyRange(range.begin, range.end);
 }
 
 std::string_view BodyRange::cut(std::string_view block, std::uint64_t at) const noexcept {
