@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The modules `mod_wsgi` and `apache` as an application finds them."""
+"""The modules `mod_wsgi` and `apache` as an application finds them, and as docs/configuration.md shows them."""
 
 from __future__ import annotations
 

@@ -225,8 +225,7 @@ bool reset_after_fork(const SignalPolicy& policy, PyObject* core, PyObject* sign
 bool guard_signals(const SignalPolicy& policy, const bindings::Host& host) {
   const Object core = steal(PyImport_ImportModule("_signal"));
   const Object signal_module = core ? steal(PyImport_ImportModule("signal")) : Object();
-  const Object faults = signal_module ? steal(PyImport_ImportModule("faulthandler")) : Object();
-  if (!faults || !reset_after_fork(policy, core.ptr(), signal_module.ptr())) return false;
+  if (!signal_module || !reset_after_fork(policy, core.ptr(), signal_module.ptr())) return false;
   if (!policy.restricted) return true;
   const Shared shared{.host = steal(PyCapsule_New(const_cast<bindings::Host*>(&host), nullptr, nullptr)),
                       .signal_module = signal_module,
@@ -234,6 +233,13 @@ bool guard_signals(const SignalPolicy& policy, const bindings::Host& host) {
   if (!shared.host || !shared.logged) return false;
   for (PyMethodDef& function : kSignalFunctions) {
     if (!replace(core.ptr(), signal_module.ptr(), function, shared)) return false;
+  }
+  const Object faults = steal(PyImport_ImportModule("faulthandler"));
+  if (!faults) {
+    // An interpreter with its own GIL cannot import it before some release of Python, so no application can use it.
+    if (PyErr_ExceptionMatches(PyExc_ImportError) == 0) return false;
+    PyErr_Clear();
+    return true;
   }
   for (PyMethodDef& function : kFaultFunctions) {
     if (!replace(faults.ptr(), nullptr, function, shared)) return false;
