@@ -96,7 +96,13 @@ Workers::Workers(Endpoint endpoint, wsgi::Runtime& runtime, ShutdownController& 
       shutdown_(shutdown),
       facts_(facts),
       stop_wait_ns_(stop_limit_ns(endpoint.options)),
-      last_active_ns_(monotonic_ns()) {}
+      last_active_ns_(monotonic_ns()) {
+  // The thread that checks the limits reads the elements while start() creates the threads, so all are there before.
+  for (int i = 0; i < endpoint_.options.threads; ++i) {
+    workers_.push_back(std::make_unique<Worker>());
+    workers_.back()->all = this;
+  }
+}
 
 void Workers::log(LogLevel level, const std::string& line) const noexcept { runtime_.host().log(level, line); }
 
@@ -116,20 +122,17 @@ bool Workers::start() {
                                            " bytes (option stack-size); threads have the default size"));
     }
   }
-  // The thread that checks the limits reads the elements meanwhile, so they must not move.
-  workers_.reserve(static_cast<std::size_t>(endpoint_.options.threads));
-  for (int i = 0; i < endpoint_.options.threads; ++i) {
-    auto worker = std::make_unique<Worker>();
-    worker->all = this;
-    if (const int error = ::pthread_create(&worker->thread, &attributes, run, worker.get()); error != 0) {
-      log(LogLevel::kError, absl::StrCat("SLC0503: daemon process '", endpoint_.options.name, "' ends, because only ",
-                                         i, " of ", endpoint_.options.threads, " threads could be created"));
-      break;
-    }
-    workers_.push_back(std::move(worker));
+  std::size_t created = 0;
+  for (const auto& worker : workers_) {
+    if (::pthread_create(&worker->thread, &attributes, run, worker.get()) != 0) break;
+    worker->joined = false;
+    ++created;
   }
   ::pthread_attr_destroy(&attributes);
-  return workers_.size() == static_cast<std::size_t>(endpoint_.options.threads);
+  if (created == workers_.size()) return true;
+  log(LogLevel::kError, absl::StrCat("SLC0503: daemon process '", endpoint_.options.name, "' ends, because only ",
+                                     created, " of ", workers_.size(), " threads could be created"));
+  return false;
 }
 
 Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t dispatched_ns) noexcept

@@ -65,7 +65,7 @@ class Workers final : public WorkerActivity {
     wsgi::Interruptible interruptible{};
     std::uint64_t interrupted_start_ns = 0;  ///< The request that was interrupted last. Only overdue() uses it.
     std::uint64_t interrupted_ns = 0;        ///< The time of that. Only overdue() uses it.
-    bool joined = false;                     ///< Only stop() uses it.
+    bool joined = true;                      ///< There is no thread, or it has been joined.
   };
 
   /// An authenticated request, counted for the limits of the process while it exists. Connections without a valid code
