@@ -2,7 +2,7 @@
 #include "sluice/registry.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -32,16 +32,16 @@ absl::Status not_open() { return absl::FailedPreconditionError("the registry is 
 
 }  // namespace
 
-std::uint64_t Registry::layout() noexcept {
+std::uint64_t Registry::layout() const noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
-        sizeof(ParentState), sizeof(detail::Slot<detail::ProductionAtomics>),
-        alignof(detail::EpochBank<detail::ProductionAtomics>), sizeof(GroupCounts), kGroups, kSlots,
-        BucketLayout::kBuckets, kPhases, detail::memory_bytes(1), detail::memory_bytes(100)}) {
+        sizeof(ParentState), memory_.slot.slot_bytes, memory_.slot.bank_bytes, memory_.slot.sums_at,
+        memory_.overflow.bytes, kGroups, kSlots, GroupCounts::kOwnWords, detail::memory_bytes(memory_, 1),
+        detail::memory_bytes(memory_, 100)}) {
     hash = mixed(hash, part);
   }
-  return hash;
+  return mixed(hash, memory_.schema->hash);
 }
 
 absl::Status Registry::open(std::size_t max_bytes) {
@@ -59,7 +59,7 @@ absl::Status Registry::open(std::size_t max_bytes) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name, Mode mode) {
+absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name, std::uint8_t mode) {
   if (!is_open()) return not_open();
   const std::string_view kept = name.substr(0, kNameBytes - 1);
   for (std::uint32_t i = 0; i < state_.groups_used; ++i) {
@@ -108,7 +108,7 @@ absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
   std::sort(demands.begin(), demands.end(), [](const Demand& a, const Demand& b) { return a.threads > b.threads; });
   absl::Status status;
   for (auto demand = demands.begin(); demand != demands.end(); ++demand) {
-    const std::uint64_t bytes = detail::memory_bytes(demand->threads);
+    const std::uint64_t bytes = detail::memory_bytes(memory_, demand->threads);
     const Tenant tenant = demand->tenant;
     std::size_t needed = 0;
     for (auto other = demands.begin(); other <= demand; ++other) {
@@ -145,7 +145,7 @@ std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
 
 absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads) {
   if (!is_open()) return not_open();
-  std::optional<SlotId> id = free_slot(tenant, detail::memory_bytes(threads));
+  std::optional<SlotId> id = free_slot(tenant, detail::memory_bytes(memory_, threads));
   if (!id) id = free_slot_without_memory();
   if (!id) return absl::ResourceExhaustedError("all slots of the registry have a process");
   Allocation& slot = allocation(*id);
@@ -199,17 +199,22 @@ void Registry::retire(SlotId id) noexcept {
   Allocation& slot = allocation(id);
   RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(id)];
   auto& retired = state_.table->groups[slot.group].retired;
-  GroupCounts counts;
+  // On the stack, because nothing may fail here.
+  std::array<std::uint64_t, kGroupWordsMost> memory_of_counts{};
+  std::array<std::uint64_t, kGroupWordsMost> memory_of_totals{};
+  const std::size_t size = GroupCounts::kOwnWords + memory_.schema->sums;
+  const std::span counts = std::span(memory_of_counts).first(size);
+  const std::span totals = std::span(memory_of_totals).first(size);
   if (slot.readable != nullptr) {
     const std::uint64_t age_ns = monotonic_ns() - published.reserved_ns.load(std::memory_order_relaxed);  // own store
-    add_ended(slot.readable, slot.threads, age_ns, counts);
+    add_ended({memory_, slot.readable, slot.threads, state_.groups[slot.group].mode}, age_ns, counts);
   }
   const std::uint64_t cpu_us = os::ended_children_cpu_us();
-  counts.process_cpu_us = cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
-  counts.add(std::bit_cast<GroupCounts>(retired.current()));
+  counts[kProcessCpuUs] = cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
+  retired.current(totals);
+  add_words(totals, counts);
   const std::span<std::byte> memory = memory_of(id);
-  retired.retire<RegistryFence>(published.occupancy, std::bit_cast<GroupCounts::Words>(counts),
-                                [memory] { os::clear_shared(memory); });
+  retired.retire<RegistryFence>(published.occupancy, totals, [memory] { os::clear_shared(memory); });
   slot.use = ParentState::Use::kFree;
   slot.pid = 0;
 }

@@ -11,8 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sluice/detail/epoch_reader.hpp"
-#include "sluice/detail/slot.hpp"
+#include "sluice/detail/slot_array.hpp"
 
 namespace sluice::detail {
 
@@ -24,7 +23,7 @@ inline constexpr int kClaimTries = 1000;
 /// number of tries.
 template <class Atomics>
 bool claim(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owned) noexcept {
-  auto& state = array.slots[slot].state;
+  auto& state = array.slot(slot).header().state;
   std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
   int tries = kClaimTries;
   while (slot_state(seen) != SlotState::kOwned) {
@@ -44,7 +43,7 @@ bool claim(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owne
 
 /// Releases the slot. Does nothing if the slot has another owner, as it may after a fork. Lock-free.
 template <class Atomics>
-void release(Slot<Atomics>& slot, std::uint32_t owned) noexcept {
+void release(SlotHeader<Atomics>& slot, std::uint32_t owned) noexcept {
   slot.state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree),
                                      std::memory_order_release,  // [S2]
                                      std::memory_order_relaxed);

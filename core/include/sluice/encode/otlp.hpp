@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -30,10 +31,9 @@ enum class OtlpEncoding : std::uint8_t {
 struct OtlpOptions {
   OtlpEncoding encoding = OtlpEncoding::kProtobuf;  ///< Encoding of the body.
   Temporality temporality = Temporality::kDelta;    ///< Meaning of the window.
-  std::string_view prefix = "http.server";          ///< Prefix of all names but those of the process.
+  std::optional<std::string_view> prefix{};  ///< Prefix of all names but those of the process; none: the schema's.
   Labels resource = {};  ///< Attributes of the resource; at least `service.name` should be given.
-  Labels attributes =
-      {};  ///< Attributes of every point; the conventions ask for `http.request.method` and `url.scheme`.
+  Labels attributes = {};      ///< Attributes of every point.
   Histograms histograms = {};  ///< How histograms are written.
 };
 

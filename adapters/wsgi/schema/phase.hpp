@@ -7,10 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace sluice {
-
-/// \addtogroup record
-/// @{
+namespace sluice::wsgi {
 
 /// How requests reach the application.
 enum class Mode : std::uint8_t {
@@ -39,12 +36,19 @@ inline constexpr std::array<std::string_view, kPhases> kPhaseNames = {
     "server_time",       "application_time", "request_time", "input_read_time",
     "output_write_time", "gil_wait_time",    "queue_time",   "daemon_time"};
 
+/// The same without their suffix, as in labels.
+inline constexpr std::array<std::string_view, kPhases> kPhaseLabels = [] {
+  std::array<std::string_view, kPhases> labels{};
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    labels[i] = kPhaseNames[i].substr(0, kPhaseNames[i].size() - std::string_view("_time").size());
+  }
+  return labels;
+}();
+
 /// Returns the position of a phase in arrays by phase.
 constexpr std::size_t index(Phase phase) noexcept { return static_cast<std::size_t>(phase); }
 
 /// Returns the number of phases that a mode has: 6 or 8.
 constexpr std::size_t phases_of(Mode mode) noexcept { return mode == Mode::kDaemon ? kPhases : kEmbeddedPhases; }
 
-/// @}
-
-}  // namespace sluice
+}  // namespace sluice::wsgi

@@ -14,14 +14,11 @@
 #include <vector>
 
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
+#include "adapters/wsgi/schema/completion.hpp"
 #include "sluice/resources.hpp"
-#include "sluice/timestamps.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 
-namespace sluice {
-
-/// \addtogroup record
-/// @{
+namespace sluice::wsgi {
 
 /// A text that describes a request. Each is cut to its length in kRequestTextMax.
 enum class RequestText : std::uint8_t {
@@ -137,6 +134,4 @@ class SlowReader {
   std::uint64_t lost_ = 0;
 };
 
-/// @}
-
-}  // namespace sluice
+}  // namespace sluice::wsgi
