@@ -100,9 +100,10 @@ struct UncollectedExtremes {
 };
 
 /// Opens a bank for the first record of a slot in an epoch. Resets the extremes, unless a deferred cut has not
-/// collected them yet; extremes of an epoch before the first deferred one have been collected.
+/// collected them yet; extremes of an epoch before the first deferred one have been collected. Not inlined, so that the
+/// path of most records has no loop over the extremes.
 template <class Atomics, class T>
-void open_epoch(EpochBank<Atomics, T>& bank, std::uint64_t epoch, std::uint64_t start_ns,
+[[gnu::noinline]] void open_epoch(EpochBank<Atomics, T>& bank, std::uint64_t epoch, std::uint64_t start_ns,
                 const UncollectedExtremes<Atomics>& uncollected) noexcept {
   EpochHeader<Atomics>& header = bank.header;
   const std::uint64_t oldest_tag = uncollected.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
