@@ -135,9 +135,7 @@ Counts served_by_threads(std::uint64_t per_thread, Serve serve, Drain drain) {
       for (std::uint64_t i = 0; i < per_thread; ++i) serve(slot);
     });
   }
-  Window total;
-  total.mode = Mode::kDaemon;
-  total.slots.resize(kSlots);
+  Window total = empty_window(kSlots);
   const auto add = [&] {
     Window window;
     drain(window);

@@ -226,7 +226,8 @@ TEST_CASE("edges: every field of a completion takes the smallest and the largest
       done.*field = value;
       check({done});
     }
-    for (const auto field : {&wsgi::GilWaits::count, &wsgi::GilWaits::total, &wsgi::GilWaits::min, &wsgi::GilWaits::max}) {
+    for (const auto field :
+         {&wsgi::GilWaits::count, &wsgi::GilWaits::total, &wsgi::GilWaits::min, &wsgi::GilWaits::max}) {
       Completion done;
       done.gil_waits = {.count = 1, .total = 1, .min = 1, .max = 1};
       done.gil_waits.*field = value;

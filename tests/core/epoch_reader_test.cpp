@@ -372,15 +372,18 @@ TEST_CASE("epoch reader: a busy account gives every window its part and no more"
   CHECK(account.settle(450, 0, 100) == 10);
 }
 
-TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all zero") {
+TEST_CASE("slot: it is plain memory of the size of its schema, whose empty state is all zero") {
   using detail::StdAtomics;
-  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) <= std::size_t{16} * 1024);
-  STATIC_REQUIRE(std::is_standard_layout_v<detail::Slot<StdAtomics>>);
+  using Slot = detail::Slot<StdAtomics, Completion>;
+  STATIC_REQUIRE(sizeof(Slot) <= std::size_t{16} * 1024);
+  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics, http::Request>) <= std::size_t{2} * 1024);
+  STATIC_REQUIRE(std::is_standard_layout_v<Slot>);
   STATIC_REQUIRE(std::is_standard_layout_v<detail::Epoch<StdAtomics>>);
-  STATIC_REQUIRE(std::is_trivially_destructible_v<detail::Slot<StdAtomics>>);
-  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) == sizeof(detail::Slot<detail::PlainAtomics>));
-  STATIC_REQUIRE(alignof(detail::Slot<StdAtomics>) >= 128);
-  STATIC_REQUIRE(offsetof(detail::Slot<StdAtomics>, sequence) == 0);
+  STATIC_REQUIRE(std::is_trivially_destructible_v<Slot>);
+  STATIC_REQUIRE(sizeof(Slot) == sizeof(detail::Slot<detail::PlainAtomics, Completion>));
+  STATIC_REQUIRE(alignof(Slot) >= 128);
+  STATIC_REQUIRE(offsetof(Slot, header) == 0);
+  STATIC_REQUIRE(offsetof(detail::SlotHeader<StdAtomics>, sequence) == 0);
 
   Rig<StdAtomics> rig(3);
   Window window = rig.empty_window();

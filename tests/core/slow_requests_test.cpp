@@ -13,8 +13,8 @@
 #include "sluice/manual_clock.hpp"
 #include "tests/catch.hpp"
 
-using sluice::wsgi::Completion;
 using sluice::ManualClock;
+using sluice::wsgi::Completion;
 using sluice::wsgi::RequestText;
 using sluice::wsgi::RequestTexts;
 using sluice::wsgi::SlowReader;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sluice/window.hpp"
+
+#include "phases.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
