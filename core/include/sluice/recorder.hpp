@@ -139,9 +139,7 @@ class Request {
   friend class Worker<T>;
   Request(Worker<T>* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
       : worker_(worker), start_ns_(start_ns), overflow_id_(overflow_id) {}
-  [[gnu::always_inline]] void abandon() noexcept {
-    std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_);
-  }
+  [[gnu::always_inline]] void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
 
   Worker<T>* worker_ = nullptr;
   std::uint64_t start_ns_ = 0;

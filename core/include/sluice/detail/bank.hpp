@@ -84,7 +84,8 @@ struct Bank {
     constexpr auto& kPairs = Layout::kLayout.pair;
     [[maybe_unused]] const std::size_t single[sizeof...(kSingle) + 1] = {
         FieldOf<kIn.single[kSingle]>::Buckets::bucket_of(value<kIn.single[kSingle]>(done, elapsed_ns))...};
-    (add_pair(&sums[Layout::kLayout.sum[kPairs[kIn.first_pair + kPair][0]]], pairs.values[kIn.first_pair + kPair]), ...);
+    (add_pair(&sums[Layout::kLayout.sum[kPairs[kIn.first_pair + kPair][0]]], pairs.values[kIn.first_pair + kPair]),
+     ...);
     (add_extremes<kGroup, kField>(done, elapsed_ns), ...);
     (sums[Layout::kLayout.sum[kIn.single[kSingle]]].add(value<kIn.single[kSingle]>(done, elapsed_ns)), ...);
     (add_plain<kGroup, kField>(done, elapsed_ns), ...);
@@ -166,7 +167,8 @@ struct Bank {
     if constexpr (kFrom.source_unit_ == Unit::kNanoseconds && kFrom.unit_ == Unit::kMicroseconds) {
       return value / kNsPerUs;
     } else {
-      static_assert(kFrom.source_unit_ == kFrom.unit_, "a member can be converted from nanoseconds to microseconds only");
+      static_assert(kFrom.source_unit_ == kFrom.unit_,
+                    "a member can be converted from nanoseconds to microseconds only");
       return value;
     }
   }

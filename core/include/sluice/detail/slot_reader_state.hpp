@@ -54,9 +54,9 @@ void take_sums(const Counter* counters, std::size_t count, std::uint64_t* seen, 
   std::size_t i = 0;
   for (; i + kBlock <= count; i += kBlock) {
     const auto* const last = reinterpret_cast<const Words*>(seen + i);
-    const U64x2 grown = (load_quiescent_pair(counters + i) ^ last[0]) | (load_quiescent_pair(counters + i + 2) ^ last[1]) |
-                        (load_quiescent_pair(counters + i + 4) ^ last[2]) |
-                        (load_quiescent_pair(counters + i + 6) ^ last[3]);
+    const U64x2 grown =
+        (load_quiescent_pair(counters + i) ^ last[0]) | (load_quiescent_pair(counters + i + 2) ^ last[1]) |
+        (load_quiescent_pair(counters + i + 4) ^ last[2]) | (load_quiescent_pair(counters + i + 6) ^ last[3]);
     if ((grown[0] | grown[1]) == 0) continue;
     for (std::size_t k = i; k < i + kBlock; ++k) take_delta(counters[k], seen[k], sums[k]);
   }
@@ -65,8 +65,8 @@ void take_sums(const Counter* counters, std::size_t count, std::uint64_t* seen, 
 
 /// Adds the growth of a quiescent bank to a window, extremes included. The caller has checked that the bank has grown.
 template <class Counter>
-void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen,
-                Window& window, std::size_t slot) noexcept {
+void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen, Window& window,
+                std::size_t slot) noexcept {
   std::uint64_t* by_slot = window.slot_values.data() + slot * words.slot_fields.size();
   for (const SlotField& field : words.slot_fields) {
     if (field.extreme) {
