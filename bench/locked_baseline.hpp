@@ -21,8 +21,8 @@
 #include <optional>
 #include <vector>
 
-#include "bench/floor.hpp"
 #include "adapters/wsgi/schema/window.hpp"
+#include "bench/floor.hpp"
 #include "sluice/resources.hpp"
 #include "sluice/window.hpp"
 

@@ -38,9 +38,7 @@ class Workload {
   }
 
   [[nodiscard]] const Completion& operator[](std::size_t i) const noexcept { return requests_[i % kRequests]; }
-  [[nodiscard]] std::uint64_t duration_ns(std::size_t i) const noexcept {
-    return (*this)[i].request_us * kNsPerUs;
-  }
+  [[nodiscard]] std::uint64_t duration_ns(std::size_t i) const noexcept { return (*this)[i].request_us * kNsPerUs; }
 
  private:
   static Completion request(std::mt19937_64& random) {

@@ -139,7 +139,7 @@ class Request {
   friend class Worker<T>;
   Request(Worker<T>* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
       : worker_(worker), start_ns_(start_ns), overflow_id_(overflow_id) {}
-  void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
+  [[gnu::always_inline]] void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
 
   Worker<T>* worker_ = nullptr;
   std::uint64_t start_ns_ = 0;
@@ -187,12 +187,15 @@ class Worker : public detail::WorkerBase {
             .uncollected = uncollected_,
             .mode = mode_};
   }
+  /// Ends a request. Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
+  [[gnu::always_inline]] void finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                     std::uint32_t overflow_id) const noexcept;
   /// Ends a request that finish() cannot end inline: in the overflow counters, or in a slot with a full fence.
   [[gnu::noinline]] void finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
                                           std::uint32_t overflow_id) const noexcept;
-  /// Ends a request that was destroyed.
-  [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept {
-    Request<T>(this, start_ns, overflow_id).finish(abandoned<T>);
+  /// Ends a request that was destroyed. Takes its members by value, so that it needs no place in memory.
+  [[gnu::cold, gnu::noinline]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept {
+    finish(abandoned<T>, start_ns, clock().monotonic_ns(), overflow_id);
   }
 };
 
@@ -358,17 +361,20 @@ inline void Request<T>::finish(const T& done) noexcept {
   if (worker_ != nullptr) finish(done, worker_->clock().monotonic_ns());
 }
 
-/// Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
 template <class T>
 [[gnu::always_inline]] inline void Request<T>::finish(const T& done, std::uint64_t now_ns) noexcept {
-  if (worker_ == nullptr) return;
-  const Worker<T>& worker = *std::exchange(worker_, nullptr);
-  if (overflow_id_ != 0 || !worker.asymmetric_) [[unlikely]] {
-    worker.finish_elsewhere(done, start_ns_, now_ns, overflow_id_);
+  if (worker_ != nullptr) std::exchange(worker_, nullptr)->finish(done, start_ns_, now_ns, overflow_id_);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void Worker<T>::finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                                     std::uint32_t overflow_id) const noexcept {
+  if (overflow_id != 0 || !asymmetric_) [[unlikely]] {
+    finish_elsewhere(done, start_ns, now_ns, overflow_id);
     return;
   }
-  if (worker.slot_->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
-  detail::record<detail::AsymmetricFence>(worker.target(), start_ns_, now_ns, done);
+  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::AsymmetricFence>(target(), start_ns, now_ns, done);
 }
 
 template <class T>

@@ -11,8 +11,7 @@
 namespace {
 
 template <class T>
-[[gnu::always_inline]] inline void begin(sluice::Worker<T>& worker, std::uint64_t now_ns,
-                                         sluice::Request<T>* storage) {
+[[gnu::always_inline]] inline void begin(sluice::Worker<T>& worker, std::uint64_t now_ns, sluice::Request<T>* storage) {
   new (storage) sluice::Request<T>(worker.begin(now_ns));
 }
 

@@ -104,7 +104,7 @@ struct UncollectedExtremes {
 /// path of most records has no loop over the extremes.
 template <class Atomics, class T>
 [[gnu::noinline]] void open_epoch(EpochBank<Atomics, T>& bank, std::uint64_t epoch, std::uint64_t start_ns,
-                const UncollectedExtremes<Atomics>& uncollected) noexcept {
+                                  const UncollectedExtremes<Atomics>& uncollected) noexcept {
   EpochHeader<Atomics>& header = bank.header;
   const std::uint64_t oldest_tag = uncollected.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
   const bool taken = oldest_tag == 0 || header.tag.load(std::memory_order_relaxed) < oldest_tag;  // own store
