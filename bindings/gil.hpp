@@ -8,13 +8,13 @@
 #include <new>
 #include <utility>
 
+#include "adapters/wsgi/schema/completion.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
 
 namespace sluice::bindings {
 
 /// Acquires the GIL of a thread state and adds the wait for it to `waits`, if any.
-inline void acquire_gil(PyThreadState* state, GilWaits* waits) noexcept {
+inline void acquire_gil(PyThreadState* state, wsgi::GilWaits* waits) noexcept {
   const std::uint64_t start_ns = waits != nullptr ? monotonic_ns() : 0;
   PyEval_RestoreThread(state);
   if (waits != nullptr) waits->add(monotonic_ns() - start_ns);
@@ -24,13 +24,13 @@ inline void acquire_gil(PyThreadState* state, GilWaits* waits) noexcept {
 /// that owns `waits`, if any.
 class WithoutGil {
  public:
-  explicit WithoutGil(GilWaits* waits = nullptr) noexcept : waits_(waits), state_(PyEval_SaveThread()) {}
+  explicit WithoutGil(wsgi::GilWaits* waits = nullptr) noexcept : waits_(waits), state_(PyEval_SaveThread()) {}
   WithoutGil(const WithoutGil&) = delete;
   WithoutGil& operator=(const WithoutGil&) = delete;
   ~WithoutGil() { acquire_gil(state_, waits_); }
 
  private:
-  GilWaits* waits_;
+  wsgi::GilWaits* waits_;
   PyThreadState* state_;
 };
 

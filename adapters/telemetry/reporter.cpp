@@ -26,8 +26,8 @@ std::string host_name() {
 
 double wall_seconds() { return static_cast<double>(system_clock().wall_ns()) / 1e9; }
 
-double slow_threshold(Recorder& recorder) {
-  const SlowRequests* const slow = recorder.slow_requests();
+double slow_threshold(wsgi::Recorder& recorder) {
+  const wsgi::SlowRequests* const slow = recorder.slow_requests();
   return slow != nullptr ? seconds_of_us(slow->threshold_us()) : 0.0;
 }
 
@@ -40,7 +40,7 @@ Identity completed(Identity identity) {
 
 }  // namespace
 
-Reporter::Reporter(const Settings& settings, Identity identity, Recorder& recorder, LogSink log)
+Reporter::Reporter(const Settings& settings, Identity identity, wsgi::Recorder& recorder, LogSink log)
     : intervals_{.interval = settings.interval, .slow_threshold = slow_threshold(recorder)},
       identity_(completed(std::move(identity))),
       recorder_(recorder),
@@ -169,8 +169,8 @@ void Reporter::send_sample() {
   if (reader_.drain(window_).ok()) send(request_metrics(identity_, intervals_, window_, ++sequence_));
   if (collections_ != nullptr) send_collections();
   if (!slow_reader_) return;
-  const std::vector<SlowRequest> slow = slow_reader_->drain();
-  for (const SlowRequest& request : slow) send(slow_request(request, header()));
+  const std::vector<wsgi::SlowRequest> slow = slow_reader_->drain();
+  for (const wsgi::SlowRequest& request : slow) send(slow_request(request, header()));
 }
 
 void Reporter::send_collections() {

@@ -15,7 +15,7 @@
 #include "adapters/telemetry/collections.hpp"
 #include "adapters/telemetry/samples.hpp"
 #include "adapters/telemetry/sender.hpp"
-#include "sluice/recorder.hpp"
+#include "adapters/wsgi/schema/recorder.hpp"
 
 namespace sluice::telemetry {
 
@@ -31,7 +31,7 @@ struct Settings {
 class Reporter {
  public:
   /// Begins the first window. Completes `identity` with the hostname and the process ids. Throws std::bad_alloc.
-  Reporter(const Settings& settings, Identity identity, Recorder& recorder, LogSink log);
+  Reporter(const Settings& settings, Identity identity, wsgi::Recorder& recorder, LogSink log);
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() = delete;
@@ -69,9 +69,9 @@ class Reporter {
 
   const Intervals intervals_;
   Identity identity_;
-  Recorder& recorder_;
+  wsgi::Recorder& recorder_;
   Reader reader_;
-  std::optional<SlowReader> slow_reader_;
+  std::optional<wsgi::SlowReader> slow_reader_;
   CollectionLogs* collections_ = nullptr;  ///< Null when Python does not run in the process.
   LogSink log_;
   Sender sender_;

@@ -57,9 +57,7 @@ DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetr
       scratch_(empty_window()),
       overflow_by_slot_(options.threads) {}
 
-Window DrainCoordinator::empty_window() const {
-  return {*memory_.layout.schema, options_.mode, options_.threads};
-}
+Window DrainCoordinator::empty_window() const { return {*memory_.layout.schema, options_.mode, options_.threads}; }
 
 bool DrainCoordinator::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);

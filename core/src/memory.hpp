@@ -38,7 +38,9 @@ struct RecorderMemory {
   /// process has overwritten it, and the caller recovers.
   [[nodiscard]] bool begin_recovery() const noexcept;
   [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
-  [[nodiscard]] SlotArray<ProductionAtomics> array() const noexcept { return slots_in(mapping.data(), layout, threads); }
+  [[nodiscard]] SlotArray<ProductionAtomics> array() const noexcept {
+    return slots_in(mapping.data(), layout, threads);
+  }
   [[nodiscard]] OverflowMemory overflow() const noexcept { return overflow_in(mapping.data(), layout); }
 
   const MemoryLayout& layout;

@@ -83,7 +83,8 @@ std::uint32_t RecorderBase::begin_overflow() noexcept {
   }
   detail::OverflowPhaser<detail::StdAtomics>& overflow = memory_->overflow().phaser();
   const std::uint32_t id = overflow.id();
-  if (id == 0) return detail::WorkerBase::kNowhere;  // the process has overwritten the id, and 0 would mean the worker's slot
+  if (id == 0)
+    return detail::WorkerBase::kNowhere;  // the process has overwritten the id, and 0 would mean the worker's slot
   overflow.begin();
   return id;
 }
@@ -147,7 +148,8 @@ namespace detail {
 /// In a forked child the slot is empty. The worker claims it again, unless another worker has done so.
 std::uint32_t WorkerBase::begin_elsewhere(std::uint64_t now_ns) noexcept {
   if (recorder_ == nullptr) return kNowhere;
-  const bool wiped = slot_ != nullptr && slot_->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
+  const bool wiped =
+      slot_ != nullptr && slot_->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
   if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow();
   slot_->begin(now_ns);
   return 0;

@@ -6,8 +6,8 @@
 //   quarters of octaves   1.25 ms, 1.5 ms, 1.75 ms, 2 ms, 2.5 ms, ..., 65536 ms
 //   OpenTelemetry         5 ms, 10 ms, 25 ms, ..., 10 s, as advised for http.server.request.duration
 //
-// Buckets are [lower, upper) over whole microseconds. The bounds of OpenTelemetry are inclusive, so a duration on one of
-// them belongs to the lower bucket; the layout has these bounds one microsecond higher.
+// Buckets are [lower, upper) over whole microseconds. The bounds of OpenTelemetry are inclusive, so a duration on one
+// of them belongs to the lower bucket; the layout has these bounds one microsecond higher.
 #pragma once
 
 #include <algorithm>

@@ -15,6 +15,9 @@ enum class Mode : std::uint8_t {
   kDaemon,    ///< Through a queue to a separate process; Phase::kQueue and Phase::kDaemon exist in this mode only.
 };
 
+/// Returns the number of a mode in the schema.
+constexpr std::uint8_t mode_number(Mode mode) noexcept { return static_cast<std::uint8_t>(mode); }
+
 /// A timed phase of a request. Phases overlap (application lies within request, for example), so their totals do not
 /// add up to one another. The two phases of daemon mode come last: an embedded host records a prefix of the list.
 enum class Phase : std::uint8_t {

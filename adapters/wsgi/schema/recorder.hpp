@@ -39,7 +39,7 @@ class Recorder : public sluice::Recorder<Completion> {
   /// Makes a recorder, see sluice::Recorder.
   explicit Recorder(const Options& options)
       : sluice::Recorder<Completion>({.threads = options.threads,
-                                      .mode = static_cast<std::uint8_t>(options.mode),
+                                      .mode = mode_number(options.mode),
                                       .clock = options.clock,
                                       .allow_membarrier = options.allow_membarrier,
                                       .memory = options.memory}),

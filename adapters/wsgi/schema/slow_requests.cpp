@@ -8,10 +8,10 @@
 #include <atomic>
 #include <cstring>
 
-#include "sluice/fork_wiped_memory.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/seqlock.hpp"
 #include "sluice/detail/slot.hpp"
+#include "sluice/fork_wiped_memory.hpp"
 #include "sluice/units.hpp"
 
 namespace sluice::wsgi {

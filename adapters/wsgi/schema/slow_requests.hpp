@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "sluice/clock.hpp"
 #include "adapters/wsgi/schema/completion.hpp"
-#include "sluice/resources.hpp"
 #include "adapters/wsgi/schema/timestamps.hpp"
+#include "sluice/clock.hpp"
+#include "sluice/resources.hpp"
 
 namespace sluice::wsgi {
 

@@ -210,8 +210,8 @@ template <const auto& kBounds, const auto& kSome>
 inline constexpr auto kFirstBuckets = [] {
   std::array<std::uint8_t, kSome.size() + 1> firsts{};
   for (std::size_t i = 0; i < kSome.size(); ++i) {
-    firsts[i + 1] = static_cast<std::uint8_t>(
-        std::upper_bound(kBounds.begin(), kBounds.end(), kSome[i]) - kBounds.begin());
+    firsts[i + 1] =
+        static_cast<std::uint8_t>(std::upper_bound(kBounds.begin(), kBounds.end(), kSome[i]) - kBounds.begin());
   }
   return firsts;
 }();
@@ -277,14 +277,11 @@ struct Buckets<kBounds, Views<kQuarters, kOctaves, kOtel, kInclusive>> {
 
   /// Returns the buckets of two values below detail::kFindable, each in the bits from detail::kBucketShift on of its
   /// element.
-  [[gnu::always_inline]] static detail::U64x2 buckets_of(detail::U64x2 values) noexcept
-    requires(kPaired)
-  {
+  [[gnu::always_inline]] static detail::U64x2 buckets_of(detail::U64x2 values) noexcept requires(kPaired) {
     const detail::U64x2 numbers = detail::scaled(values) >> detail::kCellShift<kBounds>;
     return values +
-           detail::U64x2{
-               detail::kCellWords<kBounds>[detail::extract16<0>(numbers) - detail::kFirstCell<kBounds>],
-               detail::kCellWords<kBounds>[detail::extract16<1>(numbers) - detail::kFirstCell<kBounds>]};
+           detail::U64x2{detail::kCellWords<kBounds>[detail::extract16<0>(numbers) - detail::kFirstCell<kBounds>],
+                         detail::kCellWords<kBounds>[detail::extract16<1>(numbers) - detail::kFirstCell<kBounds>]};
   }
 
   /// Returns the smallest value of a bucket; 0 for the first.

@@ -126,7 +126,10 @@ class Registry {
 
   /// Returns a number that differs between versions of this library, and between schemas, that cannot share memory or
   /// state.
-  [[nodiscard]] std::uint64_t layout() const noexcept;
+  template <class T>
+  [[nodiscard]] static std::uint64_t layout() noexcept {
+    return layout_of(detail::kMemoryLayout<T>);
+  }
 
   /// \name Members for the parent, on one thread
   /// @{
@@ -218,6 +221,8 @@ class Registry {
 
  private:
   using Allocation = ParentState::Allocation;
+
+  [[nodiscard]] static std::uint64_t layout_of(const detail::MemoryLayout& memory) noexcept;
 
   Registry(ParentState& state, const detail::MemoryLayout& layout) noexcept : state_(state), memory_(layout) {}
 

@@ -60,15 +60,15 @@ struct SlotField {
 
 /// A schema. A plain value that refers to constant tables.
 struct SchemaInfo {
-  std::span<const FieldInfo> fields;               ///< The fields in their order.
-  std::span<const SlotField> slot_fields;          ///< What windows keep by worker slot.
-  std::string_view prefix = "server";              ///< Prefix of all names, with dots between its parts.
-  std::array<std::string_view, kModes> modes{};    ///< Names of the modes; empty: without a name.
-  std::uint16_t sums = 0;                          ///< Number of words that are added up.
-  std::uint16_t extremes = 0;                      ///< Number of words that are compared.
-  std::array<std::uint16_t, kModes> sums_in{};     ///< Number of those that a mode uses, by mode.
-  std::array<std::uint16_t, kModes> extremes_in{}; ///< Number of those that a mode uses, by mode.
-  std::uint64_t hash = 0;                          ///< Differs between schemas whose memory is laid out differently.
+  std::span<const FieldInfo> fields;                ///< The fields in their order.
+  std::span<const SlotField> slot_fields;           ///< What windows keep by worker slot.
+  std::string_view prefix = "server";               ///< Prefix of all names, with dots between its parts.
+  std::array<std::string_view, kModes> modes{};     ///< Names of the modes; empty: without a name.
+  std::uint16_t sums = 0;                           ///< Number of words that are added up.
+  std::uint16_t extremes = 0;                       ///< Number of words that are compared.
+  std::array<std::uint16_t, kModes> sums_in{};      ///< Number of those that a mode uses, by mode.
+  std::array<std::uint16_t, kModes> extremes_in{};  ///< Number of those that a mode uses, by mode.
+  std::uint64_t hash = 0;                           ///< Differs between schemas whose memory is laid out differently.
 };
 
 /// @}

@@ -43,10 +43,10 @@ struct Window {
   double sample_period = 0.0;
   std::uint64_t elapsed_ns = 0;  ///< Length by the monotonic clock.
 
-  std::uint64_t request_count = 0;        ///< Number of completed requests.
-  std::vector<std::uint64_t> sums;        ///< What is added up, in the words of the schema.
-  std::vector<std::uint64_t> extremes;    ///< What is compared, in the words of the schema.
-  std::vector<std::uint64_t> slot_values; ///< By worker slot, what the schema keeps by slot.
+  std::uint64_t request_count = 0;         ///< Number of completed requests.
+  std::vector<std::uint64_t> sums;         ///< What is added up, in the words of the schema.
+  std::vector<std::uint64_t> extremes;     ///< What is compared, in the words of the schema.
+  std::vector<std::uint64_t> slot_values;  ///< By worker slot, what the schema keeps by slot.
 
   std::vector<SlotWindow> slots;      ///< One entry for each worker slot of the recorder.
   std::size_t threads_started = 0;    ///< Number of slots that have ever been used; at most slots.size().

@@ -36,8 +36,12 @@ constexpr Family family_of(const FieldInfo& field) noexcept {
   const std::string_view counted = field.thing.empty() ? "1" : field.thing;
   return {.name = field.name,
           .kind = kind_of(field.kind),
-          .unit = is_time ? "seconds" : field.unit == Unit::kBytes ? "bytes" : "",
-          .otlp_unit = is_time ? "s" : field.unit == Unit::kBytes ? "By" : counted,
+          .unit = is_time                      ? "seconds"
+                  : field.unit == Unit::kBytes ? "bytes"
+                                               : "",
+          .otlp_unit = is_time                      ? "s"
+                       : field.unit == Unit::kBytes ? "By"
+                                                    : counted,
           .help = field.help};
 }
 
@@ -169,7 +173,8 @@ Label label_of(const GroupReading& reading, bool named) noexcept {
 
 /// Returns the bound to write for a bound of the layout. Inclusive ones are written as the formats define a bound.
 std::uint64_t written_bound(std::uint64_t bound, const BucketsInfo& layout, Bounds how) noexcept {
-  const bool exact = how == Bounds::kExact || std::binary_search(layout.inclusive.begin(), layout.inclusive.end(), bound);
+  const bool exact =
+      how == Bounds::kExact || std::binary_search(layout.inclusive.begin(), layout.inclusive.end(), bound);
   return exact ? bound - 1 : bound;
 }
 

@@ -24,8 +24,8 @@ constexpr Temporality temporality_of(const Family& family, const Key& key, const
   return of_window ? options.temporality : Temporality::kCumulative;
 }
 
-/// Returns the options with the prefix and the temporality that the source has: without a window the counts are lifetime
-/// totals.
+/// Returns the options with the prefix and the temporality that the source has: without a window the counts are
+/// lifetime totals.
 [[nodiscard]] inline OtlpOptions effective(const Source& source, OtlpOptions options) noexcept {
   options.prefix = prefix_of(options.prefix, schema_of(source));
   if (source.window == nullptr) options.temporality = Temporality::kCumulative;

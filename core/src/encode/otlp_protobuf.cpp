@@ -185,7 +185,8 @@ void otlp_protobuf(const Source& source, const OtlpOptions& options, Sink& sink)
   const SchemaInfo* const schema = schema_of(source);
   Protobuf metrics(options, schema, sink);
   writer.nested(field::kRequestResourceMetrics, [&] {
-    writer.nested(field::kResource, [&] { put_attributes(writer, field::kResourceAttributes, options.resource, schema, {}); });
+    writer.nested(field::kResource,
+                  [&] { put_attributes(writer, field::kResourceAttributes, options.resource, schema, {}); });
     writer.nested(field::kScopeMetrics, [&] {
       writer.nested(field::kScope, [&] { writer.text(field::kScopeName, kScope); });
       visit(source, options.histograms.fields, metrics);

@@ -32,21 +32,20 @@ absl::Status not_open() { return absl::FailedPreconditionError("the registry is 
 
 }  // namespace
 
-std::uint64_t Registry::layout() const noexcept {
+std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
-        sizeof(ParentState), memory_.slot.slot_bytes, memory_.slot.bank_bytes, memory_.slot.sums_at,
-        memory_.overflow.bytes, kGroups, kSlots, GroupCounts::kOwnWords, detail::memory_bytes(memory_, 1),
-        detail::memory_bytes(memory_, 100)}) {
+        sizeof(ParentState), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at, memory.overflow.bytes,
+        kGroups, kSlots, GroupCounts::kOwnWords, detail::memory_bytes(memory, 1), detail::memory_bytes(memory, 100)}) {
     hash = mixed(hash, part);
   }
-  return mixed(hash, memory_.schema->hash);
+  return mixed(hash, memory.schema->hash);
 }
 
 absl::Status Registry::open(std::size_t max_bytes) {
   if (is_open()) {
-    if (state_.table->layout == layout()) return absl::OkStatus();
+    if (state_.table->layout == layout_of(memory_)) return absl::OkStatus();
     return absl::FailedPreconditionError("the registry belongs to another version of the library");
   }
   const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(os::whole_pages(sizeof(RegistryTable)));
@@ -55,7 +54,7 @@ absl::Status Registry::open(std::size_t max_bytes) {
   state_.view = std::launder(reinterpret_cast<const RegistryTable*>(region->readable.data()));
   state_.max_bytes = max_bytes;
   state_.ended_cpu_us = os::ended_children_cpu_us();
-  state_.table->layout = layout();
+  state_.table->layout = layout_of(memory_);
   return absl::OkStatus();
 }
 

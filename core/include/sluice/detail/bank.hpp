@@ -148,7 +148,8 @@ struct Bank {
     if constexpr (kFrom.source_unit_ == Unit::kNanoseconds && kFrom.unit_ == Unit::kMicroseconds) {
       return value / kNsPerUs;
     } else {
-      static_assert(kFrom.source_unit_ == kFrom.unit_, "a member can be converted from nanoseconds to microseconds only");
+      static_assert(kFrom.source_unit_ == kFrom.unit_,
+                    "a member can be converted from nanoseconds to microseconds only");
       return value;
     }
   }

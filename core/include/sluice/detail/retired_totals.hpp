@@ -52,7 +52,7 @@ struct RetiredTotals {
 
   /// Sets `sums` to the totals. The parent alone, which is their only writer.
   void current(std::span<std::uint64_t> sums) const noexcept {
-    const Copy& copy = copies[copy_of(version.load(std::memory_order_relaxed))];  // own store
+    const Copy& copy = copies[copy_of(version.load(std::memory_order_relaxed))];                            // own store
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // own store
   }
 
@@ -74,9 +74,9 @@ struct RetiredTotals {
   }
 
   /// Sets `sums` to the totals of ended processes, and calls `add_living(incarnation_of)` to look at
-  /// living ones. `incarnation_of(occupancy)` returns 0 for a region without a process, and for one whose process is part of
-  /// the totals already. Returns false if a process was retired meanwhile or `add_living` returned false; `sums` is
-  /// then meaningless. Any process; wait-free.
+  /// living ones. `incarnation_of(occupancy)` returns 0 for a region without a process, and for one whose process is
+  /// part of the totals already. Returns false if a process was retired meanwhile or `add_living` returned false;
+  /// `sums` is then meaningless. Any process; wait-free.
   template <class Fence, class AddLiving>
   [[nodiscard]] bool read(std::span<std::uint64_t> sums, AddLiving&& add_living) const {
     const std::uint64_t now = version.load(std::memory_order_acquire);  // [G3]
@@ -84,7 +84,7 @@ struct RetiredTotals {
     for (std::size_t i = 0; i < sums.size(); ++i) {
       sums[i] = copy.words[i].load(std::memory_order_relaxed);  // seen with [G3]
     }
-    const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);               // seen with [G3]
+    const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);  // seen with [G3]
     const auto incarnation_of = [retired](const Occupancy<Atomics>& occupancy) noexcept {
       const std::uint64_t incarnation = occupancy.incarnation.load(std::memory_order_acquire);  // [G4]
       return incarnation != retired ? incarnation : 0;

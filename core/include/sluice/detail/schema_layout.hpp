@@ -24,7 +24,9 @@ template <class T, std::size_t kField>
 using FieldType = std::tuple_element_t<kField, decltype(SchemaType<T>::fields_)>;
 
 template <class Field>
-inline constexpr bool kObserves = requires { requires std::same_as<typename Field::Source::Value, Observations>; };
+inline constexpr bool kObserves = requires {
+  requires std::same_as<typename Field::Source::Value, Observations>;
+};
 
 /// The layout of a schema.
 template <class T>
@@ -60,15 +62,16 @@ struct SchemaLayout {
   static constexpr std::array<Shape, kFields> kShapes = []<std::size_t... kI>(std::index_sequence<kI...>) {
     return std::array<Shape, kFields>{Shape{FieldType<T, kI>::kKind, field<kI>().modes_, FieldType<T, kI>::kClasses,
                                             FieldType<T, kI>::Buckets::kSize, layout_of<FieldType<T, kI>>()}...};
-  }(std::make_index_sequence<kFields>());
+  }
+  (std::make_index_sequence<kFields>());
 
   /// A group of fields that exist in the same modes.
   struct Group {
     std::uint8_t modes = 0xFF;
-    std::size_t pairs = 0;                                         ///< Number of pairs of histograms.
+    std::size_t pairs = 0;                                             ///< Number of pairs of histograms.
     std::array<std::array<std::size_t, 2>, (kFields + 1) / 2> pair{};  ///< Fields of each pair.
-    std::size_t singles = 0;                                       ///< Number of other histograms.
-    std::array<std::size_t, kFields> single{};                     ///< Their fields.
+    std::size_t singles = 0;                                           ///< Number of other histograms.
+    std::array<std::size_t, kFields> single{};                         ///< Their fields.
     std::size_t sums_end = 0;
     std::size_t extremes_end = 0;
   };
@@ -142,7 +145,8 @@ struct SchemaLayout {
 
   static constexpr std::size_t kSlotFields = []<std::size_t... kI>(std::index_sequence<kI...>) {
     return (std::size_t{field<kI>().by_slot_} + ... + 0);
-  }(std::make_index_sequence<kFields>());
+  }
+  (std::make_index_sequence<kFields>());
 
   static constexpr bool kNamesDiffer = []<std::size_t... kI>(std::index_sequence<kI...>) {
     const std::array<std::array<std::string_view, 2>, kFields> names{
@@ -153,7 +157,8 @@ struct SchemaLayout {
       }
     }
     return true;
-  }(std::make_index_sequence<kFields>());
+  }
+  (std::make_index_sequence<kFields>());
   static_assert(kNamesDiffer, "two fields of a schema have the same name");
 
   static constexpr bool kNamesAreValid = []<std::size_t... kI>(std::index_sequence<kI...>) {
@@ -164,7 +169,8 @@ struct SchemaLayout {
                          [&](char byte) { return letter(byte) || byte == '.' || (byte >= '0' && byte <= '9'); });
     };
     return (valid(field<kI>().name_) && ...);
-  }(std::make_index_sequence<kFields>());
+  }
+  (std::make_index_sequence<kFields>());
   static_assert(kNamesAreValid, "names of fields have lower-case letters, digits, underscores and dots alone");
 };
 
@@ -197,20 +203,22 @@ struct SchemaTables {
 
   static constexpr std::array<FieldInfo, Layout::kFields> kFields = []<std::size_t... kI>(std::index_sequence<kI...>) {
     return std::array<FieldInfo, Layout::kFields>{field<kI>()...};
-  }(std::make_index_sequence<Layout::kFields>());
+  }
+  (std::make_index_sequence<Layout::kFields>());
 
   static constexpr std::array<SlotField, Layout::kSlotFields> kSlotFields =
       []<std::size_t... kI>(std::index_sequence<kI...>) {
-        std::array<SlotField, Layout::kSlotFields> found{};
-        std::size_t used = 0;
-        const auto add = [&](std::size_t i, bool by_slot) {
-          if (!by_slot) return;
-          const bool extreme = kFields[i].kind == FieldKind::kMaximum;
-          found[used++] = {static_cast<std::uint16_t>(i), extreme ? kFields[i].extreme : kFields[i].sum, extreme};
-        };
-        (add(kI, Layout::template field<kI>().by_slot_), ...);
-        return found;
-      }(std::make_index_sequence<Layout::kFields>());
+    std::array<SlotField, Layout::kSlotFields> found{};
+    std::size_t used = 0;
+    const auto add = [&](std::size_t i, bool by_slot) {
+      if (!by_slot) return;
+      const bool extreme = kFields[i].kind == FieldKind::kMaximum;
+      found[used++] = {static_cast<std::uint16_t>(i), extreme ? kFields[i].extreme : kFields[i].sum, extreme};
+    };
+    (add(kI, Layout::template field<kI>().by_slot_), ...);
+    return found;
+  }
+  (std::make_index_sequence<Layout::kFields>());
 
   /// FNV-1a over all that decides where a number lies and what it means.
   static constexpr std::uint64_t hash() noexcept {
@@ -293,9 +301,8 @@ constexpr std::uint64_t fields_of() noexcept {
   const auto look = [&]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
     if (records<T, kI, kMember>()) found |= std::uint64_t{1} << kI;
   };
-  [&]<std::size_t... kI>(std::index_sequence<kI...>) {
-    (look(std::integral_constant<std::size_t, kI>()), ...);
-  }(std::make_index_sequence<SchemaLayout<T>::kFields>());
+  [&]<std::size_t... kI>(std::index_sequence<kI...>) { (look(std::integral_constant<std::size_t, kI>()), ...); }
+  (std::make_index_sequence<SchemaLayout<T>::kFields>());
   return found;
 }
 

@@ -13,11 +13,11 @@ namespace sluice::detail {
 
 /// Where the parts of a slot lie, in bytes.
 struct SlotShape {
-  std::size_t slot_bytes = 0;  ///< Size of a slot.
-  std::size_t banks_at = 0;    ///< Offset of the first bank in the slot.
-  std::size_t bank_bytes = 0;  ///< Size of a bank.
-  std::size_t sums_at = 0;     ///< Offset of the sums in a bank.
-  std::size_t extremes_at = 0; ///< Offset of the extremes in a bank.
+  std::size_t slot_bytes = 0;   ///< Size of a slot.
+  std::size_t banks_at = 0;     ///< Offset of the first bank in the slot.
+  std::size_t bank_bytes = 0;   ///< Size of a bank.
+  std::size_t sums_at = 0;      ///< Offset of the sums in a bank.
+  std::size_t extremes_at = 0;  ///< Offset of the extremes in a bank.
 
   /// Returns the shape of a slot type.
   template <class Atomics, class T>

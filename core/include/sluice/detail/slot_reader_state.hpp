@@ -45,8 +45,8 @@ void take_delta(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum)
 
 /// Adds the growth of a quiescent bank to a window, extremes included. The caller has checked that the bank has grown.
 template <class Counter>
-void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen,
-                Window& window, std::size_t slot) noexcept {
+void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen, Window& window,
+                std::size_t slot) noexcept {
   std::uint64_t* by_slot = window.slot_values.data() + slot * words.slot_fields.size();
   for (const SlotField& field : words.slot_fields) {
     if (field.extreme) {

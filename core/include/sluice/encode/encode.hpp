@@ -33,14 +33,15 @@ namespace sluice::encode {
 /// The data to encode: a window, lifetime totals, or both; or what several processes have counted. With both of the
 /// first two, the counts are those of the window, and the totals add what only they have.
 struct Source {
-  const Window* window = nullptr;         ///< Null: the output has nothing of a window.
-  const ProcessTotals* totals = nullptr;  ///< Null: the output has nothing of totals.
+  const Window* window = nullptr;           ///< Null: the output has nothing of a window.
+  const ProcessTotals* totals = nullptr;    ///< Null: the output has nothing of totals.
   const GroupReading* processes = nullptr;  ///< If not null, the output has nothing else.
 };
 
 /// A label, tag or attribute. Any bytes are accepted: each format escapes what it has to, writes U+FFFD for what is not
 /// UTF-8, and an underscore for what a name cannot contain. A label is left out if it has no name, if its name as
-/// written came before, or if the encoder uses the name itself: `le`, `quantile`, `thread`, and the labels of the schema.
+/// written came before, or if the encoder uses the name itself: `le`, `quantile`, `thread`, and the labels of the
+/// schema.
 struct Label {
   std::string_view name;   ///< Name of the label.
   std::string_view value;  ///< Value of the label.
@@ -55,7 +56,8 @@ enum class Bounds : std::uint8_t {
   /// The last value below the upper bound: 0.001249 for 1.25 ms in microseconds. Every count is then exactly the number
   /// of requests that were recorded with at most this value.
   kExact,
-  /// The upper bound itself. Rounder, and equal to bounds of other systems, but requests that were recorded with exactly
+  /// The upper bound itself. Rounder, and equal to bounds of other systems, but requests that were recorded with
+  /// exactly
   /// this value are counted one bucket too high. Bounds that the layout calls inclusive are round and exact in either
   /// case.
   kRound,
@@ -100,8 +102,8 @@ class FieldSet {
 
 /// How histograms are written.
 struct Histograms {
-  FieldSet fields = FieldSet::all();              ///< Fields to write, as far as the mode has them.
-  Bounds bounds = Bounds::kExact;                 ///< How bounds are written.
+  FieldSet fields = FieldSet::all();  ///< Fields to write, as far as the mode has them.
+  Bounds bounds = Bounds::kExact;     ///< How bounds are written.
   /// Which bounds are written. Each choice is an exact merge of the recorded buckets; a layout that does not have the
   /// view is written with all of its bounds. By format: Resolution::kOtel in OTLP for the duration of requests,
   /// Resolution::kQuarterOctaves for everything else.

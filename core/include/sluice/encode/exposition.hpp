@@ -25,10 +25,10 @@ enum class Format : std::uint8_t {
 
 /// Settings of exposition().
 struct ExpositionOptions {
-  Format format = Format::kPrometheus;  ///< Format of the text.
+  Format format = Format::kPrometheus;       ///< Format of the text.
   std::optional<std::string_view> prefix{};  ///< Prefix of all names but those of the process; none: the schema's.
-  Labels labels = {};          ///< Labels of every sample.
-  Histograms histograms = {};  ///< How histograms are written.
+  Labels labels = {};                        ///< Labels of every sample.
+  Histograms histograms = {};                ///< How histograms are written.
 };
 
 /// Writes the text. Any thread; allocates nothing.

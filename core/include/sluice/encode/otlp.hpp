@@ -32,9 +32,9 @@ struct OtlpOptions {
   OtlpEncoding encoding = OtlpEncoding::kProtobuf;  ///< Encoding of the body.
   Temporality temporality = Temporality::kDelta;    ///< Meaning of the window.
   std::optional<std::string_view> prefix{};  ///< Prefix of all names but those of the process; none: the schema's.
-  Labels resource = {};  ///< Attributes of the resource; at least `service.name` should be given.
-  Labels attributes = {};      ///< Attributes of every point.
-  Histograms histograms = {};  ///< How histograms are written.
+  Labels resource = {};                      ///< Attributes of the resource; at least `service.name` should be given.
+  Labels attributes = {};                    ///< Attributes of every point.
+  Histograms histograms = {};                ///< How histograms are written.
 };
 
 /// Writes the body. Any thread; allocates nothing.

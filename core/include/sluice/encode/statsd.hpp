@@ -34,7 +34,7 @@ inline constexpr std::size_t kStatsdPacketBytes = 1432;
 /// Settings of statsd().
 struct StatsdOptions {
   StatsdDialect dialect = StatsdDialect::kStatsd;  ///< Dialect of the receiver.
-  std::optional<std::string_view> prefix{};  ///< Prefix of all names; none: the schema's.
+  std::optional<std::string_view> prefix{};        ///< Prefix of all names; none: the schema's.
   Labels tags = {};                                ///< Tags of every line; DogStatsD only.
   FieldSet fields = FieldSet::all();               ///< Fields that are sent.
 };
