@@ -33,7 +33,7 @@ class WholeMicroseconds {
   void add(const Completion& done, const Window& window) noexcept { counts_.add(done, 0, window.mode); }
   void swap() noexcept { counts_.swap(); }
   void move_to(Window& window) noexcept {
-    SlotWindow of_all;  // for all slots together; each slot has one, too
+    SlotWindow of_all;  // the counts of all slots together, beside those of each slot
     counts_.move_to(window, of_all);
   }
 

@@ -19,9 +19,9 @@ class Fates:
     """Times are monotonic seconds."""
 
     whole: int = 0
-    refused: list[tuple[float, int]] = field(default_factory=list)  # with the status of a 5xx
+    refused: list[tuple[float, int]] = field(default_factory=list)  # times, each with the status, which is a 5xx
     broken: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)  # it looked whole, and was not
+    wrong: list[str] = field(default_factory=list)  # responses that looked whole and had another body
     longest_seconds: float = 0.0
 
     @property

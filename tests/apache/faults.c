@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded into a server: has single calls of the system fail, as the environment says.
+// Preloaded into a server: makes single system calls fail, as the environment says.
 //   SLUICE_FAIL_FORK=path   fork() fails with EAGAIN while there is such a file
 //   SLUICE_DIE_AT_ACCEPT=N  each daemon process is killed when it has accepted its Nth connection, before it reads
 //   SLUICE_FAIL_STEP=name   that step of becoming another user fails with EPERM in daemon processes, which, unlike the
-//                           server's own, use the calls for all ids; `verification` has setresuid() do nothing at all,
-//                           `leftovers` leaves root's group
+//                           server's own, use the calls for all ids. With `verification`, setresuid() does nothing;
+//                           with `leftovers`, root's group stays
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -44,7 +44,7 @@ def _ports_of_this_process() -> Iterator[int]:
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     size = 2000
     first = 10_000 + size * (worker % 10)
-    start = first + random.randrange(size)  # another run at the same time begins elsewhere
+    start = first + random.randrange(size)  # runs at the same time begin at different ports
     return itertools.cycle([*range(start, first + size), *range(first, start)])
 
 

@@ -95,7 +95,7 @@ def test_a_script_that_fails_admits_nobody_and_logs_no_password(server: Httpd, u
     id = "SLC1054" if user in ("raises", "exits") else "SLC1055"
     assert "check_password() of script" in server.wait_for_log(id)
     assert ask(server, "/app/basic", "spy").status == 200
-    if user != "exits":  # whose own message it is
+    if user != "exits":  # this user's exception has the password in its own message
         assert "hunter2" not in server.error_log()
 
 

@@ -180,7 +180,7 @@ def test_bytes_after_the_end_of_a_response_are_not_ignored(server: Httpd) -> Non
 def test_a_head_that_trickles_in_ends_at_the_socket_timeout(server: Httpd) -> None:
     begun = time.monotonic()
     forged = response(headers=[*PLAIN, ("X-Long", "x" * 1000)])
-    status, _, _ = forge(server, forged, "trickle=0.05")  # a minute for all of it
+    status, _, _ = forge(server, forged, "trickle=0.05")  # the whole response takes a minute
     assert status == 504
     assert time.monotonic() - begun < 15
 
@@ -382,7 +382,7 @@ CALLS_OF_A_CONNECTION = 9
 
 def test_a_connection_to_a_daemon_process_costs_nine_system_calls(start_httpd: StartHttpd, tmp_path: Path) -> None:
     """System calls of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
-    server = start_httpd(*lines(), mpm="prefork")  # event polls its clients' connections besides
+    server = start_httpd(*lines(), mpm="prefork")  # the MPM event makes further system calls to poll connections
     requests = 1000
     out = tmp_path / "strace"
     connection = http.client.HTTPConnection(HOST, server.port, timeout=DEADLINE_SECONDS)

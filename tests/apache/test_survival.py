@@ -132,7 +132,7 @@ def test_a_request_that_a_process_had_not_read_when_it_died_goes_to_another(
     answers = [server.post("/echo", body) for _ in range(4)]
     assert [(answer.status, answer.body) for answer in answers] == [(200, body)] * 4
     assert len(server.log_lines("was ended by signal 9")) == 3
-    server.layout.error_log.write_text("")  # the deaths were asked for
+    server.layout.error_log.write_text("")  # the lines about the killed processes are expected
 
 
 def test_a_request_at_which_each_process_dies_is_answered_in_the_end(
@@ -141,7 +141,7 @@ def test_a_request_at_which_each_process_dies_is_answered_in_the_end(
     server = start_httpd(*lines(""), environment=preload(tmp_path, SLUICE_DIE_AT_ACCEPT="1"))
     assert server.get("/").status == 502
     assert len(server.log_lines("ended before it had read the request")) == 3
-    server.layout.error_log.write_text("")  # the deaths were asked for
+    server.layout.error_log.write_text("")  # the lines about the killed processes are expected
 
 
 def test_a_process_that_stands_still_is_found_and_replaced(start_httpd: StartHttpd) -> None:

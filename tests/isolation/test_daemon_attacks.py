@@ -43,7 +43,7 @@ class Attack:
 
 ATTACKS = [
     Attack("nothing"),
-    # Memory: see test_embedded_attacks.py, with less to reach.
+    # Attacks on memory, as in test_embedded_attacks.py. A daemon process maps less of the memory that is shared.
     *(Attack("overwrite", f"pattern={each}") for each in ("zeros", "ones", "300", "70000", "indices", "random")),
     Attack("make_writable"),
     Attack("duplicate_and_make_writable"),

@@ -105,7 +105,7 @@ def see(connection: http.client.HTTPConnection, path: str, method: str = "GET", 
     except http.client.IncompleteRead as error:
         connection.close()
         return Seen(answer.status, error.partial, False, str(answer.msg))
-    except (OSError, OverflowError):  # the latter for a length that no computer has
+    except (OSError, OverflowError):  # OverflowError when the announced length exceeds what Python can count
         connection.close()
         return Seen(answer.status, b"", False, str(answer.msg))
 
@@ -117,7 +117,7 @@ def attack(server: Httpd, case: Forged, number: int) -> str | None:
         seen = see(connection, f"/forger/forge?file={put(server, case.sent)}")
         marker = f"next{number}"
         after = see(connection, f"/{VICTIM}?marker={marker}")
-    if after.status is None:  # the connection was closed, at the latest when the next request came
+    if after.status is None:  # the server closed the connection, before the next request or because of it
         response = fetch(server.port, f"/{VICTIM}?marker={marker}")
         after = Seen(response.status, response.body, True)
     if after.status != 200 or after.body.split()[:2] != [VICTIM.encode(), marker.encode()]:

@@ -170,7 +170,8 @@ authz_status check_group(request_rec* request, const char* required, const void*
 }
 
 void log_denied(request_rec* request) {
-  if (ap_satisfies(request) == SATISFY_ANY && ap_some_auth_required(request) != 0) return;  // a user may be admitted
+  // Authentication may still admit the client.
+  if (ap_satisfies(request) == SATISFY_ANY && ap_some_auth_required(request) != 0) return;
   ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
                 "SLC1060: the WSGIAccessScript has not admitted the client to '%s', which is answered with 403",
                 request->uri);

@@ -111,7 +111,7 @@ const char* directory_switch(cmd_parms* cmd, void* config, const char* value) {
   return parse_switch(cmd, value, static_cast<DirectoryConfig*>(config)->*Member);
 }
 
-/// Accepts a switch whose both values ask for what the module does anyway.
+/// Accepts On and Off for a switch that changes nothing in this module.
 const char* accepted_switch(cmd_parms* cmd, void*, const char* value) {
   int ignored = 0;
   return parse_switch(cmd, value, ignored);
