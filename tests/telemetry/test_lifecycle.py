@@ -12,7 +12,7 @@ import pytest
 from apache.client import fetch
 from apache.faults import preload
 from apache.load import Request, send_for, send_number
-from apache.process import wait_until
+from apache.process import has_running_thread, wait_until
 
 from .conftest import Serve
 from .ingester import Feed
@@ -95,6 +95,7 @@ def test_a_process_says_its_last_words_although_the_reporters_thread_does_not_ru
     wait_until(lambda: feed.events("process_started"), "the start")
     (pid,) = {event["pid"] for event in feed.events("process_started")}
     (reporter,) = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+    wait_until(lambda: not has_running_thread(pid), "the end of what the reporter's thread sends at the start")
     with stopped(reporter):
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: feed.events("process_stopped"), "the summary")
