@@ -109,7 +109,7 @@ bench: need-bench compile-release compile-bench
 lint: need-lint build/venv/lint.stamp
 	clang-format --dry-run -Werror $(sources)
 	$(venv) -m ruff check .
-	@cmake --preset dev -B build/lint $(told) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	@cmake --preset dev -B build/lint $(told) -DSLUICE_EXTRA_PYTHONS= -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
 	run-clang-tidy -quiet -p build/lint
 
@@ -161,31 +161,24 @@ build/compilers: force
 	@echo "$${CC:-} $${CXX:-}" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# One environment with the packages of Python of each purpose; a stamp says that those of its file are installed.
+
+define pip_install
+@echo "sluice: build/venv: pip installs $(call asked,$(1))"
+@$(venv) -m pip install --quiet -r $(1)
+@touch $@
+endef
+
 build/venv/build.stamp: bindings/requirements.txt build/pythons
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$$(head -n 1 build/pythons) -m venv --clear build/venv
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
+	$(call pip_install,$<)
 
-build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
-
-build/venv/packages.stamp: tests/packages/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
-
-build/venv/lint.stamp: tests/tools/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
-
-build/venv/docs.stamp: docs/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
+build/venv/test.stamp:     tests/requirements.txt
+build/venv/packages.stamp: tests/packages/requirements.txt
+build/venv/lint.stamp:     tests/tools/requirements.txt
+build/venv/docs.stamp:     docs/requirements.txt
+$(patsubst %,build/venv/%.stamp,test packages lint docs): build/venv/build.stamp
+	$(call pip_install,$(filter %.txt,$^))
 
 # Those of the others that a module for tests can embed, each with its version.
 build/embeddable: tests/tools/embeddable.sh build/pythons
