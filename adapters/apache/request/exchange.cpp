@@ -49,6 +49,7 @@ void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std:
     const auto& entry = reinterpret_cast<const apr_table_entry_t*>(entries->elts)[i];
     if (entry.key != nullptr) add(entry.key, entry.val != nullptr ? entry.val : "");
   }
+  if (authorization_ != nullptr) add("HTTP_AUTHORIZATION", authorization_);
 }
 
 bool ApacheExchange::https() const {

@@ -48,6 +48,10 @@ class ApacheExchange final : public wsgi::Exchange {
   /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.
   void merge_repeated_fields() noexcept { merges_ = true; }
 
+  /// Gives the application the Authorization field of the client; null gives none. It is no variable of the request,
+  /// because those are passed on to requests that the server makes from this one.
+  void pass_authorization(const char* value) noexcept { authorization_ = value; }
+
   /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
@@ -62,6 +66,7 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] bool drops_body() noexcept;
 
   request_rec* request_;
+  const char* authorization_ = nullptr;
   apr_bucket_brigade* input_ = nullptr;  ///< Both brigades are empty between calls.
   apr_bucket_brigade* output_ = nullptr;
   absl::Status input_broken_;
