@@ -174,14 +174,15 @@ void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
 absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   request_->status = head.status;
   request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
-  if (merges_) add_merged_fields(head.headers);
+  const bool merges = merges_ && (wsgi::may_need_merge(head.headers) || !apr_is_empty_table(request_->headers_out));
+  if (merges) add_merged_fields(head.headers);
   // Apache searches its table whenever one of these two is set, so each is set once, to its last value.
   const std::string* type = nullptr;
   const std::string* length = nullptr;
   for (const auto& [name, value] : head.headers) {
     if (wsgi::same_name(name, "Content-Type")) type = &value;
     if (wsgi::same_name(name, "Content-Length")) length = &value;
-    if (!merges_ && !kept_elsewhere(name)) add_field(name, value);
+    if (!merges && !kept_elsewhere(name)) add_field(name, value);
   }
   if (type != nullptr) ap_set_content_type(request_, apr_pstrdup(request_->pool, type->c_str()));
   if (length != nullptr) ap_set_content_length(request_, std::strtoll(length->c_str(), nullptr, 10));  // was checked
