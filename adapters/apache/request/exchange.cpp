@@ -270,6 +270,8 @@ apr_status_t restore_time_limit(void* data) {
 }  // namespace
 
 void ApacheExchange::limit_write_time(int seconds) const {
+  // The socket of an HTTP/2 connection belongs to a thread that serves all of its streams.
+  if (request_->connection->master != nullptr) return;
   apr_socket_t* const socket = ap_get_conn_socket(request_->connection);
   auto* const limit = static_cast<TimeLimit*>(apr_palloc(request_->pool, sizeof(TimeLimit)));
   if (socket == nullptr || apr_socket_timeout_get(socket, &limit->before) != APR_SUCCESS) return;

@@ -41,7 +41,7 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] bool is_paced() const noexcept;
 
   /// Limits the time that the client may take to accept a part of the response. Lasts as long as the connection serves
-  /// this request.
+  /// this request. Without effect on a stream of HTTP/2, whose time the server limits.
   void limit_write_time(int seconds) const;
 
   /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
