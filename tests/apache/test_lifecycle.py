@@ -147,6 +147,28 @@ def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartH
     wait_for_reason(server, pid, "inactivity_timeout")
 
 
+# The log lines of an end
+
+
+@pytest.mark.parametrize("code", [1, 2, 10, 65, 127, 255])
+def test_an_exit_code_is_not_taken_for_a_signal(start_httpd: StartHttpd, code: int) -> None:
+    server = start_httpd(*lines("threads=2"))
+    pid = pid_of(server)
+    assert server.get(f"/exit?seconds={code}").status == 502
+    server.wait_for_log(f"SLC1150: daemon process 'd' (pid {pid}) has ended with exit code {code}")
+    assert not server.log_lines("was ended by signal")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGALRM])
+def test_a_signal_that_ends_a_process_is_named(start_httpd: StartHttpd, sent: signal.Signals) -> None:
+    server = start_httpd(*lines("threads=2"))
+    pid = pid_of(server)
+    os.kill(pid, sent)
+    server.wait_for_log(f"SLC0491: daemon process 'd' (pid {pid}) was ended by signal {sent.value} ({sent.name})")
+    assert not server.log_lines("SLC1150")
+    server.layout.error_log.write_text("")  # the death was asked for
+
+
 # Groups that cannot start
 
 

@@ -2,6 +2,7 @@
 """Takes its time, in ways that its query names, and notes why its process ends."""
 
 import os
+import resource
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -39,12 +40,19 @@ def burn(seconds):
         sum(range(100))
 
 
-ACTIONS = {"/": time.sleep, "/burn": burn, "/spin": spin, "/doze": doze}
+def end(status):
+    os._exit(int(status))
+
+
+ACTIONS = {"/": time.sleep, "/burn": burn, "/spin": spin, "/doze": doze, "/exit": end}
 
 
 def application(environ, start_response):
-    seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
-    ACTIONS[environ["PATH_INFO"]](seconds)
     body = str(os.getpid()).encode()
+    if environ["PATH_INFO"] == "/limits":
+        body = "{} {}".format(*resource.getrlimit(resource.RLIMIT_CPU)).encode()
+    else:
+        seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
+        ACTIONS[environ["PATH_INFO"]](seconds)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
