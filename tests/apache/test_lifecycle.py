@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -138,6 +140,45 @@ def test_processor_time_replaces_the_process(start_httpd: StartHttpd) -> None:
     wait_for_reason(server, pid, "cpu_time_limit")
     assert server.log_lines("SLC0951: CPU time limit exceeded")
     assert pid_of(server) != pid
+
+
+def cpu_limits(server: Httpd) -> tuple[int, int]:
+    """When the signal comes, and when the kernel kills."""
+    signalled, killed = server.get("/limits").text.split()
+    return int(signalled), int(killed)
+
+
+def limit_cpu_time_of(server: Httpd, seconds: int) -> None:
+    """Limits the processor time of the server, and has its daemon process replaced."""
+    resource.prlimit(server.pid, resource.RLIMIT_CPU, (seconds, seconds))
+    pid = pid_of(server)
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: pid_of(server) != pid, "another process")
+
+
+@pytest.mark.parametrize(
+    ("limit", "of_server", "signalled"), [(30, 30, 15), (30, 20, 10), (3, 20, 3), (30, 2, 1), (30, 45, 24)]
+)
+def test_the_signal_comes_before_the_server_s_own_limit_kills(
+    start_httpd: StartHttpd, limit: int, of_server: int, signalled: int
+) -> None:
+    """The process has its graceful-timeout and its shutdown-timeout, 20 s by default, and a second to end."""
+    server = start_httpd(*lines(f"threads=2 cpu-time-limit={limit}"))
+    assert cpu_limits(server) == (limit, limit + 21)
+    limit_cpu_time_of(server, of_server)
+    assert cpu_limits(server) == (signalled, of_server)
+    lowered = f"SLC0953: the processor time of daemon process 'd' is limited to {signalled} s instead of {limit}"
+    assert bool(server.log_lines(lowered)) == (signalled < limit)
+
+
+def test_a_process_is_replaced_before_the_server_s_own_limit_kills_it(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 cpu-time-limit=9 graceful-timeout=1 shutdown-timeout=1"))
+    limit_cpu_time_of(server, 6)
+    pid = pid_of(server)
+    server.get("/burn?seconds=60")
+    server.wait_for_log(f"SLC0492: daemon process 'd' (pid {pid}) has ended")
+    assert server.log_lines("SLC0951: CPU time limit exceeded")
+    assert not server.log_lines("was ended by signal")
 
 
 def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartHttpd) -> None:
