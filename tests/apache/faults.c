@@ -2,6 +2,9 @@
 // Preloaded into a server: has single calls of the system fail, as the environment says.
 //   SLUICE_FAIL_FORK=path   fork() fails with EAGAIN while there is such a file
 //   SLUICE_DIE_AT_ACCEPT=N  each daemon process is killed when it has accepted its Nth connection, before it reads
+//   SLUICE_TERM_IN_PYTHON=path  the process in which Python installs a handler of SIGTERM first gets that signal at
+//   once,
+//                           and removes the file
 //   SLUICE_FAIL_STEP=name   that step of becoming another user fails with EPERM in daemon processes, which, unlike the
 //                           server's own, use the calls for all ids; `verification` has setresuid() do nothing at all,
 //                           `leftovers` leaves root's group
@@ -54,6 +57,18 @@ int accept4(int descriptor, struct sockaddr* address, socklen_t* size, int flags
     kill(getpid(), SIGKILL);
   }
   return connection;
+}
+
+int sigaction(int number, const struct sigaction* action, struct sigaction* before) {
+  int (*next)(int, const struct sigaction*, struct sigaction*) = dlsym(RTLD_NEXT, "sigaction");
+  const int result = next(number, action, before);
+  const char* path = getenv("SLUICE_TERM_IN_PYTHON");
+  Dl_info owner;
+  if (path != NULL && number == SIGTERM && action != NULL && dladdr((void*)action->sa_handler, &owner) != 0 &&
+      strstr(owner.dli_fname, "libpython") != NULL && unlink(path) == 0) {
+    raise(SIGTERM);
+  }
+  return result;
 }
 
 int setgroups(size_t size, const gid_t* list) {

@@ -10,9 +10,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from .faults import preload
 from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
@@ -233,11 +235,14 @@ def test_a_group_that_cannot_start_ends_with_the_server(start_httpd: StartHttpd)
 # Service processes
 
 
-def service_lines(habit: str) -> list[str]:
+def service_lines(habit: str, group: str = "main") -> list[str]:
     return [
         f"WSGIDaemonProcess {habit} threads=0 shutdown-timeout=20",
-        f"WSGIImportScript ${{APPS}}/service_script.py process-group={habit} application-group=%{{GLOBAL}}",
+        f"WSGIImportScript ${{APPS}}/service_script.py process-group={habit} application-group={GROUPS[group]}",
     ]
+
+
+CLEANED_UP = ["begun", "ready", "clean-up begun", "clean-up done", "atexit"]
 
 
 def notes(server: Httpd) -> list[tuple[str, int]]:
@@ -257,15 +262,52 @@ def test_a_service_that_is_told_to_end_cleans_up_and_is_replaced(start_httpd: St
     pid = wait_for_note(server, "ready")
     os.kill(pid, sent)
     assert wait_for_note(server, "begun", 2) != pid
-    assert [note for note, of in notes(server) if of == pid] == [
-        "begun",
-        "ready",
-        "clean-up begun",
-        "clean-up done",
-        "atexit",
-    ]
+    assert [note for note, of in notes(server) if of == pid] == CLEANED_UP
     assert not server.log_lines("Traceback")
     assert not server.log_lines("SLC0526")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("habit", ["doze", "spin"])
+def test_a_service_in_another_interpreter_cleans_up_too(
+    start_httpd: StartHttpd, habit: str, sent: signal.Signals
+) -> None:
+    """Python does not interrupt a blocking call there, but raises SystemExit when the call returns."""
+    server = start_httpd(*service_lines(habit, "sub"))
+    pid = wait_for_note(server, "ready")
+    os.kill(pid, sent)
+    assert wait_for_note(server, "begun", 2) != pid
+    assert [note for note, of in notes(server) if of == pid] == CLEANED_UP
+    assert server.log_lines("SLC0955: script")
+    assert not server.log_lines("Traceback")
+    assert not server.log_lines("SLC0526")
+
+
+def test_services_of_several_interpreters_end_with_the_server(start_httpd: StartHttpd) -> None:
+    more = "WSGIImportScript ${APPS}/service_script.py process-group=doze application-group=third"
+    server = start_httpd(*service_lines("doze", "sub"), more)
+    wait_for_note(server, "ready")
+    server.stop()
+    assert [note for note, _ in notes(server)] == CLEANED_UP, "the second script has not begun"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_service_that_is_told_to_end_before_its_scripts_begin_ends(
+    start_httpd: StartHttpd, tmp_path: Path, group: str
+) -> None:
+    """The signal arrives while Python's handler stands in the place of the server's."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    told = folder / "told"
+    told.touch()
+    server = start_httpd(
+        *service_lines("doze", group), environment=preload(tmp_path, SLUICE_TERM_IN_PYTHON=str(told))
+    )
+    server.wait_for_log("SLC0527: shutdown requested in daemon process 'doze'")
+    assert not told.exists()
+    folder.rmdir()
+    wait_for_note(server, "ready")
+    assert [note for note, _ in notes(server)] == ["begun", "ready"], "the scripts of the first process ran"
 
 
 def test_a_service_ends_with_the_server(start_httpd: StartHttpd) -> None:
