@@ -95,8 +95,9 @@ test-deep: need-deep compile-tests compile-others compile-asan compile-tsan comp
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp $(docs_tools)
-	@tests/tools/suites.sh test deep platforms_long packages_long
+           $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp build/venvs \
+           build/node/statsd.stamp $(docs_tools)
+	@tests/tools/suites.sh test applications deep platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
 test-platforms: export SLUICE_STEPS = $(STEPS)
@@ -179,6 +180,13 @@ build/venv/lint.stamp:     tests/tools/requirements.txt
 build/venv/docs.stamp:     docs/requirements.txt
 $(patsubst %,build/venv/%.stamp,test packages lint docs): build/venv/build.stamp
 	$(call pip_install,$(filter %.txt,$^))
+
+# Applications that are served in tests; the tests themselves run in the environment above.
+build/applications.stamp: tests/applications/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/applications: pip installs $(call asked,$<)"
+	@$$(head -n 1 build/pythons) -m venv --clear build/applications
+	@build/applications/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 # Those of the others that a module for tests can embed, each with its version.
 build/embeddable: tests/tools/embeddable.sh build/pythons

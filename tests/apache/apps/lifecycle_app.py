@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import resource
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -40,18 +41,25 @@ def burn(seconds):
         sum(range(100))
 
 
+def end(status):
+    os._exit(int(status))
+
+
 def keep_the_gil(seconds):
     """Sleeps for two seconds without releasing the GIL, then in the usual way."""
     ctypes.PyDLL(None).sleep(2)
     time.sleep(seconds)
 
 
-ACTIONS = {"/": time.sleep, "/keep-the-gil": keep_the_gil, "/burn": burn, "/spin": spin, "/doze": doze}
+ACTIONS = {"/": time.sleep, "/keep-the-gil": keep_the_gil, "/burn": burn, "/spin": spin, "/doze": doze, "/exit": end}
 
 
 def application(environ, start_response):
-    seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
-    ACTIONS[environ["PATH_INFO"]](seconds)
     body = str(os.getpid()).encode()
+    if environ["PATH_INFO"] == "/limits":
+        body = "{} {}".format(*resource.getrlimit(resource.RLIMIT_CPU)).encode()
+    else:
+        seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
+        ACTIONS[environ["PATH_INFO"]](seconds)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
