@@ -45,7 +45,8 @@ void GilWatchdog::run() {
     const unsigned long stack_thread = wait();
     {
       const std::lock_guard lock(mutex_);
-      if (ending_) break;
+      // A process whose only request is stuck ends at once, but not without the stack of that request.
+      if (ending_ && stack_thread == 0) break;
     }
     {
       const wsgi::WithGil locked(state);
