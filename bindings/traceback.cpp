@@ -63,6 +63,16 @@ Object frame_of(unsigned long thread) {
   return {};
 }
 
+/// Returns the stack of a thread in the current interpreter as a list of texts, or null.
+Object formatted_stack(unsigned long thread) {
+#ifdef Py_GIL_DISABLED
+  if (!has_gil() && thread != PyThread_get_thread_ident()) return stopped_stack_of(thread);
+#endif
+  const Object frame = frame_of(thread);
+  const Object module = frame ? steal(PyImport_ImportModule("traceback")) : Object();
+  return module ? steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame.ptr())) : Object();
+}
+
 }  // namespace
 
 std::string exception_name() {
@@ -73,15 +83,8 @@ std::string exception_name() {
 }
 
 std::vector<std::string> stack_of(unsigned long thread) {
-#ifdef Py_GIL_DISABLED
-  if (!has_gil() && thread != PyThread_get_thread_ident()) return stopped_stack_of(thread);
-#endif
   std::vector<std::string> lines;
-  const Object frame = frame_of(thread);
-  const Object module = frame ? steal(PyImport_ImportModule("traceback")) : Object();
-  if (module) {
-    static_cast<void>(append_all(steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame.ptr())), lines));
-  }
+  static_cast<void>(append_all(formatted_stack(thread), lines));
   PyErr_Clear();
   return lines;
 }

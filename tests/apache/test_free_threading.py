@@ -229,6 +229,7 @@ def test_the_stack_of_a_request_past_its_time_is_logged(start_httpd: StartHttpd)
     assert server.get("/sleeps?30").status == 502
     assert server.log_lines("SLC0523: request timeout exceeded")
     assert server.log_lines("in sleeps")
+    assert server.log_lines('time.sleep(float(environ["QUERY_STRING"]))')
 
 
 @needs_free
