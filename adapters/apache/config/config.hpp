@@ -82,6 +82,7 @@ struct InterpreterOptions {
   const char* process_group = nullptr;      ///< Null: those of all processes. Empty: those of the server's own.
   const char* application_group = nullptr;  ///< Null: all. Empty: the main interpreter.
   int own_gil = kUnset;
+  int free_threading = kUnset;   ///< For all of a process, so a section for an application group has none.
   double switch_interval = 0.0;  ///< Seconds; 0 when absent.
   const char* python_path = nullptr;
   int restrict_stdin = kUnset;
@@ -102,6 +103,7 @@ struct ProcessConfig {
   int keep_python;         ///< Python is not finalized when a process ends.
   double switch_interval;  ///< Seconds; 0 for Python's default.
   int own_gil;             ///< Each sub-interpreter has its own GIL.
+  int free_threading;      ///< Python runs without a GIL.
   int server_metrics;
   int restrict_signal;                  ///< Applications cannot handle signals.
   int restrict_embedded;                ///< Applications run in daemon processes only.

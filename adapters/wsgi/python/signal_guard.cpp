@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/items.hpp"
 #include "bindings/object.hpp"
 
 namespace sluice::wsgi {
@@ -135,8 +136,8 @@ PyObject* ignore_itimer(PyObject* self, PyObject* arguments, PyObject* keywords)
 
 PyObject* ignore_register(PyObject* self, PyObject* arguments, PyObject* keywords) {
   if (ForkedCopy::is_this()) return original(self, arguments, keywords);
-  PyObject* const named = keywords != nullptr ? PyDict_GetItemString(keywords, "signum") : nullptr;
-  log_ignored(self, "faulthandler.register", number_of(named != nullptr ? named : argument(arguments, 0)));
+  const Object named = keywords != nullptr ? bindings::item_of(keywords, "signum") : Object();
+  log_ignored(self, "faulthandler.register", number_of(named ? named.ptr() : argument(arguments, 0)));
   Py_RETURN_NONE;
 }
 
