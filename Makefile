@@ -14,7 +14,8 @@ WERROR        ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev
-test_packages  := $(build_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
+endpoint_packages := libmicrohttpd-dev libcurl4-openssl-dev
+test_packages  := $(build_packages) $(endpoint_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
                   libcpp-httplib-dev libboost-dev strace openssl lintian rpm cpio $(if $(shell command -v npm),,nodejs npm)
 deep_packages  := $(build_packages) catch2 relacy-dev spin clang openssl git
 # The core for aarch64, where the machine is none itself.
@@ -22,8 +23,8 @@ cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)
 cross_packages := g++-aarch64-linux-gnu qemu-user
 long_packages  := $(test_packages) chromium iproute2
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
-lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
-cpack_packages := $(build_packages) dpkg-dev rpm
+lint_packages  := $(build_packages) $(endpoint_packages) catch2 clang clang-format clang-tidy
+cpack_packages := $(build_packages) $(endpoint_packages) dpkg-dev rpm
 docs_packages  := $(build_packages) doxygen $(if $(shell command -v npm),,nodejs npm)
 docs_tools     := build/venv/docs.stamp build/node/mermaid.min.js
 
