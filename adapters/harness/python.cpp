@@ -140,7 +140,7 @@ class PythonRequest {
   PythonRequest(std::shared_ptr<Harness> host, std::size_t slot) : host_(std::move(host)), slot_(slot) {}
 
   void finish(const py::kwargs& measured) {
-    const Completion done = completion(measured);
+    const wsgi::Completion done = completion(measured);
     // Another thread may finish the request at the same time, so this one claims it first.
     if (finished_.exchange(true)) throw py::value_error("the request has been finished already");
     const absl::Status status = host_->finish(slot_, done);

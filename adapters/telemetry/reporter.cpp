@@ -140,10 +140,10 @@ bool Reporter::take_turn(std::unique_lock<std::mutex>& lock, std::string_view re
 }
 
 /// Sends a series for the thread that ends the process, and gives the turn back.
-void Reporter::send_last(void (Reporter::*send)()) noexcept {
+void Reporter::send_last(void (Reporter::*series)()) noexcept {
   try {
     sender_.begin_series(kLastRetries);
-    (this->*send)();
+    (this->*series)();
     sender_.end_series();
   } catch (const std::exception& error) {
     log_early_end(error);

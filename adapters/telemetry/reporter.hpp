@@ -59,7 +59,7 @@ class Reporter {
   void report();
   [[nodiscard]] bool wait_for_sample(std::uint64_t due_ns);
   [[nodiscard]] bool take_turn(std::unique_lock<std::mutex>& lock, std::string_view reason);
-  void send_last(void (Reporter::*send)()) noexcept;
+  void send_last(void (Reporter::*series)()) noexcept;
   void log_early_end(const std::exception& error) const;
 
   void send(const Datagram& datagram);
