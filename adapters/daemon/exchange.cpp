@@ -140,7 +140,7 @@ absl::Status SocketExchange::send(const FrameBatch& frames) {
   flush_log();
   // After a part of a frame nothing may follow.
   if (gone_) return absl::CancelledError("client gone");
-  const absl::Status status = channel_.send(frames);
+  absl::Status status = channel_.send(frames);
   pending_head_.clear();
   gone_ = !status.ok();
   return status;

@@ -34,7 +34,7 @@ class Config {
   [[nodiscard]] absl::Status append(PyWideStringList& list, const std::string& text) {
     wchar_t* const decoded = Py_DecodeLocale(text.c_str(), nullptr);
     if (decoded == nullptr) return absl::InvalidArgumentError("a text of the configuration cannot be decoded");
-    const absl::Status status = checked(PyWideStringList_Append(&list, decoded));
+    absl::Status status = checked(PyWideStringList_Append(&list, decoded));
     PyMem_RawFree(decoded);
     return status;
   }
