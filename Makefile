@@ -109,7 +109,7 @@ bench: need-bench compile-release compile-bench
 lint: need-lint build/venv/lint.stamp
 	clang-format --dry-run -Werror $(sources)
 	$(venv) -m ruff check .
-	@cmake --preset dev -B build/lint $(told) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	@cmake --preset dev -B build/lint $(told) -DSLUICE_EXTRA_PYTHONS= -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
 	run-clang-tidy -quiet -p build/lint
 
