@@ -389,6 +389,7 @@ TEST_CASE(
   if (random() % 2 == 0) clock.step_wall_ns(-clock.wall_ns() - kHourNs);  // before 1970
   Recorder recorder({.threads = 1, .clock = &clock});
   std::vector<Reader> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) readers.push_back(recorder.add_reader());
   Worker worker = recorder.attach();
   struct Expected {
