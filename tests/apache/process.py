@@ -8,7 +8,9 @@ import itertools
 import os
 import random
 import re
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,6 +111,24 @@ def memory_kib(pid: int, key: str = "VmRSS") -> int:
 
 def open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@contextlib.contextmanager
+def impatient_parent(parent: int) -> Iterator[None]:
+    """Has Apache's parent look after its processes more often than every ten seconds: each signal counts as a turn."""
+    ended = threading.Event()
+
+    def wake() -> None:
+        while not ended.wait(0.05):
+            os.kill(parent, signal.SIGCHLD)
+
+    thread = threading.Thread(target=wake)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:

@@ -9,8 +9,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,7 @@ from .bodies import Clients
 from .faults import preload
 from .httpd import Httpd, StartHttpd
 from .load import Request, send_for
-from .process import named_processes, wait_until
+from .process import impatient_parent, named_processes, wait_until
 from .scale import LONG, LONG_TIMEOUT_SECONDS, figure, scaled
 
 APP = "WSGIScriptAlias / ${APPS}/survival_app.py process-group=d application-group=%{GLOBAL}"
@@ -55,24 +53,6 @@ def end_one(server: Httpd, how: signal.Signals, number: int) -> tuple[float, flo
 
     wait_until(replaced, f"another process than {victim}", WEDGED_SECONDS)
     return sent, time.monotonic() - sent
-
-
-@contextmanager
-def impatient_parent(server: Httpd) -> Iterator[None]:
-    """Has Apache's parent look after its processes more often than every ten seconds: each signal counts as a turn."""
-    ended = threading.Event()
-
-    def wake() -> None:
-        while not ended.wait(0.05):
-            os.kill(server.pid, signal.SIGCHLD)
-
-    thread = threading.Thread(target=wake)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 # Deaths
@@ -146,7 +126,7 @@ def test_a_request_at_which_each_process_dies_is_answered_in_the_end(
 def test_a_process_that_stands_still_is_found_and_replaced(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("processes=2 deadlock-timeout=3 socket-timeout=10"), threads=16)
     seconds = []
-    with Clients(server.port, 4) as clients, impatient_parent(server):
+    with Clients(server.port, 4) as clients, impatient_parent(server.pid):
         for _ in range(scaled(1, 20)):
             time.sleep(1.0)
             seconds.append(end_one(server, signal.SIGSTOP, 2)[1])
@@ -173,7 +153,7 @@ def test_a_request_that_nobody_can_take_yet_waits_for_the_new_process(
     (before,) = ready(server)
     os.kill(before, signal.SIGSTOP)
     answers: list[int] = []
-    with impatient_parent(server):
+    with impatient_parent(server.pid):
         asking = [
             threading.Thread(target=lambda: answers.append(server.get("/").status))
             for _ in range(THREADS + 4)
@@ -193,7 +173,7 @@ def test_processes_that_stood_still_with_the_whole_server_are_left_alone(
     server = start_httpd(*lines("processes=2 deadlock-timeout=2"))
     wait_until(lambda: len(ready(server)) == 2, "both processes")
     before = ready(server)
-    with impatient_parent(server):
+    with impatient_parent(server.pid):
         for pause in [3.0] + ([30.0] if LONG else []):
             everybody = server.members()
             for pid in everybody:
@@ -224,7 +204,7 @@ def test_a_process_that_cannot_be_made_is_made_later(
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(server.get("/").status))
     asking.start()
-    with impatient_parent(server):
+    with impatient_parent(server.pid):
         time.sleep(1.0)
         refuse.unlink()
         wait_until(lambda: ready(server), "a process that could be made at last")
