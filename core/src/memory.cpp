@@ -13,8 +13,13 @@ constexpr std::size_t aligned(std::size_t bytes) noexcept {
 
 constexpr std::size_t kUncollectedOffset = aligned(sizeof(RecorderHeader));
 
-constexpr std::size_t slots_offset(std::size_t threads) noexcept {
+constexpr std::size_t tree_offset(std::size_t threads) noexcept {
   return kUncollectedOffset + aligned(threads * sizeof(detail::UncollectedExtremes<Atomics>));
+}
+
+constexpr std::size_t slots_offset(std::size_t threads) noexcept {
+  using Tree = detail::SlotTree<Atomics>;
+  return tree_offset(threads) + aligned(Tree::words_for(threads) * sizeof(Tree::Word));
 }
 
 /// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
@@ -31,7 +36,8 @@ detail::SlotArray<Atomics> slots_in(void* memory, std::size_t threads) noexcept 
           .high_water = &header.high_water,
           .uncollected = reinterpret_cast<detail::UncollectedExtremes<Atomics>*>(base + kUncollectedOffset),
           .slots = reinterpret_cast<detail::Slot<Atomics>*>(base + slots_offset(threads)),
-          .size = threads};
+          .size = threads,
+          .taken = {reinterpret_cast<detail::SlotTree<Atomics>::Word*>(base + tree_offset(threads)), threads}};
 }
 
 std::size_t memory_bytes(std::size_t threads) noexcept {

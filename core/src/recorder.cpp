@@ -101,7 +101,7 @@ bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
 
 /// Does nothing if a fork has taken the slot from its owner.
 void Recorder::release(std::size_t slot, std::uint32_t owned) noexcept {
-  detail::release(memory_->array().slots[slot], owned);
+  detail::release(memory_->array(), slot, owned);
 }
 
 Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
@@ -126,10 +126,8 @@ Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
 Worker Recorder::attach() {
   if (memory_->needs_recovery()) recover_from_fork();
   const std::uint32_t owned = detail::owned_by(next_number());
-  for (std::size_t slot = 0; slot < options_.threads; ++slot) {
-    if (claim(slot, owned)) return worker_at(slot, owned);
-  }
-  return worker_at(options_.threads, owned);
+  const std::optional<std::size_t> slot = detail::claim_lowest(memory_->array(), owned);
+  return worker_at(slot.value_or(options_.threads), owned);
 }
 
 Worker Recorder::attach_shared() {

@@ -48,7 +48,7 @@ class World {
   using Atomics = RelacyAtomics;
   static constexpr std::uint64_t kStartNs = 1000;
 
-  World() : reader_({&epoch_, &high_water_, uncollected_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
+  World() : reader_(array(), kStartNs) { window_ = empty_window(); }
 
   static Window empty_window() {
     Window window;
@@ -56,7 +56,9 @@ class World {
     return window;
   }
 
-  detail::SlotArray<Atomics> array() { return {&epoch_, &high_water_, uncollected_, slots_, kSlots}; }
+  detail::SlotArray<Atomics> array() {
+    return {&epoch_, &high_water_, uncollected_, slots_, kSlots, {&taken_, kSlots}};
+  }
   detail::Slot<Atomics>& slot(std::size_t i) { return slots_[i]; }
 
   /// For scenarios in which no slot changes hands: thread i has slot i, and thread kSlots is the only reader.
@@ -291,6 +293,7 @@ class World {
   RelacyAtomic<std::uint32_t> high_water_;
   detail::UncollectedExtremes<Atomics> uncollected_[kSlots];
   detail::Slot<Atomics> slots_[kSlots];
+  RelacyAtomic<std::uint64_t> taken_;  // one word, for a tree of one level
   Watched<RelacyCounter::Watch> watched_;
   detail::EpochReader<Atomics> reader_;
   Window window_;

@@ -37,7 +37,7 @@ std::uint64_t Registry::layout() noexcept {
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
         sizeof(ParentState), sizeof(detail::Slot<detail::ProductionAtomics>),
-        alignof(detail::EpochBank<detail::ProductionAtomics>), sizeof(GroupCounts), kGroups, kSlots,
+        alignof(detail::EpochBank<detail::ProductionAtomics>), sizeof(GroupCounts), kGroups, kSlots, detail::kTreeFanout,
         BucketLayout::kBuckets, kPhases, detail::memory_bytes(1), detail::memory_bytes(100)}) {
     hash = mixed(hash, part);
   }

@@ -23,6 +23,7 @@
 
 #include "sluice/detail/slot.hpp"
 #include "sluice/detail/slot_reader_state.hpp"
+#include "sluice/detail/slot_tree.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::detail {
@@ -35,6 +36,7 @@ struct SlotArray {
   UncollectedExtremes<Atomics>* uncollected = nullptr;                     ///< Messages to writers, one a slot.
   Slot<Atomics>* slots = nullptr;                                          ///< The slots, `size` of them.
   std::size_t size = 0;
+  SlotTree<Atomics> taken;  ///< Which slots have owners. For the process that records alone.
 };
 
 /// Ends epochs and collects what slots recorded in them. Not thread-safe: the owner serializes calls.
