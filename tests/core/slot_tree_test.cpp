@@ -19,9 +19,9 @@
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-namespace {
-
 namespace sluice::test {
+
+namespace {
 using Tree = detail::SlotTree<detail::StdAtomics>;
 
 struct Words {
