@@ -32,7 +32,7 @@ Place& place() {
 }
 
 void begin() {
-  place().request = {};  // one whose connection broke before it was answered counts as failed
+  place().request = {};  // a request whose connection broke before the answer counts as failed
   place().request = place().worker.begin();
 }
 

@@ -14,8 +14,8 @@
 #include "sluice/encode/statsd.hpp"
 #include "sluice/http.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/registry.hpp"
 #include "sluice/quantile.hpp"
+#include "sluice/registry.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
@@ -24,7 +24,7 @@ namespace {
 
 inline constexpr std::array<std::uint64_t, 3> kSizes{1'024, 65'536, 1'048'576};
 
-/// What a call of a remote procedure measures.
+/// The measurements of one call of a remote procedure.
 struct Call {
   int code = 0;
   std::uint64_t duration_ns = kSinceBegin;

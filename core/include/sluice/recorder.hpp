@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recorder: worker threads record whole requests into their own slots, readers drain coherent windows. Recording is
 // wait-free and takes no lock; the argument is in docs/memory-model.md. What a request is, a schema says: see
-// schema.hpp, and http.hpp for that of HTTP servers.
+// schema.hpp, and http.hpp for one that servers can use as it is.
 //
 //   sluice::Recorder<Call> recorder({.threads = 8});
 //   sluice::Reader reader = recorder.add_reader();
@@ -48,7 +48,7 @@ class RecorderBase;
 
 namespace detail {
 
-/// What the workers of all schemas have.
+/// The part of a worker that all schemas share.
 class WorkerBase {
  public:
   /// Returns the number of the slot, from 0. A worker without a slot has that of the last.
@@ -238,7 +238,7 @@ class Reader {
 /// \addtogroup record
 /// @{
 
-/// What the recorders of all schemas have. Thread-safe.
+/// The part of a recorder that all schemas share. Thread-safe.
 class RecorderBase {
  public:
   /// Settings of a recorder.

@@ -42,7 +42,7 @@ struct SchemaLayout {
     return std::get<kField>(schema<T>.fields_);
   }
 
-  /// What the layout depends on, without types.
+  /// The properties of a field that the layout depends on, without types.
   struct Shape {
     FieldKind kind;
     std::uint8_t modes;

@@ -46,7 +46,7 @@ constexpr std::uint32_t owned_by(std::uint32_t claim) noexcept {
 /// Returns the ownership in a word of SlotHeader::state.
 constexpr SlotState slot_state(std::uint32_t word) noexcept { return static_cast<SlotState>(word & kSlotStateMask); }
 
-/// What the slots of all schemas have: the state of the thread.
+/// The state of the thread, which the slots of all schemas have.
 template <class Atomics>
 struct SlotHeader {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
@@ -61,7 +61,7 @@ struct SlotHeader {
   void cancel() noexcept { begin(0); }
 };
 
-/// What the banks of all schemas have.
+/// The words that the banks of all schemas have.
 template <class Atomics>
 struct EpochHeader {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;

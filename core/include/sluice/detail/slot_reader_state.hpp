@@ -21,7 +21,7 @@ namespace sluice::detail {
 struct CountedWords {
   std::size_t sums = 0;                      ///< Number of words that are added up.
   std::size_t extremes = 0;                  ///< Number of words that are compared.
-  std::span<const SlotField> slot_fields{};  ///< What windows keep by slot.
+  std::span<const SlotField> slot_fields{};  ///< Fields that windows keep by slot.
 
   static constexpr CountedWords of(const SchemaInfo& schema, std::uint8_t mode) noexcept {
     return {schema.sums_in[mode], schema.extremes_in[mode], schema.slot_fields};
