@@ -12,13 +12,12 @@
 
 #include "allocations.hpp"
 #include "audit.hpp"
+#include "phases.hpp"
 #include "pinned.hpp"
-#include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -229,3 +228,5 @@ TEST_CASE("endurance: 64 threads born and dying lose and double nothing, and nee
   CHECK(audit.slots() <= population.peak() + 2);
   CHECK(overflowed == 0);
 }
+
+}  // namespace sluice::test

@@ -10,20 +10,19 @@
 #include <stdexcept>
 
 #include "memory.hpp"
+#include "phases.hpp"
 #include "shared_memory.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
 std::uint64_t counted(const SharedMemory& memory, std::size_t threads) {
-  const auto array = detail::slots_in(memory.span().data(), threads);
+  const auto array = detail::slots_in(memory.span().data(), detail::kMemoryLayout<Completion>, threads);
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < threads; ++i) {
-    for (const auto& bank : array.slots[i].banks) count += bank.count.load();
+    for (const std::size_t which : {0U, 1U}) count += array.slot(i).bank(which).header.count.load();
   }
   return count;
 }
@@ -91,3 +90,5 @@ TEST_CASE("given memory: a child that gets no pages of its own cannot write its 
   CHECK(counted(memory, 1) == 1);
 }
 #endif
+
+}  // namespace sluice::test

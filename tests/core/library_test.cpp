@@ -5,19 +5,18 @@
 
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
+#include "sluice/http.hpp"
 #include "sluice/quantile.hpp"
-#include "sluice/recorder.hpp"
-#include "sluice/view.hpp"
 #include "tests/catch.hpp"
 
 TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bounds") {
-  sluice::Recorder recorder({.threads = 8});
+  sluice::http::Recorder recorder({.threads = 8});
   sluice::CumulativeReader scraped(recorder.add_reader());
 
-  sluice::Worker worker = recorder.attach();
-  sluice::Request request = worker.begin();
-  request.finish({.status = 200, .request_us = 1700});
-  worker.begin().finish({.status = 200, .request_us = 100});
+  sluice::http::Worker worker = recorder.attach();
+  auto request = worker.begin();
+  request.finish({.status = 200, .duration_ns = 1'700'000});
+  worker.begin().finish({.status = 200, .duration_ns = 100'000});
 
   sluice::Window window;
   std::string body;
@@ -29,15 +28,16 @@ TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bo
   });
   CHECK(body.find("http_server_requests_total{status_class=\"2xx\"} 2\n") != std::string::npos);
 
-  auto bounds = sluice::quantile(window, sluice::Phase::kRequest, 0.99);
+  auto durations = window.get<&sluice::http::Request::duration_ns>();
+  auto bounds = sluice::quantile(durations, 0.99);
   REQUIRE(bounds);
-  CHECK(bounds->lower_us == 1700);
+  CHECK(bounds->lower == 1'700'000);
 
-  std::uint64_t fast = sluice::views::kOctaves.count(window[sluice::Phase::kRequest].buckets, 4);
+  std::uint64_t fast = durations.buckets[durations.field->buckets->bucket_of(100'000)];
   CHECK(fast == 1);
 
-  sluice::Worker shared = recorder.attach_shared();
-  sluice::Request detached = shared.begin();
-  detached.finish({.status = 200, .request_us = 900});
+  sluice::http::Worker shared = recorder.attach_shared();
+  auto detached = shared.begin();
+  detached.finish({.status = 200, .duration_ns = 900'000});
   CHECK(recorder.totals().request_count == 3);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs many threads on the recorder as it ships. Each test ends when all threads are done, with exact equality.
 #include "stress.hpp"
+#include "phases.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -8,11 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -237,3 +236,5 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
   CHECK(seen.busy_ns >= served_ns);
   CHECK(seen.busy_ns <= served_ns + late_ns);
 }
+
+}  // namespace sluice::test

@@ -72,7 +72,7 @@ enum class Resolution : std::uint8_t {
 /// A bucket layout as readers know it. A plain value that refers to constant tables.
 struct BucketsInfo {
   std::span<const std::uint64_t> bounds;     ///< Ascending; the smallest value of each bucket but the first.
-  std::span<const std::uint64_t> inclusive;  ///< Those of the bounds that are one above a round number.
+  std::span<const std::uint64_t> inclusive;  ///< Bounds that are one above a round number.
   View quarter_octaves;                      ///< Resolution::kQuarterOctaves; all buckets if the layout has no such.
   View octaves;                              ///< Resolution::kOctaves; all buckets if the layout has no such.
   View otel;                                 ///< Resolution::kOtel; all buckets if the layout has no such.

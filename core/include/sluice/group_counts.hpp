@@ -25,9 +25,9 @@ struct GroupCounts {
   std::uint64_t request_count = 0;     ///< Number of completed requests.
   std::uint64_t busy_ns = 0;           ///< Time that worker threads spent in completed requests.
   std::uint64_t process_cpu_us = 0;    ///< CPU time of the processes.
-  const SchemaInfo* schema = nullptr;  ///< What was recorded.
+  const SchemaInfo* schema = nullptr;  ///< Schema of the processes.
   std::uint8_t mode = 0;               ///< Mode of the processes.
-  std::vector<std::uint64_t> sums;     ///< What is added up, in the words of the schema; empty means zeros.
+  std::vector<std::uint64_t> sums;     ///< Sums, in the words of the schema; empty means zeros.
 
   /// Number of counters that are not in `sums`.
   static constexpr std::size_t kOwnWords = 3;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recorder: worker threads record whole requests into their own slots, readers drain coherent windows. Recording is
 // wait-free and takes no lock; the argument is in docs/memory-model.md. What a request is, a schema says: see
-// schema.hpp, and http.hpp for that of HTTP servers.
+// schema.hpp, and http.hpp for one that servers can use as it is.
 //
 //   sluice::Recorder<Call> recorder({.threads = 8});
 //   sluice::Reader reader = recorder.add_reader();
@@ -48,7 +48,7 @@ class RecorderBase;
 
 namespace detail {
 
-/// What the workers of all schemas have.
+/// The part of a worker that all schemas share.
 class WorkerBase {
  public:
   /// Returns the number of the slot, from 0. A worker without a slot has that of the last.
@@ -139,7 +139,7 @@ class Request {
   friend class Worker<T>;
   Request(Worker<T>* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
       : worker_(worker), start_ns_(start_ns), overflow_id_(overflow_id) {}
-  void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
+  [[gnu::always_inline]] void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
 
   Worker<T>* worker_ = nullptr;
   std::uint64_t start_ns_ = 0;
@@ -187,12 +187,15 @@ class Worker : public detail::WorkerBase {
             .uncollected = uncollected_,
             .mode = mode_};
   }
+  /// Ends a request. Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
+  [[gnu::always_inline]] void finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                     std::uint32_t overflow_id) const noexcept;
   /// Ends a request that finish() cannot end inline: in the overflow counters, or in a slot with a full fence.
   [[gnu::noinline]] void finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
                                           std::uint32_t overflow_id) const noexcept;
-  /// Ends a request that was destroyed.
-  [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept {
-    Request<T>(this, start_ns, overflow_id).finish(abandoned<T>);
+  /// Ends a request that was destroyed. Takes its members by value, so that it needs no place in memory.
+  [[gnu::cold, gnu::noinline]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept {
+    finish(abandoned<T>, start_ns, clock().monotonic_ns(), overflow_id);
   }
 };
 
@@ -235,7 +238,7 @@ class Reader {
 /// \addtogroup record
 /// @{
 
-/// What the recorders of all schemas have. Thread-safe.
+/// The part of a recorder that all schemas share. Thread-safe.
 class RecorderBase {
  public:
   /// Settings of a recorder.
@@ -358,17 +361,20 @@ inline void Request<T>::finish(const T& done) noexcept {
   if (worker_ != nullptr) finish(done, worker_->clock().monotonic_ns());
 }
 
-/// Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
 template <class T>
 [[gnu::always_inline]] inline void Request<T>::finish(const T& done, std::uint64_t now_ns) noexcept {
-  if (worker_ == nullptr) return;
-  const Worker<T>& worker = *std::exchange(worker_, nullptr);
-  if (overflow_id_ != 0 || !worker.asymmetric_) [[unlikely]] {
-    worker.finish_elsewhere(done, start_ns_, now_ns, overflow_id_);
+  if (worker_ != nullptr) std::exchange(worker_, nullptr)->finish(done, start_ns_, now_ns, overflow_id_);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void Worker<T>::finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                                     std::uint32_t overflow_id) const noexcept {
+  if (overflow_id != 0 || !asymmetric_) [[unlikely]] {
+    finish_elsewhere(done, start_ns, now_ns, overflow_id);
     return;
   }
-  if (worker.slot_->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
-  detail::record<detail::AsymmetricFence>(worker.target(), start_ns_, now_ns, done);
+  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::AsymmetricFence>(target(), start_ns, now_ns, done);
 }
 
 template <class T>

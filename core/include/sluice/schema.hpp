@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a recorder records: an ordinary struct, and a table of its members. Everything else derives from the table:
+// The schema of a recorder: an ordinary struct that one request fills, and a table of its members. Everything else derives from the table:
 // storage, windows, totals, the layout of shared memory, and what encoders write.
 //
-//   struct Call {                                     // what one request measures
+//   struct Call {                                     // the measurements of one request
 //     int code = 0;
 //     std::uint64_t duration_ns = sluice::kSinceBegin;
 //     std::uint64_t bytes = 0;
@@ -40,7 +40,7 @@ enum class Unit : std::uint8_t {
   kBytes,         ///< A size.
 };
 
-/// What is recorded of a field.
+/// The way in which a field is recorded.
 enum class FieldKind : std::uint8_t {
   kCounter,    ///< The sum.
   kHistogram,  ///< The sum, the least and the greatest value of a window, and the number of values by bucket.
@@ -142,7 +142,7 @@ class Field {
   [[nodiscard]] constexpr Field help(std::string_view text) const noexcept {
     return with([&](Field& field) { field.help_ = text; });
   }
-  /// Says what a number counts, in the singular: "request".
+  /// Says what a number counts, as an annotation of UCUM: "{request}".
   [[nodiscard]] constexpr Field of(std::string_view thing) const noexcept {
     return with([&](Field& field) { field.thing_ = thing; });
   }
@@ -243,7 +243,7 @@ concept Amount = std::unsigned_integral<M> || std::same_as<M, Observations>;
 template <class T>
 inline constexpr auto schema = detail::NoSchema{};
 
-/// What is recorded for a request that was destroyed before it was finished. Specialise it where a value that is not
+/// The value that is recorded for a request that was destroyed before it was finished. Specialise it where a value that is not
 /// the default stands for that.
 template <class T>
 inline constexpr T abandoned{};

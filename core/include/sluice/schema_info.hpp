@@ -32,13 +32,13 @@ inline constexpr std::size_t kWordsMost = 4096;
 ///   maximum    one extreme
 struct FieldInfo {
   std::string_view name;         ///< Name of the family, with dots between its parts.
-  std::string_view help;         ///< What the field is, in a sentence.
-  std::string_view thing;        ///< What a number counts, in the singular; may be empty.
+  std::string_view help;         ///< Description, in a sentence.
+  std::string_view thing;        ///< Unit of a number in UCUM, such as `{read}`; may be empty.
   std::string_view label;        ///< Name of the label that tells fields of one family apart; empty: there is one.
   std::string_view label_value;  ///< Value of that label.
   std::span<const std::string_view> classes;  ///< Names of the classes.
   const BucketsInfo* buckets = nullptr;       ///< Layout of a histogram.
-  FieldKind kind = FieldKind::kCounter;       ///< What is recorded.
+  FieldKind kind = FieldKind::kCounter;       ///< Way in which it is recorded.
   Unit unit = Unit::kNone;                    ///< Unit of what is recorded.
   std::uint8_t modes = 0xFF;                  ///< Modes that have the field, one bit each.
   bool otel_bounds = false;                   ///< True for the duration of requests.
@@ -61,7 +61,7 @@ struct SlotField {
 /// A schema. A plain value that refers to constant tables.
 struct SchemaInfo {
   std::span<const FieldInfo> fields;                ///< The fields in their order.
-  std::span<const SlotField> slot_fields;           ///< What windows keep by worker slot.
+  std::span<const SlotField> slot_fields;           ///< Fields that windows keep by worker slot.
   std::string_view prefix = "server";               ///< Prefix of all names, with dots between its parts.
   std::array<std::string_view, kModes> modes{};     ///< Names of the modes; empty: without a name.
   std::uint16_t sums = 0;                           ///< Number of words that are added up.

@@ -23,7 +23,7 @@ struct ThreadTotals {
 /// Totals of one process. `request_count` is the sum of `threads[i].request_count`. No count ever goes down from one
 /// reading to the next.
 struct ProcessTotals {
-  const SchemaInfo* schema = nullptr;  ///< What is recorded; null for totals that no recorder has filled.
+  const SchemaInfo* schema = nullptr;  ///< Schema of the recorder; null for totals that none has filled.
   double restart_time = 0.0;           ///< Creation of the recorder, in seconds since the Unix epoch.
   double current_time = 0.0;           ///< Time of the reading, in seconds since the Unix epoch.
   std::uint64_t request_count = 0;     ///< Number of completed requests.

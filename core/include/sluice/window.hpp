@@ -35,7 +35,7 @@ struct SlotWindow {
 ///     R == sum(slots[i].completed) == the sum of each field of classes == the sum of the buckets of each histogram
 ///     slots[i].busy_ns <= elapsed_ns
 struct Window {
-  const SchemaInfo* schema = nullptr;  ///< What was recorded; null for a window that no drain has filled.
+  const SchemaInfo* schema = nullptr;  ///< Schema of the recorder; null for a window that no drain has filled.
   std::uint8_t mode = 0;               ///< Mode of the recorder; says which fields exist.
   double start_time = 0.0;             ///< Seconds since the Unix epoch; exactly the `stop_time` of the window before.
   double stop_time = 0.0;              ///< Seconds since the Unix epoch.
@@ -44,9 +44,9 @@ struct Window {
   std::uint64_t elapsed_ns = 0;  ///< Length by the monotonic clock.
 
   std::uint64_t request_count = 0;         ///< Number of completed requests.
-  std::vector<std::uint64_t> sums;         ///< What is added up, in the words of the schema.
-  std::vector<std::uint64_t> extremes;     ///< What is compared, in the words of the schema.
-  std::vector<std::uint64_t> slot_values;  ///< By worker slot, what the schema keeps by slot.
+  std::vector<std::uint64_t> sums;         ///< Sums, in the words of the schema.
+  std::vector<std::uint64_t> extremes;     ///< Extremes, in the words of the schema.
+  std::vector<std::uint64_t> slot_values;  ///< By worker slot, the values of SchemaInfo::slot_fields.
 
   std::vector<SlotWindow> slots;      ///< One entry for each worker slot of the recorder.
   std::size_t threads_started = 0;    ///< Number of slots that have ever been used; at most slots.size().
@@ -64,7 +64,7 @@ struct Window {
   /// Returns the counts without the times.
   [[nodiscard]] CountsRef counts() const noexcept { return {schema, mode, sums, extremes}; }
   /// Returns the sum of a counter, the counts of classes, a histogram or a maximum, by the member of the struct that
-  /// was recorded: `window.get<&http::Request::duration_ns>()`. See CountsRef::get().
+  /// was recorded: `window.get<&Call::duration_ns>()`. See CountsRef::get().
   template <auto kMember>
   [[nodiscard]] auto get() const noexcept {
     return counts().get<kMember>();

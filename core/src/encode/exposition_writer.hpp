@@ -43,7 +43,7 @@ class ExpositionWriter final : public Visitor {
   Sink& sink_;
   const Family* family_ = nullptr;
   Interval interval_{};
-  char before_ = '{';  ///< What comes before the next label.
+  char before_ = '{';  ///< Character that comes before the next label.
 };
 
 }  // namespace sluice::encode

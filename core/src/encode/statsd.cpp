@@ -195,7 +195,7 @@ class Statsd final : public Visitor {
   Sink sink_;
   absl::FunctionRef<void(std::string_view)> send_;
   const Family* family_ = nullptr;
-  unsigned decimals_ = 0;        ///< Those of the histogram.
+  unsigned decimals_ = 0;        ///< Decimals of the histogram.
   std::size_t packet_size_ = 0;  ///< Size up to the end of the last whole line.
   StatsdSent sent_;
 };

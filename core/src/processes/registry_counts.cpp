@@ -24,14 +24,14 @@ constexpr std::uint64_t kInFlightMost = 65'536;
 
 /// Bounds of the counters of one slot.
 struct Bounds {
-  /// Bytes, and microseconds of phases, per nanosecond of the age of the process. A phase may have begun long before
+  /// Bytes and microseconds per nanosecond of the age of the process. A duration may have begun long before
   /// the process did, in the queue of the server.
   static constexpr std::uint64_t kPerNs = 64;
   /// Number of threads that may share the counters of requests without a slot.
   static constexpr std::uint64_t kSharing = 16;
 
   std::uint64_t events;   ///< Bound of numbers of events, at most one a nanosecond, and of times in nanoseconds.
-  std::uint64_t amounts;  ///< Bound of bytes, and of microseconds of phases.
+  std::uint64_t amounts;  ///< Bound of bytes and microseconds.
 
   static constexpr std::uint64_t product(std::uint64_t a, std::uint64_t b) noexcept {
     return a > UINT64_MAX / b ? UINT64_MAX : a * b;

@@ -27,75 +27,95 @@ struct Bank {
   /// Adds one request. Wait-free for single-writer counters. Not inlined, because its additions and the addresses of
   /// the caller would compete for registers.
   [[gnu::noinline]] void add(const T& done, std::uint64_t elapsed_ns, unsigned mode) noexcept {
-    add_groups(done, elapsed_ns, mode, std::make_index_sequence<Layout::kLayout.groups>());
+    add_groups(done, elapsed_ns, mode, std::make_index_sequence<Layout::kLayout.pairs>(),
+               std::make_index_sequence<Layout::kLayout.groups>());
   }
 
-  /// Resets the extremes, for the writer of the bank or a reader that has the bank to itself.
-  void clear_extremes() noexcept {
-    for (std::size_t i = 0; i < Layout::kExtremes; ++i) extremes[i].set(0);
-  }
+  /// Resets the extremes, for the writer of the bank or a reader that has the bank to itself. Without a loop.
+  void clear_extremes() noexcept { clear_extremes(std::make_index_sequence<Layout::kExtremes>()); }
 
  private:
   template <std::size_t kField>
   using FieldOf = FieldType<T, kField>;
 
-  template <std::size_t... kGroup>
+  /// The values of all pairs of histograms, and the bucket of each in the upper bits of its element.
+  struct Pairs {
+    U64x2 values[Layout::kLayout.pairs + 1];
+    U64x2 buckets[Layout::kLayout.pairs + 1];
+  };
+
+  template <std::size_t... kExtreme>
+  [[gnu::always_inline]] void clear_extremes(std::index_sequence<kExtreme...>) noexcept {
+    (extremes[kExtreme].set(0), ...);
+  }
+
+  /// Looks up the buckets of all pairs first, those of groups that the mode does not have included: a second check of
+  /// their size would cost more.
+  template <std::size_t... kPair, std::size_t... kGroup>
   [[gnu::always_inline]] void add_groups(const T& done, std::uint64_t elapsed_ns, unsigned mode,
-                                         std::index_sequence<kGroup...>) noexcept {
-    (add_group<kGroup>(done, elapsed_ns, mode), ...);
+                                         std::index_sequence<kPair...> all, std::index_sequence<kGroup...>) noexcept {
+    constexpr auto& kPairs = Layout::kLayout.pair;
+    Pairs pairs;
+    ((pairs.values[kPair] =
+          load_pair(value<kPairs[kPair][0]>(done, elapsed_ns), value<kPairs[kPair][1]>(done, elapsed_ns))),
+     ...);
+    if constexpr (sizeof...(kPair) != 0) find(pairs, all);
+    (add_group<kGroup>(done, elapsed_ns, mode, pairs), ...);
   }
 
   /// Adds the fields of a group. Looks buckets up first and counts them last, because a store to an address that is not
   /// known yet delays later loads.
   template <std::size_t kGroup>
-  [[gnu::always_inline]] void add_group(const T& done, std::uint64_t elapsed_ns, unsigned mode) noexcept {
+  [[gnu::always_inline]] void add_group(const T& done, std::uint64_t elapsed_ns, unsigned mode,
+                                        const Pairs& pairs) noexcept {
     constexpr auto& kIn = Layout::kLayout.group[kGroup];
     if constexpr (kIn.modes != 0xFF) {
       if ((kIn.modes >> mode & 1U) == 0) return;
     }
-    add_fields<kGroup>(done, elapsed_ns, std::make_index_sequence<kIn.pairs>(), std::make_index_sequence<kIn.singles>(),
-                       std::make_index_sequence<Layout::kFields>());
+    add_fields<kGroup>(done, elapsed_ns, pairs, std::make_index_sequence<kIn.pairs>(),
+                       std::make_index_sequence<kIn.singles>(), std::make_index_sequence<Layout::kFields>());
   }
 
   template <std::size_t kGroup, std::size_t... kPair, std::size_t... kSingle, std::size_t... kField>
-  [[gnu::always_inline]] void add_fields(const T& done, std::uint64_t elapsed_ns, std::index_sequence<kPair...> pairs,
-                                         std::index_sequence<kSingle...>, std::index_sequence<kField...>) noexcept {
+  [[gnu::always_inline]] void add_fields(const T& done, std::uint64_t elapsed_ns, [[maybe_unused]] const Pairs& pairs,
+                                         std::index_sequence<kPair...>, std::index_sequence<kSingle...>,
+                                         std::index_sequence<kField...>) noexcept {
     constexpr auto& kIn = Layout::kLayout.group[kGroup];
-    [[maybe_unused]] U64x2 values[sizeof...(kPair) + 1] = {
-        load_pair(value<kIn.pair[kPair][0]>(done, elapsed_ns), value<kIn.pair[kPair][1]>(done, elapsed_ns))...};
-    [[maybe_unused]] U64x2 bucket[sizeof...(kPair) + 1];
-    if constexpr (sizeof...(kPair) != 0) find<kGroup>(values, bucket, pairs);
+    constexpr auto& kPairs = Layout::kLayout.pair;
     [[maybe_unused]] const std::size_t single[sizeof...(kSingle) + 1] = {
         FieldOf<kIn.single[kSingle]>::Buckets::bucket_of(value<kIn.single[kSingle]>(done, elapsed_ns))...};
-    (add_pair(&sums[Layout::kLayout.sum[kIn.pair[kPair][0]]], values[kPair]), ...);
+    (add_pair(&sums[Layout::kLayout.sum[kPairs[kIn.first_pair + kPair][0]]], pairs.values[kIn.first_pair + kPair]),
+     ...);
     (add_extremes<kGroup, kField>(done, elapsed_ns), ...);
     (sums[Layout::kLayout.sum[kIn.single[kSingle]]].add(value<kIn.single[kSingle]>(done, elapsed_ns)), ...);
     (add_plain<kGroup, kField>(done, elapsed_ns), ...);
-    (count_pair<kIn.pair[kPair][0], kIn.pair[kPair][1]>(bucket[kPair]), ...);
+    (count_pair<kIn.first_pair + kPair>(pairs.buckets[kIn.first_pair + kPair]), ...);
     (sums[Layout::kLayout.buckets_at[kIn.single[kSingle]] + single[kSingle]].add(1), ...);
   }
 
-  /// Sets the buckets of each pair of values, each in the upper bits of its element.
-  template <std::size_t kGroup, std::size_t... kPair>
-  [[gnu::always_inline]] static void find(const U64x2 (&values)[sizeof...(kPair) + 1],
-                                          U64x2 (&bucket)[sizeof...(kPair) + 1],
-                                          std::index_sequence<kPair...>) noexcept {
-    constexpr auto& kIn = Layout::kLayout.group[kGroup];
-    const U64x2 any = (values[kPair] | ...);
+  /// The bucket layout of a pair.
+  template <std::size_t kPair>
+  using BucketsOf = typename FieldOf<Layout::kLayout.pair[kPair][0]>::Buckets;
+
+  /// Sets the buckets of each pair of values.
+  template <std::size_t... kPair>
+  [[gnu::always_inline]] static void find(Pairs& pairs, std::index_sequence<kPair...>) noexcept {
+    const U64x2 any = (pairs.values[kPair] | ...);
     if ((any[0] | any[1]) < kFindable) [[likely]] {
-      ((bucket[kPair] = FieldOf<kIn.pair[kPair][0]>::Buckets::buckets_of(values[kPair])), ...);
+      ((pairs.buckets[kPair] = BucketsOf<kPair>::buckets_of(pairs.values[kPair])), ...);
     } else {
-      ((bucket[kPair] = U64x2{FieldOf<kIn.pair[kPair][0]>::Buckets::bucket_of(values[kPair][0]),
-                              FieldOf<kIn.pair[kPair][0]>::Buckets::bucket_of(values[kPair][1])}
-                        << kBucketShift),
+      ((pairs.buckets[kPair] = U64x2{BucketsOf<kPair>::bucket_of(pairs.values[kPair][0]),
+                                     BucketsOf<kPair>::bucket_of(pairs.values[kPair][1])}
+                               << kBucketShift),
        ...);
     }
   }
 
-  template <std::size_t kFirst, std::size_t kSecond>
+  template <std::size_t kPair>
   [[gnu::always_inline]] void count_pair(U64x2 bucket) noexcept {
-    sums[Layout::kLayout.buckets_at[kFirst] + extract16<0, kBucketShift>(bucket)].add(1);
-    sums[Layout::kLayout.buckets_at[kSecond] + extract16<1, kBucketShift>(bucket)].add(1);
+    constexpr auto& kFields = Layout::kLayout.pair[kPair];
+    sums[Layout::kLayout.buckets_at[kFields[0]] + extract16<0, kBucketShift>(bucket)].add(1);
+    sums[Layout::kLayout.buckets_at[kFields[1]] + extract16<1, kBucketShift>(bucket)].add(1);
   }
 
   template <std::size_t kGroup, std::size_t kField>
@@ -128,8 +148,7 @@ struct Bank {
     using Type = FieldOf<kField>;
     if constexpr (is_in<kGroup, kField>()) {
       if constexpr (Type::kKind == FieldKind::kCounter && kObserves<Type>) {
-        const Observations& observed = done.*(Layout::template field<kField>().source_.pointer);
-        if (observed.count != 0) sums[Layout::kLayout.sum[kField]].add(observed.count);
+        sums[Layout::kLayout.sum[kField]].add((done.*(Layout::template field<kField>().source_.pointer)).count);
       } else if constexpr (Type::kKind == FieldKind::kCounter) {
         sums[Layout::kLayout.sum[kField]].add(value<kField>(done, elapsed_ns));
       } else if constexpr (Type::kKind == FieldKind::kClasses) {

@@ -22,7 +22,7 @@
 
 namespace sluice::detail {
 
-/// What the banks of all schemas have. Counter is a counter that many threads write.
+/// The words that the banks of all schemas have. Counter is a counter that many threads write.
 template <class Counter>
 struct OverflowHeader {
   Counter count;

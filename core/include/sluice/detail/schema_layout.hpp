@@ -42,7 +42,7 @@ struct SchemaLayout {
     return std::get<kField>(schema<T>.fields_);
   }
 
-  /// What the layout depends on, without types.
+  /// The properties of a field that the layout depends on, without types.
   struct Shape {
     FieldKind kind;
     std::uint8_t modes;
@@ -68,10 +68,10 @@ struct SchemaLayout {
   /// A group of fields that exist in the same modes.
   struct Group {
     std::uint8_t modes = 0xFF;
-    std::size_t pairs = 0;                                             ///< Number of pairs of histograms.
-    std::array<std::array<std::size_t, 2>, (kFields + 1) / 2> pair{};  ///< Fields of each pair.
-    std::size_t singles = 0;                                           ///< Number of other histograms.
-    std::array<std::size_t, kFields> single{};                         ///< Their fields.
+    std::size_t first_pair = 0;                 ///< Its first pair of histograms in Layout::pair.
+    std::size_t pairs = 0;                      ///< Number of its pairs.
+    std::size_t singles = 0;                    ///< Number of other histograms.
+    std::array<std::size_t, kFields> single{};  ///< Their fields.
     std::size_t sums_end = 0;
     std::size_t extremes_end = 0;
   };
@@ -79,6 +79,8 @@ struct SchemaLayout {
   struct Layout {
     std::size_t groups = 0;
     std::array<Group, kModes + 1> group{};
+    std::size_t pairs = 0;                                             ///< Number of pairs of histograms.
+    std::array<std::array<std::size_t, 2>, (kFields + 1) / 2> pair{};  ///< Fields of each pair.
     std::array<std::size_t, kFields> sum{};
     std::array<std::size_t, kFields> buckets_at{};
     std::array<std::size_t, kFields> extreme{};
@@ -98,13 +100,15 @@ struct SchemaLayout {
     std::size_t extreme = 0;
     for (std::size_t g = 0; g < layout.groups; ++g) {
       Group& group = layout.group[g];
+      group.first_pair = layout.pairs;
       sum = (sum + 1) / 2 * 2;
       // Pairs of neighbouring histograms with the same buckets.
       std::size_t open = kFields;
       for (std::size_t i = 0; i < kFields; ++i) {
         if (kShapes[i].modes != group.modes || kShapes[i].kind != FieldKind::kHistogram) continue;
         if (open != kFields && kShapes[i].layout != nullptr && kShapes[i].layout == kShapes[open].layout) {
-          group.pair[group.pairs++] = {open, i};
+          layout.pair[layout.pairs++] = {open, i};
+          ++group.pairs;
           layout.sum[open] = sum++;
           layout.sum[i] = sum++;
           open = kFields;

@@ -46,7 +46,7 @@ constexpr std::uint32_t owned_by(std::uint32_t claim) noexcept {
 /// Returns the ownership in a word of SlotHeader::state.
 constexpr SlotState slot_state(std::uint32_t word) noexcept { return static_cast<SlotState>(word & kSlotStateMask); }
 
-/// What the slots of all schemas have: the state of the thread.
+/// The state of the thread, which the slots of all schemas have.
 template <class Atomics>
 struct SlotHeader {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
@@ -61,7 +61,7 @@ struct SlotHeader {
   void cancel() noexcept { begin(0); }
 };
 
-/// What the banks of all schemas have.
+/// The words that the banks of all schemas have.
 template <class Atomics>
 struct EpochHeader {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
@@ -100,10 +100,11 @@ struct UncollectedExtremes {
 };
 
 /// Opens a bank for the first record of a slot in an epoch. Resets the extremes, unless a deferred cut has not
-/// collected them yet; extremes of an epoch before the first deferred one have been collected.
+/// collected them yet; extremes of an epoch before the first deferred one have been collected. Not inlined, so that the
+/// path of most records has no loop over the extremes.
 template <class Atomics, class T>
-void open_epoch(EpochBank<Atomics, T>& bank, std::uint64_t epoch, std::uint64_t start_ns,
-                const UncollectedExtremes<Atomics>& uncollected) noexcept {
+[[gnu::noinline]] void open_epoch(EpochBank<Atomics, T>& bank, std::uint64_t epoch, std::uint64_t start_ns,
+                                  const UncollectedExtremes<Atomics>& uncollected) noexcept {
   EpochHeader<Atomics>& header = bank.header;
   const std::uint64_t oldest_tag = uncollected.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
   const bool taken = oldest_tag == 0 || header.tag.load(std::memory_order_relaxed) < oldest_tag;  // own store

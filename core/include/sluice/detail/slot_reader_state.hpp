@@ -10,6 +10,8 @@
 #include <memory>
 #include <span>
 
+#include "sluice/detail/policy.hpp"
+#include "sluice/detail/simd.hpp"
 #include "sluice/schema_info.hpp"
 #include "sluice/window.hpp"
 
@@ -19,7 +21,7 @@ namespace sluice::detail {
 struct CountedWords {
   std::size_t sums = 0;                      ///< Number of words that are added up.
   std::size_t extremes = 0;                  ///< Number of words that are compared.
-  std::span<const SlotField> slot_fields{};  ///< What windows keep by slot.
+  std::span<const SlotField> slot_fields{};  ///< Fields that windows keep by slot.
 
   static constexpr CountedWords of(const SchemaInfo& schema, std::uint8_t mode) noexcept {
     return {schema.sums_in[mode], schema.extremes_in[mode], schema.slot_fields};
@@ -43,6 +45,24 @@ void take_delta(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum)
   seen = now;
 }
 
+/// Does the same for adjacent counters. Most buckets of most windows have not grown, so blocks of counters are compared
+/// first, and the window is touched only for those that have.
+template <class Counter>
+void take_sums(const Counter* counters, std::size_t count, std::uint64_t* seen, std::uint64_t* sums) noexcept {
+  constexpr std::size_t kBlock = 8;
+  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
+  std::size_t i = 0;
+  for (; i + kBlock <= count; i += kBlock) {
+    const auto* const last = reinterpret_cast<const Words*>(seen + i);
+    const U64x2 grown =
+        (load_quiescent_pair(counters + i) ^ last[0]) | (load_quiescent_pair(counters + i + 2) ^ last[1]) |
+        (load_quiescent_pair(counters + i + 4) ^ last[2]) | (load_quiescent_pair(counters + i + 6) ^ last[3]);
+    if ((grown[0] | grown[1]) == 0) continue;
+    for (std::size_t k = i; k < i + kBlock; ++k) take_delta(counters[k], seen[k], sums[k]);
+  }
+  for (; i < count; ++i) take_delta(counters[i], seen[i], sums[i]);
+}
+
 /// Adds the growth of a quiescent bank to a window, extremes included. The caller has checked that the bank has grown.
 template <class Counter>
 void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen, Window& window,
@@ -56,13 +76,10 @@ void take_words(const Counter* sums, const Counter* extremes, const CountedWords
     }
     ++by_slot;
   }
-  // The arrays do not overlap, so a compiler may process several elements at once.
-  const Counter* __restrict const from = sums;
-  std::uint64_t* __restrict const last = seen.sums.get();
-  std::uint64_t* __restrict const to = window.sums.data();
-  for (std::size_t i = 0; i < words.sums; ++i) take_delta(from[i], last[i], to[i]);
-  for (std::size_t i = 0; i < words.extremes; ++i) {
-    window.extremes[i] = std::max(window.extremes[i], extremes[i].load_quiescent());
+  take_sums(sums, words.sums, seen.sums.get(), window.sums.data());
+  std::uint64_t* const greatest = window.extremes.data();
+  for (std::size_t i = 0, count = words.extremes; i < count; ++i) {
+    greatest[i] = std::max(greatest[i], extremes[i].load_quiescent());
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // OTLP: the body of a `POST /v1/metrics`, as JSON or as protobuf (an ExportMetricsServiceRequest). Names are those of
-// OpenTelemetry's semantic conventions where they exist: `http.server.request.duration`, in seconds.
+// the schema, which may follow OpenTelemetry's semantic conventions; durations are in seconds.
 #pragma once
 
 #include <cstdint>
