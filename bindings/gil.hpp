@@ -5,6 +5,7 @@
 
 #include <Python.h>
 
+#include <atomic>
 #include <new>
 #include <utility>
 
@@ -13,8 +14,25 @@
 
 namespace sluice::bindings {
 
+#ifdef Py_GIL_DISABLED
+namespace internal {
+inline constinit std::atomic<bool> free_threading{false};
+}
+/// Tells that Python will run without a GIL. Called before Python starts.
+inline void run_without_gil() noexcept { internal::free_threading.store(true, std::memory_order_relaxed); }
+/// Whether threads may have to wait for a GIL. What is said here of holding and releasing it holds for the attachment
+/// of a thread to its interpreter otherwise.
+[[nodiscard]] inline bool has_gil() noexcept {
+  // Set before any other thread of Python exists.
+  return !internal::free_threading.load(std::memory_order_relaxed);
+}
+#else
+[[nodiscard]] constexpr bool has_gil() noexcept { return true; }
+#endif
+
 /// Acquires the GIL of a thread state and adds the wait for it to `waits`, if any.
 inline void acquire_gil(PyThreadState* state, wsgi::GilWaits* waits) noexcept {
+  if (!has_gil()) waits = nullptr;  // nothing to wait for
   const std::uint64_t start_ns = waits != nullptr ? monotonic_ns() : 0;
   PyEval_RestoreThread(state);
   if (waits != nullptr) waits->add(monotonic_ns() - start_ns);

@@ -193,7 +193,7 @@ PyModuleDef& definition() {
       {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
 #if PY_VERSION_HEX >= 0x030D0000
-      {Py_mod_gil, Py_MOD_GIL_USED},
+      {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
       {0, nullptr},
   }};

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "adapters/wsgi/schema/window.hpp"
+#include "bindings/items.hpp"
 #include "bindings/metrics_reader.hpp"
 
 namespace sluice::bindings {
@@ -39,7 +40,7 @@ Object item(PyObject* dict, std::string_view phase, const char* ending) {
   const std::string key = std::string(phase) + ending;
   const Object name = steal(PyUnicode_FromStringAndSize(key.data(), static_cast<Py_ssize_t>(key.size())));
   if (!name) return {};
-  Object value = borrow(PyDict_GetItemWithError(dict, name.ptr()));
+  Object value = item_of(dict, name.ptr());
   if (!value && PyErr_Occurred() == nullptr) {
     PyErr_Format(PyExc_ValueError, "the window has no '%s'", key.c_str());
   }
@@ -67,7 +68,8 @@ bool set_buckets(PyObject* dict, std::string_view name, Durations& phase) {
   // No code of the application runs in this loop, because whole() accepts only int objects.
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < kEntries.size(); ++i) {
-    const auto count = whole(PyList_GET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i)), "buckets");
+    const Object item = item_at(list.ptr(), static_cast<Py_ssize_t>(i));
+    const auto count = whole(item ? item.ptr() : Py_None, "buckets");
     if (!count) return false;
     if (*count > std::numeric_limits<std::uint64_t>::max() - sum) {
       PyErr_SetString(PyExc_ValueError, "the buckets of the window are too large");

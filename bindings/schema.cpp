@@ -5,6 +5,7 @@
 
 #include "adapters/wsgi/schema/window.hpp"
 #include "bindings/dict_builder.hpp"
+#include "bindings/items.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -119,7 +120,7 @@ bool DictSchema::intern_keys() {
 }
 
 Object DictSchema::value_of(std::size_t field, const Sample& sample, PyObject* dict) const {
-  if (sources_[field] != field) return borrow(PyDict_GetItemWithError(dict, keys_[sources_[field]].ptr()));
+  if (sources_[field] != field) return item_of(dict, keys_[sources_[field]].ptr());
   if (is_none(fields_[field], sample)) return borrow(Py_None);
   return steal(fields_[field].to_python(sample));
 }

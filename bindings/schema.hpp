@@ -85,8 +85,8 @@ class DictSchema {
 
   std::span<const Field> fields_;
   std::vector<Object> keys_;
-  std::vector<std::size_t>
-      sources_;   ///< By field, of which field it has its value: itself, or the one it is an alias of.
+  /// By field, the field that supplies its value: itself, or the one that it is an alias of.
+  std::vector<std::size_t> sources_;
   Object empty_;  ///< Every key with the value None. Dicts are copies of it, so that they do not grow.
 };
 

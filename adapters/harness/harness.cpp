@@ -32,6 +32,7 @@ absl::Status Harness::check(const wsgi::Completion& done) const {
 absl::Status Harness::begin(std::size_t slot, const wsgi::RequestTexts& texts) {
   if (absl::Status status = check_slot(slot); !status.ok()) return status;
   Slot& entry = slots_[slot - 1];
+  const std::lock_guard lock(entry.mutex);
   if (entry.request) return absl::FailedPreconditionError("the slot is busy");
   if (!entry.worker.has_slot()) {
     absl::StatusOr<wsgi::Worker> worker = recorder().attach(slot - 1);
@@ -50,6 +51,7 @@ absl::Status Harness::finish(std::size_t slot, const wsgi::Completion& done) {
   if (absl::Status status = check_slot(slot); !status.ok()) return status;
   if (absl::Status status = check(done); !status.ok()) return status;
   Slot& entry = slots_[slot - 1];
+  const std::lock_guard lock(entry.mutex);
   if (!entry.request) return absl::FailedPreconditionError("no request is in flight on the slot");
   entry.request->finish(done);
   if (wsgi::SlowRequests* const slow = recorder().slow_requests())

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,7 @@ class Harness final : private ClockOwner, public bindings::Host {
   [[nodiscard]] absl::Status advance_us(std::uint64_t us);
 
   /// Begins a request on a slot, numbered from 1. Returns OutOfRange for a slot that does not exist and
-  /// FailedPrecondition for a busy one. Calls for one slot must not overlap.
+  /// FailedPrecondition for a busy one.
   [[nodiscard]] absl::Status begin(std::size_t slot, const wsgi::RequestTexts& texts = {});
 
   /// Completes the request of a slot now. Returns FailedPrecondition when there is none and InvalidArgument for a
@@ -61,6 +62,7 @@ class Harness final : private ClockOwner, public bindings::Host {
 
   const Options options_;
   struct Slot {
+    std::mutex mutex;  ///< Guards the others, because Python's threads may run in parallel.
     wsgi::Worker worker;
     std::optional<wsgi::Request> request;
   };

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -139,15 +140,18 @@ class PythonRequest {
   PythonRequest(std::shared_ptr<Harness> host, std::size_t slot) : host_(std::move(host)), slot_(slot) {}
 
   void finish(const py::kwargs& measured) {
-    if (finished_) throw py::value_error("the request has been finished already");
-    throw_if(host_->finish(slot_, completion(measured)));
-    finished_ = true;
+    const wsgi::Completion done = completion(measured);
+    // Another thread may finish the request at the same time, so this one claims it first.
+    if (finished_.exchange(true)) throw py::value_error("the request has been finished already");
+    const absl::Status status = host_->finish(slot_, done);
+    if (!status.ok()) finished_ = false;
+    throw_if(status);
   }
 
  private:
   std::shared_ptr<Harness> host_;
   std::size_t slot_;
-  bool finished_ = false;
+  std::atomic<bool> finished_{false};
 };
 
 /// A harness with its module object, which shares the ownership of the harness.
@@ -180,13 +184,13 @@ class PythonHost {
     throw_if(host_->request(slot_number(slot), completion(measured), texts));
   }
 
-  PythonRequest begin(py::handle slot, const std::string& method, const std::string& path) {
+  std::unique_ptr<PythonRequest> begin(py::handle slot, const std::string& method, const std::string& path) {
     const std::size_t number = slot_number(slot);
     wsgi::RequestTexts texts;
     texts[static_cast<std::size_t>(wsgi::RequestText::kMethod)] = method;
     texts[static_cast<std::size_t>(wsgi::RequestText::kPathInfo)] = path;
     throw_if(host_->begin(number, texts));
-    return {host_, number};
+    return std::make_unique<PythonRequest>(host_, number);
   }
 
  private:
@@ -197,7 +201,7 @@ class PythonHost {
 }  // namespace
 }  // namespace sluice::harness
 
-PYBIND11_MODULE(sluice_core, module, py::multiple_interpreters::per_interpreter_gil()) {
+PYBIND11_MODULE(sluice_core, module, py::mod_gil_not_used(), py::multiple_interpreters::per_interpreter_gil()) {
   using sluice::harness::PythonHost;
   using sluice::harness::PythonRequest;
   module.doc() = "The harness of Sluice in C++. Use sluice.testing.";

@@ -27,7 +27,7 @@ SECTIONS = {
     ],
 }
 MESSAGE = re.compile(r"SLC\d{4}")
-API = ["record", "read", "encode", "processes"]
+API = ["record", "read", "encode", "endpoint", "processes"]
 
 
 def toctree(caption: str, pages: list[str]) -> str:

@@ -203,6 +203,11 @@ class Httpd:
     def crash_lines(self) -> list[str]:
         return [line for mark in CRASH_MARKS for line in self.log_lines(mark)]
 
+    def forget_crashes(self, number: int) -> None:
+        """Empties the log once it has the lines of so many crashes, which the test itself has caused."""
+        wait_until(lambda: len(self.log_lines("exit signal")) >= number, f"the lines of {number} crashes")
+        self.layout.error_log.write_text("")
+
     def members(self) -> list[int]:
         """Process ids of Apache and its children, as far as they live."""
         return [] if self._process is None else group_members(self._process.pid)

@@ -195,7 +195,7 @@ def test_letters_and_totals_agree_with_mod_status(
     assert accesses[0] <= int(status["Total Accesses"]) <= accesses[1]
     assert served[0] // 1024 <= int(status["Total kBytes"]) <= served[1] // 1024
     slow.wait()
-    answered += 21  # beside the looks
+    answered += 21  # the requests of this test, without those of look()
     # A request is counted once its answer has been sent: not yet in its own answer.
     wait_until(lambda: accesses_of(look()) == answered - 1, "each request counted once")
 
@@ -240,7 +240,7 @@ def test_a_graceful_restart_raises_the_generation_and_shows_who_is_leaving(
     def leaving() -> list[Server]:
         return [process for process in metrics_of(server)["processes"] if process["quiescing"]]
 
-    if mpm == "event":  # the others were not seen to say so in their scoreboard
+    if mpm == "event":  # the scoreboards of other MPMs were not seen to show it
         wait_until(lambda: bool(leaving()), "a process that is leaving", 2.0)
         assert all(process["generation"] == before["running_generation"] for process in leaving())
     slow.wait()

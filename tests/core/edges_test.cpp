@@ -131,7 +131,8 @@ TEST_CASE("edges: a sequence that passes 2^64 under a spinning reader loses and 
   std::thread writer([&] {
     const Pinned pinned(1);
     Worker worker = recorder.attach();
-    slot_of(worker)->sequence.store(0 - requests, std::memory_order_release);  // even; passes 2^64 half-way
+    // An even start, from which the sequence passes 2^64 half-way through the requests.
+    slot_of(worker)->sequence.store(0 - requests, std::memory_order_release);
     for (std::uint64_t i = 1; i <= requests; ++i) worker.begin(i).finish(mix[tally.next()], i);
     last = slot_of(worker)->sequence.load(std::memory_order_relaxed);
     done = true;
@@ -378,6 +379,7 @@ TEST_CASE(
   if (random() % 2 == 0) clock.step_wall_ns(-clock.wall_ns() - kHourNs);  // before 1970
   Recorder recorder({.threads = 1, .clock = &clock});
   std::vector<Reader> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) readers.push_back(recorder.add_reader());
   Worker worker = recorder.attach();
   struct Expected {

@@ -361,14 +361,14 @@ TEST_CASE("epoch reader: a busy account gives every window its part and no more"
   CHECK(account.settle(30, 0, 100) == 30);
   CHECK(account.settle(30, 0, 100) == 0);
   CHECK(account.settle(25, 0, 100) == 0);     // a request that turned out shorter
-  CHECK(account.settle(180, 0, 100) == 100);  // more than the window's length: the rest follows
+  CHECK(account.settle(180, 0, 100) == 100);  // at most the window's length is credited; the rest follows
   CHECK(account.settle(180, 0, 100) == 50);
   CHECK(account.settle(180, 0, 0) == 0);
   CHECK(account.credited_ns == 180);
   CHECK(account.settle(180, 70, 100) == 70);
-  CHECK(account.settle(180, 90, 100) == 90);  // another request is in flight, and the one before is not known yet
+  CHECK(account.settle(180, 90, 100) == 90);  // another request is in flight; the end of the last one is unknown
   CHECK(account.settle(270, 900, 100) == 100);
-  CHECK(account.settle(360, 0, 100) == 0);  // it is known now, and was given before
+  CHECK(account.settle(360, 0, 100) == 0);  // its end is known now, and its time was credited before
   CHECK(account.settle(450, 0, 100) == 10);
 }
 

@@ -198,6 +198,7 @@ TEST_CASE("fork: at any instant, under writers and a reader that drains, the chi
   std::atomic<bool> stop{false};
   std::vector<Tally> tallies(kWriters, Tally(from));
   std::vector<std::thread> threads;
+  threads.reserve(kWriters + 1);
   for (Tally& tally : tallies) {
     threads.emplace_back([&] {
       Worker worker = recorder.attach();

@@ -54,7 +54,7 @@ TEST_CASE("given memory: counts stay when the recorder is destroyed") {
     recorder.attach().begin().finish({});
   }
   CHECK(counted(memory, 1) == 1);
-  CHECK(in_child([] { return 0; }) == 0);  // and no fork uses the memory any more
+  CHECK(in_child([] { return 0; }) == 0);  // a fork after the end of the recorder does not touch the memory
   CHECK(counted(memory, 1) == 1);
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("given memory: a child that gets no pages of its own cannot write its 
       return in_child(body);
     });
   };
-  CHECK(starved([] { return 7; }) == 7);  // it may do anything but record
+  CHECK(starved([] { return 7; }) == 7);  // the child may do anything except record
   CHECK(starved([&] {
           ::signal(SIGSEGV, SIG_DFL);
           worker.begin().finish({});

@@ -143,6 +143,7 @@ TEST_CASE("overwritten memory: writers and readers end while it happens") {
           Recorder recorder({.threads = kThreads, .memory = region.span()});
           std::atomic<bool> ending{false};
           std::vector<std::thread> threads;
+          threads.reserve(3);
           for (int i = 0; i < 3; ++i) {
             threads.emplace_back([&] {
               Worker worker = recorder.attach();

@@ -260,6 +260,7 @@ TEST_CASE("recorder: workers beyond the slots are counted with the last slot") {
   Recorder recorder({.threads = 2, .clock = &clock});
   Reader reader = recorder.add_reader();
   std::vector<Worker> workers;
+  workers.reserve(4);
   for (int i = 0; i < 4; ++i) workers.push_back(recorder.attach());
   CHECK(workers[1].has_slot());
   CHECK_FALSE(workers[2].has_slot());

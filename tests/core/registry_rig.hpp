@@ -52,7 +52,7 @@ class RegistryRig {
                        std::vector<Registry::Demand> demands = demands_of({0, 1}))
       : registry(Registry::of<Completion>(*state)) {
     REQUIRE(registry.open(bytes).ok());
-    registry.pre_allocate(std::move(demands)).IgnoreError();  // some tests ask for more than there is
+    registry.pre_allocate(std::move(demands)).IgnoreError();  // some tests demand more memory than there is
     signals = new (shared_.span().data()) Signals;
   }
   RegistryRig(const RegistryRig&) = delete;

@@ -14,8 +14,8 @@
 #include "sluice/encode/statsd.hpp"
 #include "sluice/http.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/registry.hpp"
 #include "sluice/quantile.hpp"
+#include "sluice/registry.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {

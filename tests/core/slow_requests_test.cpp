@@ -171,7 +171,7 @@ TEST_CASE("slow requests: a forked child begins with none") {
   const pid_t child = ::fork();
   if (child == 0) {
     bool right = rig.reader.drain().empty();
-    rig.requests.finish(1, {.status = 200}, {}, rig.clock.monotonic_ns());  // the parent's
+    rig.requests.finish(1, {.status = 200}, {}, rig.clock.monotonic_ns());  // ends the request that the parent began
     right = right && rig.reader.drain().empty();
     rig.serve(0, kSecondUs, "/child");
     right = right && rig.reader.drain().size() == 1;

@@ -231,8 +231,9 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
   seen.add(reader.drain().value());
   CHECK(seen.broken == "");
   CHECK(recorder.totals().request_busy_ns >= served_ns);
-  // A window may end between a writer's reading of the clock and its record. It shows the slot as busy until then, and
-  // the next requests that much shorter; after the last request there is no next one.
+  // A window may end between a writer's reading of the clock and its record. It then shows the slot as busy for too
+  // long, and the following requests are credited with less time. No request follows the last one, so `late_ns` may
+  // remain.
   CHECK(seen.busy_ns >= served_ns);
   CHECK(seen.busy_ns <= served_ns + late_ns);
 }

@@ -140,7 +140,7 @@ TEST_CASE("whole slots: slots that have recorded are read several to a fence, an
   using Fence = Counted<detail::InterprocessBarrier>;
   Fence::fences = 0;
   const auto readings = read_all<Fence>(memory.span(), kThreads);
-  CHECK(Fence::fences == 2);  // for six slots
+  CHECK(Fence::fences == 2);  // six slots need two barriers
   REQUIRE(readings.size() == kThreads / 2);
   for (std::size_t i = 0; i < readings.size(); ++i) {
     CHECK(readings[i].whole);

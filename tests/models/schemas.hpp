@@ -45,9 +45,7 @@ namespace sluice::models {
 struct Amount {
   constexpr Amount(std::uint64_t value) : sum(value), smallest(value), largest(value) {}  // NOLINT: a plain value
   constexpr Amount(const Observations& all, std::uint64_t unit)
-      : sum(all.total / unit),
-        smallest(all.count == 0 ? UINT64_MAX : all.min / unit),
-        largest(all.max / unit) {}
+      : sum(all.total / unit), smallest(all.count == 0 ? UINT64_MAX : all.min / unit), largest(all.max / unit) {}
 
   std::uint64_t sum;
   std::uint64_t smallest;
@@ -76,8 +74,9 @@ struct Sample<Call> {
 
   /// Returns what a request adds to each field, in the order of the schema.
   static std::array<Amount, 5> amounts(const Call& call, std::uint64_t elapsed_ns) {
-    return {std::uint64_t(call.code < 3 ? call.code : 2), call.duration_ns != kSinceBegin ? call.duration_ns : elapsed_ns,
-            call.bytes, elapsed_ns, Amount(call.waits, 1)};
+    return {std::uint64_t(call.code < 3 ? call.code : 2),
+            call.duration_ns != kSinceBegin ? call.duration_ns : elapsed_ns, call.bytes, elapsed_ns,
+            Amount(call.waits, 1)};
   }
 };
 

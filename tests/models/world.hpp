@@ -46,7 +46,8 @@ template <class Atomics, class T>
 detail::SlotArray<Atomics> array_of(detail::Epoch<Atomics>* epoch, RelacyAtomic<std::uint32_t>* high_water,
                                     detail::UncollectedExtremes<Atomics>* uncollected, detail::Slot<Atomics, T>* slots,
                                     std::size_t size) {
-  return {epoch, high_water, uncollected, reinterpret_cast<std::byte*>(slots), detail::SlotShape::of<Atomics, T>(), size};
+  return {epoch, high_water, uncollected, reinterpret_cast<std::byte*>(slots), detail::SlotShape::of<Atomics, T>(),
+          size};
 }
 
 /// Declares who writes the slot of a thread while the threads run.
@@ -73,7 +74,9 @@ class World {
 
   static Window empty_window() { return {schema_info<T>, load.mode, kSlots}; }
 
-  detail::SlotArray<Atomics> array() { return array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots); }
+  detail::SlotArray<Atomics> array() {
+    return array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots);
+  }
   detail::Slot<Atomics, T>& slot(std::size_t i) { return slots_[i]; }
 
   /// For scenarios in which no slot changes hands: thread i has slot i, and thread kSlots is the only reader.
@@ -114,10 +117,8 @@ class World {
   void finish(std::size_t n) {
     Served<T>& request = requests_[n];
     request.stop_ns = tick();
-    const detail::RecordTarget<Atomics, T> target{.slot = &slots_[request.slot],
-                                                  .epoch = &epoch_,
-                                                  .uncollected = &uncollected_[request.slot],
-                                                  .mode = load.mode};
+    const detail::RecordTarget<Atomics, T> target{
+        .slot = &slots_[request.slot], .epoch = &epoch_, .uncollected = &uncollected_[request.slot], .mode = load.mode};
     detail::record<Fence>(target, request.start_ns, request.stop_ns, request.done);
     request.recorded_at = tick();
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The schema of a recorder: an ordinary struct that one request fills, and a table of its members. Everything else derives from the table:
-// storage, windows, totals, the layout of shared memory, and what encoders write.
+// The schema of a recorder: an ordinary struct that one request fills, and a table of its members. Everything else
+// derives from the table: storage, windows, totals, the layout of shared memory, and what encoders write.
 //
 //   struct Call {                                     // the measurements of one request
 //     int code = 0;
@@ -243,8 +243,8 @@ concept Amount = std::unsigned_integral<M> || std::same_as<M, Observations>;
 template <class T>
 inline constexpr auto schema = detail::NoSchema{};
 
-/// The value that is recorded for a request that was destroyed before it was finished. Specialise it where a value that is not
-/// the default stands for that.
+/// The value that is recorded for a request that was destroyed before it was finished. Specialise it where a value that
+/// is not the default stands for that.
 template <class T>
 inline constexpr T abandoned{};
 
