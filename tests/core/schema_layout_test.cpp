@@ -29,29 +29,35 @@ struct Call {
 }  // namespace
 
 template <>
-inline constexpr auto schema<Call<0>> =
-    fields(classes<3>("code", &Call<0>::code), counter("sent", Unit::kBytes, &Call<0>::bytes),
-           histogram("duration", Unit::kNanoseconds, &Call<0>::duration_ns, bounded_by<kThree>));
+inline constexpr auto schema<Call<0>> = fields(classes<3>("code", &Call<0>::code),
+                                               counter("sent", Unit::kBytes, &Call<0>::bytes),
+                                               histogram("duration", Unit::kNanoseconds, &Call<0>::duration_ns,
+                                                         bounded_by<kThree>));
 template <>
-inline constexpr auto schema<Call<1>> =
-    fields(classes<3>("code", &Call<1>::code), counter("sent", Unit::kBytes, &Call<1>::bytes),
-           histogram("duration", Unit::kNanoseconds, &Call<1>::duration_ns, bounded_by<kOther>));
+inline constexpr auto schema<Call<1>> = fields(classes<3>("code", &Call<1>::code),
+                                               counter("sent", Unit::kBytes, &Call<1>::bytes),
+                                               histogram("duration", Unit::kNanoseconds, &Call<1>::duration_ns,
+                                                         bounded_by<kOther>));
 template <>
-inline constexpr auto schema<Call<2>> =
-    fields(classes<3>("code", &Call<2>::code), counter("sent", Unit::kNone, &Call<2>::bytes),
-           histogram("duration", Unit::kNanoseconds, &Call<2>::duration_ns, bounded_by<kThree>));
+inline constexpr auto schema<Call<2>> = fields(classes<3>("code", &Call<2>::code),
+                                               counter("sent", Unit::kNone, &Call<2>::bytes),
+                                               histogram("duration", Unit::kNanoseconds, &Call<2>::duration_ns,
+                                                         bounded_by<kThree>));
 template <>
-inline constexpr auto schema<Call<3>> =
-    fields(classes<4>("code", &Call<3>::code), counter("sent", Unit::kBytes, &Call<3>::bytes),
-           histogram("duration", Unit::kNanoseconds, &Call<3>::duration_ns, bounded_by<kThree>));
+inline constexpr auto schema<Call<3>> = fields(classes<4>("code", &Call<3>::code),
+                                               counter("sent", Unit::kBytes, &Call<3>::bytes),
+                                               histogram("duration", Unit::kNanoseconds, &Call<3>::duration_ns,
+                                                         bounded_by<kThree>));
 template <>
-inline constexpr auto schema<Call<4>> =
-    fields(classes<3>("code", &Call<4>::code), counter("received", Unit::kBytes, &Call<4>::bytes),
-           histogram("duration", Unit::kNanoseconds, &Call<4>::duration_ns, bounded_by<kThree>));
+inline constexpr auto schema<Call<4>> = fields(classes<3>("code", &Call<4>::code),
+                                               counter("received", Unit::kBytes, &Call<4>::bytes),
+                                               histogram("duration", Unit::kNanoseconds, &Call<4>::duration_ns,
+                                                         bounded_by<kThree>));
 template <>
-inline constexpr auto schema<Call<5>> =
-    fields(classes<3>("code", &Call<5>::code), counter("sent", Unit::kBytes, &Call<5>::bytes).only_in(0),
-           histogram("duration", Unit::kNanoseconds, &Call<5>::duration_ns, bounded_by<kThree>));
+inline constexpr auto schema<Call<5>> = fields(classes<3>("code", &Call<5>::code),
+                                               counter("sent", Unit::kBytes, &Call<5>::bytes).only_in(0),
+                                               histogram("duration", Unit::kNanoseconds, &Call<5>::duration_ns,
+                                                         bounded_by<kThree>));
 
 namespace {
 

@@ -10,7 +10,8 @@ using namespace sluice;
 using namespace sluice::fuzz;
 
 void check_reading(const Json& object, const GroupReading& reading, const std::string& text) {
-  require(object.at("mode").as_text() == (wsgi::mode_of(reading) == wsgi::Mode::kDaemon ? "daemon" : "embedded"), "the mode", text);
+  require(object.at("mode").as_text() == (wsgi::mode_of(reading) == wsgi::Mode::kDaemon ? "daemon" : "embedded"),
+          "the mode", text);
   constexpr const char* kClasses[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
   for (std::size_t i = 0; i < 5; ++i) {
     const std::string& count = object.at("requests").at(kClasses[i]).text;
