@@ -96,8 +96,9 @@ test-deep: need-deep compile-tests compile-others compile-asan compile-tsan comp
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp $(docs_tools)
-	@tests/tools/suites.sh test deep platforms_long packages_long
+           $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp build/venvs \
+           build/node/statsd.stamp $(docs_tools)
+	@tests/tools/suites.sh test applications deep platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
 test-platforms: export SLUICE_STEPS = $(STEPS)
@@ -110,7 +111,7 @@ bench: need-bench compile-release compile-bench
 lint: need-lint build/venv/lint.stamp
 	clang-format --dry-run -Werror $(sources)
 	$(venv) -m ruff check .
-	@cmake --preset dev -B build/lint $(told) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	@cmake --preset dev -B build/lint $(told) -DSLUICE_EXTRA_PYTHONS= -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
 	run-clang-tidy -quiet -p build/lint
 
@@ -162,30 +163,30 @@ build/compilers: force
 	@echo "$${CC:-} $${CXX:-}" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# One environment with the packages of Python of each purpose; a stamp says that those of its file are installed.
+
+define pip_install
+@echo "sluice: build/venv: pip installs $(call asked,$(1))"
+@$(venv) -m pip install --quiet -r $(1)
+@touch $@
+endef
+
 build/venv/build.stamp: bindings/requirements.txt build/pythons
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$$(head -n 1 build/pythons) -m venv --clear build/venv
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
+	$(call pip_install,$<)
 
-build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
+build/venv/test.stamp:     tests/requirements.txt
+build/venv/packages.stamp: tests/packages/requirements.txt
+build/venv/lint.stamp:     tests/tools/requirements.txt
+build/venv/docs.stamp:     docs/requirements.txt
+$(patsubst %,build/venv/%.stamp,test packages lint docs): build/venv/build.stamp
+	$(call pip_install,$(filter %.txt,$^))
 
-build/venv/packages.stamp: tests/packages/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
-
-build/venv/lint.stamp: tests/tools/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
-
-build/venv/docs.stamp: docs/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
+# Applications that are served in tests; the tests themselves run in the environment above.
+build/applications.stamp: tests/applications/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/applications: pip installs $(call asked,$<)"
+	@$$(head -n 1 build/pythons) -m venv --clear build/applications
+	@build/applications/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 # Those of the others that a module for tests can embed, each with its version.

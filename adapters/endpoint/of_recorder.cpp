@@ -18,22 +18,22 @@ namespace {
 /// A reader of a recorder, with memory that is used again. Shared, because functions have to be copyable.
 template <class Reader>
 struct Source {
-  explicit Source(Recorder& read) : recorder(read), reader(read.add_reader()) {}
+  explicit Source(RecorderBase& read) : recorder(read), reader(read.add_reader()) {}
 
-  Recorder& recorder;
+  RecorderBase& recorder;
   Reader reader;
   Window window;
   std::string text;
 };
 
 template <class Reader>
-std::shared_ptr<Source<Reader>> source_of(Recorder& recorder) {
+std::shared_ptr<Source<Reader>> source_of(RecorderBase& recorder) {
   return std::make_shared<Source<Reader>>(recorder);
 }
 
 }  // namespace
 
-absl::StatusOr<Endpoint> serve(Recorder& recorder, ServeOptions options) {
+absl::StatusOr<Endpoint> serve(RecorderBase& recorder, ServeOptions options) {
   auto render = [source = source_of<CumulativeReader>(recorder)](encode::Format format) -> absl::StatusOr<std::string> {
     if (absl::Status status = source->reader.read(source->window); !status.ok()) return status;
     encode::fill(source->text, [&](std::span<char> out) {
@@ -44,7 +44,7 @@ absl::StatusOr<Endpoint> serve(Recorder& recorder, ServeOptions options) {
   return serve(Render(std::move(render)), std::move(options));
 }
 
-absl::StatusOr<Pusher> push_otlp(Recorder& recorder, const std::string& service_name, OtlpPushOptions options) {
+absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& service_name, OtlpPushOptions options) {
   auto body = [source = source_of<Reader>(recorder), service_name,
                encoding = options.encoding]() -> absl::StatusOr<std::string> {
     if (absl::Status status = source->reader.drain(source->window); !status.ok()) return status;
@@ -60,7 +60,7 @@ absl::StatusOr<Pusher> push_otlp(Recorder& recorder, const std::string& service_
   return push_otlp(OtlpSource(std::move(body)), std::move(options));
 }
 
-absl::StatusOr<Pusher> push_statsd(Recorder& recorder, encode::StatsdDialect dialect, StatsdPushOptions options) {
+absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect, StatsdPushOptions options) {
   auto packets = [source = source_of<Reader>(recorder),
                   dialect](absl::FunctionRef<void(std::string_view)> send) -> absl::Status {
     if (absl::Status status = source->reader.drain(source->window); !status.ok()) return status;

@@ -16,7 +16,7 @@ SECTIONS = {
     "Start": ["First steps </README>"],
     "Operate Apache": [
         *("/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security", "/docs/messages"),
-        "/docs/sluice-or-mod-wsgi",
+        *("/docs/sluice-or-mod-wsgi", "/docs/parity"),
     ],
     "Read the numbers": ["/docs/metrics", "/docs/benchmarks"],
     "Write a C++ server": ["/docs/library", "/docs/errors", "/docs/stability", "/docs/api/README", "/docs/sluice-or-prometheus-cpp"],

@@ -8,14 +8,14 @@
 #include <iostream>
 #include <string>
 
+#include "sluice/http.hpp"
 #include "sluice/push.hpp"
-#include "sluice/recorder.hpp"
 #include "sluice/serve.hpp"
 
 int main(int count, char** values) {
   using namespace std::chrono_literals;
   if (count != 4) return EXIT_FAILURE;
-  sluice::Recorder recorder({.threads = 1});
+  sluice::http::Recorder recorder({.threads = 1});
   const auto port = [&](int which) { return static_cast<std::uint16_t>(std::atoi(values[which])); };
 
   auto endpoint = sluice::serve(recorder, {.port = port(1)});
@@ -27,11 +27,10 @@ int main(int count, char** values) {
     return EXIT_FAILURE;
   }
 
-  sluice::Worker worker = recorder.attach();
+  sluice::http::Worker worker = recorder.attach();
   for (std::string line; std::getline(std::cin, line);) {
-    sluice::Request request = worker.begin();
+    sluice::http::InFlight request = worker.begin();
     std::cout << "read " << line << std::endl;
-    const std::uint64_t us = (sluice::monotonic_ns() - request.start_ns()) / 1000;
-    request.finish({.status = line == "bad" ? 400 : 200, .request_us = us, .input_bytes = line.size()});
+    request.finish({.status = line == "bad" ? 400 : 200, .request_bytes = line.size()});
   }
 }

@@ -66,7 +66,7 @@ def _steps(folder: Path) -> dict[str, int]:
 def of_core(folder: Path) -> Core:
     """Count a record and a drain, compiled as the module is."""
     probe = compiled.program(compiled.PROBES / "instructions.cpp", folder / "probe")
-    said = _callgrind(folder, ["measured_record", "measured_drain"], [probe], dict(os.environ)).split()
+    said = _callgrind(folder, ["measured_record", "measured_small_record", "measured_drain"], [probe], dict(os.environ)).split()
     return Core(_steps(folder), said[0] == "asymmetric", int(said[1]), int(said[2]))
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     held = ceilings()
     with tempfile.TemporaryDirectory() as folder:
         core = of_core(Path(folder))
-        measured = {(compiler, name): count for name, count in core.counts.items() if "many" not in name}
+        measured = {(compiler, name): count for name, count in core.counts.items() if not name.startswith("many ")}
         calls = ("request_metrics", "process_metrics") if compiled.has_python_package() else ()
         for name in calls:
             measured[f"{compiler}/{python}", name] = of_call(name, Path(folder))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests the tree that says which slots are taken, by itself against a set, and behind attach() with many threads.
 #include "sluice/detail/slot_tree.hpp"
+#include "phases.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,14 +16,12 @@
 
 #include "random.hpp"
 #include "sluice/detail/policy.hpp"
-#include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-namespace {
+namespace sluice::test {
 
-using namespace sluice;
-using namespace sluice::test;
+namespace {
 using Tree = detail::SlotTree<detail::StdAtomics>;
 
 struct Words {
@@ -33,7 +32,7 @@ struct Words {
   std::size_t count;
 };
 
-}  // namespace
+}  // namespace sluice::test
 
 TEST_CASE("slot tree: slots are found from the lowest on, and none when all are taken") {
   const std::size_t count = GENERATE(1U, 2U, 63U, 64U, 65U, 128U, 4095U, 4096U, 4097U, 10'000U);
@@ -143,3 +142,5 @@ TEST_CASE("attach: a forked child finds all slots free, and the parent's stay ta
   workers.pop_back();
   CHECK(recorder.attach().slot() == 69);
 }
+
+}  // namespace

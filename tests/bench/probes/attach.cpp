@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "sluice/recorder.hpp"
+#include "sluice/http.hpp"
 
 namespace {
 
@@ -14,13 +14,13 @@ constexpr std::size_t kSlots = 10'000;
 
 }  // namespace
 
-extern "C" [[gnu::noinline]] void measured_attach(sluice::Recorder& recorder, sluice::Worker& worker) {
+extern "C" [[gnu::noinline]] void measured_attach(sluice::http::Recorder& recorder, sluice::http::Worker& worker) {
   worker = recorder.attach();
 }
 
 int main() {
-  sluice::Recorder recorder({.threads = kSlots});
-  std::vector<sluice::Worker> workers(kSlots);
+  sluice::http::Recorder recorder({.threads = kSlots});
+  std::vector<sluice::http::Worker> workers(kSlots);
   for (std::size_t i = 0; i < kSlots; ++i) {
     if (i + 1 == 10 || i + 1 == kSlots) {
       CALLGRIND_ZERO_STATS;

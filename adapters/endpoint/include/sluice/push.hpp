@@ -99,7 +99,7 @@ struct OtlpPushOptions {
 /// Starts a pusher of the windows of a recorder, which must outlive it, as deltas with the attribute `service.name`.
 /// \return As above.
 /// \throws std::bad_alloc
-[[nodiscard]] absl::StatusOr<Pusher> push_otlp(Recorder& recorder, const std::string& service_name,
+[[nodiscard]] absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& service_name,
                                                OtlpPushOptions options = {});
 
 /// Calls the function with each packet of the next batch. Called on the thread of the pusher.
@@ -123,7 +123,7 @@ struct StatsdPushOptions {
 /// Starts a pusher of the windows of a recorder, which must outlive it.
 /// \return As above.
 /// \throws std::bad_alloc
-[[nodiscard]] absl::StatusOr<Pusher> push_statsd(Recorder& recorder, encode::StatsdDialect dialect,
+[[nodiscard]] absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect,
                                                  StatsdPushOptions options = {});
 
 /// @}

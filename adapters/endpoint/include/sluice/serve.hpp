@@ -69,7 +69,7 @@ class Endpoint {
 /// Starts an endpoint that answers with the counts of a recorder since this call, which must outlive the endpoint.
 /// \return As above.
 /// \throws std::bad_alloc
-[[nodiscard]] absl::StatusOr<Endpoint> serve(Recorder& recorder, ServeOptions options = {});
+[[nodiscard]] absl::StatusOr<Endpoint> serve(RecorderBase& recorder, ServeOptions options = {});
 
 /// @}
 

@@ -11,8 +11,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "sluice/detail/epoch_reader.hpp"
-#include "sluice/detail/slot.hpp"
+#include "sluice/detail/slot_array.hpp"
 
 namespace sluice::detail {
 
@@ -26,7 +25,8 @@ template <class Atomics>
 bool claim(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owned) noexcept {
   SlotTree tree = array.taken;
   if (!tree.take(slot)) return false;
-  array.slots[slot].state.store(owned, std::memory_order_relaxed);  // before the record [W1], and published by [S3]
+  array.slot(slot).header().state.store(owned,
+                                        std::memory_order_relaxed);  // before the record [W1], and published by [S3]
   std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
   const auto needed = static_cast<std::uint32_t>(slot + 1);
   int tries = kClaimTries;
@@ -53,8 +53,9 @@ template <class Atomics>
 void release(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owned) noexcept {
   SlotTree tree = array.taken;
   const auto free = static_cast<std::uint32_t>(SlotState::kFree);
-  if (array.slots[slot].state.compare_exchange_strong(owned, free, std::memory_order_relaxed,  // published by [S2]
-                                                      std::memory_order_relaxed)) {
+  if (array.slot(slot).header().state.compare_exchange_strong(owned, free,
+                                                              std::memory_order_relaxed,  // published by [S2]
+                                                              std::memory_order_relaxed)) {
     tree.give_back(slot);
   }
 }

@@ -10,9 +10,8 @@
 //
 //   Order map
 //     [S1] take   RMW  word of a slot  acquire  synchronizes with [S2]: the new owner sees the counters of the last one
-//     [S2] open   RMW  word            acq_rel  synchronizes with [S1], and with [S6]: the bit above is set before it
-//     is
-//                                               cleared
+//     [S2] open   RMW  word            acq_rel  synchronizes with [S1], and with [S6]: the bit above is set
+//                                               before it is cleared
 //     [S6] close  RMW  word            release  synchronizes with [S2]
 #pragma once
 
