@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All of the library that needs nothing but the core: for trying it out. A source that includes what it uses compiles in
-// less time.
+// All of the library that needs nothing but the core: for trying it out. A source that includes what it uses compiles
+// in less time.
 #pragma once
 
 #include "sluice/buckets.hpp"
