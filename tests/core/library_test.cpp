@@ -27,12 +27,12 @@ struct Call {
 
 // clang-format off: as the page shows it
 template <>
-inline constexpr auto sluice::schema<Call> = sluice::fields(
-    sluice::classes<17>("code", &Call::code),
-    sluice::histogram("duration", sluice::Unit::kNanoseconds, &Call::duration_ns, sluice::buckets::kFine)
-        .help("Duration of calls."),
-    sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
-    .prefix("rpc");
+inline constexpr auto sluice::schema<Call> =
+    sluice::fields(sluice::classes<17>("code", &Call::code),
+                   sluice::histogram("duration", sluice::Unit::kNanoseconds, &Call::duration_ns, sluice::buckets::kFine)
+                       .help("Duration of calls."),
+                   sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
+        .prefix("rpc");
 // clang-format on
 
 TEST_CASE("library: a recorder of a schema of one's own counts each member") {
@@ -50,10 +50,10 @@ TEST_CASE("library: a recorder of a schema of one's own counts each member") {
   CHECK(durations.count() == 1);
 
   std::string text;
-  sluice::encode::fill(text, [&](std::span<char> out) {
-    return sluice::encode::exposition({.window = &*window}, {}, out);
-  });
-  for (const char* name : {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n", "rpc_duration_seconds_bucket"}) {
+  sluice::encode::fill(text,
+                       [&](std::span<char> out) { return sluice::encode::exposition({.window = &*window}, {}, out); });
+  for (const char* name :
+       {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n", "rpc_duration_seconds_bucket"}) {
     CHECK(text.find(name) != std::string::npos);
   }
 }

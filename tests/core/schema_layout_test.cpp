@@ -94,7 +94,7 @@ bool words_are_own(const SchemaInfo& info, std::uint8_t mode) {
 }  // namespace
 
 TEST_CASE("schema layout: every field has words of its own, and a mode uses the first of them") {
-  for (const std::uint8_t mode : {0, 1}) {
+  for (const auto mode : {std::uint8_t{0}, std::uint8_t{1}}) {
     CAPTURE(int{mode});
     CHECK(words_are_own(schema_info<wsgi::Completion>, mode));
     CHECK(words_are_own(schema_info<http::Request>, mode));
