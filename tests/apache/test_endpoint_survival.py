@@ -294,7 +294,7 @@ def test_prometheus_counts_what_the_client_counts_while_processes_are_killed(
             else:
                 kill_one(server)
         total = "sum(sluice_server_requests_total)"
-        wait_until(lambda: float(query(total)[0]["value"][1]) >= tally.responses, "the last scrape", 10)
+        wait_until(lambda: float(query(total)[0]["value"][1]) >= tally.responses, "the last scrape")
         assert float(query(total)[0]["value"][1]) == tally.responses
         stored = query('sluice_requests_total{process_group="d"}')
         assert {each["metric"]["status_class"]: float(each["value"][1]) for each in stored} == by_class(tally)

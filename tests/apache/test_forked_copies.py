@@ -35,7 +35,7 @@ def raw_responses(server: Httpd, path: str, body: bytes = b"") -> bytes:
 
 
 def check_no_copy(server: Httpd, before: list[int]) -> None:
-    wait_until(lambda: set(server.children()) <= set(before), f"the end of copies besides {before}", 10.0)
+    wait_until(lambda: set(server.children()) <= set(before), f"the end of copies besides {before}")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -49,7 +49,7 @@ def test_each_process_that_does_so_is_replaced(server: Httpd) -> None:
     for number in range(1, 4):
         pid = int(server.get("/").text)
         server.get("/close")
-        wait_until(lambda: pid not in server.children(), f"the end of {pid}", 10.0)
+        wait_until(lambda: pid not in server.children(), f"the end of {pid}")
         assert server.get("/").status == 200
         assert len(server.log_lines(LOST)) == number
 

@@ -90,7 +90,7 @@ def check(server: Httpd, cases: list[Case]) -> None:
     assert not mark(server).exists(), "a forged request has had its script run"
     bystanders.check()
     assert memory_kib(own) - memory < GROWTH_KIB
-    wait_until(lambda: open_files(own) <= files + 1, "the end of all connections", 5.0)
+    wait_until(lambda: open_files(own) <= files + 1, "the end of all connections")
     check_threads(server, f"/{VICTIM}")
 
 
