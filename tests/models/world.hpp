@@ -47,7 +47,7 @@ detail::SlotArray<Atomics> array_of(detail::Epoch<Atomics>* epoch, RelacyAtomic<
                                     detail::UncollectedExtremes<Atomics>* uncollected, detail::Slot<Atomics, T>* slots,
                                     std::size_t size) {
   return {epoch, high_water, uncollected, reinterpret_cast<std::byte*>(slots), detail::SlotShape::of<Atomics, T>(),
-          size};
+          size,  {}};
 }
 
 /// Declares who writes the slot of a thread while the threads run.
@@ -75,7 +75,9 @@ class World {
   static Window empty_window() { return {schema_info<T>, load.mode, kSlots}; }
 
   detail::SlotArray<Atomics> array() {
-    return array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots);
+    auto array = array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots);
+    array.taken = {&taken_, kSlots};
+    return array;
   }
   detail::Slot<Atomics, T>& slot(std::size_t i) { return slots_[i]; }
 
@@ -259,6 +261,7 @@ class World {
   RelacyAtomic<std::uint32_t> high_water_;
   detail::UncollectedExtremes<Atomics> uncollected_[kSlots];
   detail::Slot<Atomics, T> slots_[kSlots];
+  RelacyAtomic<std::uint64_t> taken_;  // one word, for a tree of one level
   Watched<RelacyCounter::Watch> watched_;
   detail::EpochReader<Atomics> reader_;
   Window window_ = empty_window();

@@ -316,7 +316,8 @@ class Recorder : public RecorderBase {
   ~Recorder() = default;
 
   /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken. Lock-free,
-  /// except in a forked child that has not used the recorder before.
+  /// except in a forked child that has not used the recorder before. Takes the same time for a thousand slots as for
+  /// ten.
   /// \throws std::bad_alloc in such a child, as do the other members that use the recorder first.
   [[nodiscard]] Worker<T> attach() {
     Worker<T> worker;
