@@ -17,8 +17,13 @@ std::size_t uncollected_offset(const MemoryLayout& layout) noexcept {
   return kOverflowOffset + aligned(layout.overflow.bytes);
 }
 
-std::size_t slots_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
+std::size_t tree_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
   return uncollected_offset(layout) + aligned(threads * sizeof(UncollectedExtremes<Atomics>));
+}
+
+std::size_t slots_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
+  using Tree = SlotTree<Atomics>;
+  return tree_offset(layout, threads) + aligned(Tree::words_for(threads) * sizeof(Tree::Word));
 }
 
 /// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
@@ -36,7 +41,8 @@ SlotArray<Atomics> slots_in(void* memory, const MemoryLayout& layout, std::size_
           .uncollected = reinterpret_cast<UncollectedExtremes<Atomics>*>(base + uncollected_offset(layout)),
           .slots = base + slots_offset(layout, threads),
           .shape = layout.slot,
-          .size = threads};
+          .size = threads,
+          .taken = {reinterpret_cast<SlotTree<Atomics>::Word*>(base + tree_offset(layout, threads)), threads}};
 }
 
 OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept {

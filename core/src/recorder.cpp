@@ -7,6 +7,7 @@
 //   [F4] recovery     load, CAS  alive         acquire  synchronizes with [F3]
 #include "sluice/recorder.hpp"
 
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -95,8 +96,7 @@ bool RecorderBase::claim(std::size_t slot, std::uint32_t owned) noexcept {
 
 /// Does nothing if a fork has taken the slot from its owner.
 void RecorderBase::release(std::size_t slot, std::uint32_t owned) noexcept {
-  const auto array = memory_->array();
-  detail::release(array.slot(slot).header(), owned);
+  detail::release(memory_->array(), slot, owned);
 }
 
 detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
@@ -121,12 +121,8 @@ detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned
 void RecorderBase::attach_any(detail::WorkerBase& worker) {
   if (memory_->needs_recovery()) recover_from_fork();
   const std::uint32_t owned = detail::owned_by(next_number());
-  for (std::size_t slot = 0; slot < options_.threads; ++slot) {
-    if (!claim(slot, owned)) continue;
-    worker = worker_at(slot, owned);
-    return;
-  }
-  worker = worker_at(options_.threads, owned);
+  const std::optional<std::size_t> slot = detail::claim_lowest(memory_->array(), owned);
+  worker = worker_at(slot.value_or(options_.threads), owned);
 }
 
 void RecorderBase::attach_to_none(detail::WorkerBase& worker) {

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiles and runs the code that docs/library.md shows.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdint>
 #include <string>
 
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
+#include "sluice/encode/server.hpp"
 #include "sluice/http.hpp"
 #include "sluice/quantile.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/version.hpp"
 #include "tests/catch.hpp"
 
 namespace {
@@ -21,12 +27,12 @@ struct Call {
 
 // clang-format off: as the page shows it
 template <>
-inline constexpr auto sluice::schema<Call> = sluice::fields(
-    sluice::classes<17>("code", &Call::code),
-    sluice::histogram("duration", sluice::Unit::kNanoseconds, &Call::duration_ns, sluice::buckets::kFine)
-        .help("Duration of calls."),
-    sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
-    .prefix("rpc");
+inline constexpr auto sluice::schema<Call> =
+    sluice::fields(sluice::classes<17>("code", &Call::code),
+                   sluice::histogram("duration", sluice::Unit::kNanoseconds, &Call::duration_ns, sluice::buckets::kFine)
+                       .help("Duration of calls."),
+                   sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
+        .prefix("rpc");
 // clang-format on
 
 TEST_CASE("library: a recorder of a schema of one's own counts each member") {
@@ -44,12 +50,64 @@ TEST_CASE("library: a recorder of a schema of one's own counts each member") {
   CHECK(durations.count() == 1);
 
   std::string text;
-  sluice::encode::fill(text, [&](std::span<char> out) {
-    return sluice::encode::exposition({.window = &*window}, {}, out);
-  });
-  for (const char* name : {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n", "rpc_duration_seconds_bucket"}) {
+  sluice::encode::fill(text,
+                       [&](std::span<char> out) { return sluice::encode::exposition({.window = &*window}, {}, out); });
+  for (const char* name :
+       {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n", "rpc_duration_seconds_bucket"}) {
     CHECK(text.find(name) != std::string::npos);
   }
+}
+
+TEST_CASE("library: a parent reads what its children have counted, after they have ended, too") {
+  std::string body;
+  static sluice::Registry::ParentState state;
+  auto registry = sluice::Registry::of<sluice::http::Request>(state);
+  if (!registry.open(std::size_t{64} << 20).ok()) return;
+  const auto web = registry.group("web");
+  const sluice::Registry::Tenant tenant{.group = web->id};
+  if (!registry.pre_allocate({{.tenant = tenant, .threads = 2, .processes = 4}}).ok()) return;
+
+  const auto slot = registry.reserve(tenant, 2);
+  const pid_t child = fork();
+  if (child == 0) {
+    sluice::http::Recorder recorder({.threads = 2, .memory = registry.enter(*slot)});
+    auto worker = recorder.attach();
+    worker.begin().finish({.status = 200});
+    _exit(0);
+  }
+  registry.started(*slot, child);
+  waitpid(child, nullptr, 0);
+  registry.ended(child);
+
+  const absl::StatusOr<sluice::ServerReading> reading = registry.read();
+  REQUIRE(reading.ok());
+  sluice::encode::fill(body, [&](std::span<char> out) {
+    return sluice::encode::server_exposition(*reading, sluice::encode::Format::kOpenMetrics, out);
+  });
+  CHECK(reading->total.counts.request_count == 1);
+  CHECK(body.ends_with("# EOF\n"));
+}
+
+TEST_CASE("library: codes of gRPC are classes of their own, and requests that are cancelled are not counted") {
+  sluice::Recorder<Call> recorder({.threads = 1});
+  sluice::Reader reader = recorder.add_reader();
+  sluice::Worker<Call> worker = recorder.attach();
+  sluice::Request<Call> call = worker.begin();
+  call.finish({.code = 5, .bytes = 120});
+  worker.begin().cancel();
+  const auto window = reader.drain();
+  REQUIRE(window.ok());
+  CHECK(window->request_count == 1);
+  CHECK(window->get<&Call::code>()[5] == 1);
+}
+
+TEST_CASE("library: a source knows the version of its headers, and a program that of its library") {
+#if SLUICE_VERSION < SLUICE_MAKE_VERSION(0, 1, 0)
+  FAIL("an older version");
+#endif
+  CHECK(sluice::library_version() == sluice::kHeaderVersion);
+  CHECK(sluice::Version{0, 9, 9} < sluice::Version{0, 10, 0});
+  CHECK(sluice::Version{1, 0, 0} > sluice::Version{0, 10, 0});
 }
 
 TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bounds") {

@@ -25,12 +25,10 @@ struct Claim : Suite<Claim<T, kSlots, kWriters>, kWriters + 1> {
       return;
     }
     const std::uint32_t owned = detail::owned_by(index + 1);
-    for (std::size_t slot = 0; slot < kSlots; ++slot) {
-      if (!detail::claim(world->array(), slot, owned)) continue;
-      for (int i = 0; i < load.records; ++i) world->serve(slot);
-      detail::release(world->slot(slot).header, owned);
-      return;
-    }
+    const std::optional<std::size_t> slot = detail::claim_lowest(world->array(), owned);
+    if (!slot) return;
+    for (int i = 0; i < load.records; ++i) world->serve(*slot);
+    detail::release(world->array(), *slot, owned);
   }
 
   void after() { world->end(); }

@@ -47,7 +47,7 @@ detail::SlotArray<Atomics> array_of(detail::Epoch<Atomics>* epoch, RelacyAtomic<
                                     detail::UncollectedExtremes<Atomics>* uncollected, detail::Slot<Atomics, T>* slots,
                                     std::size_t size) {
   return {epoch, high_water, uncollected, reinterpret_cast<std::byte*>(slots), detail::SlotShape::of<Atomics, T>(),
-          size};
+          size,  {}};
 }
 
 /// Declares who writes the slot of a thread while the threads run.
@@ -75,7 +75,9 @@ class World {
   static Window empty_window() { return {schema_info<T>, load.mode, kSlots}; }
 
   detail::SlotArray<Atomics> array() {
-    return array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots);
+    auto array = array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots);
+    array.taken = {&taken_, kSlots};
+    return array;
   }
   detail::Slot<Atomics, T>& slot(std::size_t i) { return slots_[i]; }
 
@@ -163,6 +165,7 @@ class World {
       served_ns[requests_[n].slot] += duration(n);
       ahead_ns[requests_[n].slot] += requests_[n].ahead_ns;
     }
+    for (const auto& slot : slots_) check_other_modes(slot);
     for (std::size_t i = 0; i < kSlots; ++i) {
       require(shown_ns_[i] >= served_ns[i], "busy time is missing");
       require(shown_ns_[i] <= served_ns[i] + ahead_ns[i], "busy time twice");
@@ -209,6 +212,19 @@ class World {
  private:
   [[nodiscard]] std::uint64_t duration(std::size_t n) const {
     return requests_[n].recorded_at != 0 ? requests_[n].stop_ns - requests_[n].start_ns : 0;
+  }
+
+  /// Checks that nothing was written into words of fields that the mode does not have.
+  static void check_other_modes(const detail::Slot<Atomics, T>& slot) {
+    const auto words = detail::CountedWords::of(schema_info<T>, load.mode);
+    for (const auto& bank : slot.banks) {
+      for (std::size_t i = words.sums; i < schema_info<T>.sums; ++i) {
+        require(bank.counts.sums[i].get() == 0, "a sum of another mode");
+      }
+      for (std::size_t i = words.extremes; i < schema_info<T>.extremes; ++i) {
+        require(bank.counts.extremes[i].get() == 0, "an extreme of another mode");
+      }
+    }
   }
 
   /// Returns true if a record of the slot was being written between then and the end of the last cut, so that its share
@@ -259,6 +275,7 @@ class World {
   RelacyAtomic<std::uint32_t> high_water_;
   detail::UncollectedExtremes<Atomics> uncollected_[kSlots];
   detail::Slot<Atomics, T> slots_[kSlots];
+  RelacyAtomic<std::uint64_t> taken_;  // one word, for a tree of one level
   Watched<RelacyCounter::Watch> watched_;
   detail::EpochReader<Atomics> reader_;
   Window window_ = empty_window();

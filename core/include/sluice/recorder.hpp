@@ -316,7 +316,8 @@ class Recorder : public RecorderBase {
   ~Recorder() = default;
 
   /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken. Lock-free,
-  /// except in a forked child that has not used the recorder before.
+  /// except in a forked child that has not used the recorder before. Takes the same time for a thousand slots as for
+  /// ten.
   /// \throws std::bad_alloc in such a child, as do the other members that use the recorder first.
   [[nodiscard]] Worker<T> attach() {
     Worker<T> worker;
@@ -381,7 +382,7 @@ template <class T>
 void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
                                  std::uint32_t overflow_id) const noexcept {
   if (overflow_id != 0) {
-    if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // of no recorder, or begun before a fork
+    if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // a worker of no recorder, or begun before a fork
     auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
     counters->record(now_ns > start_ns ? now_ns - start_ns : 0, done, mode_);
     return;

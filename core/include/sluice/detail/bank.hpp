@@ -44,7 +44,7 @@ struct Bank {
   /// The number of fields up to which a schema is small.
   static constexpr std::size_t kFewFields = 4;
 
-  /// What one request measured.
+  /// The measurements of one request.
   struct Values {
     const T& done;
     std::uint64_t elapsed_ns;

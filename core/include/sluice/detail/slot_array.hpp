@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "sluice/detail/slot.hpp"
+#include "sluice/detail/slot_tree.hpp"
 
 namespace sluice::detail {
 
@@ -71,6 +72,7 @@ struct SlotArray {
   std::byte* slots = nullptr;                                              ///< The slots, `size` of them.
   SlotShape shape{};
   std::size_t size = 0;
+  SlotTree<Atomics> taken{};  ///< Which slots have owners. For the process that records alone.
 
   [[nodiscard]] SlotRef<Atomics> slot(std::size_t i) const noexcept { return {slots + i * shape.slot_bytes, shape}; }
 };
