@@ -124,7 +124,7 @@ CORE_RATIOS = [
     Ratio("prometheus_cpp_over_record_1t", "prometheus_cpp_1t", "record_1t", ">=", 10.0),
     Ratio("prometheus_cpp_over_record_2t", "prometheus_cpp_2t", "record_2t"),
     Ratio("record_2t_over_1t", "record_2t_cpu", "record_1t", "<=", 1.1),
-    Ratio("floor_2t_over_1t", "floor_2t_cpu", "floor_1t"),  # what the machine adds where two threads share nothing
+    Ratio("floor_2t_over_1t", "floor_2t_cpu", "floor_1t"),  # the cost of a second thread that shares nothing
     Ratio("record_p9999_locked_over_ours", "locked_p9999", "record_p9999", ">=", 4.0),
     Ratio("drain_64_over_memcpy", "drain_64_busy", "memcpy_64", "<=", 4.0),
 ]
@@ -136,7 +136,7 @@ SERVER_RATIOS = [
     Ratio("daemon_rps_over_reference", "daemon_rps", "reference_daemon_rps", ">=", 1.6),
     *(
         Ratio(f"daemon_{way}_over_reference", f"daemon_{way}_rps", f"reference_daemon_{way}_rps", ">=", 1.0)
-        for way in ("download", "upload")  # of 1 MiB
+        for way in ("download", "upload")  # each body has 1 MiB
     ),
     Ratio("recording_on_over_off_rps", "recording_on_rps", "recording_off_rps", ">=", 0.99),
     *(Ratio(f"{call}_over_reference", call, f"reference_{call}", "<=", 0.6) for call in CALLS),

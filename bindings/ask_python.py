@@ -12,6 +12,7 @@ import sysconfig
 
 OLDEST = (3, 11)
 NEWEST = (3, 15)
+OLDEST_WITHOUT_GIL = (3, 14)
 
 
 def name(version):
@@ -27,8 +28,10 @@ def unfit():
         return "is Python %s, which is newer than what was tried: %s" % (name(version), supported)
     if sys.implementation.name != "cpython":
         return "is %s: %s" % (sys.implementation.name, supported)
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return "is a free-threaded build of Python, which Sluice does not support: choose one with a GIL"
+    if sysconfig.get_config_var("Py_GIL_DISABLED") and version[:2] < OLDEST_WITHOUT_GIL:
+        return "is a build of Python %s without a GIL, which Sluice supports from %s on" % tuple(
+            map(name, (version, OLDEST_WITHOUT_GIL))
+        )
     if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
         return "lacks the headers of Python (Debian's package python%s-dev)" % name(version)
     return ""
@@ -57,8 +60,13 @@ def tell(fact, value):
     print("%s=%s" % (fact, value))
 
 
+def version():
+    """Returns the version, with a letter for a build without a GIL, as in the names of its own files."""
+    return name(sys.version_info) + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "")
+
+
 reason = unfit()
-tell("version", name(sys.version_info))
+tell("version", version())
 tell("unfit", reason)
 if not reason:
     tell("venv_unfit", venv_unfit())

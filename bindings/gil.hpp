@@ -5,16 +5,34 @@
 
 #include <Python.h>
 
+#include <atomic>
 #include <new>
 #include <utility>
 
+#include "adapters/wsgi/schema/completion.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
 
 namespace sluice::bindings {
 
+#ifdef Py_GIL_DISABLED
+namespace internal {
+inline constinit std::atomic<bool> free_threading{false};
+}
+/// Tells that Python will run without a GIL. Called before Python starts.
+inline void run_without_gil() noexcept { internal::free_threading.store(true, std::memory_order_relaxed); }
+/// Whether threads may have to wait for a GIL. What is said here of holding and releasing it holds for the attachment
+/// of a thread to its interpreter otherwise.
+[[nodiscard]] inline bool has_gil() noexcept {
+  // Set before any other thread of Python exists.
+  return !internal::free_threading.load(std::memory_order_relaxed);
+}
+#else
+[[nodiscard]] constexpr bool has_gil() noexcept { return true; }
+#endif
+
 /// Acquires the GIL of a thread state and adds the wait for it to `waits`, if any.
-inline void acquire_gil(PyThreadState* state, GilWaits* waits) noexcept {
+inline void acquire_gil(PyThreadState* state, wsgi::GilWaits* waits) noexcept {
+  if (!has_gil()) waits = nullptr;  // nothing to wait for
   const std::uint64_t start_ns = waits != nullptr ? monotonic_ns() : 0;
   PyEval_RestoreThread(state);
   if (waits != nullptr) waits->add(monotonic_ns() - start_ns);
@@ -24,13 +42,13 @@ inline void acquire_gil(PyThreadState* state, GilWaits* waits) noexcept {
 /// that owns `waits`, if any.
 class WithoutGil {
  public:
-  explicit WithoutGil(GilWaits* waits = nullptr) noexcept : waits_(waits), state_(PyEval_SaveThread()) {}
+  explicit WithoutGil(wsgi::GilWaits* waits = nullptr) noexcept : waits_(waits), state_(PyEval_SaveThread()) {}
   WithoutGil(const WithoutGil&) = delete;
   WithoutGil& operator=(const WithoutGil&) = delete;
   ~WithoutGil() { acquire_gil(state_, waits_); }
 
  private:
-  GilWaits* waits_;
+  wsgi::GilWaits* waits_;
   PyThreadState* state_;
 };
 

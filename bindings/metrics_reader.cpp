@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "bindings/critical_section.hpp"
 #include "bindings/docstrings.hpp"
 #include "bindings/gil.hpp"
 
@@ -24,6 +25,8 @@ struct Instance {
   MetricsSession::Consumer* consumer;
   Py_ssize_t reading;  ///< Number of threads inside read(). The last one frees the consumer of a closed reader.
   bool closed;
+  /// Guards the three members before it, as the GIL does where there is one.
+  [[no_unique_address]] SectionMutex mutex;
 };
 
 Instance& of(PyObject* self) { return *reinterpret_cast<Instance*>(self); }
@@ -46,6 +49,7 @@ PyObject* next_window(const Instance& reader) {
 
 PyObject* read(PyObject* self, PyObject*) {
   Instance& reader = of(self);
+  const CriticalSection section(reader.mutex);
   // The garbage collector clears the module, which owns `dict`, before it frees the reader.
   if (reader.closed || reader.module == nullptr) {
     PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
@@ -59,13 +63,19 @@ PyObject* read(PyObject* self, PyObject*) {
 
 PyObject* close(PyObject* self, PyObject*) {
   Instance& reader = of(self);
+  const CriticalSection section(reader.mutex);
   reader.closed = true;
   if (reader.reading == 0) free_consumer(reader);
   Py_RETURN_NONE;
 }
 
+bool is_closed(Instance& reader) {
+  const CriticalSection section(reader.mutex);
+  return reader.closed;
+}
+
 PyObject* enter(PyObject* self, PyObject*) {
-  if (of(self).closed) {
+  if (is_closed(of(self))) {
     PyErr_SetString(PyExc_ValueError, "the metrics reader is closed");
     return nullptr;
   }
@@ -75,11 +85,11 @@ PyObject* enter(PyObject* self, PyObject*) {
 PyObject* leave(PyObject* self, PyObject*) { return close(self, nullptr); }
 
 PyObject* get_name(PyObject* self, void*) { return borrow(of(self).name).release().ptr(); }
-PyObject* get_closed(PyObject* self, void*) { return PyBool_FromLong(of(self).closed ? 1 : 0); }
+PyObject* get_closed(PyObject* self, void*) { return PyBool_FromLong(is_closed(of(self)) ? 1 : 0); }
 
 PyObject* repr(PyObject* self) {
-  const Instance& reader = of(self);
-  return PyUnicode_FromFormat("<mod_wsgi.MetricsReader name=%R%s>", reader.name, reader.closed ? " closed" : "");
+  Instance& reader = of(self);
+  return PyUnicode_FromFormat("<mod_wsgi.MetricsReader name=%R%s>", reader.name, is_closed(reader) ? " closed" : "");
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {

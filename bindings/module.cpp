@@ -95,7 +95,7 @@ PyObject* process_metrics(PyObject* module, PyObject*) {
 PyObject* slow_requests(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
-  std::vector<SlowRequest> slow;
+  std::vector<wsgi::SlowRequest> slow;
   if (!without_gil([&] { slow = state->host->take_slow_requests(); })) return nullptr;
   return list_of(slow.size(),
                  [&](std::size_t i) { return state->slow_request_dict.build({.slow = &slow[i]}).release().ptr(); });
@@ -193,7 +193,7 @@ PyModuleDef& definition() {
       {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
 #if PY_VERSION_HEX >= 0x030D0000
-      {Py_mod_gil, Py_MOD_GIL_USED},
+      {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
       {0, nullptr},
   }};

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Looks for the requirements of the bindings: a Python with a GIL and its headers, and pybind11 3. Sets
+# Looks for the requirements of the bindings: Python and its headers, and pybind11 3. Sets
 # SLUICE_PYTHON_VERSION.
 
 # sluice_ask_python(EXECUTABLE) sets python_<FACT> for each fact of ask_python.py. If EXECUTABLE does not run, python_unfit says

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "adapters/wsgi/schema/window.hpp"
 #include "bindings/dict_builder.hpp"
+#include "bindings/items.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -71,9 +73,9 @@ bool is_none(const Field& field, const Sample& sample) {
     case NoneRule::kNever:
       return false;
     case NoneRule::kEmbeddedMode:
-      return sample.window->mode == Mode::kEmbedded;
+      return wsgi::mode_of(*sample.window) == wsgi::Mode::kEmbedded;
     case NoneRule::kUnobserved:
-      return !(*sample.window)[field.phase].observed();
+      return !wsgi::phase_of(*sample.window, field.phase).observed();
     case NoneRule::kInFlight:
       return sample.slow->active;
     case NoneRule::kUnknown:
@@ -118,7 +120,7 @@ bool DictSchema::intern_keys() {
 }
 
 Object DictSchema::value_of(std::size_t field, const Sample& sample, PyObject* dict) const {
-  if (sources_[field] != field) return borrow(PyDict_GetItemWithError(dict, keys_[sources_[field]].ptr()));
+  if (sources_[field] != field) return item_of(dict, keys_[sources_[field]].ptr());
   if (is_none(fields_[field], sample)) return borrow(Py_None);
   return steal(fields_[field].to_python(sample));
 }

@@ -5,8 +5,11 @@
 
 #include <string_view>
 
+#include "bindings/gil.hpp"
+#include "bindings/items.hpp"
 #include "bindings/object.hpp"
 #include "bindings/saved_exception.hpp"
+#include "bindings/stopped_stack.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -31,7 +34,8 @@ void append_lines(PyObject* text, std::vector<std::string>& lines) {
 bool append_all(const Object& parts, std::vector<std::string>& lines) {
   if (!parts || PyList_Check(parts.ptr()) == 0) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts.ptr()); ++i) {
-    append_lines(borrow(PyList_GET_ITEM(parts.ptr(), i)).ptr(), lines);
+    const Object part = item_at(parts.ptr(), i);
+    if (part) append_lines(part.ptr(), lines);
   }
   return true;
 }
@@ -45,9 +49,11 @@ Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
                                             traceback != nullptr ? traceback : Py_None, nullptr));
 }
 
-/// Returns the frame that a thread executes in the current interpreter, or null. sys._current_frames() is not used,
-/// because it reads the threads of all interpreters, and those with another GIL run at the same time.
+/// Returns the frame that a thread executes in the current interpreter, or null. The GIL keeps the threads from running
+/// meanwhile, and from coming and going; without one, only the calling thread is asked. sys._current_frames() is not
+/// used, because it reads the threads of all interpreters, and those with another GIL run at the same time.
 Object frame_of(unsigned long thread) {
+  if (thread == PyThread_get_thread_ident()) return borrow(reinterpret_cast<PyObject*>(PyEval_GetFrame()));
   PyThreadState* state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
   for (; state != nullptr; state = PyThreadState_Next(state)) {
     if (state->thread_id != thread) continue;
@@ -55,6 +61,16 @@ Object frame_of(unsigned long thread) {
     if (frame) return frame;
   }
   return {};
+}
+
+/// Returns the stack of a thread in the current interpreter as a list of texts, or null.
+Object formatted_stack(unsigned long thread) {
+#ifdef Py_GIL_DISABLED
+  if (!has_gil() && thread != PyThread_get_thread_ident()) return stopped_stack_of(thread);
+#endif
+  const Object frame = frame_of(thread);
+  const Object module = frame ? steal(PyImport_ImportModule("traceback")) : Object();
+  return module ? steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame.ptr())) : Object();
 }
 
 }  // namespace
@@ -68,11 +84,7 @@ std::string exception_name() {
 
 std::vector<std::string> stack_of(unsigned long thread) {
   std::vector<std::string> lines;
-  const Object frame = frame_of(thread);
-  const Object module = frame ? steal(PyImport_ImportModule("traceback")) : Object();
-  if (module) {
-    static_cast<void>(append_all(steal(PyObject_CallMethod(module.ptr(), "format_stack", "O", frame.ptr())), lines));
-  }
+  static_cast<void>(append_all(formatted_stack(thread), lines));
   PyErr_Clear();
   return lines;
 }

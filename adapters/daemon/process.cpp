@@ -30,11 +30,12 @@ namespace {
 class DaemonHost final : public bindings::Host {
  public:
   explicit DaemonHost(const ProcessOptions& options)
-      : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.daemon.threads, 1)),
-                        .mode = Mode::kDaemon,
-                        .measure_phases = options.telemetry.configured() ? sequential_phases : overlapping_phases,
-                        .slow_threshold_us = options.slow_threshold_us,
-                        .memory = options.memory}),
+      : bindings::Host(
+            {.threads = static_cast<std::size_t>(std::max(options.daemon.threads, 1)),
+             .mode = wsgi::Mode::kDaemon,
+             .measure_phases = options.telemetry.configured() ? wsgi::sequential_phases : wsgi::overlapping_phases,
+             .slow_threshold_us = options.slow_threshold_us,
+             .memory = options.memory}),
         options_(options) {}
 
   [[nodiscard]] bool external_reporter() const noexcept override { return options_.telemetry.configured(); }

@@ -34,12 +34,12 @@ PyObject* raise_system_exit(PyObject*, PyObject*) {
   return nullptr;
 }
 
-PyMethodDef kRaiseSystemExit = {"raise_system_exit", raise_system_exit, METH_VARARGS, nullptr};
+PyMethodDef exit_method = {"raise_system_exit", raise_system_exit, METH_VARARGS, nullptr};
 
 /// Makes SIGTERM raise SystemExit. Python's own handler takes the place of that of the process, which notes the signal,
 /// until keep_handlers() is called. Returns false when the process is told to end meanwhile: that signal is not noted.
 bool raise_at_sigterm() {
-  const Object handler = steal(PyCFunction_New(&kRaiseSystemExit, nullptr));
+  const Object handler = steal(PyCFunction_New(&exit_method, nullptr));
   const Object module = handler ? steal(PyImport_ImportModule("_signal")) : Object();
   const Object before =
       module ? steal(PyObject_CallMethod(module.ptr(), "signal", "iO", SIGTERM, handler.ptr())) : Object();

@@ -208,6 +208,7 @@ void ShutdownController::watch(WorkerActivity& activity) noexcept {
     closing_.store(true, std::memory_order_seq_cst);
     closing_.notify_all();
     if (const pthread_t thread = interrupted_.load(std::memory_order_seq_cst); thread != pthread_t{}) {
+      // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): SIGTERM has a handler, so it only interrupts a system call.
       ::pthread_kill(thread, SIGTERM);
     }
   }

@@ -34,7 +34,7 @@ Place& place() {
 }
 
 void begin() {
-  place().request.reset();  // one whose connection broke before it was answered counts as failed
+  place().request.reset();  // a request whose connection broke before the answer counts as failed
   place().request.emplace(place().worker.begin());
 }
 

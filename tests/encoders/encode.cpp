@@ -125,7 +125,7 @@ void statsd_packets(const Source& source, const Arguments& arguments) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fputc('\0', stdout);
   });
-  if (test::allocations() > before + 1) fail("it allocates");  // one: the buffer of standard output
+  if (test::allocations() > before + 1) fail("it allocates");  // the buffer of standard output is one allocation
   std::cerr << sent.lines_left_out << '\n';
 }
 
@@ -178,7 +178,7 @@ int main(int count, char** values) {
   std::string line;
   while (std::getline(std::cin, line)) {
     worker.begin().finish(completion(line));
-    if (!cumulative.read(window).ok()) fail("no window");  // so that the sum is of many
+    if (!cumulative.read(window).ok()) fail("no window");  // the totals are then the sum of many windows
   }
   if (arguments.has("delta") && !reader.drain(window).ok()) fail("no window");
   if (!arguments.has("delta") && !cumulative.read(window).ok()) fail("no window");

@@ -22,8 +22,8 @@ CAUSES = {
         "sys.version_info = (3, 16, 0)"
     ),
     "is pypy: Sluice supports CPython 3.11 to 3.15": "sys.implementation.name = 'pypy'",
-    "is a free-threaded build of Python, which Sluice does not support: choose one with a GIL": (
-        "sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1"
+    "is a build of Python 3.13 without a GIL, which Sluice supports from 3.14 on": (
+        "sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1; sys.version_info = (3, 13, 0)"
     ),
     "lacks the headers of Python (Debian's package python{version}-dev)": (
         "sysconfig.get_path = lambda name: '/nonexistent'"

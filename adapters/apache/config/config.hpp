@@ -82,6 +82,7 @@ struct InterpreterOptions {
   const char* process_group = nullptr;      ///< Null: those of all processes. Empty: those of the server's own.
   const char* application_group = nullptr;  ///< Null: all. Empty: the main interpreter.
   int own_gil = kUnset;
+  int free_threading = kUnset;   ///< For all of a process, so a section for an application group has none.
   double switch_interval = 0.0;  ///< Seconds; 0 when absent.
   const char* python_path = nullptr;
   int restrict_stdin = kUnset;
@@ -100,8 +101,9 @@ struct ProcessConfig {
   int restrict_stdout;  ///< Use of sys.stdout raises OSError.
   int dont_write_bytecode;
   int keep_python;         ///< Python is not finalized when a process ends.
-  double switch_interval;  ///< Seconds; 0 for that of Python.
+  double switch_interval;  ///< Seconds; 0 for Python's default.
   int own_gil;             ///< Each sub-interpreter has its own GIL.
+  int free_threading;      ///< Python runs without a GIL.
   int server_metrics;
   int restrict_signal;                  ///< Applications cannot handle signals.
   int restrict_embedded;                ///< Applications run in daemon processes only.
@@ -135,7 +137,7 @@ void apply_server_defaults(const server_rec* server) noexcept;
 /// Returns the configuration that was read last.
 [[nodiscard]] ProcessConfig& process_config() noexcept;
 
-/// Return the settings of the external reporter and the threshold of slow requests, as a process needs them.
+/// The settings of the external reporter, and the threshold of slow requests, as a process needs them.
 [[nodiscard]] telemetry::Settings telemetry_settings();
 [[nodiscard]] telemetry::Identity telemetry_identity();
 [[nodiscard]] std::optional<std::uint64_t> slow_threshold_us() noexcept;

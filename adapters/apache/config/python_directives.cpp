@@ -177,15 +177,24 @@ const char* free_threading(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
   int wanted = 0;
   if (const char* const problem = parse_switch(cmd, value, wanted)) return problem;
-#ifndef Py_GIL_DISABLED
-  if (wanted != 0) {
+  InterpreterOptions* const section = section_around(cmd);
+  if (section != nullptr && section->application_group != nullptr) {
+    add_note(
+        apr_pstrcat(cmd->pool, cmd->cmd->name,
+                    " has no effect for an application group, because all interpreters of a process run with a GIL, or "
+                    "all without; give it for a process group",
+                    nullptr));
+    return nullptr;
+  }
+  if (wanted != 0 && !wsgi::Runtime::has_free_threading()) {
     add_note(
         apr_pstrcat(cmd->pool, cmd->cmd->name,
                     " has no effect, because this module embeds a Python with a GIL; build it for a Python that is "
                     "configured with --disable-gil",
                     nullptr));
+    return nullptr;
   }
-#endif
+  (section != nullptr ? section->free_threading : process_config().free_threading) = wanted;
   return nullptr;
 }
 

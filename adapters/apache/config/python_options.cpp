@@ -67,6 +67,20 @@ wsgi::InterpreterRules interpreter_rules(const daemon::DaemonOptions* group) {
   return {std::move(base), std::move(rules)};
 }
 
+/// Whether Python runs without a GIL in a process. A section for its process group has precedence, then the later one.
+bool free_threading(const daemon::DaemonOptions* group) {
+  const ProcessConfig& config = process_config();
+  const std::string_view name = group != nullptr ? group->name : "";
+  int wanted[2] = {config.free_threading, kUnset};  // for all processes, for this group
+  for (int i = 0; i < config.interpreter_options->nelts; ++i) {
+    const auto& section = reinterpret_cast<const InterpreterOptions*>(config.interpreter_options->elts)[i];
+    const bool of_group = section.process_group != nullptr;
+    if (section.free_threading == kUnset || (of_group && name != section.process_group)) continue;
+    wanted[of_group ? 1 : 0] = section.free_threading;
+  }
+  return (wanted[1] != kUnset ? wanted[1] : wanted[0]) == 1;
+}
+
 wsgi::ApacheFacts apache_facts() {
   ap_version_t version;
   ap_get_server_revision(&version);
@@ -92,6 +106,7 @@ wsgi::Runtime::Options python_options(const daemon::DaemonOptions* group) {
           .hash_seed = text(config.hash_seed),
           .warnings = strings(config.python_warnings),
           .optimize = config.optimize,
+          .free_threading = free_threading(group),
           .write_bytecode = config.dont_write_bytecode == 0,
           .finalize = config.keep_python == 0,
           .interpreters = interpreter_rules(group),

@@ -22,7 +22,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 /// After so many early ends in a row a process starts with a pause, so that restarts do not keep the machine busy.
 constexpr int kEarlyEnds = 2;
 constexpr unsigned kPauseSeconds = 1;
-/// The same for short lives, which include those of processes that have served a request.
+/// Short lives in a row after which restarts are throttled, also of processes that have served a request.
 constexpr int kShortLives = 5;
 /// The parent checks heartbeats less often than processes beat. It does so about every ten seconds, so a longer pause
 /// than the limit means that the parent itself did not run.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/items.hpp"
 #include "bindings/saved_exception.hpp"
 #include "sluice/clock.hpp"
 
@@ -20,9 +21,9 @@ constexpr const char* kCapsule = "mod_wsgi.collections";
 
 /// Returns a count, or 0 for anything that is none, because an application may have replaced the functions of `gc`.
 /// Leaves no exception set.
-std::uint64_t count_of(PyObject* value) {
-  if (value == nullptr || PyLong_Check(value) == 0) return 0;
-  const long long count = PyLong_AsLongLong(value);
+std::uint64_t count_of(const Object& value) {
+  if (!value || PyLong_Check(value.ptr()) == 0) return 0;
+  const long long count = PyLong_AsLongLong(value.ptr());
   PyErr_Clear();
   return count > 0 ? static_cast<std::uint64_t>(count) : 0;
 }
@@ -37,7 +38,7 @@ std::array<std::uint64_t, kGenerations> by_generation(const Object& tuple) {
   std::array<std::uint64_t, kGenerations> counts{};
   if (!tuple || PyTuple_Check(tuple.ptr()) == 0) return counts;
   const auto size = std::min(static_cast<std::size_t>(PyTuple_GET_SIZE(tuple.ptr())), kGenerations);
-  for (std::size_t i = 0; i < size; ++i) counts[i] = count_of(PyTuple_GET_ITEM(tuple.ptr(), i));
+  for (std::size_t i = 0; i < size; ++i) counts[i] = count_of(bindings::borrow(PyTuple_GET_ITEM(tuple.ptr(), i)));
   return counts;
 }
 
@@ -46,7 +47,7 @@ CollectionCounters state_of(const Object& gc) {
   const Object enabled = ask(gc, "isenabled");
   return {.count = by_generation(ask(gc, "get_count")),
           .threshold = by_generation(ask(gc, "get_threshold")),
-          .frozen = count_of(ask(gc, "get_freeze_count").ptr()),
+          .frozen = count_of(ask(gc, "get_freeze_count")),
           .enabled = enabled.ptr() == Py_True};
 }
 
@@ -55,11 +56,11 @@ void add_totals(const Object& gc, CollectionCounters& counters) {
   if (!stats || PyList_Check(stats.ptr()) == 0) return;
   const auto size = std::min(static_cast<std::size_t>(PyList_GET_SIZE(stats.ptr())), kGenerations);
   for (std::size_t i = 0; i < size; ++i) {
-    PyObject* const generation = PyList_GET_ITEM(stats.ptr(), i);
-    if (PyDict_Check(generation) == 0) continue;
-    counters.runs[i] = count_of(PyDict_GetItemString(generation, "collections"));
-    counters.collected[i] = count_of(PyDict_GetItemString(generation, "collected"));
-    counters.uncollectable[i] = count_of(PyDict_GetItemString(generation, "uncollectable"));
+    const Object generation = bindings::item_at(stats.ptr(), static_cast<Py_ssize_t>(i));
+    if (!generation || PyDict_Check(generation.ptr()) == 0) continue;
+    counters.runs[i] = count_of(bindings::item_of(generation.ptr(), "collections"));
+    counters.collected[i] = count_of(bindings::item_of(generation.ptr(), "collected"));
+    counters.uncollectable[i] = count_of(bindings::item_of(generation.ptr(), "uncollectable"));
   }
 }
 
@@ -107,9 +108,9 @@ PyObject* CollectionHook::on_collection(PyObject* capsule, PyObject* args) {
 void CollectionHook::collected(PyObject* info) {
   log_->add({.start = start_,
              .duration_ns = monotonic_ns() - start_ns_,
-             .generation = count_of(PyDict_GetItemString(info, "generation")),
-             .collected = count_of(PyDict_GetItemString(info, "collected")),
-             .uncollectable = count_of(PyDict_GetItemString(info, "uncollectable"))});
+             .generation = count_of(bindings::item_of(info, "generation")),
+             .collected = count_of(bindings::item_of(info, "collected")),
+             .uncollectable = count_of(bindings::item_of(info, "uncollectable"))});
   refresh();
 }
 

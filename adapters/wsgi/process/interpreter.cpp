@@ -120,6 +120,8 @@ void Interpreter::run_exit_handlers(const bindings::Host& host) {
 }
 
 bool Interpreter::has_no_other_threads() const noexcept {
+  // Reads no state of another thread, which could end meanwhile where there is no GIL: the oldest state is the last
+  // one.
   return PyInterpreterState_ThreadHead(state_) == owner_ && PyThreadState_Next(owner_) == nullptr;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/wsgi/process/thread.hpp"
+#include "bindings/critical_section.hpp"
 #include "bindings/type.hpp"
 
 namespace sluice::wsgi {
@@ -20,6 +21,8 @@ struct LogObject {
   PyObject_HEAD const bindings::Host* host;
   LineBuffer* own;  ///< Used by the threads of the application.
   Stream stream;
+  /// Guards `own`, as the GIL does where there is one.
+  [[no_unique_address]] bindings::SectionMutex mutex;
 };
 
 LogObject* cast(PyObject* self) { return reinterpret_cast<LogObject*>(self); }
@@ -40,8 +43,9 @@ void emit_to(const LogObject& log, const ThreadContext* thread, std::string_view
 /// Calls `use(buffer, emit)` with the line buffer of the calling thread.
 template <class Use>
 void with_buffer(PyObject* self, Use&& use) {
-  const LogObject& log = *cast(self);
+  LogObject& log = *cast(self);
   ThreadContext* const thread = ThreadContext::current();
+  const bindings::CriticalSection section(thread != nullptr ? nullptr : &log.mutex);
   LineBuffer& buffer = thread != nullptr ? thread->lines(log.stream) : *log.own;
   use(buffer, [&](std::string_view line) { emit_to(log, thread, line); });
 }

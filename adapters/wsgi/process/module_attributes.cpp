@@ -5,6 +5,7 @@
 
 #include "adapters/wsgi/process/thread.hpp"
 #include "adapters/wsgi/request/request_events.hpp"
+#include "bindings/items.hpp"
 #include "bindings/object.hpp"
 
 namespace sluice::wsgi {
@@ -109,7 +110,7 @@ PyObject* active_requests(PyObject* capsule, PyObject*) {
   ModuleContext* const context = context_of(capsule);
   if (context == nullptr) return nullptr;
   if (!RequestEvents::track_active(*context->objects)) return nullptr;
-  return Py_NewRef(context->objects->active_requests.ptr());
+  return Py_NewRef(context->objects->active_requests.get());
 }
 
 PyMethodDef functions[] = {
@@ -130,8 +131,8 @@ bool add_module_attributes(PyObject* module, ModuleContext& context) {
     if (!callable || PyDict_SetItemString(scope.ptr(), function.ml_name, callable.ptr()) < 0) return false;
   }
   if (!steal(PyRun_String(kSource, Py_file_input, scope.ptr(), scope.ptr()))) return false;
-  PyObject* const get = PyDict_GetItemString(scope.ptr(), "__getattr__");
-  return get != nullptr && PyModule_AddObjectRef(module, "__getattr__", get) == 0 &&
+  const Object get = bindings::item_of(scope.ptr(), "__getattr__");
+  return get && PyModule_AddObjectRef(module, "__getattr__", get.ptr()) == 0 &&
          PyModule_AddObjectRef(module, "FileWrapper", context.objects->file_wrapper_type.ptr()) == 0;
 }
 

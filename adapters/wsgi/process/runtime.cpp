@@ -15,6 +15,8 @@
 
 namespace sluice::wsgi {
 
+using bindings::Object;
+
 namespace {
 
 /// Owns a PyConfig.
@@ -34,7 +36,7 @@ class Config {
   [[nodiscard]] absl::Status append(PyWideStringList& list, const std::string& text) {
     wchar_t* const decoded = Py_DecodeLocale(text.c_str(), nullptr);
     if (decoded == nullptr) return absl::InvalidArgumentError("a text of the configuration cannot be decoded");
-    const absl::Status status = checked(PyWideStringList_Append(&list, decoded));
+    absl::Status status = checked(PyWideStringList_Append(&list, decoded));
     PyMem_RawFree(decoded);
     return status;
   }
@@ -56,13 +58,14 @@ PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
 #if PY_VERSION_HEX >= 0x030C0000
   // An interpreter with its own GIL needs its own allocator and extension modules that declare support for it.
   // os.fork() is refused in every sub-interpreter, because Python aborts a child that was forked in one.
+  // Python requires that declaration in every sub-interpreter where it can run without a GIL.
   const PyInterpreterConfig config = {
       .use_main_obmalloc = own_gil ? 0 : 1,
       .allow_fork = 0,
       .allow_exec = 1,
       .allow_threads = 1,
       .allow_daemon_threads = 1,
-      .check_multi_interp_extensions = own_gil ? 1 : 0,
+      .check_multi_interp_extensions = own_gil || Runtime::has_free_threading() ? 1 : 0,
       .gil = own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
   };
   PyThreadState* state = nullptr;
@@ -92,6 +95,11 @@ absl::Status Runtime::initialize() {
   config->parse_argv = 0;
   config->optimization_level = options_.optimize;
   if (!options_.write_bytecode) config->write_bytecode = 0;
+#ifdef Py_GIL_DISABLED
+  // Said either way, so that neither the environment nor an extension module changes it.
+  config->enable_gil = options_.free_threading ? 0 : 1;
+  if (options_.free_threading) bindings::run_without_gil();
+#endif
   if (!options_.hash_seed.empty()) {
     config->use_hash_seed = options_.hash_seed == kRandomSeed ? 0 : 1;
     config->hash_seed = std::strtoul(options_.hash_seed.c_str(), nullptr, 10);
@@ -127,10 +135,7 @@ absl::Status Runtime::start(ThreadContext& thread) {
 /// Sets up the interpreter whose thread state is current.
 std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
   InterpreterSettings settings = options_.interpreters.settings_of(name);
-  if (settings.switch_interval > 0.0 && settings.interval_is_of_group && !settings.own_gil && !name.empty()) {
-    log_shared_interval(name);
-    settings.switch_interval = 0.0;
-  }
+  drop_gil_settings(name, settings);
   SignalPolicy signals = options_.signals;
   signals.restricted = signals.restricted && settings.restrict_signal;
   std::unique_ptr<Interpreter> interpreter =
@@ -149,7 +154,20 @@ std::unique_ptr<Interpreter> Runtime::create_current(const std::string& name) {
   return interpreter;
 }
 
-void Runtime::log_shared_interval(const std::string& name) const {
+/// Drops the settings of a GIL that the interpreter does not have for itself, with a line in the log.
+void Runtime::drop_gil_settings(const std::string& name, InterpreterSettings& settings) const {
+  const bool shared = settings.interval_is_of_group && !settings.own_gil && !name.empty();
+  const double interval = settings.switch_interval;
+  if (!bindings::has_gil() || shared) settings.switch_interval = 0.0;
+  if (!bindings::has_gil()) {
+    if (interval == 0.0 && !settings.own_gil) return;
+    host_.log(LogLevel::kWarning,
+              absl::StrCat("SLC1100: the settings of a GIL for application group '", name.substr(0, kNameInLogBytes),
+                           "' are not used, because this process runs Python without a GIL; remove WSGISwitchInterval "
+                           "and WSGIPerInterpreterGIL for it, or set WSGIFreeThreading Off"));
+    return;
+  }
+  if (interval == 0.0 || !shared) return;
   host_.log(
       LogLevel::kWarning,
       absl::StrCat("SLC0914: the switch interval of application group '", name.substr(0, kNameInLogBytes),
@@ -202,7 +220,7 @@ std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& 
   // No guard holds the GIL here, because the current thread state changes: Python makes the new interpreter's first
   // thread state the current one, and with its own GIL the lock is another one from then on.
   PyEval_RestoreThread(caller);
-  const bool own_gil = options_.interpreters.settings_of(name).own_gil;
+  const bool own_gil = bindings::has_gil() && options_.interpreters.settings_of(name).own_gil;
   PyThreadState* const owner = new_interpreter(own_gil);
   if (owner == nullptr) {
     host_.log(LogLevel::kError, absl::StrCat("SLC0134: Python could not create an interpreter for application group '",
@@ -240,6 +258,7 @@ void Runtime::import_script(const std::string& application_group, const std::str
 }
 
 bool Runtime::has_other_threads() {
+  if (!bindings::has_gil()) return has_other_frames();
   const unsigned long here = PyThread_get_thread_ident();
   for (Interpreter* const interpreter : all_interpreters()) {
     const WithGil gil(interpreter->owner());
@@ -249,6 +268,19 @@ bool Runtime::has_other_threads() {
     }
   }
   return false;
+}
+
+/// The same where there is no GIL, without which the state of a thread may end while it is looked at: asks for the
+/// threads that execute Python code, for which Python stops all of them.
+bool Runtime::has_other_frames() {
+  const WithGil attached(main_->owner());
+  const Object function = bindings::borrow(PySys_GetObject("_current_frames"));
+  const Object frames = function ? bindings::steal(PyObject_CallNoArgs(function.ptr())) : Object();
+  const Object here = bindings::steal(PyLong_FromUnsignedLong(PyThread_get_thread_ident()));
+  const bool found = frames && here && PyDict_Check(frames.ptr()) != 0 &&
+                     PyDict_Size(frames.ptr()) > PyDict_Contains(frames.ptr(), here.ptr());
+  PyErr_Clear();
+  return found;
 }
 
 /// Returns the sub-interpreters, then the main interpreter.

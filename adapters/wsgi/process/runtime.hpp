@@ -33,6 +33,7 @@ class Runtime {
     std::string hash_seed = {};    ///< A number or "random"; empty for that of the environment.
     std::vector<std::string> warnings = {};  ///< Filters of warnings, as for python -W.
     int optimize = 0;                        ///< How often -O would be given on a command line.
+    bool free_threading = false;             ///< Run without a GIL, if Python can.
     bool write_bytecode = true;              ///< Whether modules are cached in files.
     bool finalize = true;                    ///< Whether stop() runs exit handlers and ends Python.
     InterpreterRules interpreters = {};      ///< Settings that can differ between interpreters.
@@ -49,6 +50,9 @@ class Runtime {
 
   /// Whether this version of Python can give a sub-interpreter its own GIL.
   [[nodiscard]] static constexpr bool has_own_gil() noexcept { return PY_VERSION_HEX >= 0x030C0000; }
+
+  /// Whether Python can run without a GIL.
+  [[nodiscard]] static constexpr bool has_free_threading() noexcept { return kFreeThreading; }
 
   /// `host` outlives the runtime.
   Runtime(Options options, bindings::Host& host)
@@ -114,16 +118,23 @@ class Runtime {
   [[nodiscard]] telemetry::CollectionLogs* collections() noexcept { return collections_; }
 
  private:
+#ifdef Py_GIL_DISABLED
+  static constexpr bool kFreeThreading = true;
+#else
+  static constexpr bool kFreeThreading = false;
+#endif
+
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::unique_ptr<Interpreter> create_current(const std::string& name);
   [[nodiscard]] std::unique_ptr<Interpreter> create_sub_interpreter(const std::string& name, ThreadContext& thread);
   [[nodiscard]] bool may_create(const std::string& name, const std::string& script) const;
   void log_refusal(const std::string& name) noexcept;
+  [[nodiscard]] bool has_other_frames();
   [[nodiscard]] std::vector<Interpreter*> all_interpreters();
   [[nodiscard]] bool finalizable(const std::vector<Interpreter*>& all);
   void finalize();
   void abandon() noexcept;
-  void log_shared_interval(const std::string& name) const;
+  void drop_gil_settings(const std::string& name, InterpreterSettings& settings) const;
 
   Options options_;
   bindings::Host& host_;

@@ -6,10 +6,12 @@
 
 #include "adapters/wsgi/python/names.hpp"
 #include "bindings/object.hpp"
+#include "bindings/once_object.hpp"
 
 namespace sluice::wsgi {
 
-/// Created once for each interpreter and accessed with its GIL held.
+/// Created once for each interpreter and accessed with its GIL held. Other threads know them only when they are
+/// complete, except those that are created later.
 struct InterpreterObjects {
   bindings::Object module;  ///< The module mod_wsgi.
   bindings::Object input_type;
@@ -17,9 +19,9 @@ struct InterpreterObjects {
   bindings::Object file_wrapper_type;
   bindings::Object log_type;
   bindings::Object
-      request_errors;        ///< wsgi.errors; one stream serves all requests, because it tags each line by thread.
-  bindings::Object environ;  ///< The part of environ that all requests share; null before the first request.
-  bindings::Object active_requests;  ///< The dict mod_wsgi.active_requests; null until an application asks for it.
+      request_errors;            ///< wsgi.errors; one stream serves all requests, because it tags each line by thread.
+  bindings::OnceObject environ;  ///< The part of environ that all requests share; null before the first request.
+  bindings::OnceObject active_requests;  ///< The dict mod_wsgi.active_requests; null until an application asks for it.
   Names names;
 };
 

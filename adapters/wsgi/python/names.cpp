@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "absl/strings/string_view.h"
+#include "bindings/items.hpp"
 
 namespace sluice::wsgi {
 
@@ -14,6 +15,13 @@ using bindings::steal;
 namespace {
 
 constexpr std::size_t kNamesMax = 256;
+
+/// Whether threads may use the table at the same time, so that it must not change while they do.
+#ifdef Py_GIL_DISABLED
+constexpr bool kParallel = true;
+#else
+constexpr bool kParallel = false;
+#endif
 
 constexpr std::array kServerVariables = {"CONTEXT_DOCUMENT_ROOT",
                                          "CONTEXT_PREFIX",
@@ -71,6 +79,20 @@ constexpr std::array kRequestVariables = {"AUTH_TYPE",
                                           "mod_wsgi.request_id",
                                           "mod_wsgi.script_name"};
 
+/// Names that requests look up besides variables, for a table that does not grow later.
+constexpr std::array kOtherNames = {"__mtime__",
+                                    "application",
+                                    "http",
+                                    "https",
+                                    "mod_wsgi.application_start",
+                                    "mod_wsgi.daemon_start",
+                                    "mod_wsgi.queue_start",
+                                    "mod_wsgi.request_start",
+                                    "mod_wsgi.thread_id",
+                                    "reload_required",
+                                    "wsgi.input",
+                                    "wsgi.url_scheme"};
+
 /// Converts to absl::string_view, which is not std::string_view in every build of Abseil.
 absl::string_view key_of(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -83,8 +105,12 @@ Object decoded(std::string_view key, std::string_view value) {
   return steal(PyUnicode_DecodeLatin1(value.data(), length(value), nullptr));
 }
 
+Object decoded_name(std::string_view text) {
+  return steal(PyUnicode_DecodeUTF8(text.data(), length(text), "surrogateescape"));
+}
+
 Object interned(std::string_view text) {
-  PyObject* string = PyUnicode_DecodeUTF8(text.data(), length(text), "surrogateescape");
+  PyObject* string = decoded_name(text).release().ptr();
   if (string != nullptr) PyUnicode_InternInPlace(&string);
   return steal(string);
 }
@@ -93,6 +119,7 @@ Object interned(std::string_view text) {
 
 Object Names::of(std::string_view text) {
   if (const auto entry = names_.find(key_of(text)); entry != names_.end()) return entry->second.text;
+  if (complete_) return decoded_name(text);
   Object string = interned(text);
   if (string && names_.size() < kNamesMax)
     names_.try_emplace(std::string(text), Name{.text = string, .last_value = {}, .last_object = {}});
@@ -102,7 +129,7 @@ Object Names::of(std::string_view text) {
 Object Names::in_module(PyObject* module, std::string_view name) {
   const Object key = of(name);
   const Object globals = key && PyModule_Check(module) != 0 ? bindings::borrow(PyModule_GetDict(module)) : Object();
-  Object value = globals ? bindings::borrow(PyDict_GetItemWithError(globals.ptr(), key.ptr())) : Object();
+  Object value = globals ? bindings::item_of(globals.ptr(), key.ptr()) : Object();
   if (!value) PyErr_Clear();
   return value;
 }
@@ -113,8 +140,12 @@ bool Names::expect_variables() {
   }
   for (const char* const name : kServerVariables) {
     if (!of(name)) return false;
-    names_.find(key_of(name))->second.values = Values::kRepeats;
+    names_.find(key_of(name))->second.values = kParallel ? Values::kVaries : Values::kRepeats;
   }
+  for (const char* const name : kOtherNames) {
+    if (kParallel && !of(name)) return false;
+  }
+  complete_ = kParallel;
   return true;
 }
 

@@ -12,7 +12,9 @@
 
 namespace sluice::wsgi {
 
-/// Used with the GIL of the interpreter held.
+/// Used with the GIL of the interpreter held. Where Python can run without one, the table does not change any more
+/// after expect_variables(), which is called before other threads know the interpreter: no request then waits for
+/// another one here, and none writes what the others read.
 class Names {
  public:
   /// Returns a string with this text, or null with an exception set. Keeps the first few strings only, because a
@@ -25,7 +27,8 @@ class Names {
   /// Sets a variable of a request in its environ. Returns false with an exception set.
   [[nodiscard]] bool set(PyObject* environ, std::string_view key, std::string_view value);
 
-  /// Creates the names of the usual variables. Returns false with an exception set.
+  /// Creates the names of the usual variables and of what the module itself looks up. Returns false with an exception
+  /// set.
   [[nodiscard]] bool expect_variables();
 
  private:
@@ -47,6 +50,7 @@ class Names {
   [[nodiscard]] static bindings::Object cached(Name& name, std::string_view key, std::string_view value);
 
   absl::flat_hash_map<std::string, Name> names_;
+  bool complete_ = false;  ///< Nothing is added or cached any more.
 };
 
 }  // namespace sluice::wsgi

@@ -42,12 +42,18 @@ bool is_up_to_date(PyObject* modified, const ScriptRequest& request) {
 }  // namespace
 
 Scripts::Script& Scripts::script_at(const std::string& path) {
+  const bindings::CriticalSection section(mutex_);
   std::unique_ptr<Script>& script = scripts_[path];
   if (!script) {
     script = std::make_unique<Script>();
     script->module_name = module_name_of(path);
   }
   return *script;
+}
+
+Scripts::State Scripts::state_of(const Script& script) const {
+  const bindings::CriticalSection section(mutex_);
+  return {.module = script.module, .loads = script.loads};
 }
 
 /// Calls reload_required() of a module, if it has one. An exception counts as False.
@@ -66,31 +72,31 @@ bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine lo
   return false;
 }
 
-/// Returns the loaded module, or null when the script has to be loaded. Reads __mtime__ of the module, so that a module
-/// can request to be loaded again by deleting it. Other threads may run meanwhile and load the script.
-Object Scripts::current(const Script& script, const ScriptRequest& request, LogLine log) const {
-  Object module = script.module;
-  if (!module || request.on_change == ScriptRequest::OnChange::kServe) return module;
-  const Object modified = names_.in_module(module.ptr(), kModified);
+/// Whether a loaded module serves the request; if not, the script has to be loaded. Reads __mtime__ of the module, so
+/// that a module can request to be loaded again by deleting it. Other threads may run meanwhile and load the script.
+bool Scripts::is_current(PyObject* module, const ScriptRequest& request, LogLine log) const {
+  if (request.on_change == ScriptRequest::OnChange::kServe) return true;
+  const Object modified = names_.in_module(module, kModified);
   if (!modified || !is_up_to_date(modified.ptr(), request)) {
     PyErr_Clear();
-    return {};
+    return false;
   }
-  return request.ask_module && wants_reload(module.ptr(), request.path, log) ? Object() : module;
+  return !request.ask_module || !wants_reload(module, request.path, log);
 }
 
 Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {
   Script& script = script_at(request.path);
-  const std::uint64_t loads_seen = script.loads;
-  if (Object module = current(script, request, log)) return {.module = std::move(module)};
-  if (script.module && request.on_change == ScriptRequest::OnChange::kLeave) return {.module = {}, .outdated = true};
+  State seen = state_of(script);
+  if (seen.module && is_current(seen.module.ptr(), request, log)) return {.module = std::move(seen.module)};
+  if (seen.module && request.on_change == ScriptRequest::OnChange::kLeave) return {.module = {}, .outdated = true};
   std::unique_lock loading(script.loading, std::defer_lock);
   {
     const bindings::WithoutGil released;
     loading.lock();
   }
-  const bool loaded_meanwhile = script.module && script.loads != loads_seen;
-  if (loaded_meanwhile) return {.module = script.module};
+  State now = state_of(script);
+  const bool loaded_meanwhile = now.module && now.loads != seen.loads;
+  if (loaded_meanwhile) return {.module = std::move(now.module)};
   return import(script, request, log);
 }
 
@@ -118,10 +124,17 @@ Object Scripts::execute(const Script& script, const ScriptRequest& request, PyOb
   return module;
 }
 
+/// Sets the module of a script, and counts a load if there is one. Returns the one before.
+Object Scripts::replace_module(Script& script, Object module) {
+  const bindings::CriticalSection section(mutex_);
+  if (module) ++script.loads;
+  return std::exchange(script.module, std::move(module));
+}
+
 Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, LogLine log) {
   if (request.listener != nullptr) request.listener->loading();
-  const bool is_reload = static_cast<bool>(script.module);
-  script.module = {};
+  // The old module ends outside of the section, because that may run its code.
+  const bool is_reload = static_cast<bool>(replace_module(script, {}));
   if (is_reload) {
     log(LogLevel::kInfo, absl::StrCat("SLC0116: Reloading WSGI script '", request.path, "' into application group '",
                                       application_group_, "'."));
@@ -148,8 +161,7 @@ Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, Lo
   if (!module) return {};
   const Object modified = steal(PyLong_FromLongLong(compiled.mtime_us));
   if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();
-  script.module = module;
-  ++script.loads;
+  static_cast<void>(replace_module(script, module));
   if (request.listener != nullptr) request.listener->loaded();
   return {.module = std::move(module)};
 }

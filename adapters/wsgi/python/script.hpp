@@ -14,6 +14,7 @@
 #include "adapters/wsgi/python/names.hpp"
 #include "adapters/wsgi/python/script_file.hpp"
 #include "adapters/wsgi/python/script_request.hpp"
+#include "bindings/critical_section.hpp"
 #include "bindings/host.hpp"
 #include "bindings/object.hpp"
 
@@ -47,10 +48,17 @@ class Scripts {
     bindings::Object module;
     std::uint64_t loads = 0;
   };
+  /// A script at one instant.
+  struct State {
+    bindings::Object module;
+    std::uint64_t loads;
+  };
 
   [[nodiscard]] Script& script_at(const std::string& path);
-  [[nodiscard]] bindings::Object current(const Script& script, const ScriptRequest& request, LogLine log) const;
+  [[nodiscard]] State state_of(const Script& script) const;
+  [[nodiscard]] bool is_current(PyObject* module, const ScriptRequest& request, LogLine log) const;
   [[nodiscard]] bool wants_reload(PyObject* module, const std::string& path, LogLine log) const;
+  [[nodiscard]] bindings::Object replace_module(Script& script, bindings::Object module);
   [[nodiscard]] Loaded import(Script& script, const ScriptRequest& request, LogLine log);
   [[nodiscard]] bindings::Object execute(const Script& script, const ScriptRequest& request, PyObject* code,
                                          LogLine log) const;
@@ -59,6 +67,8 @@ class Scripts {
   ScriptOwnerRule owner_;
   Names& names_;
   absl::flat_hash_map<std::string, std::unique_ptr<Script>> scripts_;
+  /// Guards scripts_, and the modules and counts in it, as the GIL does where there is one.
+  [[no_unique_address]] mutable bindings::SectionMutex mutex_;
 };
 
 }  // namespace sluice::wsgi

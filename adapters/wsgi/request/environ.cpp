@@ -51,9 +51,10 @@ Object make_base(InterpreterObjects& objects, const ServerFacts& facts) {
 Object make_environ(const RequestContext& context, PyObject* input) {
   InterpreterObjects& objects = context.objects;
   Names& names = objects.names;
-  if (!objects.environ) objects.environ = make_base(objects, context.facts);
-  if (!objects.environ) return {};
-  DictBuilder environ(steal(PyDict_Copy(objects.environ.ptr())));
+  PyObject* base = objects.environ.get();
+  if (base == nullptr) base = objects.environ.keep(make_base(objects, context.facts));
+  if (base == nullptr) return {};
+  DictBuilder environ(steal(PyDict_Copy(base)));
   context.exchange.each_variable([&](std::string_view key, std::string_view value) {
     if (environ.dict() == nullptr || is_hidden(key) || is_reserved(names, environ.dict(), key)) return;
     if (!names.set(environ.dict(), key, value)) environ.fail();

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include "bindings/items.hpp"
+
 namespace sluice::wsgi {
 
 using bindings::Object;
@@ -82,7 +84,7 @@ Object make_file_wrapper_type() {
   const Object scope = steal(Py_BuildValue("{s:s}", "__name__", "mod_wsgi"));
   if (!scope || PyDict_SetItemString(scope.ptr(), "__builtins__", PyEval_GetBuiltins()) < 0) return {};
   const Object done = steal(PyRun_String(kSource, Py_file_input, scope.ptr(), scope.ptr()));
-  return done ? bindings::borrow(PyDict_GetItemString(scope.ptr(), "FileWrapper")) : Object();
+  return done ? bindings::item_of(scope.ptr(), "FileWrapper") : Object();
 }
 
 std::optional<RegularFile> regular_file(PyObject* response, PyObject* file_wrapper_type) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/wsgi/request/head_rules.hpp"
+#include "bindings/items.hpp"
 #include "bindings/object.hpp"
 
 namespace sluice::wsgi {
@@ -78,7 +79,8 @@ bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head, std::st
   parsed.status_line = line;
   parsed.headers.reserve(static_cast<std::size_t>(PyList_GET_SIZE(headers)));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); ++i) {
-    const Object header = bindings::borrow(PyList_GET_ITEM(headers, i));
+    const Object header = bindings::item_at(headers, i);
+    if (!header) break;
     if (!add_header(header.ptr(), parsed.headers, dropped)) return false;
   }
   head = std::move(parsed);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapters/wsgi/python/forked_copy.hpp"
+#include "bindings/critical_section.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/type.hpp"
 
@@ -23,7 +24,9 @@ constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 struct InputObject {
   PyObject_HEAD InputBuffer* input;  ///< Null once the request is over.
   Measurement* measurement;
-  bool reading;  ///< A thread is inside a read. Guarded by the GIL.
+  bool reading;  ///< A thread is inside a read.
+  /// Guards the members, as the GIL does where there is one. A thread inside a read has left the section.
+  [[no_unique_address]] bindings::SectionMutex mutex;
 };
 
 InputObject* cast(PyObject* self) { return reinterpret_cast<InputObject*>(self); }
@@ -34,31 +37,44 @@ PyObject* raise(const absl::Status& status) {
   return PyErr_Format(type, "request data read error: %s", std::string(status.message()).c_str());
 }
 
+/// Returns the buffer for the only read at a time, until end_read(). Returns null with an exception set.
+InputBuffer* begin_read(InputObject& object, const char* name) {
+  const bindings::CriticalSection section(object.mutex);
+  if (object.input == nullptr) {
+    PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input after request completed", name);
+    return nullptr;
+  }
+  if (object.reading) {
+    PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input while another thread reads it", name);
+    return nullptr;
+  }
+  ForkedCopy::end_if_this();
+  object.reading = true;
+  // finish_input() resets `object.input` when the request ends meanwhile, but waits for `reading` before the buffer is
+  // destroyed.
+  return object.input;
+}
+
+void end_read(InputObject& object) {
+  const bindings::CriticalSection section(object.mutex);
+  object.reading = false;
+}
+
 /// Calls `read(input, measurement)`, which returns an object, as the only read at a time. Returns null with an
 /// exception set.
 template <class Read>
 PyObject* run(PyObject* self, const char* name, Read&& read) {
-  InputObject& object = *cast(self);
-  if (object.input == nullptr) {
-    return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input after request completed", name);
-  }
-  if (object.reading) {
-    return PyErr_Format(PyExc_RuntimeError, "%s() called on wsgi.input while another thread reads it", name);
-  }
-  ForkedCopy::end_if_this();
-  // finish_input() resets `object.input` when the request ends meanwhile, but waits for `reading` before the buffer is
-  // destroyed.
-  InputBuffer& input = *object.input;
-  object.reading = true;
+  InputBuffer* const input = begin_read(*cast(self), name);
+  if (input == nullptr) return nullptr;
   absl::StatusOr<Object> result;
   try {
-    result = read(input, *object.measurement);
-    if (result.ok() && !*result) input.fail();
+    result = read(*input, *cast(self)->measurement);
+    if (result.ok() && !*result) input->fail();
   } catch (const std::exception&) {
-    input.fail();
+    input->fail();
     result = absl::ResourceExhaustedError("there is not enough memory");
   }
-  object.reading = false;
+  end_read(*cast(self));
   return result.ok() ? result->release().ptr() : raise(result.status());
 }
 
@@ -205,6 +221,7 @@ Object make_input(PyObject* type, InputBuffer& input, Measurement& measurement) 
 
 void finish_input(PyObject* input, Measurement& measurement) {
   InputObject& object = *cast(input);
+  const bindings::CriticalSection section(object.mutex);
   object.input = nullptr;
   while (object.reading) {
     const bindings::WithoutGil released(&measurement.done.gil_waits);

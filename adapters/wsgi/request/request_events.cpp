@@ -9,6 +9,7 @@
 
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "bindings/dict_builder.hpp"
+#include "bindings/items.hpp"
 #include "bindings/module.hpp"
 #include "bindings/saved_exception.hpp"
 #include "sluice/clock.hpp"
@@ -61,12 +62,12 @@ PyMethodDef functions[] = {
 }  // namespace
 
 RequestEvents::RequestEvents(const RequestContext& context) : context_(context), outer_(std::exchange(current, this)) {
-  if (context.objects.active_requests) [[unlikely]]
+  if (context.objects.active_requests.get() != nullptr) [[unlikely]]
     enter_active();
 }
 
 RequestEvents::~RequestEvents() {
-  if (context_.objects.active_requests) [[unlikely]]
+  if (context_.objects.active_requests.get() != nullptr) [[unlikely]]
     leave_active();
   current = outer_;
 }
@@ -75,7 +76,7 @@ RequestEvents::~RequestEvents() {
 void RequestEvents::enter_active() {
   if (context_.exchange.id().empty()) return;
   const Object id = text(context_.exchange.id());
-  if (!id || !data() || PyDict_SetItem(context_.objects.active_requests.ptr(), id.ptr(), data().ptr()) < 0)
+  if (!id || !data() || PyDict_SetItem(context_.objects.active_requests.get(), id.ptr(), data().ptr()) < 0)
     PyErr_Clear();
 }
 
@@ -83,13 +84,12 @@ void RequestEvents::leave_active() noexcept {
   if (context_.exchange.id().empty()) return;
   const bindings::SavedException saved;
   const Object id = text(context_.exchange.id());
-  if (!id || PyDict_DelItem(context_.objects.active_requests.ptr(), id.ptr()) < 0) PyErr_Clear();
+  if (!id || PyDict_DelItem(context_.objects.active_requests.get(), id.ptr()) < 0) PyErr_Clear();
 }
 
 bool RequestEvents::track_active(InterpreterObjects& objects) {
-  if (objects.active_requests) return true;
-  objects.active_requests = steal(PyDict_New());
-  if (!objects.active_requests) return false;
+  if (objects.active_requests.get() != nullptr) return true;
+  if (objects.active_requests.keep(steal(PyDict_New())) == nullptr) return false;
   for (RequestEvents* events = current; events != nullptr; events = events->outer_) {
     if (&events->context_.objects == &objects) events->enter_active();
   }
@@ -131,8 +131,7 @@ Object RequestEvents::started(const Object& application, PyObject* environ) {
       .set("request_environ", bindings::borrow(environ))
       .set("request_data", data());
   publish("request_started", event.dict());
-  const Object chosen =
-      event.dict() != nullptr ? bindings::borrow(PyDict_GetItemString(event.dict(), "application_object")) : Object();
+  const Object chosen = event.dict() != nullptr ? bindings::item_of(event.dict(), "application_object") : Object();
   return chosen ? chosen : application;
 }
 
@@ -180,7 +179,7 @@ void RequestEvents::finished() {
       .set("cpu_user_time", user)
       .set("cpu_system_time", system)
       .set("cpu_time", user + system)
-      .set("gil_wait_time", seconds_of_ns(done.gil_waits.total_ns))
+      .set("gil_wait_time", seconds_of_ns(done.gil_waits.total))
       .set("gil_wait_count", done.gil_waits.count)
       .set("request_data", data());
   publish("request_finished", event.dict());

@@ -76,6 +76,7 @@ void log_dropped_header(const Exchange& exchange, const std::string& name) noexc
 
 bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
   ForkedCopy::end_if_this();
+  const bindings::CriticalSection section(mutex_);
   const InUse in_use(users_);
   if (exc_info != Py_None && PyTuple_Check(exc_info) == 0) {
     PyErr_SetString(PyExc_RuntimeError, "start_response() argument 'exc_info' must be a 3-tuple or None");
@@ -165,6 +166,7 @@ absl::Status Response::begin_response() {
 template <class Output>
 bool Response::produce(Content content, Output&& output) {
   ForkedCopy::end_if_this();
+  const bindings::CriticalSection section(mutex_);
   const InUse in_use(users_);
   Refusal refused = Refusal::kNone;
   absl::Status status;
@@ -221,6 +223,7 @@ bool Response::defer(absl::Span<const std::string_view> blocks) {
 
 void Response::break_off() {
   ForkedCopy::end_if_this();
+  const bindings::CriticalSection section(mutex_);
   const InUse in_use(users_);
   ended_ = true;
   const std::unique_lock lock = lock_exchange();
@@ -229,6 +232,7 @@ void Response::break_off() {
 }
 
 bool Response::send_file(int descriptor, std::uint64_t offset, std::uint64_t size) {
+  const bindings::CriticalSection section(mutex_);
   file_size_ = size;
   return produce(Content::kMore, [&] {
     if (produced_ != 0) return absl::FailedPreconditionError("another thread has sent content before the file");

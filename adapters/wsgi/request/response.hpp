@@ -14,6 +14,7 @@
 #include "adapters/wsgi/request/deferred_write.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
 #include "adapters/wsgi/request/measurement.hpp"
+#include "bindings/critical_section.hpp"
 #include "bindings/object.hpp"
 
 namespace sluice::wsgi {
@@ -27,7 +28,8 @@ class ResponseObserver {
   ~ResponseObserver() = default;
 };
 
-/// The caller of each member holds the GIL. Members release it while they send.
+/// The caller of each member holds the GIL. Members release it while they send. Without a GIL, each member is a
+/// critical section of the mutex that share() has set; it is left where the GIL would be released.
 ///
 /// Wherever a Python object is created or the GIL is released, code of the application may run, and its other threads
 /// may use the same response. Each member therefore checks the state after the last such place and changes it before
@@ -37,11 +39,15 @@ class Response {
   Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer, DeferredWrite& deferred) noexcept
       : exchange_(exchange), measurement_(measurement), observer_(observer), deferred_(deferred) {}
 
+  /// Sets the mutex for the members, before other threads get to know the response. Null when none will.
+  void share(bindings::SectionMutex* mutex) noexcept { mutex_ = mutex; }
+
   /// Implements start_response(status, headers, exc_info=None). Returns false with an exception set.
   [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
 
   /// Sends blocks in one write; with `last` the response ends after them. The caller keeps the blocks alive. Returns
-  /// false with an exception set, or without one when client_gone(). Waits for other threads that read or send.
+  /// false with an exception set, or without one when the client has closed the connection. Waits for other threads
+  /// that read or send.
   [[nodiscard]] bool send(absl::Span<const std::string_view> blocks, bool last);
 
   /// Copies the last blocks into the DeferredWrite instead of sending them. Fails as send() does.
@@ -52,19 +58,33 @@ class Response {
   [[nodiscard]] bool send_file(int descriptor, std::uint64_t offset, std::uint64_t size);
 
   /// Refuses everything from now on, because the outcome of the request is being decided.
-  void end() noexcept { ended_ = true; }
+  void end() noexcept {
+    const bindings::CriticalSection section(mutex_);
+    ended_ = true;
+  }
 
   /// Ends an incomplete response in a way that the client can tell. Waits for other threads that read or send.
   void break_off();
 
-  [[nodiscard]] bool head_sent() const noexcept { return head_sent_; }
-  [[nodiscard]] bool client_gone() const noexcept { return client_gone_; }
-  [[nodiscard]] bool body_begun() const noexcept { return produced_ != 0; }
+  [[nodiscard]] bool head_sent() const noexcept {
+    const bindings::CriticalSection section(mutex_);
+    return head_sent_;
+  }
+  [[nodiscard]] bool body_begun() const noexcept {
+    const bindings::CriticalSection section(mutex_);
+    return produced_ != 0;
+  }
   /// Whether a thread is inside one of the members above.
-  [[nodiscard]] bool in_use() const noexcept { return users_ != 0; }
+  [[nodiscard]] bool in_use() const noexcept {
+    const bindings::CriticalSection section(mutex_);
+    return users_ != 0;
+  }
 
   /// Whether the client has not got the whole response: it is shorter than its Content-Length, or a write has failed.
-  [[nodiscard]] bool incomplete() const noexcept { return broken_ || short_of_content_length(); }
+  [[nodiscard]] bool incomplete() const noexcept {
+    const bindings::CriticalSection section(mutex_);
+    return broken_ || short_of_content_length();
+  }
 
  private:
   /// The reason why content is refused.
@@ -102,7 +122,8 @@ class Response {
   bool ended_ = false;
   bool broken_ = false;  ///< A write has failed.
   bool client_gone_ = false;
-  int users_ = 0;  ///< Threads inside a member. Guarded by the GIL.
+  int users_ = 0;  ///< Threads inside a member. Guarded by the GIL, or the critical section.
+  bindings::SectionMutex* mutex_ = nullptr;
 };
 
 }  // namespace sluice::wsgi

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "bindings/critical_section.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/type.hpp"
 
@@ -18,10 +19,15 @@ namespace {
 
 struct StartResponseObject {
   PyObject_HEAD Response* response;  ///< Null once the request is over.
+  /// Guards `response` and what it points to. A thread that has read the pointer stays inside until the response counts
+  /// the thread as its user.
+  [[no_unique_address]] bindings::SectionMutex mutex;
 };
 
+StartResponseObject& cast(PyObject* self) { return *reinterpret_cast<StartResponseObject*>(self); }
+
 Response* response_of(PyObject* self, const char* what) {
-  Response* const response = reinterpret_cast<StartResponseObject*>(self)->response;
+  Response* const response = cast(self).response;
   if (response == nullptr) PyErr_Format(PyExc_RuntimeError, "%s() called after request completed", what);
   return response;
 }
@@ -47,6 +53,7 @@ bool guarded(Action&& action) {
 }
 
 PyObject* start_response_call(PyObject* self, PyObject* args, PyObject* keywords) {
+  const bindings::CriticalSection section(cast(self).mutex);
   Response* const response = response_of(self, "start_response");
   if (response == nullptr) return nullptr;
   if (keywords != nullptr && PyDict_GET_SIZE(keywords) != 0) {
@@ -62,6 +69,7 @@ PyObject* start_response_call(PyObject* self, PyObject* args, PyObject* keywords
 }
 
 PyObject* start_response_write(PyObject* self, PyObject* data) {
+  const bindings::CriticalSection section(cast(self).mutex);
   Response* const response = response_of(self, "write");
   if (response == nullptr) return nullptr;
   if (PyBytes_Check(data) == 0) {
@@ -87,12 +95,15 @@ Object make_start_response_type() {
 
 Object make_start_response(PyObject* type, Response& response) {
   Object object = bindings::make_instance(type);
-  if (object) reinterpret_cast<StartResponseObject*>(object.ptr())->response = &response;
+  if (!object) return object;
+  cast(object.ptr()).response = &response;
+  response.share(&cast(object.ptr()).mutex);
   return object;
 }
 
 void finish_start_response(PyObject* start_response, Measurement& measurement) {
-  Response* const response = std::exchange(reinterpret_cast<StartResponseObject*>(start_response)->response, nullptr);
+  const bindings::CriticalSection section(cast(start_response).mutex);
+  Response* const response = std::exchange(cast(start_response).response, nullptr);
   while (response->in_use()) {
     const bindings::WithoutGil released(&measurement.done.gil_waits);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -8,8 +8,8 @@ namespace sluice::encode {
 
 Encoded exposition(const Source& source, const ExpositionOptions& options, std::span<char> out) noexcept {
   Sink sink(out);
-  ExpositionWriter writer(options, sink);
-  visit(source, options.histograms.phases, writer);
+  ExpositionWriter writer(options, schema_of(source), sink);
+  visit(source, options.histograms.fields, writer);
   if (options.format == Format::kOpenMetrics) sink.put("# EOF\n");
   return sink.done();
 }

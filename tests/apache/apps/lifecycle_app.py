@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Takes its time, in ways that its query names, and notes why its process ends."""
 
+import ctypes
 import os
 import resource
 import time
@@ -44,7 +45,13 @@ def end(status):
     os._exit(int(status))
 
 
-ACTIONS = {"/": time.sleep, "/burn": burn, "/spin": spin, "/doze": doze, "/exit": end}
+def keep_the_gil(seconds):
+    """Sleeps for two seconds without releasing the GIL, then in the usual way."""
+    ctypes.PyDLL(None).sleep(2)
+    time.sleep(seconds)
+
+
+ACTIONS = {"/": time.sleep, "/keep-the-gil": keep_the_gil, "/burn": burn, "/spin": spin, "/doze": doze, "/exit": end}
 
 
 def application(environ, start_response):

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -24,11 +25,10 @@ enum class Format : std::uint8_t {
 
 /// Settings of exposition().
 struct ExpositionOptions {
-  Format format = Format::kPrometheus;  ///< Format of the text.
-  std::string_view prefix =
-      "http_server";           ///< Prefix of all names but those of the process: http_server_requests_total.
-  Labels labels = {};          ///< Labels of every sample.
-  Histograms histograms = {};  ///< How histograms are written.
+  Format format = Format::kPrometheus;       ///< Format of the text.
+  std::optional<std::string_view> prefix{};  ///< Prefix of all names but those of the process; none: the schema's.
+  Labels labels = {};                        ///< Labels of every sample.
+  Histograms histograms = {};                ///< How histograms are written.
 };
 
 /// Writes the text. Any thread; allocates nothing.

@@ -6,12 +6,9 @@
 #include <atomic>
 #include <cstdint>
 
-#include "sluice/completion.hpp"
+#include "adapters/wsgi/schema/completion.hpp"
 
-namespace sluice {
-
-/// \addtogroup record
-/// @{
+namespace sluice::wsgi {
 
 /// The instants of one request.
 struct Timestamps {
@@ -55,6 +52,4 @@ class WallAnchor {
   std::atomic<std::int64_t> offset_ns_{INT64_MIN};  ///< Wall minus monotonic time at the last call.
 };
 
-/// @}
-
-}  // namespace sluice
+}  // namespace sluice::wsgi

@@ -13,15 +13,12 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/wsgi/schema/completion.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
 #include "sluice/resources.hpp"
-#include "sluice/timestamps.hpp"
 
-namespace sluice {
-
-/// \addtogroup record
-/// @{
+namespace sluice::wsgi {
 
 /// A text that describes a request. Each is cut to its length in kRequestTextMax.
 enum class RequestText : std::uint8_t {
@@ -137,6 +134,4 @@ class SlowReader {
   std::uint64_t lost_ = 0;
 };
 
-/// @}
-
-}  // namespace sluice
+}  // namespace sluice::wsgi

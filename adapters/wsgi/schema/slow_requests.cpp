@@ -2,22 +2,22 @@
 // Order map (that of a single record is in detail/seqlock.hpp)
 //   [H1] finish  store completed  release   pairs with [H2]: the records that are counted are seen
 //   [H2] take    load  completed  acquire   pairs with [H1]
-#include "sluice/slow_requests.hpp"
+#include "adapters/wsgi/schema/slow_requests.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 
-#include "os/mapping.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/seqlock.hpp"
 #include "sluice/detail/slot.hpp"
+#include "sluice/fork_wiped_memory.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::wsgi {
 namespace {
 
-using Atomics = detail::ProductionAtomics;
+using Atomics = sluice::detail::ProductionAtomics;
 
 constexpr std::size_t kTextBytes = 832;
 
@@ -49,7 +49,7 @@ struct Copy {
 template <std::size_t Offset>
 constexpr std::size_t kWordAt = Offset / sizeof(std::uint64_t);
 
-using Box = detail::Seqlock<Atomics, Copy>;
+using Box = sluice::detail::Seqlock<Atomics, Copy>;
 
 std::size_t copy_texts(const RequestTexts& texts, Copy& copy) noexcept {
   std::size_t used = 0;
@@ -82,7 +82,7 @@ SlowRequest record_of(const Copy& copy, std::size_t slot) {
 }  // namespace
 
 struct SlowRequests::Memory {
-  struct alignas(2 * detail::kLine) Slot {
+  struct alignas(2 * sluice::detail::kLine) Slot {
     Box active;
     Atomics::Atomic<std::uint64_t> completed;  ///< Number of slow requests.
     std::array<Box, kKept> kept;               ///< The last ones, by number modulo kKept.
@@ -93,7 +93,7 @@ struct SlowRequests::Memory {
   [[nodiscard]] Slot& slot(std::size_t i) const noexcept { return static_cast<Slot*>(mapping.data())[i]; }
 
   std::size_t size;
-  os::Mapping mapping;
+  ForkWipedMemory mapping;
 };
 
 SlowRequests::SlowRequests(std::size_t threads, std::uint64_t threshold_us, const Clock& clock)
@@ -242,4 +242,4 @@ std::vector<SlowRequest> SlowReader::drain() {
   return all;
 }
 
-}  // namespace sluice
+}  // namespace sluice::wsgi

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sluice/timestamps.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::wsgi {
 namespace {
 
 /// A change of the offset between the clocks that means the wall clock was stepped. The clocks are read one after the
@@ -49,4 +49,4 @@ std::uint64_t WallAnchor::monotonic_of(std::int64_t wall_ns, std::uint64_t now_n
   return age_ns < now_ns ? now_ns - age_ns : now_ns;
 }
 
-}  // namespace sluice
+}  // namespace sluice::wsgi
