@@ -59,7 +59,7 @@ def test_beside_drains_a_record_takes_more_only_where_it_opens_an_epoch(core: in
 def test_the_last_of_many_slots_is_attached_as_fast_as_a_low_one(tmp_path: Path) -> None:
     counts = instructions.of_attach(tmp_path)
     assert 0 < counts["slot 10"] < 1000
-    assert counts["slot 10000"] < counts["slot 10"] + 200  # which fills words, up to the top
+    assert counts["slot 10000"] < counts["slot 10"] + 200  # more, because it fills words up to the top
 
 
 def test_the_ceilings_can_be_read() -> None:
