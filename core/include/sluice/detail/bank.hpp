@@ -91,7 +91,7 @@ struct Bank {
   [[gnu::always_inline]] void add_groups(const Values& from, unsigned mode, std::index_sequence<kPair...> all,
                                          std::index_sequence<kGroup...>) noexcept {
     constexpr auto& kPairs = Layout::kLayout.pair;
-    Pairs pairs;
+    Pairs pairs{};
     ((pairs.values[kPair] = load_pair(value<kPairs[kPair][0]>(from), value<kPairs[kPair][1]>(from))), ...);
     if constexpr (sizeof...(kPair) != 0) find(pairs, all);
     (add_group<kGroup>(from, mode, pairs), ...);
