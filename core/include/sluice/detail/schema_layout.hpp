@@ -48,15 +48,27 @@ struct SchemaLayout {
     std::uint8_t modes;
     std::size_t classes;
     std::size_t buckets;
-    const void* layout;  ///< Tells bucket layouts apart; null: values are not found in pairs.
+    std::size_t layout;  ///< First field with the same bucket layout; kFields: values are not found in pairs.
   };
 
   template <class Field>
-  static constexpr const void* layout_of() noexcept {
+  static constexpr std::size_t layout_of() noexcept {
     if constexpr (Field::kKind == FieldKind::kHistogram) {
-      if constexpr (Field::Buckets::kPaired) return &Field::Buckets::kInfo;
+      if constexpr (Field::Buckets::kPaired) return first_with<typename Field::Buckets>();
     }
-    return nullptr;
+    return kFields;
+  }
+
+  /// Returns the first field with these buckets.
+  template <class Buckets>
+  static constexpr std::size_t first_with() noexcept {
+    std::size_t found = kFields;
+    const auto look = [&found]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
+      if (found == kFields && std::is_same_v<typename FieldType<T, kI>::Buckets, Buckets>) found = kI;
+    };
+    [&look]<std::size_t... kI>(std::index_sequence<kI...>) { (look(std::integral_constant<std::size_t, kI>()), ...); }
+    (std::make_index_sequence<kFields>());
+    return found;
   }
 
   static constexpr std::array<Shape, kFields> kShapes = []<std::size_t... kI>(std::index_sequence<kI...>) {
@@ -106,7 +118,7 @@ struct SchemaLayout {
       std::size_t open = kFields;
       for (std::size_t i = 0; i < kFields; ++i) {
         if (kShapes[i].modes != group.modes || kShapes[i].kind != FieldKind::kHistogram) continue;
-        if (open != kFields && kShapes[i].layout != nullptr && kShapes[i].layout == kShapes[open].layout) {
+        if (open != kFields && kShapes[i].layout != kFields && kShapes[i].layout == kShapes[open].layout) {
           layout.pair[layout.pairs++] = {open, i};
           ++group.pairs;
           layout.sum[open] = sum++;
@@ -237,7 +249,8 @@ struct SchemaTables {
             std::uint64_t{info.classes.size()}}) {
         mix(number);
       }
-      if (info.buckets == nullptr) continue;
+      // Not a comparison with null: with sanitizers that is no constant expression.
+      if (info.kind != FieldKind::kHistogram) continue;
       for (const std::uint64_t bound : info.buckets->bounds) mix(bound);
     }
     return hash;
