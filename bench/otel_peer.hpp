@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The other peer: OpenTelemetry C++, where it is installed. A request adds to a histogram with the SDK's default bounds,
-// 15 of them in milliseconds, and to a counter, each with three attributes that are given at each call. It has no
-// requests in flight and nothing by slot, and a collection reads one metric after another.
+// The other peer: OpenTelemetry C++, where it is installed. A request adds to a histogram with the SDK's default
+// bounds, 15 of them in milliseconds, and to a counter, each with three attributes that are given at each call. It has
+// no requests in flight and nothing by slot, and a collection reads one metric after another.
 #pragma once
 
 #include <opentelemetry/context/context.h>

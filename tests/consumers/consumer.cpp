@@ -18,8 +18,7 @@ int main() {
   sluice::Window window;
   if (!scraped.read(window).ok()) return 1;
   std::string body;
-  sluice::encode::fill(body, [&](std::span<char> out) {
-    return sluice::encode::exposition({.window = &window}, {}, out);
-  });
+  sluice::encode::fill(body,
+                       [&](std::span<char> out) { return sluice::encode::exposition({.window = &window}, {}, out); });
   return std::fputs(body.c_str(), stdout) < 0 || window.request_count != 1;
 }

@@ -32,7 +32,7 @@ struct Words {
   std::size_t count;
 };
 
-}  // namespace sluice::test
+}  // namespace
 
 TEST_CASE("slot tree: slots are found from the lowest on, and none when all are taken") {
   const std::size_t count = GENERATE(1U, 2U, 63U, 64U, 65U, 128U, 4095U, 4096U, 4097U, 10'000U);
@@ -143,4 +143,4 @@ TEST_CASE("attach: a forked child finds all slots free, and the parent's stay ta
   CHECK(recorder.attach().slot() == 69);
 }
 
-}  // namespace
+}  // namespace sluice::test
