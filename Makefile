@@ -14,9 +14,10 @@ WERROR        ?=
 
 build_packages := build-essential g++ cmake ninja-build pkg-config python3 python3-dev python3-venv \
                   apache2 apache2-dev libabsl-dev
-test_packages  := $(build_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
+endpoint_packages := libmicrohttpd-dev libcurl4-openssl-dev
+test_packages  := $(build_packages) $(endpoint_packages) catch2 influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
                   libcpp-httplib-dev libboost-dev strace openssl lintian rpm cpio $(if $(shell command -v npm),,nodejs npm)
-deep_packages  := $(build_packages) catch2 relacy-dev spin clang openssl git
+deep_packages  := $(build_packages) $(endpoint_packages) catch2 relacy-dev spin clang openssl git
 # The core for aarch64, where the machine is none itself.
 cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)
 cross_packages := g++-aarch64-linux-gnu qemu-user
@@ -24,8 +25,8 @@ long_packages  := $(test_packages) chromium iproute2
 # Packages that Python is built from.
 python_packages := $(build_packages) libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-dev zlib1g-dev
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
-lint_packages  := $(build_packages) catch2 clang clang-format clang-tidy
-cpack_packages := $(build_packages) dpkg-dev rpm
+lint_packages  := $(build_packages) $(endpoint_packages) catch2 clang clang-format clang-tidy
+cpack_packages := $(build_packages) $(endpoint_packages) dpkg-dev rpm
 docs_packages  := $(build_packages) doxygen $(if $(shell command -v npm),,nodejs npm)
 docs_tools     := build/venv/docs.stamp build/node/mermaid.min.js
 
@@ -97,9 +98,9 @@ test-deep: need-deep compile-tests compile-others compile-asan compile-tsan comp
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           compile-free-threaded \
-           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs build/node/statsd.stamp $(docs_tools)
-	@tests/tools/suites.sh test deep free_threaded platforms_long packages_long
+           compile-free-threaded $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp \
+           build/venvs build/node/statsd.stamp $(docs_tools)
+	@tests/tools/suites.sh test applications deep free_threaded platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
 test-platforms: export SLUICE_STEPS = $(STEPS)
@@ -112,7 +113,7 @@ bench: need-bench compile-release compile-bench
 lint: need-lint build/venv/lint.stamp
 	clang-format --dry-run -Werror $(sources)
 	$(venv) -m ruff check .
-	@cmake --preset dev -B build/lint $(told) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	@cmake --preset dev -B build/lint $(told) -DSLUICE_EXTRA_PYTHONS= -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
 	run-clang-tidy -quiet -p build/lint
 
@@ -165,30 +166,30 @@ build/compilers: force
 	@echo "$${CC:-} $${CXX:-}" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# One environment with the packages of Python of each purpose; a stamp says that those of its file are installed.
+
+define pip_install
+@echo "sluice: build/venv: pip installs $(call asked,$(1))"
+@$(venv) -m pip install --quiet -r $(1)
+@touch $@
+endef
+
 build/venv/build.stamp: bindings/requirements.txt build/pythons
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
 	@$$(head -n 1 build/pythons) -m venv --clear build/venv
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
+	$(call pip_install,$<)
 
-build/venv/test.stamp: tests/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
+build/venv/test.stamp:     tests/requirements.txt
+build/venv/packages.stamp: tests/packages/requirements.txt
+build/venv/lint.stamp:     tests/tools/requirements.txt
+build/venv/docs.stamp:     docs/requirements.txt
+$(patsubst %,build/venv/%.stamp,test packages lint docs): build/venv/build.stamp
+	$(call pip_install,$(filter %.txt,$^))
 
-build/venv/packages.stamp: tests/packages/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
-
-build/venv/lint.stamp: tests/tools/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
-	@touch $@
-
-build/venv/docs.stamp: docs/requirements.txt build/venv/build.stamp
-	@echo "sluice: build/venv: pip installs $(call asked,$<)"
-	@$(venv) -m pip install --quiet -r $<
+# Applications that are served in tests; the tests themselves run in the environment above.
+build/applications.stamp: tests/applications/requirements.txt build/venv/build.stamp
+	@echo "sluice: build/applications: pip installs $(call asked,$<)"
+	@$$(head -n 1 build/pythons) -m venv --clear build/applications
+	@build/applications/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 # Those of the others that a module for tests can embed, each with its version.

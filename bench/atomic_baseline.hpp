@@ -9,10 +9,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "sluice/completion.hpp"
+#include "bench/floor.hpp"
 #include "sluice/detail/bank.hpp"
 #include "sluice/detail/policy.hpp"
-#include "sluice/detail/slot_reader_state.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::bench {
@@ -29,7 +28,7 @@ class AtomicRecorder {
   void finish(std::size_t slot, const Completion& done, std::uint64_t now_ns) noexcept {
     const std::uint64_t start_ns = start_ns_[slot].load(std::memory_order_relaxed);
     const std::uint64_t duration_ns = now_ns > start_ns ? now_ns - start_ns : 0;
-    sums_.add(done, duration_ns, phases_of(mode_));
+    sums_.add(done, duration_ns, static_cast<unsigned>(mode_));
     count_.add(1);
     busy_ns_.add(duration_ns);
     start_ns_[slot].store(0, std::memory_order_relaxed);
@@ -37,18 +36,14 @@ class AtomicRecorder {
 
   /// Returns the totals, all in one slot. Exact while no thread records.
   [[nodiscard]] Window totals() const {
-    Window window;
-    window.mode = mode_;
-    window.slots.resize(1);
-    window.request_count = window.slots.front().completed = count_.get();
+    Window window = empty_window(mode_, 1);
+    add_bank(sums_, count_.get(), window, 0);
     window.slots.front().busy_ns = busy_ns_.get();
-    detail::LastRead nothing;
-    detail::take_sums(sums_, nothing, window, window.slots.front());
     return window;
   }
 
  private:
-  detail::Bank<detail::SharedCounter> sums_;
+  detail::Bank<detail::SharedCounter, Completion> sums_{};
   detail::SharedCounter count_;
   detail::SharedCounter busy_ns_;
   std::vector<std::atomic<std::uint64_t>> start_ns_;

@@ -22,9 +22,9 @@ constexpr std::size_t kRequestsPerSlot = 4;
 
 /// A recorder of which this thread has all slots.
 struct Drained {
-  Recorder recorder{{.threads = kSlots, .mode = Mode::kDaemon}};
+  PhasesRecorder recorder{{.threads = kSlots, .mode = kDaemonMode}};
   Reader reader = recorder.add_reader();
-  std::vector<Worker> workers;
+  std::vector<PhasesWorker> workers;
   Window window;
 
   Drained() {
@@ -41,7 +41,7 @@ void drain_busy(benchmark::State& state) {
   Drained drained;
   std::size_t i = 0;
   const auto serve = [&] {
-    for (Worker& worker : drained.workers) {
+    for (PhasesWorker& worker : drained.workers) {
       for (std::size_t n = 0; n < kRequestsPerSlot; ++n) worker.begin().finish(requests[i++]);
     }
   };
@@ -57,9 +57,9 @@ void drain_idle(benchmark::State& state) {
 /// Copies the banks of one epoch, then those of the other, in alternation as a drain reads them.
 void copy_busy(benchmark::State& state) {
   using Atomics = detail::ProductionAtomics;
-  using Bank = detail::EpochBank<Atomics>;
+  using Bank = detail::EpochBank<Atomics, Completion>;
   const Workload requests;
-  const auto slots = std::make_unique<detail::Slot<Atomics>[]>(kSlots);
+  const auto slots = std::make_unique<detail::Slot<Atomics, Completion>[]>(kSlots);
   std::vector<std::byte> copy(kSlots * sizeof(Bank));
   std::size_t i = 0;
   std::size_t epoch = 0;
@@ -67,7 +67,7 @@ void copy_busy(benchmark::State& state) {
     epoch ^= 1;
     for (std::size_t s = 0; s < kSlots; ++s) {
       for (std::size_t n = 0; n < kRequestsPerSlot; ++n) {
-        slots[s].banks[epoch].sums.add(requests[i++], 1, kPhases);
+        slots[s].banks[epoch].counts.add(requests[i++], 1, kDaemonMode);
       }
     }
   };

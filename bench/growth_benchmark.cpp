@@ -19,13 +19,13 @@ constexpr std::size_t kThreads = 64;
 
 /// A recorder of which this thread has all slots.
 struct Drained {
-  Recorder recorder;
+  PhasesRecorder recorder;
   Reader reader;
-  std::vector<Worker> workers;
+  std::vector<PhasesWorker> workers;
   Window window;
 
   explicit Drained(std::size_t slots)
-      : recorder({.threads = slots, .mode = Mode::kDaemon}), reader(recorder.add_reader()) {
+      : recorder({.threads = slots, .mode = kDaemonMode}), reader(recorder.add_reader()) {
     for (std::size_t i = 0; i < slots; ++i) workers.push_back(recorder.attach());
   }
 
@@ -40,7 +40,7 @@ void drain_by_slots(benchmark::State& state) {
   Drained drained(static_cast<std::size_t>(state.range(0)));
   std::size_t i = 0;
   const auto serve = [&] {
-    for (Worker& worker : drained.workers) worker.begin().finish(requests[i++]);
+    for (PhasesWorker& worker : drained.workers) worker.begin().finish(requests[i++]);
   };
   time_second(state, serve, [&] { drained.drain(state); });
 }
@@ -67,9 +67,9 @@ void drain_by_requests(benchmark::State& state) {
 }
 
 void record_by_threads(benchmark::State& state) {
-  static Recorder recorder({.threads = kThreads, .mode = Mode::kDaemon});
+  static PhasesRecorder recorder({.threads = kThreads, .mode = kDaemonMode});
   const Workload requests;
-  Worker worker = recorder.attach();
+  PhasesWorker worker = recorder.attach();
   std::size_t i = 0;
   for (auto _ : state) {
     worker.begin(kStartNs).finish(requests[i++], kStartNs + 1000);

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "bench/floor.hpp"
-#include "sluice/completion.hpp"
 #include "sluice/detail/slot.hpp"
 #include "sluice/window.hpp"
 
@@ -22,7 +21,7 @@ namespace sluice::bench {
 /// blocks.
 class LockBySlotRecorder {
  public:
-  LockBySlotRecorder(std::size_t slots, Mode mode) : slots_(slots), listed_(slots), mode_(mode) {}
+  LockBySlotRecorder(std::size_t slots, Mode mode) : slots_(slots), mode_(mode) {}
 
   void begin(std::size_t index, std::uint64_t now_ns) noexcept {
     Slot& slot = slots_[index];
@@ -40,11 +39,13 @@ class LockBySlotRecorder {
 
   /// Returns the counts since the last drain. One caller at a time.
   void drain(std::uint64_t now_ns, Window& window) {
-    window.mode = mode_;
-    window.slots.clear();
+    if (window.schema == nullptr) window = empty_window(mode_, slots_.size());
     window.clear_counts();
-    for (std::size_t i = 0; i < slots_.size(); ++i) take(slots_[i], now_ns, listed_[i], window);
-    window.slots = listed_;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      window.slots[i] = {};
+      cut(slots_[i], now_ns, window.slots[i]);
+      slots_[i].counts.move_to(window, i);
+    }
   }
 
  private:
@@ -55,12 +56,6 @@ class LockBySlotRecorder {
     std::uint64_t busy_ns = 0;
     SwappedCounts counts;
   };
-
-  static void take(Slot& slot, std::uint64_t now_ns, SlotWindow& listed, Window& window) {
-    listed = {};
-    cut(slot, now_ns, listed);
-    slot.counts.move_to(window, listed);
-  }
 
   static void cut(Slot& slot, std::uint64_t now_ns, SlotWindow& listed) {
     const std::lock_guard lock(slot.mutex);
@@ -76,7 +71,6 @@ class LockBySlotRecorder {
   }
 
   std::vector<Slot> slots_;
-  std::vector<SlotWindow> listed_;
   Mode mode_;
 };
 

@@ -18,10 +18,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "adapters/wsgi/schema/window.hpp"
 #include "bench/floor.hpp"
-#include "sluice/completion.hpp"
 #include "sluice/resources.hpp"
 #include "sluice/window.hpp"
 
@@ -30,12 +31,11 @@ namespace sluice::bench {
 /// Counters with the arithmetic of the recorder.
 class WholeMicroseconds {
  public:
-  void add(const Completion& done, const Window& window) noexcept { counts_.add(done, 0, window.mode); }
-  void swap() noexcept { counts_.swap(); }
-  void move_to(Window& window) noexcept {
-    SlotWindow of_all;  // for all slots together; each slot has one, too
-    counts_.move_to(window, of_all);
+  void add(const Completion& done, std::uint64_t duration_ns, const Window& window) noexcept {
+    counts_.add(done, duration_ns, wsgi::mode_of(window));
   }
+  void swap() noexcept { counts_.swap(); }
+  void move_to(Window& window) noexcept { counts_.move_to(window, std::nullopt); }
 
  private:
   SwappedCounts counts_;
@@ -54,8 +54,8 @@ inline constexpr auto kCells = [] {
   std::array<Cell, 23 * std::size_t{4}> cells{};
   const auto from_us = [](std::size_t cell) { return (1000 * ((4 + cell % 4) << cell / 4) + 511) / 512; };
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    const std::size_t bucket = BucketLayout::bucket_of(from_us(i));
-    const std::uint64_t next_us = BucketLayout::lower_bound_us(bucket + 1);
+    const std::size_t bucket = wsgi::BucketLayout::bucket_of(from_us(i));
+    const std::uint64_t next_us = wsgi::BucketLayout::lower_bound(bucket + 1);
     cells[i] = {bucket, next_us < from_us(i + 1) ? static_cast<double>(next_us - 1) / 1000.0 : kLastMs};
   }
   return cells;
@@ -65,31 +65,34 @@ inline constexpr auto kCells = [] {
 /// The buckets are those of the recorder; the reference has 65 of them.
 class Seconds {
  public:
-  void add(const Completion& done, Window& window) noexcept {
-    const std::uint64_t us[kPhases] = {done.server_us,     done.application_us,  done.request_us,
-                                       done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
-                                       done.queue_us,      done.daemon_us};
-    const std::size_t phases = phases_of(window.mode);
+  void add(const Completion& done, std::uint64_t duration_ns, Window& window) noexcept {
+    const std::uint64_t us[wsgi::kPhases] = {done.server_us,     done.application_us,  done.request_us,
+                                             done.input_read_us, done.output_write_us, done.gil_waits.total / 1000,
+                                             done.queue_us,      done.daemon_us};
+    const std::size_t phases = wsgi::phases_of(wsgi::mode_of(window));
     for (std::size_t p = 0; p < phases; ++p) phases_[now_][p].add(us[p]);
     ++window.request_count;
-    ++window.status_classes[detail::status_class(done.status)];
-    window.gil_wait_count += done.gil_waits.count;
-    window.input_bytes += done.input_bytes;
-    window.input_reads += done.input_reads;
-    window.output_bytes += done.output_bytes;
-    window.output_writes += done.output_writes;
+    ++window.sums[kField<&Completion::status>.sum + http::status_class(done.status)];
+    window.sums[kWaits.sum] += done.gil_waits.count;
+    window.sums[kField<&Completion::cpu_ns>.sum] += done.cpu_ns;
+    window.sums[kField<&Completion::input_bytes>.sum] += done.input_bytes;
+    window.sums[kField<&Completion::input_reads>.sum] += done.input_reads;
+    window.sums[kField<&Completion::output_bytes>.sum] += done.output_bytes;
+    window.sums[kField<&Completion::output_writes>.sum] += done.output_writes;
+    std::uint64_t& longest_ns = window.extremes[kLongest.extreme];
+    longest_ns = std::max(longest_ns, duration_ns);
   }
 
   void swap() noexcept { now_ ^= 1; }
 
   void move_to(Window& window) {
     auto& closed = phases_[now_ ^ 1];
-    for (std::size_t p = 0; p < kPhases; ++p) {
-      PhaseWindow& phase = window.phases[p];
-      phase.total_us = static_cast<std::uint64_t>(std::llround(closed[p].total * 1e6));
-      phase.smallest_us = closed[p].smallest_us;
-      phase.largest_us = closed[p].largest_us;
-      std::copy(closed[p].buckets.begin(), closed[p].buckets.end(), phase.buckets.begin());
+    for (std::size_t p = 0; p < wsgi::kPhases; ++p) {
+      const FieldInfo& field = window.schema->fields[wsgi::field_of(static_cast<wsgi::Phase>(p))];
+      window.sums[field.sum] = static_cast<std::uint64_t>(std::llround(closed[p].total * 1e6));
+      window.extremes[field.extreme] = closed[p].largest_us;
+      window.extremes[field.extreme + 1] = ~closed[p].smallest_us;
+      std::copy(closed[p].buckets.begin(), closed[p].buckets.end(), window.sums.begin() + field.buckets_at);
     }
     closed = {};
   }
@@ -99,7 +102,7 @@ class Seconds {
     double total = 0.0;
     std::uint64_t smallest_us = UINT64_MAX;
     std::uint64_t largest_us = 0;
-    std::array<std::uint32_t, BucketLayout::kBuckets> buckets{};
+    std::array<std::uint32_t, wsgi::BucketLayout::kSize> buckets{};
 
     void add(std::uint64_t us) noexcept {
       const double seconds = static_cast<double>(us) / 1e6;
@@ -112,7 +115,7 @@ class Seconds {
     /// Returns the bucket of a duration. Because of rounding, a duration on a boundary may fall on either side.
     static std::size_t bucket_of(double ms) noexcept {
       if (ms < kFirstMs) return 0;
-      if (ms >= kLastMs) return BucketLayout::kBuckets - 1;
+      if (ms >= kLastMs) return wsgi::BucketLayout::kSize - 1;
       int exponent = 0;
       const double quarter = (2.0 * std::frexp(ms, &exponent) - 1.0) * 4.0;
       const auto cell = static_cast<std::size_t>(exponent + 6) * 4 + std::min<std::size_t>(std::size_t(quarter), 3);
@@ -120,7 +123,14 @@ class Seconds {
     }
   };
 
-  std::array<Phase, kPhases> phases_[2];
+  template <auto kMember>
+  static constexpr const FieldInfo& kField = schema_info<Completion>.fields[sluice::detail::field_of<kMember>()];
+  static constexpr const FieldInfo& kWaits =
+      schema_info<Completion>.fields[sluice::detail::field_named<Completion>("gil.waits")];
+  static constexpr const FieldInfo& kLongest =
+      schema_info<Completion>.fields[sluice::detail::field_named<Completion>("request.longest")];
+
+  std::array<Phase, wsgi::kPhases> phases_[2];
   std::size_t now_ = 0;
 };
 
@@ -130,10 +140,7 @@ template <class Arithmetic>
 class BasicLockedRecorder {
  public:
   BasicLockedRecorder(std::size_t slots, Mode mode, std::uint64_t now_ns)
-      : slots_(slots), cut_ns_(now_ns), integrated_ns_(now_ns) {
-    window_.mode = mode;
-    window_.slots.resize(slots);
-  }
+      : window_(empty_window(mode, slots)), slots_(slots), cut_ns_(now_ns), integrated_ns_(now_ns) {}
 
   void begin(std::size_t slot, std::uint64_t now_ns) noexcept {
     const std::lock_guard lock(mutex_);
@@ -149,7 +156,7 @@ class BasicLockedRecorder {
   }
 
   void finish(std::size_t slot, const Completion& done, std::uint64_t now_ns) noexcept {
-    add(done);
+    add(done, span_ns(slots_[slot].start_ns, now_ns));
     leave(slot, done, now_ns);
   }
 
@@ -181,9 +188,13 @@ class BasicLockedRecorder {
     integrated_ns_ = std::max(integrated_ns_, now_ns);
   }
 
-  void add(const Completion& done) noexcept {
+  void add(const Completion& done, std::uint64_t duration_ns) noexcept {
     const std::lock_guard lock(mutex_);
-    sums_.add(done, window_);
+    sums_.add(done, duration_ns, window_);
+  }
+
+  std::uint64_t& by_slot(std::size_t index, wsgi::BySlot which) noexcept {
+    return window_.slot_values[index * window_.schema->slot_fields.size() + static_cast<std::size_t>(which)];
   }
 
   void leave(std::size_t index, const Completion& done, std::uint64_t now_ns) noexcept {
@@ -192,8 +203,9 @@ class BasicLockedRecorder {
     SlotWindow& slot = window_.slots[index];
     slot.busy_ns += span_ns(in_flight.busy_since_ns, now_ns);
     ++slot.completed;
-    slot.max_duration_ns = std::max(slot.max_duration_ns, span_ns(in_flight.start_ns, now_ns));
-    slot.cpu_ns += done.cpu_ns;
+    std::uint64_t& longest_ns = by_slot(index, wsgi::BySlot::kMaxDurationNs);
+    longest_ns = std::max(longest_ns, span_ns(in_flight.start_ns, now_ns));
+    by_slot(index, wsgi::BySlot::kCpuNs) += done.cpu_ns;
     in_flight = {};
     integrate(now_ns);
     --active_;

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "sluice/recorder.hpp"
+#include "bench/small.hpp"
 
 int main(int argc, char** argv) {
 #if defined(__clang__)
@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
 #else
   benchmark::AddCustomContext("compiler", "g++ " __VERSION__);
 #endif
-  benchmark::AddCustomContext("barrier", sluice::Recorder({}).asymmetric() ? "membarrier" : "fence");
+  benchmark::AddCustomContext("barrier", sluice::bench::SmallRecorder({}).asymmetric() ? "membarrier" : "fence");
   // The C library locks without atomic instructions until a second thread has been started.
   std::thread([] {}).join();
   benchmark::Initialize(&argc, argv);

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "bench/atomic_baseline.hpp"
 #include "bench/floor.hpp"
@@ -14,8 +13,10 @@
 #include "bench/locked_baseline.hpp"
 #include "bench/prometheus_peer.hpp"
 #include "bench/workload.hpp"
-#include "sluice/detail/slot.hpp"
 #include "sluice/recorder.hpp"
+#if defined(SLUICE_BENCH_OTEL)
+#include "bench/otel_peer.hpp"
+#endif
 
 namespace sluice::bench {
 namespace {
@@ -23,49 +24,37 @@ namespace {
 constexpr std::size_t kThreads = 64;
 
 /// Measures `serve(done, start_ns, stop_ns)`, which records one request.
-template <class Serve>
+template <class Requests = Workload, class Serve>
 void repeat(benchmark::State& state, Serve serve) {
-  const Workload requests;
+  const Requests requests;
   std::uint64_t now_ns = kStartNs;
   std::size_t i = 0;
   for (auto _ : state) {
-    const Completion& done = requests[i++];
+    const auto& done = requests[i];
     const std::uint64_t start_ns = now_ns;
-    now_ns += done.request_us * 1000;
+    now_ns += requests.duration_ns(i++);
     serve(done, start_ns, now_ns);
     benchmark::ClobberMemory();
   }
 }
 
 void record(benchmark::State& state) {
-  static Recorder recorder({.threads = kThreads, .mode = Mode::kDaemon});
-  Worker worker = recorder.attach();
+  static PhasesRecorder recorder({.threads = kThreads, .mode = kDaemonMode});
+  PhasesWorker worker = recorder.attach();
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
-    Request request = worker.begin(start_ns);
+    Request<Completion> request = worker.begin(start_ns);
     request.finish(done, stop_ns);
   });
 }
 
-/// Measures record() alone, in a slot with the buckets of a layout.
-template <class Layout>
-void record_in(benchmark::State& state) {
-  using Atomics = detail::ProductionAtomics;
-  const auto slot = std::make_unique<detail::Slot<Atomics, Layout>>();
-  const detail::Epoch<Atomics> epoch{};
-  const detail::UncollectedExtremes<Atomics> uncollected{};
-  const detail::RecordTarget<Atomics, Layout> target{
-      .slot = slot.get(), .epoch = &epoch, .uncollected = &uncollected, .phases = kPhases};
-  repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
-    slot->begin(start_ns);
-    benchmark::ClobberMemory();  // as if a request ran in between
-    detail::record<detail::AsymmetricFence>(target, start_ns, stop_ns, done);
+void small_record(benchmark::State& state) {
+  static SmallRecorder recorder({.threads = kThreads});
+  SmallWorker worker = recorder.attach();
+  repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    Request<Small> request = worker.begin(start_ns);
+    request.finish(done, stop_ns);
   });
 }
-
-void record_fine_buckets(benchmark::State& state) { record_in<BucketLayout>(state); }
-
-/// Measures record() with the bounds of the Python dict alone.
-void record_coarse_buckets(benchmark::State& state) { record_in<BucketLayoutOf<bounds::kQuarterOctaves>>(state); }
 
 void floor(benchmark::State& state) {
   Floor floor(Mode::kDaemon);
@@ -73,6 +62,16 @@ void floor(benchmark::State& state) {
   repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     floor.begin(start_ns);
     benchmark::ClobberMemory();  // keeps the start in memory, as if a request ran in between
+    floor.finish(done, stop_ns);
+  });
+}
+
+void small_floor(benchmark::State& state) {
+  SmallFloor floor;
+  benchmark::DoNotOptimize(&floor);
+  repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    floor.begin(start_ns);
+    benchmark::ClobberMemory();
     floor.finish(done, stop_ns);
   });
 }
@@ -116,9 +115,28 @@ void prometheus_cpp(benchmark::State& state) {
   repeat(state, [&](const Completion& done, std::uint64_t, std::uint64_t) { recorder.record(done); });
 }
 
+void small_prometheus_cpp(benchmark::State& state) {
+  static SmallPrometheusRecorder recorder;
+  repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    recorder.record(done, stop_ns - start_ns);
+  });
+}
+
+#if defined(SLUICE_BENCH_OTEL)
+void small_otel_cpp(benchmark::State& state) {
+  static OtelRecorder recorder;
+  repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    recorder.record(done, stop_ns - start_ns);
+  });
+}
+
+BENCHMARK(small_otel_cpp)->ThreadRange(1, 1)->UseRealTime();
+#endif
+
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
-BENCHMARK(record_fine_buckets)->ThreadRange(1, 1)->UseRealTime();
-BENCHMARK(record_coarse_buckets)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(small_record)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(small_floor)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(small_prometheus_cpp)->ThreadRange(1, 1)->UseRealTime();
 BENCHMARK(floor)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(locked_seconds)->ThreadRange(1, 2)->UseRealTime();

@@ -25,17 +25,17 @@ constexpr std::size_t kRegionBytes = std::size_t{256} << 20U;
 /// A server that is simulated by recorders of this process in the regions of 64 others.
 class Server {
  public:
-  Server() : registry_(*state_) {
+  Server() : registry_(Registry::of<Completion>(*state_)) {
     if (!registry_.open(kRegionBytes).ok()) return;
-    const auto group = registry_.group("group", Mode::kDaemon);
+    const auto group = registry_.group("group", kDaemonMode);
     if (!group.ok() || !registry_.pre_allocate({{{.group = group->id}, kThreads, kProcesses}}).ok()) return;
     const Workload requests;
     for (std::size_t i = 0; i < kProcesses; ++i) {
       const auto slot = registry_.reserve({.group = group->id}, kThreads);
       if (!slot.ok()) return;
       registry_.started(*slot, ::getpid());
-      recorders_.push_back(std::make_unique<Recorder>(
-          Recorder::Options{.threads = kThreads, .mode = Mode::kDaemon, .memory = registry_.memory_of(*slot)}));
+      recorders_.push_back(std::make_unique<PhasesRecorder>(
+          RecorderOptions{.threads = kThreads, .mode = kDaemonMode, .memory = registry_.memory_of(*slot)}));
       serve(*recorders_.back(), requests);
     }
   }
@@ -43,13 +43,13 @@ class Server {
   [[nodiscard]] absl::StatusOr<ServerReading> read() const { return registry_.read(); }
 
  private:
-  static void serve(Recorder& recorder, const Workload& requests) {
+  static void serve(PhasesRecorder& recorder, const Workload& requests) {
     Reader reader = recorder.add_reader();
-    std::vector<Worker> workers;
+    std::vector<PhasesWorker> workers;
     for (std::size_t i = 0; i < kThreads; ++i) workers.push_back(recorder.attach());
     std::size_t n = 0;
     for (int bank = 0; bank < 2; ++bank) {
-      for (Worker& worker : workers) {
+      for (PhasesWorker& worker : workers) {
         for (std::size_t i = 0; i < kRequestsPerSlot; ++i) worker.begin().finish(requests[n++]);
       }
       static_cast<void>(reader.drain());
@@ -58,7 +58,7 @@ class Server {
 
   std::unique_ptr<Registry::ParentState> state_ = std::make_unique<Registry::ParentState>();
   Registry registry_;
-  std::vector<std::unique_ptr<Recorder>> recorders_;
+  std::vector<std::unique_ptr<PhasesRecorder>> recorders_;
 };
 
 void scrape(benchmark::State& state) {

@@ -124,7 +124,7 @@ class Load:
     server: Server
     path: str = "/app"
     connections: int = CONNECTIONS
-    script: str = ""  # for wrk
+    script: str = ""  # a script of wrk in Lua
 
 
 UPLOAD = 'wrk.method = "POST"; wrk.body = string.rep("x", 1048576)'
@@ -145,7 +145,7 @@ LOADS = [
     Load("reference_daemon_download_rps", THEIR_DAEMON, "/app/download"),
     Load("daemon_upload_rps", OUR_DAEMON, "/app/upload", script=UPLOAD),
     Load("reference_daemon_upload_rps", THEIR_DAEMON, "/app/upload", script=UPLOAD),
-    *3 * [Load("recording_on_rps", OURS), Load("recording_off_rps", Server(recording=False))],  # nearly the same
+    *3 * [Load("recording_on_rps", OURS), Load("recording_off_rps", Server(recording=False))],  # in turns, because they differ by little
     Load("static_rps_1c", OURS, "/static.txt", connections=1),
     Load("embedded_rps_1c", OURS, connections=1),
     Load("reference_embedded_rps_1c", THEIRS, connections=1),

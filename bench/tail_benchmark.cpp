@@ -53,9 +53,9 @@ void sample(benchmark::State& state, Serve serve, Drain drain) {
 }
 
 void record_tail(benchmark::State& state) {
-  Recorder recorder({.threads = 1, .mode = Mode::kDaemon});
+  PhasesRecorder recorder({.threads = 1, .mode = kDaemonMode});
   Reader reader = recorder.add_reader();
-  Worker worker = recorder.attach();
+  PhasesWorker worker = recorder.attach();
   Window window;
   sample(
       state,

@@ -8,9 +8,20 @@
 #include <cstdint>
 #include <random>
 
-#include "sluice/completion.hpp"
+#include "adapters/wsgi/schema/completion.hpp"
+#include "bench/small.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::bench {
+
+using wsgi::Completion;
+using wsgi::Mode;
+using PhasesRecorder = Recorder<Completion>;
+using PhasesWorker = Worker<Completion>;
+
+/// The mode of the host, as settings of a recorder have it.
+inline constexpr auto kDaemonMode = static_cast<std::uint8_t>(Mode::kDaemon);
 
 /// Number of requests: few enough for the first-level cache, and too many for branch prediction to learn.
 inline constexpr std::size_t kRequests = 64;
@@ -18,6 +29,7 @@ inline constexpr std::size_t kRequests = 64;
 /// The first instant.
 inline constexpr std::uint64_t kStartNs = 1'000'000'000;
 
+/// Requests of the eight phases.
 class Workload {
  public:
   Workload() {
@@ -26,6 +38,7 @@ class Workload {
   }
 
   [[nodiscard]] const Completion& operator[](std::size_t i) const noexcept { return requests_[i % kRequests]; }
+  [[nodiscard]] std::uint64_t duration_ns(std::size_t i) const noexcept { return (*this)[i].request_us * kNsPerUs; }
 
  private:
   static Completion request(std::mt19937_64& random) {
@@ -52,6 +65,25 @@ class Workload {
   }
 
   std::array<Completion, kRequests> requests_;
+};
+
+/// Requests of the small schema: statuses, bytes and durations of the others. The recorder measures the durations.
+class SmallWorkload {
+ public:
+  SmallWorkload() {
+    const Workload others;
+    for (std::size_t i = 0; i < kRequests; ++i) {
+      requests_[i] = {.status = others[i].status, .bytes = others[i].output_bytes};
+      durations_ns_[i] = others.duration_ns(i);
+    }
+  }
+
+  [[nodiscard]] const Small& operator[](std::size_t i) const noexcept { return requests_[i % kRequests]; }
+  [[nodiscard]] std::uint64_t duration_ns(std::size_t i) const noexcept { return durations_ns_[i % kRequests]; }
+
+ private:
+  std::array<Small, kRequests> requests_;
+  std::array<std::uint64_t, kRequests> durations_ns_{};
 };
 
 }  // namespace sluice::bench

@@ -9,8 +9,8 @@
 #include <new>
 #include <utility>
 
+#include "adapters/wsgi/schema/completion.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
 
 namespace sluice::bindings {
 
@@ -31,7 +31,7 @@ inline void run_without_gil() noexcept { internal::free_threading.store(true, st
 #endif
 
 /// Acquires the GIL of a thread state and adds the wait for it to `waits`, if any.
-inline void acquire_gil(PyThreadState* state, GilWaits* waits) noexcept {
+inline void acquire_gil(PyThreadState* state, wsgi::GilWaits* waits) noexcept {
   if (!has_gil()) waits = nullptr;  // nothing to wait for
   const std::uint64_t start_ns = waits != nullptr ? monotonic_ns() : 0;
   PyEval_RestoreThread(state);
@@ -42,13 +42,13 @@ inline void acquire_gil(PyThreadState* state, GilWaits* waits) noexcept {
 /// that owns `waits`, if any.
 class WithoutGil {
  public:
-  explicit WithoutGil(GilWaits* waits = nullptr) noexcept : waits_(waits), state_(PyEval_SaveThread()) {}
+  explicit WithoutGil(wsgi::GilWaits* waits = nullptr) noexcept : waits_(waits), state_(PyEval_SaveThread()) {}
   WithoutGil(const WithoutGil&) = delete;
   WithoutGil& operator=(const WithoutGil&) = delete;
   ~WithoutGil() { acquire_gil(state_, waits_); }
 
  private:
-  GilWaits* waits_;
+  wsgi::GilWaits* waits_;
   PyThreadState* state_;
 };
 

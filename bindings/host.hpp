@@ -9,29 +9,29 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/wsgi/schema/recorder.hpp"
 #include "bindings/metrics_session.hpp"
 #include "bindings/scoreboard.hpp"
 #include "sluice/log.hpp"
-#include "sluice/recorder.hpp"
 
 namespace sluice::bindings {
 
 /// One object for each process. Outlives every interpreter. Any thread may call any member; it may hold a GIL.
 class Host {
  public:
-  explicit Host(Recorder::Options options) : recorder_(options), session_(recorder_) {
+  explicit Host(wsgi::Recorder::Options options) : recorder_(options), session_(recorder_) {
     if (recorder_.slow_requests() != nullptr) slow_reader_.emplace(*recorder_.slow_requests());
   }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   virtual ~Host() = default;
 
-  [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
+  [[nodiscard]] wsgi::Recorder& recorder() noexcept { return recorder_; }
   [[nodiscard]] MetricsSession& session() noexcept { return session_; }
 
   /// Returns the slow requests since the last call, as SlowReader::drain() does; none when they are not configured.
-  [[nodiscard]] std::vector<SlowRequest> take_slow_requests() {
-    return slow_reader_ ? slow_reader_->drain() : std::vector<SlowRequest>();
+  [[nodiscard]] std::vector<wsgi::SlowRequest> take_slow_requests() {
+    return slow_reader_ ? slow_reader_->drain() : std::vector<wsgi::SlowRequest>();
   }
 
   /// Whether an external reporter takes the metrics of this process. The functions of the module then return None.
@@ -56,9 +56,9 @@ class Host {
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 
  private:
-  Recorder recorder_;
+  wsgi::Recorder recorder_;
   MetricsSession session_;
-  std::optional<SlowReader> slow_reader_;
+  std::optional<wsgi::SlowReader> slow_reader_;
 };
 
 }  // namespace sluice::bindings

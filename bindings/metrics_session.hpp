@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "sluice/recorder.hpp"
+#include "adapters/wsgi/schema/recorder.hpp"
 
 namespace sluice::bindings {
 
@@ -18,7 +18,7 @@ class MetricsSession {
  public:
   class Consumer;
 
-  explicit MetricsSession(Recorder& recorder) noexcept : recorder_(&recorder) {}
+  explicit MetricsSession(wsgi::Recorder& recorder) noexcept : recorder_(&recorder) {}
   MetricsSession(const MetricsSession&) = delete;
   MetricsSession& operator=(const MetricsSession&) = delete;
   /// Detaches the remaining consumers: their reader() returns null from then on.
@@ -36,7 +36,7 @@ class MetricsSession {
  private:
   class Lock;
 
-  Recorder* recorder_;
+  wsgi::Recorder* recorder_;
   std::atomic<bool> active_{false};
   std::optional<Reader> reader_;
   /// Process id of the lock's owner; 0 when the lock is free. When a process forks while another of its threads owns

@@ -95,7 +95,7 @@ PyObject* process_metrics(PyObject* module, PyObject*) {
 PyObject* slow_requests(PyObject* module, PyObject*) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
-  std::vector<SlowRequest> slow;
+  std::vector<wsgi::SlowRequest> slow;
   if (!without_gil([&] { slow = state->host->take_slow_requests(); })) return nullptr;
   return list_of(slow.size(),
                  [&](std::size_t i) { return state->slow_request_dict.build({.slow = &slow[i]}).release().ptr(); });

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The function quantile() of the module, which converts the dict of a window back to a window.
+// The function quantile() of the module, which reads the durations of a phase from the dict of a window.
 #include "sluice/quantile.hpp"
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
 #include <string>
 
+#include "adapters/wsgi/schema/window.hpp"
 #include "bindings/items.hpp"
 #include "bindings/metrics_reader.hpp"
 
@@ -14,7 +16,23 @@ namespace sluice::bindings {
 namespace {
 
 /// The entries of a list of buckets. The positions of requests within an entry are unknown.
-constexpr const View& kEntries = views::kQuarterOctaves;
+constexpr const View& kEntries = wsgi::views::kQuarterOctaves;
+
+/// The durations of a phase, as far as the dict has them.
+struct Durations {
+  std::uint64_t total_us = 0;
+  std::uint64_t smallest_us = UINT64_MAX;
+  std::uint64_t largest_us = 0;
+  std::array<std::uint64_t, wsgi::BucketLayout::kSize> buckets{};
+
+  [[nodiscard]] HistogramView view(wsgi::Phase phase) const noexcept {
+    return {.total = total_us,
+            .smallest = smallest_us,
+            .largest = largest_us,
+            .buckets = buckets,
+            .field = &schema_info<wsgi::Completion>.fields[wsgi::field_of(phase)]};
+  }
+};
 
 /// Returns the value of a key, or null with an exception set. The reference is owned, because comparing the caller's
 /// keys may run code that removes the value from the dict.
@@ -40,7 +58,7 @@ std::optional<std::uint64_t> whole(PyObject* value, const char* what) {
   return std::nullopt;
 }
 
-bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
+bool set_buckets(PyObject* dict, std::string_view name, Durations& phase) {
   const Object list = item(dict, name, "_buckets");
   if (!list) return false;
   if (PyList_Check(list.ptr()) == 0 || PyList_GET_SIZE(list.ptr()) != static_cast<Py_ssize_t>(kEntries.size())) {
@@ -63,7 +81,7 @@ bool set_buckets(PyObject* dict, std::string_view name, PhaseWindow& phase) {
   return true;
 }
 
-bool set_extremes(PyObject* dict, std::string_view name, PhaseWindow& phase) {
+bool set_extremes(PyObject* dict, std::string_view name, Durations& phase) {
   const Object smallest = item(dict, name, "_min_us");
   const Object largest = smallest ? item(dict, name, "_max_us") : Object();
   if (!largest) return false;
@@ -78,7 +96,7 @@ bool set_extremes(PyObject* dict, std::string_view name, PhaseWindow& phase) {
 
 /// Computes the total from the mean, which is all that the dict has. Rounds up, so that the total is not below the real
 /// one.
-bool set_total(PyObject* dict, std::string_view name, PhaseWindow& phase) {
+bool set_total(PyObject* dict, std::string_view name, Durations& phase) {
   const Object mean = item(dict, name, "");
   if (!mean) return false;
   if (mean.is_none()) return true;
@@ -91,11 +109,11 @@ bool set_total(PyObject* dict, std::string_view name, PhaseWindow& phase) {
   return true;
 }
 
-std::optional<Phase> phase_named(std::string_view name) {
-  for (std::size_t i = 0; i < kPhases; ++i) {
-    const std::string_view full = kPhaseNames[i];
+std::optional<wsgi::Phase> phase_named(std::string_view name) {
+  for (std::size_t i = 0; i < wsgi::kPhases; ++i) {
+    const std::string_view full = wsgi::kPhaseNames[i];
     if (name == full || name == full.substr(0, full.size() - std::string_view("_time").size())) {
-      return static_cast<Phase>(i);
+      return static_cast<wsgi::Phase>(i);
     }
   }
   return std::nullopt;
@@ -112,7 +130,7 @@ PyObject* quantile_of(PyObject*, PyObject* args, PyObject* kwargs) {
                                   &name, &q) == 0) {
     return nullptr;
   }
-  const std::optional<Phase> phase = phase_named(name);
+  const std::optional<wsgi::Phase> phase = phase_named(name);
   if (!phase) {
     PyErr_Format(PyExc_ValueError, "there is no phase named '%s'", name);
     return nullptr;
@@ -121,15 +139,13 @@ PyObject* quantile_of(PyObject*, PyObject* args, PyObject* kwargs) {
     PyErr_SetString(PyExc_ValueError, "q must be from 0 to 1");
     return nullptr;
   }
-  Window window;
-  window.mode = Mode::kDaemon;  // in embedded mode the missing phases have no observations
-  const std::string_view key = kPhaseNames[index(*phase)];
-  PhaseWindow& read = window[*phase];
+  const std::string_view key = wsgi::kPhaseNames[index(*phase)];
+  Durations read;
   if (!set_buckets(dict, key, read) || !set_extremes(dict, key, read) || !set_total(dict, key, read)) return nullptr;
-  const std::optional<QuantileBounds> bounds = quantile(window, *phase, q, kEntries);
+  const std::optional<QuantileBounds> bounds = quantile(read.view(*phase), q, kEntries);
   if (!bounds) Py_RETURN_NONE;
-  return Py_BuildValue("(KK)", static_cast<unsigned long long>(bounds->lower_us),
-                       static_cast<unsigned long long>(bounds->upper_us));
+  return Py_BuildValue("(KK)", static_cast<unsigned long long>(bounds->lower),
+                       static_cast<unsigned long long>(bounds->upper));
 }
 
 }  // namespace sluice::bindings

@@ -2,9 +2,9 @@
 // The fields of request_metrics().
 #include <array>
 
+#include "adapters/wsgi/schema/window.hpp"
 #include "bindings/convert.hpp"
 #include "bindings/schema.hpp"
-#include "sluice/view.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -31,36 +31,53 @@ PyObject* slot_seconds(const Sample& sample) {
   return list_of(slots.size(), [&](std::size_t i) { return number(seconds_of_ns(slots[i].*kMember)); });
 }
 
-template <Phase kPhase>
+template <wsgi::BySlot kValue>
+PyObject* slot_values(const Sample& sample) {
+  const Window& window = *sample.window;
+  return list_of(window.slots.size(),
+                 [&](std::size_t i) { return number(seconds_of_ns(wsgi::by_slot(window, i, kValue))); });
+}
+
+/// A counter of the schema.
+template <auto kMember>
+PyObject* counted(const Sample& sample) {
+  return number(sample.window->get<kMember>());
+}
+
+PyObject* gil_waits(const Sample& sample) { return number(wsgi::gil_wait_count(sample.window->counts())); }
+
+template <wsgi::Phase kPhase>
 PyObject* mean(const Sample& sample) {
-  return number(sample.window->mean_seconds(kPhase));
+  return number(wsgi::mean_seconds(*sample.window, kPhase));
 }
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 PyObject* smallest(const Sample& sample) {
-  return number((*sample.window)[kPhase].smallest_us);
+  return number(wsgi::phase_of(*sample.window, kPhase).smallest);
 }
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 PyObject* largest(const Sample& sample) {
-  return number((*sample.window)[kPhase].largest_us);
+  return number(wsgi::phase_of(*sample.window, kPhase).largest);
 }
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 PyObject* buckets(const Sample& sample) {
-  const auto& counts = (*sample.window)[kPhase].buckets;
-  return count_list(views::kQuarterOctaves.size(),
-                    [&](std::size_t i) { return views::kQuarterOctaves.count(counts, i); });
+  const std::span<const std::uint64_t> counts = wsgi::phase_of(*sample.window, kPhase).buckets;
+  return count_list(wsgi::views::kQuarterOctaves.size(),
+                    [&](std::size_t i) { return wsgi::views::kQuarterOctaves.count(counts, i); });
 }
 
 template <std::size_t kClass>
 PyObject* status(const Sample& sample) {
-  return number(sample.window->status_classes[kClass]);
+  return number(wsgi::status_classes(sample.window->counts())[kClass]);
 }
 
-constexpr Modes modes_of(Phase phase) { return index(phase) < kEmbeddedPhases ? Modes::kBoth : Modes::kDaemonOnly; }
+constexpr Modes modes_of(wsgi::Phase phase) {
+  return index(phase) < wsgi::kEmbeddedPhases ? Modes::kBoth : Modes::kDaemonOnly;
+}
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 constexpr Field phase_field(std::string_view key, Type type, Unit unit, ToPython to_python, NoneRule none) {
   return {.key = key,
           .type = type,
@@ -71,23 +88,23 @@ constexpr Field phase_field(std::string_view key, Type type, Unit unit, ToPython
           .phase = kPhase};
 }
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 constexpr Field mean_field(std::string_view key) {
   const NoneRule none = modes_of(kPhase) == Modes::kDaemonOnly ? NoneRule::kEmbeddedMode : NoneRule::kNever;
   return phase_field<kPhase>(key, Type::kFloat, Unit::kSeconds, mean<kPhase>, none);
 }
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 constexpr Field smallest_field(std::string_view key) {
   return phase_field<kPhase>(key, Type::kInt, Unit::kMicroseconds, smallest<kPhase>, NoneRule::kUnobserved);
 }
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 constexpr Field largest_field(std::string_view key) {
   return phase_field<kPhase>(key, Type::kInt, Unit::kMicroseconds, largest<kPhase>, NoneRule::kUnobserved);
 }
 
-template <Phase kPhase>
+template <wsgi::Phase kPhase>
 constexpr Field bucket_field(std::string_view key) {
   return phase_field<kPhase>(key, Type::kIntList, Unit::kCount, buckets<kPhase>, NoneRule::kNever);
 }
@@ -141,51 +158,51 @@ constexpr auto kFields = std::to_array<Field>({
      .unit = Unit::kCount,
      .alias_of = "request_threads_completed"},
     seconds_list_field("request_threads_busy_time", slot_seconds<&SlotWindow::busy_ns>),
-    seconds_list_field("request_threads_cpu_time", slot_seconds<&SlotWindow::cpu_ns>),
+    seconds_list_field("request_threads_cpu_time", slot_values<wsgi::BySlot::kCpuNs>),
     seconds_list_field("request_threads_current_elapsed", slot_seconds<&SlotWindow::current_elapsed_ns>),
-    seconds_list_field("request_threads_max_duration", slot_seconds<&SlotWindow::max_duration_ns>),
+    seconds_list_field("request_threads_max_duration", slot_values<wsgi::BySlot::kMaxDurationNs>),
 
-    mean_field<Phase::kServer>("server_time"),
-    mean_field<Phase::kQueue>("queue_time"),
-    mean_field<Phase::kDaemon>("daemon_time"),
-    mean_field<Phase::kApplication>("application_time"),
-    mean_field<Phase::kRequest>("request_time"),
-    mean_field<Phase::kInputRead>("input_read_time"),
-    mean_field<Phase::kOutputWrite>("output_write_time"),
+    mean_field<wsgi::Phase::kServer>("server_time"),
+    mean_field<wsgi::Phase::kQueue>("queue_time"),
+    mean_field<wsgi::Phase::kDaemon>("daemon_time"),
+    mean_field<wsgi::Phase::kApplication>("application_time"),
+    mean_field<wsgi::Phase::kRequest>("request_time"),
+    mean_field<wsgi::Phase::kInputRead>("input_read_time"),
+    mean_field<wsgi::Phase::kOutputWrite>("output_write_time"),
 
-    smallest_field<Phase::kServer>("server_time_min_us"),
-    largest_field<Phase::kServer>("server_time_max_us"),
-    smallest_field<Phase::kQueue>("queue_time_min_us"),
-    largest_field<Phase::kQueue>("queue_time_max_us"),
-    smallest_field<Phase::kDaemon>("daemon_time_min_us"),
-    largest_field<Phase::kDaemon>("daemon_time_max_us"),
-    smallest_field<Phase::kApplication>("application_time_min_us"),
-    largest_field<Phase::kApplication>("application_time_max_us"),
-    smallest_field<Phase::kRequest>("request_time_min_us"),
-    largest_field<Phase::kRequest>("request_time_max_us"),
-    smallest_field<Phase::kInputRead>("input_read_time_min_us"),
-    largest_field<Phase::kInputRead>("input_read_time_max_us"),
-    smallest_field<Phase::kOutputWrite>("output_write_time_min_us"),
-    largest_field<Phase::kOutputWrite>("output_write_time_max_us"),
+    smallest_field<wsgi::Phase::kServer>("server_time_min_us"),
+    largest_field<wsgi::Phase::kServer>("server_time_max_us"),
+    smallest_field<wsgi::Phase::kQueue>("queue_time_min_us"),
+    largest_field<wsgi::Phase::kQueue>("queue_time_max_us"),
+    smallest_field<wsgi::Phase::kDaemon>("daemon_time_min_us"),
+    largest_field<wsgi::Phase::kDaemon>("daemon_time_max_us"),
+    smallest_field<wsgi::Phase::kApplication>("application_time_min_us"),
+    largest_field<wsgi::Phase::kApplication>("application_time_max_us"),
+    smallest_field<wsgi::Phase::kRequest>("request_time_min_us"),
+    largest_field<wsgi::Phase::kRequest>("request_time_max_us"),
+    smallest_field<wsgi::Phase::kInputRead>("input_read_time_min_us"),
+    largest_field<wsgi::Phase::kInputRead>("input_read_time_max_us"),
+    smallest_field<wsgi::Phase::kOutputWrite>("output_write_time_min_us"),
+    largest_field<wsgi::Phase::kOutputWrite>("output_write_time_max_us"),
 
-    bucket_field<Phase::kServer>("server_time_buckets"),
-    bucket_field<Phase::kQueue>("queue_time_buckets"),
-    bucket_field<Phase::kDaemon>("daemon_time_buckets"),
-    bucket_field<Phase::kApplication>("application_time_buckets"),
-    bucket_field<Phase::kRequest>("request_time_buckets"),
-    bucket_field<Phase::kInputRead>("input_read_time_buckets"),
-    bucket_field<Phase::kOutputWrite>("output_write_time_buckets"),
-    bucket_field<Phase::kGilWait>("gil_wait_time_buckets"),
+    bucket_field<wsgi::Phase::kServer>("server_time_buckets"),
+    bucket_field<wsgi::Phase::kQueue>("queue_time_buckets"),
+    bucket_field<wsgi::Phase::kDaemon>("daemon_time_buckets"),
+    bucket_field<wsgi::Phase::kApplication>("application_time_buckets"),
+    bucket_field<wsgi::Phase::kRequest>("request_time_buckets"),
+    bucket_field<wsgi::Phase::kInputRead>("input_read_time_buckets"),
+    bucket_field<wsgi::Phase::kOutputWrite>("output_write_time_buckets"),
+    bucket_field<wsgi::Phase::kGilWait>("gil_wait_time_buckets"),
 
-    mean_field<Phase::kGilWait>("gil_wait_time"),
-    smallest_field<Phase::kGilWait>("gil_wait_time_min_us"),
-    largest_field<Phase::kGilWait>("gil_wait_time_max_us"),
-    count_field("gil_wait_count", value_of<&Window::gil_wait_count>),
+    mean_field<wsgi::Phase::kGilWait>("gil_wait_time"),
+    smallest_field<wsgi::Phase::kGilWait>("gil_wait_time_min_us"),
+    largest_field<wsgi::Phase::kGilWait>("gil_wait_time_max_us"),
+    count_field("gil_wait_count", gil_waits),
 
-    bytes_field("input_bytes", value_of<&Window::input_bytes>),
-    count_field("input_reads", value_of<&Window::input_reads>),
-    bytes_field("output_bytes", value_of<&Window::output_bytes>),
-    count_field("output_writes", value_of<&Window::output_writes>),
+    bytes_field("input_bytes", counted<&wsgi::Completion::input_bytes>),
+    count_field("input_reads", counted<&wsgi::Completion::input_reads>),
+    bytes_field("output_bytes", counted<&wsgi::Completion::output_bytes>),
+    count_field("output_writes", counted<&wsgi::Completion::output_writes>),
 
     count_field("status_1xx", status<0>),
     count_field("status_2xx", status<1>),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "adapters/wsgi/schema/window.hpp"
 #include "bindings/dict_builder.hpp"
 #include "bindings/items.hpp"
 
@@ -72,9 +73,9 @@ bool is_none(const Field& field, const Sample& sample) {
     case NoneRule::kNever:
       return false;
     case NoneRule::kEmbeddedMode:
-      return sample.window->mode == Mode::kEmbedded;
+      return wsgi::mode_of(*sample.window) == wsgi::Mode::kEmbedded;
     case NoneRule::kUnobserved:
-      return !(*sample.window)[field.phase].observed();
+      return !wsgi::phase_of(*sample.window, field.phase).observed();
     case NoneRule::kInFlight:
       return sample.slow->active;
     case NoneRule::kUnknown:

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/wsgi/schema/phase.hpp"
+#include "adapters/wsgi/schema/slow_requests.hpp"
 #include "bindings/object.hpp"
-#include "sluice/phase.hpp"
-#include "sluice/slow_requests.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -35,7 +35,7 @@ struct Sample {
   long pid = 0;
   const Window* window = nullptr;
   const ProcessTotals* totals = nullptr;
-  const SlowRequest* slow = nullptr;
+  const wsgi::SlowRequest* slow = nullptr;
 };
 
 /// Converts the value of one field. Returns a new reference, or null with an exception set.
@@ -48,8 +48,8 @@ struct Field {
   ToPython to_python = nullptr;
   NoneRule none = NoneRule::kNever;
   Modes modes = Modes::kBoth;
-  Phase phase = Phase::kServer;    ///< The phase whose observations kUnobserved tests.
-  std::string_view alias_of = {};  ///< Key of an earlier field whose object this key shares; deprecated.
+  wsgi::Phase phase = wsgi::Phase::kServer;  ///< The phase whose observations kUnobserved tests.
+  std::string_view alias_of = {};            ///< Key of an earlier field whose object this key shares; deprecated.
 };
 
 [[nodiscard]] std::span<const Field> request_fields() noexcept;
@@ -85,8 +85,8 @@ class DictSchema {
 
   std::span<const Field> fields_;
   std::vector<Object> keys_;
-  std::vector<std::size_t>
-      sources_;   ///< By field, of which field it has its value: itself, or the one it is an alias of.
+  /// By field, the field that supplies its value: itself, or the one that it is an alias of.
+  std::vector<std::size_t> sources_;
   Object empty_;  ///< Every key with the value None. Dicts are copies of it, so that they do not grow.
 };
 

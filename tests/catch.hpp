@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Catch2, version 2 or 3: the one header by which tests read it.
+// Includes Catch2, version 2 or 3. Tests include this header instead of the headers of Catch2.
 #pragma once
 
 #if __has_include(<catch2/catch_test_macros.hpp>)

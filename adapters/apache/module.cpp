@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The module record and the hooks.
+
+// This header comes first, because Apache's own headers need it.
+#include "adapters/apache/server/server.hpp"
+
 #include <http_connection.h>
 #include <mpm_common.h>
 
@@ -12,7 +16,6 @@
 #include "adapters/apache/request/alias_translation.hpp"
 #include "adapters/apache/request/child.hpp"
 #include "adapters/apache/request/handler.hpp"
-#include "adapters/apache/server/server.hpp"
 #include "adapters/apache/supervision/daemons.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 

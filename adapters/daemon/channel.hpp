@@ -107,7 +107,7 @@ class Channel {
 
   /// Returns true when a byte, or the end of the connection, has arrived. Does not block.
   [[nodiscard]] bool readable() const noexcept { return readable_within(0); }
-  /// The same, and waits up to this many milliseconds for it.
+  /// Waits up to this many milliseconds until readable(), and returns whether it is.
   [[nodiscard]] bool readable_within(int milliseconds) const noexcept;
 
   /// Returns true when the last receiving call failed because the other end closed the connection before it had read

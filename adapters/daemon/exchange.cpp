@@ -140,7 +140,7 @@ absl::Status SocketExchange::send(const FrameBatch& frames) {
   flush_log();
   // After a part of a frame nothing may follow.
   if (gone_) return absl::CancelledError("client gone");
-  const absl::Status status = channel_.send(frames);
+  absl::Status status = channel_.send(frames);
   pending_head_.clear();
   gone_ = !status.ok();
   return status;
@@ -174,9 +174,9 @@ void SocketExchange::flush_log() {
   log_here(frames);
 }
 
-/// Sends the lines that wait, unless another thread sends or reads; then its next frame, or the next of this thread,
-/// takes them along. Waiting for that thread could deadlock, because it may wait for the GIL, which the caller may
-/// hold. The caller has not locked the exchange: a thread that has locked it runs no code that logs.
+/// Sends the queued lines, unless another thread is sending or reading; the next frame of either thread then takes them
+/// along. Waiting for the other thread could deadlock, because it may wait for the GIL, which the caller may hold. The
+/// caller has not locked the exchange, because a thread that has locked it runs no code that logs.
 void SocketExchange::send_lines_at_once() const noexcept {
   const std::unique_lock lock(io_mutex(), std::try_to_lock);
   if (!lock.owns_lock()) return;

@@ -37,17 +37,19 @@ unsigned long GilWatchdog::wait() {
   return std::exchange(stack_thread_, 0);
 }
 
+bool GilWatchdog::ending() {
+  const std::lock_guard lock(mutex_);
+  return ending_;
+}
+
 void GilWatchdog::run() {
   wsgi::ThreadContext thread(runtime_.host().recorder());
   wsgi::Interpreter* const interpreter = runtime_.main_interpreter();
   PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
   while (state != nullptr) {
     const unsigned long stack_thread = wait();
-    {
-      const std::lock_guard lock(mutex_);
-      // A process whose only request is stuck ends at once, but not without the stack of that request.
-      if (ending_ && stack_thread == 0) break;
-    }
+    // A stack that was asked for before the end is logged first: the process ends because of that request.
+    if (stack_thread == 0 && ending()) break;
     {
       const wsgi::WithGil locked(state);
       last_acquired_ns_.store(monotonic_ns(), std::memory_order_relaxed);

@@ -22,7 +22,8 @@ class GilWatchdog {
   GilWatchdog(const GilWatchdog&) = delete;
   GilWatchdog& operator=(const GilWatchdog&) = delete;
 
-  /// Ends the thread. Blocks until the thread can acquire the GIL. Call it before Python is stopped.
+  /// Ends the thread, after it has logged a stack that was requested before. Blocks until the thread can acquire the
+  /// GIL. Call it before Python is stopped.
   void stop();
 
   /// Returns the time at which the thread last acquired the GIL, in monotonic nanoseconds.
@@ -36,6 +37,7 @@ class GilWatchdog {
  private:
   void run();
   [[nodiscard]] unsigned long wait();
+  [[nodiscard]] bool ending();
 
   wsgi::Runtime& runtime_;
   std::atomic<std::uint64_t> last_acquired_ns_;

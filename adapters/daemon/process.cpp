@@ -30,11 +30,12 @@ namespace {
 class DaemonHost final : public bindings::Host {
  public:
   explicit DaemonHost(const ProcessOptions& options)
-      : bindings::Host({.threads = static_cast<std::size_t>(std::max(options.daemon.threads, 1)),
-                        .mode = Mode::kDaemon,
-                        .measure_phases = options.telemetry.configured() ? sequential_phases : overlapping_phases,
-                        .slow_threshold_us = options.slow_threshold_us,
-                        .memory = options.memory}),
+      : bindings::Host(
+            {.threads = static_cast<std::size_t>(std::max(options.daemon.threads, 1)),
+             .mode = wsgi::Mode::kDaemon,
+             .measure_phases = options.telemetry.configured() ? wsgi::sequential_phases : wsgi::overlapping_phases,
+             .slow_threshold_us = options.slow_threshold_us,
+             .memory = options.memory}),
         options_(options) {}
 
   [[nodiscard]] bool external_reporter() const noexcept override { return options_.telemetry.configured(); }
@@ -81,19 +82,24 @@ absl::Status end_with_parent(pid_t parent) {
 }
 
 /// Limits the processor time. The kernel sends SIGXCPU at the limit, after which the process is replaced, and kills a
-/// process that has not ended by the time that its end may take.
+/// process that has not ended by the time that its end may take. Where the server itself has a limit at which the
+/// kernel kills, the signal comes that time earlier, as far as there is room.
 void limit_cpu_time(const DaemonOptions& options, const LogSink& log) {
   if (options.cpu_time_limit == 0) return;
   const auto limit = static_cast<rlim_t>(options.cpu_time_limit);
+  const rlim_t end = 1 + static_cast<rlim_t>(options.graceful_timeout) + static_cast<rlim_t>(options.shutdown_timeout);
   rlimit limits{};
   ::getrlimit(RLIMIT_CPU, &limits);
-  const rlim_t end =
-      limit + 1 + static_cast<rlim_t>(options.graceful_timeout) + static_cast<rlim_t>(options.shutdown_timeout);
-  limits = {.rlim_cur = std::min(limit, limits.rlim_max), .rlim_max = std::min(end, limits.rlim_max)};
-  if (::setrlimit(RLIMIT_CPU, &limits) == 0) return;
-  log(LogLevel::kWarning,
-      absl::StrCat("SLC0953: the processor time of daemon process '", options.name, "' is not limited to ", limit,
-                   " s (option cpu-time-limit): ", std::strerror(errno), "; raise the limit of the server"));
+  const rlim_t kill = std::min(limit + end, limits.rlim_max);
+  const rlim_t signal = kill < limit + end ? std::min(limit, std::max(kill - std::min(kill, end), kill / 2)) : limit;
+  limits = {.rlim_cur = signal, .rlim_max = kill};
+  const bool set = ::setrlimit(RLIMIT_CPU, &limits) == 0;
+  if (set && signal == limit) return;
+  const std::string event = set ? absl::StrCat("limited to ", signal, " s instead of ", limit)
+                                : absl::StrCat("not limited to ", limit, " s: ", std::strerror(errno));
+  log(LogLevel::kWarning, absl::StrCat("SLC0953: the processor time of daemon process '", options.name, "' is ", event,
+                                       " (option cpu-time-limit), because the server itself may use ", kill,
+                                       " s; raise the limit of the server"));
 }
 
 absl::Status set_up(const ProcessOptions& options) {

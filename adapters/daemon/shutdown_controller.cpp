@@ -205,9 +205,10 @@ void ShutdownController::watch(WorkerActivity& activity) noexcept {
     check_limits(activity, now_ns);
     if (!due_to_close(activity, now_ns)) continue;
     log(LogLevel::kInfo, "SLC0527: shutdown requested", "the process accepts no more requests");
-    closing_.store(true, std::memory_order_release);
+    closing_.store(true, std::memory_order_seq_cst);
     closing_.notify_all();
-    if (const pthread_t thread = interrupted_.load(std::memory_order_acquire); thread != pthread_t{}) {
+    if (const pthread_t thread = interrupted_.load(std::memory_order_seq_cst); thread != pthread_t{}) {
+      // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): SIGTERM has a handler, so it only interrupts a system call.
       ::pthread_kill(thread, SIGTERM);
     }
   }

@@ -99,8 +99,9 @@ class ShutdownController final : public wsgi::LoadListener {
   [[nodiscard]] static bool end_signalled() noexcept;
 
   /// Sends SIGTERM to a thread when the process closes, so that its blocking call returns. A default pthread_t ends
-  /// that.
-  void interrupt_at_close(pthread_t thread) noexcept { interrupted_.store(thread, std::memory_order_release); }
+  /// that. Sequentially consistent, as the accesses in watch() and closing() are: either the caller sees afterwards
+  /// that the process is closing, or watch() sees the thread.
+  void interrupt_at_close(pthread_t thread) noexcept { interrupted_.store(thread, std::memory_order_seq_cst); }
 
   /// Requests the end because no connection can be accepted any more, and logs that once. Any thread may call it.
   void lose_listener(const char* why) noexcept;
@@ -112,7 +113,7 @@ class ShutdownController final : public wsgi::LoadListener {
   void wake() noexcept;
 
   /// Returns true when no more requests are to be accepted.
-  [[nodiscard]] bool closing() const noexcept { return closing_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool closing() const noexcept { return closing_.load(std::memory_order_seq_cst); }
   [[nodiscard]] const char* reason() const noexcept { return reason_.load(std::memory_order_acquire); }
 
   /// Blocks until the process is to close.

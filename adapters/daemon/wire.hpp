@@ -28,8 +28,8 @@
 #include <vector>
 
 #include "adapters/wsgi/request/response_head.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 #include "sluice/log.hpp"
-#include "sluice/timestamps.hpp"
 
 namespace sluice::daemon {
 
@@ -200,8 +200,8 @@ class Decoder {
 /// The part of a request that a daemon process needs before the body. The views point into the payload, or belong to
 /// the caller.
 struct RequestHead {
-  std::uint64_t generation = 0;  ///< The generation of the key that made the code.
-  Timestamps timestamps{};       ///< The frame carries accepted_ns and queued_ns; all processes share the clock.
+  std::uint64_t generation = 0;   ///< The generation of the key that made the code.
+  wsgi::Timestamps timestamps{};  ///< The frame carries accepted_ns and queued_ns; all processes share the clock.
   std::int64_t script_mtime_us = 0;
   std::uint32_t server_pid = 0;  ///< The process that accepted the request.
   std::uint32_t tries = 0;       ///< Number of connections made for the request, including this one.

@@ -64,7 +64,7 @@ class Workers final : public WorkerActivity {
     std::atomic<bool> ended{false};
     wsgi::Interruptible interruptible{};
     std::uint64_t interrupted_start_ns = 0;  ///< The request that was interrupted last. Only overdue() uses it.
-    std::uint64_t interrupted_ns = 0;        ///< The time of that. Only overdue() uses it.
+    std::uint64_t interrupted_ns = 0;        ///< Time of the last interruption. Only overdue() uses it.
     bool joined = true;                      ///< There is no thread, or it has been joined.
   };
 

@@ -22,44 +22,45 @@ absl::Status Harness::check_slot(std::size_t slot) const {
   return absl::OkStatus();
 }
 
-absl::Status Harness::check(const Completion& done) const {
-  if (options_.mode == Mode::kEmbedded && (done.queue_us != 0 || done.daemon_us != 0)) {
+absl::Status Harness::check(const wsgi::Completion& done) const {
+  if (options_.mode == wsgi::Mode::kEmbedded && (done.queue_us != 0 || done.daemon_us != 0)) {
     return absl::InvalidArgumentError("queue and daemon exist in daemon mode only");
   }
   return absl::OkStatus();
 }
 
-absl::Status Harness::begin(std::size_t slot, const RequestTexts& texts) {
+absl::Status Harness::begin(std::size_t slot, const wsgi::RequestTexts& texts) {
   if (absl::Status status = check_slot(slot); !status.ok()) return status;
   Slot& entry = slots_[slot - 1];
   const std::lock_guard lock(entry.mutex);
   if (entry.request) return absl::FailedPreconditionError("the slot is busy");
   if (!entry.worker.has_slot()) {
-    absl::StatusOr<Worker> worker = recorder().attach(slot - 1);
+    absl::StatusOr<wsgi::Worker> worker = recorder().attach(slot - 1);
     if (!worker.ok()) return worker.status();
     entry.worker = *std::move(worker);
   }
   entry.request.emplace(entry.worker.begin());
-  if (SlowRequests* const slow = recorder().slow_requests()) {
+  if (wsgi::SlowRequests* const slow = recorder().slow_requests()) {
     const std::uint64_t now_ns = entry.request->start_ns();
     slow->begin(slot - 1, {.accepted_ns = now_ns, .entered_ns = now_ns}, texts, 0);
   }
   return absl::OkStatus();
 }
 
-absl::Status Harness::finish(std::size_t slot, const Completion& done) {
+absl::Status Harness::finish(std::size_t slot, const wsgi::Completion& done) {
   if (absl::Status status = check_slot(slot); !status.ok()) return status;
   if (absl::Status status = check(done); !status.ok()) return status;
   Slot& entry = slots_[slot - 1];
   const std::lock_guard lock(entry.mutex);
   if (!entry.request) return absl::FailedPreconditionError("no request is in flight on the slot");
   entry.request->finish(done);
-  if (SlowRequests* const slow = recorder().slow_requests()) slow->finish(slot - 1, done, {}, clock.monotonic_ns());
+  if (wsgi::SlowRequests* const slow = recorder().slow_requests())
+    slow->finish(slot - 1, done, {}, clock.monotonic_ns());
   entry.request.reset();
   return absl::OkStatus();
 }
 
-absl::Status Harness::request(std::size_t slot, const Completion& done, const RequestTexts& texts) {
+absl::Status Harness::request(std::size_t slot, const wsgi::Completion& done, const wsgi::RequestTexts& texts) {
   if (absl::Status status = check(done); !status.ok()) return status;
   if (absl::Status status = begin(slot, texts); !status.ok()) return status;
   return finish(slot, done);

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "adapters/wsgi/schema/completion.hpp"
+#include "adapters/wsgi/schema/recorder.hpp"
+#include "adapters/wsgi/schema/slow_requests.hpp"
 #include "bindings/host.hpp"
-#include "sluice/completion.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
-#include "sluice/slow_requests.hpp"
 
 namespace sluice::harness {
 
@@ -27,7 +27,7 @@ class Harness final : private ClockOwner, public bindings::Host {
  public:
   struct Options {
     std::size_t threads = 4;
-    Mode mode = Mode::kEmbedded;
+    wsgi::Mode mode = wsgi::Mode::kEmbedded;
     bool external_reporter = false;
     std::optional<std::uint64_t> slow_threshold_us{};
   };
@@ -40,14 +40,15 @@ class Harness final : private ClockOwner, public bindings::Host {
 
   /// Begins a request on a slot, numbered from 1. Returns OutOfRange for a slot that does not exist and
   /// FailedPrecondition for a busy one.
-  [[nodiscard]] absl::Status begin(std::size_t slot, const RequestTexts& texts = {});
+  [[nodiscard]] absl::Status begin(std::size_t slot, const wsgi::RequestTexts& texts = {});
 
   /// Completes the request of a slot now. Returns FailedPrecondition when there is none and InvalidArgument for a
   /// daemon phase in embedded mode; then nothing is recorded.
-  [[nodiscard]] absl::Status finish(std::size_t slot, const Completion& done);
+  [[nodiscard]] absl::Status finish(std::size_t slot, const wsgi::Completion& done);
 
   /// Begins and completes a request. After an error the slot does not count as started.
-  [[nodiscard]] absl::Status request(std::size_t slot, const Completion& done, const RequestTexts& texts = {});
+  [[nodiscard]] absl::Status request(std::size_t slot, const wsgi::Completion& done,
+                                     const wsgi::RequestTexts& texts = {});
 
   [[nodiscard]] bool external_reporter() const noexcept override { return options_.external_reporter; }
   [[nodiscard]] std::string process_group() const override { return {}; }
@@ -57,13 +58,13 @@ class Harness final : private ClockOwner, public bindings::Host {
 
  private:
   [[nodiscard]] absl::Status check_slot(std::size_t slot) const;
-  [[nodiscard]] absl::Status check(const Completion& done) const;
+  [[nodiscard]] absl::Status check(const wsgi::Completion& done) const;
 
   const Options options_;
   struct Slot {
     std::mutex mutex;  ///< Guards the others, because Python's threads may run in parallel.
-    Worker worker;
-    std::optional<Request> request;
+    wsgi::Worker worker;
+    std::optional<wsgi::Request> request;
   };
   std::vector<Slot> slots_;
 };

@@ -56,23 +56,23 @@ int status_code(py::handle value) {
   return overflow == 0 && number >= 0 && number < 1000 ? static_cast<int>(number) : 0;
 }
 
-void set(Completion& done, const std::string& name, py::handle value) {
+void set(wsgi::Completion& done, const std::string& name, py::handle value) {
   struct Field {
     const char* name;
-    std::uint64_t Completion::*member;
+    std::uint64_t wsgi::Completion::*member;
   };
   static constexpr Field kFields[] = {
-      {"server", &Completion::server_us},
-      {"queue", &Completion::queue_us},
-      {"daemon", &Completion::daemon_us},
-      {"application", &Completion::application_us},
-      {"request", &Completion::request_us},
-      {"input_read", &Completion::input_read_us},
-      {"output_write", &Completion::output_write_us},
-      {"input_bytes", &Completion::input_bytes},
-      {"input_reads", &Completion::input_reads},
-      {"output_bytes", &Completion::output_bytes},
-      {"output_writes", &Completion::output_writes},
+      {"server", &wsgi::Completion::server_us},
+      {"queue", &wsgi::Completion::queue_us},
+      {"daemon", &wsgi::Completion::daemon_us},
+      {"application", &wsgi::Completion::application_us},
+      {"request", &wsgi::Completion::request_us},
+      {"input_read", &wsgi::Completion::input_read_us},
+      {"output_write", &wsgi::Completion::output_write_us},
+      {"input_bytes", &wsgi::Completion::input_bytes},
+      {"input_reads", &wsgi::Completion::input_reads},
+      {"output_bytes", &wsgi::Completion::output_bytes},
+      {"output_writes", &wsgi::Completion::output_writes},
   };
   if (name == "status") {
     done.status = status_code(value);
@@ -95,18 +95,19 @@ void set(Completion& done, const std::string& name, py::handle value) {
   throw py::type_error("a request has no measurement named '" + name + "'");
 }
 
-Completion completion(const py::kwargs& measured) {
-  Completion done;
+wsgi::Completion completion(const py::kwargs& measured) {
+  wsgi::Completion done;
   for (const auto& [name, value] : measured) set(done, py::cast<std::string>(name), value);
   return done;
 }
 
 /// Removes the texts of a request from its measurements and views them. `storage` owns them.
-RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& storage) {
-  RequestTexts texts;
+wsgi::RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& storage) {
+  wsgi::RequestTexts texts;
   storage = {"GET", "/"};
   std::size_t next = 0;
-  for (const auto& [name, which] : {std::pair{"method", RequestText::kMethod}, {"path", RequestText::kPathInfo}}) {
+  for (const auto& [name, which] :
+       {std::pair{"method", wsgi::RequestText::kMethod}, {"path", wsgi::RequestText::kPathInfo}}) {
     std::string& text = storage[next++];
     if (measured.contains(name)) text = py::cast<std::string>(measured.attr("pop")(name));
     texts[static_cast<std::size_t>(which)] = text;
@@ -122,9 +123,9 @@ std::optional<std::uint64_t> threshold_us(const py::object& seconds) {
   return static_cast<std::uint64_t>(value * 1e6);
 }
 
-Mode mode_of(const std::string& name) {
-  if (name == "embedded") return Mode::kEmbedded;
-  if (name == "daemon") return Mode::kDaemon;
+wsgi::Mode mode_of(const std::string& name) {
+  if (name == "embedded") return wsgi::Mode::kEmbedded;
+  if (name == "daemon") return wsgi::Mode::kDaemon;
   throw py::value_error("mode must be 'embedded' or 'daemon', not '" + name + "'");
 }
 
@@ -139,7 +140,7 @@ class PythonRequest {
   PythonRequest(std::shared_ptr<Harness> host, std::size_t slot) : host_(std::move(host)), slot_(slot) {}
 
   void finish(const py::kwargs& measured) {
-    const Completion done = completion(measured);
+    const wsgi::Completion done = completion(measured);
     // Another thread may finish the request at the same time, so this one claims it first.
     if (finished_.exchange(true)) throw py::value_error("the request has been finished already");
     const absl::Status status = host_->finish(slot_, done);
@@ -179,15 +180,15 @@ class PythonHost {
 
   void request(py::handle slot, py::kwargs measured) {
     std::vector<std::string> storage;
-    const RequestTexts texts = take_texts(measured, storage);
+    const wsgi::RequestTexts texts = take_texts(measured, storage);
     throw_if(host_->request(slot_number(slot), completion(measured), texts));
   }
 
   std::unique_ptr<PythonRequest> begin(py::handle slot, const std::string& method, const std::string& path) {
     const std::size_t number = slot_number(slot);
-    RequestTexts texts;
-    texts[static_cast<std::size_t>(RequestText::kMethod)] = method;
-    texts[static_cast<std::size_t>(RequestText::kPathInfo)] = path;
+    wsgi::RequestTexts texts;
+    texts[static_cast<std::size_t>(wsgi::RequestText::kMethod)] = method;
+    texts[static_cast<std::size_t>(wsgi::RequestText::kPathInfo)] = path;
     throw_if(host_->begin(number, texts));
     return std::make_unique<PythonRequest>(host_, number);
   }

@@ -70,15 +70,24 @@ set(CPACK_COMPONENT_DEV_DESCRIPTION "request metrics without locks - development
 Records the requests of a server on the threads that serve them, with plain
 loads and stores, and gives coherent windows of them to any number of readers.
 .
-Headers, a static library, and the packages for CMake and pkg-config.")
+Headers, static libraries, and the packages for CMake and pkg-config. The
+second library serves scrapes and pushes to receivers; it needs libmicrohttpd
+and libcurl.")
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS libabsl-dev)
-# The installed archive is stripped as dh_strip would.
-install(CODE "
-  if(CMAKE_INSTALL_DO_STRIP)
-    execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-debug --enable-deterministic-archives
-                            --remove-section=.comment --remove-section=.note
-      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libsluice.a\" COMMAND_ERROR_IS_FATAL ANY)
-  endif()" COMPONENT dev EXCLUDE_FROM_ALL)
+set(archives libsluice.a)
+if(SLUICE_BUILD_ENDPOINT)
+  set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "libmicrohttpd-dev, libcurl4-openssl-dev | libcurl4-gnutls-dev")
+  list(APPEND archives libsluice-endpoint.a)
+endif()
+# The installed archives are stripped as dh_strip would.
+foreach(archive IN LISTS archives)
+  install(CODE "
+    if(CMAKE_INSTALL_DO_STRIP)
+      execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-debug --enable-deterministic-archives
+                              --remove-section=.comment --remove-section=.note
+        \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/${archive}\" COMMAND_ERROR_IS_FATAL ANY)
+    endif()" COMPONENT dev EXCLUDE_FROM_ALL)
+endforeach()
 
 # The Python package.
 sluice_debian_package(python python3-sluice python)

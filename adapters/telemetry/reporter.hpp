@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,7 +16,7 @@
 #include "adapters/telemetry/collections.hpp"
 #include "adapters/telemetry/samples.hpp"
 #include "adapters/telemetry/sender.hpp"
-#include "sluice/recorder.hpp"
+#include "adapters/wsgi/schema/recorder.hpp"
 
 namespace sluice::telemetry {
 
@@ -31,7 +32,7 @@ struct Settings {
 class Reporter {
  public:
   /// Begins the first window. Completes `identity` with the hostname and the process ids. Throws std::bad_alloc.
-  Reporter(const Settings& settings, Identity identity, Recorder& recorder, LogSink log);
+  Reporter(const Settings& settings, Identity identity, wsgi::Recorder& recorder, LogSink log);
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() = delete;
@@ -42,36 +43,38 @@ class Reporter {
   /// Starts the thread, which blocks all signals. Logs a failure; nothing is sent then.
   void start();
 
-  /// Reports that the process has been asked to end. Called once, on any thread. Waits until the report is sent, but at
-  /// most half a second.
-  void announce_end(std::string_view reason);
+  /// Reports that the process has been asked to end. Called once, on any thread, which sends the report itself: the
+  /// reporter's thread may not run in time on a busy machine. Waits for about half a second at most when that thread is
+  /// sending, and for the same time when the service does not read.
+  void announce_end(std::string_view reason) noexcept;
 
-  /// Sends the last window and a summary of the process, and ends the thread. Called once, on any thread. Waits for the
-  /// end, but at most half a second. Requests in flight count as aborted.
-  void stop(std::string_view reason);
+  /// Sends the last window and a summary of the process in the same way, and ends the thread. Then waits for its end,
+  /// but at most half a second. Any thread; a second call only waits. Requests in flight count as aborted.
+  void stop(std::string_view reason) noexcept;
 
  private:
-  enum class Phase : std::uint8_t { kRunning, kAnnouncing, kAnnounced, kStopping, kStopped };
+  enum class Phase : std::uint8_t { kRunning, kStopping, kStopped };
 
   static void* run(void* reporter) noexcept;
   void report();
-  [[nodiscard]] Phase wait(std::uint64_t deadline_ns);
-  void advance(Phase requested, Phase done, std::string_view reason);
-  void set_reached(Phase done);
+  [[nodiscard]] bool wait_for_sample(std::uint64_t due_ns);
+  [[nodiscard]] bool take_turn(std::unique_lock<std::mutex>& lock, std::string_view reason);
+  void send_last(void (Reporter::*series)()) noexcept;
+  void log_early_end(const std::exception& error) const;
 
   void send(const Datagram& datagram);
   void send_started();
   void send_stopping();
-  void send_stopped();
+  void send_end();
   void send_sample();
   void send_collections();
   [[nodiscard]] Datagram::Header header() const;
 
   const Intervals intervals_;
   Identity identity_;
-  Recorder& recorder_;
+  wsgi::Recorder& recorder_;
   Reader reader_;
-  std::optional<SlowReader> slow_reader_;
+  std::optional<wsgi::SlowReader> slow_reader_;
   CollectionLogs* collections_ = nullptr;  ///< Null when Python does not run in the process.
   LogSink log_;
   Sender sender_;
@@ -79,12 +82,14 @@ class Reporter {
   const std::uint64_t started_ns_;
   std::uint32_t sequence_ = 0;  ///< Sequence number of the last sample. The receiver counts gaps as losses.
   Window window_;
-  std::string last_reason_;  ///< Copy of reason_ for the reporter's thread.
+  std::string reason_;      ///< Why the process ends.
+  bool announced_ = false;  ///< The report of announce_end() has been sent.
 
   std::mutex mutex_;  ///< Guards the members below.
   std::condition_variable changed_;
-  Phase phase_ = Phase::kStopped;
-  std::string reason_;
+  Phase phase_ = Phase::kStopped;  ///< The reporter's thread.
+  /// A thread has the turn to send: it alone uses the readers, the sender and the members above.
+  bool sending_ = false;
 };
 
 }  // namespace sluice::telemetry

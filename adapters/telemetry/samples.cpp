@@ -4,16 +4,17 @@
 #include <algorithm>
 #include <array>
 
+#include "adapters/wsgi/schema/bucket_layout.hpp"
+#include "adapters/wsgi/schema/window.hpp"
 #include "sluice/units.hpp"
-#include "sluice/view.hpp"
 
 namespace sluice::telemetry {
 namespace {
 
 /// The phases in the order of the receiver's field numbers.
-constexpr std::array<Phase, kPhases> kOrder = {Phase::kServer,      Phase::kQueue,      Phase::kDaemon,
-                                               Phase::kApplication, Phase::kRequest,    Phase::kGilWait,
-                                               Phase::kInputRead,   Phase::kOutputWrite};
+constexpr std::array<wsgi::Phase, wsgi::kPhases> kOrder = {
+    wsgi::Phase::kServer,  wsgi::Phase::kQueue,   wsgi::Phase::kDaemon,    wsgi::Phase::kApplication,
+    wsgi::Phase::kRequest, wsgi::Phase::kGilWait, wsgi::Phase::kInputRead, wsgi::Phase::kOutputWrite};
 
 void add_identity(Datagram& datagram, const Identity& identity) {
   datagram.add(Field::kModWsgiVersion, identity.module_version)
@@ -27,17 +28,17 @@ void add_identity(Datagram& datagram, const Identity& identity) {
 }
 
 void add_phases(Datagram& datagram, const Window& window) {
-  for (std::size_t i = 0; i < kPhases; ++i) {
+  for (std::size_t i = 0; i < wsgi::kPhases; ++i) {
     const std::size_t at = index(kOrder[i]);
-    if (at >= phases_of(window.mode)) continue;
-    const PhaseWindow& phase = window.phases[at];
-    datagram.add(after(Field::kPhaseMean, i), window.mean_seconds(kOrder[i]));
+    if (at >= wsgi::phases_of(wsgi::mode_of(window))) continue;
+    const HistogramView phase = wsgi::phase_of(window, kOrder[i]);
+    datagram.add(after(Field::kPhaseMean, i), wsgi::mean_seconds(window, kOrder[i]));
     if (phase.observed()) {
-      datagram.add(after(Field::kPhaseMin, i), seconds_of_us(phase.smallest_us))
-          .add(after(Field::kPhaseMax, i), seconds_of_us(phase.largest_us));
+      datagram.add(after(Field::kPhaseMin, i), seconds_of_us(phase.smallest))
+          .add(after(Field::kPhaseMax, i), seconds_of_us(phase.largest));
     }
-    datagram.add_counts(after(Field::kPhaseBuckets, i), views::kQuarterOctaves.size(),
-                        [&](std::size_t entry) { return views::kQuarterOctaves.count(phase.buckets, entry); });
+    datagram.add_counts(after(Field::kPhaseBuckets, i), wsgi::views::kQuarterOctaves.size(),
+                        [&](std::size_t entry) { return wsgi::views::kQuarterOctaves.count(phase.buckets, entry); });
   }
 }
 
@@ -46,11 +47,13 @@ void add_threads(Datagram& datagram, const Window& window) {
   const auto& slots = window.slots;
   datagram.add_counts(Field::kRequestThreadsCompleted, size, [&](std::size_t i) { return slots[i].completed; })
       .add_numbers(Field::kRequestThreadsBusyTime, size, [&](std::size_t i) { return seconds_of_ns(slots[i].busy_ns); })
-      .add_numbers(Field::kRequestThreadsCpuTime, size, [&](std::size_t i) { return seconds_of_ns(slots[i].cpu_ns); })
+      .add_numbers(Field::kRequestThreadsCpuTime, size,
+                   [&](std::size_t i) { return seconds_of_ns(wsgi::by_slot(window, i, wsgi::BySlot::kCpuNs)); })
       .add_numbers(Field::kRequestThreadsCurrentElapsed, size,
                    [&](std::size_t i) { return seconds_of_ns(slots[i].current_elapsed_ns); })
-      .add_numbers(Field::kRequestThreadsMaxDuration, size,
-                   [&](std::size_t i) { return seconds_of_ns(slots[i].max_duration_ns); });
+      .add_numbers(Field::kRequestThreadsMaxDuration, size, [&](std::size_t i) {
+        return seconds_of_ns(wsgi::by_slot(window, i, wsgi::BySlot::kMaxDurationNs));
+      });
 }
 
 }  // namespace
@@ -80,39 +83,40 @@ Datagram request_metrics(const Identity& identity, const Intervals& intervals, c
       .add(Field::kRequestThreadsStarted, std::uint64_t{window.threads_started})
       .add(Field::kRequestThreadsActive, std::uint64_t{window.threads_active()});
   add_phases(datagram, window);
-  datagram.add(Field::kInputBytesTotal, window.input_bytes)
-      .add(Field::kInputReadsTotal, window.input_reads)
-      .add(Field::kOutputBytesTotal, window.output_bytes)
-      .add(Field::kOutputWritesTotal, window.output_writes);
-  for (std::size_t i = 0; i < window.status_classes.size(); ++i) {
-    datagram.add(after(Field::kStatusTotal, i), window.status_classes[i]);
+  datagram.add(Field::kInputBytesTotal, window.get<&wsgi::Completion::input_bytes>())
+      .add(Field::kInputReadsTotal, window.get<&wsgi::Completion::input_reads>())
+      .add(Field::kOutputBytesTotal, window.get<&wsgi::Completion::output_bytes>())
+      .add(Field::kOutputWritesTotal, window.get<&wsgi::Completion::output_writes>());
+  const std::span<const std::uint64_t> classes = wsgi::status_classes(window.counts());
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    datagram.add(after(Field::kStatusTotal, i), classes[i]);
   }
   add_threads(datagram, window);
   return datagram;
 }
 
-Datagram slow_request(const SlowRequest& request, const Datagram::Header& header) {
-  const Completion& done = request.done;
+Datagram slow_request(const wsgi::SlowRequest& request, const Datagram::Header& header) {
+  const wsgi::Completion& done = request.done;
   Datagram datagram(Kind::kSlowRequest, header);
   datagram.add(Field::kSlowRecordState, std::uint64_t{request.active ? 0U : 1U})
       .add(Field::kSlowStartStamp, request.start_time)
       .add(Field::kSlowDuration, seconds_of_us(request.duration_us))
       .add(Field::kSlowThreadId, std::uint64_t{request.thread_id})
       .add(Field::kSlowServerPid, request.server_pid)
-      .add(Field::kSlowLogId, request.text(RequestText::kId))
-      .add(Field::kSlowMethod, request.text(RequestText::kMethod))
-      .add(Field::kSlowScheme, request.text(RequestText::kScheme))
-      .add(Field::kSlowHostname, request.text(RequestText::kHost))
-      .add(Field::kSlowScriptName, request.text(RequestText::kScriptName))
-      .add(Field::kSlowPathInfo, request.text(RequestText::kPathInfo))
-      .add(Field::kSlowProtocol, request.text(RequestText::kProtocol))
-      .add(Field::kSlowPeerIp, request.text(RequestText::kPeerAddress))
-      .add(Field::kSlowUserAgent, request.text(RequestText::kUserAgent))
+      .add(Field::kSlowLogId, request.text(wsgi::RequestText::kId))
+      .add(Field::kSlowMethod, request.text(wsgi::RequestText::kMethod))
+      .add(Field::kSlowScheme, request.text(wsgi::RequestText::kScheme))
+      .add(Field::kSlowHostname, request.text(wsgi::RequestText::kHost))
+      .add(Field::kSlowScriptName, request.text(wsgi::RequestText::kScriptName))
+      .add(Field::kSlowPathInfo, request.text(wsgi::RequestText::kPathInfo))
+      .add(Field::kSlowProtocol, request.text(wsgi::RequestText::kProtocol))
+      .add(Field::kSlowPeerIp, request.text(wsgi::RequestText::kPeerAddress))
+      .add(Field::kSlowUserAgent, request.text(wsgi::RequestText::kUserAgent))
       .add(Field::kSlowServerTime, seconds_of_us(done.server_us))
       .add(Field::kSlowQueueTime, seconds_of_us(done.queue_us))
       .add(Field::kSlowDaemonTime, seconds_of_us(done.daemon_us))
       .add(Field::kSlowApplicationTime, seconds_of_us(done.application_us))
-      .add(Field::kSlowGilWaitTime, seconds_of_ns(done.gil_waits.total_ns))
+      .add(Field::kSlowGilWaitTime, seconds_of_ns(done.gil_waits.total))
       .add(Field::kSlowGilWaitCount, done.gil_waits.count)
       .add(Field::kSlowInputBytes, done.input_bytes)
       .add(Field::kSlowInputReads, done.input_reads)

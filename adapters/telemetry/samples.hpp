@@ -9,7 +9,7 @@
 
 #include "adapters/telemetry/collections.hpp"
 #include "adapters/telemetry/datagram.hpp"
-#include "sluice/slow_requests.hpp"
+#include "adapters/wsgi/schema/slow_requests.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::telemetry {
@@ -43,7 +43,7 @@ inline constexpr std::size_t kListedThreads = 1024;
 [[nodiscard]] Datagram collection_snapshot(const CollectionCounters& counters, std::uint64_t dropped,
                                            const Datagram::Header& header);
 [[nodiscard]] Datagram collection_event(const CollectionEvent& event, const Datagram::Header& header);
-[[nodiscard]] Datagram slow_request(const SlowRequest& request, const Datagram::Header& header);
+[[nodiscard]] Datagram slow_request(const wsgi::SlowRequest& request, const Datagram::Header& header);
 
 /// The end of a process.
 struct End {

@@ -10,15 +10,14 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "sluice/clock.hpp"
 
 namespace sluice::telemetry {
 namespace {
 
 /// Consecutive series that must succeed before the service counts as back, because a slow one accepts some.
 constexpr int kGoodSeries = 3;
-/// Longest time to retry for when the queue is full, as it may be when many datagrams are sent at once.
-constexpr std::uint64_t kRetryNs = 50'000'000;
+/// The pause before a retry. Retries are counted and not timed, because a service that gets little processor time reads
+/// its queue late, on a machine where the pauses take longer, too.
 constexpr timespec kPause = {0, 1'000'000};
 
 }  // namespace
@@ -31,9 +30,9 @@ Sender::~Sender() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-void Sender::begin_series() noexcept {
+void Sender::begin_series(int retries) noexcept {
   error_ = 0;
-  retry_until_ns_ = monotonic_ns() + kRetryNs;
+  retries_left_ = retries;
 }
 
 void Sender::send(std::string_view datagram) noexcept {
@@ -48,7 +47,8 @@ void Sender::send(std::string_view datagram) noexcept {
                   reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
     const int error = errno;
     if (error == EINTR) continue;
-    if (state_of(error) == State::kFull && state_ == State::kGood && monotonic_ns() < retry_until_ns_) {
+    if (state_of(error) == State::kFull && state_ == State::kGood && retries_left_ > 0) {
+      --retries_left_;
       ::nanosleep(&kPause, nullptr);
       continue;
     }

@@ -19,10 +19,11 @@ class Sender {
   Sender& operator=(const Sender&) = delete;
   ~Sender();
 
-  /// Begins a series of datagrams, whose success end_series() evaluates.
-  void begin_series() noexcept;
+  /// Begins a series of datagrams, whose success end_series() evaluates. When the queue of the service is full, send()
+  /// retries with pauses of 1 ms, at most so many times in the series.
+  void begin_series(int retries) noexcept;
 
-  /// Sends a datagram. When the queue of the service is full, retries for at most 50 ms in each series.
+  /// Sends a datagram.
   void send(std::string_view datagram) noexcept;
 
   /// Logs a change of the state: a failure at once, its end after a few series that succeeded.
@@ -40,7 +41,7 @@ class Sender {
   State state_ = State::kGood;
   int error_ = 0;  ///< An errno of this series; 0 for none.
   int good_series_ = 0;
-  std::uint64_t retry_until_ns_ = 0;
+  int retries_left_ = 0;
   std::uint64_t lost_ = 0;  ///< Datagrams lost since the failure began.
 };
 

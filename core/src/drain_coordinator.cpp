@@ -12,8 +12,6 @@
 
 namespace sluice::detail {
 
-using detail::OverflowBank;
-
 /// The time that one cut may wait for all writers that were preempted inside a record.
 class WaitBudget {
  public:
@@ -50,19 +48,16 @@ DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetr
     : options_(options),
       asymmetric_(asymmetric),
       memory_(memory),
+      words_(CountedWords::of(*memory.layout.schema, options.mode)),
       timeline_(*options.clock),
       instant_(timeline_.now()),
       restart_time_(instant_.wall),
-      reader_(memory.array(), instant_.monotonic_ns),
+      reader_(memory.array(), words_, instant_.monotonic_ns),
+      overflow_seen_{LastRead(words_.sums), LastRead(words_.sums)},
       scratch_(empty_window()),
       overflow_by_slot_(options.threads) {}
 
-Window DrainCoordinator::empty_window() const {
-  Window window;
-  window.mode = options_.mode;
-  window.slots.resize(options_.threads);
-  return window;
-}
+Window DrainCoordinator::empty_window() const { return {*memory_.layout.schema, options_.mode, options_.threads}; }
 
 bool DrainCoordinator::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
@@ -133,32 +128,35 @@ std::size_t DrainCoordinator::last_used_slot() const noexcept {
 /// Collects the overflow counters. A bank whose writers were preempted is left to a later cut, which collects it before
 /// it closes the other bank.
 void DrainCoordinator::take_overflow(WaitBudget& budget) {
-  detail::OverflowCounters& overflow = memory_.header().overflow;
-  if (OverflowBank* const late = overflow.quiescent(); late != nullptr) take_overflow_bank(*late);
-  overflow.flip();
-  OverflowBank* bank = overflow.quiescent();
-  while (bank == nullptr && budget()) bank = overflow.quiescent();
-  if (bank != nullptr) take_overflow_bank(*bank);
+  OverflowPhaser<StdAtomics>& phaser = memory_.overflow().phaser();
+  if (const auto late = phaser.quiescent()) take_overflow_bank(*late);
+  phaser.flip();
+  auto bank = phaser.quiescent();
+  while (!bank && budget()) bank = phaser.quiescent();
+  if (bank) take_overflow_bank(*bank);
 }
 
 /// Adds requests without a slot to the last slot in use. Their busy time fills what the slot left of the window; one
 /// entry cannot show more.
-void DrainCoordinator::take_overflow_bank(OverflowBank& bank) {
-  detail::OverflowCounters& overflow = memory_.header().overflow;
-  detail::LastRead& seen = overflow_seen_[overflow.index_of(bank)];
-  if (bank.count.get() != seen.count) {
-    SlotWindow& slot = scratch_.slots[last_used_slot()];
+void DrainCoordinator::take_overflow_bank(std::size_t which) {
+  const OverflowMemory overflow = memory_.overflow();
+  const OverflowBankRef<SharedCounter> bank = overflow.bank(which);
+  LastRead& seen = overflow_seen_[which];
+  if (bank.header.count.get() != seen.count) {
+    const std::size_t last = last_used_slot();
+    SlotWindow& slot = scratch_.slots[last];
     std::uint64_t count = 0;
     std::uint64_t busy_ns = 0;
-    detail::take_delta(bank.count, seen.count, count);
-    detail::take_delta(bank.busy_ns, seen.busy_ns, busy_ns);
-    detail::take_sums(bank.sums, seen, scratch_, slot);
+    take_delta(bank.header.count, seen.count, count);
+    take_delta(bank.header.busy_ns, seen.busy_ns, busy_ns);
+    take_words(bank.sums, bank.extremes, words_, seen, scratch_, last);
     scratch_.request_count += count;
     slot.completed += count;
     const std::uint64_t period_ns = reader_.cut_ns() - reader_.previous_cut_ns();
     slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
   }
-  overflow.taken();
+  for (std::size_t i = 0; i < memory_.layout.schema->extremes; ++i) bank.extremes[i].set(0);
+  overflow.phaser().taken();
 }
 
 void DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {
@@ -167,9 +165,9 @@ void DrainCoordinator::finish(Pending& pending, const Resources& now) const noex
   window.elapsed_ns = reader_.cut_ns() - pending.start_ns;
   window.sample_period = pending.stepped ? seconds_of_ns(window.elapsed_ns) : window.stop_time - window.start_time;
   window.threads_started = reader_.slots_discovered();
-  const detail::OverflowCounters& overflow = memory_.header().overflow;
+  const OverflowMemory overflow = memory_.overflow();
   if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
-  window.active_requests = overflow.in_flight();
+  window.active_requests = overflow.phaser().in_flight();
   for (const SlotWindow& slot : window.slots) window.active_requests += slot.in_flight ? 1 : 0;
   window.resources = now;
   window.cpu_user_us = now.cpu_user_us - pending.start_resources.cpu_user_us;
@@ -180,10 +178,16 @@ absl::Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
   Pending& own = pending(id);
   if (absl::Status status = cut(); !status.ok()) return status;
+  // A window of the caller's that fits is used again.
+  const Window& own_window = own.window;
+  const bool fits = window.schema == own_window.schema && window.sums.size() == own_window.sums.size() &&
+                    window.extremes.size() == own_window.extremes.size() &&
+                    window.slot_values.size() == own_window.slot_values.size() &&
+                    window.slots.size() == own_window.slots.size();
+  if (!fits) window = empty_window();
   const Resources now = probe_.read();
   finish(own, now);
 
-  window.slots.resize(options_.threads);
   std::swap(window, own.window);
   own.window.mode = options_.mode;
   own.window.clear_counts();
@@ -197,7 +201,7 @@ absl::Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
 /// Lists overflow requests with the slot that was the last in use when they were first listed, where they stay; with
 /// the first slot if none was ever in use.
 void DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
-  const std::uint64_t overflowed = memory_.header().overflow.lifetime_count();
+  const std::uint64_t overflowed = memory_.overflow().lifetime_count();
   if (totals.threads.empty()) {
     if (overflowed == 0) return;
     totals.threads.push_back({.thread_id = 1, .request_count = 0});
@@ -214,10 +218,13 @@ void DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
 /// flight.
 ProcessTotals DrainCoordinator::totals() {
   const std::lock_guard lock(mutex_);
-  const auto array = memory_.array();
+  const auto& array = memory_.array();
   const Timeline::Instant now = timeline_.now();
-  ProcessTotals totals{
-      .restart_time = restart_time_, .current_time = now.wall, .threads = {}, .resources = probe_.read()};
+  ProcessTotals totals{.schema = memory_.layout.schema,
+                       .restart_time = restart_time_,
+                       .current_time = now.wall,
+                       .threads = {},
+                       .resources = probe_.read()};
   if (now.stepped) {
     for (Pending& pending : pending_) pending.stepped = true;
   }
@@ -225,14 +232,15 @@ ProcessTotals DrainCoordinator::totals() {
   const std::size_t used = std::min(claimed, array.size);
   totals.threads.reserve(used);
   for (std::size_t i = 0; i < used; ++i) {
-    const auto& slot = array.slots[i];
-    if (slot.state.load(std::memory_order_relaxed) == 0) continue;  // after [S4]; once set it is never 0 again
+    const SlotRef<ProductionAtomics> slot = array.slot(i);
+    if (slot.header().state.load(std::memory_order_relaxed) == 0) continue;  // after [S4]; once set it is never 0 again
     std::uint64_t count = 0;
-    for (const auto& bank : slot.banks) {
+    for (const std::size_t which : {0U, 1U}) {
+      const EpochHeader<ProductionAtomics>& bank = slot.bank(which).header;
       count += bank.count.load(std::memory_order_relaxed);                     // grows only
       totals.request_busy_ns += bank.busy_ns.load(std::memory_order_acquire);  // [T2]
     }
-    const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);  // after [T2]
+    const std::uint64_t start_ns = slot.header().start_ns.load(std::memory_order_relaxed);  // after [T2]
     if (start_ns != 0) {
       ++totals.active_requests;
       totals.request_busy_ns += now.monotonic_ns > start_ns ? now.monotonic_ns - start_ns : 0;
@@ -241,8 +249,8 @@ ProcessTotals DrainCoordinator::totals() {
     totals.threads.push_back({.thread_id = i + 1, .request_count = count});
   }
   list_overflow(totals);
-  const detail::OverflowCounters& overflow = memory_.header().overflow;
-  totals.active_requests += overflow.in_flight();
+  const OverflowMemory overflow = memory_.overflow();
+  totals.active_requests += overflow.phaser().in_flight();
   totals.request_busy_ns += overflow.lifetime_busy_ns();
   busy_floor_ns_ = totals.request_busy_ns = std::max(totals.request_busy_ns, busy_floor_ns_);
   return totals;

@@ -52,7 +52,7 @@ class DrainCoordinator {
   [[nodiscard]] absl::Status cut();
   [[nodiscard]] bool complete_cut();
   void take_overflow(WaitBudget& budget);
-  void take_overflow_bank(detail::OverflowBank& bank);
+  void take_overflow_bank(std::size_t which);
   void list_overflow(ProcessTotals& totals) noexcept;
   void finish(Pending& pending, const Resources& now) const noexcept;
   [[nodiscard]] std::size_t last_used_slot() const noexcept;
@@ -60,13 +60,14 @@ class DrainCoordinator {
   const RecorderOptions options_;
   const bool asymmetric_;
   RecorderMemory& memory_;
+  const CountedWords words_;
   std::mutex mutex_;
   ResourceProbe probe_;
   Timeline timeline_;
   Timeline::Instant instant_;  ///< Instant of the last cut.
   const double restart_time_;
   detail::EpochReader<detail::ProductionAtomics> reader_;
-  detail::LastRead overflow_seen_[2];
+  LastRead overflow_seen_[2];
   Window scratch_;            ///< Counts of the cut under way.
   bool interrupted_ = false;  ///< True if the last cut was not completed; the next call completes it.
   std::vector<Pending> pending_;

@@ -4,17 +4,26 @@
 namespace sluice::detail {
 namespace {
 
-using Atomics = detail::ProductionAtomics;
+using Atomics = ProductionAtomics;
 
 constexpr std::size_t aligned(std::size_t bytes) noexcept {
-  constexpr std::size_t kUnit = alignof(detail::Slot<Atomics>);
+  constexpr std::size_t kUnit = 2 * kLine;
   return (bytes + kUnit - 1) / kUnit * kUnit;
 }
 
-constexpr std::size_t kUncollectedOffset = aligned(sizeof(RecorderHeader));
+constexpr std::size_t kOverflowOffset = aligned(sizeof(RecorderHeader));
 
-constexpr std::size_t slots_offset(std::size_t threads) noexcept {
-  return kUncollectedOffset + aligned(threads * sizeof(detail::UncollectedExtremes<Atomics>));
+std::size_t uncollected_offset(const MemoryLayout& layout) noexcept {
+  return kOverflowOffset + aligned(layout.overflow.bytes);
+}
+
+std::size_t tree_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
+  return uncollected_offset(layout) + aligned(threads * sizeof(UncollectedExtremes<Atomics>));
+}
+
+std::size_t slots_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
+  using Tree = SlotTree<Atomics>;
+  return tree_offset(layout, threads) + aligned(Tree::words_for(threads) * sizeof(Tree::Word));
 }
 
 /// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
@@ -24,22 +33,31 @@ constexpr long kRecoveryNapNs = 1'000'000;
 
 }  // namespace
 
-detail::SlotArray<Atomics> slots_in(void* memory, std::size_t threads) noexcept {
+SlotArray<Atomics> slots_in(void* memory, const MemoryLayout& layout, std::size_t threads) noexcept {
   auto* const base = static_cast<std::byte*>(memory);
   auto& header = *static_cast<RecorderHeader*>(memory);
   return {.epoch = &header.epoch,
           .high_water = &header.high_water,
-          .uncollected = reinterpret_cast<detail::UncollectedExtremes<Atomics>*>(base + kUncollectedOffset),
-          .slots = reinterpret_cast<detail::Slot<Atomics>*>(base + slots_offset(threads)),
-          .size = threads};
+          .uncollected = reinterpret_cast<UncollectedExtremes<Atomics>*>(base + uncollected_offset(layout)),
+          .slots = base + slots_offset(layout, threads),
+          .shape = layout.slot,
+          .size = threads,
+          .taken = {reinterpret_cast<SlotTree<Atomics>::Word*>(base + tree_offset(layout, threads)), threads}};
 }
 
-std::size_t memory_bytes(std::size_t threads) noexcept {
-  return os::whole_pages(slots_offset(threads) + threads * sizeof(detail::Slot<Atomics>));
+OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept {
+  return {static_cast<std::byte*>(memory) + kOverflowOffset, layout.overflow};
 }
 
-RecorderMemory::RecorderMemory(const RecorderOptions& options)
-    : threads(options.threads), mapping(memory_bytes(options.threads), options.memory) {
+std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads) noexcept {
+  return os::whole_pages(slots_offset(layout, threads) + threads * layout.slot.slot_bytes);
+}
+
+RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayout& memory_layout)
+    : layout(memory_layout),
+      threads(options.threads),
+      mapping(memory_bytes(memory_layout, options.threads), options.memory),
+      slots_(slots_in(mapping.data(), memory_layout, options.threads)) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
 }
 

@@ -3,40 +3,31 @@
 // finds it zeroed, which is the empty state, except that the word `alive` then has to be set again.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "os/mapping.hpp"
-#include "sluice/detail/epoch_reader.hpp"
-#include "sluice/detail/overflow_counters.hpp"
+#include "sluice/detail/memory_layout.hpp"
 #include "sluice/recorder_options.hpp"
 
 namespace sluice::detail {
 
-/// The beginning of a recorder's memory.
-struct RecorderHeader {
-  using Atomics = detail::ProductionAtomics;
-
-  std::atomic<std::uint32_t> alive;
-  Atomics::Atomic<std::uint32_t> high_water;
-  detail::Epoch<Atomics> epoch;
-  alignas(2 * detail::kLine) detail::OverflowCounters overflow;
-};
+using OverflowMemory = OverflowRef<StdAtomics, SharedCounter>;
 
 /// Returns the arrays in a recorder's memory for so many worker slots. For any process that maps it.
-[[nodiscard]] detail::SlotArray<detail::ProductionAtomics> slots_in(void* memory, std::size_t threads) noexcept;
+[[nodiscard]] SlotArray<ProductionAtomics> slots_in(void* memory, const MemoryLayout& layout,
+                                                    std::size_t threads) noexcept;
 
-/// Returns the size of the memory for so many worker slots, in whole pages.
-[[nodiscard]] std::size_t memory_bytes(std::size_t threads) noexcept;
+/// Returns the overflow counters in a recorder's memory. For any process that maps it.
+[[nodiscard]] OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept;
 
 /// The memory of one recorder.
 struct RecorderMemory {
   /// Values of RecorderHeader::alive.
   enum : std::uint32_t { kWiped = 0, kAlive = 1, kRecovering = 2 };
 
-  /// Maps the memory, or uses the memory that the options give.
-  explicit RecorderMemory(const RecorderOptions& options);
+  /// Maps the memory, or uses the memory that the options give. `layout` must outlive it.
+  RecorderMemory(const RecorderOptions& options, const MemoryLayout& layout);
 
   /// Returns true in a forked child that has not recovered yet.
   [[nodiscard]] bool needs_recovery() const noexcept {
@@ -47,12 +38,15 @@ struct RecorderMemory {
   /// process has overwritten it, and the caller recovers.
   [[nodiscard]] bool begin_recovery() const noexcept;
   [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
-  [[nodiscard]] detail::SlotArray<detail::ProductionAtomics> array() const noexcept {
-    return slots_in(mapping.data(), threads);
-  }
+  [[nodiscard]] const SlotArray<ProductionAtomics>& array() const noexcept { return slots_; }
+  [[nodiscard]] OverflowMemory overflow() const noexcept { return overflow_in(mapping.data(), layout); }
 
+  const MemoryLayout& layout;
   std::size_t threads;
   os::Mapping mapping;
+
+ private:
+  SlotArray<ProductionAtomics> slots_;  ///< In the mapping, which stays where it is.
 };
 
 }  // namespace sluice::detail

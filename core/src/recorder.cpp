@@ -7,57 +7,51 @@
 //   [F4] recovery     load, CAS  alive         acquire  synchronizes with [F3]
 #include "sluice/recorder.hpp"
 
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "drain_coordinator.hpp"
 #include "memory.hpp"
-#include "os/mapping.hpp"
 #include "sluice/detail/claim.hpp"
 
 namespace sluice {
 
 namespace {
 
-/// The overflow id of requests that are not recorded.
-constexpr std::uint32_t kNowhere = UINT32_MAX;
-
 /// Sets the id of overflow counters to the next number that is valid: 0 stands for a slot.
 template <class NextNumber>
-void set_overflow_id(detail::OverflowCounters& overflow, NextNumber next_number) {
+void set_overflow_id(const detail::OverflowMemory& overflow, std::uint32_t nowhere, NextNumber next_number) {
   std::uint32_t number = next_number();
-  while (number == 0 || number == kNowhere) number = next_number();
-  overflow.set_id(number);
+  while (number == 0 || number == nowhere) number = next_number();
+  overflow.phaser().set_id(number);
 }
 
-Recorder::Options checked(Recorder::Options options) {
+RecorderOptions checked(RecorderOptions options) {
   if (options.threads == 0) throw std::invalid_argument("a recorder needs at least one worker slot");
+  if (options.mode >= kModes) throw std::invalid_argument("a recorder has a mode from 0 to 7");
   if (options.clock == nullptr) options.clock = &system_clock();
   return options;
 }
 
 }  // namespace
 
-std::size_t Recorder::memory_bytes(std::size_t threads) noexcept { return detail::memory_bytes(threads); }
-
-Recorder::Recorder(Options options)
+RecorderBase::RecorderBase(Options options, const detail::MemoryLayout& layout)
     : options_(checked(options)),
+      layout_(layout),
       asymmetric_(options_.allow_membarrier && detail::may_leave_fence_to_readers(!options_.memory.empty())),
-      memory_(std::make_unique<detail::RecorderMemory>(options_)),
-      slow_requests_(options_.slow_threshold_us ? std::make_unique<SlowRequests>(
-                                                      options_.threads, *options_.slow_threshold_us, *options_.clock)
-                                                : nullptr),
+      memory_(std::make_unique<detail::RecorderMemory>(options_, layout_)),
       coordinator_(new detail::DrainCoordinator(options_, asymmetric_, *memory_)) {
-  set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
+  set_overflow_id(memory_->overflow(), detail::WorkerBase::kNowhere, [this] { return next_number(); });
 }
 
 /// Leaks the parent's coordinator in a forked child that never used the recorder, because the coordinator may be torn.
-Recorder::~Recorder() {
+RecorderBase::~RecorderBase() {
   if (!memory_->needs_recovery()) delete coordinator_.load(std::memory_order_acquire);  // [F2]
 }
 
 /// Returns the coordinator, after recovering from a fork if there was one.
-detail::DrainCoordinator& Recorder::coordinator() {
+detail::DrainCoordinator& RecorderBase::coordinator() {
   if (memory_->needs_recovery()) recover_from_fork();
   return *coordinator_.load(std::memory_order_acquire);  // [F2]
 }
@@ -65,7 +59,7 @@ detail::DrainCoordinator& Recorder::coordinator() {
 /// Makes a new coordinator in a forked child, which begins with empty slots. The parent's coordinator is leaked,
 /// because another thread may have been inside it at the moment of the fork. One of the threads that call this does the
 /// work.
-void Recorder::recover_from_fork() {
+void RecorderBase::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
   if (!memory_->begin_recovery()) return;
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
@@ -78,107 +72,113 @@ void Recorder::recover_from_fork() {
   }
   if (asymmetric_)
     static_cast<void>(detail::membarrier_available());  // in case a kernel does not inherit the registration
-  set_overflow_id(memory_->header().overflow, [this] { return next_number(); });
+  set_overflow_id(memory_->overflow(), detail::WorkerBase::kNowhere, [this] { return next_number(); });
   alive.store(detail::RecorderMemory::kAlive, std::memory_order_release);  // [F3]
 }
 
-std::uint32_t Recorder::begin_overflow() noexcept {
+std::uint32_t RecorderBase::begin_overflow() noexcept {
   try {
     if (memory_->needs_recovery()) recover_from_fork();
   } catch (...) {
-    return kNowhere;  // out of memory in a forked child: the request is not recorded
+    return detail::WorkerBase::kNowhere;  // out of memory in a forked child: the request is not recorded
   }
-  detail::OverflowCounters& overflow = memory_->header().overflow;
+  detail::OverflowPhaser<detail::StdAtomics>& overflow = memory_->overflow().phaser();
   const std::uint32_t id = overflow.id();
-  if (id == 0) return kNowhere;  // the process has overwritten the id, and 0 would mean the worker's slot
+  if (id == 0)
+    return detail::WorkerBase::kNowhere;  // the process has overwritten the id, and 0 would mean the worker's slot
   overflow.begin();
   return id;
 }
 
-bool Recorder::claim(std::size_t slot, std::uint32_t owned) noexcept {
+bool RecorderBase::claim(std::size_t slot, std::uint32_t owned) noexcept {
   return detail::claim(memory_->array(), slot, owned);
 }
 
 /// Does nothing if a fork has taken the slot from its owner.
-void Recorder::release(std::size_t slot, std::uint32_t owned) noexcept {
-  detail::release(memory_->array().slots[slot], owned);
+void RecorderBase::release(std::size_t slot, std::uint32_t owned) noexcept {
+  detail::release(memory_->array(), slot, owned);
 }
 
-Worker Recorder::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
-  const auto array = memory_->array();
-  Worker worker;
+detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
+  const auto& array = memory_->array();
+  detail::WorkerBase worker;
   worker.recorder_ = this;
-  worker.target_.epoch = array.epoch;
-  worker.overflow_ = &memory_->header().overflow;
+  worker.epoch_ = array.epoch;
+  worker.overflow_ = &memory_->overflow().phaser();
   worker.clock_ = options_.clock;
-  worker.target_.phases = phases_of(options_.mode);
+  worker.mode_ = options_.mode;
   worker.asymmetric_ = asymmetric_;
   worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
   if (slot < options_.threads) {
-    worker.target_.slot = &array.slots[slot];
-    worker.target_.uncollected = &array.uncollected[slot];
+    worker.slot_ = &array.slot(slot).header();
+    worker.uncollected_ = &array.uncollected[slot];
     worker.slot_index_ = slot;
   }
   return worker;
 }
 
-Worker Recorder::attach() {
+void RecorderBase::attach_any(detail::WorkerBase& worker) {
   if (memory_->needs_recovery()) recover_from_fork();
   const std::uint32_t owned = detail::owned_by(next_number());
-  for (std::size_t slot = 0; slot < options_.threads; ++slot) {
-    if (claim(slot, owned)) return worker_at(slot, owned);
-  }
-  return worker_at(options_.threads, owned);
+  const std::optional<std::size_t> slot = detail::claim_lowest(memory_->array(), owned);
+  worker = worker_at(slot.value_or(options_.threads), owned);
 }
 
-Worker Recorder::attach_shared() {
+void RecorderBase::attach_to_none(detail::WorkerBase& worker) {
   if (memory_->needs_recovery()) recover_from_fork();
-  return worker_at(options_.threads, detail::owned_by(next_number()));
+  worker = worker_at(options_.threads, detail::owned_by(next_number()));
 }
 
-absl::StatusOr<Worker> Recorder::attach(std::size_t slot) {
+absl::Status RecorderBase::attach_to(std::size_t slot, detail::WorkerBase& worker) {
   if (memory_->needs_recovery()) recover_from_fork();
   if (slot >= options_.threads) return absl::OutOfRangeError("there is no such worker slot");
   const std::uint32_t owned = detail::owned_by(next_number());
   if (!claim(slot, owned)) return absl::AlreadyExistsError("the worker slot is taken");
-  return worker_at(slot, owned);
+  worker = worker_at(slot, owned);
+  return absl::OkStatus();
 }
 
+namespace detail {
+
 /// In a forked child the slot is empty. The worker claims it again, unless another worker has done so.
-std::uint32_t Worker::begin_elsewhere(std::uint64_t now_ns) noexcept {
+std::uint32_t WorkerBase::begin_elsewhere(std::uint64_t now_ns) noexcept {
+  if (recorder_ == nullptr) return kNowhere;
   const bool wiped =
-      target_.slot != nullptr && target_.slot->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
+      slot_ != nullptr && slot_->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
   if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow();
-  target_.slot->begin(now_ns);
+  slot_->begin(now_ns);
   return 0;
 }
 
-void Worker::finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                              std::uint32_t overflow_id) const noexcept {
+void WorkerBase::cancel(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept {
   if (overflow_id != 0) {
-    if (overflow_->id() != overflow_id) return;  // begun before a fork: the parent's
-    overflow_->record(now_ns > start_ns ? now_ns - start_ns : 0, done, target_.phases);
-    return;
-  }
-  if (target_.slot->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
-  detail::record<detail::SymmetricFence>(target_, start_ns, now_ns, done);
-}
-
-void Request::cancel_at(const Worker& worker) const noexcept {
-  if (overflow_id_ != 0) {
-    if (worker.overflow_->id() == overflow_id_) worker.overflow_->cancel();
-  } else if (worker.target_.slot->start_ns.load(std::memory_order_relaxed) ==
-             start_ns_) {  // own store, unless a fork wiped it
-    worker.target_.slot->cancel();
+    if (overflow_ != nullptr && overflow_->id() == overflow_id) overflow_->cancel();
+  } else if (slot_->start_ns.load(std::memory_order_relaxed) == start_ns) {  // own store, unless a fork wiped it
+    slot_->cancel();
   }
 }
 
-void Worker::abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept {
-  Request(this, start_ns, overflow_id).finish(Completion{.status = 0});
+WorkerBase::~WorkerBase() {
+  if (recorder_ != nullptr && slot_ != nullptr) recorder_->release(slot_index_, owned_);
 }
 
-Reader Recorder::add_reader() {
+void WorkerBase::swap(WorkerBase& other) noexcept {
+  std::swap(recorder_, other.recorder_);
+  std::swap(slot_, other.slot_);
+  std::swap(epoch_, other.epoch_);
+  std::swap(uncollected_, other.uncollected_);
+  std::swap(overflow_, other.overflow_);
+  std::swap(clock_, other.clock_);
+  std::swap(slot_index_, other.slot_index_);
+  std::swap(owned_, other.owned_);
+  std::swap(mode_, other.mode_);
+  std::swap(asymmetric_, other.asymmetric_);
+}
+
+}  // namespace detail
+
+Reader RecorderBase::add_reader() {
   detail::DrainCoordinator& drains = coordinator();
   std::uint64_t id = next_number();
   while (!drains.add(id)) id = next_number();
@@ -186,25 +186,11 @@ Reader Recorder::add_reader() {
 }
 
 /// Does nothing in a forked child that has not recovered, because it has no readers.
-void Recorder::remove_reader(std::uint64_t id) noexcept {
+void RecorderBase::remove_reader(std::uint64_t id) noexcept {
   if (!memory_->needs_recovery()) coordinator_.load(std::memory_order_acquire)->remove(id);  // [F2]
 }
 
-ProcessTotals Recorder::totals() { return coordinator().totals(); }
-
-Worker::~Worker() {
-  if (recorder_ != nullptr && target_.slot != nullptr) recorder_->release(slot_index_, owned_);
-}
-
-void Worker::swap(Worker& other) noexcept {
-  std::swap(recorder_, other.recorder_);
-  std::swap(target_, other.target_);
-  std::swap(overflow_, other.overflow_);
-  std::swap(clock_, other.clock_);
-  std::swap(slot_index_, other.slot_index_);
-  std::swap(owned_, other.owned_);
-  std::swap(asymmetric_, other.asymmetric_);
-}
+ProcessTotals RecorderBase::totals() { return coordinator().totals(); }
 
 Reader::~Reader() {
   if (recorder_ != nullptr) recorder_->remove_reader(id_);

@@ -8,29 +8,37 @@
 
 namespace sluice {
 
-std::optional<std::uint64_t> PhaseWindow::min_us() const noexcept {
-  return observed() ? std::optional(smallest_us) : std::nullopt;
+namespace {
+
+/// Sets words to 0. Writes only blocks that are not 0 already, because most buckets of most windows are.
+void clear(std::vector<std::uint64_t>& words) noexcept {
+  constexpr std::size_t kBlock = 16;
+  std::uint64_t* const at = words.data();
+  std::size_t i = 0;
+  for (; i + kBlock <= words.size(); i += kBlock) {
+    std::uint64_t any = 0;
+    for (std::size_t k = i; k < i + kBlock; ++k) any |= at[k];
+    if (any != 0) std::fill_n(at + i, kBlock, 0);
+  }
+  std::fill(at + i, at + words.size(), 0);
 }
 
-std::optional<std::uint64_t> PhaseWindow::max_us() const noexcept {
-  return observed() ? std::optional(largest_us) : std::nullopt;
-}
-
-void PhaseWindow::merge(const PhaseWindow& later) noexcept {
-  total_us += later.total_us;
-  smallest_us = std::min(smallest_us, later.smallest_us);
-  largest_us = std::max(largest_us, later.largest_us);
-  for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += later.buckets[i];
-}
+}  // namespace
 
 void SlotWindow::merge(const SlotWindow& later) noexcept {
   completed += later.completed;
   busy_ns += later.busy_ns;
-  cpu_ns += later.cpu_ns;
   current_elapsed_ns = later.current_elapsed_ns;
-  max_duration_ns = std::max(max_duration_ns, later.max_duration_ns);
   in_flight = later.in_flight;
 }
+
+Window::Window(const SchemaInfo& what, std::uint8_t in_mode, std::size_t threads)
+    : schema(&what),
+      mode(in_mode),
+      sums(what.sums),
+      extremes(what.extremes),
+      slot_values(threads * what.slot_fields.size()),
+      slots(threads) {}
 
 double Window::per_second(double amount) const noexcept { return sample_period > 0.0 ? amount / sample_period : 0.0; }
 
@@ -53,23 +61,21 @@ std::size_t Window::threads_active() const noexcept {
       slots.begin(), slots.end(), [](const SlotWindow& slot) { return slot.completed != 0 || slot.in_flight; }));
 }
 
-double Window::mean_seconds(Phase phase) const noexcept {
-  if (request_count == 0) return 0.0;
-  return seconds_of_us((*this)[phase].total_us) / static_cast<double>(request_count);
-}
-
 void Window::merge_counts(const Window& later) noexcept {
   request_count += later.request_count;
-  for (std::size_t i = 0; i < status_classes.size(); ++i) status_classes[i] += later.status_classes[i];
-  if (later.request_count != 0) {
-    for (std::size_t i = 0; i < phases_of(mode); ++i) phases[i].merge(later.phases[i]);
-  }
-  gil_wait_count += later.gil_wait_count;
-  input_bytes += later.input_bytes;
-  input_reads += later.input_reads;
-  output_bytes += later.output_bytes;
-  output_writes += later.output_writes;
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].merge(later.slots[i]);
+  if (later.request_count == 0 || schema == nullptr) return;
+  for (std::size_t i = 0; i < schema->sums_in[mode]; ++i) sums[i] += later.sums[i];
+  for (std::size_t i = 0; i < schema->extremes_in[mode]; ++i) extremes[i] = std::max(extremes[i], later.extremes[i]);
+  std::uint64_t* value = slot_values.data();
+  const std::uint64_t* other = later.slot_values.data();
+  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+    for (const SlotField& field : schema->slot_fields) {
+      *value = field.extreme ? std::max(*value, *other) : *value + *other;
+      ++value;
+      ++other;
+    }
+  }
 }
 
 void Window::append(const Window& next) noexcept {
@@ -85,10 +91,10 @@ void Window::append(const Window& next) noexcept {
 }
 
 void Window::clear_counts() noexcept {
-  phases.fill(PhaseWindow{});
   request_count = 0;
-  status_classes.fill(0);
-  gil_wait_count = input_bytes = input_reads = output_bytes = output_writes = 0;
+  clear(sums);
+  clear(extremes);
+  clear(slot_values);
   std::fill(slots.begin(), slots.end(), SlotWindow{});
 }
 

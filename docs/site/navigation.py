@@ -16,10 +16,10 @@ SECTIONS = {
     "Start": ["First steps </README>"],
     "Operate Apache": [
         *("/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security", "/docs/messages"),
-        "/docs/sluice-or-mod-wsgi",
+        *("/docs/sluice-or-mod-wsgi", "/docs/parity"),
     ],
     "Read the numbers": ["/docs/metrics", "/docs/benchmarks"],
-    "Write a C++ server": ["/docs/library", "/docs/errors", "/docs/api/README", "/docs/sluice-or-prometheus-cpp"],
+    "Write a C++ server": ["/docs/library", "/docs/errors", "/docs/stability", "/docs/api/README", "/docs/sluice-or-prometheus-cpp"],
     "Examples": ["/examples/*README", "/examples/**/README"],
     "Change Sluice": ["/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "/docs/architecture", "/docs/glossary", "/docs/memory-model"],
     "Folders of the source": [
@@ -27,7 +27,7 @@ SECTIONS = {
     ],
 }
 MESSAGE = re.compile(r"SLC\d{4}")
-API = ["record", "read", "encode", "processes"]
+API = ["record", "read", "encode", "endpoint", "processes"]
 
 
 def toctree(caption: str, pages: list[str]) -> str:

@@ -14,8 +14,9 @@ class Pool {
  public:
   explicit Pool(boost::asio::io_context& context) : context_(context) {}
 
-  /// At least one. Any thread, those of the pool too. One that is to go first ends the handler it is in; its
-  /// connections go on on the others. Throws std::system_error when no thread can be started.
+  /// Changes the number of threads; `wanted` is at least 1. Any thread may call it, also one of the pool. A thread that
+  /// is to end finishes the handler that it runs, and other threads continue its connections. Throws std::system_error
+  /// when no thread can be started.
   void resize(std::size_t wanted) {
     const std::lock_guard lock(mutex_);
     members_.remove_if([](const Member& member) { return member.ended.load(std::memory_order_acquire); });
@@ -26,7 +27,7 @@ class Pool {
   /// Returns when the io_context has nothing left to do.
   void join() {
     for (bool any = true; any;) {
-      std::list<Member> members;  // whose end waits for their threads
+      std::list<Member> members;  // its destructor joins the threads
       const std::lock_guard lock(mutex_);
       members.swap(members_);
       any = !members.empty();
@@ -44,7 +45,7 @@ class Pool {
     member.thread = std::jthread([this, &member] {
       while (!leaving_ && context_.run_one() > 0) {
       }
-      member.ended.store(true, std::memory_order_release);  // nothing of the member is used from here on
+      member.ended.store(true, std::memory_order_release);  // the thread does not use the member after this store
     });
   }
 

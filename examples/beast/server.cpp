@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // server PORT: a server on Boost.Beast that records its requests and serves them to Prometheus under /metrics. One
 // io_context is run by a pool of threads, which `POST /threads/N` makes larger or smaller. A connection is a coroutine
-// that goes on on whichever thread is free, and a request is a variable in it: begun on one thread, ended on another,
-// with any number of them under way. So the worker is a shared one, and threads come and go without the recorder's
-// knowledge. SIGTERM ends it once the requests under way are answered.
-#include <utility>  // which Boost 1.74 uses without including it
+// that continues on any free thread. A request is a variable of the coroutine, so it can begin on one thread and end on
+// another, and there can be any number of requests in flight. The worker is therefore a shared one, and the recorder
+// need not know the threads. SIGTERM ends the server when the requests in flight have been answered.
+#include <utility>  // Boost 1.74 uses it without including it
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
@@ -36,7 +36,7 @@
 #include "pool.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
-#include "sluice/recorder.hpp"
+#include "sluice/http.hpp"
 
 namespace {
 
@@ -99,7 +99,7 @@ class Server {
       co_await acceptor_.async_accept(stream->socket(), asio::redirect_error(asio::use_awaitable, error));
       if (!error && acceptor_.is_open()) {
         asio::co_spawn(stream->get_executor(), serve(stream), asio::detached);
-      } else if (acceptor_.is_open()) {  // such as too many open files: some will be closed
+      } else if (acceptor_.is_open()) {  // for example too many open files; connections that end free some
         co_await asio::steady_timer(strand_, 100ms).async_wait(asio::use_awaitable);
       }
     }
@@ -114,17 +114,18 @@ class Server {
       stream->expires_after(kPatience);
       co_await http::async_read(*stream, buffer, asked, asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
-      std::optional<sluice::Request> request;  // one whose answer cannot be sent counts as failed
-      if (asked.target() != "/metrics") request.emplace(worker_.begin());
+      sluice::http::InFlight request;  // counts as failed when its answer cannot be sent
+      if (asked.target() != "/metrics") request = worker_.begin();
       Answer answer = co_await handle(asked);
       again = asked.keep_alive() && !stopping_;
       answer.keep_alive(again);
       answer.prepare_payload();
-      const std::uint64_t answered_ns = sluice::monotonic_ns();
       stream->expires_after(kPatience);
       co_await http::async_write(*stream, answer, asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
-      if (request) finish(*request, answered_ns, answer);
+      request.finish({.status = static_cast<int>(answer.result_int()),
+                      .request_bytes = asked.body().size(),
+                      .response_bytes = answer.body().size()});
     }
   }
 
@@ -135,7 +136,7 @@ class Server {
     const bool get = asked.method() == http::verb::get;
     if (get && target == "/hello") {
       answer.body() = "Hello World!";
-    } else if (get && target == "/slow") {  // holds no thread meanwhile
+    } else if (get && target == "/slow") {  // the wait occupies no thread
       co_await asio::steady_timer(co_await asio::this_coro::executor, 200ms).async_wait(asio::use_awaitable);
       answer.body() = "Hello at last!";
     } else if (get && target == "/metrics") {
@@ -168,16 +169,6 @@ class Server {
     answer.set(http::field::content_type, std::string(sluice::encode::content_type(format)));
   }
 
-  static void finish(sluice::Request& request, std::uint64_t answered_ns, const Answer& answer) {
-    const std::uint64_t now_ns = sluice::monotonic_ns();
-    request.finish({.status = static_cast<int>(answer.result_int()),
-                    .application_us = (answered_ns - request.start_ns()) / 1000,
-                    .request_us = (now_ns - request.start_ns()) / 1000,
-                    .output_write_us = (now_ns - answered_ns) / 1000,
-                    .output_bytes = answer.body().size()},
-                   now_ns);
-  }
-
   /// On the acceptor's strand. A connection that waits for a request sees the end of its input.
   void stop() {
     stopping_ = true;
@@ -191,8 +182,8 @@ class Server {
     }
   }
 
-  sluice::Recorder recorder_{{.threads = 1}};  // no thread has a slot, and one is the least
-  sluice::Worker worker_ = recorder_.attach_shared();
+  sluice::http::Recorder recorder_{{.threads = 1}};  // the least number; a shared worker uses no slot
+  sluice::http::Worker worker_ = recorder_.attach_shared();
   sluice::CumulativeReader scraped_{recorder_.add_reader()};
 
   asio::io_context context_;

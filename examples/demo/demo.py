@@ -190,7 +190,7 @@ def main() -> None:
             demonstrate(arguments, Path(directory).resolve(), stop)
     except DemoError as error:
         sys.exit(f"demo: {error}")
-    except BrokenPipeError:  # whoever read the lines has gone
+    except BrokenPipeError:  # the reader of the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

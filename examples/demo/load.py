@@ -69,7 +69,7 @@ class Client:
             return False
         self._received = b""
         self._reused = True
-        if headers.get(b"connection") == b"close":  # after a 500, for one
+        if headers.get(b"connection") == b"close":  # as Apache does after a 500
             self._disconnect()
         return True
 
@@ -77,7 +77,7 @@ class Client:
         if self._socket is None:
             self._socket = socket.create_connection(self._address, ANSWER_TIMEOUT)
             self._selector.register(self._socket, selectors.EVENT_READ, self)
-        with suppress(ConnectionError):  # which the receiving side will meet as well
+        with suppress(ConnectionError):  # _receive() meets the same error and handles it
             self._socket.sendall(self._request)
 
     def _receive(self) -> bytes:

@@ -128,7 +128,7 @@ class InfluxWriter:
         try:
             self._post("\n".join(self._unsent).encode())
         except HTTPError as error:
-            if error.code == 400:  # refused for what it says, so it would be refused for ever
+            if error.code == 400:  # the text itself is refused, so sending it again cannot help
                 self._unsent.clear()
             reason = error.headers.get("X-Influxdb-Error", error.reason)
             self._note(f"InfluxDB answers {error.code}: {reason}")
@@ -198,7 +198,7 @@ class Reporter:
                 return False
             self._send(format_line(sample))
         except Exception:
-            traceback.print_exc()  # a window is lost, the reporter is not
+            traceback.print_exc()  # this window is lost, and the reporter goes on
         return True
 
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from .client import DEADLINE_SECONDS, HOST
+from .process import wait_until
 
 BLOCK_BYTES = 1000
 """Constants of apps/survival_app.py."""
@@ -19,9 +20,9 @@ class Fates:
     """Times are monotonic seconds."""
 
     whole: int = 0
-    refused: list[tuple[float, int]] = field(default_factory=list)  # with the status of a 5xx
+    refused: list[tuple[float, int]] = field(default_factory=list)  # times, each with the status, which is a 5xx
     broken: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)  # it looked whole, and was not
+    wrong: list[str] = field(default_factory=list)  # requests without an answer, or whose response looked whole and was not
     longest_seconds: float = 0.0
 
     @property
@@ -54,6 +55,11 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
+    def wait_for(self, whole: int) -> None:
+        """Waits until so many more requests have been answered whole."""
+        least = self.fates.whole + whole
+        wait_until(lambda: self.fates.whole >= least, f"{whole} more requests")
+
     def _run(self, number: int) -> None:
         path = (
             "/?blocks=3&pause=0.003",
@@ -76,6 +82,11 @@ class Clients:
             connection.request("GET", path, headers=headers)
             reply = connection.getresponse()
             size = len(reply.read())
+        except TimeoutError:
+            connection.close()
+            with self._lock:
+                self.fates.wrong.append(f"{path}: no answer within {DEADLINE_SECONDS} s")
+            return
         except (OSError, http.client.HTTPException):
             connection.close()
             # A kept connection may be closed while it is idle: then nothing came, and the client asks again.

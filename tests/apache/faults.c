@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded into a server: has single calls of the system fail, as the environment says.
+// Preloaded into a server: makes single system calls fail, as the environment says.
 //   SLUICE_FAIL_FORK=path   fork() fails with EAGAIN while there is such a file
 //   SLUICE_DIE_AT_ACCEPT=N  each daemon process is killed when it has accepted its Nth connection, before it reads
+//   SLUICE_TERM_IN_PYTHON=path  the process in which Python first installs a handler of SIGTERM gets that signal at
+//                           once, and removes the file
 //   SLUICE_FAIL_STEP=name   that step of becoming another user fails with EPERM in daemon processes, which, unlike the
-//                           server's own, use the calls for all ids; `verification` has setresuid() do nothing at all,
-//                           `leftovers` leaves root's group
+//                           server's own, use the calls for all ids. With `verification`, setresuid() does nothing;
+//                           with `leftovers`, root's group stays
+//   SLUICE_FULL_QUEUE=N     the first N tries of a process to report its end find the queue of the service full
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -54,6 +57,32 @@ int accept4(int descriptor, struct sockaddr* address, socklen_t* size, int flags
     kill(getpid(), SIGKILL);
   }
   return connection;
+}
+
+ssize_t sendto(int descriptor, const void* data, size_t size, int flags, const struct sockaddr* to, socklen_t length) {
+  static atomic_int refused;
+  const unsigned char process_stopping = 6;
+  const char* number = getenv("SLUICE_FULL_QUEUE");
+  const int reports_end =
+      size > 5 && memcmp(data, "WSGI", 4) == 0 && ((const unsigned char*)data)[5] == process_stopping;
+  if (number != NULL && reports_end && atomic_fetch_add(&refused, 1) < atoi(number)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  ssize_t (*next)(int, const void*, size_t, int, const struct sockaddr*, socklen_t) = dlsym(RTLD_NEXT, "sendto");
+  return next(descriptor, data, size, flags, to, length);
+}
+
+int sigaction(int number, const struct sigaction* action, struct sigaction* before) {
+  int (*next)(int, const struct sigaction*, struct sigaction*) = dlsym(RTLD_NEXT, "sigaction");
+  const int result = next(number, action, before);
+  const char* path = getenv("SLUICE_TERM_IN_PYTHON");
+  Dl_info owner;
+  if (path != NULL && number == SIGTERM && action != NULL && dladdr((void*)action->sa_handler, &owner) != 0 &&
+      strstr(owner.dli_fname, "libpython") != NULL && unlink(path) == 0) {
+    raise(SIGTERM);
+  }
+  return result;
 }
 
 int setgroups(size_t size, const gid_t* list) {

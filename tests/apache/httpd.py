@@ -25,7 +25,6 @@ from .process import (
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
-LOG_SECONDS = 10.0
 SETTLE_SECONDS = 1.0
 START_ATTEMPTS = 3
 APPS = Path(__file__).with_name("apps")
@@ -197,11 +196,16 @@ class Httpd:
 
     def wait_for_log(self, text: str) -> str:
         """The first line of the error log that contains `text`, which may be written late."""
-        wait_until(lambda: bool(self.log_lines(text)), f"{text!r} in the error log", LOG_SECONDS)
+        wait_until(lambda: bool(self.log_lines(text)), f"{text!r} in the error log")
         return self.log_lines(text)[0]
 
     def crash_lines(self) -> list[str]:
         return [line for mark in CRASH_MARKS for line in self.log_lines(mark)]
+
+    def forget_crashes(self, number: int) -> None:
+        """Empties the log once it has the lines of so many crashes, which the test itself has caused."""
+        wait_until(lambda: len(self.log_lines("exit signal")) >= number, f"the lines of {number} crashes")
+        self.layout.error_log.write_text("")
 
     def members(self) -> list[int]:
         """Process ids of Apache and its children, as far as they live."""

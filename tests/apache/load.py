@@ -72,16 +72,18 @@ def send_for(
     requests: Sequence[Request],
     seconds: float,
     *,
+    least: int = 0,
     clients: int = 4,
     keep_alive: bool = True,
 ) -> Tally:
-    """Sends requests for a time, taking the given ones in turn."""
+    """Sends requests for a time, and beyond it until there are `least`, taking the given ones in turn."""
     turn = itertools.count()
     end = time.monotonic() + seconds
     limit = 1 << 62
 
     def next_turn() -> int:
-        return next(turn) if time.monotonic() < end else limit
+        number = next(turn)
+        return number if number < least or time.monotonic() < end else limit
 
     return _run(port, requests, next_turn, limit, clients, keep_alive)
 

@@ -17,7 +17,7 @@ typedef struct apr_socket_t apr_socket_t;
 
 static int is_main_thread(void) { return getpid() == (pid_t)syscall(SYS_gettid); }
 
-// Busy, as a thread is that was interrupted: one that sleeps could not be told from one that has nothing to do.
+// Keeps the thread busy, because a sleeping thread cannot be distinguished from an idle one.
 static void run_on(void) {
   struct timespec begun, now;
   const long microseconds = atol(getenv("SLUICE_STOP_RACE"));

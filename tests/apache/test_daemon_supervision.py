@@ -36,7 +36,7 @@ def test_a_process_that_another_traces_keeps_the_parent_waiting_for_no_long(star
     try:
         server.restart()
         server.wait_for_log("SIGHUP received")
-        wait_until(lambda: server.error_log().count("resuming normal operations") == 2, "the restart", 15)
+        wait_until(lambda: server.error_log().count("resuming normal operations") == 2, "the restart")
         assert server.get("/other").status == 200
         assert served_by(server)
     finally:
@@ -64,7 +64,7 @@ def test_restarts_in_a_row_leave_no_process_behind(start_httpd: StartHttpd) -> N
     for number in range(2, 22):
         server.graceful()
         wait_until(lambda n=number: server.error_log().count("resuming normal operations") == n, "the restart")
-    wait_until(lambda: len(named_processes(server.children(), "(wsgi:d)")) == 3, "the end of those before", 15)
+    wait_until(lambda: len(named_processes(server.children(), "(wsgi:d)")) == 3, "the end of those before")
     assert served_by(server)
 
 
@@ -79,7 +79,7 @@ def test_a_group_whose_user_changes_has_another_socket(start_httpd: StartHttpd) 
         first = served_by(server)[0]
         server.write_conf(lines("daemon"))
         server.restart()
-        wait_until(lambda: server.error_log().count("resuming normal operations") == 2, "the restart", 15)
+        wait_until(lambda: server.error_log().count("resuming normal operations") == 2, "the restart")
         stolen = len(server.log_lines("stolen"))
         for _ in range(20):
             assert served_by(server)[0] != first

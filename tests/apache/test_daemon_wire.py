@@ -35,7 +35,8 @@ def lines(options: str = "", *more: str) -> list[str]:
 
 @pytest.fixture(scope="module", params=["event", "prefork"])
 def server(request: pytest.FixtureRequest, start_shared_httpd: StartHttpd) -> Httpd:
-    return start_shared_httpd(*lines("socket-timeout=5"), mpm=request.param, processes=2)
+    # A connection to a client that is kept, or waited for, lasts longer than the client waits.
+    return start_shared_httpd(*lines("socket-timeout=5", "Timeout 120", "KeepAliveTimeout 120"), mpm=request.param, processes=2)
 
 
 def length(size: int | str) -> list[tuple[str, str]]:
@@ -131,9 +132,7 @@ BROKEN_ANSWERS = {
 @pytest.mark.parametrize("name", BROKEN_ANSWERS)
 def test_a_response_that_goes_wrong_after_its_first_bytes_is_broken_off(server: Httpd, name: str) -> None:
     forged, shown = BROKEN_ANSWERS[name]
-    begun = time.monotonic()
     status, body, complete = forge(server, forged, "trickle=0.001")
-    assert time.monotonic() - begun < 3, "the connection is kept"
     assert status == 200
     assert body == shown
     assert not complete, "it looks whole"
@@ -178,11 +177,9 @@ def test_bytes_after_the_end_of_a_response_are_not_ignored(server: Httpd) -> Non
 
 
 def test_a_head_that_trickles_in_ends_at_the_socket_timeout(server: Httpd) -> None:
-    begun = time.monotonic()
     forged = response(headers=[*PLAIN, ("X-Long", "x" * 1000)])
-    status, _, _ = forge(server, forged, "trickle=0.05")  # a minute for all of it
+    status, _, _ = forge(server, forged, "trickle=0.05")  # the whole response takes a minute
     assert status == 504
-    assert time.monotonic() - begun < 15
 
 
 # Forged requests
@@ -260,13 +257,11 @@ def test_a_connection_that_proves_nothing_is_no_request_in_flight(start_httpd: S
 
 
 def test_connections_that_prove_nothing_do_not_keep_a_process_busy(start_httpd: StartHttpd) -> None:
-    server = start_httpd(*lines("socket-timeout=20 inactivity-timeout=1 shutdown-timeout=8"))
+    server = start_httpd(*lines("socket-timeout=120 inactivity-timeout=1 shutdown-timeout=60"))
     assert server.get("/d").status == 200
     with connect(server):
-        begun = time.monotonic()
         server.wait_for_log("SLC0525: inactivity timeout reached")
         wait_until(lambda: server.get("/d").status == 200, "another process")
-        assert time.monotonic() - begun < 5
     assert not server.log_lines("SLC0526")
 
 
@@ -292,24 +287,21 @@ def test_a_request_of_a_newer_configuration_is_left_to_a_newer_process(start_htt
     [raw_frame(99, b"x"), raw_frame("retry"), header("request", 1 << 30), header("request", 10), b"GET / HTTP/1.1\r\n\r\n"],
     ids=["unknown", "of a daemon", "a gigabyte", "too short", "HTTP"],
 )
-def test_a_connection_that_begins_with_anything_else_ends_at_once(server: Httpd, sent: bytes) -> None:
+def test_a_connection_that_begins_with_anything_else_ends_at_once(start_httpd: StartHttpd, sent: bytes) -> None:
+    server = start_httpd(*lines("socket-timeout=120"))
     with connect(server) as client:
-        begun = time.monotonic()
         client.sendall(sent)
         assert ends(client) == b""
-        assert time.monotonic() - begun < 2
     assert server.get("/d").status == 200
 
 
 def test_a_request_that_trickles_in_ends_at_the_socket_timeout(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("socket-timeout=1"))
     with connect(server) as client:
-        begun = time.monotonic()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
             for byte in request(server):
                 client.send(bytes([byte]))
                 time.sleep(0.1)
-        assert time.monotonic() - begun < 5
     assert server.log_lines("did not arrive in time")
     assert server.get("/d").status == 200
 
@@ -319,19 +311,16 @@ def test_a_request_that_trickles_in_ends_at_the_socket_timeout(start_httpd: Star
 
 def test_the_whole_exchange_ends_at_its_timeout(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("exchange-timeout=1 socket-timeout=20"))
-    begun = time.monotonic()
     assert server.get("/d/sleep?seconds=6").status == 504
-    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("path", ["/d/endless", "/d/endless-frames"])
 def test_an_exchange_that_never_pauses_ends_at_its_timeout(start_httpd: StartHttpd, path: str) -> None:
     server = start_httpd(*lines("exchange-timeout=1 socket-timeout=20"))
-    begun = time.monotonic()
     with server.raw() as client:
         client.send(request_head("GET", path, "Connection: close"))
         client.read_to_end()
-    assert time.monotonic() - begun < 15  # far below the socket timeout
+    assert server.log_lines("SLC0412: timeout when reading the response")
 
 
 def test_a_request_whose_head_is_too_large_is_answered_with_431(start_httpd: StartHttpd) -> None:
@@ -382,7 +371,7 @@ CALLS_OF_A_CONNECTION = 9
 
 def test_a_connection_to_a_daemon_process_costs_nine_system_calls(start_httpd: StartHttpd, tmp_path: Path) -> None:
     """System calls of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
-    server = start_httpd(*lines(), mpm="prefork")  # event polls its clients' connections besides
+    server = start_httpd(*lines(), mpm="prefork")  # the MPM event makes further system calls to poll connections
     requests = 1000
     out = tmp_path / "strace"
     connection = http.client.HTTPConnection(HOST, server.port, timeout=DEADLINE_SECONDS)

@@ -205,7 +205,6 @@ def test_a_killed_process_of_the_server_leaves_its_counts(start_httpd: StartHttp
             os.kill(pid, signal.SIGKILL)
         assert settled(server, tally.responses).classes(SERVER_GROUP) == by_class(tally)
     assert not tally.failures
-    server.layout.error_log.write_text("")  # the ends by signal were asked for
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV], ids=["SIGKILL", "SIGSEGV"])
@@ -218,7 +217,7 @@ def test_processes_of_the_server_that_die_under_load_take_no_count_along(
     with asking(server, tally):
         for number in range(1, deaths + 1):
             answered_before, before_load = tally.responses, read(server)
-            wait_until(lambda: tally.responses > answered_before, "answers")
+            wait_until(lambda: tally.responses > answered_before + 20, "answers")
             answered, before = tally.responses, read(server)
             victim = server.children()[0]
             os.kill(victim, how)
@@ -230,8 +229,8 @@ def test_processes_of_the_server_that_die_under_load_take_no_count_along(
     figure(f"{deaths} deaths by {how.name}", answered=tally.responses, counted=reading.requests())
     # A process may die between the answer and the counting of it, or after the counting and before the answer.
     assert abs(reading.requests() - tally.responses) <= deaths * THREADS
-    assert tally.responses > 20 * deaths
-    server.layout.error_log.write_text("")  # the ends by signal were asked for
+    if how == signal.SIGSEGV:
+        server.forget_crashes(deaths)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at what a mapping is made of")
@@ -254,7 +253,7 @@ def test_memory_is_bounded_over_restarts(start_httpd: StartHttpd) -> None:
     after = committed_kib(server)
     figure("memory shared, KiB", before=before, after=after)
     assert 0 < before
-    assert after <= before + 100  # some twenty regions came and went, of 20 KiB and more
+    assert after <= before + 100  # about twenty regions of 20 KiB or more were created and freed
     assert read(server).of("unlisted_processes") == 0
 
 
@@ -295,7 +294,7 @@ def test_prometheus_counts_what_the_client_counts_while_processes_are_killed(
             else:
                 kill_one(server)
         total = "sum(sluice_server_requests_total)"
-        wait_until(lambda: float(query(total)[0]["value"][1]) >= tally.responses, "the last scrape", 10)
+        wait_until(lambda: float(query(total)[0]["value"][1]) >= tally.responses, "the last scrape")
         assert float(query(total)[0]["value"][1]) == tally.responses
         stored = query('sluice_requests_total{process_group="d"}')
         assert {each["metric"]["status_class"]: float(each["value"][1]) for each in stored} == by_class(tally)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .httpd import LOG_SECONDS, Httpd, StartHttpd
+from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
 HOSTS = ("one", "two")
@@ -70,7 +70,7 @@ def log_of(server: Httpd, name: str) -> str:
 
 def wait_for(server: Httpd, name: str, text: str) -> str:
     """The line of a host's log with this text, which is in no other log."""
-    wait_until(lambda: text in log_of(server, name), f"{text!r} in the log of {name}", LOG_SECONDS)
+    wait_until(lambda: text in log_of(server, name), f"{text!r} in the log of {name}")
     for other in HOSTS:
         assert other == name or text not in log_of(server, other)
     assert text not in server.error_log()
@@ -141,7 +141,7 @@ def test_lines_of_a_request_whose_process_dies_are_not_lost(daemon_server: Httpd
 
 def test_lines_of_a_forked_child_do_not_damage_the_response(daemon_server: Httpd) -> None:
     assert ask(daemon_server, "two", "marker=forked&fork=1") == 200
-    wait_until(lambda: "forked-FROM-CHILD" in log_of(daemon_server, "one"), "the line of the child", LOG_SECONDS)
+    wait_until(lambda: "forked-FROM-CHILD" in log_of(daemon_server, "one"), "the line of the child")
 
 
 def test_lines_without_a_request_are_in_the_log_of_the_host_that_defines_the_group(daemon_server: Httpd) -> None:

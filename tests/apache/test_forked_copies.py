@@ -35,7 +35,7 @@ def raw_responses(server: Httpd, path: str, body: bytes = b"") -> bytes:
 
 
 def check_no_copy(server: Httpd, before: list[int]) -> None:
-    wait_until(lambda: set(server.children()) <= set(before), f"the end of copies besides {before}", 10.0)
+    wait_until(lambda: set(server.children()) <= set(before), f"the end of copies besides {before}")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,7 +61,7 @@ def test_a_copy_that_is_made_by_a_subscriber_or_a_finaliser_ends(server: Httpd, 
         lines = len(server.log_lines(ENDED))
         raw = raw_responses(server, f"/{path}?{kind}")
         assert raw.count(b"HTTP/1.1 ") == (1 if b" 500 " in raw[:20] else 2), (path, raw)
-        server.get("/")  # which is the next to begin
+        server.get("/")  # the next request to begin finds the copy
         wait_until(lambda: len(server.log_lines(ENDED)) == lines + 1, f"the line of {path}")
         check_no_copy(server, before)
 
@@ -101,4 +101,4 @@ def test_counts_are_exact_and_the_end_leaves_no_copy(start_httpd: StartHttpd) ->
     assert settled(server, asked).requests() == asked
     time.sleep(0.5)
     assert read(server).requests() == asked
-    server.graceful_stop()  # which fails if a process is left behind
+    server.graceful_stop()  # fails if a process is left behind

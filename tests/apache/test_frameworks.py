@@ -64,7 +64,7 @@ def test_windows_are_coherent_and_add_up_to_what_the_clients_got(
     start_httpd: StartHttpd, mpm: str
 ) -> None:
     server = start(start_httpd, mpm)
-    tally = send_number(server.port, REQUESTS, len(REQUESTS))  # of each one, however slow the machine is
+    tally = send_number(server.port, REQUESTS, len(REQUESTS))  # each request at least once, however slow the machine is
     tally.merge(send_for(server.port, REQUESTS, SOAK_SECONDS, clients=CLIENTS))
     assert not tally.failures, tally.failures[:5]
     wait_for_total(server.out, "request_count", tally.responses)

@@ -108,6 +108,61 @@ def test_an_included_document_has_the_options_of_its_alias(start: Any) -> None:
     check_aliased(second, "two")
 
 
+CREDENTIALS = [
+    "WSGIDaemonProcess may threads=2",
+    "WSGIScriptAlias /trusted ${APPS}/credentials_app.py process-group=may pass-authorization=On",
+    "WSGIScriptAlias /relay ${APPS}/credentials_app.py process-group=may",
+    "WSGIScriptAlias /failing ${APPS}/credentials_app.py callable-object=failing pass-authorization=On",
+    "WSGIScriptAlias /other ${APPS}/credentials_app.py",
+]
+GIVEN = {**AUTHORIZATION, "Proxy-Authorization": "Basic c2VjcmV0"}
+
+
+def test_credentials_are_passed_to_the_application_that_may_see_them_alone(start: Any) -> None:
+    server = start(
+        *CREDENTIALS,
+        "<Location /middle>",
+        "    RewriteEngine On",
+        "    RewriteRule . /other [L]",
+        "</Location>",
+        modules=("rewrite",),
+    )
+    assert server.get("/trusted", GIVEN).json() == {"HTTP_AUTHORIZATION": AUTHORIZATION["Authorization"]}
+    for path in ("/other", "/trusted?/other", "/trusted?/relay!/other", "/trusted?/middle", "/trusted?/trusted!/middle"):
+        assert server.get(path, GIVEN).json() == {}, path
+    assert server.get("/relay?/trusted", GIVEN).json() == {"HTTP_AUTHORIZATION": AUTHORIZATION["Authorization"]}
+
+
+def test_other_handlers_see_no_credentials_of_an_application(start: Any) -> None:
+    """Neither after a redirect, nor where a response is processed."""
+    server = start(
+        *CREDENTIALS,
+        "<Directory ${DOCS}>",
+        "    Options Includes",
+        "    SetOutputFilter INCLUDES",
+        "</Directory>",
+        "<Location /failing>",
+        "    Options Includes",
+        "    SetOutputFilter INCLUDES",
+        "</Location>",
+        modules=("include",),
+    )
+    (server.docs / "page.html").write_text("<!--#printenv -->")
+    answer = server.get("/trusted?/page.html", GIVEN).text
+    assert "REDIRECT_REQUEST_METHOD" in answer or "REDIRECT_STATUS" in answer
+    assert "AUTHORIZATION" not in answer
+    assert server.get("/failing", GIVEN).text == "[(none)]"
+
+
+def test_variables_that_the_administrator_sets_are_kept(start: Any) -> None:
+    server = start(
+        *CREDENTIALS,
+        "SetEnvIf Authorization (.*) HTTP_AUTHORIZATION=$1",
+        modules=("setenvif",),
+    )
+    assert server.get("/other", GIVEN).json() == {"HTTP_AUTHORIZATION": AUTHORIZATION["Authorization"]}
+
+
 def test_a_negotiated_script_keeps_the_options_of_the_alias_of_the_request(start: Any) -> None:
     server = start(
         "TypesConfig /dev/null",

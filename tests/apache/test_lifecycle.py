@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import tempfile
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from .client import request_head
+from .faults import preload
 from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
@@ -97,6 +102,16 @@ def test_a_request_that_finishes_in_time_passes_no_interrupt_on(start_httpd: Sta
         assert pid_of(server) == before
 
 
+def test_the_stack_of_a_request_past_its_time_is_logged_although_the_process_ends_meanwhile(start_httpd: StartHttpd) -> None:
+    """The thread that logs the stack gets the GIL only after the process has begun to end."""
+    server = start_httpd(*lines("threads=2 request-timeout=1 graceful-timeout=1 shutdown-timeout=60"))
+    path = "/keep-the-gil?seconds=60"
+    with server.raw() as client:
+        client.send(request_head("GET", path))
+        server.wait_for_log("SLC0523: request timeout exceeded")
+        wait_until(lambda: server.log_lines("in keep_the_gil"), "the stack")
+
+
 def test_a_request_that_cannot_be_interrupted_replaces_the_process(start_httpd: StartHttpd) -> None:
     server = start_httpd(
         *lines("threads=2 request-timeout=1 interrupt-timeout=1 graceful-timeout=1 shutdown-timeout=1")
@@ -140,11 +155,83 @@ def test_processor_time_replaces_the_process(start_httpd: StartHttpd) -> None:
     assert pid_of(server) != pid
 
 
+def cpu_limits(server: Httpd) -> tuple[int, int]:
+    """When the signal comes, and when the kernel kills."""
+    signalled, killed = server.get("/limits").text.split()
+    return int(signalled), int(killed)
+
+
+def limit_cpu_time_of(server: Httpd, seconds: int) -> None:
+    """Limits the processor time of the server, and has its daemon process replaced."""
+    resource.prlimit(server.pid, resource.RLIMIT_CPU, (seconds, seconds))
+    pid = pid_of(server)
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: pid_of(server) != pid, "another process")
+
+
+@pytest.mark.parametrize(
+    ("limit", "of_server", "signalled"), [(30, 30, 15), (30, 20, 10), (3, 20, 3), (30, 2, 1), (30, 45, 24)]
+)
+def test_the_signal_comes_before_the_server_s_own_limit_kills(
+    start_httpd: StartHttpd, limit: int, of_server: int, signalled: int
+) -> None:
+    """The process has its graceful-timeout and its shutdown-timeout, 20 s by default, and a second to end."""
+    server = start_httpd(*lines(f"threads=2 cpu-time-limit={limit}"))
+    assert cpu_limits(server) == (limit, limit + 21)
+    limit_cpu_time_of(server, of_server)
+    assert cpu_limits(server) == (signalled, of_server)
+    lowered = f"SLC0953: the processor time of daemon process 'd' is limited to {signalled} s instead of {limit}"
+    assert bool(server.log_lines(lowered)) == (signalled < limit)
+
+
+def test_a_process_is_replaced_before_the_server_s_own_limit_kills_it(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 cpu-time-limit=9 graceful-timeout=1 shutdown-timeout=1"))
+    limit_cpu_time_of(server, 6)
+    pid = pid_of(server)
+    server.get("/burn?seconds=60")
+    server.wait_for_log(f"SLC0492: daemon process 'd' (pid {pid}) has ended")
+    assert server.log_lines("SLC0951: CPU time limit exceeded")
+    assert not server.log_lines("was ended by signal")
+
+
 def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("threads=2 inactivity-timeout=1", "WSGIIgnoreActivity On"))
     pid = pid_of(server)
     wait_until(lambda: pid_of(server) != pid, "another process in spite of the requests")
     wait_for_reason(server, pid, "inactivity_timeout")
+
+
+# The log lines of an end
+
+
+@pytest.mark.parametrize("code", [1, 2, 10, 65, 127, 255])
+def test_an_exit_code_is_not_taken_for_a_signal(start_httpd: StartHttpd, code: int) -> None:
+    server = start_httpd(*lines("threads=2"))
+    pid = pid_of(server)
+    assert server.get(f"/exit?seconds={code}").status == 502
+    server.wait_for_log(f"SLC1150: daemon process 'd' (pid {pid}) has ended with exit code {code}")
+    assert not server.log_lines("was ended by signal")
+
+
+def test_the_exit_code_by_which_apache_s_own_processes_stop_it_stops_nothing(start_httpd: StartHttpd, mpm: str) -> None:
+    server = start_httpd(*lines("threads=2"), "WSGIDaemonProcess other", mpm=mpm)
+    for _ in range(2):
+        pid = pid_of(server)
+        assert server.get("/exit?seconds=15").status == 502
+        ended = f"SLC1150: daemon process 'd' (pid {pid}) has ended with exit code 15"
+        wait_until(lambda: server.log_lines(ended), "the line of the end")
+        assert pid_of(server) != pid
+    assert not server.log_lines("AH00050")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGALRM])
+def test_a_signal_that_ends_a_process_is_named(start_httpd: StartHttpd, sent: signal.Signals) -> None:
+    server = start_httpd(*lines("threads=2"))
+    pid = pid_of(server)
+    os.kill(pid, sent)
+    server.wait_for_log(f"SLC0491: daemon process 'd' (pid {pid}) was ended by signal {sent.value} ({sent.name})")
+    assert not server.log_lines("SLC1150")
+    server.layout.error_log.write_text("")  # the death was asked for
 
 
 # Groups that cannot start
@@ -164,17 +251,20 @@ def test_a_group_that_cannot_start_answers_503_at_once(start_httpd: StartHttpd) 
 def test_a_group_that_cannot_start_ends_with_the_server(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("threads=2 home=/nowhere/at/all"))
     server.wait_for_log("SLC0500")
-    assert server.stop() < 10
+    server.stop()
 
 
 # Service processes
 
 
-def service_lines(habit: str) -> list[str]:
+def service_lines(habit: str, group: str = "main") -> list[str]:
     return [
         f"WSGIDaemonProcess {habit} threads=0 shutdown-timeout=20",
-        f"WSGIImportScript ${{APPS}}/service_script.py process-group={habit} application-group=%{{GLOBAL}}",
+        f"WSGIImportScript ${{APPS}}/service_script.py process-group={habit} application-group={GROUPS[group]}",
     ]
+
+
+CLEANED_UP = ["begun", "ready", "clean-up begun", "clean-up done", "atexit"]
 
 
 def notes(server: Httpd) -> list[tuple[str, int]]:
@@ -194,15 +284,52 @@ def test_a_service_that_is_told_to_end_cleans_up_and_is_replaced(start_httpd: St
     pid = wait_for_note(server, "ready")
     os.kill(pid, sent)
     assert wait_for_note(server, "begun", 2) != pid
-    assert [note for note, of in notes(server) if of == pid] == [
-        "begun",
-        "ready",
-        "clean-up begun",
-        "clean-up done",
-        "atexit",
-    ]
+    assert [note for note, of in notes(server) if of == pid] == CLEANED_UP
     assert not server.log_lines("Traceback")
     assert not server.log_lines("SLC0526")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("habit", ["doze", "spin"])
+def test_a_service_in_another_interpreter_cleans_up_too(
+    start_httpd: StartHttpd, habit: str, sent: signal.Signals
+) -> None:
+    """Python does not interrupt a blocking call there, but raises SystemExit when the call returns."""
+    server = start_httpd(*service_lines(habit, "sub"))
+    pid = wait_for_note(server, "ready")
+    os.kill(pid, sent)
+    assert wait_for_note(server, "begun", 2) != pid
+    assert [note for note, of in notes(server) if of == pid] == CLEANED_UP
+    assert server.log_lines("SLC0955: script")
+    assert not server.log_lines("Traceback")
+    assert not server.log_lines("SLC0526")
+
+
+def test_services_of_several_interpreters_end_with_the_server(start_httpd: StartHttpd) -> None:
+    more = "WSGIImportScript ${APPS}/service_script.py process-group=doze application-group=third"
+    server = start_httpd(*service_lines("doze", "sub"), more)
+    wait_for_note(server, "ready")
+    server.stop()
+    assert [note for note, _ in notes(server)] == CLEANED_UP, "the second script has not begun"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_service_that_is_told_to_end_before_its_scripts_begin_ends(
+    start_httpd: StartHttpd, tmp_path: Path, group: str
+) -> None:
+    """The signal arrives while Python's handler stands in the place of the server's."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    told = folder / "told"
+    told.touch()
+    server = start_httpd(
+        *service_lines("doze", group), environment=preload(tmp_path, SLUICE_TERM_IN_PYTHON=str(told))
+    )
+    server.wait_for_log("SLC0527: shutdown requested in daemon process 'doze'")
+    assert not told.exists()
+    folder.rmdir()
+    wait_for_note(server, "ready")
+    assert [note for note, _ in notes(server)] == ["begun", "ready"], "the scripts of the first process ran"
 
 
 def test_a_service_ends_with_the_server(start_httpd: StartHttpd) -> None:

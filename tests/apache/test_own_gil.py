@@ -63,7 +63,7 @@ def load_on(groups: int) -> list[Request]:
         ("fails", b""),
         ("plain", b""),
     ]
-    # As many kinds as there are is no multiple of the groups, so that each group gets all of them.
+    # The number of kinds is no multiple of the number of groups, so each group gets every kind.
     return [
         Request(f"/{number % groups}/{kind}", body)
         for number, (kind, body) in enumerate(kinds * groups)

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
+
+import pytest
 
 from .client import request_head
 from .config_check import config_error
 from .httpd import Httpd, StartHttpd
+from .process import wait_until
 
 COUNT = 20
 
@@ -50,6 +55,29 @@ def test_a_block_is_sent_while_the_application_waits(start_httpd: StartHttpd) ->
 def test_the_time_limit_of_the_client_s_side_is_accepted(start_httpd: StartHttpd) -> None:
     server = start(start_httpd, "response-socket-timeout=7")
     assert server.get("/?count=3").status == 200
+    assert server.get("/?count=3").status == 200
+
+
+@pytest.mark.parametrize(("version", "whole"), [("--http1.1", False), ("--http2-prior-knowledge", True)])
+def test_a_client_that_accepts_nothing_is_given_up_unless_its_connection_has_other_streams(
+    start_httpd: StartHttpd, version: str, whole: bool
+) -> None:
+    """Over HTTP/2 the server limits the time of the connection, by its own Timeout."""
+    server = start_httpd(
+        "Protocols h2c http/1.1",
+        "WSGIDaemonProcess paced threads=2 response-socket-timeout=1",
+        "WSGIScriptAlias / ${APPS}/paced_app.py process-group=paced",
+        modules=["http2"],
+    )
+    count = 2_000
+    command = ["curl", "-sS", version, "-o", server.out / "body", f"http://localhost:{server.port}/?count={count}&size=10000"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as client:
+        wait_until((server.out / "body").exists, "the beginning of the response")
+        client.send_signal(signal.SIGSTOP)
+        time.sleep(4)
+        client.send_signal(signal.SIGCONT)
+    assert (client.returncode == 0) == whole
+    assert ((server.out / "body").stat().st_size == count * 10_012) == whole
     assert server.get("/?count=3").status == 200
 
 

@@ -45,8 +45,8 @@ def test_time_in_the_application_is_in_the_phases_around_it(server: Httpd) -> No
         assert window[f"{phase}_min_us"] == window[f"{phase}_max_us"] >= SLEEP_US
         assert window[f"{phase}_buckets"][0] == 0
     assert window["application_time"] <= window["server_time"]
-    assert window["input_read_time"] < SLEEP_SECONDS
-    assert window["output_write_time"] < SLEEP_SECONDS
+    assert window["input_read_time"] < window["application_time"]
+    assert window["output_write_time"] < window["server_time"]
 
 
 def test_time_for_the_body_is_in_input_read_time(server: Httpd) -> None:

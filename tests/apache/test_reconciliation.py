@@ -71,7 +71,7 @@ def check_windows(server: Httpd, mode: str) -> int:
         counted = 0
         for entry in report.entries():
             if process and entry["process"]["restart_time"] != process["restart_time"]:
-                counted += process["request_count"]  # of a process that had the same id before
+                counted += process["request_count"]  # the entry was that of an earlier process with the same id
                 window = process = None
             violated += incoherent(entry["window"], window, mode)
             check_process(entry["process"], process, entry["window"])

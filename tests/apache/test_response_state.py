@@ -84,7 +84,7 @@ def test_the_head_that_was_sent_stays_the_only_one(server: Httpd, name: str) -> 
 def test_a_thread_that_starts_responses_for_ever_gets_one_head_at_most(server: Httpd) -> None:
     for _ in range(ROUNDS):
         first, marker = exchange(server, "start-after-the-end")
-        check_one_response(first, marker)  # the thread's head may come first, and the response be short of it
+        check_one_response(first, marker)  # either head may come first, and the body may be too short for it
 
 
 def test_garbage_that_writes_while_heads_are_refused_sends_one_head(server: Httpd) -> None:

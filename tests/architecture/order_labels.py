@@ -15,11 +15,11 @@ NAMED = re.compile(r"\b([A-Z]\d)\b")
 STATEMENT_LINES = 3
 
 
-def check(core, proof):
+def check(folders, proof):
     """One sentence for each label that is not what it says, or not where it has to be."""
     mapped, used = {}, {}
     complaints = []
-    for path in sorted([*Path(core).rglob("*.hpp"), *Path(core).rglob("*.cpp")]):
+    for path in sorted(file for folder in folders for file in [*folder.rglob("*.hpp"), *folder.rglob("*.cpp")]):
         lines = path.read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines):
             if found := MAPPED.match(line):

@@ -26,9 +26,12 @@ LIBRARIES = {
     "apr": r"ap[ru](_\w+)?\.h",
     "httpd": r"(httpd|scoreboard|mpm_common|unixd|(http|ap|mod|util)_\w+)\.h",
     "httplib": r"httplib\.h",
+    "microhttpd": r"microhttpd\.h",
+    "curl": r"curl/",
     "boost": r"boost/",
     "benchmark": r"benchmark/",
     "prometheus": r"prometheus/",
+    "opentelemetry": r"opentelemetry/",
     "catch2": r"catch2/|catch\.hpp",
     "relacy": r"relacy/",
     "valgrind": r"valgrind/",
@@ -37,15 +40,18 @@ LIBRARIES = {
 }
 # The same for the name of a target that no CMake file of the tree defines.
 PACKAGES = {
+    "microhttpd": r"PkgConfig::SLUICE_MICROHTTPD",  # before that of httpd, which would match it
     "absl": r"absl::",
     "pybind11": r"pybind11",
     "python": r".*python",
     "httpd": r".*(httpd|apache|apxs)",
     "apr": r".*\bapr",
     "httplib": r"PkgConfig::HTTPLIB",
+    "curl": r"CURL::",
     "boost": r"Boost::",
     "benchmark": r"benchmark::",
     "prometheus": r"prometheus-cpp::",
+    "opentelemetry": r"opentelemetry-cpp::",
     "catch2": r"Catch2::",
 }
 OPEN_TO_ALL = {"std", "os"}

@@ -20,6 +20,7 @@ def test_the_comments_of_this_project_stand_by_themselves(project):
         "/// What the server is made of.",
         "// Those that wait.",
         "int end;  // Whose end it is",
+        "int end;  // which a fork has taken",
     ],
 )
 def test_a_comment_that_begins_with_a_dangling_word_is_reported(tree, text):

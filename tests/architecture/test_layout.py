@@ -50,7 +50,18 @@ def test_prose_and_build_files_of_core_mention_none_either(tree):
 
 
 def test_words_that_only_look_foreign_are_left_alone(tree):
-    tree.write("core/src/window.cpp", "// April; a copy; happy_path; gil_wait_time; apricot\n")
+    tree.write("core/src/window.cpp", "// April; a copy; happy_path; agility; apricot; see http.hpp\n")
+    assert check(tree) == []
+
+
+@pytest.mark.parametrize("text", ["gil_wait_count", "the GIL", "HTTP status", "an interpreter", "kDaemon of daemons", "embedded"])
+def test_core_mentions_nothing_that_a_host_measures(tree, text):
+    tree.write("core/src/window.cpp", f"// {text}\n")
+    assert any(line.startswith("core/src/window.cpp:3: core mentions ") for line in check(tree))
+
+
+def test_the_schema_that_the_core_has_may_name_its_host(tree):
+    tree.write("core/include/sluice/http.hpp", "// HTTP\n")
     assert check(tree) == []
 
 

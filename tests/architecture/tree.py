@@ -9,7 +9,7 @@ from pathlib import Path
 CXX = {".c", ".cc", ".cpp", ".h", ".hpp", ".ipp"}
 SOURCES = CXX | {".py", ".pyi", ".sh", ".cmake"}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.MULTILINE)
-INCLUDE_FOLDERS = [Path(), Path("core/include"), Path("core/src")]
+INCLUDE_FOLDERS = [Path(), Path("core/include"), Path("core/src"), Path("adapters/endpoint/include")]
 
 
 class Texts(dict):

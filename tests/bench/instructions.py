@@ -53,16 +53,28 @@ def _callgrind(folder: Path, toggles: list[str], command: list[str | Path], env:
     return compiled.run(["valgrind", "--tool=callgrind", *arguments, out, *command], env=env)
 
 
-def of_core(folder: Path) -> Core:
-    """Count a record and a drain, compiled as the module is."""
-    probe = compiled.program(compiled.PROBES / "instructions.cpp", folder / "probe")
-    said = _callgrind(folder, ["measured_record", "measured_drain"], [probe], dict(os.environ)).split()
+def _steps(folder: Path) -> dict[str, int]:
+    """The instructions by step of a probe."""
     counts = {}
     for dump in folder.glob("out.*"):
         text = dump.read_text(encoding="utf-8")
         if (step := DESCRIPTION.search(text)) and (summary := SUMMARY.search(text)):
             counts[step[1]] = int(summary[1])
-    return Core(counts, said[0] == "asymmetric", int(said[1]), int(said[2]))
+    return counts
+
+
+def of_core(folder: Path) -> Core:
+    """Count a record and a drain, compiled as the module is."""
+    probe = compiled.program(compiled.PROBES / "instructions.cpp", folder / "probe")
+    said = _callgrind(folder, ["measured_record", "measured_small_record", "measured_drain"], [probe], dict(os.environ)).split()
+    return Core(_steps(folder), said[0] == "asymmetric", int(said[1]), int(said[2]))
+
+
+def of_attach(folder: Path) -> Mapping[str, int]:
+    """Count the attachment of a low and of a high slot of many."""
+    probe = compiled.program(compiled.PROBES / "attach.cpp", folder / "probe")
+    _callgrind(folder, ["measured_attach"], [probe], dict(os.environ))
+    return _steps(folder)
 
 
 def of_call(name: str, folder: Path) -> int:
@@ -98,7 +110,7 @@ def main() -> None:
     held = ceilings()
     with tempfile.TemporaryDirectory() as folder:
         core = of_core(Path(folder))
-        measured = {(compiler, name): count for name, count in core.counts.items() if "many" not in name}
+        measured = {(compiler, name): count for name, count in core.counts.items() if not name.startswith("many ")}
         calls = ("request_metrics", "process_metrics") if compiled.has_python_package() else ()
         for name in calls:
             measured[f"{compiler}/{python}", name] = of_call(name, Path(folder))

@@ -46,6 +46,7 @@ def test_a_compiler_and_abseil_are_enough_for_the_core(tmp_path: Path) -> None:
     told = run("cmake", "-S", ROOT, "-B", tmp_path / "build", *BARE)
     assert ", Release, " in told
     assert "core: static library" in told
+    assert "endpoint and pushers: left out: no libmicrohttpd (package libmicrohttpd-dev)" in told
     assert "Python package: left out: no Python: SLUICE_PYTHON=/nowhere/python3 does not run" in told
     assert "Apache module: left out: no Python" in told
     assert "tests, as target `tests`: left out: no Catch2" in told

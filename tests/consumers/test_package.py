@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -55,6 +56,12 @@ def test_pkg_config(tmp_path: Path, installed: Path) -> None:
                            text=True, check=True).stdout
     run("g++", "-std=c++20", HERE / "consumer.cpp", "-o", tmp_path / "consumer", *shlex.split(flags))
     run(tmp_path / "consumer")
+
+
+def test_one_header_includes_all_others() -> None:
+    text = (ROOT / "core/include/sluice/sluice.hpp").read_text(encoding="utf-8")
+    public = [str(path) for path in HEADERS if "detail" not in path.parts and path.name != "sluice.hpp"]
+    assert re.findall(r'^#include "(.*)"$', text, re.MULTILINE) == sorted(public)
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])

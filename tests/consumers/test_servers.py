@@ -84,7 +84,7 @@ def test_requests_go_on_while_threads_come_and_go(built: Callable[[str], Path]) 
                 over.set()
             resizer.result()
         slow = 3 * 17
-        with ThreadPoolExecutor(slow) as pool:  # more at a time than threads
+        with ThreadPoolExecutor(slow) as pool:  # more requests at a time than the server has threads
             assert fetch(port, "/threads/2", method="POST").status == 200
             assert {reply.status for reply in pool.map(lambda _: fetch(port, "/slow"), range(slow))} == {200}
         expected = {"2xx": LOADERS * EACH + resized + slow + 1, "4xx": LOADERS * EACH}

@@ -27,20 +27,20 @@ class Audit {
     if (window.request_count == 0) return;
     ++windows_;
     requests_ += window.request_count;
-    for (std::size_t i = 0; i < status_.size(); ++i) status_[i] += window.status_classes[i];
+    for (std::size_t i = 0; i < status_.size(); ++i) status_[i] += classes_of(window)[i];
     for (std::size_t p = 0; p < kPhases; ++p) {
-      const PhaseWindow& phase = window.phases[p];
-      total_us_[p] += phase.total_us;
-      smallest_us_[p] = std::min(smallest_us_[p], phase.smallest_us);
-      largest_us_[p] = std::max(largest_us_[p], phase.largest_us);
-      for (std::size_t b = 0; b < BucketLayout::kBuckets; ++b) buckets_[p][b] += phase.buckets[b];
+      const HistogramView phase = phase_of(window, static_cast<Phase>(p));
+      total_us_[p] += phase.total;
+      smallest_us_[p] = std::min(smallest_us_[p], phase.smallest);
+      largest_us_[p] = std::max(largest_us_[p], phase.largest);
+      for (std::size_t b = 0; b < BucketLayout::kSize; ++b) buckets_[p][b] += phase.buckets[b];
     }
-    for (const SlotWindow& slot : window.slots) cpu_ns_ += slot.cpu_ns;
-    gil_wait_count_ += window.gil_wait_count;
-    input_bytes_ += window.input_bytes;
-    input_reads_ += window.input_reads;
-    output_bytes_ += window.output_bytes;
-    output_writes_ += window.output_writes;
+    cpu_ns_ += window.get<&Completion::cpu_ns>();
+    gil_wait_count_ += waits_of(window);
+    input_bytes_ += window.get<&Completion::input_bytes>();
+    input_reads_ += window.get<&Completion::input_reads>();
+    output_bytes_ += window.get<&Completion::output_bytes>();
+    output_writes_ += window.get<&Completion::output_writes>();
   }
 
   /// Counts a window as broken, with the caller's reason.
@@ -57,8 +57,8 @@ class Audit {
     counts.smallest_us = smallest_us_;
     counts.largest_us = largest_us_;
     for (std::size_t p = 0; p < kPhases; ++p) {
-      for (std::size_t b = 0; b < BucketLayout::kBuckets; ++b) {
-        if (buckets_[p][b] != 0) counts.buckets[p][BucketLayout::lower_bound_us(b)] = buckets_[p][b];
+      for (std::size_t b = 0; b < BucketLayout::kSize; ++b) {
+        if (buckets_[p][b] != 0) counts.buckets[p][BucketLayout::lower_bound(b)] = buckets_[p][b];
       }
     }
     counts.cpu_ns = cpu_ns_;
@@ -97,7 +97,7 @@ class Audit {
   std::array<std::uint64_t, kPhases> total_us_{};
   std::array<std::uint64_t, kPhases> smallest_us_ = Counts().smallest_us;
   std::array<std::uint64_t, kPhases> largest_us_{};
-  std::array<std::array<std::uint64_t, BucketLayout::kBuckets>, kPhases> buckets_{};
+  std::array<std::array<std::uint64_t, BucketLayout::kSize>, kPhases> buckets_{};
   std::uint64_t cpu_ns_ = 0;
   std::uint64_t gil_wait_count_ = 0;
   std::uint64_t input_bytes_ = 0;

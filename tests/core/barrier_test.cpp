@@ -19,15 +19,14 @@
 
 #include "audit.hpp"
 #include "expected.hpp"
+#include "phases.hpp"
 #include "pinned.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -227,3 +226,5 @@ TEST_CASE("barrier: one that is refused again and again under load yields errors
   CHECK(audit.first_broken() == "");
   CHECK(served.difference(audit.counts()) == "");
 }
+
+}  // namespace sluice::test

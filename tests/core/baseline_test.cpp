@@ -15,14 +15,13 @@
 #include "bench/lock_by_slot_baseline.hpp"
 #include "bench/locked_baseline.hpp"
 #include "expected.hpp"
+#include "phases.hpp"
 #include "random.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -36,8 +35,9 @@ std::string difference(const Window& one, const Window& other) {
     const std::string slot = " of slot " + std::to_string(i);
     if (a.completed != b.completed) return "completed" + slot;
     if (a.busy_ns != b.busy_ns) return "busy time" + slot;
-    if (a.cpu_ns != b.cpu_ns) return "CPU time" + slot;
-    if (a.max_duration_ns != b.max_duration_ns) return "longest request" + slot;
+    if (by_slot(one, i, BySlot::kCpuNs) != by_slot(other, i, BySlot::kCpuNs)) return "CPU time" + slot;
+    if (by_slot(one, i, BySlot::kMaxDurationNs) != by_slot(other, i, BySlot::kMaxDurationNs))
+      return "longest request" + slot;
     if (a.in_flight != b.in_flight) return "request in flight" + slot;
     if (a.current_elapsed_ns != b.current_elapsed_ns) return "age of the request in flight" + slot;
   }
@@ -135,9 +135,7 @@ Counts served_by_threads(std::uint64_t per_thread, Serve serve, Drain drain) {
       for (std::uint64_t i = 0; i < per_thread; ++i) serve(slot);
     });
   }
-  Window total;
-  total.mode = Mode::kDaemon;
-  total.slots.resize(kSlots);
+  Window total = empty_window(kSlots);
   const auto add = [&] {
     Window window;
     drain(window);
@@ -263,3 +261,5 @@ TEST_CASE("baseline: shared atomic counters hold the fields of random requests")
   }
   CHECK(expected.difference(Counts::of(atomics.totals())) == "");
 }
+
+}  // namespace sluice::test

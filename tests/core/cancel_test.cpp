@@ -2,11 +2,11 @@
 // Tests requests that are cancelled, because another process serves and records them.
 #include <cstdint>
 
+#include "phases.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
+namespace sluice::test {
 using sluice::ManualClock;
 
 namespace {
@@ -62,3 +62,5 @@ TEST_CASE("cancel: what a window took of a request that is given up is missing f
   CHECK(window.request_count == 1);
   CHECK(window.slots[0].busy_ns == 50'000);
 }
+
+}  // namespace sluice::test

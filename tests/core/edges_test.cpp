@@ -12,18 +12,16 @@
 
 #include "audit.hpp"
 #include "members.hpp"
+#include "phases.hpp"
 #include "pinned.hpp"
 #include "random.hpp"
 #include "rig.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
-#include "sluice/timestamps.hpp"
 #include "stepping.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -36,19 +34,10 @@ bool never_wait() { return false; }
 
 /// Sets every counter of a bank except extremes to a number.
 template <class Atomics>
-void preset(detail::EpochBank<Atomics>& bank, std::uint64_t value, std::uint64_t busy_ns) {
-  bank.count.store(value, std::memory_order_relaxed);
-  bank.busy_ns.store(busy_ns, std::memory_order_relaxed);
-  auto& sums = bank.sums;
-  for (auto& counter : sums.status) counter.set(value);
-  for (auto* const counter : {&sums.cpu_ns, &sums.gil_wait_count, &sums.input_bytes, &sums.input_reads,
-                              &sums.output_bytes, &sums.output_writes}) {
-    counter->set(value);
-  }
-  for (auto& counter : sums.total_us) counter.set(value);
-  for (auto& phase : sums.buckets) {
-    for (auto& counter : phase) counter.set(value);
-  }
+void preset(detail::EpochBank<Atomics, Completion>& bank, std::uint64_t value, std::uint64_t busy_ns) {
+  bank.header.count.store(value, std::memory_order_relaxed);
+  bank.header.busy_ns.store(busy_ns, std::memory_order_relaxed);
+  for (auto& counter : bank.counts.sums) counter.set(value);
 }
 
 /// Records and cuts on one thread. Returns a description of the first window that differs from the recorded requests.
@@ -92,8 +81,8 @@ TEST_CASE("edges: counters that pass 2^64 give exact windows") {
     REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs, window, never_wait));
   }
   CHECK(trouble(rig, random, rig.kStartNs) == "");
-  CHECK(rig.slot(0).banks[0].count.load() < 10'000);
-  CHECK(rig.slot(0).banks[0].busy_ns.load() < 10'000'000);
+  CHECK(rig.slot(0).banks[0].header.count.load() < 10'000);
+  CHECK(rig.slot(0).banks[0].header.busy_ns.load() < 10'000'000);
 }
 
 TEST_CASE("edges: an epoch that passes 2^32, 2^63 or 2^64 gives exact windows") {
@@ -111,22 +100,22 @@ TEST_CASE("edges: an epoch that passes 2^32, 2^63 or 2^64 gives exact windows") 
 TEST_CASE("edges: a sequence that passes 2^64 while a record is stopped is noticed as having moved on") {
   Rig<SteppingAtomics> rig(1);
   rig.claim(0);
-  rig.slot(0).sequence.store(kMax - 1, std::memory_order_relaxed);
+  rig.slot(0).header.sequence.store(kMax - 1, std::memory_order_relaxed);
   std::uint64_t deferred = 0;
   Steps::stop_at(9, [&] {
     Window window = rig.empty_window();
-    REQUIRE(rig.slot(0).sequence.load(std::memory_order_relaxed) == kMax);
+    REQUIRE(rig.slot(0).header.sequence.load(std::memory_order_relaxed) == kMax);
     REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 5, window, never_wait));
     deferred += window.request_count == 0 ? 1 : 0;
   });
   rig.record<detail::SymmetricFence>(0, rig.kStartNs, rig.kStartNs + 3, {.request_us = 7});
   Steps::stop_at(UINT64_MAX, nullptr);
   CHECK(deferred == 1);
-  CHECK(rig.slot(0).sequence.load(std::memory_order_relaxed) == 0);
+  CHECK(rig.slot(0).header.sequence.load(std::memory_order_relaxed) == 0);
   Window window = rig.empty_window();
   REQUIRE(rig.cut<detail::SymmetricFence>(rig.kStartNs + 9, window, never_wait));
   CHECK(window.request_count == 1);
-  CHECK(window[Phase::kRequest].max_us() == 7);
+  CHECK(phase_of(window, Phase::kRequest).max() == 7);
 }
 
 TEST_CASE("edges: a sequence that passes 2^64 under a spinning reader loses and doubles nothing") {
@@ -142,7 +131,8 @@ TEST_CASE("edges: a sequence that passes 2^64 under a spinning reader loses and 
   std::thread writer([&] {
     const Pinned pinned(1);
     Worker worker = recorder.attach();
-    slot_of(worker)->sequence.store(0 - requests, std::memory_order_release);  // even; passes 2^64 half-way
+    // An even start, from which the sequence passes 2^64 half-way through the requests.
+    slot_of(worker)->sequence.store(0 - requests, std::memory_order_release);
     for (std::uint64_t i = 1; i <= requests; ++i) worker.begin(i).finish(mix[tally.next()], i);
     last = slot_of(worker)->sequence.load(std::memory_order_relaxed);
     done = true;
@@ -237,9 +227,10 @@ TEST_CASE("edges: every field of a completion takes the smallest and the largest
       done.*field = value;
       check({done});
     }
-    for (const auto field : {&GilWaits::count, &GilWaits::total_ns, &GilWaits::min_ns, &GilWaits::max_ns}) {
+    for (const auto field :
+         {&wsgi::GilWaits::count, &wsgi::GilWaits::total, &wsgi::GilWaits::min, &wsgi::GilWaits::max}) {
       Completion done;
-      done.gil_waits = {.count = 1, .total_ns = 1, .min_ns = 1, .max_ns = 1};
+      done.gil_waits = {.count = 1, .total = 1, .min = 1, .max = 1};
       done.gil_waits.*field = value;
       check({done});
     }
@@ -258,7 +249,7 @@ TEST_CASE("edges: every field of a completion takes the smallest and the largest
               .output_write_us = edge(),
               .queue_us = edge(),
               .daemon_us = edge(),
-              .gil_waits = {.count = edge(), .total_ns = edge(), .min_ns = edge(), .max_ns = edge()},
+              .gil_waits = {.count = edge(), .total = edge(), .min = edge(), .max = edge()},
               .cpu_ns = edge(),
               .input_bytes = edge(),
               .input_reads = edge(),
@@ -280,7 +271,7 @@ TEST_CASE("edges: a million durations of every size each fall into the bucket th
   const auto any = [&random] {
     if (random() % 2 == 0) return any_size(random, 63);
     // Near a boundary of the bucket layout.
-    const std::uint64_t bound = BucketLayout::lower_bound_us(random() % BucketLayout::kBuckets);
+    const std::uint64_t bound = BucketLayout::lower_bound(random() % BucketLayout::kSize);
     return std::max<std::uint64_t>(bound + random() % 3, 1) - 1;
   };
   std::uint64_t durations = 0;
@@ -388,6 +379,7 @@ TEST_CASE(
   if (random() % 2 == 0) clock.step_wall_ns(-clock.wall_ns() - kHourNs);  // before 1970
   Recorder recorder({.threads = 1, .clock = &clock});
   std::vector<Reader> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) readers.push_back(recorder.add_reader());
   Worker worker = recorder.attach();
   struct Expected {
@@ -434,3 +426,5 @@ TEST_CASE(
     mine = {.stop_time = window.stop_time};
   }
 }
+
+}  // namespace sluice::test

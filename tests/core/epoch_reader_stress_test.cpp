@@ -13,8 +13,7 @@
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -157,3 +156,5 @@ TEST_CASE("stress: a reader's fence that is too weak is noticed, in long runs") 
 }
 
 #endif
+
+}  // namespace sluice::test

@@ -13,8 +13,7 @@
 #include "stepping.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -116,7 +115,7 @@ class Bench {
 
   /// Checks that the window consists of whole requests, each for the first time.
   void check_contents() {
-    const std::uint64_t inside = window_.output_bytes;
+    const std::uint64_t inside = window_.get<&Completion::output_bytes>();
     if ((inside & seen_) != 0) complain("a request twice");
     seen_ |= inside;
     Counts expected;
@@ -129,7 +128,7 @@ class Bench {
     }
     if (std::string diff = expected.difference(Counts::of(window_)); !diff.empty()) complain(diff);
     for (const std::size_t slot : {0U, 1U}) {
-      if (window_.slots[slot].max_duration_ns != longest[slot]) complain("longest request");
+      if (by_slot(window_, slot, BySlot::kMaxDurationNs) != longest[slot]) complain("longest request");
     }
   }
 
@@ -289,7 +288,7 @@ TEST_CASE("epoch reader: a slot that is claimed while a cut is under way is in i
   CHECK(broken_identity(window).empty());
   CHECK(window.request_count == 1);
   CHECK(window.slots[1].completed == 1);
-  CHECK(window[Phase::kRequest].max_us() == 4'000);
+  CHECK(phase_of(window, Phase::kRequest).max() == 4'000);
 }
 
 TEST_CASE("epoch reader: a request that ends between the cut and the look at its slot was busy up to the cut") {
@@ -320,10 +319,10 @@ TEST_CASE("epoch reader: a writer that moves on while the cut waits for it is no
   Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
-  rig.slot(0).sequence.store(7, std::memory_order_relaxed);
+  rig.slot(0).header.sequence.store(7, std::memory_order_relaxed);
   int turns = 0;
   const auto moves_on = [&] {
-    if (++turns == 3) rig.slot(0).sequence.store(8, std::memory_order_relaxed);
+    if (++turns == 3) rig.slot(0).header.sequence.store(8, std::memory_order_relaxed);
     return true;
   };
   REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, moves_on));
@@ -334,7 +333,7 @@ TEST_CASE("epoch reader: a record that was waited for once is not waited for aga
   Rig<SteppingAtomics> rig(1);
   rig.claim(0);
   Window window = rig.empty_window();
-  rig.slot(0).sequence.store(7, std::memory_order_relaxed);
+  rig.slot(0).header.sequence.store(7, std::memory_order_relaxed);
   int turns = 0;
   const auto wait_some_turns = [&turns] { return ++turns % 10 != 0; };
   for (int i = 0; i < 5; ++i) REQUIRE(rig.cut<FailingFence>(rig.kStartNs + 10, window, wait_some_turns));
@@ -362,26 +361,29 @@ TEST_CASE("epoch reader: a busy account gives every window its part and no more"
   CHECK(account.settle(30, 0, 100) == 30);
   CHECK(account.settle(30, 0, 100) == 0);
   CHECK(account.settle(25, 0, 100) == 0);     // a request that turned out shorter
-  CHECK(account.settle(180, 0, 100) == 100);  // more than the window's length: the rest follows
+  CHECK(account.settle(180, 0, 100) == 100);  // at most the window's length is credited; the rest follows
   CHECK(account.settle(180, 0, 100) == 50);
   CHECK(account.settle(180, 0, 0) == 0);
   CHECK(account.credited_ns == 180);
   CHECK(account.settle(180, 70, 100) == 70);
-  CHECK(account.settle(180, 90, 100) == 90);  // another request is in flight, and the one before is not known yet
+  CHECK(account.settle(180, 90, 100) == 90);  // another request is in flight; the end of the last one is unknown
   CHECK(account.settle(270, 900, 100) == 100);
-  CHECK(account.settle(360, 0, 100) == 0);  // it is known now, and was given before
+  CHECK(account.settle(360, 0, 100) == 0);  // its end is known now, and its time was credited before
   CHECK(account.settle(450, 0, 100) == 10);
 }
 
-TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all zero") {
+TEST_CASE("slot: it is plain memory of the size of its schema, whose empty state is all zero") {
   using detail::StdAtomics;
-  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) <= std::size_t{16} * 1024);
-  STATIC_REQUIRE(std::is_standard_layout_v<detail::Slot<StdAtomics>>);
+  using Slot = detail::Slot<StdAtomics, Completion>;
+  STATIC_REQUIRE(sizeof(Slot) <= std::size_t{16} * 1024);
+  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics, http::Request>) <= std::size_t{2} * 1024);
+  STATIC_REQUIRE(std::is_standard_layout_v<Slot>);
   STATIC_REQUIRE(std::is_standard_layout_v<detail::Epoch<StdAtomics>>);
-  STATIC_REQUIRE(std::is_trivially_destructible_v<detail::Slot<StdAtomics>>);
-  STATIC_REQUIRE(sizeof(detail::Slot<StdAtomics>) == sizeof(detail::Slot<detail::PlainAtomics>));
-  STATIC_REQUIRE(alignof(detail::Slot<StdAtomics>) >= 128);
-  STATIC_REQUIRE(offsetof(detail::Slot<StdAtomics>, sequence) == 0);
+  STATIC_REQUIRE(std::is_trivially_destructible_v<Slot>);
+  STATIC_REQUIRE(sizeof(Slot) == sizeof(detail::Slot<detail::PlainAtomics, Completion>));
+  STATIC_REQUIRE(alignof(Slot) >= 128);
+  STATIC_REQUIRE(offsetof(Slot, header) == 0);
+  STATIC_REQUIRE(offsetof(detail::SlotHeader<StdAtomics>, sequence) == 0);
 
   Rig<StdAtomics> rig(3);
   Window window = rig.empty_window();
@@ -406,5 +408,7 @@ TEST_CASE("slot: it is plain memory of at most 16 KiB whose empty state is all z
   wiped.record<detail::SymmetricFence>(2, wiped.kStartNs + 10, wiped.kStartNs + 12, {.request_us = 2});
   REQUIRE(wiped.cut<detail::SymmetricFence>(wiped.kStartNs + 20, window, never_wait));
   CHECK(window.request_count == 1);
-  CHECK(window[Phase::kRequest].max_us() == 2);
+  CHECK(phase_of(window, Phase::kRequest).max() == 2);
 }
+
+}  // namespace sluice::test

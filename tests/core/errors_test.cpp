@@ -4,19 +4,22 @@
 #include <memory>
 #include <optional>
 
+#include "sluice/http.hpp"
 #include "sluice/registry.hpp"
 #include "tests/catch.hpp"
 
 namespace {
+
+using Call = sluice::http::Request;
 
 /// Sets up a registry as the page does. Returns the number of warnings, or -1 if it gave up.
 int set_up(sluice::Registry::ParentState* state) {
   int warnings = 0;
   const auto warn = [&warnings](const absl::Status&) { ++warnings; };
   const auto give_up = [](const absl::Status&) { return -1; };
-  sluice::Registry registry(*state);
+  sluice::Registry registry = sluice::Registry::of<Call>(*state);
   if (absl::Status status = registry.open(std::size_t{1} << 26); !status.ok()) return give_up(status);
-  const auto group = registry.group("web", sluice::Mode::kDaemon);
+  const auto group = registry.group("web", 0);
   if (!group.ok()) return give_up(group.status());
   if (absl::Status status = registry.pre_allocate({{{.group = group->id}, 4, 2}}); !status.ok()) warn(status);
   const auto slot = registry.reserve({.group = group->id}, 4);
@@ -37,22 +40,21 @@ int scrape(const sluice::Registry& registry) {
 
 TEST_CASE("errors: a registry that can be opened gives no warnings, and one that is closed cannot be read") {
   const auto state = std::make_unique<sluice::Registry::ParentState>();
-  CHECK(scrape(sluice::Registry(*state)) == 500);
-  CHECK(sluice::Registry(*state).group("web", sluice::Mode::kDaemon).status().code() ==
-        absl::StatusCode::kFailedPrecondition);
-  CHECK(sluice::Registry(*state).reserve({}, 1).status().code() == absl::StatusCode::kFailedPrecondition);
-  CHECK(sluice::Registry(*state).pre_allocate({}).code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(scrape(sluice::Registry::of<Call>(*state)) == 500);
+  CHECK(sluice::Registry::of<Call>(*state).group("web", 0).status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(sluice::Registry::of<Call>(*state).reserve({}, 1).status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(sluice::Registry::of<Call>(*state).pre_allocate({}).code() == absl::StatusCode::kFailedPrecondition);
   CHECK(set_up(state.get()) == 0);
-  CHECK(scrape(sluice::Registry(*state)) == 200);
-  static_cast<void>(sluice::Registry(*state).isolate_to(std::nullopt));
-  CHECK(scrape(sluice::Registry(*state)) == 500);
+  CHECK(scrape(sluice::Registry::of<Call>(*state)) == 200);
+  static_cast<void>(sluice::Registry::of<Call>(*state).isolate_to(std::nullopt));
+  CHECK(scrape(sluice::Registry::of<Call>(*state)) == 500);
 }
 
 TEST_CASE("errors: a region that exceeds what the registry may use is refused, and its process is unlisted") {
   const auto state = std::make_unique<sluice::Registry::ParentState>();
-  sluice::Registry registry(*state);
+  sluice::Registry registry = sluice::Registry::of<Call>(*state);
   REQUIRE(registry.open(4096).ok());
-  const auto group = registry.group("web", sluice::Mode::kDaemon);
+  const auto group = registry.group("web", 0);
   REQUIRE(group.ok());
   CHECK(registry.pre_allocate({{{.group = group->id}, 4, 2}}).code() == absl::StatusCode::kResourceExhausted);
   const auto slot = registry.reserve({.group = group->id}, 4);

@@ -7,12 +7,12 @@
 #include <string_view>
 #include <thread>
 
-#include "sluice/recorder.hpp"
+#include "phases.hpp"
 
 using sluice::Reader;
-using sluice::Recorder;
 using sluice::Window;
-using sluice::Worker;
+using sluice::test::Recorder;
+using sluice::test::Worker;
 
 int main(int argc, char** argv) {
   constexpr std::size_t kThreads = 8;

@@ -11,15 +11,14 @@
 #include <string>
 
 #include "definition.hpp"
-#include "sluice/completion.hpp"
+#include "phases.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::test {
 
 inline std::array<std::uint64_t, kPhases> durations_us(const Completion& done) {
-  return {done.server_us,     done.application_us,  done.request_us,
-          done.input_read_us, done.output_write_us, done.gil_waits.total_ns / 1000,
-          done.queue_us,      done.daemon_us};
+  return {done.server_us,       done.application_us,         done.request_us, done.input_read_us,
+          done.output_write_us, done.gil_waits.total / 1000, done.queue_us,   done.daemon_us};
 }
 
 /// The members of a window that are sums or extremes over its requests.
@@ -52,7 +51,7 @@ struct Counts {
       if (p != 5) extremes(p, us[p], us[p]);
     }
     if (done.gil_waits.count > 0) {
-      extremes(5, done.gil_waits.min_ns / 1000, done.gil_waits.max_ns / 1000);
+      extremes(5, done.gil_waits.min / 1000, done.gil_waits.max / 1000);
     }
     cpu_ns += done.cpu_ns * times;
     gil_wait_count += done.gil_waits.count * times;
@@ -83,22 +82,22 @@ struct Counts {
   static Counts of(const Window& window) {
     Counts counts;
     counts.requests = window.request_count;
-    counts.status = window.status_classes;
+    counts.status = classes_of(window);
     for (std::size_t p = 0; p < kPhases; ++p) {
-      const PhaseWindow& phase = window.phases[p];
-      counts.total_us[p] = phase.total_us;
-      counts.smallest_us[p] = phase.smallest_us;
-      counts.largest_us[p] = phase.largest_us;
-      for (std::size_t b = 0; b < BucketLayout::kBuckets; ++b) {
-        if (phase.buckets[b] != 0) counts.buckets[p][BucketLayout::lower_bound_us(b)] = phase.buckets[b];
+      const HistogramView phase = phase_of(window, static_cast<Phase>(p));
+      counts.total_us[p] = phase.total;
+      counts.smallest_us[p] = phase.smallest;
+      counts.largest_us[p] = phase.largest;
+      for (std::size_t b = 0; b < BucketLayout::kSize; ++b) {
+        if (phase.buckets[b] != 0) counts.buckets[p][BucketLayout::lower_bound(b)] = phase.buckets[b];
       }
     }
-    for (const SlotWindow& slot : window.slots) counts.cpu_ns += slot.cpu_ns;
-    counts.gil_wait_count = window.gil_wait_count;
-    counts.input_bytes = window.input_bytes;
-    counts.input_reads = window.input_reads;
-    counts.output_bytes = window.output_bytes;
-    counts.output_writes = window.output_writes;
+    counts.cpu_ns = window.get<&Completion::cpu_ns>();
+    counts.gil_wait_count = waits_of(window);
+    counts.input_bytes = window.get<&Completion::input_bytes>();
+    counts.input_reads = window.get<&Completion::input_reads>();
+    counts.output_bytes = window.get<&Completion::output_bytes>();
+    counts.output_writes = window.get<&Completion::output_writes>();
     return counts;
   }
 
@@ -133,7 +132,7 @@ struct Counts {
 /// first and the last bucket in use, so that an extreme of another window is noticed.
 inline std::string broken_identity(const Window& window) {
   const std::uint64_t requests = window.request_count;
-  const auto& status = window.status_classes;
+  const auto& status = classes_of(window);
   if (std::accumulate(status.begin(), status.end(), std::uint64_t{0}) != requests) return "status classes";
   std::uint64_t completed = 0;
   for (const SlotWindow& slot : window.slots) {
@@ -142,13 +141,13 @@ inline std::string broken_identity(const Window& window) {
   }
   if (completed != requests) return "completed by slot";
   if (window.threads_started > window.slots.size()) return "threads started";
-  for (std::size_t p = 0; p < phases_of(window.mode); ++p) {
-    const PhaseWindow& phase = window.phases[p];
+  for (std::size_t p = 0; p < phases_of(mode_of(window)); ++p) {
+    const HistogramView phase = phase_of(window, static_cast<Phase>(p));
     const auto broken = [p](const char* what) { return std::string(kPhaseNames[p]) + what; };
     const auto& buckets = phase.buckets;
     if (std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}) != requests) return broken(" buckets");
     if (p == index(Phase::kGilWait)) {
-      if (phase.observed() != (window.gil_wait_count != 0)) return broken(" extremes");
+      if (phase.observed() != (waits_of(window) != 0)) return broken(" extremes");
       continue;
     }
     if (phase.observed() != (requests != 0)) return broken(" extremes");
@@ -157,9 +156,9 @@ inline std::string broken_identity(const Window& window) {
     while (buckets[first] == 0) ++first;
     std::size_t last = buckets.size() - 1;
     while (buckets[last] == 0) --last;
-    if (BucketLayout::bucket_of(phase.smallest_us) != first) return broken(" smallest");
-    if (BucketLayout::bucket_of(phase.largest_us) != last) return broken(" largest");
-    if (phase.total_us < phase.smallest_us * requests || phase.total_us > phase.largest_us * requests) {
+    if (BucketLayout::bucket_of(phase.smallest) != first) return broken(" smallest");
+    if (BucketLayout::bucket_of(phase.largest) != last) return broken(" largest");
+    if (phase.total < phase.smallest * requests || phase.total > phase.largest * requests) {
       return broken(" mean");
     }
   }

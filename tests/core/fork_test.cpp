@@ -13,14 +13,13 @@
 
 #include "audit.hpp"
 #include "members.hpp"
+#include "phases.hpp"
 #include "shared_memory.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 #if !defined(SLUICE_TEST_ITSELF)
 #define SLUICE_TEST_ITSELF "/proc/self/exe"
@@ -53,7 +52,7 @@ int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
   for (Reader* reader : {&inherited, &own}) {
     const absl::StatusOr<Window> window = reader->drain();
     if (!window.ok() || !broken_identity(*window).empty()) return 5;
-    if (window->request_count != 3 || window->status_classes[2] != 3) return 6;
+    if (window->request_count != 3 || classes_of(*window)[2] != 3) return 6;
   }
   return recorder.totals().request_count == 3 ? 0 : 7;
 }
@@ -199,6 +198,7 @@ TEST_CASE("fork: at any instant, under writers and a reader that drains, the chi
   std::atomic<bool> stop{false};
   std::vector<Tally> tallies(kWriters, Tally(from));
   std::vector<std::thread> threads;
+  threads.reserve(kWriters + 1);
   for (Tally& tally : tallies) {
     threads.emplace_back([&] {
       Worker worker = recorder.attach();
@@ -276,3 +276,5 @@ TEST_CASE("fork: a program that a child becomes asks for membarrier itself") {
   writer.join();
   CHECK(reader.drain().value().request_count == served);
 }
+
+}  // namespace sluice::test

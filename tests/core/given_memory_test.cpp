@@ -10,20 +10,19 @@
 #include <stdexcept>
 
 #include "memory.hpp"
+#include "phases.hpp"
 #include "shared_memory.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
 std::uint64_t counted(const SharedMemory& memory, std::size_t threads) {
-  const auto array = detail::slots_in(memory.span().data(), threads);
+  const auto array = detail::slots_in(memory.span().data(), detail::kMemoryLayout<Completion>, threads);
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < threads; ++i) {
-    for (const auto& bank : array.slots[i].banks) count += bank.count.load();
+    for (const std::size_t which : {0U, 1U}) count += array.slot(i).bank(which).header.count.load();
   }
   return count;
 }
@@ -55,7 +54,7 @@ TEST_CASE("given memory: counts stay when the recorder is destroyed") {
     recorder.attach().begin().finish({});
   }
   CHECK(counted(memory, 1) == 1);
-  CHECK(in_child([] { return 0; }) == 0);  // and no fork uses the memory any more
+  CHECK(in_child([] { return 0; }) == 0);  // a fork after the end of the recorder does not touch the memory
   CHECK(counted(memory, 1) == 1);
 }
 
@@ -82,7 +81,7 @@ TEST_CASE("given memory: a child that gets no pages of its own cannot write its 
       return in_child(body);
     });
   };
-  CHECK(starved([] { return 7; }) == 7);  // it may do anything but record
+  CHECK(starved([] { return 7; }) == 7);  // the child may do anything except record
   CHECK(starved([&] {
           ::signal(SIGSEGV, SIG_DFL);
           worker.begin().finish({});
@@ -91,3 +90,5 @@ TEST_CASE("given memory: a child that gets no pages of its own cannot write its 
   CHECK(counted(memory, 1) == 1);
 }
 #endif
+
+}  // namespace sluice::test

@@ -1,23 +1,121 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiles and runs the code that docs/library.md shows.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdint>
 #include <string>
 
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
+#include "sluice/encode/server.hpp"
+#include "sluice/http.hpp"
 #include "sluice/quantile.hpp"
-#include "sluice/recorder.hpp"
-#include "sluice/view.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/version.hpp"
 #include "tests/catch.hpp"
 
+namespace {
+
+struct Call {
+  int code = 0;
+  std::uint64_t duration_ns = sluice::kSinceBegin;
+  std::uint64_t bytes = 0;
+};
+
+}  // namespace
+
+template <>
+inline constexpr auto sluice::schema<Call> =
+    sluice::fields(sluice::classes<17>("code", &Call::code),
+                   sluice::histogram("duration", sluice::Unit::kNanoseconds, &Call::duration_ns, sluice::buckets::kFine)
+                       .help("Duration of calls."),
+                   sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
+        .prefix("rpc");
+
+TEST_CASE("library: a recorder of a schema of one's own counts each member") {
+  sluice::Recorder<Call> calls({.threads = 8});
+  sluice::Reader reader = calls.add_reader();
+  sluice::Worker<Call> caller = calls.attach();
+  caller.begin().finish({.code = 5, .bytes = 120});
+  absl::StatusOr<sluice::Window> window = reader.drain();
+  REQUIRE(window.ok());
+  std::uint64_t sent = window->get<&Call::bytes>();
+  std::uint64_t not_found = window->get<&Call::code>()[5];
+  sluice::HistogramView durations = window->get<&Call::duration_ns>();
+  CHECK(sent == 120);
+  CHECK(not_found == 1);
+  CHECK(durations.count() == 1);
+
+  std::string text;
+  sluice::encode::fill(text,
+                       [&](std::span<char> out) { return sluice::encode::exposition({.window = &*window}, {}, out); });
+  for (const char* name :
+       {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n", "rpc_duration_seconds_bucket"}) {
+    CHECK(text.find(name) != std::string::npos);
+  }
+}
+
+TEST_CASE("library: a parent reads what its children have counted, after they have ended, too") {
+  std::string body;
+  static sluice::Registry::ParentState state;
+  auto registry = sluice::Registry::of<sluice::http::Request>(state);
+  if (!registry.open(std::size_t{64} << 20).ok()) return;
+  const auto web = registry.group("web");
+  const sluice::Registry::Tenant tenant{.group = web->id};
+  if (!registry.pre_allocate({{.tenant = tenant, .threads = 2, .processes = 4}}).ok()) return;
+
+  const auto slot = registry.reserve(tenant, 2);
+  const pid_t child = fork();
+  if (child == 0) {
+    sluice::http::Recorder recorder({.threads = 2, .memory = registry.enter(*slot)});
+    auto worker = recorder.attach();
+    worker.begin().finish({.status = 200});
+    _exit(0);
+  }
+  registry.started(*slot, child);
+  waitpid(child, nullptr, 0);
+  registry.ended(child);
+
+  const absl::StatusOr<sluice::ServerReading> reading = registry.read();
+  REQUIRE(reading.ok());
+  sluice::encode::fill(body, [&](std::span<char> out) {
+    return sluice::encode::server_exposition(*reading, sluice::encode::Format::kOpenMetrics, out);
+  });
+  CHECK(reading->total.counts.request_count == 1);
+  CHECK(body.ends_with("# EOF\n"));
+}
+
+TEST_CASE("library: codes of gRPC are classes of their own, and requests that are cancelled are not counted") {
+  sluice::Recorder<Call> recorder({.threads = 1});
+  sluice::Reader reader = recorder.add_reader();
+  sluice::Worker<Call> worker = recorder.attach();
+  sluice::Request<Call> call = worker.begin();
+  call.finish({.code = 5, .bytes = 120});
+  worker.begin().cancel();
+  const auto window = reader.drain();
+  REQUIRE(window.ok());
+  CHECK(window->request_count == 1);
+  CHECK(window->get<&Call::code>()[5] == 1);
+}
+
+TEST_CASE("library: a source knows the version of its headers, and a program that of its library") {
+#if SLUICE_VERSION < SLUICE_MAKE_VERSION(0, 1, 0)
+  FAIL("an older version");
+#endif
+  CHECK(sluice::library_version() == sluice::kHeaderVersion);
+  CHECK(sluice::Version{0, 9, 9} < sluice::Version{0, 10, 0});
+  CHECK(sluice::Version{1, 0, 0} > sluice::Version{0, 10, 0});
+}
+
 TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bounds") {
-  sluice::Recorder recorder({.threads = 8});
+  sluice::http::Recorder recorder({.threads = 8});
   sluice::CumulativeReader scraped(recorder.add_reader());
 
-  sluice::Worker worker = recorder.attach();
-  sluice::Request request = worker.begin();
-  request.finish({.status = 200, .request_us = 1700});
-  worker.begin().finish({.status = 200, .request_us = 100});
+  sluice::http::Worker worker = recorder.attach();
+  auto request = worker.begin();
+  request.finish({.status = 200, .duration_ns = 1'700'000});
+  worker.begin().finish({.status = 200, .duration_ns = 100'000});
 
   sluice::Window window;
   std::string body;
@@ -29,15 +127,16 @@ TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bo
   });
   CHECK(body.find("http_server_requests_total{status_class=\"2xx\"} 2\n") != std::string::npos);
 
-  auto bounds = sluice::quantile(window, sluice::Phase::kRequest, 0.99);
+  auto durations = window.get<&sluice::http::Request::duration_ns>();
+  auto bounds = sluice::quantile(durations, 0.99);
   REQUIRE(bounds);
-  CHECK(bounds->lower_us == 1700);
+  CHECK(bounds->lower == 1'700'000);
 
-  std::uint64_t fast = sluice::views::kOctaves.count(window[sluice::Phase::kRequest].buckets, 4);
+  std::uint64_t fast = durations.buckets[durations.field->buckets->bucket_of(100'000)];
   CHECK(fast == 1);
 
-  sluice::Worker shared = recorder.attach_shared();
-  sluice::Request detached = shared.begin();
-  detached.finish({.status = 200, .request_us = 900});
+  sluice::http::Worker shared = recorder.attach_shared();
+  sluice::http::InFlight detached = shared.begin();
+  detached.finish({.status = 200});
   CHECK(recorder.totals().request_count == 3);
 }

@@ -6,8 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "phases.hpp"
 #include "sluice/detail/slot.hpp"
-#include "sluice/recorder.hpp"
 
 namespace sluice::test {
 
@@ -16,21 +16,21 @@ struct Member {
   friend typename Tag::Member member(Tag) { return kMember; }
 };
 
-struct WorkerTarget {
-  using Member = detail::RecordTarget<detail::ProductionAtomics> Worker::*;
-  friend Member member(WorkerTarget);
+struct WorkerSlot {
+  using Member = detail::SlotHeader<detail::ProductionAtomics>* detail::WorkerBase::*;
+  friend Member member(WorkerSlot);
 };
-template struct Member<WorkerTarget, &Worker::target_>;
+template struct Member<WorkerSlot, &detail::WorkerBase::slot_>;
 
 struct NextNumber {
-  using Member = std::atomic<std::uint32_t> Recorder::*;
+  using Member = std::atomic<std::uint32_t> RecorderBase::*;
   friend Member member(NextNumber);
 };
-template struct Member<NextNumber, &Recorder::next_number_>;
+template struct Member<NextNumber, &RecorderBase::next_number_>;
 
 /// Returns the slot of a worker; null if it has none.
-inline detail::Slot<detail::ProductionAtomics>* slot_of(const Worker& worker) {
-  return (worker.*member(WorkerTarget())).slot;
+inline detail::SlotHeader<detail::ProductionAtomics>* slot_of(const Worker& worker) {
+  return worker.*member(WorkerSlot());
 }
 
 /// Returns the number that the next claim, reader or overflow counters of a recorder gets.

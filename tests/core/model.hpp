@@ -11,8 +11,7 @@
 #include <vector>
 
 #include "expected.hpp"
-#include "sluice/completion.hpp"
-#include "sluice/phase.hpp"
+#include "phases.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -57,7 +56,7 @@ class Model {
     const std::uint64_t start_ns = cuts_at_ns_[from - 1];
     if (window.elapsed_ns != now_ns_ - start_ns) return "elapsed time";
     Counts expected;
-    std::vector<SlotWindow> slots(used_.size());
+    std::vector<ExpectedSlot> slots(used_.size());
     for (const Served& served : requests_) {
       if (served.slot && !served.stop_ns) {
         slots[*served.slot].in_flight = true;
@@ -65,7 +64,7 @@ class Model {
       }
       if (served.cut < from || served.cut >= to) continue;
       expected.add(served.done, mode_);
-      SlotWindow& slot = slots[served.slot.value_or(served.shown_with)];
+      ExpectedSlot& slot = slots[served.slot.value_or(served.shown_with)];
       ++slot.completed;
       slot.cpu_ns += served.done.cpu_ns;
       slot.max_duration_ns = std::max(slot.max_duration_ns, *served.stop_ns - served.start_ns);
@@ -75,7 +74,7 @@ class Model {
     const auto started = static_cast<std::size_t>(std::count(used_.begin(), used_.end(), true));
     if (window.threads_started != started && (started != 0 || window.threads_started != 1)) return "threads started";
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (std::string diff = difference(window.slots[i], slots[i]); !diff.empty()) {
+      if (std::string diff = difference(window, i, slots[i]); !diff.empty()) {
         return diff + " of slot " + std::to_string(i);
       }
     }
@@ -115,6 +114,11 @@ class Model {
   }
 
  private:
+  struct ExpectedSlot : SlotWindow {
+    std::uint64_t cpu_ns = 0;
+    std::uint64_t max_duration_ns = 0;
+  };
+
   struct Served {
     std::optional<std::size_t> slot;
     std::uint64_t start_ns = 0;
@@ -131,7 +135,7 @@ class Model {
 
   /// Returns the busy time between a cut and the one before: that of each slot's requests by overlap, and that of
   /// overflow requests as far as the entry with which they are listed has room.
-  void add_busy(std::size_t cut, std::vector<SlotWindow>& slots) const {
+  void add_busy(std::size_t cut, std::vector<ExpectedSlot>& slots) const {
     const std::uint64_t from_ns = cuts_at_ns_[cut - 1];
     const std::uint64_t to_ns = cuts_at_ns_[cut];
     std::vector<std::uint64_t> busy_ns(slots.size());
@@ -153,15 +157,16 @@ class Model {
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i].busy_ns += busy_ns[i];
   }
 
-  static std::string difference(const SlotWindow& is, const SlotWindow& ought) {
+  static std::string difference(const Window& window, std::size_t slot, const ExpectedSlot& ought) {
+    const SlotWindow& is = window.slots[slot];
     if (is.completed != ought.completed) return "completed";
     if (is.busy_ns != ought.busy_ns) {
       return "busy time " + std::to_string(is.busy_ns) + " for " + std::to_string(ought.busy_ns);
     }
-    if (is.cpu_ns != ought.cpu_ns) return "CPU time";
+    if (by_slot(window, slot, BySlot::kCpuNs) != ought.cpu_ns) return "CPU time";
     if (is.in_flight != ought.in_flight) return "in flight";
     if (is.current_elapsed_ns != ought.current_elapsed_ns) return "elapsed time of the request in flight";
-    if (is.max_duration_ns != ought.max_duration_ns) return "longest request";
+    if (by_slot(window, slot, BySlot::kMaxDurationNs) != ought.max_duration_ns) return "longest request";
     return {};
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model.hpp"
+#include "phases.hpp"
 
 #include <cstdint>
 #include <list>
@@ -11,11 +12,9 @@
 
 #include "random.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -192,3 +191,5 @@ TEST_CASE("model: any schedule on one thread gives the windows and totals of the
     }
   }
 }
+
+}  // namespace sluice::test

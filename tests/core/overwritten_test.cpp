@@ -15,14 +15,12 @@
 
 #include "memory.hpp"
 #include "os/mapping.hpp"
+#include "phases.hpp"
 #include "shared_memory.hpp"
 #include "sluice/quantile.hpp"
-#include "sluice/recorder.hpp"
-#include "sluice/view.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -74,7 +72,7 @@ void use(Recorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
   other.cancel();
   Window window;
   if (reader.drain(window).ok()) {
-    static_cast<void>(quantile(window, Phase::kRequest, 0.5, views::kQuarterOctaves));
+    static_cast<void>(quantile(phase_of(window, Phase::kRequest), 0.5, views::kQuarterOctaves));
     static_cast<void>(window.capacity_utilization());
   }
   static_cast<void>(recorder.totals());
@@ -145,6 +143,7 @@ TEST_CASE("overwritten memory: writers and readers end while it happens") {
           Recorder recorder({.threads = kThreads, .memory = region.span()});
           std::atomic<bool> ending{false};
           std::vector<std::thread> threads;
+          threads.reserve(3);
           for (int i = 0; i < 3; ++i) {
             threads.emplace_back([&] {
               Worker worker = recorder.attach();
@@ -167,3 +166,5 @@ TEST_CASE("overwritten memory: writers and readers end while it happens") {
         }) == 0);
 }
 #endif
+
+}  // namespace sluice::test

@@ -4,12 +4,12 @@
 #include <thread>
 #include <vector>
 
-#include "sluice/recorder.hpp"
+#include "phases.hpp"
 
 using sluice::Reader;
-using sluice::Recorder;
 using sluice::Window;
-using sluice::Worker;
+using sluice::test::Recorder;
+using sluice::test::Worker;
 
 #define SLUICE_PLUGIN_EXPORT extern "C" [[gnu::visibility("default")]]
 

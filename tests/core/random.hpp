@@ -2,13 +2,12 @@
 // Seeds with which a failed test can be repeated, and random requests.
 #pragma once
 
+#include "phases.hpp"
+
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
-
-#include "sluice/completion.hpp"
-#include "sluice/phase.hpp"
 
 namespace sluice::test {
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sluice/recorder.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -9,11 +8,11 @@
 #include <vector>
 
 #include "expected.hpp"
+#include "phases.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/view.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
+namespace sluice::test {
 using sluice::ManualClock;
 using sluice::test::broken_identity;
 
@@ -46,8 +45,8 @@ TEST_CASE("recorder: the five lines of its header work on the system clock") {
   REQUIRE(window.ok());
   CHECK(broken_identity(*window).empty());
   CHECK(window->request_count == 1);
-  CHECK((*window)[Phase::kApplication].total_us == 1500);
-  CHECK(views::kQuarterOctaves.count((*window)[Phase::kRequest].buckets, 2) == 1);
+  CHECK(phase_of((*window), Phase::kApplication).total == 1500);
+  CHECK(views::kQuarterOctaves.count(phase_of((*window), Phase::kRequest).buckets, 2) == 1);
   CHECK(window->threads_started == 1);
 }
 
@@ -58,7 +57,7 @@ TEST_CASE("recorder: whatever is no HTTP status counts as 5xx") {
   Worker worker = recorder.attach();
   for (const int status : {0, 99, 600, -1, -200, 1000, 500, 599}) serve(worker, clock, 1, {.status = status});
   for (const int status : {100, 199, 200, 299, 300, 399, 400, 499}) serve(worker, clock, 1, {.status = status});
-  CHECK(drained(reader).status_classes == std::array<std::uint64_t, 5>{2, 2, 2, 2, 8});
+  CHECK(classes_of(drained(reader)) == std::array<std::uint64_t, 5>{2, 2, 2, 2, 8});
 }
 
 TEST_CASE("recorder: every field of a completion arrives in the window") {
@@ -87,11 +86,11 @@ TEST_CASE("recorder: every field of a completion arrives in the window") {
   test::Counts expected;
   expected.add(done, mode);
   const Window window = drained(reader);
-  CHECK(window.mode == mode);
+  CHECK(mode_of(window) == mode);
   CHECK(expected.difference(test::Counts::of(window)) == "");
-  CHECK(window[Phase::kDaemon].observed() == (mode == Mode::kDaemon));
-  CHECK(window.slots[0].cpu_ns == 4'321);
-  CHECK(window.slots[0].max_duration_ns == 777'000);
+  CHECK(phase_of(window, Phase::kDaemon).observed() == (mode == Mode::kDaemon));
+  CHECK(by_slot(window, 0, BySlot::kCpuNs) == 4'321);
+  CHECK(by_slot(window, 0, BySlot::kMaxDurationNs) == 777'000);
   CHECK(window.slots[0].busy_ns == 777'000);
   CHECK(window.slots[1].completed == 0);
 }
@@ -103,16 +102,16 @@ TEST_CASE("recorder: extremes are those of one window") {
   Worker worker = recorder.attach();
   for (const std::uint64_t us : {500U, 100U, 900U}) serve(worker, clock, us, {.request_us = us});
   const Window first = drained(reader);
-  CHECK(first[Phase::kRequest].min_us() == 100);
-  CHECK(first[Phase::kRequest].max_us() == 900);
+  CHECK(phase_of(first, Phase::kRequest).min() == 100);
+  CHECK(phase_of(first, Phase::kRequest).max() == 900);
   for (int i = 0; i < 4; ++i) {
     serve(worker, clock, 300, {.request_us = 300});
     const Window next = drained(reader);
-    CHECK(next[Phase::kRequest].min_us() == 300);
-    CHECK(next[Phase::kRequest].max_us() == 300);
-    CHECK(next.slots[0].max_duration_ns == 300'000);
+    CHECK(phase_of(next, Phase::kRequest).min() == 300);
+    CHECK(phase_of(next, Phase::kRequest).max() == 300);
+    CHECK(by_slot(next, 0, BySlot::kMaxDurationNs) == 300'000);
   }
-  CHECK_FALSE(drained(reader)[Phase::kRequest].observed());
+  CHECK_FALSE(phase_of(drained(reader), Phase::kRequest).observed());
 }
 
 TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each request's sum") {
@@ -125,16 +124,16 @@ TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each
   serve(worker, clock, 1, done);
   serve(worker, clock, 1);
   const Window window = drained(reader);
-  const PhaseWindow& waits = window[Phase::kGilWait];
-  CHECK(window.gil_wait_count == 3);
-  CHECK(waits.total_us == 1600);
-  CHECK(waits.min_us() == 300);
-  CHECK(waits.max_us() == 700);
+  const HistogramView waits = phase_of(window, Phase::kGilWait);
+  CHECK(waits_of(window) == 3);
+  CHECK(waits.total == 1600);
+  CHECK(waits.min() == 300);
+  CHECK(waits.max() == 700);
   CHECK(views::kQuarterOctaves.count(waits.buckets, 0) == 1);
   CHECK(views::kQuarterOctaves.count(waits.buckets, 2) == 1);
 
   serve(worker, clock, 1);
-  CHECK_FALSE(drained(reader)[Phase::kGilWait].observed());
+  CHECK_FALSE(phase_of(drained(reader), Phase::kGilWait).observed());
 }
 
 TEST_CASE("recorder: each of several readers sees every request once, in its own windows") {
@@ -150,13 +149,13 @@ TEST_CASE("recorder: each of several readers sees every request once, in its own
   serve(worker, clock, 30, {.request_us = 30});
   const Window all = drained(two);
   CHECK(all.request_count == 3);
-  CHECK(all[Phase::kRequest].min_us() == 10);
-  CHECK(all[Phase::kRequest].max_us() == 30);
+  CHECK(phase_of(all, Phase::kRequest).min() == 10);
+  CHECK(phase_of(all, Phase::kRequest).max() == 30);
   CHECK(all.elapsed_ns == 60'000);
   CHECK(all.slots[0].busy_ns == 60'000);
   const Window rest = drained(one);
   CHECK(rest.request_count == 1);
-  CHECK(rest[Phase::kRequest].min_us() == 30);
+  CHECK(phase_of(rest, Phase::kRequest).min() == 30);
   CHECK(drained(two).request_count == 0);
 }
 
@@ -181,14 +180,14 @@ TEST_CASE("recorder: a drain into a window of the caller's gives the same and fo
   Worker worker = recorder.attach();
   Window window;
   window.request_count = 99;
-  window[Phase::kServer].largest_us = 99;
+  window.sums.assign(3, 99);
   for (std::uint64_t count = 1; count < 5; ++count) {
     for (std::uint64_t i = 0; i < count; ++i) serve(worker, clock, 7, {.server_us = 7});
     REQUIRE(reader.drain(window).ok());
     CHECK(broken_identity(window).empty());
     CHECK(window.request_count == count);
     CHECK(window.slots.size() == 3);
-    CHECK(window[Phase::kServer].max_us() == 7);
+    CHECK(phase_of(window, Phase::kServer).max() == 7);
     CHECK(window.elapsed_ns == count * 7'000);
   }
 }
@@ -205,7 +204,7 @@ TEST_CASE("recorder: a request dropped without finish counts as 5xx, once") {
   }
   const Window window = drained(reader);
   CHECK(window.request_count == 1);
-  CHECK(window.status_classes[4] == 1);
+  CHECK(classes_of(window)[4] == 1);
   CHECK(window.slots[0].busy_ns == 3'000);
 }
 
@@ -217,7 +216,7 @@ TEST_CASE("recorder: finishing twice records once") {
   Request request = worker.begin();
   request.finish({});
   request.finish({.status = 404});
-  CHECK(drained(reader).status_classes == std::array<std::uint64_t, 5>{0, 1, 0, 0, 0});
+  CHECK(classes_of(drained(reader)) == std::array<std::uint64_t, 5>{0, 1, 0, 0, 0});
 }
 
 TEST_CASE("recorder: a request that ends before it began has a duration of 0") {
@@ -229,7 +228,7 @@ TEST_CASE("recorder: a request that ends before it began has a duration of 0") {
   clock.advance_us(10);
   const Window window = drained(reader);
   CHECK(window.slots[0].busy_ns == 0);
-  CHECK(window.slots[0].max_duration_ns == 0);
+  CHECK(by_slot(window, 0, BySlot::kMaxDurationNs) == 0);
 }
 
 TEST_CASE("recorder: a request inside another on one worker is counted whole, in the overflow counters") {
@@ -247,11 +246,11 @@ TEST_CASE("recorder: a request inside another on one worker is counted whole, in
   outer.finish({.request_us = 30, .cpu_ns = 9});
   const Window window = drained(reader);
   CHECK(window.request_count == 2);
-  CHECK(window.status_classes == std::array<std::uint64_t, 5>{0, 1, 0, 1, 0});
+  CHECK(classes_of(window) == std::array<std::uint64_t, 5>{0, 1, 0, 1, 0});
   CHECK(window.slots[0].completed == 2);
-  CHECK(window.slots[0].cpu_ns == 14);
+  CHECK(by_slot(window, 0, BySlot::kCpuNs) == 14);
   CHECK(window.slots[0].busy_ns == 30'000);
-  CHECK(window[Phase::kRequest].min_us() == 10);
+  CHECK(phase_of(window, Phase::kRequest).min() == 10);
   CHECK(recorder.totals().active_requests == 0);
   CHECK(recorder.totals().request_count == 2);
 }
@@ -261,6 +260,7 @@ TEST_CASE("recorder: workers beyond the slots are counted with the last slot") {
   Recorder recorder({.threads = 2, .clock = &clock});
   Reader reader = recorder.add_reader();
   std::vector<Worker> workers;
+  workers.reserve(4);
   for (int i = 0; i < 4; ++i) workers.push_back(recorder.attach());
   CHECK(workers[1].has_slot());
   CHECK_FALSE(workers[2].has_slot());
@@ -342,7 +342,7 @@ TEST_CASE("recorder: a request in flight over many windows gives each its part")
   clock.advance_us(17);
   const Window last = drained(reader);
   CHECK(last.slots[0].busy_ns == 17'000);
-  CHECK(last.slots[0].max_duration_ns == parts + 17'000);
+  CHECK(by_slot(last, 0, BySlot::kMaxDurationNs) == parts + 17'000);
   CHECK_FALSE(last.slots[0].in_flight);
   CHECK(last.slots[0].current_elapsed_ns == 0);
   CHECK(drained(reader).slots[0].busy_ns == 0);
@@ -382,7 +382,7 @@ TEST_CASE("recorder: a request in flight when a reader is added is busy from the
   const Window second = drained(reader);
   CHECK(second.request_count == 1);
   CHECK(second.slots[0].busy_ns == 20'000);
-  CHECK(second.slots[0].max_duration_ns == 150'000);
+  CHECK(by_slot(second, 0, BySlot::kMaxDurationNs) == 150'000);
   CHECK(recorder.totals().request_count == 2);
 }
 
@@ -478,6 +478,8 @@ TEST_CASE("recorder: both fences record alike") {
   Worker worker = recorder.attach();
   for (std::uint64_t i = 0; i < 10; ++i) {
     serve(worker, clock, i, {.request_us = i});
-    CHECK(drained(reader)[Phase::kRequest].max_us() == i);
+    CHECK(phase_of(drained(reader), Phase::kRequest).max() == i);
   }
 }
+
+}  // namespace sluice::test

@@ -15,8 +15,7 @@
 #include "registry_rig.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -138,12 +137,12 @@ TEST_CASE("registry isolation: whatever a process writes, the figures of others 
       const ServerReading reading = rig.read();
       const GroupReading& own = group_in(reading, honest);
       CHECK(own.counts.request_count == 5);
-      CHECK(own.counts.phases[index(Phase::kRequest)].total_us == 5'000);
+      CHECK(phase_of(own.counts.counts(), Phase::kRequest).total == 5'000);
       CHECK(own.processes == 1);
       CHECK(own.active_requests == 0);
       CHECK(broken_sum(own.counts, kPhases).empty());
       // The attacker's counts are bounded by its age, so the total has room for others.
-      const auto words = std::bit_cast<GroupCounts::Words>(reading.total.counts);
+      const std::vector<std::uint64_t> words = words_of(reading.total.counts);
       for (const std::uint64_t word : words) CHECK(word < std::numeric_limits<std::uint64_t>::max() / 1024);
       CHECK(reading.total.counts.request_count >= 5);
       CHECK(first_lower(last, own.counts) == -1);
@@ -169,12 +168,11 @@ TEST_CASE("registry isolation: sums stay at their largest value") {
   CHECK(saturated_sum(kMost, 1) == kMost);
   CHECK(saturated_sum(kMost, kMost) == kMost);
   CHECK(saturated_sum(2, 3) == 5);
-  GroupCounts counts;
-  counts.request_count = kMost - 2;
-  counts.phases[1].buckets[3] = 7;
-  counts.add(counts);
+  GroupCounts counts{.request_count = kMost - 2, .schema = &schema_info<Completion>, .sums = {kMost - 1, 7}};
+  const GroupCounts same = counts;
+  counts.add(same);
   CHECK(counts.request_count == kMost);
-  CHECK(counts.phases[1].buckets[3] == 14);
+  CHECK(counts.sums == std::vector<std::uint64_t>{kMost, 14});
 }
 
 TEST_CASE("registry isolation: a region is never given to another group or another owner") {
@@ -218,3 +216,5 @@ TEST_CASE("registry isolation: a copy that survives its process writes no region
   RegistryRig::kill(served);
   rig.reap(served);
 }
+
+}  // namespace sluice::test

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <bit>
 #include <csignal>
 #include <cstdint>
 #include <functional>
@@ -21,9 +20,9 @@
 
 #include "os/mapping.hpp"
 #include "os/shared_region.hpp"
+#include "phases.hpp"
 #include "processes/registry_region.hpp"
 #include "shared_memory.hpp"
-#include "sluice/recorder.hpp"
 #include "sluice/registry.hpp"
 #include "tests/catch.hpp"
 
@@ -51,9 +50,9 @@ class RegistryRig {
   /// Opens a registry for so many bytes of regions, and creates the regions before any process is forked.
   explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U,
                        std::vector<Registry::Demand> demands = demands_of({0, 1}))
-      : registry(*state) {
+      : registry(Registry::of<Completion>(*state)) {
     REQUIRE(registry.open(bytes).ok());
-    registry.pre_allocate(std::move(demands)).IgnoreError();  // some tests ask for more than there is
+    registry.pre_allocate(std::move(demands)).IgnoreError();  // some tests demand more memory than there is
     signals = new (shared_.span().data()) Signals;
   }
   RegistryRig(const RegistryRig&) = delete;
@@ -66,7 +65,7 @@ class RegistryRig {
 
   /// Returns the group of this name.
   Registry::GroupId group(std::string_view name, Mode mode = Mode::kDaemon) {
-    const absl::StatusOr<Registry::GroupAssignment> assignment = registry.group(name, mode);
+    const absl::StatusOr<Registry::GroupAssignment> assignment = registry.group(name, mode_number(mode));
     REQUIRE(assignment.ok());
     return assignment->id;
   }
@@ -134,10 +133,17 @@ inline const GroupReading& group_in(const ServerReading& reading, Registry::Grou
   return reading.groups[static_cast<std::uint32_t>(id)];
 }
 
+/// Returns the counts of a group in one list.
+inline std::vector<std::uint64_t> words_of(const GroupCounts& counts) {
+  std::vector<std::uint64_t> words{counts.request_count, counts.busy_ns, counts.process_cpu_us};
+  words.insert(words.end(), counts.sums.begin(), counts.sums.end());
+  return words;
+}
+
 /// Returns the index of the first count that is lower than before; -1 if none is. Counts may wrap around at 2^64.
 inline int first_lower(const GroupCounts& before, const GroupCounts& after) {
-  const auto old = std::bit_cast<GroupCounts::Words>(before);
-  const auto now = std::bit_cast<GroupCounts::Words>(after);
+  const std::vector<std::uint64_t> old = words_of(before);
+  const std::vector<std::uint64_t> now = words_of(after);
   for (std::size_t i = 0; i < old.size(); ++i) {
     if (now[i] - old[i] > UINT64_MAX / 2) return static_cast<int>(i);
   }
@@ -147,11 +153,11 @@ inline int first_lower(const GroupCounts& before, const GroupCounts& after) {
 /// Returns a description of the first sum that does not hold in counts that were read as a whole; empty if all hold.
 inline std::string broken_sum(const GroupCounts& counts, std::size_t phases) {
   std::uint64_t classes = 0;
-  for (const std::uint64_t value : counts.status_classes) classes += value;
+  for (const std::uint64_t value : classes_of(counts)) classes += value;
   if (classes != counts.request_count) return "classes";
   for (std::size_t p = 0; p < phases; ++p) {
     std::uint64_t count = 0;
-    for (const std::uint64_t value : counts.phases[p].buckets) count += value;
+    for (const std::uint64_t value : phase_of(counts.counts(), static_cast<Phase>(p)).buckets) count += value;
     if (count != counts.request_count) return "buckets of phase " + std::to_string(p);
   }
   return {};

@@ -11,8 +11,7 @@
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -38,8 +37,8 @@ int scrape(RegistryRig& rig) {
     if (lower >= 0) {
       const auto at = static_cast<std::size_t>(lower);
       signals.words[kLowerAt] = at;
-      signals.words[kLowerFrom] = std::bit_cast<GroupCounts::Words>(last)[at];
-      signals.words[kLowerTo] = std::bit_cast<GroupCounts::Words>(total.counts)[at];
+      signals.words[kLowerFrom] = words_of(last)[at];
+      signals.words[kLowerTo] = words_of(total.counts)[at];
     }
     last = total.counts;
     starts = total.process_starts;
@@ -145,7 +144,7 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
   CHECK(extra <= kThreads * (kills + kProcesses));
   // A record of a killed thread may be in one sum and not in another: at most one for each thread.
   std::uint64_t classes = 0;
-  for (const std::uint64_t value : end.counts.status_classes) classes += value;
+  for (const std::uint64_t value : classes_of(end.counts)) classes += value;
   CHECK(classes - end.counts.request_count <= kThreads * (kills + kProcesses));
   CHECK(rig.state->view->slots_used.load() <= kProcesses);
 }
@@ -180,3 +179,5 @@ TEST_CASE("registry stress: what is read of a process at work adds up") {
   rig.reap(process);
   CHECK(broken <= 25);
 }
+
+}  // namespace sluice::test

@@ -8,8 +8,7 @@
 #include "registry_rig.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 TEST_CASE("registry: what living processes count is read by group and in total") {
   RegistryRig rig;
@@ -26,19 +25,19 @@ TEST_CASE("registry: what living processes count is read by group and in total")
   const GroupReading& first = reading.groups[0];
   CHECK(first.name == "one");
   CHECK(first.counts.request_count == 7);
-  CHECK(first.counts.status_classes == std::array<std::uint64_t, 5>{0, 3, 0, 4, 0});
-  CHECK(first.counts.input_bytes == 21);
-  CHECK(first.counts.phases[index(Phase::kRequest)].total_us == 3 * 1500 + 4 * 3000);
-  CHECK(first.counts.phases[index(Phase::kRequest)].buckets[BucketLayout::bucket_of(1500)] == 3);
-  CHECK(first.counts.phases[index(Phase::kQueue)].total_us == 400);
+  CHECK(classes_of(first.counts) == std::array<std::uint64_t, 5>{0, 3, 0, 4, 0});
+  CHECK(first.counts.get<&Completion::input_bytes>() == 21);
+  CHECK(phase_of(first.counts.counts(), Phase::kRequest).total == 3 * 1500 + 4 * 3000);
+  CHECK(phase_of(first.counts.counts(), Phase::kRequest).buckets[BucketLayout::bucket_of(1500)] == 3);
+  CHECK(phase_of(first.counts.counts(), Phase::kQueue).total == 400);
   CHECK(first.processes == 2);
   CHECK(first.process_starts == 2);
   CHECK(first.threads == 2);
   CHECK(first.threads_limit == 4);
   CHECK(first.resident_bytes > 100'000);
   CHECK(first.unlisted_processes == 0);
-  CHECK(reading.groups[1].counts.output_bytes == 55);
-  CHECK(reading.groups[1].counts.request_cpu_ns == 65);
+  CHECK(reading.groups[1].counts.get<&Completion::output_bytes>() == 55);
+  CHECK(reading.groups[1].counts.get<&Completion::cpu_ns>() == 65);
   CHECK(reading.total.counts.request_count == 12);
   CHECK(reading.total.processes == 3);
   CHECK(broken_sum(reading.total.counts, kPhases).empty());
@@ -96,7 +95,7 @@ TEST_CASE("registry: a request in flight has an age, and dies with its process")
   CHECK(reading.longest_request_ns > 5'000'000'000);
   CHECK(reading.longest_request_ns < 65'000'000'000);
   CHECK(reading.counts.request_count == 1);
-  CHECK(reading.counts.status_classes[4] == 1);
+  CHECK(classes_of(reading.counts)[4] == 1);
   RegistryRig::kill(pid);
   rig.reap(pid);
   const GroupReading after = rig.read().total;
@@ -127,8 +126,8 @@ TEST_CASE("registry: requests inside others are counted, also when their process
     CAPTURE(ended);
     const GroupCounts counts = rig.read().total.counts;
     CHECK(counts.request_count == 4);
-    CHECK(counts.status_classes[2] == 3);
-    CHECK(counts.phases[index(Phase::kRequest)].total_us == 6'000);
+    CHECK(classes_of(counts)[2] == 3);
+    CHECK(phase_of(counts.counts(), Phase::kRequest).total == 6'000);
     CHECK(broken_sum(counts, kPhases).empty());
     if (ended) break;
     RegistryRig::kill(pid);
@@ -259,16 +258,16 @@ TEST_CASE("registry: a process that was forked before a region was made does not
 TEST_CASE("registry: groups beyond the most there may be share the last one") {
   RegistryRig rig;
   for (std::size_t i = 0; i < Registry::kGroups; ++i) {
-    const auto group = rig.registry.group(std::to_string(i), Mode::kDaemon);
+    const auto group = rig.registry.group(std::to_string(i), mode_number(Mode::kDaemon));
     REQUIRE(group.ok());
     REQUIRE(static_cast<std::uint32_t>(group->id) == i);
     REQUIRE_FALSE(group->shared);
   }
-  const auto more = rig.registry.group("more", Mode::kDaemon);
+  const auto more = rig.registry.group("more", mode_number(Mode::kDaemon));
   REQUIRE(more.ok());
   CHECK(more->shared);
   CHECK(static_cast<std::uint32_t>(more->id) == Registry::kGroups - 1);
-  CHECK_FALSE(rig.registry.group("3", Mode::kDaemon)->shared);
+  CHECK_FALSE(rig.registry.group("3", mode_number(Mode::kDaemon))->shared);
 }
 
 TEST_CASE("registry: memory of another layout is not used") {
@@ -301,7 +300,9 @@ TEST_CASE("registry: a writer that stands still inside a record keeps no reader 
   RegistryRig rig;
   const Registry::GroupId group = rig.group("g");
   const pid_t pid = rig.start_serving(group, 6);
-  auto& slot = detail::slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), 2).slots[0];
+  const auto array =
+      detail::slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), detail::kMemoryLayout<Completion>, 2);
+  auto& slot = array.slot(0).header();
   slot.sequence.store(slot.sequence.load() + 1);
   CHECK(rig.read().total.counts.request_count == 6);
   RegistryRig::kill(pid);
@@ -319,3 +320,5 @@ TEST_CASE("registry: a reading beside an end that nobody looks at is given up") 
   rig.registry.reap_missing();
   CHECK(rig.read().total.counts.request_count == 6);
 }
+
+}  // namespace sluice::test

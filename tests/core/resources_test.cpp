@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sluice/resources.hpp"
+#include "phases.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,11 +12,9 @@
 #include "allocations.hpp"
 #include "os/processes.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 TEST_CASE("resources: the peak is never below what is resident") {
   ResourceProbe probe;
@@ -90,3 +89,5 @@ TEST_CASE("resources: a process that is shown while it is forgotten is gone, and
   CHECK(used->resident_bytes == 5 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
   CHECK_FALSE(os::usage_in("10497 (a) (b) c) X 0 -1 -1 0 -1 4227148 26 0 0 0 0 0 0 0 20 0 0 0 6062993 0 0 0 0 0 0 0"));
 }
+
+}  // namespace sluice::test

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "phases.hpp"
 #include "sluice/detail/epoch_reader.hpp"
 #include "sluice/window.hpp"
 
@@ -15,42 +16,39 @@ namespace sluice::test {
 template <class Atomics>
 class Rig {
  public:
+  using Slot = detail::Slot<Atomics, Completion>;
   static constexpr std::uint64_t kStartNs = 1'000'000;
 
   explicit Rig(std::size_t slots, Mode mode = Mode::kDaemon)
       : mode_(mode),
-        slots_(std::make_unique<detail::Slot<Atomics>[]>(slots)),
+        slots_(std::make_unique<Slot[]>(slots)),
         uncollected_(std::make_unique<detail::UncollectedExtremes<Atomics>[]>(slots)),
         size_(slots),
         reader_({.epoch = &epoch_,
                  .high_water = &high_water_,
                  .uncollected = uncollected_.get(),
-                 .slots = slots_.get(),
+                 .slots = reinterpret_cast<std::byte*>(slots_.get()),
+                 .shape = detail::SlotShape::of<Atomics, Completion>(),
                  .size = slots},
-                kStartNs) {}
+                detail::CountedWords::of(schema_info<Completion>, mode_number(mode)), kStartNs) {}
 
   void claim(std::size_t i) {
-    slots_[i].state.store(detail::owned_by(1), std::memory_order_release);
+    slots_[i].header.state.store(detail::owned_by(1), std::memory_order_release);
     if (high_water_.load(std::memory_order_relaxed) <= i) {
       high_water_.store(static_cast<std::uint32_t>(i + 1), std::memory_order_release);
     }
   }
 
-  void begin(std::size_t i, std::uint64_t now_ns) { slots_[i].begin(now_ns); }
+  void begin(std::size_t i, std::uint64_t now_ns) { slots_[i].header.begin(now_ns); }
 
   template <class Fence>
   void record(std::size_t i, std::uint64_t start_ns, std::uint64_t stop_ns, const Completion& done) {
-    const detail::RecordTarget<Atomics> target{
-        .slot = &slots_[i], .epoch = &epoch_, .uncollected = &uncollected_[i], .phases = phases_of(mode_)};
+    const detail::RecordTarget<Atomics, Completion> target{
+        .slot = &slots_[i], .epoch = &epoch_, .uncollected = &uncollected_[i], .mode = mode_number(mode_)};
     detail::record<Fence>(target, start_ns, stop_ns, done);
   }
 
-  [[nodiscard]] Window empty_window() const {
-    Window window;
-    window.mode = mode_;
-    window.slots.resize(size_);
-    return window;
-  }
+  [[nodiscard]] Window empty_window() const { return test::empty_window(size_, mode_); }
 
   /// Makes a cut. Returns false if the fence failed.
   template <class Fence, class TryWait>
@@ -61,7 +59,7 @@ class Rig {
     return true;
   }
 
-  [[nodiscard]] detail::Slot<Atomics>& slot(std::size_t i) { return slots_[i]; }
+  [[nodiscard]] Slot& slot(std::size_t i) { return slots_[i]; }
   [[nodiscard]] detail::Epoch<Atomics>& epoch() { return epoch_; }
   [[nodiscard]] Mode mode() const { return mode_; }
 
@@ -69,7 +67,7 @@ class Rig {
   Mode mode_;
   detail::Epoch<Atomics> epoch_{};
   typename Atomics::template Atomic<std::uint32_t> high_water_{};
-  std::unique_ptr<detail::Slot<Atomics>[]> slots_;
+  std::unique_ptr<Slot[]> slots_;
   std::unique_ptr<detail::UncollectedExtremes<Atomics>[]> uncollected_;
   std::size_t size_;
   detail::EpochReader<Atomics> reader_;

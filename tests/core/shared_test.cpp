@@ -7,12 +7,12 @@
 #include <thread>
 #include <vector>
 
+#include "phases.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
+namespace sluice::test {
 
 TEST_CASE("shared: many requests in flight on one thread are counted each, and so are those in flight") {
   ManualClock clock;
@@ -30,8 +30,8 @@ TEST_CASE("shared: many requests in flight on one thread are counted each, and s
   REQUIRE(window.ok());
   CHECK(window->request_count == 7);
   CHECK(window->active_requests == 3);
-  CHECK((*window)[Phase::kRequest].total_us == 21'000);
-  CHECK((*window)[Phase::kRequest].max_us() == 6000);
+  CHECK(phase_of((*window), Phase::kRequest).total == 21'000);
+  CHECK(phase_of((*window), Phase::kRequest).max() == 6000);
   CHECK(window->threads_started == 1);
   const ProcessTotals totals = recorder.totals();
   CHECK(totals.request_count == 7);
@@ -41,7 +41,7 @@ TEST_CASE("shared: many requests in flight on one thread are counted each, and s
   requests.clear();  // each destroyed request counts as failed
   window = reader.drain();
   REQUIRE(window.ok());
-  CHECK(window->status_classes[4] == 3);
+  CHECK(classes_of(*window)[4] == 3);
   CHECK(window->active_requests == 0);
 }
 
@@ -78,8 +78,8 @@ TEST_CASE("shared: requests that change threads are counted once, while windows 
   const auto drain = [&] {
     const absl::Status status = reader.drain(window);
     count += window.request_count;
-    us += window[Phase::kRequest].total_us;
-    return status.ok() && window[Phase::kRequest].total_us == 1500 * window.request_count;
+    us += phase_of(window, Phase::kRequest).total;
+    return status.ok() && phase_of(window, Phase::kRequest).total == 1500 * window.request_count;
   };
   bool whole = true;
   for (int i = 0; i < 200; ++i) whole = drain() && whole;
@@ -93,3 +93,5 @@ TEST_CASE("shared: requests that change threads are counted once, while windows 
   CHECK(window.request_count == count);
   begun.clear();
 }
+
+}  // namespace sluice::test

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sluice/slow_requests.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,17 +9,17 @@
 #include <string>
 #include <thread>
 
+#include "phases.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using sluice::Completion;
 using sluice::ManualClock;
-using sluice::RequestText;
-using sluice::RequestTexts;
-using sluice::SlowReader;
-using sluice::SlowRequest;
-using sluice::SlowRequests;
+using sluice::wsgi::Completion;
+using sluice::wsgi::RequestText;
+using sluice::wsgi::RequestTexts;
+using sluice::wsgi::SlowReader;
+using sluice::wsgi::SlowRequest;
+using sluice::wsgi::SlowRequests;
 
 namespace {
 
@@ -172,7 +171,7 @@ TEST_CASE("slow requests: a forked child begins with none") {
   const pid_t child = ::fork();
   if (child == 0) {
     bool right = rig.reader.drain().empty();
-    rig.requests.finish(1, {.status = 200}, {}, rig.clock.monotonic_ns());  // the parent's
+    rig.requests.finish(1, {.status = 200}, {}, rig.clock.monotonic_ns());  // ends the request that the parent began
     right = right && rig.reader.drain().empty();
     rig.serve(0, kSecondUs, "/child");
     right = right && rig.reader.drain().size() == 1;
@@ -224,9 +223,9 @@ TEST_CASE("slow requests: copies that are read while they are written are whole,
 }
 
 TEST_CASE("slow requests: a recorder has them if it has a threshold") {
-  sluice::Recorder without({.threads = 1});
+  sluice::wsgi::Recorder without({.threads = 1});
   CHECK(without.slow_requests() == nullptr);
-  sluice::Recorder with({.threads = 1, .slow_threshold_us = 5});
+  sluice::wsgi::Recorder with({.threads = 1, .slow_threshold_us = 5});
   REQUIRE(with.slow_requests() != nullptr);
   CHECK(with.slow_requests()->threshold_us() == 5);
 }

@@ -2,6 +2,7 @@
 // Tests a writer that is stopped in the middle of a record, with the recorder as it ships: a signal interrupts it at
 // any instruction, and the handler keeps it there. Not in builds for ThreadSanitizer, which defers signals until a
 // system call.
+#include "phases.hpp"
 #include "stress.hpp"
 
 #if !SLUICE_THREAD_SANITIZER
@@ -24,15 +25,13 @@
 
 #include "audit.hpp"
 #include "members.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
-using Slot = detail::Slot<detail::ProductionAtomics>;
+using Slot = detail::SlotHeader<detail::ProductionAtomics>;
 
 /// The state of one writer for its signal handler.
 struct Stop {
@@ -257,5 +256,7 @@ TEST_CASE("stopped: with a writer held inside a record, drains return, others ar
   CHECK(mix.counts(all.served()).difference(audit.counts()) == "");
   CHECK(recorder.totals().request_count == audit.counts().requests);
 }
+
+}  // namespace sluice::test
 
 #endif

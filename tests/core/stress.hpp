@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "expected.hpp"
+#include "phases.hpp"
 #include "random.hpp"
-#include "sluice/completion.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/window.hpp"
 
@@ -78,13 +78,14 @@ class Mix {
   [[nodiscard]] static std::string broken(const Window& window) {
     if (std::string broken = broken_identity(window); !broken.empty()) return broken;
     const std::uint64_t requests = window.request_count;
-    std::uint64_t cpu_ns = 0;
-    for (const SlotWindow& slot : window.slots) cpu_ns += slot.cpu_ns;
-    if (window.input_bytes != 3 * window[Phase::kServer].total_us + requests) return "input bytes";
-    if (window.output_bytes != 5 * window[Phase::kApplication].total_us) return "output bytes";
-    if (cpu_ns != 7 * window[Phase::kRequest].total_us) return "CPU time";
-    if (window.input_reads != 2 * requests) return "input reads";
-    if (window.output_writes != 3 * requests) return "output writes";
+    const std::uint64_t cpu_ns = window.get<&Completion::cpu_ns>();
+    if (window.get<&Completion::input_bytes>() != 3 * phase_of(window, Phase::kServer).total + requests)
+      return "input bytes";
+    if (window.get<&Completion::output_bytes>() != 5 * phase_of(window, Phase::kApplication).total)
+      return "output bytes";
+    if (cpu_ns != 7 * phase_of(window, Phase::kRequest).total) return "CPU time";
+    if (window.get<&Completion::input_reads>() != 2 * requests) return "input reads";
+    if (window.get<&Completion::output_writes>() != 3 * requests) return "output writes";
     return {};
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs many threads on the recorder as it ships. Each test ends when all threads are done, with exact equality.
 #include "stress.hpp"
+#include "phases.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -8,11 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -232,8 +231,11 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
   seen.add(reader.drain().value());
   CHECK(seen.broken == "");
   CHECK(recorder.totals().request_busy_ns >= served_ns);
-  // A window may end between a writer's reading of the clock and its record. It shows the slot as busy until then, and
-  // the next requests that much shorter; after the last request there is no next one.
+  // A window may end between a writer's reading of the clock and its record. It then shows the slot as busy for too
+  // long, and the following requests are credited with less time. No request follows the last one, so `late_ns` may
+  // remain.
   CHECK(seen.busy_ns >= served_ns);
   CHECK(seen.busy_ns <= served_ns + late_ns);
 }
+
+}  // namespace sluice::test

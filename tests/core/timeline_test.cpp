@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "timeline.hpp"
+#include "phases.hpp"
 
 #include "sluice/manual_clock.hpp"
-#include "sluice/recorder.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
+namespace sluice::test {
 using sluice::ManualClock;
 
 namespace {
@@ -111,3 +111,5 @@ TEST_CASE("timeline: windows meet in the very same double") {
     last = window.stop_time;
   }
 }
+
+}  // namespace sluice::test

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sluice/timestamps.hpp"
+#include "phases.hpp"
 #include "tests/catch.hpp"
 
-using sluice::Completion;
-using sluice::Timestamps;
-using sluice::WallAnchor;
+using sluice::wsgi::Completion;
+using sluice::wsgi::Timestamps;
+using sluice::wsgi::WallAnchor;
 
 namespace {
 
@@ -13,7 +13,7 @@ constexpr std::int64_t kHour = 3'600'000 * kMs;
 
 Completion overlapping(const Timestamps& timestamps) {
   Completion done;
-  sluice::overlapping_phases(timestamps, done);
+  sluice::wsgi::overlapping_phases(timestamps, done);
   return done;
 }
 
@@ -44,7 +44,7 @@ namespace {
 
 Completion sequential(const Timestamps& timestamps) {
   Completion done;
-  sluice::sequential_phases(timestamps, done);
+  sluice::wsgi::sequential_phases(timestamps, done);
   return done;
 }
 

@@ -15,14 +15,13 @@
 #include <thread>
 #include <vector>
 
+#include "phases.hpp"
 #include "shared_memory.hpp"
-#include "sluice/recorder.hpp"
 #include "sluice/resources.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -204,3 +203,5 @@ TEST_CASE("unload: an object that stays loaded is noticed") {
     CHECK(loaded(SLUICE_TEST_PINNED_PLUGIN));
   }
 }
+
+}  // namespace sluice::test

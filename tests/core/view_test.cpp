@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sluice/view.hpp"
 
 #include <array>
 #include <cstddef>
@@ -8,15 +7,15 @@
 #include <vector>
 
 #include "definition.hpp"
+#include "phases.hpp"
 #include "random.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
-using Buckets = std::array<std::uint64_t, BucketLayout::kBuckets>;
+using Counters = std::array<std::uint64_t, BucketLayout::kSize>;
 
 struct Named {
   const char* name;
@@ -27,7 +26,7 @@ struct Named {
 std::vector<Named> all_views() {
   return {{"quarters", views::kQuarterOctaves, quarters_by_definition()},
           {"octaves", views::kOctaves, octaves_by_definition()},
-          {"conventions", views::kOtelHttpBounds, otel_http_bounds_by_definition()},
+          {"conventions", views::kOtel, otel_http_bounds_by_definition()},
           {"all", views::kAll, all_by_definition()}};
 }
 
@@ -37,8 +36,8 @@ TEST_CASE("view: each has the bounds of its definition") {
   for (const auto& [name, view, bounds] : all_views()) {
     CAPTURE(name);
     REQUIRE(view.size() == bounds.size() + 1);
-    CHECK(view.lower_bound_us(0) == 0);
-    for (std::size_t i = 0; i < bounds.size(); ++i) CHECK(view.lower_bound_us(i + 1) == bounds[i]);
+    CHECK(view.lower_bound(0) == 0);
+    for (std::size_t i = 0; i < bounds.size(); ++i) CHECK(view.lower_bound(i + 1) == bounds[i]);
   }
 }
 
@@ -46,12 +45,11 @@ TEST_CASE("view: each is what counting by its own bounds would have given") {
   const std::uint64_t from = seed();
   CAPTURE(from);
   Random random(from);
-  Buckets buckets{};
+  Counters buckets{};
   std::vector<std::uint64_t> durations(20'000);
   for (std::uint64_t& us : durations) {
-    us = random() % 3 == 0
-             ? BucketLayout::lower_bound_us(1 + random() % (BucketLayout::kBuckets - 1)) + random() % 3 - 1
-             : any_size(random, 30);
+    us = random() % 3 == 0 ? BucketLayout::lower_bound(1 + random() % (BucketLayout::kSize - 1)) + random() % 3 - 1
+                           : any_size(random, 30);
     ++buckets[BucketLayout::bucket_of(us)];
   }
   for (const auto& [name, view, bounds] : all_views()) {
@@ -69,24 +67,26 @@ TEST_CASE("view: the entries of each take every bucket once, in order") {
     CAPTURE(name);
     CHECK(view.first(0) == 0);
     for (std::size_t i = 0; i < view.size(); ++i) CHECK(view.first(i) < view.first(i + 1));
-    CHECK(view.first(view.size()) == BucketLayout::kBuckets);
+    CHECK(view.first(view.size()) == BucketLayout::kSize);
   }
 }
 
 TEST_CASE("view: 100 us is between 62.5 and 125 us in octaves, and in the first entry of the others") {
-  Buckets buckets{};
+  Counters buckets{};
   buckets[BucketLayout::bucket_of(100)] = 1;
-  CHECK(views::kOctaves.lower_bound_us(4) == 63);
-  CHECK(views::kOctaves.lower_bound_us(5) == 125);
+  CHECK(views::kOctaves.lower_bound(4) == 63);
+  CHECK(views::kOctaves.lower_bound(5) == 125);
   CHECK(views::kOctaves.count(buckets, 4) == 1);
   CHECK(views::kQuarterOctaves.count(buckets, 0) == 1);
-  CHECK(views::kOtelHttpBounds.count(buckets, 0) == 1);
+  CHECK(views::kOtel.count(buckets, 0) == 1);
 }
 
 TEST_CASE("view: a duration on a bound of the conventions is below it, in quarters above it") {
-  Buckets buckets{};
+  Counters buckets{};
   buckets[BucketLayout::bucket_of(5'000)] = 1;
-  CHECK(views::kOtelHttpBounds.count(buckets, 0) == 1);
-  CHECK(views::kQuarterOctaves.lower_bound_us(9) == 5'000);
+  CHECK(views::kOtel.count(buckets, 0) == 1);
+  CHECK(views::kQuarterOctaves.lower_bound(9) == 5'000);
   CHECK(views::kQuarterOctaves.count(buckets, 9) == 1);
 }
+
+}  // namespace sluice::test

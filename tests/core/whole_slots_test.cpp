@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests that slots of another process can be read while it records: a whole reading consists of whole requests.
 #include "sluice/detail/whole_slots.hpp"
+#include "phases.hpp"
 
 #include <unistd.h>
 
@@ -14,12 +15,10 @@
 #include "memory.hpp"
 #include "shared_memory.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/recorder.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
-using namespace sluice::test;
+namespace sluice::test {
 
 namespace {
 
@@ -34,13 +33,17 @@ struct Sums {
 constexpr std::uint64_t kBytes = 7;
 constexpr std::uint64_t kBusyNs = 1'000;
 
-template <class Slot>
-void read(const Slot& slot, Sums& sums) {
-  for (const auto& bank : slot.banks) {
-    sums.successes += bank.sums.status[1].get();
-    sums.output_bytes += bank.sums.output_bytes.get();
-    sums.count += bank.count.load(std::memory_order_relaxed);
-    sums.busy_ns += bank.busy_ns.load(std::memory_order_relaxed);
+void read(const detail::SlotRef<detail::ProductionAtomics>& slot, Sums& sums) {
+  constexpr auto& kFields = schema_info<Completion>.fields;
+  const FieldInfo& status = kFields[detail::field_of<&Completion::status>()];
+  const FieldInfo& output_bytes = kFields[detail::field_of<&Completion::output_bytes>()];
+  sums = {};
+  for (const std::size_t which : {0U, 1U}) {
+    const auto bank = slot.bank(which);
+    sums.successes += bank.sums[status.sum + 1].get();
+    sums.output_bytes += bank.sums[output_bytes.sum].get();
+    sums.count += bank.header.count.load(std::memory_order_relaxed);
+    sums.busy_ns += bank.header.busy_ns.load(std::memory_order_relaxed);
   }
 }
 
@@ -55,14 +58,17 @@ struct Counted {
   static inline int fences = 0;
 };
 
+using Reading = detail::SlotReading<detail::ProductionAtomics, Sums>;
+
 template <class Fence>
-std::vector<detail::SlotReading<detail::Slot<detail::ProductionAtomics>, Sums>> read_all(std::span<std::byte> memory,
-                                                                                         std::size_t threads) {
-  std::vector<detail::SlotReading<detail::Slot<detail::ProductionAtomics>, Sums>> readings;
-  detail::read_whole_slots<Fence, Sums>(
-      detail::slots_in(memory.data(), threads).slots, threads, [](const auto& slot, Sums& sums) { read(slot, sums); },
-      [&](const auto& reading) { readings.push_back(reading); });
-  return readings;
+std::vector<Reading> read_all(std::span<std::byte> memory, std::size_t threads) {
+  const auto array = detail::slots_in(memory.data(), detail::kMemoryLayout<Completion>, threads);
+  std::vector<Reading> all;
+  std::array<Reading, Fence::kSlotsAtOnce> readings;
+  detail::read_whole_slots<Fence>(
+      array, threads, readings, [&](std::size_t slot, Sums& sums) { read(array.slot(slot), sums); },
+      [&](const auto& reading) { all.push_back(reading); });
+  return all;
 }
 
 /// Starts a process that records on so many threads until it is killed, one request in about the given time.
@@ -95,7 +101,7 @@ void check_living() {
   std::uint64_t grew_ns = monotonic_ns();
   std::uint64_t grown = 0;
   std::uint64_t torn = 0;
-  std::map<const void*, std::uint64_t> last;
+  std::map<std::size_t, std::uint64_t> last;
   while (grown < wanted && monotonic_ns() - grew_ns < kMostNs) {
     for (const auto& reading : read_all<Fence>(memory.span(), kThreads)) {
       const Sums& sums = reading.counts;
@@ -134,7 +140,7 @@ TEST_CASE("whole slots: slots that have recorded are read several to a fence, an
   using Fence = Counted<detail::InterprocessBarrier>;
   Fence::fences = 0;
   const auto readings = read_all<Fence>(memory.span(), kThreads);
-  CHECK(Fence::fences == 2);  // for six slots
+  CHECK(Fence::fences == 2);  // six slots need two barriers
   REQUIRE(readings.size() == kThreads / 2);
   for (std::size_t i = 0; i < readings.size(); ++i) {
     CHECK(readings[i].whole);
@@ -151,7 +157,8 @@ TEST_CASE("whole slots: a writer that stands still inside a record is given up, 
   Worker other = recorder.attach();
   stopped.begin().finish({.output_bytes = kBytes});
   other.begin().finish({.output_bytes = kBytes});
-  auto& sequence = detail::slots_in(memory.span().data(), kThreads).slots[0].sequence;
+  const auto array = detail::slots_in(memory.span().data(), detail::kMemoryLayout<Completion>, kThreads);
+  auto& sequence = array.slot(0).header().sequence;
   sequence.store(sequence.load() + 1);
   using Fence = Counted<detail::InterprocessBarrier>;
   Fence::fences = 0;
@@ -163,3 +170,5 @@ TEST_CASE("whole slots: a writer that stands still inside a record is given up, 
   for (const auto& reading : readings) CHECK(reading.counts.output_bytes == kBytes);
   sequence.store(sequence.load() + 1);
 }
+
+}  // namespace sluice::test

@@ -1,31 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sluice/window.hpp"
+
+#include "phases.hpp"
 #include "tests/catch.hpp"
 
-using namespace sluice;
+namespace sluice::test {
 
 namespace {
 
-Window window_of(std::size_t slots) {
-  Window window;
-  window.slots.resize(slots);
-  return window;
+Window window_of(std::size_t slots) { return empty_window(slots); }
+
+/// Sets what a window has by slot.
+void set_by_slot(Window& window, std::uint64_t cpu_ns, std::uint64_t max_duration_ns) {
+  window.slot_values[static_cast<std::size_t>(BySlot::kCpuNs)] = cpu_ns;
+  window.slot_values[static_cast<std::size_t>(BySlot::kMaxDurationNs)] = max_duration_ns;
+}
+
+std::uint64_t& status_class(Window& window, std::size_t which) {
+  return window.sums[window.schema->fields[detail::field_of<&Completion::status>()].sum + which];
 }
 
 }  // namespace
 
 TEST_CASE("window: an empty one has no extremes, and rates and means of 0") {
   const Window window = window_of(3);
-  for (const PhaseWindow& phase : window.phases) {
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    const HistogramView phase = phase_of(window, static_cast<Phase>(i));
     CHECK_FALSE(phase.observed());
-    CHECK_FALSE(phase.min_us().has_value());
-    CHECK_FALSE(phase.max_us().has_value());
+    CHECK_FALSE(phase.min().has_value());
+    CHECK_FALSE(phase.max().has_value());
   }
   CHECK(window.request_throughput() == 0.0);
   CHECK(window.cpu_user_utilization() == 0.0);
   CHECK(window.cpu_system_utilization() == 0.0);
   CHECK(window.capacity_utilization() == 0.0);
-  CHECK(window.mean_seconds(Phase::kRequest) == 0.0);
+  CHECK(mean_seconds(window, Phase::kRequest) == 0.0);
   CHECK(window.threads_active() == 0);
 }
 
@@ -37,12 +46,12 @@ TEST_CASE("window: rates are per second of the sample period") {
   window.cpu_system_us = 1'000'000;
   window.slots[0].busy_ns = 4'000'000'000;
   window.slots[1].busy_ns = 2'000'000'000;
-  window[Phase::kServer].total_us = 25'000'000;
+  observe(window, Phase::kServer, 25'000'000);
   CHECK(window.request_throughput() == 2.5);
   CHECK(window.cpu_user_utilization() == 1.5);
   CHECK(window.cpu_system_utilization() == 0.25);
   CHECK(window.capacity_utilization() == 0.75);
-  CHECK(window.mean_seconds(Phase::kServer) == 2.5);
+  CHECK(mean_seconds(window, Phase::kServer) == 2.5);
 }
 
 TEST_CASE("window: one of zero length has rates of 0 whatever it counted") {
@@ -66,32 +75,32 @@ TEST_CASE("window: a slot is active if it completed a request or is in one at th
 TEST_CASE("window: merging adds counts, widens extremes and keeps the later state of each slot") {
   Window earlier = window_of(1);
   earlier.request_count = 1;
-  earlier.status_classes = {0, 1, 0, 0, 0};
-  earlier[Phase::kRequest] = {.total_us = 20, .smallest_us = 20, .largest_us = 20};
-  earlier[Phase::kRequest].buckets[0] = 1;
-  earlier.slots[0] = {
-      .completed = 1, .busy_ns = 5, .cpu_ns = 7, .current_elapsed_ns = 3, .max_duration_ns = 9, .in_flight = true};
+  status_class(earlier, 1) = 1;
+  observe(earlier, Phase::kRequest, 20);
+  earlier.slots[0] = {.completed = 1, .busy_ns = 5, .current_elapsed_ns = 3, .in_flight = true};
+  set_by_slot(earlier, 7, 9);
   Window later = window_of(1);
   later.request_count = 2;
-  later.status_classes = {0, 0, 0, 0, 2};
-  later[Phase::kRequest] = {.total_us = 5010, .smallest_us = 10, .largest_us = 5000};
-  later[Phase::kRequest].buckets[0] = 1;
-  later[Phase::kRequest].buckets[9] = 1;
-  later.slots[0] = {.completed = 2, .busy_ns = 6, .cpu_ns = 1, .max_duration_ns = 4};
+  status_class(later, 4) = 2;
+  observe(later, Phase::kRequest, 10);
+  observe(later, Phase::kRequest, 5000);
+  later.slots[0] = {.completed = 2, .busy_ns = 6};
+  set_by_slot(later, 1, 4);
 
   earlier.merge_counts(later);
   CHECK(earlier.request_count == 3);
-  CHECK(earlier.status_classes == std::array<std::uint64_t, 5>{0, 1, 0, 0, 2});
-  const PhaseWindow& phase = earlier[Phase::kRequest];
-  CHECK(phase.total_us == 5030);
-  CHECK(phase.min_us() == 10);
-  CHECK(phase.max_us() == 5000);
-  CHECK(phase.buckets[0] == 2);
-  CHECK(phase.buckets[9] == 1);
+  CHECK(classes_of(earlier) == std::array<std::uint64_t, 5>{0, 1, 0, 0, 2});
+  const HistogramView phase = phase_of(earlier, Phase::kRequest);
+  CHECK(phase.total == 5030);
+  CHECK(phase.min() == 10);
+  CHECK(phase.max() == 5000);
+  CHECK(phase.buckets[BucketLayout::bucket_of(10)] == 1);
+  CHECK(phase.buckets[BucketLayout::bucket_of(20)] == 1);
+  CHECK(phase.buckets[BucketLayout::bucket_of(5000)] == 1);
   CHECK(earlier.slots[0].completed == 3);
   CHECK(earlier.slots[0].busy_ns == 11);
-  CHECK(earlier.slots[0].cpu_ns == 8);
-  CHECK(earlier.slots[0].max_duration_ns == 9);
+  CHECK(by_slot(earlier, 0, BySlot::kCpuNs) == 8);
+  CHECK(by_slot(earlier, 0, BySlot::kMaxDurationNs) == 9);
   CHECK(earlier.slots[0].current_elapsed_ns == 0);
   CHECK_FALSE(earlier.slots[0].in_flight);
 }
@@ -99,24 +108,29 @@ TEST_CASE("window: merging adds counts, widens extremes and keeps the later stat
 TEST_CASE("window: merging an empty one changes no extremes") {
   Window window = window_of(1);
   window.request_count = 1;
-  window[Phase::kServer] = {.total_us = 8, .smallest_us = 8, .largest_us = 8};
+  observe(window, Phase::kServer, 8);
   window.merge_counts(window_of(1));
-  CHECK(window[Phase::kServer].min_us() == 8);
-  CHECK(window[Phase::kServer].max_us() == 8);
+  CHECK(phase_of(window, Phase::kServer).min() == 8);
+  CHECK(phase_of(window, Phase::kServer).max() == 8);
 }
 
 TEST_CASE("window: cleared counts leave the slots and the times") {
   Window window = window_of(2);
   window.start_time = 5.0;
   window.request_count = 1;
-  window.gil_wait_count = window.input_bytes = window.output_writes = 3;
-  window.status_classes[1] = 1;
+  observe(window, Phase::kServer, 8);
+  status_class(window, 1) = 1;
+  set_by_slot(window, 3, 4);
   window.slots[1].completed = 1;
   window.clear_counts();
   CHECK(window.request_count == 0);
-  CHECK(window.gil_wait_count + window.input_bytes + window.output_writes == 0);
-  CHECK(window.status_classes[1] == 0);
+  CHECK(phase_of(window, Phase::kServer).count() == 0);
+  CHECK_FALSE(phase_of(window, Phase::kServer).observed());
+  CHECK(by_slot(window, 0, BySlot::kMaxDurationNs) == 0);
+  CHECK(classes_of(window)[1] == 0);
   CHECK(window.slots.size() == 2);
   CHECK(window.slots[1].completed == 0);
   CHECK(window.start_time == 5.0);
 }
+
+}  // namespace sluice::test

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +45,8 @@ class Block:
 
 def documents() -> list[Path]:
     """The Markdown files of the repository. Those of the tests show nothing but how to run the tests."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )
-    names = listed.stdout.split() or [str(path.relative_to(ROOT)) for path in ROOT.rglob("*.md")]
-    found = [ROOT / name for name in sorted(names) if not name.startswith((".", "build", "tests"))]
-    return [path for path in found if path.exists()]
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "build", "tests"))]
+    return sorted([*ROOT.glob("*.md"), *(path for folder in folders for path in folder.rglob("*.md"))])
 
 
 def blocks_of(path: str, text: str) -> list[Block]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C++ in the documents stands in tests of the core, where it is compiled and run."""
+"""The C++ in the documents stands in tests of the library, where it is compiled and run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 
 from .blocks import ROOT, Block, blocks_in
 
-COMPILED = sorted((ROOT / "tests/core").rglob("*_test.cpp"))
+COMPILED = sorted(path for suite in ("core", "endpoint") for path in (ROOT / "tests" / suite).rglob("*_test.cpp"))
+COMPILED.append(ROOT / "tests/consumers/consumer.cpp")
 
 
 def missing(block: Block, sources: list[str]) -> list[str]:
@@ -17,7 +18,7 @@ def missing(block: Block, sources: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("block", blocks_in("cpp"), ids=str)
-def test_the_lines_stand_in_a_test_of_the_core(block: Block) -> None:
+def test_the_lines_stand_in_a_test_of_the_library(block: Block) -> None:
     assert missing(block, [path.read_text(encoding="utf-8") for path in COMPILED]) == []
 
 

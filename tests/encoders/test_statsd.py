@@ -93,7 +93,7 @@ def test_the_daemon_counts_what_was_recorded(form: str, tmp_path: Path) -> None:
     requests = some_requests(3, 2000)
     packets = packets_of(form, requests)
     assert len(packets) > 1 and all(0 < len(packet) <= 1432 for packet in packets)
-    if form == "dogstatsd":  # the daemon knows no distributions; their form is that of timers
+    if form == "dogstatsd":  # the daemon has no distributions, so they are sent as timers
         packets = [packet.replace(b"|d", b"|ms") for packet in packets]
         packets = [b"\n".join(one_value_each(line) for line in packet.split(b"\n")) for packet in packets]
     with statsd(tmp_path) as server:

@@ -14,7 +14,7 @@ using namespace sluice::fuzz;
 
 bool is_separate(const std::string& name) { return name == "set-cookie" || name == "www-authenticate"; }
 
-/// Checks the merged fields against a comparison of field pair of fields.
+/// Checks the merged fields against a simple merge that compares each field with every other one.
 void check_merged(const wsgi::Headers& headers) {
   const auto merged = wsgi::merge_fields(headers);
   std::size_t at = 0;

@@ -105,7 +105,7 @@ TEST_CASE("deadlines: a deadline that passed before the call began interrupts it
   const Pair pair;
   char byte = 0;
   const BlockingScope scope(0);
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // signals come before the call
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // signals are sent before the call begins
   CHECK(::recv(pair.ends[0], &byte, 1, 0) == -1);
 }
 

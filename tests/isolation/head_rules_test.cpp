@@ -54,6 +54,18 @@ TEST_CASE("head rules: a Content-Length is one number") {
   CHECK_FALSE(valid(twice));
 }
 
+TEST_CASE("merged fields: only a repeated name that may be merged needs a merge") {
+  CHECK_FALSE(may_need_merge({}));
+  CHECK_FALSE(may_need_merge({{"A", "1"}, {"AB", "1"}, {"Content-Type", "x"}, {"Content-Length", "1"}}));
+  CHECK_FALSE(may_need_merge({{"Set-Cookie", "x"}, {"A", "1"}, {"set-cookie", "y"}}));
+  CHECK(may_need_merge({{"A", "1"}, {"b", "2"}, {"a", "3"}}));
+  Headers many;
+  for (int number = 0; number < 32; ++number) many.emplace_back("X-" + std::to_string(number), "");
+  CHECK_FALSE(may_need_merge(many));
+  many.emplace_back("X-Last", "");
+  CHECK(may_need_merge(many));
+}
+
 TEST_CASE("merged fields: values of one name are joined in their order at the place of the first") {
   const Headers headers = {{"A", "1"}, {"Set-Cookie", "x"}, {"b", "2"}, {"a", "3"}, {"Set-Cookie", "y"}, {"A", ""}};
   const std::vector<MergedField> merged = merge_fields(headers);

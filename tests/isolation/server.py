@@ -57,6 +57,7 @@ def two_tenants(attacker: str = "", victim: str = "") -> list[str]:
         script(f"/{ATTACKER}", "attacker_app.py", ATTACKER),
         script(f"/{VICTIM}", "witness_app.py", VICTIM),
         "WSGIPythonPath ${APPS}",
+        "Timeout 300",
         *ENDPOINT,
     ]
 

@@ -76,7 +76,7 @@ def restart(server: Httpd) -> None:
     said = len(server.log_lines("resuming normal operations"))
     before = set(server.children())
     server.graceful()
-    wait_until(lambda: len(server.log_lines("resuming normal operations")) > said, "a graceful restart", 10.0)
+    wait_until(lambda: len(server.log_lines("resuming normal operations")) > said, "a graceful restart")
     wait_until(lambda: not before & set(server.children()), "the end of the generation before", 20.0)
     wait_for_daemons(server, *GROUPS)
 
@@ -85,7 +85,7 @@ def ends_one(server: Httpd, group: str) -> None:
     """The end of a daemon process, after which the parent adds up what it had recorded."""
     (pid,) = daemons(server, group)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: daemons(server, group) not in ([], [pid]), f"another process of {group}", 10.0)
+    wait_until(lambda: daemons(server, group) not in ([], [pid]), f"another process of {group}")
 
 
 def label(value: str | dict[str, str]) -> str:

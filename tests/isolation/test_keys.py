@@ -84,7 +84,7 @@ def test_a_daemon_process_has_the_keys_of_its_own_group_alone(serve: Serve) -> N
         assert found(pid, keys[own]) == 1 + RESTARTS
         assert found(pid, keys[other]) == 0
         assert all(found(child, keys[own]) == 1 + RESTARTS for child in web_children(server))
-    # Not where every process of a user could read them.
+    # The keys are not in the environment, which every process of a user can read.
     for pid in server.members():
         assert not any(key in Path(f"/proc/{pid}/environ").read_bytes() for each in keys.values() for key in each)
         assert not any(key.hex().encode() in Path(f"/proc/{pid}/environ").read_bytes() for each in keys.values() for key in each)

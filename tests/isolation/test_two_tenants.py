@@ -154,7 +154,7 @@ def test_nothing_of_one_tenant_reaches_the_other(server: Httpd) -> None:
     assert SECRET.encode() not in attacker.received
     assert not knowing, "a secret is in the memory of the attacker's process"
     assert daemons(server, VICTIM) == own
-    wait_until(lambda: read(server).requests(VICTIM) - before == victim.sent, "exact counts", 5.0)
+    wait_until(lambda: read(server).requests(VICTIM) - before == victim.sent, "exact counts")
     left = [path for path in server.layout.root.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert [path.name for path in left] == [], "a secret was written to a file"
     print(f"{victim.sent} requests with secrets, {attacker.attacks} attacks as {WEB_USER.pw_name}'s neighbour")

@@ -8,14 +8,14 @@ namespace sluice::models {
 namespace {
 
 /// Requests that were served before leave extremes in both banks, and make the epoch even or odd.
-template <int kWriters>
-struct Deferral : Suite<Deferral<kWriters>, kWriters + 1> {
-  using Here = World<kWriters, RelacyAsymmetricFence>;
+template <class T, int kWriters>
+struct Deferral : Suite<Deferral<T, kWriters>, kWriters + 1> {
+  using Here = World<T, kWriters, RelacyAsymmetricFence>;
 
   void before() {
     world = std::make_unique<Here>();
-    world->watch([](auto& bank) -> auto& { return bank.total_us[0]; });
-    world->watch([](auto& bank) -> auto& { return bank.largest_us[index(Phase::kServer)]; });
+    world->watch([](auto& counts) -> auto& { return counts.sums[0]; });
+    world->watch([](auto& counts) -> auto& { return counts.extremes[0]; });
     world->claim_all();
     for (int i = 0; i < load.before; ++i) {
       world->serve(0);
@@ -37,19 +37,27 @@ struct Deferral : Suite<Deferral<kWriters>, kWriters + 1> {
   std::unique_ptr<Here> world;
 };
 
+/// The scenarios of one schema.
+template <class T>
+void explore(Run& run) {
+  run.of = Sample<T>::kName;
+  run.explore<Deferral<T, 1>>("deferral: 1 record, 1 cut", {1, 1}, EverySchedule());
+  run.explore<Deferral<T, 1>>("deferral: 1 record, 4 cuts", {1, 4, 1}, Preemptions{3});
+  run.explore<Deferral<T, 1>>("deferral: 1 record, 5 cuts", {1, 5, 2}, Preemptions{3});
+  run.explore<Deferral<T, 1>>("deferral: 2 records, 4 cuts", {2, 4}, Preemptions{3});
+  run.explore<Deferral<T, 1>>("deferral: 2 records, 5 cuts", {2, 5, 3}, Preemptions{long_run() ? 4U : 3U});
+  run.explore<Deferral<T, 2>>("deferral: 2 writers, 1 record, 2 cuts", {1, 2}, Preemptions{long_run() ? 3U : 2U});
+  const unsigned schedules = long_run() ? 2'000'000 : 25'000;
+  run.explore<Deferral<T, 2>>("deferral: 2 writers, 4 records, 7 cuts", {4, 7, 2}, RandomSchedules{schedules});
+}
+
 }  // namespace
 }  // namespace sluice::models
 
 int main(int argc, char** argv) {
   using namespace sluice::models;
   Run run(argc, argv);
-  run.explore<Deferral<1>>("deferral: 1 record, 1 cut", {1, 1}, EverySchedule());
-  run.explore<Deferral<1>>("deferral: 1 record, 4 cuts", {1, 4, 1}, Preemptions{3});
-  run.explore<Deferral<1>>("deferral: 1 record, 5 cuts", {1, 5, 2}, Preemptions{3});
-  run.explore<Deferral<1>>("deferral: 2 records, 4 cuts", {2, 4}, Preemptions{3});
-  run.explore<Deferral<1>>("deferral: 2 records, 5 cuts", {2, 5, 3}, Preemptions{long_run() ? 4U : 3U});
-  run.explore<Deferral<2>>("deferral: 2 writers, 1 record, 2 cuts", {1, 2}, Preemptions{long_run() ? 3U : 2U});
-  const unsigned schedules = long_run() ? 2'000'000 : 50'000;
-  run.explore<Deferral<2>>("deferral: 2 writers, 4 records, 7 cuts", {4, 7, 2}, RandomSchedules{schedules});
+  explore<Call>(run);
+  explore<sluice::wsgi::Completion>(run);
   return run.end();
 }

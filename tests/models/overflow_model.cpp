@@ -8,21 +8,17 @@
 namespace sluice::models {
 namespace {
 
-/// Requests are told apart by their output bytes, from which every other field follows.
-template <int kWriters, class TryWait>
-struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
+/// One sum and the number of requests of a bank are watched.
+template <class T, int kWriters, class TryWait>
+struct Overflow : Suite<Overflow<T, kWriters, TryWait>, kWriters + 1> {
   using Counter = RelacySharedCounter;
-  using Phaser = detail::BasicOverflowCounters<RelacyAtomics, Counter>;
+  using Counters = detail::BasicOverflowCounters<RelacyAtomics, Counter, T>;
 
   void before() {
-    overflow = std::make_unique<Phaser>();
-    window.slots.resize(1);
-    for (int i = 0; i < 2; ++i) {
-      overflow->flip();
-      auto* const bank = overflow->quiescent();
-      watched.add(&bank->sums.total_us[0]);
-      watched.add(&bank->count);
-      overflow->taken();
+    overflow = std::make_unique<Counters>();
+    for (auto& bank : overflow->banks) {
+      watched.add(&bank.counts.sums[0]);
+      watched.add(&bank.header.count);
     }
     alone = false;
   }
@@ -34,39 +30,51 @@ struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
     }
     for (int i = 0; i < load.records; ++i) {
       const std::uint64_t n = served++;
-      overflow->begin();
-      const std::uint64_t bytes = std::uint64_t{1} << n;
-      overflow->record(bytes, {.server_us = bytes, .output_bytes = bytes}, kEmbeddedPhases);
+      overflow->phaser.begin();
+      overflow->record(duration_ns(n), Sample<T>::request(n), load.mode);
     }
   }
+
+  /// Durations by which requests are told apart.
+  static std::uint64_t duration_ns(std::uint64_t n) { return std::uint64_t{1} << n; }
 
   /// Collects as DrainCoordinator::take_overflow() does.
   void drain(TryWait try_wait) {
-    if (auto* const late = overflow->quiescent(); late != nullptr) take(*late);
-    overflow->flip();
-    auto* bank = overflow->quiescent();
-    while (bank == nullptr && try_wait()) bank = overflow->quiescent();
-    if (bank != nullptr) take(*bank);
+    detail::OverflowPhaser<RelacyAtomics>& phaser = overflow->phaser;
+    if (const auto late = phaser.quiescent()) take(*late);
+    phaser.flip();
+    auto bank = phaser.quiescent();
+    while (!bank && try_wait()) bank = phaser.quiescent();
+    if (bank) take(*bank);
     check();
   }
 
-  void take(typename Phaser::Bank& bank) {
-    detail::LastRead& known = taken[overflow->index_of(bank)];
-    if (bank.count.get() != known.count) {
-      detail::take_delta(bank.count, known.count, window.request_count);
-      detail::take_delta(bank.busy_ns, known.busy_ns, window.slots[0].busy_ns);
-      detail::take_sums(bank.sums, known, window, window.slots[0]);
+  void take(std::size_t which) {
+    static constexpr auto kShape = detail::OverflowShape::of<RelacyAtomics, Counter, T>();
+    const detail::OverflowBankRef<Counter> bank =
+        detail::OverflowRef<RelacyAtomics, Counter>(overflow.get(), kShape).bank(which);
+    detail::LastRead& known = taken[which];
+    if (bank.header.count.get() != known.count) {
+      detail::take_delta(bank.header.count, known.count, window.request_count);
+      detail::take_delta(bank.header.busy_ns, known.busy_ns, window.slots[0].busy_ns);
+      detail::take_words(bank.sums, bank.extremes, words, known, window, 0);
     }
-    overflow->taken();
+    for (std::size_t i = 0; i < schema_info<T>.extremes; ++i) bank.extremes[i].set(0);
+    overflow->phaser.taken();
   }
 
   void check() {
-    const Requests inside = window.output_bytes;
+    const Requests inside = told_by<T>(window);
     require((inside & seen) == 0, "a request twice");
     require(inside < (Requests{1} << served), "a request that never was");
-    require(window.request_count == static_cast<std::uint64_t>(std::popcount(inside)), "the number of requests");
-    require(window[Phase::kServer].total_us == inside, "the total of a phase");
-    require(window[Phase::kServer].largest_us == std::bit_floor(inside), "the largest of a phase");
+    expected.clear_counts();
+    for (std::uint64_t n = 0; n < served; ++n) {
+      if ((inside >> n & 1) != 0) add_expected(Sample<T>::request(n), duration_ns(n), 0, expected);
+    }
+    require(window.request_count == expected.request_count, "the number of requests");
+    require(window.sums == expected.sums, "the sums");
+    require(window.extremes == expected.extremes, "the extremes");
+    require(window.slot_values == expected.slot_values, "the values by slot");
     require(window.slots[0].busy_ns == inside, "the busy time");
     seen |= inside;
     window.clear_counts();
@@ -77,17 +85,35 @@ struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
     drain(TryWait());
     drain(TryWait());
     require(seen == (Requests{1} << served) - 1, "a request in no window");
-    require(overflow->in_flight() == 0, "in flight at the end");
-    require(overflow->lifetime_count() == served, "the lifetime count");
+    require(overflow->phaser.in_flight() == 0, "in flight at the end");
+    const std::uint64_t count = overflow->banks[0].header.count.get() + overflow->banks[1].header.count.get();
+    require(count == served, "the lifetime count");
   }
 
-  std::unique_ptr<Phaser> overflow;
+  const detail::CountedWords words = detail::CountedWords::of(schema_info<T>, load.mode);
+  std::unique_ptr<Counters> overflow;
   Watched<Counter::Watch> watched;
-  detail::LastRead taken[2];
-  Window window;
+  detail::LastRead taken[2]{detail::LastRead(words.sums), detail::LastRead(words.sums)};
+  Window window{schema_info<T>, load.mode, 1};
+  Window expected{schema_info<T>, load.mode, 1};
   std::uint64_t served = 0;
   Requests seen = 0;
 };
+
+/// The scenarios of one schema.
+template <class T>
+void explore(Run& run) {
+  run.of = Sample<T>::kName;
+  run.explore<Overflow<T, 1, AlwaysWait>>("overflow: 1 writer, 1 record, 1 drain", {1, 1}, EverySchedule());
+  run.explore<Overflow<T, 1, AlwaysWait>>("overflow: 1 writer, 3 records, 3 drains", {3, 3}, Preemptions{3});
+  run.explore<Overflow<T, 1, NeverWait>>("overflow: 1 writer, 2 records, 2 drains, no waiting", {2, 2}, Preemptions{3});
+  run.explore<Overflow<T, 2, AlwaysWait>>("overflow: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
+  run.explore<Overflow<T, 2, NeverWait>>("overflow: 2 writers, 2 records, 2 drains, no waiting", {2, 2},
+                                         Preemptions{2});
+  const unsigned schedules = long_run() ? 2'000'000 : 25'000;
+  run.explore<Overflow<T, 3, NeverWait>>("overflow: 3 writers, 3 records, 4 drains", {3, 4},
+                                         RandomSchedules{schedules});
+}
 
 }  // namespace
 }  // namespace sluice::models
@@ -95,12 +121,7 @@ struct Overflow : Suite<Overflow<kWriters, TryWait>, kWriters + 1> {
 int main(int argc, char** argv) {
   using namespace sluice::models;
   Run run(argc, argv);
-  run.explore<Overflow<1, AlwaysWait>>("overflow: 1 writer, 1 record, 1 drain", {1, 1}, EverySchedule());
-  run.explore<Overflow<1, AlwaysWait>>("overflow: 1 writer, 3 records, 3 drains", {3, 3}, Preemptions{3});
-  run.explore<Overflow<1, NeverWait>>("overflow: 1 writer, 2 records, 2 drains, no waiting", {2, 2}, Preemptions{3});
-  run.explore<Overflow<2, AlwaysWait>>("overflow: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
-  run.explore<Overflow<2, NeverWait>>("overflow: 2 writers, 2 records, 2 drains, no waiting", {2, 2}, Preemptions{2});
-  const unsigned schedules = long_run() ? 2'000'000 : 50'000;
-  run.explore<Overflow<3, NeverWait>>("overflow: 3 writers, 3 records, 4 drains", {3, 4}, RandomSchedules{schedules});
+  explore<Call>(run);
+  explore<sluice::wsgi::Completion>(run);
   return run.end();
 }

@@ -7,13 +7,13 @@
 namespace sluice::models {
 namespace {
 
-template <int kWriters>
-struct Readers : Suite<Readers<kWriters>, kWriters + 2> {
-  using Here = World<kWriters, RelacyAsymmetricFence>;
+template <class T, int kWriters>
+struct Readers : Suite<Readers<T, kWriters>, kWriters + 2> {
+  using Here = World<T, kWriters, RelacyAsymmetricFence>;
 
   void before() {
     world = std::make_unique<Here>();
-    world->watch([](auto& bank) -> auto& { return bank.total_us[0]; });
+    world->watch([](auto& counts) -> auto& { return counts.sums[0]; });
     world->claim_all();
     for (Consumer& consumer : consumers) consumer.pending = Here::empty_window();
     scratch = Here::empty_window();
@@ -58,16 +58,24 @@ struct Readers : Suite<Readers<kWriters>, kWriters + 2> {
   Window scratch;
 };
 
+/// The scenarios of one schema.
+template <class T>
+void explore(Run& run) {
+  run.of = Sample<T>::kName;
+  run.explore<Readers<T, 1>>("readers: 1 writer, 2 records, 1 drain each", {2, 1}, Preemptions{3});
+  run.explore<Readers<T, 1>>("readers: 1 writer, 2 records, 2 drains each", {2, 2}, Preemptions{2});
+  run.explore<Readers<T, 2>>("readers: 2 writers, 1 record, 1 drain each", {1, 1}, Preemptions{2});
+  const unsigned schedules = long_run() ? 1'000'000 : 25'000;
+  run.explore<Readers<T, 2>>("readers: 2 writers, 2 records, 3 drains each", {2, 3}, RandomSchedules{schedules});
+}
+
 }  // namespace
 }  // namespace sluice::models
 
 int main(int argc, char** argv) {
   using namespace sluice::models;
   Run run(argc, argv);
-  run.explore<Readers<1>>("readers: 1 writer, 2 records, 1 drain each", {2, 1}, Preemptions{3});
-  run.explore<Readers<1>>("readers: 1 writer, 2 records, 2 drains each", {2, 2}, Preemptions{2});
-  run.explore<Readers<2>>("readers: 2 writers, 1 record, 1 drain each", {1, 1}, Preemptions{2});
-  const unsigned schedules = long_run() ? 1'000'000 : 50'000;
-  run.explore<Readers<2>>("readers: 2 writers, 2 records, 3 drains each", {2, 3}, RandomSchedules{schedules});
+  explore<Call>(run);
+  explore<sluice::wsgi::Completion>(run);
   return run.end();
 }

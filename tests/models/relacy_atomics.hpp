@@ -100,6 +100,20 @@ class RelacyAtomic {
     return before;
   }
   T fetch_sub(T value, std::memory_order order) noexcept { return fetch_add(T{} - value, order); }
+  T fetch_or(T value, std::memory_order order) noexcept {
+    writer_ = kSeveral;
+    const T before = cell_.fetch_or(value, mapped(order), RL_INFO);
+    latest_ = before | value;
+    waiting.stored(this);
+    return before;
+  }
+  T fetch_and(T value, std::memory_order order) noexcept {
+    writer_ = kSeveral;
+    const T before = cell_.fetch_and(value, mapped(order), RL_INFO);
+    latest_ = before & value;
+    waiting.stored(this);
+    return before;
+  }
   T exchange(T value, std::memory_order order) noexcept {
     writer_ = kSeveral;
     const T before = cell_.exchange(value, mapped(order), RL_INFO);

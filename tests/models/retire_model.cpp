@@ -80,24 +80,24 @@ struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
   }
 
   void retire(Region& region) {
-    typename Totals::Sums sums = totals->current();
+    std::array<std::uint64_t, 1> sums{};
+    totals->current(sums);
     sums[0] += region.word.load(std::memory_order_relaxed);
     totals->template retire<Fence>(region.occupancy, sums, [&] { region.word.store(0, std::memory_order_relaxed); });
   }
 
   void read() {
-    typename Totals::Sums sums;
+    std::array<std::uint64_t, 1> sums{};
     bool known = true;
-    const bool coherent =
-        totals->template read<Fence>(sums, [&](typename Totals::Sums& to, const auto& incarnation_of) {
-          for (const auto& region : regions) {
-            const std::uint64_t incarnation = incarnation_of(region->occupancy);
-            if (incarnation == 0) continue;
-            known = known && region->of.load(std::memory_order_relaxed) == incarnation;
-            to[0] += region->word.load(std::memory_order_relaxed);
-          }
-          return true;
-        });
+    const bool coherent = totals->template read<Fence>(sums, [&](const auto& incarnation_of) {
+      for (const auto& region : regions) {
+        const std::uint64_t incarnation = incarnation_of(region->occupancy);
+        if (incarnation == 0) continue;
+        known = known && region->of.load(std::memory_order_relaxed) == incarnation;
+        sums[0] += region->word.load(std::memory_order_relaxed);
+      }
+      return true;
+    });
     if (!coherent) return;
     require(known, "what is known of a process is not of it");
     for (int count = 0; count < kCounts; ++count) require((sums[0] >> (2 * count) & 3) <= 1, "a count twice");

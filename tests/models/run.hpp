@@ -31,7 +31,8 @@ class Suite : public rl::test_suite<Scenario, kThreads> {
 struct Load {
   int records = 1;
   int cuts = 1;
-  int before = 0;  ///< Number of requests before the threads start, each followed by a cut.
+  int before = 0;         ///< Number of requests before the threads start, each followed by a cut.
+  std::uint8_t mode = 1;  ///< Mode of the recorder. In mode 1 all fields exist.
 };
 inline Load load;
 
@@ -89,6 +90,8 @@ class Run {
     run<Scenario>(name, requested, search, false);
   }
 
+  std::string of;  ///< Name of the schema of the scenarios that follow.
+
   /// Returns the exit status of the program. It is a failure if no scenario had the name.
   int end() const {
     std::printf("%d scenarios, %llu executions, %d failures\n", count_, static_cast<unsigned long long>(executions_),
@@ -99,7 +102,7 @@ class Run {
  private:
   template <class Scenario, class Search>
   void run(const std::string& name, Load requested, Search search, bool must_pass) {
-    const std::string title = name + ", " + search.name();
+    const std::string title = (of.empty() ? name : name + ", " + of) + ", " + search.name();
     const auto in_title = [&title](const std::string& part) { return title.find(part) != std::string::npos; };
     const bool selected = named_.empty() || std::any_of(named_.begin(), named_.end(), in_title) != others_;
     if (failures_ != 0 || !selected) return;

@@ -30,15 +30,16 @@ struct StrongestFenceOfReader {
 struct Sums {
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
-  std::uint64_t output_bytes = 0;
+  std::uint64_t told = 0;  ///< Sum of the field that tells which requests are in it.
 };
 
 /// Thread i < kWriters has slot i, and the next thread reads. With kCuts a further thread makes cuts in the process of
 /// the writers, reduced to the part that writers see: it stores new epochs.
-template <int kWriters, class WriterFence, class ReaderFence, bool kCuts = false>
-struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters + (kCuts ? 2 : 1)> {
+template <class T, int kWriters, class WriterFence, class ReaderFence, bool kCuts = false>
+struct Whole : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts>, kWriters + (kCuts ? 2 : 1)> {
   using Atomics = RelacyReadAtomics;
-  using Slot = detail::Slot<Atomics>;
+  using Slot = detail::Slot<Atomics, T>;
+  static constexpr std::size_t kWord = schema_info<T>.fields[Sample<T>::kTells].sum;
 
   void before() {
     epoch = std::make_unique<detail::Epoch<Atomics>>();
@@ -46,17 +47,11 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
     slots = std::make_unique<std::array<Slot, kWriters>>();
     watched = std::make_unique<Watched<RelacyReadCounter::Watch>>();
     for (Slot& slot : *slots) {
-      for (auto& bank : slot.banks) watched->add(&bank.sums.output_bytes);
+      for (auto& bank : slot.banks) watched->add(&bank.counts.sums[kWord]);
     }
     for (std::size_t i = 0; i < kWriters; ++i) serve(i);
     for (std::size_t i = 0; i < kWriters; ++i) {
-      const int writer = static_cast<int>(i);
-      Slot& slot = (*slots)[i];
-      slot.sequence.set_writer(writer);
-      slot.start_ns.set_writer(writer);
-      for (auto& bank : slot.banks) {
-        for (auto* const cell : {&bank.tag, &bank.first_start_ns, &bank.count, &bank.busy_ns}) cell->set_writer(writer);
-      }
+      set_writer((*slots)[i], static_cast<int>(i));
       for (auto& cell : (*uncollected)[i].banks) cell.set_constant();
     }
     if (kCuts) {
@@ -83,25 +78,29 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
     for (std::size_t i = 0; i < kWriters; ++i) require(seen[i].count == served[i], "a request is missing at the end");
   }
 
-  /// Serves a request. Requests of a slot are told apart by the bits of their durations and output bytes.
+  /// Serves a request. Requests of a slot are told apart by the bits of their durations and of one sum.
   void serve(std::size_t i) {
     const std::uint64_t weight = std::uint64_t{1} << served[i]++;
     const std::uint64_t start_ns = tick();
-    (*slots)[i].begin(start_ns);
-    const detail::RecordTarget<Atomics> target{
-        .slot = &(*slots)[i], .epoch = epoch.get(), .uncollected = &(*uncollected)[i], .phases = kEmbeddedPhases};
-    detail::record<WriterFence>(target, start_ns, start_ns + weight, {.output_bytes = weight});
+    (*slots)[i].header.begin(start_ns);
+    const detail::RecordTarget<Atomics, T> target{
+        .slot = &(*slots)[i], .epoch = epoch.get(), .uncollected = &(*uncollected)[i], .mode = load.mode};
+    detail::record<WriterFence>(target, start_ns, start_ns + weight, Sample<T>::weighing(weight));
   }
 
   void read() {
     std::size_t i = 0;
-    detail::read_whole_slots<ReaderFence, Sums>(
-        slots->data(), kWriters,
-        [](const Slot& slot, Sums& sums) {
-          for (const auto& bank : slot.banks) {
-            sums.output_bytes += bank.sums.output_bytes.get();
-            sums.count += bank.count.load(std::memory_order_relaxed);
-            sums.busy_ns += bank.busy_ns.load(std::memory_order_relaxed);
+    const auto array = array_of<Atomics, T>(epoch.get(), nullptr, uncollected->data(), slots->data(), kWriters);
+    std::array<detail::SlotReading<Atomics, Sums>, ReaderFence::kSlotsAtOnce> readings;
+    detail::read_whole_slots<ReaderFence>(
+        array, kWriters, readings,
+        [&](std::size_t slot, Sums& sums) {
+          sums = {};
+          for (const std::size_t which : {0U, 1U}) {
+            const detail::BankRef<Atomics> bank = array.slot(slot).bank(which);
+            sums.told += bank.sums[kWord].get();
+            sums.count += bank.header.count.load(std::memory_order_relaxed);
+            sums.busy_ns += bank.header.busy_ns.load(std::memory_order_relaxed);
           }
         },
         [&](const auto& reading) {
@@ -117,7 +116,7 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
     const Sums& sums = reading.counts;
     require(sums.count == reading.sequence / 2, "requests that the sequence does not count");
     const std::uint64_t weights = (std::uint64_t{1} << sums.count) - 1;
-    require(sums.output_bytes == weights && sums.busy_ns == weights, "a request in part");
+    require(sums.told == weights && sums.busy_ns == weights, "a request in part");
     require(sums.count >= last.count, "a request that was seen is gone");
     last = sums;
   }
@@ -132,30 +131,40 @@ struct Whole : Suite<Whole<kWriters, WriterFence, ReaderFence, kCuts>, kWriters 
   std::array<Sums, kWriters> seen{};
 };
 
+using Light = RelacyAsymmetricFence;  // a compiler barrier
+
+/// The scenarios of one schema.
+template <class T>
+void explore(Run& run) {
+  run.of = Sample<T>::kName;
+  run.refute<Whole<T, 1, Light, StrongestFenceOfReader>>("whole: no order between the sequence and the counters",
+                                                         {1, 1}, Preemptions{2});
+  run.explore<Whole<T, 1, Light, BarrierOfReader<1>>>("whole: barrier, 1 record, 1 reading", {1, 1}, Preemptions{4});
+  run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader>>("whole: release fence, 1 record, 1 reading", {1, 1},
+                                                              Preemptions{4});
+  run.explore<Whole<T, 1, RelacySymmetricFence, FenceOfReader>>("whole: full fence, 1 record, 1 reading", {1, 1},
+                                                                Preemptions{4});
+  run.explore<Whole<T, 1, RelacySymmetricFence, BarrierOfReader<1>>>(
+      "whole: full fence and barrier, 1 record, 1 reading", {1, 1}, Preemptions{4});
+  const unsigned preemptions = long_run() ? 3 : 2;
+  run.explore<Whole<T, 1, Light, BarrierOfReader<1>, true>>("whole: barrier, 2 records, 1 reading, 1 cut", {2, 1},
+                                                            Preemptions{preemptions});
+  run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true>>("whole: release fence, 2 records, 1 reading, 1 cut",
+                                                                    {2, 1}, Preemptions{preemptions});
+  run.explore<Whole<T, 2, Light, BarrierOfReader<2>>>("whole: barrier, 2 writers, 1 record, 2 readings", {1, 2},
+                                                      Preemptions{2});
+  const unsigned schedules = long_run() ? 2'000'000 : 25'000;
+  run.explore<Whole<T, 2, Light, BarrierOfReader<2>, true>>("whole: barrier, 2 writers, 3 records, 2 readings", {3, 2},
+                                                            RandomSchedules{schedules});
+}
+
 }  // namespace
 }  // namespace sluice::models
 
 int main(int argc, char** argv) {
   using namespace sluice::models;
-  using Light = RelacyAsymmetricFence;  // a compiler barrier
   Run run(argc, argv);
-  run.refute<Whole<1, Light, StrongestFenceOfReader>>("whole: no order between the sequence and the counters", {1, 1},
-                                                      Preemptions{2});
-  run.explore<Whole<1, Light, BarrierOfReader<1>>>("whole: barrier, 1 record, 1 reading", {1, 1}, Preemptions{4});
-  run.explore<Whole<1, RelacyReleaseFence, FenceOfReader>>("whole: release fence, 1 record, 1 reading", {1, 1},
-                                                           Preemptions{4});
-  run.explore<Whole<1, RelacySymmetricFence, FenceOfReader>>("whole: full fence, 1 record, 1 reading", {1, 1},
-                                                             Preemptions{4});
-  run.explore<Whole<1, RelacySymmetricFence, BarrierOfReader<1>>>("whole: full fence and barrier, 1 record, 1 reading",
-                                                                  {1, 1}, Preemptions{4});
-  run.explore<Whole<1, Light, BarrierOfReader<1>, true>>("whole: barrier, 2 records, 1 reading, 1 cut", {2, 1},
-                                                         Preemptions{long_run() ? 3U : 2U});
-  run.explore<Whole<1, RelacyReleaseFence, FenceOfReader, true>>("whole: release fence, 2 records, 1 reading, 1 cut",
-                                                                 {2, 1}, Preemptions{long_run() ? 3U : 2U});
-  run.explore<Whole<2, Light, BarrierOfReader<2>>>("whole: barrier, 2 writers, 1 record, 2 readings", {1, 2},
-                                                   Preemptions{2});
-  const unsigned schedules = long_run() ? 2'000'000 : 50'000;
-  run.explore<Whole<2, Light, BarrierOfReader<2>, true>>("whole: barrier, 2 writers, 3 records, 2 readings", {3, 2},
-                                                         RandomSchedules{schedules});
+  explore<Call>(run);
+  explore<sluice::wsgi::Completion>(run);
   return run.end();
 }

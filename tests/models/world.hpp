@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Slots, epoch and reader with Relacy's atomics, the requests of a scenario, and the expected windows, computed from
-// the requests alone.
+// the requests alone. Generic over the schema.
 #pragma once
 
-#include "relacy_atomics.hpp"
+#include "run.hpp"
+#include "schemas.hpp"
 // The code under test must be included after Relacy's atomics, which remove its macros.
 #include "sluice/detail/epoch_reader.hpp"
 
@@ -29,9 +30,10 @@ struct NeverWait {
 };
 
 /// A request and the instants of its steps; 0 before a step.
+template <class T>
 struct Served {
   std::size_t slot = 0;
-  Completion done;
+  T done;
   std::uint64_t start_ns = 0;
   std::uint64_t stop_ns = 0;
   std::uint64_t begun_at = 0;     ///< After its start was stored.
@@ -39,42 +41,57 @@ struct Served {
   std::uint64_t ahead_ns = 0;     ///< Busy time that windows have shown beyond its end.
 };
 
-/// A set of requests, one bit each.
-using Requests = std::uint64_t;
+/// Returns the array of slots of a scenario.
+template <class Atomics, class T>
+detail::SlotArray<Atomics> array_of(detail::Epoch<Atomics>* epoch, RelacyAtomic<std::uint32_t>* high_water,
+                                    detail::UncollectedExtremes<Atomics>* uncollected, detail::Slot<Atomics, T>* slots,
+                                    std::size_t size) {
+  return {epoch, high_water, uncollected, reinterpret_cast<std::byte*>(slots), detail::SlotShape::of<Atomics, T>(),
+          size,  {}};
+}
 
-template <std::size_t kSlots, class Fence>
+/// Declares who writes the slot of a thread while the threads run.
+template <class Atomics, class T>
+void set_writer(detail::Slot<Atomics, T>& slot, int writer) {
+  slot.header.sequence.set_writer(writer);
+  slot.header.start_ns.set_writer(writer);
+  for (auto& bank : slot.banks) {
+    auto& header = bank.header;
+    for (auto* const cell : {&header.tag, &header.first_start_ns, &header.count, &header.busy_ns}) {
+      cell->set_writer(writer);
+    }
+  }
+}
+
+/// Slots of the schema of T, in the mode of the scenario.
+template <class T, std::size_t kSlots, class Fence>
 class World {
  public:
   using Atomics = RelacyAtomics;
   static constexpr std::uint64_t kStartNs = 1000;
 
-  World() : reader_({&epoch_, &high_water_, uncollected_, slots_, kSlots}, kStartNs) { window_ = empty_window(); }
+  World() : reader_(array(), detail::CountedWords::of(schema_info<T>, load.mode), kStartNs) {}
 
-  static Window empty_window() {
-    Window window;
-    window.slots.resize(kSlots);
-    return window;
+  static Window empty_window() { return {schema_info<T>, load.mode, kSlots}; }
+
+  detail::SlotArray<Atomics> array() {
+    auto array = array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots);
+    array.taken = {&taken_, kSlots};
+    return array;
   }
-
-  detail::SlotArray<Atomics> array() { return {&epoch_, &high_water_, uncollected_, slots_, kSlots}; }
-  detail::Slot<Atomics>& slot(std::size_t i) { return slots_[i]; }
+  detail::Slot<Atomics, T>& slot(std::size_t i) { return slots_[i]; }
 
   /// For scenarios in which no slot changes hands: thread i has slot i, and thread kSlots is the only reader.
   void claim_all() {
     for (std::size_t i = 0; i < kSlots; ++i) {
-      slots_[i].state.store(detail::owned_by(1), std::memory_order_relaxed);
-      slots_[i].state.set_constant();
+      slots_[i].header.state.store(detail::owned_by(1), std::memory_order_relaxed);
+      slots_[i].header.state.set_constant();
     }
     high_water_.store(kSlots, std::memory_order_relaxed);
     high_water_.set_constant();
     cut(AlwaysWait());
     for (std::size_t i = 0; i < kSlots; ++i) {
-      const int writer = static_cast<int>(i);
-      slots_[i].sequence.set_writer(writer);
-      slots_[i].start_ns.set_writer(writer);
-      for (detail::EpochBank<Atomics>& bank : slots_[i].banks) {
-        for (auto* const cell : {&bank.tag, &bank.first_start_ns, &bank.count, &bank.busy_ns}) cell->set_writer(writer);
-      }
+      set_writer(slots_[i], static_cast<int>(i));
       for (auto& cell : uncollected_[i].banks) cell.set_writer(kSlots);
     }
     epoch_.value.set_writer(kSlots);
@@ -83,41 +100,27 @@ class World {
   /// Watches the counter of every bank that `which` returns.
   template <class Which>
   void watch(Which which) {
-    for (detail::Slot<Atomics>& slot : slots_) {
-      for (auto& bank : slot.banks) watched_.add(&which(bank.sums));
+    for (auto& slot : slots_) {
+      for (auto& bank : slot.banks) watched_.add(&which(bank.counts));
     }
   }
 
   std::size_t begin(std::size_t slot) {
     const std::size_t n = served_++;
-    Served& request = requests_[n];
+    Served<T>& request = requests_[n];
     request.slot = slot;
-    // Requests differ in every field, and later ones are longer, so that extremes of another window are too small or
-    // too large. Output bytes tell which requests are in a window.
-    request.done = {.status = static_cast<int>(100 * (n % 5) + 100),
-                    .server_us = std::uint64_t{1000} << n,
-                    .application_us = std::uint64_t{700} << n,
-                    .request_us = std::uint64_t{5000} << n,
-                    .input_read_us = n,
-                    .output_write_us = 3 * n,
-                    .cpu_ns = std::uint64_t{7} << n,
-                    .input_bytes = std::uint64_t{3} << n,
-                    .input_reads = 2,
-                    .output_bytes = std::uint64_t{1} << n,
-                    .output_writes = 3};
+    request.done = Sample<T>::request(n);
     request.start_ns = tick();
-    slots_[slot].begin(request.start_ns);
+    slots_[slot].header.begin(request.start_ns);
     request.begun_at = tick();
     return n;
   }
 
   void finish(std::size_t n) {
-    Served& request = requests_[n];
+    Served<T>& request = requests_[n];
     request.stop_ns = tick();
-    const detail::RecordTarget<Atomics> target{.slot = &slots_[request.slot],
-                                               .epoch = &epoch_,
-                                               .uncollected = &uncollected_[request.slot],
-                                               .phases = kEmbeddedPhases};
+    const detail::RecordTarget<Atomics, T> target{
+        .slot = &slots_[request.slot], .epoch = &epoch_, .uncollected = &uncollected_[request.slot], .mode = load.mode};
     detail::record<Fence>(target, request.start_ns, request.stop_ns, request.done);
     request.recorded_at = tick();
   }
@@ -162,6 +165,7 @@ class World {
       served_ns[requests_[n].slot] += duration(n);
       ahead_ns[requests_[n].slot] += requests_[n].ahead_ns;
     }
+    for (const auto& slot : slots_) check_other_modes(slot);
     for (std::size_t i = 0; i < kSlots; ++i) {
       require(shown_ns_[i] >= served_ns[i], "busy time is missing");
       require(shown_ns_[i] <= served_ns[i] + ahead_ns[i], "busy time twice");
@@ -170,31 +174,21 @@ class World {
 
   /// Returns the requests in a window. Checks that it has none of `seen`, and that each field is the sum or the extreme
   /// of its requests.
-  Requests contents(const Window& window, Requests seen) const {
-    const Requests inside = window.output_bytes;
+  Requests contents(const Window& window, Requests seen) {
+    const Requests inside = told_by<T>(window);
     require((inside & seen) == 0, "a request twice");
     require(inside < bit(served_), "a request that never was");
-    Window expected = empty_window();
-    std::uint64_t cpu_ns[kSlots] = {};
+    expected_.clear_counts();
     for (std::size_t n = 0; n < served_; ++n) {
-      if ((inside & bit(n)) != 0) add(requests_[n], expected, cpu_ns[requests_[n].slot]);
+      if ((inside & bit(n)) == 0) continue;
+      add_expected(requests_[n].done, requests_[n].stop_ns - requests_[n].start_ns, requests_[n].slot, expected_);
     }
-    require(window.request_count == expected.request_count, "the number of requests");
-    require(window.status_classes == expected.status_classes, "the status classes");
-    require(window.input_bytes == expected.input_bytes && window.input_reads == expected.input_reads, "the input");
-    require(window.output_writes == expected.output_writes, "the output");
+    require(window.request_count == expected_.request_count, "the number of requests");
+    require(window.sums == expected_.sums, "the sums");
+    require(window.extremes == expected_.extremes, "the extremes");
+    require(window.slot_values == expected_.slot_values, "the values by slot");
     for (std::size_t i = 0; i < kSlots; ++i) {
-      require(window.slots[i].completed == expected.slots[i].completed, "the requests of a slot");
-      require(window.slots[i].max_duration_ns == expected.slots[i].max_duration_ns, "the longest request of a slot");
-      require(window.slots[i].cpu_ns == cpu_ns[i], "the CPU time of a slot");
-    }
-    for (const Phase phase : {Phase::kServer, Phase::kRequest, Phase::kInputRead}) {
-      const PhaseWindow& is = window[phase];
-      const PhaseWindow& must = expected[phase];
-      require(is.total_us == must.total_us, "the total of a phase");
-      require(is.buckets == must.buckets, "the buckets of a phase");
-      require(is.largest_us == must.largest_us, "the largest of a phase");
-      require(is.smallest_us == must.smallest_us, "the smallest of a phase");
+      require(window.slots[i].completed == expected_.slots[i].completed, "the requests of a slot");
     }
     return inside;
   }
@@ -204,7 +198,7 @@ class World {
   /// later.
   void check_complete(std::size_t slot, Requests seen, std::uint64_t by) const {
     for (std::size_t n = 0; n < served_; ++n) {
-      const Served& request = requests_[n];
+      const Served<T>& request = requests_[n];
       if (request.slot != slot || request.recorded_at == 0 || request.recorded_at > by) continue;
       require((seen & bit(n)) != 0, "a request that was over before the cut is not in it");
     }
@@ -212,7 +206,7 @@ class World {
 
   [[nodiscard]] std::uint64_t cut_from() const { return cut_from_; }
   [[nodiscard]] std::size_t served() const { return served_; }
-  [[nodiscard]] const Served& request(std::size_t n) const { return requests_[n]; }
+  [[nodiscard]] const Served<T>& request(std::size_t n) const { return requests_[n]; }
   static constexpr Requests bit(std::size_t n) { return Requests{1} << n; }
 
  private:
@@ -220,34 +214,24 @@ class World {
     return requests_[n].recorded_at != 0 ? requests_[n].stop_ns - requests_[n].start_ns : 0;
   }
 
-  static void add(const Served& request, Window& window, std::uint64_t& cpu_ns) {
-    const Completion& done = request.done;
-    SlotWindow& slot = window.slots[request.slot];
-    ++window.request_count;
-    ++window.status_classes[static_cast<std::size_t>(done.status / 100 - 1)];
-    window.input_bytes += done.input_bytes;
-    window.input_reads += done.input_reads;
-    window.output_writes += done.output_writes;
-    ++slot.completed;
-    slot.max_duration_ns = std::max(slot.max_duration_ns, request.stop_ns - request.start_ns);
-    cpu_ns += done.cpu_ns;
-    observe(done.server_us, window[Phase::kServer]);
-    observe(done.request_us, window[Phase::kRequest]);
-    observe(done.input_read_us, window[Phase::kInputRead]);
-  }
-
-  static void observe(std::uint64_t us, PhaseWindow& phase) {
-    phase.total_us += us;
-    ++phase.buckets[BucketLayout::bucket_of(us)];
-    phase.smallest_us = std::min(phase.smallest_us, us);
-    phase.largest_us = std::max(phase.largest_us, us);
+  /// Checks that nothing was written into words of fields that the mode does not have.
+  static void check_other_modes(const detail::Slot<Atomics, T>& slot) {
+    const auto words = detail::CountedWords::of(schema_info<T>, load.mode);
+    for (const auto& bank : slot.banks) {
+      for (std::size_t i = words.sums; i < schema_info<T>.sums; ++i) {
+        require(bank.counts.sums[i].get() == 0, "a sum of another mode");
+      }
+      for (std::size_t i = words.extremes; i < schema_info<T>.extremes; ++i) {
+        require(bank.counts.extremes[i].get() == 0, "an extreme of another mode");
+      }
+    }
   }
 
   /// Returns true if a record of the slot was being written between then and the end of the last cut, so that its share
   /// may have been deferred.
   [[nodiscard]] bool recording_since(std::size_t slot, std::uint64_t from) const {
     for (std::size_t n = 0; n < served_; ++n) {
-      const Served& request = requests_[n];
+      const Served<T>& request = requests_[n];
       if (request.slot != slot || request.stop_ns == 0) continue;
       if (request.stop_ns < cut_to_ && (request.recorded_at == 0 || request.recorded_at > from)) return true;
     }
@@ -262,9 +246,9 @@ class World {
     const std::uint64_t cut_ns = reader_.cut_ns();
     const std::uint64_t period_ns = cut_ns - reader_.previous_cut_ns();
     require(slot.busy_ns <= period_ns, "busy for longer than the window");
-    Served* spans = nullptr;
+    Served<T>* spans = nullptr;
     for (std::size_t n = 0; n < served_; ++n) {
-      Served& request = requests_[n];
+      Served<T>& request = requests_[n];
       if (request.slot != i) continue;
       if ((inside & bit(n)) != 0) completed_ns_[i] += duration(n);
       if (request.start_ns != 0 && request.start_ns <= cut_ns && (seen_ & bit(n)) == 0) {
@@ -290,11 +274,13 @@ class World {
   detail::Epoch<Atomics> epoch_;
   RelacyAtomic<std::uint32_t> high_water_;
   detail::UncollectedExtremes<Atomics> uncollected_[kSlots];
-  detail::Slot<Atomics> slots_[kSlots];
+  detail::Slot<Atomics, T> slots_[kSlots];
+  RelacyAtomic<std::uint64_t> taken_;  // one word, for a tree of one level
   Watched<RelacyCounter::Watch> watched_;
   detail::EpochReader<Atomics> reader_;
-  Window window_;
-  std::array<Served, 16> requests_;
+  Window window_ = empty_window();
+  Window expected_ = empty_window();
+  std::array<Served<T>, 16> requests_;
   std::size_t served_ = 0;
   Requests seen_ = 0;
   std::uint64_t completed_ns_[kSlots] = {};

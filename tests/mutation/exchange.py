@@ -173,7 +173,7 @@ def exchange(connect: Connect, case: Case) -> tuple[bytes | None, str]:
                 connection.sendall(marker)
             end(connection, case.ending)
         except (ConnectionError, ssl.SSLError, OSError):
-            pass  # the server may have closed it by then: what it sent before is still judged
+            pass  # the server may have closed the connection; what it sent before is checked
         if case.ending in ("close", "reset"):
             return None, identity
         # Where a half-close is not possible, the server may wait for the rest of a request that is cut off.
@@ -246,7 +246,7 @@ def judge_uncertain(case: Case, received: bytes, marker: str) -> None:
         if case.versionless and before.startswith(BARE_BODIES):
             if marker.encode() in before:
                 raise Desync(f"the marker {marker} got an answer without a head")
-            break  # the server took a line without a version for HTTP/0.9, and closes behind the answer
+            break  # a line without a version is HTTP/0.9, so the server closes after the answer
         answer = None
         if heads:
             # A HEAD has no body behind its head: then another head follows, or nothing.

@@ -161,6 +161,6 @@ def make_case(seed: int, index: int) -> Case:
     data = b"".join(request.bytes() for request in requests)
     if rng.random() < 0.4:
         return Case(number, [Step(data, some_pieces(rng, data))], requests, ids, heads=heads)
-    from .mutations import mutate  # they need the grammar
+    from .mutations import mutate  # imported here, because mutations import this module
 
     return mutate(rng, number, requests, ids, heads)

@@ -182,7 +182,7 @@ def make_case2(seed: int, index: int) -> Case2:
     case.frames = interleaved(rng, exchanges)
     if rng.random() < 0.4:
         return case
-    from .mutations2 import mutate2  # they need the grammar
+    from .mutations2 import mutate2  # imported here, because mutations import this module
 
     return mutate2(rng, case)
 

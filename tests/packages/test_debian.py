@@ -12,7 +12,8 @@ from .conftest import ROOT, run
 
 FOLDERS = {
     "libapache2-mod-sluice": r"etc/apache2/mods-available/sluice\.(load|conf)|usr/lib/apache2/modules/mod_sluice\.so",
-    "libsluice-dev": r"usr/include/sluice/.+\.hpp|usr/lib/[^/]+/(libsluice\.a|pkgconfig/sluice\.pc|cmake/sluice/.+\.cmake)",
+    "libsluice-dev": r"usr/include/sluice/.+\.hpp|"
+    r"usr/lib/[^/]+/(libsluice(-endpoint)?\.a|pkgconfig/sluice(-endpoint)?\.pc|cmake/sluice/.+\.cmake)",
     "python3-sluice": r"usr/bin/sluice|usr/lib/python3/dist-packages/(sluice|mod_wsgi-stubs|sluice-[\d.]+\.dist-info)/[^/]+",
 }
 DOCUMENTATION = r"usr/share/doc/{}/(copyright|changelog(\.Debian)?\.gz|[\w-]+\.md)"
@@ -44,11 +45,13 @@ def test_each_file_is_where_it_belongs(packages: dict[str, Path], name: str) -> 
 
 
 def test_the_library_has_every_public_header(packages: dict[str, Path]) -> None:
-    headers = {path.relative_to(ROOT / "core/include") for path in (ROOT / "core/include/sluice").rglob("*.hpp")}
+    folders = [ROOT / "core/include", ROOT / "adapters/endpoint/include"]
+    headers = {path.relative_to(folder) for folder in folders for path in folder.rglob("*.hpp")}
     assert {Path(path) for path in files(packages["libsluice-dev"]) if path.endswith(".hpp")} == {
         Path("usr/include") / header for header in headers
     }
     assert field(packages["libsluice-dev"], "Depends") == ["libabsl-dev"]
+    assert "libmicrohttpd-dev" in field(packages["libsluice-dev"], "Recommends")
 
 
 def test_the_module_is_tied_to_one_python_and_takes_the_place_of_mod_wsgi(packages: dict[str, Path]) -> None:

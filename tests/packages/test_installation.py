@@ -163,7 +163,7 @@ def test_removal_and_purge_leave_a_server_that_runs_without_it(machine: Machine)
 
 
 def test_an_upgrade_under_load_fails_no_request_and_the_purge_leaves_nothing(machine: Machine) -> None:
-    machine.run("a2dismod", "reqtimeout")  # for the slow clients
+    machine.run("a2dismod", "reqtimeout")  # reqtimeout would disconnect the slow clients
     before = machine.files()
     machine.run("apt-get", "install", "-y", package(machine, "old", "libapache2-mod-sluice"))
     machine.run("a2ensite", "hello")

@@ -36,6 +36,11 @@ def test_packages_for_cmake_and_pkg_config_tell_it(version: str) -> None:
     assert f"\nVersion: {version}\n" in (BUILD / "sluice.pc").read_text(encoding="utf-8")
 
 
+def test_the_headers_tell_it(version: str) -> None:
+    text = (ROOT / "core/include/sluice/version.hpp").read_text(encoding="utf-8")
+    assert ".".join(re.findall(r"^#define SLUICE_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", text, re.MULTILINE)) == version
+
+
 def test_packages_of_debian_and_the_rpm_have_it(packages: dict[str, Path], version: str) -> None:
     for name, path in packages.items():
         shown = run("rpm", "-qp", "--queryformat", "%{VERSION}-", path) if name == "mod_sluice" else (

@@ -35,6 +35,11 @@ class StandIn:
         return ["sh", "-c", self._script, *words]
 
 
+@pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (179.6, "3:00"), (601.0, "10:01")])
+def test_times_are_rounded_to_whole_seconds(seconds: float, shown: str) -> None:
+    assert run.clock(seconds) == shown
+
+
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     """What runs in each release; one that is not in here cannot be installed."""

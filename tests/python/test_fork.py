@@ -26,7 +26,7 @@ def in_child(function: Callable[[], Any]) -> Any:
     """The result of the function in a forked child, as JSON."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # about threads of the parent
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of forks beside other threads
         child = os.fork()
     if child == 0:
         # The alarm ends a child that hangs.

@@ -6,14 +6,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 from apache.client import fetch
+from apache.faults import preload
 from apache.load import Request, send_for, send_number
-from apache.process import wait_until
+from apache.process import has_running_thread, wait_until
 
 from .conftest import Serve
 from .ingester import Feed
+from .stopped_thread import stopped
 
 SLOW_SERVICE = "WSGITelemetryService unix:{path} interval=60"
 REASONS = {"embedded": "", "daemon": "shutdown_signal"}
@@ -84,6 +87,33 @@ def test_a_process_that_is_replaced_says_why(serve: Serve, feed: Feed) -> None:
         assert {event["shutdown_reason"] for event in feed.events(kind)} == {"maximum_requests"}
     wait_until(lambda: feed.total("request_count") >= 12, "the samples")
     assert feed.total("request_count") == 12
+
+
+def test_a_process_says_its_last_words_although_the_reporters_thread_does_not_run(serve: Serve, feed: Feed) -> None:
+    server = serve("embedded", service=SLOW_SERVICE, mpm="prefork", processes=1)
+    assert server.get("/").status == 200
+    wait_until(lambda: feed.events("process_started"), "the start")
+    (pid,) = {event["pid"] for event in feed.events("process_started")}
+    (reporter,) = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+    wait_until(lambda: not has_running_thread(pid), "the end of what the reporter's thread sends at the start")
+    with stopped(reporter):
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: feed.events("process_stopped"), "the summary")
+    assert feed.total("request_count") == 1
+    assert len(feed.events("process_stopping")) == 1
+
+
+def test_a_process_that_ends_waits_for_a_service_whose_queue_is_full(
+    serve: Serve, feed: Feed, mode: str, tmp_path: Path
+) -> None:
+    """Sixty tries with a pause of 1 ms are more than a sample may make."""
+    server = serve(mode, service=SLOW_SERVICE, environment=preload(tmp_path, SLUICE_FULL_QUEUE="60"))
+    assert not send_number(server.port, [Request("/")], 5).failures
+    server.stop()
+    wait_until(lambda: feed.events("process_stopped"), "the summary")
+    assert len(feed.events("process_stopping")) == 1
+    assert feed.total("request_count") == 5
+    assert not server.log_lines("telemetry is lost")
 
 
 @pytest.mark.parametrize("mpm", ["worker", "prefork"])

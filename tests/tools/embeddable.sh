@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# embeddable.sh PYTHON...: for each interpreter prints its version and the path of one that the servers of tests/apache can
-# embed: itself, or a copy under build/readable if the user that their processes run as may not read it, as one in the
-# home of root. One that lacks the shared library, or whose copy cannot be read either, is left out.
+# embeddable.sh PYTHON...: prints the version of each interpreter, and the path of an installation that the servers of
+# tests/apache can embed. Their processes run as another user, so an interpreter that this user may not read, for example
+# one in the home of root, is copied to build/readable. Interpreters without a shared library, and copies that cannot be
+# read either, are left out.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 

@@ -12,7 +12,7 @@ while read -r version python; do
     echo "sluice: configuring $directory"
     cmake --preset release --fresh -B "$directory" "$@" -DSLUICE_PYTHON="$python" \
       -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -DNDEBUG" \
-      -DSLUICE_BUILD_PYTHON=OFF -DSLUICE_BUILD_TESTS=OFF
+      -DSLUICE_BUILD_PYTHON=OFF -DSLUICE_BUILD_ENDPOINT=OFF -DSLUICE_BUILD_TESTS=OFF
     touch "$stamp"
   fi
   cmake --build "$directory"

@@ -79,6 +79,9 @@ tier_test() {
   suite "documentation" "$python" -m pytest tests/docs
 }
 
+# Real applications, in both modes.
+tier_applications() { suite "applications" "$python" -m pytest tests/applications; }
+
 # The module with another interpreter: some of the tests against Apache, or nearly all with SLUICE_LONG.
 other_interpreter() {
   embedded="tests/apache/test_own_gil.py"

@@ -170,7 +170,8 @@ authz_status check_group(request_rec* request, const char* required, const void*
 }
 
 void log_denied(request_rec* request) {
-  if (ap_satisfies(request) == SATISFY_ANY && ap_some_auth_required(request) != 0) return;  // a user may be admitted
+  // Authentication may still admit the client.
+  if (ap_satisfies(request) == SATISFY_ANY && ap_some_auth_required(request) != 0) return;
   ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
                 "SLC1060: the WSGIAccessScript has not admitted the client to '%s', which is answered with 403",
                 request->uri);
@@ -195,8 +196,8 @@ int check_access(request_rec* request) {
   return status;
 }
 
-const authn_provider authentication = {check_password, get_realm_hash};
-const authz_provider group_membership = {check_group, nullptr};
+const authn_provider kAuthentication = {check_password, get_realm_hash};
+const authz_provider kGroupMembership = {check_group, nullptr};
 
 }  // namespace
 
@@ -204,8 +205,8 @@ void add_access_hooks(apr_pool_t* pool) {
   // The variables of TLS are known after mod_ssl, and mod_authz_host decides about addresses after the script.
   static const char* const before[] = {"mod_ssl.c", nullptr};
   static const char* const after[] = {"mod_authz_host.c", nullptr};
-  ap_register_provider(pool, AUTHN_PROVIDER_GROUP, "wsgi", AUTHN_PROVIDER_VERSION, &authentication);
-  ap_register_provider(pool, AUTHZ_PROVIDER_GROUP, "wsgi-group", AUTHZ_PROVIDER_VERSION, &group_membership);
+  ap_register_provider(pool, AUTHN_PROVIDER_GROUP, "wsgi", AUTHN_PROVIDER_VERSION, &kAuthentication);
+  ap_register_provider(pool, AUTHZ_PROVIDER_GROUP, "wsgi-group", AUTHZ_PROVIDER_VERSION, &kGroupMembership);
   ap_hook_access_checker(check_access, before, after, APR_HOOK_MIDDLE);
 }
 

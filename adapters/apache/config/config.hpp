@@ -101,7 +101,7 @@ struct ProcessConfig {
   int restrict_stdout;  ///< Use of sys.stdout raises OSError.
   int dont_write_bytecode;
   int keep_python;         ///< Python is not finalized when a process ends.
-  double switch_interval;  ///< Seconds; 0 for that of Python.
+  double switch_interval;  ///< Seconds; 0 for Python's default.
   int own_gil;             ///< Each sub-interpreter has its own GIL.
   int free_threading;      ///< Python runs without a GIL.
   int server_metrics;
@@ -137,7 +137,7 @@ void apply_server_defaults(const server_rec* server) noexcept;
 /// Returns the configuration that was read last.
 [[nodiscard]] ProcessConfig& process_config() noexcept;
 
-/// Return the settings of the external reporter and the threshold of slow requests, as a process needs them.
+/// The settings of the external reporter, and the threshold of slow requests, as a process needs them.
 [[nodiscard]] telemetry::Settings telemetry_settings();
 [[nodiscard]] telemetry::Identity telemetry_identity();
 [[nodiscard]] std::optional<std::uint64_t> slow_threshold_us() noexcept;

@@ -75,7 +75,8 @@ constexpr SizeOption kSizes[] = {
     {"virtual-memory-limit", &DaemonOptions::virtual_memory_limit},
 };
 
-/// An option that is accepted without an effect. 0 asks for what a process does anyway.
+/// An option that is accepted without an effect. The value 0 asks for no effect, so only other values are noted in the
+/// log.
 struct ObsoleteNumber {
   const char* name;
   std::int64_t least;

@@ -15,7 +15,7 @@ struct Option {
 /// Parses the next option of a line. Returns null, or an error. The value may be quoted.
 [[nodiscard]] const char* next_option(cmd_parms* cmd, const char*& line, Option& option);
 
-/// Does the same, and takes an empty value.
+/// Parses an option as next_option() does, and accepts an empty value.
 [[nodiscard]] const char* next_option_or_empty(cmd_parms* cmd, const char*& line, Option& option);
 
 /// Parses On or Off as 1 or 0. Returns null, or an error.

@@ -111,7 +111,7 @@ const char* directory_switch(cmd_parms* cmd, void* config, const char* value) {
   return parse_switch(cmd, value, static_cast<DirectoryConfig*>(config)->*Member);
 }
 
-/// Accepts a switch whose both values ask for what the module does anyway.
+/// Accepts On and Off for a switch that changes nothing in this module.
 const char* accepted_switch(cmd_parms* cmd, void*, const char* value) {
   int ignored = 0;
   return parse_switch(cmd, value, ignored);
@@ -297,11 +297,11 @@ const command_rec kDirectives[] = {
     one("WSGIFreeThreading", free_threading, kServer, "On or Off: run Python without a GIL"),
     raw("<WSGIInterpreterOptions", interpreter_options, nullptr, kServer,
         "process-group=NAME application-group=NAME: the interpreters to which the directives inside apply"),
-    obsolete("WSGIAcceptMutex", accept_mutex),
-    obsolete("WSGICaseSensitivity", case_sensitivity),
-    obsolete("WSGIGroupAuthoritative", group_authoritative),
-    obsolete("WSGISocketRotation", socket_rotation),
-    obsolete("WSGIVerboseDebugging", verbose_debugging),
+    obsolete("WSGIAcceptMutex", kAcceptMutex),
+    obsolete("WSGICaseSensitivity", kCaseSensitivity),
+    obsolete("WSGIGroupAuthoritative", kGroupAuthoritative),
+    obsolete("WSGISocketRotation", kSocketRotation),
+    obsolete("WSGIVerboseDebugging", kVerboseDebugging),
     one("WSGIPythonPath", python_path, kServer, "Directories for sys.path, separated by colons"),
     one("WSGIPythonHome", python_home, kServer, "Prefix of the Python installation, or a virtual environment"),
     one("WSGIPythonOptimize", python_optimize, kServer, "Number of -O, as for python"),

@@ -10,13 +10,13 @@
 
 namespace sluice::apache {
 
-const ObsoleteDirective verbose_debugging{"Off|On", "details are logged at 'LogLevel wsgi:debug'", true};
-const ObsoleteDirective accept_mutex{"default|flock|fcntl|sysvsem|posixsem|pthread",
+const ObsoleteDirective kVerboseDebugging{"Off|On", "details are logged at 'LogLevel wsgi:debug'", true};
+const ObsoleteDirective kAcceptMutex{"default|flock|fcntl|sysvsem|posixsem|pthread",
                                      "daemon processes accept requests without a lock", true};
-const ObsoleteDirective socket_rotation{
+const ObsoleteDirective kSocketRotation{
     "Off|On", "a process group keeps its socket through restarts, so that no request is lost", true};
-const ObsoleteDirective case_sensitivity{"On|Off", "names of files are compared as the system does", true};
-const ObsoleteDirective group_authoritative{"On|Off", "Apache 2.4 decides by its Require directives", false};
+const ObsoleteDirective kCaseSensitivity{"On|Off", "names of files are compared as the system does", true};
+const ObsoleteDirective kGroupAuthoritative{"On|Off", "Apache 2.4 decides by its Require directives", false};
 
 const char* obsolete_directive(cmd_parms* cmd, void*, const char* value) {
   const auto& directive = *static_cast<const ObsoleteDirective*>(cmd->info);

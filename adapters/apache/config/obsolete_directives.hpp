@@ -13,11 +13,11 @@ struct ObsoleteDirective {
   bool server_only;
 };
 
-extern const ObsoleteDirective verbose_debugging;
-extern const ObsoleteDirective accept_mutex;
-extern const ObsoleteDirective socket_rotation;
-extern const ObsoleteDirective case_sensitivity;
-extern const ObsoleteDirective group_authoritative;
+extern const ObsoleteDirective kVerboseDebugging;
+extern const ObsoleteDirective kAcceptMutex;
+extern const ObsoleteDirective kSocketRotation;
+extern const ObsoleteDirective kCaseSensitivity;
+extern const ObsoleteDirective kGroupAuthoritative;
 
 /// The handler of all of them; `info` of the command is the ObsoleteDirective. Adds a note for a value with a meaning
 /// that is lost.

@@ -12,6 +12,7 @@ namespace {
 
 template <class T>
 T& append(apr_pool_t* pool, apr_array_header_t*& array) {
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): the elements are pointers.
   if (array == nullptr) array = apr_array_make(pool, 4, sizeof(T));
   return *static_cast<T*>(apr_array_push(array));
 }

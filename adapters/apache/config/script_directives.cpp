@@ -38,7 +38,7 @@ const char* parse_script_file(cmd_parms* cmd, const char* line, const ScriptFile
     parsed.application_group = group_name(option.value);
   }
   script = ::new (apr_palloc(cmd->pool, sizeof(ScriptFile))) ScriptFile(parsed);
-  if (in_htaccess) return nullptr;  // read while requests are served
+  if (in_htaccess) return nullptr;  // requests are served already, so what all processes share stays as it is
   note_application_group(parsed.application_group);
   process_config().server_scripts = true;
   return nullptr;

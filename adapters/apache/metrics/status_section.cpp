@@ -4,11 +4,15 @@
 #include <apr_optional_hooks.h>
 #include <mod_status.h>
 
+#include <algorithm>
+#include <array>
 #include <exception>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "adapters/apache/supervision/process_registry.hpp"
+#include "adapters/wsgi/schema/window.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -30,6 +34,10 @@ std::vector<Column> columns(const GroupReading& reading) {
   constexpr std::uint64_t kUs = 1'000'000;
   constexpr std::uint64_t kMiB = 1 << 20;
   const GroupCounts& counts = reading.counts;
+  const std::span<const std::uint64_t> counted = wsgi::status_classes(counts.counts());
+  // Without a reading of any group there are none.
+  std::array<std::uint64_t, http::kStatusClasses> classes{};
+  std::copy(counted.begin(), counted.end(), classes.begin());
   const auto number = [](std::uint64_t value) { return std::to_string(value); };
   return {{"Processes", "Processes", number(reading.processes)},
           {"ProcessStarts", "Started", number(reading.process_starts)},
@@ -39,11 +47,11 @@ std::vector<Column> columns(const GroupReading& reading) {
           {"ActiveRequests", "In flight", number(reading.active_requests)},
           {"LongestRequestSeconds", "Longest, s", decimal(reading.longest_request_ns, kNs)},
           {"Requests", "Requests", number(counts.request_count)},
-          {"Requests1xx", "1xx", number(counts.status_classes[0])},
-          {"Requests2xx", "2xx", number(counts.status_classes[1])},
-          {"Requests3xx", "3xx", number(counts.status_classes[2])},
-          {"Requests4xx", "4xx", number(counts.status_classes[3])},
-          {"Requests5xx", "5xx", number(counts.status_classes[4])},
+          {"Requests1xx", "1xx", number(classes[0])},
+          {"Requests2xx", "2xx", number(classes[1])},
+          {"Requests3xx", "3xx", number(classes[2])},
+          {"Requests4xx", "4xx", number(classes[3])},
+          {"Requests5xx", "5xx", number(classes[4])},
           {"BusySeconds", "Busy, s", decimal(counts.busy_ns, kNs)},
           {"CPUSeconds", "CPU, s", decimal(counts.process_cpu_us, kUs)},
           {"ResidentMiB", "Memory, MiB", decimal(reading.resident_bytes, kMiB)}};

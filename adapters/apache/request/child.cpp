@@ -61,11 +61,12 @@ Capacity Capacity::of_server() {
 }
 
 EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity, std::span<std::byte> memory)
-    : bindings::Host({.threads = static_cast<std::size_t>(capacity.threads),
-                      .mode = Mode::kEmbedded,
-                      .measure_phases = telemetry_settings().configured() ? sequential_phases : overlapping_phases,
-                      .slow_threshold_us = slow_threshold_us(),
-                      .memory = memory}),
+    : bindings::Host(
+          {.threads = static_cast<std::size_t>(capacity.threads),
+           .mode = wsgi::Mode::kEmbedded,
+           .measure_phases = telemetry_settings().configured() ? wsgi::sequential_phases : wsgi::overlapping_phases,
+           .slow_threshold_us = slow_threshold_us(),
+           .memory = memory}),
       server_(server),
       capacity_(capacity),
       external_reporter_(telemetry_settings().configured()) {}

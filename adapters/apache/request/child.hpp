@@ -13,9 +13,9 @@
 #include "adapters/wsgi/process/runtime.hpp"
 #include "adapters/wsgi/process/thread.hpp"
 #include "adapters/wsgi/request/environ.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 #include "bindings/host.hpp"
 #include "sluice/log.hpp"
-#include "sluice/timestamps.hpp"
 
 namespace sluice::apache {
 
@@ -65,7 +65,7 @@ class Child {
 
   [[nodiscard]] wsgi::Runtime& runtime() noexcept { return runtime_; }
   [[nodiscard]] const wsgi::ServerFacts& facts() const noexcept { return facts_; }
-  [[nodiscard]] WallAnchor& wall_anchor() noexcept { return wall_anchor_; }
+  [[nodiscard]] wsgi::WallAnchor& wall_anchor() noexcept { return wall_anchor_; }
   /// Returns false when the MPM serves requests on the main thread, where DeferredSignals is needed.
   [[nodiscard]] bool threaded() const noexcept { return capacity_.threaded; }
 
@@ -78,7 +78,7 @@ class Child {
   wsgi::ThreadContext main_thread_;
   telemetry::Reporter* reporter_ = nullptr;
   wsgi::ServerFacts facts_;
-  WallAnchor wall_anchor_;
+  wsgi::WallAnchor wall_anchor_;
   apr_pool_t* pool_;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "adapters/apache/request/called_script.hpp"
+#include "adapters/apache/request/variables.hpp"
 #include "bindings/dict_builder.hpp"
 
 namespace sluice::apache {
@@ -16,7 +17,7 @@ using bindings::steal;
 namespace {
 
 /// The variables of the request, with the groups of the dispatch script in the place of those of the application.
-Object dispatch_environ(const CalledScript& script, const std::string& application_group) {
+Object dispatch_environ(const CalledScript& script, const std::string& application_group, const char* authorization) {
   request_rec* const request = script.request();
   wsgi::Names& names = script.objects().names;
   DictBuilder dict;
@@ -27,6 +28,9 @@ Object dispatch_environ(const CalledScript& script, const std::string& applicati
     if (dict.dict() != nullptr && !names.set(dict.dict(), entry.key, entry.val != nullptr ? entry.val : ""))
       dict.fail();
   }
+  if (authorization != nullptr && dict.dict() != nullptr &&
+      !names.set(dict.dict(), "HTTP_AUTHORIZATION", authorization))
+    dict.fail();
   if (dict.dict() != nullptr && (!names.set(dict.dict(), "mod_wsgi.process_group", "") ||
                                  !names.set(dict.dict(), "mod_wsgi.application_group", application_group))) {
     dict.fail();
@@ -49,12 +53,12 @@ bool choose(const CalledScript& script, const char* function, const Object& vari
 }
 
 bool choose_target(const CalledScript& script, const std::string& application_group, Target& target) {
-  const Object variables = dispatch_environ(script, application_group);
+  request_rec* const request = script.request();
+  const Object variables = dispatch_environ(script, application_group, passed_authorization(request, target));
   if (!variables) {
     script.log_exception("process_group");
     return false;
   }
-  request_rec* const request = script.request();
   std::optional<std::string> process;
   std::optional<std::string> application;
   std::optional<std::string> callable;

@@ -49,6 +49,7 @@ void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std:
     const auto& entry = reinterpret_cast<const apr_table_entry_t*>(entries->elts)[i];
     if (entry.key != nullptr) add(entry.key, entry.val != nullptr ? entry.val : "");
   }
+  if (authorization_ != nullptr) add("HTTP_AUTHORIZATION", authorization_);
 }
 
 bool ApacheExchange::https() const {
@@ -173,14 +174,15 @@ void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
 absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   request_->status = head.status;
   request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
-  if (merges_) add_merged_fields(head.headers);
+  const bool merges = merges_ && (wsgi::may_need_merge(head.headers) || !apr_is_empty_table(request_->headers_out));
+  if (merges) add_merged_fields(head.headers);
   // Apache searches its table whenever one of these two is set, so each is set once, to its last value.
   const std::string* type = nullptr;
   const std::string* length = nullptr;
   for (const auto& [name, value] : head.headers) {
     if (wsgi::same_name(name, "Content-Type")) type = &value;
     if (wsgi::same_name(name, "Content-Length")) length = &value;
-    if (!merges_ && !kept_elsewhere(name)) add_field(name, value);
+    if (!merges && !kept_elsewhere(name)) add_field(name, value);
   }
   if (type != nullptr) ap_set_content_type(request_, apr_pstrdup(request_->pool, type->c_str()));
   if (length != nullptr) ap_set_content_length(request_, std::strtoll(length->c_str(), nullptr, 10));  // was checked
@@ -268,6 +270,8 @@ apr_status_t restore_time_limit(void* data) {
 }  // namespace
 
 void ApacheExchange::limit_write_time(int seconds) const {
+  // The socket of an HTTP/2 connection belongs to a thread that serves all of its streams.
+  if (request_->connection->master != nullptr) return;
   apr_socket_t* const socket = ap_get_conn_socket(request_->connection);
   auto* const limit = static_cast<TimeLimit*>(apr_palloc(request_->pool, sizeof(TimeLimit)));
   if (socket == nullptr || apr_socket_timeout_get(socket, &limit->before) != APR_SUCCESS) return;

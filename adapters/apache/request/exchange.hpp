@@ -41,12 +41,16 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] bool is_paced() const noexcept;
 
   /// Limits the time that the client may take to accept a part of the response. Lasts as long as the connection serves
-  /// this request.
+  /// this request. Without effect on a stream of HTTP/2, whose time the server limits.
   void limit_write_time(int seconds) const;
 
   /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
   /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.
   void merge_repeated_fields() noexcept { merges_ = true; }
+
+  /// Gives the application the Authorization field of the client; null gives none. It is no variable of the request,
+  /// because those are passed on to requests that the server makes from this one.
+  void pass_authorization(const char* value) noexcept { authorization_ = value; }
 
   /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
@@ -62,6 +66,7 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] bool drops_body() noexcept;
 
   request_rec* request_;
+  const char* authorization_ = nullptr;
   apr_bucket_brigade* input_ = nullptr;  ///< Both brigades are empty between calls.
   apr_bucket_brigade* output_ = nullptr;
   absl::Status input_broken_;

@@ -199,6 +199,7 @@ int serve_request(request_rec* request, const Alias* handler) {
   const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, file, *process);
   set_variables(request, target);
   ApacheExchange exchange(request);
+  exchange.pass_authorization(passed_authorization(request, target));
   if (group != nullptr) return serve_in_daemon(request, *group, exchange, dispatched);
   if (process_config().restrict_embedded != 0) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "SLC0442: embedded mode is disabled by WSGIRestrictEmbedded");

@@ -54,7 +54,28 @@ void set_server(request_rec* request) {
   apr_table_setn(variables, "mod_wsgi.listener_port", apr_itoa(request->pool, listener.port));
 }
 
+/// Whether a variable has the credentials of a request that was redirected within the server, once or more often.
+bool is_of_earlier_credentials(std::string_view name) {
+  constexpr std::string_view kRedirected = "REDIRECT_";
+  if (!name.starts_with(kRedirected)) return false;
+  while (name.starts_with(kRedirected)) name.remove_prefix(kRedirected.size());
+  return name == "HTTP_AUTHORIZATION" || name == "HTTP_PROXY_AUTHORIZATION";
+}
+
+/// The handler from which this request was redirected may have been allowed to see more.
+void drop_earlier_credentials(request_rec* request) {
+  const apr_array_header_t* const entries = apr_table_elts(request->subprocess_env);
+  for (int i = entries->nelts; i-- > 0;) {
+    const char* const key = reinterpret_cast<const apr_table_entry_t*>(entries->elts)[i].key;
+    if (key != nullptr && is_of_earlier_credentials(key)) apr_table_unset(request->subprocess_env, key);
+  }
+}
+
 }  // namespace
+
+const char* passed_authorization(const request_rec* request, const Target& target) {
+  return target.pass_authorization ? apr_table_get(request->headers_in, "Authorization") : nullptr;
+}
 
 void set_variables(request_rec* request, const Target& target) {
   const DirectoryConfig& config = config_of(request);
@@ -64,12 +85,7 @@ void set_variables(request_rec* request, const Target& target) {
   const char* const path_info = apr_pstrdup(request->pool, target.path_info.c_str());
   for (const char* const name : {"SCRIPT_NAME", "mod_wsgi.script_name"}) apr_table_setn(variables, name, script_name);
   for (const char* const name : {"PATH_INFO", "mod_wsgi.path_info"}) apr_table_setn(variables, name, path_info);
-  if (const char* const value = apr_table_get(request->headers_in, "Authorization");
-      target.pass_authorization && value != nullptr) {
-    apr_table_setn(variables, "HTTP_AUTHORIZATION", value);
-  }
-  // An application from which this request was redirected may be allowed to see more.
-  apr_table_unset(variables, "REDIRECT_HTTP_AUTHORIZATION");
+  if (request->prev != nullptr || request->main != nullptr) drop_earlier_credentials(request);
   if (head_is_get(request, config)) apr_table_setn(variables, "REQUEST_METHOD", "GET");
   apr_table_set(variables, "mod_wsgi.process_group", target.process_group.c_str());
   apr_table_set(variables, "mod_wsgi.application_group", target.application_group.c_str());

@@ -23,7 +23,7 @@ APLOG_USE_MODULE(wsgi);
 namespace sluice::apache {
 
 inline constexpr const char* kHandlerName = "wsgi-script";
-/// The same handler by its type, which configurations give with AddType.
+/// The type by which AddType selects the handler of scripts.
 inline constexpr const char* kHandlerType = "application/x-httpd-wsgi";
 inline constexpr const char* kMetricsHandlerName = "sluice-metrics";
 

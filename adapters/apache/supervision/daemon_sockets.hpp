@@ -66,7 +66,7 @@ class DaemonSockets {
   Socket& add(const daemon::DaemonOptions& options, const std::string& path, int descriptor) noexcept;
   /// Closes a socket and overwrites its entry in the table.
   void forget(Socket& socket) noexcept;
-  /// Does the same, and removes the file of the socket.
+  /// Closes a socket as forget() does, and removes its file.
   void close(Socket& socket) noexcept;
 
   Socket sockets_[kSockets];

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/supervision/daemon_supervisor.hpp"
 
+#include <httpd.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <string.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <utility>
 
 #include "adapters/apache/supervision/child_processes.hpp"
@@ -19,7 +22,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 /// After so many early ends in a row a process starts with a pause, so that restarts do not keep the machine busy.
 constexpr int kEarlyEnds = 2;
 constexpr unsigned kPauseSeconds = 1;
-/// The same for short lives, which include those of processes that have served a request.
+/// Short lives in a row after which restarts are throttled, also of processes that have served a request.
 constexpr int kShortLives = 5;
 /// The parent checks heartbeats less often than processes beat. It does so about every ten seconds, so a longer pause
 /// than the limit means that the parent itself did not run.
@@ -32,14 +35,51 @@ bool is_throttled(const Daemon& daemon) noexcept {
   return daemon.early_ends >= kEarlyEnds || daemon.short_lives >= kShortLives;
 }
 
-void log_end(const ParentState& state, const Daemon& daemon, apr_wait_t status) {
-  if (WIFSIGNALED(status)) {
+/// Whether a signal of this number can have ended a daemon process: the kernel ends a process for it by default, and a
+/// daemon process does not handle it.
+bool ends_daemon(int number) noexcept {
+  switch (number) {
+    case SIGHUP:
+    case SIGINT:
+    case SIGUSR1:
+    case SIGUSR2:
+    case SIGPIPE:
+    case SIGTERM:
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGURG:
+    case SIGXCPU:
+    case SIGXFSZ:
+    case SIGWINCH:
+      return false;
+    default:
+      return number > 0 && number < NSIG;
+  }
+}
+
+/// Logs the end of a process. Its `status` is its exit code or the number of the signal that ended it, and Apache does
+/// not tell which.
+void log_end(const ParentState& state, const Daemon& daemon, int status) {
+  const char* const name = daemon.group->options.name;
+  const pid_t pid = daemon.process.pid;
+  if (status == 0) {
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, state.server, "SLC0492: daemon process '%s' (pid %d) has ended", name, pid);
+  } else if (ends_daemon(status)) {
+    const char* const text = ::sigabbrev_np(status);
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
-                 "SLC0491: daemon process '%s' (pid %d) was ended by signal %d; the server replaces it",
-                 daemon.group->options.name, daemon.process.pid, WTERMSIG(status));
+                 "SLC0491: daemon process '%s' (pid %d) was ended by signal %d (SIG%s), or by exit(%d) of the "
+                 "application; the server replaces it",
+                 name, pid, status, text != nullptr ? text : "?", status);
   } else {
-    ap_log_error(APLOG_MARK, APLOG_INFO, 0, state.server, "SLC0492: daemon process '%s' (pid %d) has ended",
-                 daemon.group->options.name, daemon.process.pid);
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING, 0, state.server,
+        "SLC1150: daemon process '%s' (pid %d) has ended with exit code %d; the server replaces it; look for a "
+        "message of the process, or for a call of os._exit() in the application",
+        name, pid, status);
   }
 }
 
@@ -93,8 +133,26 @@ void start(ParentState& state, Daemon& daemon) {
   apr_proc_other_child_register(&daemon.process, on_daemon_event, &daemon, nullptr, state.pool);
 }
 
-/// Makes a blocking call of the parent return, so that the parent waits for the child that has ended.
-void on_sigchld(int) noexcept {}
+/// A daemon process has ended as below and is still to be replaced. Relaxed: the thread that reads it is the one that
+/// the handler interrupts.
+constinit std::atomic<bool> kept_from_server{false};
+
+/// Makes a blocking call of the parent return, so that the parent waits for the child that has ended. Waits here for a
+/// daemon process that has ended with the code that would stop the server, because any application could do that. The
+/// parent spends its time in that blocking call, so the handler runs before Apache can see the code, except in the
+/// instant in which Apache looks for children that have ended.
+void on_sigchld(int) noexcept {
+  const int error = errno;
+  const ParentState& state = parent_state();
+  if (state.retained != nullptr && state.in_parent()) {
+    for (const ProcessEntry& entry : state.retained->processes.entries) {
+      if (entry.pid > 0 && reap_exit_code(entry.pid, APEXIT_CHILDFATAL)) {
+        kept_from_server.store(true, std::memory_order_relaxed);
+      }
+    }
+  }
+  errno = error;
+}
 
 void set_sigchld_action(void (*handler)(int)) noexcept {
   struct sigaction action {};
@@ -111,6 +169,13 @@ void start_all_daemons(ParentState& state) {
 }
 
 void start_missing_daemons(ParentState& state) {
+  if (kept_from_server.exchange(false, std::memory_order_relaxed)) {
+    for (Daemon& daemon : state.all_daemons()) {
+      if (daemon.running && !is_child(daemon.process.pid)) {
+        on_daemon_event(APR_OC_REASON_DEATH, &daemon, APEXIT_CHILDFATAL);
+      }
+    }
+  }
   for (Daemon& daemon : state.all_daemons()) {
     if (!daemon.running) start(state, daemon);
   }

@@ -17,7 +17,7 @@ constexpr std::size_t kMostBytes = std::size_t{1} << 30U;
 constexpr std::size_t kGenerations = 2;
 
 Registry::ParentState& retained_registry() {
-  const std::string key = "sluice-registry-" + std::to_string(Registry::layout());
+  const std::string key = "sluice-registry-" + std::to_string(Registry::layout<wsgi::Completion>());
   void* state = ap_retained_data_get(key.c_str());
   if (state == nullptr) state = ap_retained_data_create(key.c_str(), sizeof(Registry::ParentState));
   return *static_cast<Registry::ParentState*>(state);
@@ -47,7 +47,7 @@ std::vector<Registry::Demand> demands(ParentState& state) {
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
-    const auto assignment = state.registry->group(options.name, Mode::kDaemon);
+    const auto assignment = state.registry->group(options.name, wsgi::mode_number(wsgi::Mode::kDaemon));
     if (!assignment.ok()) continue;
     all.push_back({tenant_of(options, assignment->id), threads_of(options),
                    kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))});
@@ -78,9 +78,9 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
   if (is_first_reading()) return OK;
   ParentState& state = parent_state();
   begin_generation(state, pool, server);
-  state.registry.emplace(retained_registry());
+  state.registry.emplace(Registry::of<wsgi::Completion>(retained_registry()));
   absl::Status status = state.registry->open(kMostBytes);
-  const auto assignment = state.registry->group(kServerGroup, Mode::kEmbedded);
+  const auto assignment = state.registry->group(kServerGroup, wsgi::mode_number(wsgi::Mode::kEmbedded));
   status.Update(assignment.status());
   if (!status.ok()) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
@@ -105,7 +105,7 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
 
 std::optional<Registry::SlotId> reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
   if (!state.registry) return std::nullopt;
-  const auto assignment = state.registry->group(options.name, Mode::kDaemon);
+  const auto assignment = state.registry->group(options.name, wsgi::mode_number(wsgi::Mode::kDaemon));
   if (!assignment.ok()) return std::nullopt;
   if (assignment->shared) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,

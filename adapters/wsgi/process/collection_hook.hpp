@@ -33,7 +33,7 @@ class CollectionHook {
   telemetry::CollectionLog* log_ = nullptr;  ///< Null when nothing is reported.
   bindings::Object gc_;                      ///< The module `gc`.
   std::uint64_t start_ns_ = 0;               ///< Start of the collection that runs.
-  double start_ = 0.0;                       ///< The same in seconds since the Unix epoch.
+  double start_ = 0.0;                       ///< Start of the collection in seconds since the Unix epoch.
 };
 
 }  // namespace sluice::wsgi

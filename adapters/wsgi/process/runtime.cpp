@@ -36,7 +36,7 @@ class Config {
   [[nodiscard]] absl::Status append(PyWideStringList& list, const std::string& text) {
     wchar_t* const decoded = Py_DecodeLocale(text.c_str(), nullptr);
     if (decoded == nullptr) return absl::InvalidArgumentError("a text of the configuration cannot be decoded");
-    const absl::Status status = checked(PyWideStringList_Append(&list, decoded));
+    absl::Status status = checked(PyWideStringList_Append(&list, decoded));
     PyMem_RawFree(decoded);
     return status;
   }
@@ -243,7 +243,7 @@ std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& 
 }
 
 void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
-                            bool may_exit) {
+                            Interruptible* service) {
   const absl::StatusOr<Interpreter*> target = interpreter(application_group, path, thread);
   PyThreadState* const state = target.ok() && *target != nullptr ? thread.state_in((*target)->state()) : nullptr;
   if (state == nullptr) {
@@ -253,9 +253,10 @@ void Runtime::import_script(const std::string& application_group, const std::str
     return;
   }
   const WithGil gil(state);
+  const Interruptible::Scope inside(service, **target, 0);
   const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
   static_cast<void>(
-      (*target)->scripts().load({.path = path, .mtime_us = modified_us(path), .may_exit = may_exit}, log));
+      (*target)->scripts().load({.path = path, .mtime_us = modified_us(path), .may_exit = service != nullptr}, log));
 }
 
 bool Runtime::has_other_threads() {
@@ -322,6 +323,14 @@ std::vector<std::string> Runtime::interrupt(Interruptible& target, std::uint64_t
   std::vector<std::string> lines = bindings::stack_of(thread_id);
   if (!target.interrupt(*interpreter, request_ns, thread_id, exception)) lines.clear();
   return lines;
+}
+
+void Runtime::end_script(Interruptible& target, unsigned long thread_id, ThreadContext& thread) {
+  Interpreter* const interpreter = target.interpreter();
+  PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
+  if (state == nullptr) return;
+  const WithGil gil(state);
+  target.interrupt(*interpreter, 0, thread_id, PyExc_SystemExit);
 }
 
 void Runtime::stop(const std::string& reason, ThreadContext& thread) {

@@ -86,9 +86,14 @@ class Runtime {
   [[nodiscard]] absl::StatusOr<Interpreter*> interpreter(const std::string& name, const std::string& script,
                                                          ThreadContext& thread);
 
-  /// Loads a script into an application group outside of any request. Logs errors; SystemExit is none with `may_exit`.
+  /// Loads a script into an application group outside of any request. Logs errors. A script with a `service` may end
+  /// with SystemExit, and is inside an interpreter for end_script() while it runs.
   void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
-                     bool may_exit = false);
+                     Interruptible* service = nullptr);
+
+  /// Raises SystemExit in the script that import_script() runs with `target` on another thread, if it runs. Blocks
+  /// until the interpreter releases its GIL.
+  void end_script(Interruptible& target, unsigned long thread_id, ThreadContext& thread);
 
   /// Returns true when threads other than the calling one have a thread state in an interpreter. The caller holds no
   /// GIL.

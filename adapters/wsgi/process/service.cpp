@@ -5,8 +5,8 @@
 #include "adapters/wsgi/process/interruptible.hpp"
 #include "adapters/wsgi/python/gil.hpp"
 #include "adapters/wsgi/request/slow_capture.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/timestamps.hpp"
 
 namespace sluice::wsgi {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "adapters/wsgi/process/line_buffer.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
-#include "sluice/recorder.hpp"
+#include "adapters/wsgi/schema/recorder.hpp"
 
 namespace sluice::wsgi {
 

@@ -9,7 +9,7 @@ namespace sluice::wsgi {
 struct ApacheFacts {
   int version[3] = {};
   long maximum_processes = 1;    ///< Limit of the server's own processes, whichever process asks.
-  long threads_per_process = 1;  ///< Threads of each of these.
+  long threads_per_process = 1;  ///< Threads of each of the server's own processes.
   std::string description;       ///< As in the field Server of responses.
   std::string mpm_name;
   std::string build_date;

@@ -150,7 +150,7 @@ PyCFunction untyped(Replacement function) {
 constexpr int kFlags = METH_VARARGS | METH_KEYWORDS;
 
 /// Functions of the module `_signal`, which `signal` wraps or copies.
-PyMethodDef kSignalFunctions[] = {
+PyMethodDef signal_functions[] = {
     {"signal", untyped(ignore_signal), kFlags, nullptr},
     {"set_wakeup_fd", untyped(ignore_wakeup_fd), kFlags, nullptr},
     {"siginterrupt", untyped(ignore_siginterrupt), kFlags, nullptr},
@@ -158,7 +158,7 @@ PyMethodDef kSignalFunctions[] = {
     {"setitimer", untyped(ignore_itimer), kFlags, nullptr},
 };
 
-PyMethodDef kFaultFunctions[] = {{"register", untyped(ignore_register), kFlags, nullptr}};
+PyMethodDef fault_functions[] = {{"register", untyped(ignore_register), kFlags, nullptr}};
 
 /// The objects that all replacements of an interpreter share.
 struct Shared {
@@ -203,7 +203,7 @@ PyObject* after_fork(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
-PyMethodDef kAfterFork = {"after_fork", after_fork, METH_NOARGS, nullptr};
+PyMethodDef after_fork_function = {"after_fork", after_fork, METH_NOARGS, nullptr};
 
 /// Runs after_fork() in forked processes. `self` has the state of a replaced function, with the policy in place of the
 /// host.
@@ -213,7 +213,7 @@ bool reset_after_fork(const SignalPolicy& policy, PyObject* core, PyObject* sign
                           ? steal(PyTuple_Pack(kMembers, original.ptr(), policy.threads_blocked ? Py_True : Py_False,
                                                signal_module, Py_None))
                           : Object();
-  const Object function = self ? steal(PyCFunction_New(&kAfterFork, self.ptr())) : Object();
+  const Object function = self ? steal(PyCFunction_New(&after_fork_function, self.ptr())) : Object();
   const Object os = steal(PyImport_ImportModule("os"));
   const Object run = os ? steal(PyObject_GetAttrString(os.ptr(), "register_at_fork")) : Object();
   const Object keywords = function ? steal(Py_BuildValue("{s:O}", "after_in_child", function.ptr())) : Object();
@@ -232,7 +232,7 @@ bool guard_signals(const SignalPolicy& policy, const bindings::Host& host) {
                       .signal_module = signal_module,
                       .logged = steal(PySet_New(nullptr))};
   if (!shared.host || !shared.logged) return false;
-  for (PyMethodDef& function : kSignalFunctions) {
+  for (PyMethodDef& function : signal_functions) {
     if (!replace(core.ptr(), signal_module.ptr(), function, shared)) return false;
   }
   const Object faults = steal(PyImport_ImportModule("faulthandler"));
@@ -242,7 +242,7 @@ bool guard_signals(const SignalPolicy& policy, const bindings::Host& host) {
     PyErr_Clear();
     return true;
   }
-  for (PyMethodDef& function : kFaultFunctions) {
+  for (PyMethodDef& function : fault_functions) {
     if (!replace(faults.ptr(), nullptr, function, shared)) return false;
   }
   return true;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "adapters/wsgi/python/script_request.hpp"
-#include "sluice/timestamps.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 
 namespace sluice::wsgi {
 

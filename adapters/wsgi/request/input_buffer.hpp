@@ -43,7 +43,7 @@ class InputBuffer {
   /// Calls `read()` once and measures it.
   template <class Read>
   absl::StatusOr<std::size_t> read_once(Read&& read);
-  /// The same into the buffer. Returns false when it would wait, and at the end of the body.
+  /// Reads once into the buffer. Returns false when it would wait, and at the end of the body.
   template <class Read>
   bool buffer_once(Read&& read);
   template <class Enough>

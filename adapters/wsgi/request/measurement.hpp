@@ -6,10 +6,10 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "adapters/wsgi/schema/completion.hpp"
+#include "adapters/wsgi/schema/slow_requests.hpp"
+#include "adapters/wsgi/schema/timestamps.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
-#include "sluice/slow_requests.hpp"
-#include "sluice/timestamps.hpp"
 
 namespace sluice::wsgi {
 

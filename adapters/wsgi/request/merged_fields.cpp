@@ -14,6 +14,18 @@ bool stays_apart(std::string_view name) noexcept {
   return same_name(name, "Set-Cookie") || same_name(name, "WWW-Authenticate");
 }
 
+bool may_need_merge(const Headers& headers) noexcept {
+  // Comparing each with each is faster than a table for so few, and quadratic beyond.
+  constexpr std::size_t kCompared = 32;
+  if (headers.size() > kCompared) return true;
+  for (auto field = headers.begin(); field != headers.end(); ++field) {
+    for (auto before = headers.begin(); before != field; ++before) {
+      if (same_name(before->first, field->first) && !stays_apart(field->first)) return true;
+    }
+  }
+  return false;
+}
+
 std::vector<MergedField> merge_fields(const Headers& headers) {
   std::vector<MergedField> merged;
   merged.reserve(headers.size());

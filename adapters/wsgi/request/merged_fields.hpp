@@ -19,6 +19,10 @@ struct MergedField {
 /// Whether fields of this name must not be merged.
 [[nodiscard]] bool stays_apart(std::string_view name) noexcept;
 
+/// Whether fields of one name may be more than one, so that merge_fields() has something to do. Allocates nothing. Does
+/// not look closely at more fields than responses usually have.
+[[nodiscard]] bool may_need_merge(const Headers& headers) noexcept;
+
 /// Joins the values of fields of the same name with ", ", in their order, at the position of the first. Ignores the
 /// case of names. Keeps fields apart for which stays_apart(). The cost is linear in the size of the fields.
 [[nodiscard]] std::vector<MergedField> merge_fields(const Headers& headers);

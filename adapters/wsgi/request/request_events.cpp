@@ -179,7 +179,7 @@ void RequestEvents::finished() {
       .set("cpu_user_time", user)
       .set("cpu_system_time", system)
       .set("cpu_time", user + system)
-      .set("gil_wait_time", seconds_of_ns(done.gil_waits.total_ns))
+      .set("gil_wait_time", seconds_of_ns(done.gil_waits.total))
       .set("gil_wait_count", done.gil_waits.count)
       .set("request_data", data());
   publish("request_finished", event.dict());

@@ -6,9 +6,9 @@
 #include "adapters/wsgi/request/exchange.hpp"
 #include "adapters/wsgi/request/measurement.hpp"
 #include "adapters/wsgi/request/server_facts.hpp"
-#include "sluice/recorder.hpp"
+#include "adapters/wsgi/schema/recorder.hpp"
+#include "adapters/wsgi/schema/slow_requests.hpp"
 #include "sluice/resources.hpp"
-#include "sluice/slow_requests.hpp"
 
 namespace sluice::wsgi {
 

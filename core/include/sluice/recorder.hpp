@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recorder: worker threads record whole requests into their own slots, readers drain coherent windows. Recording is
-// wait-free and takes no lock; the argument is in docs/memory-model.md.
+// wait-free and takes no lock; the argument is in docs/memory-model.md. What a request is, a schema says: see
+// schema.hpp, and http.hpp for one that servers can use as it is.
 //
-//   sluice::Recorder recorder({.threads = 8});
+//   sluice::Recorder<Call> recorder({.threads = 8});
 //   sluice::Reader reader = recorder.add_reader();
-//   sluice::Worker worker = recorder.attach();             // once a thread
-//   sluice::Request request = worker.begin();              // for each request
-//   request.finish({.status = 200, .application_us = 1500, .request_us = 1700});
-//   absl::StatusOr<sluice::Window> window = reader.drain();  // on any other thread
+//   sluice::Worker<Call> worker = recorder.attach();          // once a thread
+//   sluice::Request<Call> request = worker.begin();           // for each request
+//   request.finish({.code = 0, .bytes = 120});                // its duration is from begin() to here
+//   absl::StatusOr<sluice::Window> window = reader.drain();   // on any other thread
 #pragma once
 
 #include <atomic>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
+#include "sluice/detail/memory_layout.hpp"
 #include "sluice/detail/overflow_counters.hpp"
 #include "sluice/detail/slot.hpp"
-#include "sluice/phase.hpp"
 #include "sluice/recorder_options.hpp"
-#include "sluice/slow_requests.hpp"
-#include "sluice/timestamps.hpp"
+#include "sluice/schema_info.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -41,34 +40,94 @@ class DrainCoordinator;  // The state of drains, behind a mutex.
 /// Measure requests: a recorder for the process, a worker for each thread, a request for each unit of work.
 /// @{
 
+template <class T>
 class Recorder;
+template <class T>
 class Worker;
+class RecorderBase;
 
-/// One request in flight. Move-only. A request that is destroyed without finish() or cancel() is recorded as one that
-/// never started a response (status 0). Must not outlive its Worker. A request begun before a fork belongs to the
-/// parent: the child's copy records nothing.
+namespace detail {
+
+/// The part of a worker that all schemas share.
+class WorkerBase {
+ public:
+  /// Returns the number of the slot, from 0. A worker without a slot has that of the last.
+  [[nodiscard]] std::size_t slot() const noexcept { return slot_index_; }
+  /// Returns true if the worker has a slot.
+  [[nodiscard]] bool has_slot() const noexcept { return slot_ != nullptr; }
+
+ protected:
+  friend class sluice::RecorderBase;
+
+  /// The overflow id of requests that are not recorded.
+  static constexpr std::uint32_t kNowhere = UINT32_MAX;
+
+  WorkerBase() noexcept = default;
+  WorkerBase(WorkerBase&& other) noexcept { swap(other); }
+  WorkerBase& operator=(WorkerBase&& other) noexcept {
+    WorkerBase(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~WorkerBase();
+
+  void swap(WorkerBase& other) noexcept;
+  [[nodiscard]] const Clock& clock() const noexcept { return clock_ != nullptr ? *clock_ : system_clock(); }
+  /// Begins a request that begin() cannot begin inline: in the overflow counters, or in a slot that a fork has taken
+  /// from this worker. Returns the id of the overflow counters; 0: in the slot.
+  [[nodiscard, gnu::cold]] std::uint32_t begin_elsewhere(std::uint64_t now_ns) noexcept;
+  /// Ends a request without recording it.
+  [[gnu::cold]] void cancel(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept;
+
+  RecorderBase* recorder_ = nullptr;
+  SlotHeader<ProductionAtomics>* slot_ = nullptr;  ///< Null: all requests go to overflow counters.
+  const Epoch<ProductionAtomics>* epoch_ = nullptr;
+  const UncollectedExtremes<ProductionAtomics>* uncollected_ = nullptr;
+  OverflowPhaser<StdAtomics>* overflow_ = nullptr;
+  const Clock* clock_ = nullptr;
+  std::size_t slot_index_ = 0;
+  std::uint32_t owned_ = 0;  ///< State of the slot while it belongs to this worker.
+  std::uint8_t mode_ = 0;
+  bool asymmetric_ = false;
+};
+
+}  // namespace detail
+
+/// One request in flight. Move-only. A request that is destroyed without finish() or cancel() is recorded as
+/// `abandoned<T>`. Must not outlive its Worker, which must not be moved meanwhile. A request begun before a fork
+/// belongs to the parent: the child's copy records nothing.
+template <class T>
 class Request {
  public:
+  /// Makes a request of no worker, to be assigned to. Its members do nothing.
+  Request() noexcept = default;
   /// Takes over a request.
   Request(Request&& other) noexcept
       : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), overflow_id_(other.overflow_id_) {}
-  Request& operator=(Request&&) = delete;
+  /// Takes over another request, after this one was recorded as the destructor would.
+  Request& operator=(Request&& other) noexcept {
+    if (this == &other) return *this;
+    if (worker_ != nullptr) abandon();
+    worker_ = std::exchange(other.worker_, nullptr);
+    start_ns_ = other.start_ns_;
+    overflow_id_ = other.overflow_id_;
+    return *this;
+  }
   ~Request() {
     if (worker_ != nullptr) abandon();
   }
 
-  /// Records the request as ending now. Later calls do nothing. Wait-free; no allocation, and no system call but for
-  /// the clock. Lock-free for a request without a slot.
-  void finish(const Completion& done) noexcept;
+  /// Records the request as ending now. Durations that are kSinceBegin are from begin() to now. Later calls do nothing.
+  /// Wait-free; no allocation, and no system call but for the clock. Lock-free for a request without a slot.
+  void finish(const T& done) noexcept;
 
   /// Records the request as ending at `now_ns`, in monotonic nanoseconds of the recorder's clock.
-  void finish(const Completion& done, std::uint64_t now_ns) noexcept;
+  void finish(const T& done, std::uint64_t now_ns) noexcept;
 
   /// Ends the request without recording it, because another process will serve it. Windows that ended meanwhile keep
   /// its part of their busy time, and the slot's next request is given that much less. Later calls do nothing.
   /// Wait-free; lock-free for a request without a slot.
   void cancel() noexcept {
-    if (worker_ != nullptr) cancel_at(*std::exchange(worker_, nullptr));
+    if (worker_ != nullptr) std::exchange(worker_, nullptr)->cancel(start_ns_, overflow_id_);
   }
 
   /// Returns the instant at which the request began, in monotonic nanoseconds.
@@ -77,66 +136,67 @@ class Request {
   [[nodiscard]] bool in_slot() const noexcept { return overflow_id_ == 0; }
 
  private:
-  friend class Worker;
-  Request(Worker* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
+  friend class Worker<T>;
+  Request(Worker<T>* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
       : worker_(worker), start_ns_(start_ns), overflow_id_(overflow_id) {}
-  void abandon() noexcept;
-  [[gnu::cold]] void cancel_at(const Worker& worker) const noexcept;
+  [[gnu::always_inline]] void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
 
-  Worker* worker_;
-  std::uint64_t start_ns_;
-  std::uint32_t overflow_id_;  ///< Id of its overflow counters; 0: in the worker's slot.
+  Worker<T>* worker_ = nullptr;
+  std::uint64_t start_ns_ = 0;
+  std::uint32_t overflow_id_ = 0;  ///< Id of its overflow counters; 0: in the worker's slot.
 };
 
 /// The right of a thread to record in one slot. Used by one thread at a time, unless attach_shared() returned it.
-/// Move-only; not to be moved while a request is in flight. The destructor gives the slot back, and the counts stay.
-/// Must not outlive the Recorder. In a forked child a worker claims its slot again, or uses the overflow counters.
-class Worker {
+/// Move-only; not to be moved while a request is in flight, which is asserted in debug builds. The destructor gives the
+/// slot back, and the counts stay. Must not outlive the Recorder. In a forked child a worker claims its slot again, or
+/// uses the overflow counters.
+template <class T>
+class Worker : public detail::WorkerBase {
  public:
-  /// Makes a worker of no recorder, to be assigned to.
+  /// Makes a worker of no recorder, to be assigned to. What it begins is not recorded.
   Worker() noexcept = default;
   /// Takes over a worker.
-  Worker(Worker&& other) noexcept { swap(other); }
+  Worker(Worker&& other) noexcept : detail::WorkerBase(std::move(other)) { assert(is_idle()); }
   /// Gives the slot back and takes over another worker.
   Worker& operator=(Worker&& other) noexcept {
-    Worker(std::move(other)).swap(*this);
+    assert(is_idle() && other.is_idle());
+    detail::WorkerBase::operator=(std::move(other));
     return *this;
   }
-  ~Worker();
+  ~Worker() = default;
 
   /// Begins a request now. A request that begins while another one of this worker is in flight, or on a worker without
   /// a slot, is counted by overflow counters: all its fields are recorded, but its time in flight shows only once it
   /// has ended. Wait-free; lock-free for a request without a slot.
-  [[nodiscard]] Request begin() noexcept;
+  [[nodiscard]] Request<T> begin() noexcept { return begin(clock().monotonic_ns()); }
 
   /// Begins a request at `now_ns`, in monotonic nanoseconds of the recorder's clock.
-  [[nodiscard]] Request begin(std::uint64_t now_ns) noexcept;
-
-  /// Returns the number of the slot, from 0. A worker without a slot has that of the last.
-  [[nodiscard]] std::size_t slot() const noexcept { return slot_index_; }
-  /// Returns true if the worker has a slot.
-  [[nodiscard]] bool has_slot() const noexcept { return target_.slot != nullptr; }
+  [[nodiscard]] Request<T> begin(std::uint64_t now_ns) noexcept;
 
  private:
-  friend class Recorder;
-  friend class Request;
-  void swap(Worker& other) noexcept;
-  /// Begins a request that begin() cannot begin inline: in the overflow counters, or in a slot that a fork has taken
-  /// from this worker. Returns the id of the overflow counters; 0: in the slot.
-  [[nodiscard, gnu::cold]] std::uint32_t begin_elsewhere(std::uint64_t now_ns) noexcept;
-  /// Ends a request that finish() cannot end inline: in the overflow counters, or in a slot with a full fence.
-  [[gnu::noinline]] void finish_elsewhere(const Completion& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                          std::uint32_t overflow_id) const noexcept;
-  /// Ends a request that was destroyed.
-  [[gnu::cold]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) noexcept;
+  friend class Recorder<T>;
+  friend class Request<T>;
 
-  Recorder* recorder_ = nullptr;
-  detail::RecordTarget<detail::ProductionAtomics> target_;  ///< Without a slot: all requests go to overflow counters.
-  detail::OverflowCounters* overflow_ = nullptr;
-  const Clock* clock_ = nullptr;
-  std::size_t slot_index_ = 0;
-  std::uint32_t owned_ = 0;  ///< State of the slot while it belongs to this worker.
-  bool asymmetric_ = false;
+  [[nodiscard]] bool is_idle() const noexcept {
+    return slot_ == nullptr || slot_->state.load(std::memory_order_relaxed) != owned_ ||
+           slot_->start_ns.load(std::memory_order_relaxed) == 0;
+  }
+  [[nodiscard]] detail::RecordTarget<detail::ProductionAtomics, T> target() const noexcept {
+    return {.slot = reinterpret_cast<detail::Slot<detail::ProductionAtomics, T>*>(slot_),
+            .epoch = epoch_,
+            .uncollected = uncollected_,
+            .mode = mode_};
+  }
+  /// Ends a request. Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
+  [[gnu::always_inline]] void finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                     std::uint32_t overflow_id) const noexcept;
+  /// Ends a request that finish() cannot end inline: in the overflow counters, or in a slot with a full fence.
+  [[gnu::noinline]] void finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                          std::uint32_t overflow_id) const noexcept;
+  /// Ends a request that was destroyed. Takes its members by value, so that it needs no place in memory.
+  [[gnu::cold, gnu::noinline]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept {
+    finish(abandoned<T>, start_ns, clock().monotonic_ns(), overflow_id);
+  }
 };
 
 /// @}
@@ -166,11 +226,11 @@ class Reader {
   [[nodiscard]] absl::Status drain(Window& window);
 
  private:
-  friend class Recorder;
-  Reader(Recorder* recorder, std::uint64_t id) noexcept : recorder_(recorder), id_(id) {}
+  friend class RecorderBase;
+  Reader(RecorderBase* recorder, std::uint64_t id) noexcept : recorder_(recorder), id_(id) {}
 
-  Recorder* recorder_;
-  std::uint64_t id_;
+  RecorderBase* recorder_ = nullptr;
+  std::uint64_t id_ = 0;
 };
 
 /// @}
@@ -178,39 +238,14 @@ class Reader {
 /// \addtogroup record
 /// @{
 
-/// The metrics of one process. Thread-safe. After fork() the child's recorder is empty and the parent's is untouched,
-/// and both go on; this holds for memory that was given, too, unless the child was made by the bare system call. Must
-/// outlive its workers, requests and readers.
-class Recorder {
+/// The part of a recorder that all schemas share. Thread-safe.
+class RecorderBase {
  public:
   /// Settings of a recorder.
   using Options = RecorderOptions;
 
-  /// Returns the size of the memory for so many worker slots, in whole pages.
-  [[nodiscard]] static std::size_t memory_bytes(std::size_t threads) noexcept;
-
-  /// Makes a recorder. Registers the process with membarrier(), if the kernel has it.
-  /// \throws std::invalid_argument if there are no threads, or the memory is too small or not of whole pages.
-  /// \throws std::bad_alloc if memory for the slots cannot be reserved.
-  explicit Recorder(Options options);
-  Recorder(const Recorder&) = delete;
-  Recorder& operator=(const Recorder&) = delete;
-  ~Recorder();
-
-  /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken. Lock-free,
-  /// except in a forked child that has not used the recorder before.
-  /// \throws std::bad_alloc in such a child, as do the other members that use the recorder first.
-  [[nodiscard]] Worker attach();
-
-  /// Returns a worker with the slot that the caller names, from 0. Lock-free as attach() is.
-  /// \return OutOfRange if there is no such slot; AlreadyExists if a worker has it.
-  [[nodiscard]] absl::StatusOr<Worker> attach(std::size_t slot);
-
-  /// Returns a worker for requests that belong to no thread. Any number of threads may use it at the same time, any
-  /// number of its requests may be in flight, and each may be finished by another thread than the one that began it.
-  /// They are counted by overflow counters: lock-free, with atomic additions. Lists by slot show them with the last
-  /// slot in use.
-  [[nodiscard]] Worker attach_shared();
+  RecorderBase(const RecorderBase&) = delete;
+  RecorderBase& operator=(const RecorderBase&) = delete;
 
   /// Returns a new reader whose first window begins now. Blocks as Reader::drain() does.
   /// \throws std::bad_alloc
@@ -220,23 +255,29 @@ class Recorder {
   /// \throws std::bad_alloc
   [[nodiscard]] ProcessTotals totals();
 
-  /// Returns the mode that was given.
-  [[nodiscard]] Mode mode() const noexcept { return options_.mode; }
+  /// Returns what is recorded.
+  [[nodiscard]] const SchemaInfo& schema() const noexcept { return *layout_.schema; }
+  /// Returns the number of the mode that was given.
+  [[nodiscard]] std::uint8_t mode() const noexcept { return options_.mode; }
   /// Returns the number of worker slots.
   [[nodiscard]] std::size_t threads() const noexcept { return options_.threads; }
   /// Returns the source of time.
   [[nodiscard]] const Clock& clock() const noexcept { return *options_.clock; }
   /// Returns true if writers rely on membarrier() instead of a fence of their own.
   [[nodiscard]] bool asymmetric() const noexcept { return asymmetric_; }
-  /// Returns the function that derives phases from timestamps.
-  [[nodiscard]] MeasurePhases measure_phases() const noexcept { return options_.measure_phases; }
-  /// Returns the slow requests of this process; null without a threshold.
-  [[nodiscard]] SlowRequests* slow_requests() noexcept { return slow_requests_.get(); }
+
+ protected:
+  RecorderBase(Options options, const detail::MemoryLayout& layout);
+  ~RecorderBase();
+
+  void attach_any(detail::WorkerBase& worker);
+  [[nodiscard]] absl::Status attach_to(std::size_t slot, detail::WorkerBase& worker);
+  void attach_to_none(detail::WorkerBase& worker);
 
  private:
   friend class Reader;
-  friend class Worker;
-  Worker worker_at(std::size_t slot, std::uint32_t owned) noexcept;
+  friend class detail::WorkerBase;
+  detail::WorkerBase worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
   void release(std::size_t slot, std::uint32_t owned) noexcept;
   std::uint32_t begin_overflow() noexcept;
@@ -246,9 +287,9 @@ class Recorder {
   void recover_from_fork();
 
   Options options_;
+  const detail::MemoryLayout layout_;
   bool asymmetric_;
   std::unique_ptr<detail::RecorderMemory> memory_;
-  std::unique_ptr<SlowRequests> slow_requests_;
   /// Numbers claims, readers and overflow counters. A forked child continues the sequence of its parent, so that
   /// nothing made before the fork is taken for something made after it.
   std::atomic<std::uint32_t> next_number_{1};
@@ -256,36 +297,98 @@ class Recorder {
   std::atomic<detail::DrainCoordinator*> coordinator_;
 };
 
+/// The metrics of one process, of the schema of T. Thread-safe. After fork() the child's recorder is empty and the
+/// parent's is untouched, and both go on; this holds for memory that was given, too, unless the child was made by the
+/// bare system call. Must outlive its workers, requests and readers.
+template <class T>
+class Recorder : public RecorderBase {
+ public:
+  /// Returns the size of the memory for so many worker slots, in whole pages.
+  [[nodiscard]] static std::size_t memory_bytes(std::size_t threads) noexcept {
+    return detail::memory_bytes(detail::kMemoryLayout<T>, threads);
+  }
+
+  /// Makes a recorder. Registers the process with membarrier(), if the kernel has it.
+  /// \throws std::invalid_argument if there are no threads, there is no such mode, or the memory is too small or not of
+  ///         whole pages.
+  /// \throws std::bad_alloc if memory for the slots cannot be reserved.
+  explicit Recorder(Options options) : RecorderBase(options, detail::kMemoryLayout<T>) {}
+  ~Recorder() = default;
+
+  /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken. Lock-free,
+  /// except in a forked child that has not used the recorder before. Takes the same time for a thousand slots as for
+  /// ten.
+  /// \throws std::bad_alloc in such a child, as do the other members that use the recorder first.
+  [[nodiscard]] Worker<T> attach() {
+    Worker<T> worker;
+    attach_any(worker);
+    return worker;
+  }
+
+  /// Returns a worker with the slot that the caller names, from 0. Lock-free as attach() is.
+  /// \return OutOfRange if there is no such slot; AlreadyExists if a worker has it.
+  [[nodiscard]] absl::StatusOr<Worker<T>> attach(std::size_t slot) {
+    Worker<T> worker;
+    if (absl::Status status = attach_to(slot, worker); !status.ok()) return status;
+    return worker;
+  }
+
+  /// Returns a worker for requests that belong to no thread. Any number of threads may use it at the same time, any
+  /// number of its requests may be in flight, and each may be finished by another thread than the one that began it.
+  /// They are counted by overflow counters: lock-free, with atomic additions. Lists by slot show them with the last
+  /// slot in use.
+  [[nodiscard]] Worker<T> attach_shared() {
+    Worker<T> worker;
+    attach_to_none(worker);
+    return worker;
+  }
+};
+
 /// @}
 
-inline Request Worker::begin() noexcept { return begin(clock_->monotonic_ns()); }
-
-inline Request Worker::begin(std::uint64_t now_ns) noexcept {
-  if (target_.slot != nullptr &&
-      target_.slot->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
-      target_.slot->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
-    target_.slot->begin(now_ns);
+template <class T>
+inline Request<T> Worker<T>::begin(std::uint64_t now_ns) noexcept {
+  if (slot_ != nullptr &&
+      slot_->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
+      slot_->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
+    slot_->begin(now_ns);
     return {this, now_ns, 0};
   }
   return {this, now_ns, begin_elsewhere(now_ns)};
 }
 
-inline void Request::finish(const Completion& done) noexcept {
-  if (worker_ != nullptr) finish(done, worker_->clock_->monotonic_ns());
+template <class T>
+inline void Request<T>::finish(const T& done) noexcept {
+  if (worker_ != nullptr) finish(done, worker_->clock().monotonic_ns());
 }
 
-/// Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
-[[gnu::always_inline]] inline void Request::finish(const Completion& done, std::uint64_t now_ns) noexcept {
-  if (worker_ == nullptr) return;
-  const Worker& worker = *std::exchange(worker_, nullptr);
-  if (overflow_id_ != 0 || !worker.asymmetric_) [[unlikely]] {
-    worker.finish_elsewhere(done, start_ns_, now_ns, overflow_id_);
+template <class T>
+[[gnu::always_inline]] inline void Request<T>::finish(const T& done, std::uint64_t now_ns) noexcept {
+  if (worker_ != nullptr) std::exchange(worker_, nullptr)->finish(done, start_ns_, now_ns, overflow_id_);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void Worker<T>::finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                                     std::uint32_t overflow_id) const noexcept {
+  if (overflow_id != 0 || !asymmetric_) [[unlikely]] {
+    finish_elsewhere(done, start_ns, now_ns, overflow_id);
     return;
   }
-  if (worker.target_.slot->start_ns.load(std::memory_order_relaxed) != start_ns_) return;  // begun before a fork
-  detail::record<detail::AsymmetricFence>(worker.target_, start_ns_, now_ns, done);
+  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::AsymmetricFence>(target(), start_ns, now_ns, done);
 }
 
-inline void Request::abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
+template <class T>
+void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                 std::uint32_t overflow_id) const noexcept {
+  if (overflow_id != 0) {
+    if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // unknown here, or begun before a fork
+    auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
+    counters->record(now_ns > start_ns ? now_ns - start_ns : 0, done, mode_);
+    return;
+  }
+  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  detail::record<detail::SymmetricFence>(target(), start_ns, now_ns, done);
+}
 
 }  // namespace sluice

@@ -4,12 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "sluice/clock.hpp"
-#include "sluice/phase.hpp"
-#include "sluice/timestamps.hpp"
 
 namespace sluice {
 
@@ -19,11 +16,9 @@ namespace sluice {
 /// Settings of a recorder.
 struct RecorderOptions {
   std::size_t threads = 1;       ///< Number of worker slots, at least 1. Memory is committed when a slot is first used.
-  Mode mode = Mode::kEmbedded;   ///< Says which phases exist.
+  std::uint8_t mode = 0;         ///< Mode of the host, from 0 to 7: says which fields of the schema exist.
   const Clock* clock = nullptr;  ///< Source of time, not owned; null: system_clock().
   bool allow_membarrier = true;  ///< False: each record passes a full fence, as on kernels without membarrier().
-  MeasurePhases measure_phases = overlapping_phases;  ///< How hosts derive phases from timestamps.
-  std::optional<std::uint64_t> slow_threshold_us{};   ///< Duration from which on requests are slow; none: none are.
   /// Where workers record: at least Recorder::memory_bytes(threads) of zeroed whole pages, which outlive the recorder
   /// and may be shared with processes that read them. The counts stay in them. Empty: memory of the recorder's own.
   std::span<std::byte> memory{};

@@ -2,13 +2,13 @@
 // The processes of a server, each recording in memory that it shares with the others: any process reads totals by group
 // that never go down, whichever processes are killed and replaced.
 //
-//   parent   Registry registry(state);
+//   parent   Registry registry = Registry::of<Call>(state);
 //            if (absl::Status status = registry.open(bytes); !status.ok()) return status;
-//            const auto group = registry.group("web", Mode::kDaemon);
+//            const auto group = registry.group("web", mode);
 //            status = registry.pre_allocate({{{.group = group->id}, threads, processes}});
 //            const auto slot = registry.reserve({.group = group->id}, threads);
 //            fork(), then registry.started(*slot, pid); once the child was waited for, registry.ended(pid)
-//   child    Recorder recorder({.threads = threads, .memory = registry.isolate_to(*slot)});
+//   child    Recorder<Call> recorder({.threads = threads, .memory = registry.isolate_to(*slot)});
 //   or       registry.enter(*slot) instead, in a process that calls read() itself
 //
 // Processes need not trust one another. The parent decides on one thread which process records where. Its bookkeeping
@@ -29,8 +29,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "sluice/detail/memory_layout.hpp"
 #include "sluice/group_counts.hpp"
-#include "sluice/phase.hpp"
+#include "sluice/schema_info.hpp"
 
 namespace sluice {
 
@@ -44,7 +45,8 @@ struct RegistryTable;
 /// while processes end and others begin; the other members describe the processes that live at the moment.
 struct GroupReading {
   std::string name;                      ///< Name of the group; empty for the total.
-  Mode mode = Mode::kEmbedded;           ///< kDaemon for the total if any group is in daemon mode.
+  std::uint8_t mode = 0;                 ///< Mode of its processes; for the total the greatest of all groups.
+  double time = 0.0;                     ///< Time of the reading, in seconds since the Unix epoch.
   GroupCounts counts = {};               ///< Counts of living and ended processes.
   std::uint64_t process_starts = 0;      ///< Number of processes ever started.
   std::uint64_t processes = 0;           ///< Number of live processes.
@@ -56,7 +58,7 @@ struct GroupReading {
   std::uint64_t resident_bytes = 0;      ///< Resident memory of the live processes.
 
   /// Adds the counts of another group. Sums stay at their largest value instead of overflowing.
-  void add(const GroupReading& other) noexcept;
+  void add(const GroupReading& other);
 };
 
 /// Counts of all processes of a server.
@@ -89,7 +91,7 @@ class Registry {
     /// A process group.
     struct GroupEntry {
       char name[kNameBytes];  ///< Terminated by a zero.
-      Mode mode;              ///< Mode of its first group() call.
+      std::uint8_t mode;      ///< Mode of its first group() call.
     };
 
     /// A slot: where one process records. A slot with memory keeps its group and its owner for ever.
@@ -116,11 +118,18 @@ class Registry {
     Allocation slots[kSlots];        ///< Slots by SlotId.
   };
 
-  /// Uses `state`, which must outlive the handle. Opens nothing.
-  explicit Registry(ParentState& state) noexcept : state_(state) {}
+  /// Uses `state` for processes that record the schema of T. `state` must outlive the handle. Opens nothing.
+  template <class T>
+  static Registry of(ParentState& state) noexcept {
+    return Registry(state, detail::kMemoryLayout<T>);
+  }
 
-  /// Returns a number that differs between versions of this library that cannot share memory or state.
-  [[nodiscard]] static std::uint64_t layout() noexcept;
+  /// Returns a number that differs between versions of this library, and between schemas, that cannot share memory or
+  /// state.
+  template <class T>
+  [[nodiscard]] static std::uint64_t layout() noexcept {
+    return layout_of(detail::kMemoryLayout<T>);
+  }
 
   /// \name Members for the parent, on one thread
   /// @{
@@ -139,7 +148,7 @@ class Registry {
   /// Returns the group of this name and creates it if needed; a group exists for as long as the state does. A name is
   /// cut to kNameBytes - 1 bytes. Costs a scan of the names.
   /// \return FailedPrecondition if the registry is not open.
-  [[nodiscard]] absl::StatusOr<GroupAssignment> group(std::string_view name, Mode mode);
+  [[nodiscard]] absl::StatusOr<GroupAssignment> group(std::string_view name, std::uint8_t mode = 0);
 
   /// Processes that may write one another's regions. A copy of a process that code of its own forked can go on writing
   /// the region after the region was given to another process. So a region is never given to a process of another
@@ -213,6 +222,10 @@ class Registry {
  private:
   using Allocation = ParentState::Allocation;
 
+  [[nodiscard]] static std::uint64_t layout_of(const detail::MemoryLayout& memory) noexcept;
+
+  Registry(ParentState& state, const detail::MemoryLayout& layout) noexcept : state_(state), memory_(layout) {}
+
   [[nodiscard]] bool is_open() const noexcept { return state_.view != nullptr; }
   [[nodiscard]] Allocation& allocation(SlotId slot) const noexcept {
     return state_.slots[static_cast<std::uint32_t>(slot)];
@@ -226,6 +239,7 @@ class Registry {
   void unmap_writable_except(const Allocation* own) noexcept;
 
   ParentState& state_;
+  const detail::MemoryLayout& memory_;
 };
 
 /// @}

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sluice/resources.hpp"
+#include "sluice/schema_info.hpp"
 
 namespace sluice {
 
@@ -22,13 +23,14 @@ struct ThreadTotals {
 /// Totals of one process. `request_count` is the sum of `threads[i].request_count`. No count ever goes down from one
 /// reading to the next.
 struct ProcessTotals {
-  double restart_time = 0.0;          ///< Creation of the recorder, in seconds since the Unix epoch.
-  double current_time = 0.0;          ///< Time of the reading, in seconds since the Unix epoch.
-  std::uint64_t request_count = 0;    ///< Number of completed requests.
-  std::uint64_t request_busy_ns = 0;  ///< Time that threads spent in requests, those in flight included.
-  std::size_t active_requests = 0;    ///< Number of requests in flight.
-  std::vector<ThreadTotals> threads;  ///< Totals by worker slot, ascending by `thread_id`.
-  Resources resources;                ///< Resources of the process.
+  const SchemaInfo* schema = nullptr;  ///< Schema of the recorder; null for totals that none has filled.
+  double restart_time = 0.0;           ///< Creation of the recorder, in seconds since the Unix epoch.
+  double current_time = 0.0;           ///< Time of the reading, in seconds since the Unix epoch.
+  std::uint64_t request_count = 0;     ///< Number of completed requests.
+  std::uint64_t request_busy_ns = 0;   ///< Time that threads spent in requests, those in flight included.
+  std::size_t active_requests = 0;     ///< Number of requests in flight.
+  std::vector<ThreadTotals> threads;   ///< Totals by worker slot, ascending by `thread_id`.
+  Resources resources;                 ///< Resources of the process.
 
   /// Returns current_time - restart_time, or 0.0 if the wall clock was set back behind the start.
   [[nodiscard]] double running_seconds() const noexcept {

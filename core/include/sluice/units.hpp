@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conversions between the units of this library: nanoseconds for instants, microseconds for phases, seconds for what is
+// Conversions between the units of this library: nanoseconds for instants, microseconds, and seconds for what is
 // reported.
 #pragma once
 

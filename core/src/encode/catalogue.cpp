@@ -6,11 +6,21 @@
 #include <cmath>
 #include <cstddef>
 
+#include "absl/functional/function_ref.h"
 #include "encode/families.hpp"
+#include "sluice/clock.hpp"
+#include "sluice/registry.hpp"
 #include "sluice/units.hpp"
 
 namespace sluice::encode {
 namespace {
+
+/// The counts of one owner.
+struct Part {
+  CountsRef counts;
+  std::uint64_t request_count;
+  Label of = {};
+};
 
 void single(Visitor& to, const Family& family, const Interval& interval, const Amount& amount) {
   to.begin(family, interval);
@@ -18,42 +28,123 @@ void single(Visitor& to, const Family& family, const Interval& interval, const A
   to.end();
 }
 
-void visit_phases(const Window& window, const Interval& interval, PhaseSet phases, Visitor& to) {
-  if (phases.has(Phase::kRequest)) {
-    to.begin(kDuration, interval);
-    to.histogram({}, Phase::kRequest, window[Phase::kRequest]);
-    to.end();
-  }
-  bool begun = false;
-  for (std::size_t i = 0; i < phases_of(window.mode); ++i) {
-    const auto phase = static_cast<Phase>(i);
-    if (phase == Phase::kRequest || !phases.has(phase)) continue;
-    if (!begun) to.begin(kPhase, interval);
-    begun = true;
-    to.histogram({"phase", short_name(phase)}, phase, window[phase]);
-  }
-  if (begun) to.end();
+constexpr Kind kind_of(FieldKind kind) noexcept {
+  return kind == FieldKind::kHistogram ? Kind::kHistogram : kind == FieldKind::kMaximum ? Kind::kGauge : Kind::kCounter;
 }
 
-void visit_window(const Window& window, PhaseSet phases, Visitor& to) {
-  const Interval interval{window.start_time, window.stop_time};
-  std::uint64_t busy_ns = 0;
-  std::uint64_t cpu_ns = 0;
-  for (const SlotWindow& slot : window.slots) {
-    busy_ns += slot.busy_ns;
-    cpu_ns += slot.cpu_ns;
+/// Returns a family of a schema or of the caller's own. `counted` is the unit of a number in UCUM.
+constexpr Family family_of(std::string_view name, Kind kind, Unit unit, std::string_view counted,
+                           std::string_view help) noexcept {
+  Family family{.name = name, .kind = kind, .unit = "", .otlp_unit = counted.empty() ? "1" : counted, .help = help};
+  if (unit == Unit::kBytes) {
+    family.unit = "bytes";
+    family.otlp_unit = "By";
+  } else if (unit != Unit::kNone) {
+    family.unit = "seconds";
+    family.otlp_unit = "s";
   }
-  to.begin(kRequests, interval);
-  for (std::size_t i = 0; i < kClasses.size(); ++i) to.point({"status_class", kClasses[i]}, {window.status_classes[i]});
-  to.end();
-  visit_phases(window, interval, phases, to);
+  return family;
+}
+
+/// Writes gauges; those of one name together.
+void visit_gauges(std::span<const Gauge> gauges, double now, Visitor& to) {
+  for (std::size_t i = 0; i < gauges.size(); ++i) {
+    const auto same = [&](const Gauge& other) { return other.name == gauges[i].name; };
+    if (std::any_of(gauges.begin(), gauges.begin() + static_cast<std::ptrdiff_t>(i), same)) continue;
+    const Family family = family_of(gauges[i].name, Kind::kGauge, gauges[i].unit, {}, gauges[i].help);
+    to.begin(family, {0.0, now});
+    for (const Gauge& gauge : gauges) {
+      if (same(gauge) && gauge.read) to.number({gauge.label, gauge.value}, gauge.read());
+    }
+    to.end();
+  }
+}
+
+/// The fields of a schema as families.
+class Fields {
+ public:
+  /// `part(i)` returns the counts of owner i, from 0 to `parts` - 1. All have the schema.
+  Fields(const SchemaInfo& schema, std::size_t parts, absl::FunctionRef<Part(std::size_t)> part,
+         const Interval& interval, FieldSet wanted, Visitor& to) noexcept
+      : schema_(schema), parts_(parts), part_(part), interval_(interval), wanted_(wanted), to_(to) {}
+
+  /// Writes the number of requests by the first field of classes, if the schema has one, then all other fields.
+  void visit() {
+    const auto& fields = schema_.fields;
+    const auto classes = std::find_if(fields.begin(), fields.end(),
+                                      [](const FieldInfo& field) { return field.kind == FieldKind::kClasses; });
+    to_.begin(kRequests, interval_);
+    for (std::size_t i = 0; i < parts_; ++i) {
+      const Part part = part_(i);
+      if (classes != fields.end()) {
+        points(part, *classes);
+      } else {
+        to_.point({{}, {}, part.of}, {part.request_count});
+      }
+    }
+    to_.end();
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const bool is_first = std::none_of(fields.begin(), fields.begin() + static_cast<std::ptrdiff_t>(i),
+                                         [&](const FieldInfo& other) { return other.name == fields[i].name; });
+      if (is_first && (classes == fields.end() || &fields[i] != &*classes)) family(fields[i]);
+    }
+  }
+
+ private:
+  /// Writes all fields of the family of this one, its first.
+  void family(const FieldInfo& first) {
+    const Family family = family_of(first.name, kind_of(first.kind), first.unit, first.thing, first.help);
+    bool begun = false;
+    for (std::size_t i = 0; i < parts_; ++i) {
+      const Part part = part_(i);
+      for (const FieldInfo& field : schema_.fields) {
+        if (field.name != first.name || !field.exists_in(part.counts.mode()) || !is_wanted(field)) continue;
+        if (!begun) to_.begin(family, interval_);
+        begun = true;
+        points(part, field);
+      }
+    }
+    if (begun) to_.end();
+  }
+
+  [[nodiscard]] bool is_wanted(const FieldInfo& field) const noexcept {
+    return wanted_.has(static_cast<std::size_t>(&field - schema_.fields.data()));
+  }
+
+  void points(const Part& part, const FieldInfo& field) {
+    const Key key{field.label, field.label_value, part.of};
+    switch (field.kind) {
+      case FieldKind::kHistogram:
+        return to_.histogram(key, part.counts.histogram(field));
+      case FieldKind::kClasses: {
+        const std::span<const std::uint64_t> counts = part.counts.classes(field);
+        for (std::size_t i = 0; i < field.classes.size(); ++i) {
+          to_.point({field.name, field.classes[i], part.of}, {counts.empty() ? 0 : counts[i]});
+        }
+        return;
+      }
+      default:
+        return to_.point(key, {part.counts.number(field), decimals_of(field.unit)});
+    }
+  }
+
+  const SchemaInfo& schema_;
+  std::size_t parts_;
+  absl::FunctionRef<Part(std::size_t)> part_;
+  Interval interval_;
+  FieldSet wanted_;
+  Visitor& to_;
+};
+
+void visit_window(const Window& window, FieldSet fields, Visitor& to) {
+  const Interval interval{window.start_time, window.stop_time};
+  if (window.schema != nullptr) {
+    const auto part = [&](std::size_t) { return Part{window.counts(), window.request_count}; };
+    Fields(*window.schema, 1, part, interval, fields, to).visit();
+  }
+  std::uint64_t busy_ns = 0;
+  for (const SlotWindow& slot : window.slots) busy_ns += slot.busy_ns;
   single(to, kBusy, interval, {busy_ns, kNs});
-  single(to, kCpu, interval, {cpu_ns, kNs});
-  if (phases.has(Phase::kGilWait)) single(to, kWaits, interval, {window.gil_wait_count});
-  single(to, kInput, interval, {window.input_bytes});
-  single(to, kReads, interval, {window.input_reads});
-  single(to, kOutput, interval, {window.output_bytes});
-  single(to, kWrites, interval, {window.output_writes});
   single(to, kThreads, interval, {window.threads_started});
   single(to, kLimit, interval, {window.slots.size()});
 }
@@ -73,24 +164,35 @@ void visit_totals(const ProcessTotals& totals, bool alone, Visitor& to) {
   to.end();
 }
 
-const View& view_of(Resolution resolution) noexcept {
-  switch (resolution) {
-    case Resolution::kOctaves:
-      return views::kOctaves;
-    case Resolution::kOtelHttpBounds:
-      return views::kOtelHttpBounds;
-    case Resolution::kAll:
-      return views::kAll;
-    default:
-      return views::kQuarterOctaves;
-  }
+/// A family of process groups, and its value in a reading.
+struct GroupFamily {
+  const Family& family;
+  std::uint64_t (*value)(const GroupReading&) noexcept;
+  unsigned decimals = 0;
+};
+
+constexpr GroupFamily kGroupFamilies[] = {
+    {kCompletedBusy, [](const GroupReading& reading) noexcept { return reading.counts.busy_ns; }, kNs},
+    {kActive, [](const GroupReading& reading) noexcept { return reading.active_requests; }},
+    {kLongest, [](const GroupReading& reading) noexcept { return reading.longest_request_ns; }, kNs},
+    {kThreads, [](const GroupReading& reading) noexcept { return reading.threads; }},
+    {kLimit, [](const GroupReading& reading) noexcept { return reading.threads_limit; }},
+    {kProcesses, [](const GroupReading& reading) noexcept { return reading.processes; }},
+    {kUnlisted, [](const GroupReading& reading) noexcept { return reading.unlisted_processes; }},
+    {kStarts, [](const GroupReading& reading) noexcept { return reading.process_starts; }},
+    {kGroupCpu, [](const GroupReading& reading) noexcept { return reading.counts.process_cpu_us; }, kUs},
+    {kResident, [](const GroupReading& reading) noexcept { return reading.resident_bytes; }},
+};
+
+Label label_of(const GroupReading& reading, bool named) noexcept {
+  return named ? Label{"process_group", reading.name} : Label();
 }
 
-/// Returns the bound to write for a bound of the layout. Those of kOtelHttpBounds are inclusive, as in the formats.
-std::uint64_t written_bound_us(std::uint64_t bound_us, Bounds how) noexcept {
-  const auto& inclusive = bounds::kOtelHttpBounds;
-  return how == Bounds::kExact || std::binary_search(inclusive.begin(), inclusive.end(), bound_us) ? bound_us - 1
-                                                                                                   : bound_us;
+/// Returns the bound to write for a bound of the layout. Inclusive ones are written as the formats define a bound.
+std::uint64_t written_bound(std::uint64_t bound, const BucketsInfo& layout, Bounds how) noexcept {
+  const bool exact =
+      how == Bounds::kExact || std::binary_search(layout.inclusive.begin(), layout.inclusive.end(), bound);
+  return exact ? bound - 1 : bound;
 }
 
 }  // namespace
@@ -101,36 +203,61 @@ double Amount::as_double() const noexcept {
   return static_cast<double>(value) / unit;
 }
 
-Buckets merged(const PhaseWindow& phase, const Histograms& how, Resolution by_format) noexcept {
-  const View& view = view_of(how.resolution == Resolution::kByFormat ? by_format : how.resolution);
+Buckets merged(const HistogramView& histogram, const Histograms& how, Resolution by_format) noexcept {
   Buckets buckets;
+  if (histogram.buckets.empty()) return buckets;
+  const BucketsInfo& layout = *histogram.field->buckets;
+  const View& view = layout.view(how.resolution == Resolution::kByFormat ? by_format : how.resolution);
   for (std::size_t entry = 0; entry + 1 < view.size(); ++entry) {
-    const std::uint64_t count = view.count(phase.buckets, entry);
-    const std::uint64_t upper_us = written_bound_us(view.lower_bound_us(entry + 1), how.bounds);
-    // If rounded, 5 ms and 10 ms are the names of two bounds each. The later bound includes durations of exactly that.
-    if (buckets.size != 0 && buckets.upper_us[buckets.size - 1] == upper_us) {
+    const std::uint64_t count = view.count(histogram.buckets, entry);
+    const std::uint64_t upper = written_bound(view.lower_bound(entry + 1), layout, how.bounds);
+    // If rounded, two bounds may have one name. The later one includes values of exactly that.
+    if (buckets.size != 0 && buckets.upper[buckets.size - 1] == upper) {
       buckets.counts[buckets.size - 1] += count;
       continue;
     }
     buckets.counts[buckets.size] = count;
-    buckets.upper_us[buckets.size++] = upper_us;
+    buckets.upper[buckets.size++] = upper;
   }
-  buckets.counts[buckets.size] = view.count(phase.buckets, view.size() - 1);
+  buckets.counts[buckets.size] = view.count(histogram.buckets, view.size() - 1);
   return buckets;
 }
 
-void put_bound(Sink& sink, const std::uint64_t* upper_us) noexcept {
-  if (upper_us == nullptr) return sink.put("+Inf");
-  put_decimal(sink, *upper_us, kUs, true);
+void put_bound(Sink& sink, const std::uint64_t* upper, unsigned decimals) noexcept {
+  if (upper == nullptr) return sink.put("+Inf");
+  put_decimal(sink, *upper, decimals, true);
 }
 
-std::string_view short_name(Phase phase) noexcept {
-  const std::string_view name = kPhaseNames[index(phase)];
-  return name.substr(0, name.size() - std::string_view("_time").size());
+std::string_view short_name(const FieldInfo& field) noexcept {
+  if (!field.label_value.empty()) return field.label_value;
+  return field.name.substr(0, field.name.find_last_of('.'));
 }
 
-void visit(const Source& source, PhaseSet phases, Visitor& visitor) {
-  if (source.window != nullptr) visit_window(*source.window, phases, visitor);
+void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, Visitor& visitor) {
+  if (readings.empty()) return;
+  const Interval since_ever{0.0, readings.front().time};  // counts of a group go on through restarts
+  if (const SchemaInfo* const schema = readings.front().counts.schema; schema != nullptr) {
+    const auto part = [&](std::size_t i) {
+      const GroupReading& reading = readings[i];
+      return Part{reading.counts.counts(), reading.counts.request_count, label_of(reading, named)};
+    };
+    Fields(*schema, readings.size(), part, since_ever, fields, visitor).visit();
+  }
+  for (const GroupFamily& each : kGroupFamilies) {
+    visitor.begin(each.family, since_ever);
+    for (const GroupReading& reading : readings) {
+      visitor.point({{}, {}, label_of(reading, named)}, {each.value(reading), each.decimals});
+    }
+    visitor.end();
+  }
+}
+
+namespace {
+
+void visit_counts(const Source& source, FieldSet fields, Visitor& visitor) {
+  if (source.groups != nullptr) return visit(source.groups->groups, true, fields, visitor);
+  if (source.processes != nullptr) return visit(std::span(source.processes, 1), false, fields, visitor);
+  if (source.window != nullptr) visit_window(*source.window, fields, visitor);
   if (source.totals != nullptr) visit_totals(*source.totals, source.window == nullptr, visitor);
   if (source.window == nullptr && source.totals == nullptr) return;
   const Resources& used = source.totals != nullptr ? source.totals->resources : source.window->resources;
@@ -145,9 +272,31 @@ void visit(const Source& source, PhaseSet phases, Visitor& visitor) {
   single(visitor, kMemory, interval, {used.memory_rss});
 }
 
+}  // namespace
+
+void visit(const Source& source, FieldSet fields, Visitor& visitor) {
+  visit_counts(source, fields, visitor);
+  if (!source.gauges.empty()) visit_gauges(source.gauges, stop_time(source), visitor);
+}
+
 double stop_time(const Source& source) noexcept {
+  if (source.groups != nullptr) return source.groups->total.time;
+  if (source.processes != nullptr) return source.processes->time;
   if (source.window != nullptr) return source.window->stop_time;
-  return source.totals != nullptr ? source.totals->current_time : 0.0;
+  if (source.totals != nullptr) return source.totals->current_time;
+  return seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()));  // gauges alone
+}
+
+const SchemaInfo* schema_of(const Source& source) noexcept {
+  if (source.groups != nullptr) return source.groups->total.counts.schema;
+  if (source.processes != nullptr) return source.processes->counts.schema;
+  if (source.window != nullptr) return source.window->schema;
+  return source.totals != nullptr ? source.totals->schema : nullptr;
+}
+
+std::string_view prefix_of(const std::optional<std::string_view>& given, const SchemaInfo* schema) noexcept {
+  if (given) return *given;
+  return schema != nullptr ? schema->prefix : SchemaInfo().prefix;
 }
 
 std::uint64_t epoch_ns(double seconds) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The metrics of a window and of lifetime totals, defined once for all formats. visit() calls a format with each family
-// in order, and with the points of each family together.
+// The metrics of a window, of lifetime totals and of process groups, made once for all formats: from the fields of the
+// schema, and from what is recorded with every schema. visit() calls a format with each family in order, and with the
+// points of each family together.
 #pragma once
 
 #include <array>
@@ -8,13 +9,15 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "encode/family.hpp"
 #include "encode/sink.hpp"
-#include "sluice/bucket_layout.hpp"
+#include "sluice/counts.hpp"
 #include "sluice/encode/encode.hpp"
-#include "sluice/view.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice::encode {
 
@@ -33,7 +36,7 @@ struct Key {
   Label of = {};  ///< Owner of the point, if a family has points of several owners.
 };
 
-/// The time that a family covers, in seconds since the Unix epoch. A start of 0 is unknown.
+/// The time that a family covers, in seconds since the Unix epoch. 0 is unknown.
 struct Interval {
   double start;
   double stop;
@@ -41,45 +44,52 @@ struct Interval {
 
 /// A histogram over chosen bounds. The last of `counts` has no bound.
 struct Buckets {
-  static constexpr std::size_t kMost = BucketLayout::kBuckets;
+  static constexpr std::size_t kMost = kBoundsMost + 1;
 
   /// Returns the number of requests in all buckets.
   [[nodiscard]] std::uint64_t total() const noexcept {
     return std::accumulate(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(size) + 1, std::uint64_t{0});
   }
 
-  /// Calls `each(upper_us, count)` for each bucket in order: its bound, which is null for the last bucket, and the
+  /// Calls `each(upper, count)` for each bucket in order: its bound, which is null for the last bucket, and the
   /// number of requests up to the bound.
   template <class Each>
   void for_each_cumulative(Each&& each) const {
     std::uint64_t count = 0;
-    for (std::size_t i = 0; i <= size; ++i) each(i < size ? &upper_us[i] : nullptr, count += counts[i]);
+    for (std::size_t i = 0; i <= size; ++i) each(i < size ? &upper[i] : nullptr, count += counts[i]);
   }
 
   std::size_t size = 0;
-  std::array<std::uint64_t, kMost> upper_us{};
+  std::array<std::uint64_t, kMost> upper{};  ///< In the unit of the histogram.
   std::array<std::uint64_t, kMost> counts{};
 };
 
-/// Puts the bound of a bucket in seconds, `+Inf` for null.
-void put_bound(Sink& sink, const std::uint64_t* upper_us) noexcept;
+/// Returns the number of decimals with which numbers of a unit are written in the base unit: seconds or bytes.
+[[nodiscard]] constexpr unsigned decimals_of(Unit unit) noexcept {
+  return unit == Unit::kNanoseconds ? 9 : unit == Unit::kMicroseconds ? 6 : 0;
+}
 
-/// Merges the buckets of a phase. `by_format` is the meaning of Resolution::kByFormat in the format.
-[[nodiscard]] Buckets merged(const PhaseWindow& phase, const Histograms& how,
+/// Returns the number of decimals of a histogram.
+[[nodiscard]] inline unsigned decimals_of(const HistogramView& view) noexcept { return decimals_of(view.field->unit); }
+
+/// Puts the bound of a bucket in the base unit, `+Inf` for null.
+void put_bound(Sink& sink, const std::uint64_t* upper, unsigned decimals) noexcept;
+
+/// Merges the buckets of a histogram. `by_format` is the meaning of Resolution::kByFormat in the format.
+[[nodiscard]] Buckets merged(const HistogramView& view, const Histograms& how,
                              Resolution by_format = Resolution::kQuarterOctaves) noexcept;
 
-/// Returns false for waits, whose extremes are those of single waits and not of the histogram.
-[[nodiscard]] constexpr bool has_extremes(Phase phase) noexcept { return phase != Phase::kGilWait; }
-
-/// Returns the name of a phase without its suffix `_time`.
-[[nodiscard]] std::string_view short_name(Phase phase) noexcept;
+/// Returns the name of a histogram among those of its family: the value of its label, or its name without the last
+/// part.
+[[nodiscard]] std::string_view short_name(const FieldInfo& field) noexcept;
 
 /// A writer of one format.
 class Visitor {
  public:
   virtual void begin(const Family& family, const Interval& interval) = 0;
   virtual void point(const Key& key, const Amount& amount) = 0;
-  virtual void histogram(const Key& key, Phase phase, const PhaseWindow& window) = 0;
+  virtual void number(const Key& key, double value) = 0;
+  virtual void histogram(const Key& key, const HistogramView& view) = 0;
   virtual void end() = 0;
 
  protected:
@@ -87,7 +97,18 @@ class Visitor {
 };
 
 /// Calls the visitor with each family of the source in order.
-void visit(const Source& source, PhaseSet phases, Visitor& visitor);
+void visit(const Source& source, FieldSet fields, Visitor& visitor);
+
+/// Calls the visitor with each family of process groups in order, and with the points of all readings for each family.
+/// If `named`, each point has its process group.
+void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, Visitor& visitor);
+
+/// Returns the schema of the source; null if it has none.
+[[nodiscard]] const SchemaInfo* schema_of(const Source& source) noexcept;
+
+/// Returns the prefix of names: that of the options, or of the schema if they have none.
+[[nodiscard]] std::string_view prefix_of(const std::optional<std::string_view>& given,
+                                         const SchemaInfo* schema) noexcept;
 
 /// Returns the time at which the source was read, in seconds since the Unix epoch.
 [[nodiscard]] double stop_time(const Source& source) noexcept;
@@ -107,14 +128,20 @@ void put_name(Sink& sink, std::string_view name, bool first = true) noexcept;
 /// Returns true if put_name() writes the same for both names.
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
 
-/// Returns true if the label at `i` is to be written: it has a name that the encoder does not use and that did not come
-/// before. `same(a, b)` returns true if the format writes two names alike.
+/// Returns true if the label at `i` is to be written: it has a name that neither the encoder nor the schema uses, and
+/// that did not come before. `same(a, b)` returns true if the format writes two names alike.
 template <class Same>
-[[nodiscard]] bool written(const Labels& labels, std::size_t i, Same&& same) noexcept {
+[[nodiscard]] bool written(const Labels& labels, std::size_t i, const SchemaInfo* schema, Same&& same) noexcept {
   const std::string_view name = labels[i].name;
   if (name.empty()) return false;
-  for (const std::string_view own : {"le", "phase", "status_class", "thread", "quantile"}) {
+  for (const std::string_view own : {"le", "thread", "quantile"}) {
     if (same(name, own)) return false;
+  }
+  if (schema != nullptr) {
+    for (const FieldInfo& field : schema->fields) {
+      const std::string_view own = field.kind == FieldKind::kClasses ? field.name : field.label;
+      if (!own.empty() && same(name, own)) return false;
+    }
   }
   for (std::size_t k = 0; k < i; ++k) {
     if (same(name, labels[k].name)) return false;

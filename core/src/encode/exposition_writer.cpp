@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "encode/exposition_writer.hpp"
 
+#include <cmath>
 #include <utility>
 
 namespace sluice::encode {
@@ -24,8 +25,7 @@ std::string_view escape(char byte) noexcept {
 }  // namespace
 
 void ExpositionWriter::begin(const Family& family, const Interval& interval) {
-  family_ = &family;
-  interval_ = interval;
+  resume(family, interval);
   const bool on_family = !open_metrics();  // in the older format the family of a counter has the name of its sample
   comment("# TYPE ", on_family);
   sink_.put(family.kind == Kind::kCounter ? "counter\n" : family.kind == Kind::kGauge ? "gauge\n" : "histogram\n");
@@ -46,15 +46,26 @@ void ExpositionWriter::point(const Key& key, const Amount& amount) {
   if (family_->kind == Kind::kCounter) created(key);
 }
 
-void ExpositionWriter::histogram(const Key& key, Phase, const PhaseWindow& window) {
-  const Buckets buckets = merged(window, options_.histograms);
-  buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
-    sample("_bucket", key, upper_us, true);
+void ExpositionWriter::number(const Key& key, double value) {
+  sample("", key);
+  if (std::isfinite(value)) {
+    put_double(sink_, value);
+  } else {
+    sink_.put(std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
+  }
+  sink_.put('\n');
+}
+
+void ExpositionWriter::histogram(const Key& key, const HistogramView& view) {
+  const unsigned decimals = decimals_of(view);
+  const Buckets buckets = merged(view, options_.histograms);
+  buckets.for_each_cumulative([&](const std::uint64_t* upper, std::uint64_t count) {
+    bucket(key, upper, decimals);
     put_integer(sink_, count);
     sink_.put('\n');
   });
   sample("_sum", key);
-  put_decimal(sink_, window.total_us, 6);
+  put_decimal(sink_, view.total, decimals);
   sink_.put('\n');
   sample("_count", key);
   put_integer(sink_, buckets.total());
@@ -62,17 +73,17 @@ void ExpositionWriter::histogram(const Key& key, Phase, const PhaseWindow& windo
   created(key);
 }
 
-void ExpositionWriter::name() {
-  if (!family_->prometheus.empty()) {
-    sink_.put(family_->prometheus);
+void ExpositionWriter::put_family_name(const Family& family, Sink& to) const {
+  if (!family.prometheus.empty()) {
+    to.put(family.prometheus);
   } else {
-    put_name(sink_, options_.prefix);
-    if (!options_.prefix.empty()) sink_.put('_');
-    put_name(sink_, family_->name, options_.prefix.empty());
+    put_name(to, prefix_);
+    if (!prefix_.empty()) to.put('_');
+    put_name(to, family.name, prefix_.empty());
   }
-  if (family_->unit.empty()) return;
-  sink_.put('_');
-  sink_.put(family_->unit);
+  if (family.unit.empty()) return;
+  to.put('_');
+  to.put(family.unit);
 }
 
 void ExpositionWriter::comment(std::string_view what, bool with_total) {
@@ -82,31 +93,37 @@ void ExpositionWriter::comment(std::string_view what, bool with_total) {
   sink_.put(' ');
 }
 
-void ExpositionWriter::label(std::string_view key, std::string_view value, char& before) {
-  sink_.put(std::exchange(before, ','));
+void ExpositionWriter::label(std::string_view key, std::string_view value) {
+  sink_.put(std::exchange(before_, ','));
   put_name(sink_, key);
   sink_.put("=\"");
   put_escaped(sink_, value, escape);
   sink_.put('"');
 }
 
-void ExpositionWriter::sample(std::string_view suffix, const Key& key, const std::uint64_t* upper_us, bool bucket) {
+void ExpositionWriter::start_sample(std::string_view suffix, const Key& key) {
   name();
   sink_.put(suffix);
-  char before = '{';
+  before_ = '{';
   for (std::size_t i = 0; i < options_.labels.size(); ++i) {
-    if (written(options_.labels, i, same_name)) label(options_.labels[i].name, options_.labels[i].value, before);
+    if (written(options_.labels, i, schema_, same_name)) label(options_.labels[i].name, options_.labels[i].value);
   }
-  if (!key.of.name.empty()) label(key.of.name, key.of.value, before);
-  if (!key.name.empty()) label(key.name, key.value, before);
-  if (bucket) {
-    sink_.put(std::exchange(before, ','));
-    sink_.put("le=\"");
-    put_bound(sink_, upper_us);
-    sink_.put('"');
-  }
-  if (before == ',') sink_.put('}');
+  if (!key.of.name.empty()) label(key.of.name, key.of.value);
+  if (!key.name.empty()) label(key.name, key.value);
+}
+
+void ExpositionWriter::end_labels() {
+  if (before_ == ',') sink_.put('}');
   sink_.put(' ');
+}
+
+void ExpositionWriter::bucket(const Key& key, const std::uint64_t* upper, unsigned decimals) {
+  start_sample("_bucket", key);
+  sink_.put(std::exchange(before_, ','));
+  sink_.put("le=\"");
+  put_bound(sink_, upper, decimals);
+  sink_.put('"');
+  end_labels();
 }
 
 void ExpositionWriter::created(const Key& key) {

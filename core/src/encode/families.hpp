@@ -1,29 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The families that encoders write: those of a window and of lifetime totals, and those of the process groups of a
-// server.
+// The families that encoders write for every schema: those of a window and of lifetime totals, and those of process
+// groups. The others are made from the fields of the schema.
 #pragma once
-
-#include <array>
-#include <string_view>
 
 #include "encode/family.hpp"
 
 namespace sluice::encode {
 
 inline constexpr Family kRequests = {"requests", Kind::kCounter, "", "{request}", "Number of completed requests."};
-inline constexpr Family kDuration = {"request.duration", Kind::kHistogram, "seconds", "s", "Duration of requests."};
-inline constexpr Family kPhase = {"phase.duration", Kind::kHistogram, "seconds", "s",
-                                  "Duration of a phase of requests."};
 inline constexpr Family kBusy = {"busy", Kind::kCounter, "seconds", "s",
                                  "Time that worker threads spent in requests, those in flight included."};
-inline constexpr Family kCpu = {"request.cpu", Kind::kCounter, "seconds", "s", "CPU time of completed requests."};
-inline constexpr Family kWaits = {"gil.waits", Kind::kCounter, "", "{wait}",
-                                  "Number of waits for an interpreter lock."};
-inline constexpr Family kInput = {"input", Kind::kCounter, "bytes", "By", "Bytes read from request bodies."};
-inline constexpr Family kReads = {"input.reads", Kind::kCounter, "", "{read}", "Number of reads from request bodies."};
-inline constexpr Family kOutput = {"output", Kind::kCounter, "bytes", "By", "Bytes written to response bodies."};
-inline constexpr Family kWrites = {"output.writes", Kind::kCounter, "", "{write}",
-                                   "Number of writes to response bodies."};
 inline constexpr Family kActive = {"active_requests", Kind::kGauge, "", "{request}", "Number of requests in flight."};
 inline constexpr Family kThreads = {"threads", Kind::kGauge, "", "{thread}",
                                     "Number of worker slots that have been used."};
@@ -51,6 +37,5 @@ inline constexpr Family kResident = {"resident_memory", Kind::kGauge, "bytes", "
 
 inline constexpr unsigned kUs = 6;
 inline constexpr unsigned kNs = 9;
-inline constexpr std::array<std::string_view, 5> kClasses = {"1xx", "2xx", "3xx", "4xx", "5xx"};
 
 }  // namespace sluice::encode

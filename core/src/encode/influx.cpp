@@ -2,6 +2,7 @@
 #include "sluice/encode/influx.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "encode/catalogue.hpp"
@@ -42,8 +43,8 @@ std::string_view escape_measurement(char byte) noexcept {
 
 class Influx final : public Visitor {
  public:
-  Influx(const InfluxOptions& options, std::uint64_t time_ns, Sink& sink)
-      : options_(options), time_ns_(time_ns), sink_(sink) {}
+  Influx(const InfluxOptions& options, const SchemaInfo* schema, std::uint64_t time_ns, Sink& sink)
+      : options_(options), schema_(schema), time_ns_(time_ns), sink_(sink) {}
 
   /// Numbers without a key become fields of the open line, others begin lines of their own.
   void begin(const Family& family, const Interval&) override { family_ = &family; }
@@ -71,23 +72,41 @@ class Influx final : public Visitor {
     integer(amount.value);
   }
 
-  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
+  void number(const Key& key, double value) override {
+    if (!std::isfinite(value)) return;  // the database has no such numbers
+    if (!counting_) {
+      finish_line();
+      start_line("", {});
+    }
+    counting_ = true;
+    field(family_->name);
+    if (!key.value.empty()) {
+      sink_.put('_');
+      put_escaped(sink_, key.value, escape);
+    }
+    if (family_->unit == "seconds") sink_.put("_seconds");
+    sink_.put('=');
+    put_double(sink_, value);
+  }
+
+  void histogram(const Key& key, const HistogramView& view) override {
     finish_line();
-    start_line("_phase", {"phase", key.name.empty() ? short_name(phase) : key.value});
-    const Buckets buckets = merged(window, options_.histograms);
+    start_line("_phase", {key.name.empty() ? "phase" : key.name, short_name(*view.field)});
+    const unsigned decimals = decimals_of(view);
+    const Buckets buckets = merged(view, options_.histograms);
     field("count=");
     integer(buckets.total());
     field("sum=");
-    put_decimal(sink_, window.total_us, 6, true);
-    if (has_extremes(phase) && window.observed()) {
+    put_decimal(sink_, view.total, decimals, true);
+    if (view.has_extremes()) {
       field("min=");
-      put_decimal(sink_, window.smallest_us, 6, true);
+      put_decimal(sink_, view.smallest, decimals, true);
       field("max=");
-      put_decimal(sink_, window.largest_us, 6, true);
+      put_decimal(sink_, view.largest, decimals, true);
     }
-    buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
+    buckets.for_each_cumulative([&](const std::uint64_t* upper, std::uint64_t count) {
       comma();
-      put_bound(sink_, upper_us);
+      put_bound(sink_, upper, decimals);
       sink_.put('=');
       integer(count);
     });
@@ -106,8 +125,11 @@ class Influx final : public Visitor {
 
  private:
   void start_line(std::string_view suffix, const Key& own) {
-    put_escaped(sink_, options_.measurement.empty() ? InfluxOptions().measurement : options_.measurement,
-                escape_measurement);
+    if (options_.measurement.empty()) {
+      put_name(sink_, prefix_of({}, schema_));
+    } else {
+      put_escaped(sink_, options_.measurement, escape_measurement);
+    }
     sink_.put(suffix);
     put_tags(own);
     sink_.put(' ');
@@ -123,7 +145,7 @@ class Influx final : public Visitor {
       const Label* least = nullptr;
       for (std::size_t i = 0; i < options_.tags.size(); ++i) {
         const Label& tag = options_.tags[i];
-        if (tag.value.empty() || tag.name == "time" || !written(options_.tags, i, same_tag)) continue;
+        if (tag.value.empty() || tag.name == "time" || !written(options_.tags, i, schema_, same_tag)) continue;
         if (tag.name > before && (least == nullptr || tag.name < least->name)) least = &tag;
       }
       if (!own_written && (least == nullptr || own.name < least->name)) {
@@ -159,6 +181,7 @@ class Influx final : public Visitor {
   }
 
   const InfluxOptions& options_;
+  const SchemaInfo* schema_;
   const std::uint64_t time_ns_;
   Sink& sink_;
   const Family* family_ = nullptr;
@@ -171,8 +194,8 @@ class Influx final : public Visitor {
 
 Encoded influx(const Source& source, const InfluxOptions& options, std::span<char> out) noexcept {
   Sink sink(out);
-  Influx influx(options, epoch_ns(stop_time(source)), sink);
-  visit(source, options.histograms.phases, influx);
+  Influx influx(options, schema_of(source), epoch_ns(stop_time(source)), sink);
+  visit(source, options.histograms.fields, influx);
   influx.finish_line();
   return sink.done();
 }

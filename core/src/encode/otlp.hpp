@@ -24,17 +24,17 @@ constexpr Temporality temporality_of(const Family& family, const Key& key, const
   return of_window ? options.temporality : Temporality::kCumulative;
 }
 
-/// Returns the options with the temporality that the source has: without a window the counts are lifetime totals.
+/// Returns the options with the prefix and the temporality that the source has: without a window the counts are
+/// lifetime totals.
 [[nodiscard]] inline OtlpOptions effective(const Source& source, OtlpOptions options) noexcept {
+  options.prefix = prefix_of(options.prefix, schema_of(source));
   if (source.window == nullptr) options.temporality = Temporality::kCumulative;
   return options;
 }
 
 /// Merges buckets. By default the duration of requests has the bounds that OpenTelemetry advises.
-[[nodiscard]] inline Buckets merged_for_otlp(Phase phase, const PhaseWindow& window,
-                                             const OtlpOptions& options) noexcept {
-  return merged(window, options.histograms,
-                phase == Phase::kRequest ? Resolution::kOtelHttpBounds : Resolution::kQuarterOctaves);
+[[nodiscard]] inline Buckets merged_for_otlp(const HistogramView& view, const OtlpOptions& options) noexcept {
+  return merged(view, options.histograms, view.field->otel_bounds ? Resolution::kOtel : Resolution::kQuarterOctaves);
 }
 
 inline void put_metric_name(Sink& sink, const Family& family, std::string_view prefix) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JSON of OTLP: names in lowerCamelCase, enumerations as numbers, integers of 64 bits as strings.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -11,14 +12,15 @@ namespace {
 
 class Json final : public Visitor {
  public:
-  Json(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink) {}
+  Json(const OtlpOptions& options, const SchemaInfo* schema, Sink& sink)
+      : options_(options), schema_(schema), sink_(sink) {}
 
   void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
     interval_ = interval;
     sink_.put(first_metric_ ? "{\"name\":\"" : ",{\"name\":\"");
     first_metric_ = false;
-    put_metric_name(sink_, family, options_.prefix);
+    put_metric_name(sink_, family, *options_.prefix);
     sink_.put("\",\"description\":");
     put_json_text(sink_, family.help);
     sink_.put(",\"unit\":");
@@ -40,8 +42,17 @@ class Json final : public Visitor {
     sink_.put('}');
   }
 
-  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
-    const Buckets buckets = merged_for_otlp(phase, window, options_);
+  void number(const Key& key, double value) override {
+    if (!std::isfinite(value)) return;  // JSON has no such numbers
+    start_point(key);
+    sink_.put(",\"asDouble\":");
+    put_double(sink_, value);
+    sink_.put('}');
+  }
+
+  void histogram(const Key& key, const HistogramView& view) override {
+    const Buckets buckets = merged_for_otlp(view, options_);
+    const unsigned decimals = decimals_of(view);
     start_point(key);
     sink_.put(",\"bucketCounts\":[");
     for (std::size_t i = 0; i <= buckets.size; ++i) {
@@ -51,17 +62,17 @@ class Json final : public Visitor {
     sink_.put("],\"explicitBounds\":[");
     for (std::size_t i = 0; i < buckets.size; ++i) {
       if (i != 0) sink_.put(',');
-      put_decimal(sink_, buckets.upper_us[i], 6, true);
+      put_decimal(sink_, buckets.upper[i], decimals, true);
     }
     sink_.put("],\"count\":");
     quoted(buckets.total());
     sink_.put(",\"sum\":");
-    put_decimal(sink_, window.total_us, 6, true);
-    if (has_extremes(phase) && window.observed()) {
+    put_decimal(sink_, view.total, decimals, true);
+    if (view.has_extremes()) {
       sink_.put(",\"min\":");
-      put_decimal(sink_, window.smallest_us, 6, true);
+      put_decimal(sink_, view.smallest, decimals, true);
       sink_.put(",\"max\":");
-      put_decimal(sink_, window.largest_us, 6, true);
+      put_decimal(sink_, view.largest, decimals, true);
     }
     sink_.put('}');
   }
@@ -86,7 +97,7 @@ class Json final : public Visitor {
       sink_.put("}}");
     };
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (written(labels, i, same_attribute)) attribute(labels[i].name, labels[i].value);
+      if (written(labels, i, schema_, same_attribute)) attribute(labels[i].name, labels[i].value);
     }
     if (!key.name.empty()) attribute(key.name, key.value);
     sink_.put(']');
@@ -112,6 +123,7 @@ class Json final : public Visitor {
   }
 
   const OtlpOptions& options_;
+  const SchemaInfo* schema_;
   Sink& sink_;
   const Family* family_ = nullptr;
   Interval interval_{};
@@ -123,13 +135,13 @@ class Json final : public Visitor {
 }  // namespace
 
 void otlp_json(const Source& source, const OtlpOptions& options, Sink& sink) {
-  Json json(options, sink);
+  Json json(options, schema_of(source), sink);
   sink.put("{\"resourceMetrics\":[{\"resource\":{\"attributes\":");
   json.attributes(options.resource, {});
   sink.put("},\"scopeMetrics\":[{\"scope\":{\"name\":\"");
   sink.put(kScope);
   sink.put("\"},\"metrics\":[");
-  visit(source, options.histograms.phases, json);
+  visit(source, options.histograms.fields, json);
   sink.put("]}]}]}");
 }
 

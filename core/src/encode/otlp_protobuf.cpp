@@ -7,7 +7,6 @@
 #include <limits>
 
 #include "encode/otlp.hpp"
-#include "sluice/units.hpp"
 
 namespace sluice::encode {
 namespace {
@@ -92,7 +91,7 @@ class Writer {
   Sink& sink_;
 };
 
-void put_attributes(Writer& writer, unsigned number, const Labels& labels, const Key& key) {
+void put_attributes(Writer& writer, unsigned number, const Labels& labels, const SchemaInfo* schema, const Key& key) {
   const auto attribute = [&](std::string_view name, std::string_view value) {
     writer.nested(number, [&] {
       writer.text(field::kKey, name);
@@ -100,21 +99,22 @@ void put_attributes(Writer& writer, unsigned number, const Labels& labels, const
     });
   };
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (written(labels, i, same_attribute)) attribute(labels[i].name, labels[i].value);
+    if (written(labels, i, schema, same_attribute)) attribute(labels[i].name, labels[i].value);
   }
   if (!key.name.empty()) attribute(key.name, key.value);
 }
 
 class Protobuf final : public Visitor {
  public:
-  Protobuf(const OtlpOptions& options, Sink& sink) : options_(options), sink_(sink), writer_(sink) {}
+  Protobuf(const OtlpOptions& options, const SchemaInfo* schema, Sink& sink)
+      : options_(options), schema_(schema), sink_(sink), writer_(sink) {}
 
   void begin(const Family& family, const Interval& interval) override {
     family_ = &family;
     interval_ = interval;
     last_ = {};
     metric_at_ = writer_.open(field::kMetrics);
-    writer_.nested(field::kName, [&] { put_metric_name(sink_, family, options_.prefix); });
+    writer_.nested(field::kName, [&] { put_metric_name(sink_, family, *options_.prefix); });
     writer_.text(field::kDescription, family.help);
     writer_.text(field::kUnit, family.otlp_unit);
     data_at_ = writer_.open(family.kind == Kind::kHistogram ? field::kHistogram : field::kSum);
@@ -123,32 +123,43 @@ class Protobuf final : public Visitor {
   void point(const Key& key, const Amount& amount) override {
     last_ = key;
     writer_.nested(field::kDataPoints, [&] {
-      put_attributes(writer_, field::kNumberAttributes, options_.attributes, key);
+      put_attributes(writer_, field::kNumberAttributes, options_.attributes, schema_, key);
       times();
       if (amount.decimals != 0) return writer_.real(field::kAsDouble, amount.as_double());
       writer_.fixed64(field::kAsInt, std::min<std::uint64_t>(amount.value, std::numeric_limits<std::int64_t>::max()));
     });
   }
 
-  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
+  void number(const Key& key, double value) override {
     last_ = key;
-    const Buckets buckets = merged_for_otlp(phase, window, options_);
     writer_.nested(field::kDataPoints, [&] {
-      put_attributes(writer_, field::kHistogramAttributes, options_.attributes, key);
+      put_attributes(writer_, field::kNumberAttributes, options_.attributes, schema_, key);
+      times();
+      writer_.real(field::kAsDouble, value);
+    });
+  }
+
+  void histogram(const Key& key, const HistogramView& view) override {
+    last_ = key;
+    const Buckets buckets = merged_for_otlp(view, options_);
+    const unsigned decimals = decimals_of(view);
+    const auto real = [decimals](std::uint64_t value) { return Amount{value, decimals}.as_double(); };
+    writer_.nested(field::kDataPoints, [&] {
+      put_attributes(writer_, field::kHistogramAttributes, options_.attributes, schema_, key);
       times();
       writer_.nested(field::kBucketCounts, [&] {
         for (std::size_t i = 0; i <= buckets.size; ++i) writer_.raw_fixed64(buckets.counts[i]);
       });
       writer_.nested(field::kExplicitBounds, [&] {
         for (std::size_t i = 0; i < buckets.size; ++i) {
-          writer_.raw_fixed64(std::bit_cast<std::uint64_t>(seconds_of_us(buckets.upper_us[i])));
+          writer_.raw_fixed64(std::bit_cast<std::uint64_t>(real(buckets.upper[i])));
         }
       });
       writer_.fixed64(field::kCount, buckets.total());
-      writer_.real(field::kTotal, seconds_of_us(window.total_us));
-      if (!has_extremes(phase) || !window.observed()) return;
-      writer_.real(field::kMin, seconds_of_us(window.smallest_us));
-      writer_.real(field::kMax, seconds_of_us(window.largest_us));
+      writer_.real(field::kTotal, real(view.total));
+      if (!view.has_extremes()) return;
+      writer_.real(field::kMin, real(view.smallest));
+      writer_.real(field::kMax, real(view.largest));
     });
   }
 
@@ -166,6 +177,7 @@ class Protobuf final : public Visitor {
   }
 
   const OtlpOptions& options_;
+  const SchemaInfo* schema_;
   Sink& sink_;
   Writer writer_;
   const Family* family_ = nullptr;
@@ -179,12 +191,14 @@ class Protobuf final : public Visitor {
 
 void otlp_protobuf(const Source& source, const OtlpOptions& options, Sink& sink) {
   Writer writer(sink);
-  Protobuf metrics(options, sink);
+  const SchemaInfo* const schema = schema_of(source);
+  Protobuf metrics(options, schema, sink);
   writer.nested(field::kRequestResourceMetrics, [&] {
-    writer.nested(field::kResource, [&] { put_attributes(writer, field::kResourceAttributes, options.resource, {}); });
+    writer.nested(field::kResource,
+                  [&] { put_attributes(writer, field::kResourceAttributes, options.resource, schema, {}); });
     writer.nested(field::kScopeMetrics, [&] {
       writer.nested(field::kScope, [&] { writer.text(field::kScopeName, kScope); });
-      visit(source, options.histograms.phases, metrics);
+      visit(source, options.histograms.fields, metrics);
     });
   });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
-#include "encode/server_catalogue.hpp"
+#include "encode/catalogue.hpp"
 #include "sluice/encode/server.hpp"
 
 namespace sluice::encode {
@@ -28,22 +28,28 @@ class Members final : public Visitor {
     put_decimal(sink_, amount.value, amount.decimals);
   }
 
-  void histogram(const Key& key, Phase, const PhaseWindow& window) override {
+  void number(const Key& key, double value) override {
     member(key);
-    const Buckets buckets = merged(window, {.resolution = Resolution::kOctaves});
+    put_double(sink_, value);
+  }
+
+  void histogram(const Key& key, const HistogramView& view) override {
+    member(key);
+    const unsigned decimals = decimals_of(view);
+    const Buckets buckets = merged(view, {.resolution = Resolution::kOctaves});
     sink_.put("{\"buckets\":{");
     bool first = true;
-    buckets.for_each_cumulative([&](const std::uint64_t* upper_us, std::uint64_t count) {
+    buckets.for_each_cumulative([&](const std::uint64_t* upper, std::uint64_t count) {
       if (!std::exchange(first, false)) sink_.put(',');
       sink_.put('"');
-      put_bound(sink_, upper_us);
+      put_bound(sink_, upper, decimals);
       sink_.put("\":");
       put_integer(sink_, count);
     });
     sink_.put("},\"count\":");
     put_integer(sink_, buckets.total());
     sink_.put(",\"sum\":");
-    put_decimal(sink_, window.total_us, 6);
+    put_decimal(sink_, view.total, decimals);
     sink_.put('}');
   }
 
@@ -64,15 +70,16 @@ class Members final : public Visitor {
 };
 
 void put_reading(Sink& sink, const GroupReading& reading, bool named) {
-  sink.put("{\"mode\":\"");
-  sink.put(reading.mode == Mode::kDaemon ? "daemon" : "embedded");
-  sink.put('"');
+  const std::string_view mode =
+      reading.counts.schema != nullptr ? reading.counts.schema->modes[reading.mode % kModes] : std::string_view();
+  sink.put("{\"mode\":");
+  put_json_text(sink, mode);
   if (named) {
     sink.put(",\"process_group\":");
     put_json_text(sink, reading.name);
   }
   Members members(sink);
-  visit(std::span(&reading, 1), false, members);
+  visit(std::span(&reading, 1), false, FieldSet::all(), members);
   sink.put('}');
 }
 

@@ -20,43 +20,44 @@ std::string_view escape(char byte) noexcept {
 
 bool same_tag(std::string_view a, std::string_view b) noexcept { return same_escaped(a, b, escape); }
 
-/// The values that represent the requests of a phase, each with the number of requests that it represents.
+/// The values that represent the requests of a histogram, each with the number of requests that it represents.
 struct Samples {
-  static constexpr std::size_t kMost = BucketLayout::kBuckets + 2;
+  static constexpr std::size_t kMost = kBoundsMost + 3;
 
   struct Sample {
-    std::uint64_t us;
+    std::uint64_t value;
     std::uint64_t count;
   };
 
-  void add(std::uint64_t us, std::uint64_t count) noexcept {
-    if (count != 0) values[size++] = {us, count};
+  void add(std::uint64_t value, std::uint64_t count) noexcept {
+    if (count != 0) values[size++] = {value, count};
   }
 
   std::size_t size = 0;
   std::array<Sample, kMost> values{};
 };
 
-Samples samples_of(Phase phase, const PhaseWindow& window) noexcept {
-  std::array<std::uint64_t, BucketLayout::kBuckets> left = window.buckets;
+Samples samples_of(const HistogramView& histogram) noexcept {
+  const BucketsInfo& layout = *histogram.field->buckets;
+  std::array<std::uint64_t, kBoundsMost + 1> left{};
+  std::copy(histogram.buckets.begin(), histogram.buckets.end(), left.begin());
   Samples samples;
-  const bool extremes = has_extremes(phase) && window.observed();
   std::uint64_t least = 0;
-  std::uint64_t most = std::max(window.total_us, BucketLayout::kLongestUs);
-  if (extremes) {
-    least = window.smallest_us;
-    most = window.largest_us;
-    for (const std::uint64_t us : {least, most}) {
-      std::uint64_t& in_bucket = left[BucketLayout::bucket_of(us)];
+  std::uint64_t most = std::max(histogram.total, layout.bounds.back());
+  if (histogram.has_extremes()) {
+    least = histogram.smallest;
+    most = histogram.largest;
+    for (const std::uint64_t value : {least, most}) {
+      std::uint64_t& in_bucket = left[layout.bucket_of(value)];
       if (in_bucket == 0) continue;  // there was only one request
-      samples.add(us, 1);
+      samples.add(value, 1);
       --in_bucket;
     }
   }
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    const std::uint64_t lower = BucketLayout::lower_bound_us(i);
-    const bool last = i + 1 == left.size();
-    const std::uint64_t middle = last ? lower : lower + (BucketLayout::lower_bound_us(i + 1) - lower) / 2;
+  for (std::size_t i = 0; i < layout.size(); ++i) {
+    const std::uint64_t lower = layout.lower_bound(i);
+    const bool last = i + 1 == layout.size();
+    const std::uint64_t middle = last ? lower : lower + (layout.lower_bound(i + 1) - lower) / 2;
     samples.add(std::clamp(middle, least, most), left[i]);
   }
   return samples;
@@ -64,8 +65,11 @@ Samples samples_of(Phase phase, const PhaseWindow& window) noexcept {
 
 class Statsd final : public Visitor {
  public:
-  Statsd(const StatsdOptions& options, std::span<char> packet, absl::FunctionRef<void(std::string_view)> send)
+  Statsd(const StatsdOptions& options, const SchemaInfo* schema, std::span<char> packet,
+         absl::FunctionRef<void(std::string_view)> send)
       : options_(options),
+        schema_(schema),
+        prefix_(prefix_of(options.prefix, schema)),
         packet_(packet.first(std::min(packet.size(), kStatsdPacketBytes))),
         sink_(packet_),
         send_(send) {}
@@ -84,8 +88,21 @@ class Statsd final : public Visitor {
     });
   }
 
-  void histogram(const Key& key, Phase phase, const PhaseWindow& window) override {
-    const Samples samples = samples_of(phase, window);
+  void number(const Key& key, double value) override {
+    if (!std::isfinite(value)) return;                     // the protocol has no such numbers
+    if (value < 0) line(key, [&] { sink_.put(":0|g"); });  // a sign would make it a difference to the value before
+    line(key, [&] {
+      sink_.put(':');
+      put_double(sink_, value);
+      sink_.put("|g");
+    });
+  }
+
+  void histogram(const Key& key, const HistogramView& view) override {
+    if (view.buckets.empty()) return;
+    const Samples samples = samples_of(view);
+    // Durations are in milliseconds, as those of timers are.
+    decimals_ = std::max(decimals_of(view), 3U) - 3;
     std::uint64_t rates = 0;
     for (std::size_t i = 0; i < samples.size; ++i) rates |= samples.values[i].count;
     for (unsigned bit = 0; bit < 64; ++bit) {
@@ -122,7 +139,7 @@ class Statsd final : public Visitor {
         if (!has(to)) continue;
         ++values;
         sink_.put(':');
-        put_decimal(sink_, samples.values[to].us, 3);
+        put_decimal(sink_, samples.values[to].value, decimals_);
       }
       sink_.put(several ? "|d" : "|ms");
       if (bit == 0) return;
@@ -157,8 +174,8 @@ class Statsd final : public Visitor {
 
   void start_line(const Key& key) {
     if (packet_size_ != 0) sink_.put('\n');
-    put_escaped(sink_, options_.prefix, [](char byte) { return byte == ' ' || byte == '/' ? "_" : escape(byte); });
-    if (!options_.prefix.empty()) sink_.put('.');
+    put_escaped(sink_, prefix_, [](char byte) { return byte == ' ' || byte == '/' ? "_" : escape(byte); });
+    if (!prefix_.empty()) sink_.put('.');
     sink_.put(family_->name);
     if (family_->kind == Kind::kCounter && family_->unit == "seconds") sink_.put("_ms");
     if (options_.dialect == StatsdDialect::kDogStatsd || key.name.empty()) return;
@@ -176,16 +193,19 @@ class Statsd final : public Visitor {
       put_escaped(sink_, value, escape);
     };
     for (std::size_t i = 0; i < options_.tags.size(); ++i) {
-      if (written(options_.tags, i, same_tag)) tag(options_.tags[i].name, options_.tags[i].value);
+      if (written(options_.tags, i, schema_, same_tag)) tag(options_.tags[i].name, options_.tags[i].value);
     }
     if (!key.name.empty()) tag(key.name, key.value);
   }
 
   const StatsdOptions& options_;
+  const SchemaInfo* schema_;
+  std::string_view prefix_;
   std::span<char> packet_;
   Sink sink_;
   absl::FunctionRef<void(std::string_view)> send_;
   const Family* family_ = nullptr;
+  unsigned decimals_ = 0;        ///< Decimals of the histogram.
   std::size_t packet_size_ = 0;  ///< Size up to the end of the last whole line.
   StatsdSent sent_;
 };
@@ -194,8 +214,8 @@ class Statsd final : public Visitor {
 
 StatsdSent statsd(const Source& source, const StatsdOptions& options, std::span<char> packet,
                   absl::FunctionRef<void(std::string_view)> send) {
-  Statsd statsd(options, packet, send);
-  visit(source, options.phases, statsd);
+  Statsd statsd(options, schema_of(source), packet, send);
+  visit(source, options.fields, statsd);
   statsd.flush();
   return statsd.sent();
 }

@@ -2,7 +2,7 @@
 #include "sluice/registry.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -32,21 +32,20 @@ absl::Status not_open() { return absl::FailedPreconditionError("the registry is 
 
 }  // namespace
 
-std::uint64_t Registry::layout() noexcept {
+std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
-        sizeof(ParentState), sizeof(detail::Slot<detail::ProductionAtomics>),
-        alignof(detail::EpochBank<detail::ProductionAtomics>), sizeof(GroupCounts), kGroups, kSlots,
-        BucketLayout::kBuckets, kPhases, detail::memory_bytes(1), detail::memory_bytes(100)}) {
+        sizeof(ParentState), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at, memory.overflow.bytes,
+        kGroups, kSlots, detail::kTreeFanout, GroupCounts::kOwnWords, detail::memory_bytes(memory, 1), detail::memory_bytes(memory, 100)}) {
     hash = mixed(hash, part);
   }
-  return hash;
+  return mixed(hash, memory.schema->hash);
 }
 
 absl::Status Registry::open(std::size_t max_bytes) {
   if (is_open()) {
-    if (state_.table->layout == layout()) return absl::OkStatus();
+    if (state_.table->layout == layout_of(memory_)) return absl::OkStatus();
     return absl::FailedPreconditionError("the registry belongs to another version of the library");
   }
   const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(os::whole_pages(sizeof(RegistryTable)));
@@ -55,11 +54,11 @@ absl::Status Registry::open(std::size_t max_bytes) {
   state_.view = std::launder(reinterpret_cast<const RegistryTable*>(region->readable.data()));
   state_.max_bytes = max_bytes;
   state_.ended_cpu_us = os::ended_children_cpu_us();
-  state_.table->layout = layout();
+  state_.table->layout = layout_of(memory_);
   return absl::OkStatus();
 }
 
-absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name, Mode mode) {
+absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name, std::uint8_t mode) {
   if (!is_open()) return not_open();
   const std::string_view kept = name.substr(0, kNameBytes - 1);
   for (std::uint32_t i = 0; i < state_.groups_used; ++i) {
@@ -108,7 +107,7 @@ absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
   std::sort(demands.begin(), demands.end(), [](const Demand& a, const Demand& b) { return a.threads > b.threads; });
   absl::Status status;
   for (auto demand = demands.begin(); demand != demands.end(); ++demand) {
-    const std::uint64_t bytes = detail::memory_bytes(demand->threads);
+    const std::uint64_t bytes = detail::memory_bytes(memory_, demand->threads);
     const Tenant tenant = demand->tenant;
     std::size_t needed = 0;
     for (auto other = demands.begin(); other <= demand; ++other) {
@@ -145,7 +144,7 @@ std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
 
 absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads) {
   if (!is_open()) return not_open();
-  std::optional<SlotId> id = free_slot(tenant, detail::memory_bytes(threads));
+  std::optional<SlotId> id = free_slot(tenant, detail::memory_bytes(memory_, threads));
   if (!id) id = free_slot_without_memory();
   if (!id) return absl::ResourceExhaustedError("all slots of the registry have a process");
   Allocation& slot = allocation(*id);
@@ -199,17 +198,22 @@ void Registry::retire(SlotId id) noexcept {
   Allocation& slot = allocation(id);
   RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(id)];
   auto& retired = state_.table->groups[slot.group].retired;
-  GroupCounts counts;
+  // On the stack, because nothing may fail here.
+  std::array<std::uint64_t, kGroupWordsMost> memory_of_counts{};
+  std::array<std::uint64_t, kGroupWordsMost> memory_of_totals{};
+  const std::size_t size = GroupCounts::kOwnWords + memory_.schema->sums;
+  const std::span counts = std::span(memory_of_counts).first(size);
+  const std::span totals = std::span(memory_of_totals).first(size);
   if (slot.readable != nullptr) {
     const std::uint64_t age_ns = monotonic_ns() - published.reserved_ns.load(std::memory_order_relaxed);  // own store
-    add_ended(slot.readable, slot.threads, age_ns, counts);
+    add_ended({memory_, slot.readable, slot.threads, state_.groups[slot.group].mode}, age_ns, counts);
   }
   const std::uint64_t cpu_us = os::ended_children_cpu_us();
-  counts.process_cpu_us = cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
-  counts.add(std::bit_cast<GroupCounts>(retired.current()));
+  counts[kProcessCpuUs] = cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
+  retired.current(totals);
+  add_words(totals, counts);
   const std::span<std::byte> memory = memory_of(id);
-  retired.retire<RegistryFence>(published.occupancy, std::bit_cast<GroupCounts::Words>(counts),
-                                [memory] { os::clear_shared(memory); });
+  retired.retire<RegistryFence>(published.occupancy, totals, [memory] { os::clear_shared(memory); });
   slot.use = ParentState::Use::kFree;
   slot.pid = 0;
 }

@@ -8,6 +8,8 @@
 // counted, and sums stay at their largest value instead of wrapping around: wrong numbers of one process distort the
 // figures of its group and of no other.
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "processes/registry_region.hpp"
 #include "sluice/detail/whole_slots.hpp"
@@ -22,14 +24,14 @@ constexpr std::uint64_t kInFlightMost = 65'536;
 
 /// Bounds of the counters of one slot.
 struct Bounds {
-  /// Bytes, and microseconds of phases, per nanosecond of the age of the process. A phase may have begun long before
+  /// Bytes and microseconds per nanosecond of the age of the process. A duration may have begun long before
   /// the process did, in the queue of the server.
   static constexpr std::uint64_t kPerNs = 64;
   /// Number of threads that may share the counters of requests without a slot.
   static constexpr std::uint64_t kSharing = 16;
 
   std::uint64_t events;   ///< Bound of numbers of events, at most one a nanosecond, and of times in nanoseconds.
-  std::uint64_t amounts;  ///< Bound of bytes, and of microseconds of phases.
+  std::uint64_t amounts;  ///< Bound of bytes and microseconds.
 
   static constexpr std::uint64_t product(std::uint64_t a, std::uint64_t b) noexcept {
     return a > UINT64_MAX / b ? UINT64_MAX : a * b;
@@ -46,77 +48,98 @@ void add(std::uint64_t& sum, std::uint64_t counted, std::uint64_t most) noexcept
   sum = saturated_sum(sum, std::min(counted, most));
 }
 
+/// The counts of a group as words: those of its own, then the sums of the schema.
+struct Words {
+  explicit Words(std::span<std::uint64_t> words) noexcept : words_(words) {}
+
+  [[nodiscard]] std::uint64_t& request_count() const noexcept { return words_[kRequestCount]; }
+  [[nodiscard]] std::uint64_t& busy_ns() const noexcept { return words_[kBusyNs]; }
+  [[nodiscard]] std::uint64_t* sums() const noexcept { return words_.data() + GroupCounts::kOwnWords; }
+
+ private:
+  std::span<std::uint64_t> words_;
+};
+
 /// Adds the counters of a bank as they are now.
 template <class Counter>
-void add_sums(const detail::Bank<Counter>& bank, std::size_t phases, const Bounds& most, GroupCounts& to) noexcept {
-  for (std::size_t i = 0; i < to.status_classes.size(); ++i) {
-    add(to.status_classes[i], bank.status[i].get(), most.events);
-  }
-  add(to.request_cpu_ns, bank.cpu_ns.get(), most.events);
-  add(to.gil_wait_count, bank.gil_wait_count.get(), most.events);
-  add(to.input_bytes, bank.input_bytes.get(), most.amounts);
-  add(to.input_reads, bank.input_reads.get(), most.events);
-  add(to.output_bytes, bank.output_bytes.get(), most.amounts);
-  add(to.output_writes, bank.output_writes.get(), most.events);
-  for (std::size_t p = 0; p < phases; ++p) {
-    PhaseCounts& phase = to.phases[p];
-    add(phase.total_us, bank.total_us[p].get(), most.amounts);
-    for (std::size_t i = 0; i < BucketLayout::kBuckets; ++i)
-      add(phase.buckets[i], bank.buckets[p][i].get(), most.events);
+void add_sums(const Counter* sums, const SchemaInfo& schema, std::uint8_t mode, const Bounds& most,
+              std::uint64_t* to) noexcept {
+  const auto add_words = [&](std::size_t from, std::size_t size, std::uint64_t bound) {
+    for (std::size_t i = from; i < from + size; ++i) add(to[i], sums[i].get(), bound);
+  };
+  for (const FieldInfo& field : schema.fields) {
+    if (!field.exists_in(mode)) continue;
+    const bool is_amount = field.unit == Unit::kBytes || field.unit == Unit::kMicroseconds;
+    switch (field.kind) {
+      case FieldKind::kCounter:
+        add_words(field.sum, 1, is_amount ? most.amounts : most.events);
+        break;
+      case FieldKind::kClasses:
+        add_words(field.sum, field.classes.size(), most.events);
+        break;
+      case FieldKind::kHistogram:
+        add_words(field.sum, 1, most.amounts);
+        add_words(field.buckets_at, field.buckets->size(), most.events);
+        break;
+      case FieldKind::kMaximum:
+        break;
+    }
   }
 }
 
-template <class Slot>
-void add_slot(const Slot& slot, std::size_t phases, const Bounds& most, GroupCounts& to) noexcept {
-  for (const auto& bank : slot.banks) {
-    const std::uint64_t count = bank.count.load(std::memory_order_relaxed);  // grows only
-    if (count == 0 && bank.tag.load(std::memory_order_relaxed) == 0) continue;
-    add(to.request_count, count, most.events);
-    add(to.busy_ns, bank.busy_ns.load(std::memory_order_relaxed), most.events);  // grows only
-    add_sums(bank.sums, phases, most, to);
+void add_slot(const detail::SlotRef<detail::ProductionAtomics>& slot, const SchemaInfo& schema, std::uint8_t mode,
+              const Bounds& most, const Words& to) noexcept {
+  for (const std::size_t which : {0U, 1U}) {
+    const auto bank = slot.bank(which);
+    const std::uint64_t count = bank.header.count.load(std::memory_order_relaxed);  // grows only
+    if (count == 0 && bank.header.tag.load(std::memory_order_relaxed) == 0) continue;
+    add(to.request_count(), count, most.events);
+    add(to.busy_ns(), bank.header.busy_ns.load(std::memory_order_relaxed), most.events);  // grows only
+    add_sums(bank.sums, schema, mode, most, to.sums());
   }
 }
 
 /// Adds requests without a slot counter by counter. Some counters of a request that is being recorded may be missing.
-void add_overflow(const detail::OverflowCounters& overflow, const Bounds& slot_most, GroupCounts& to) noexcept {
+void add_overflow(const detail::OverflowMemory& overflow, const SchemaInfo& schema, std::uint8_t mode,
+                  const Bounds& slot_most, const Words& to) noexcept {
   if (overflow.lifetime_count() == 0) return;
   const Bounds most = slot_most.of_shared();
-  for (const detail::OverflowBank& bank : overflow.banks()) {
-    add(to.request_count, bank.count.get(), most.events);
-    add(to.busy_ns, bank.busy_ns.get(), most.events);
-    add_sums(bank.sums, kPhases, most, to);
+  for (const std::size_t which : {0U, 1U}) {
+    const auto bank = overflow.bank(which);
+    add(to.request_count(), bank.header.count.get(), most.events);
+    add(to.busy_ns(), bank.header.busy_ns.get(), most.events);
+    add_sums(bank.sums, schema, mode, most, to.sums());
   }
 }
 
-/// Returns the arrays of a region, which callers only read.
-detail::SlotArray<detail::ProductionAtomics> slots_to_read(const std::byte* region, std::size_t threads) noexcept {
-  return detail::slots_in(const_cast<std::byte*>(region), threads);
-}
-
-const detail::OverflowCounters& overflow_in(const std::byte* region) noexcept {
-  return reinterpret_cast<const detail::RecorderHeader*>(region)->overflow;
-}
+/// Returns a region as callers read it. They never write it.
+void* to_read(const std::byte* region) noexcept { return const_cast<std::byte*>(region); }
 
 }  // namespace
 
-void add_ended(const std::byte* region, std::size_t threads, std::uint64_t age_ns, GroupCounts& counts) noexcept {
-  const auto array = slots_to_read(region, threads);
+void add_ended(const Region& region, std::uint64_t age_ns, std::span<std::uint64_t> words) noexcept {
+  const Words to(words);
+  const SchemaInfo& schema = *region.layout.schema;
+  const auto array = detail::slots_in(to_read(region.memory), region.layout, region.threads);
   const Bounds most = Bounds::of_slot(age_ns);
-  for (std::size_t i = 0; i < threads; ++i) {
-    if (array.slots[i].sequence.load(std::memory_order_relaxed) != 0) add_slot(array.slots[i], kPhases, most, counts);
+  for (std::size_t i = 0; i < region.threads; ++i) {
+    const auto slot = array.slot(i);
+    if (slot.header().sequence.load(std::memory_order_relaxed) != 0) add_slot(slot, schema, region.mode, most, to);
   }
-  add_overflow(overflow_in(region), most, counts);
+  add_overflow(detail::overflow_in(to_read(region.memory), region.layout), schema, region.mode, most, to);
 }
 
-void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_ns, std::uint64_t age_ns,
-                GroupReading& reading) noexcept {
-  const auto array = slots_to_read(region, threads);
+void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns, GroupReading& reading,
+                std::span<std::uint64_t> words) {
+  const Words to(words);
+  const SchemaInfo& schema = *region.layout.schema;
+  const auto array = detail::slots_in(to_read(region.memory), region.layout, region.threads);
   const Bounds most = Bounds::of_slot(age_ns);
-  const auto used = std::min<std::size_t>(array.high_water->load(std::memory_order_relaxed), threads);
+  const auto used = std::min<std::size_t>(array.high_water->load(std::memory_order_relaxed), region.threads);
   for (std::size_t i = 0; i < used; ++i) {
-    const auto& slot = array.slots[i];
-    if (slot.state.load(std::memory_order_relaxed) != 0) ++reading.threads;
-    const std::uint64_t start_ns = slot.start_ns.load(std::memory_order_relaxed);
+    const auto& header = array.slot(i).header();
+    if (header.state.load(std::memory_order_relaxed) != 0) ++reading.threads;
+    const std::uint64_t start_ns = header.start_ns.load(std::memory_order_relaxed);
     if (start_ns != 0) {
       ++reading.active_requests;
       // A request is no older than its process plus the time that a host says it waited in a queue.
@@ -124,13 +147,24 @@ void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_
       reading.longest_request_ns = std::max(reading.longest_request_ns, request_ns);
     }
   }
-  const std::size_t phases = phases_of(reading.mode);
-  detail::read_whole_slots<detail::InterprocessFence, GroupCounts>(
-      array.slots, used, [&](const auto& slot, GroupCounts& counts) { add_slot(slot, phases, most, counts); },
-      [&](const auto& slot) { reading.counts.add(slot.counts); });
-  const detail::OverflowCounters& overflow = overflow_in(region);
-  add(reading.active_requests, overflow.in_flight(), kInFlightMost);
-  add_overflow(overflow, most, reading.counts);
+  using Fence = detail::InterprocessFence;
+  using Counts = std::vector<std::uint64_t>;
+  std::array<detail::SlotReading<detail::ProductionAtomics, Counts>, Fence::kSlotsAtOnce> readings;
+  for (auto& each : readings) each.counts.resize(words.size());
+  detail::read_whole_slots<Fence>(
+      array, used, readings,
+      [&](std::size_t slot, Counts& counts) {
+        std::fill(counts.begin(), counts.end(), 0);
+        add_slot(array.slot(slot), schema, region.mode, most, Words(counts));
+      },
+      [&](const auto& slot) { add_words(words, slot.counts); });
+  const detail::OverflowMemory overflow = detail::overflow_in(to_read(region.memory), region.layout);
+  add(reading.active_requests, overflow.phaser().in_flight(), kInFlightMost);
+  add_overflow(overflow, schema, region.mode, most, to);
+}
+
+void add_words(std::span<std::uint64_t> to, std::span<const std::uint64_t> from) noexcept {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = saturated_sum(to[i], from[i]);
 }
 
 }  // namespace sluice

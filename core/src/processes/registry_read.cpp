@@ -2,15 +2,16 @@
 // Reads a registry, one group after another. The reading of a group is consistent with regard to the ends of its
 // processes.
 #include <algorithm>
-#include <bit>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "os/mapping.hpp"
 #include "os/processes.hpp"
 #include "processes/registry_region.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice {
 namespace {
@@ -31,10 +32,11 @@ enum class Outcome {
 };
 
 /// Adds a living process. `region` is the mapping of the slot in this process.
-Outcome add_process(const Allocation& region, const RegistrySlot& slot, GroupReading& reading) noexcept {
+Outcome add_process(const detail::MemoryLayout& layout, const Allocation& region, const RegistrySlot& slot,
+                    GroupReading& reading, std::span<std::uint64_t> words) {
   const Usage usage = os::usage_of(slot.pid.load(std::memory_order_relaxed));  // ordered by [G4], as all that follows
   if (!usage) return Outcome::kEnded;                                          // the parent is about to retire it
-  reading.counts.process_cpu_us = saturated_sum(reading.counts.process_cpu_us, usage->cpu_us);
+  words[kProcessCpuUs] = saturated_sum(words[kProcessCpuUs], usage->cpu_us);
   reading.resident_bytes += usage->resident_bytes;
   ++reading.processes;
   const std::size_t threads = slot.threads.load(std::memory_order_relaxed);
@@ -44,40 +46,60 @@ Outcome add_process(const Allocation& region, const RegistrySlot& slot, GroupRea
     ++reading.unlisted_processes;
     return Outcome::kWhole;
   }
-  if (region.readable == nullptr || region.bytes != bytes || detail::memory_bytes(threads) > bytes) {
+  if (region.readable == nullptr || region.bytes != bytes || detail::memory_bytes(layout, threads) > bytes) {
     return Outcome::kUnmapped;
   }
   const std::uint64_t now_ns = monotonic_ns();
   const std::uint64_t age_ns = now_ns - slot.reserved_ns.load(std::memory_order_relaxed);
-  add_living(region.readable, threads, now_ns, age_ns, reading);
+  add_living({layout, region.readable, threads, reading.mode}, now_ns, age_ns, reading, words);
   return Outcome::kWhole;
 }
 
-/// Reads a group. Returns kWhole if no process of the group ended meanwhile.
-Outcome read_group(const Registry::ParentState& state, std::uint32_t index, GroupReading& reading) {
+/// Reads a group. Returns kWhole if no process of the group ended meanwhile. `words` has the size of the counts.
+Outcome read_group(const Registry::ParentState& state, const detail::MemoryLayout& layout, std::uint32_t index,
+                   GroupReading& reading, std::span<std::uint64_t> words) {
   const RegistryTable& table = *state.view;
   const RegistryGroup& group = table.groups[index];
-  reading = {.name = group.name, .mode = group.mode};
-  GroupCounts::Words ended;
+  reading = {.name = group.name,
+             .mode = group.mode,
+             .time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()))};
   Outcome outcome = Outcome::kWhole;
-  const bool coherent = group.retired.read<RegistryFence>(ended, [&](GroupCounts::Words&, const auto& incarnation_of) {
+  const bool coherent = group.retired.read<RegistryFence>(words, [&](const auto& incarnation_of) {
     const std::uint32_t used = table.slots_used.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < used && outcome == Outcome::kWhole; ++i) {
       const RegistrySlot& slot = table.slots[i];
       if (incarnation_of(slot.occupancy) == 0 || slot.group.load(std::memory_order_relaxed) != index) continue;
-      outcome = add_process(state.slots[i], slot, reading);
+      outcome = add_process(layout, state.slots[i], slot, reading, words);
     }
     return outcome == Outcome::kWhole;
   });
-  reading.counts.add(std::bit_cast<GroupCounts>(ended));
+  GroupCounts& counts = reading.counts;
+  counts.request_count = words[kRequestCount];
+  counts.busy_ns = words[kBusyNs];
+  counts.process_cpu_us = words[kProcessCpuUs];
+  counts.schema = layout.schema;
+  counts.mode = group.mode;
+  counts.sums.assign(words.begin() + GroupCounts::kOwnWords, words.end());
   reading.process_starts = group.starts.load(std::memory_order_relaxed);
   return coherent || outcome == Outcome::kUnmapped ? outcome : Outcome::kEnded;
 }
 
 }  // namespace
 
-void GroupReading::add(const GroupReading& other) noexcept {
-  if (other.mode == Mode::kDaemon) mode = Mode::kDaemon;
+void GroupCounts::add(const GroupCounts& other) {
+  request_count = saturated_sum(request_count, other.request_count);
+  busy_ns = saturated_sum(busy_ns, other.busy_ns);
+  process_cpu_us = saturated_sum(process_cpu_us, other.process_cpu_us);
+  mode = std::max(mode, other.mode);
+  if (other.schema == nullptr) return;
+  schema = other.schema;
+  if (sums.size() < other.sums.size()) sums.resize(other.sums.size());
+  add_words(std::span(sums).first(other.sums.size()), other.sums);
+}
+
+void GroupReading::add(const GroupReading& other) {
+  mode = std::max(mode, other.mode);
+  time = std::max(time, other.time);
   counts.add(other.counts);
   process_starts += other.process_starts;
   processes += other.processes;
@@ -92,14 +114,16 @@ void GroupReading::add(const GroupReading& other) noexcept {
 absl::StatusOr<ServerReading> Registry::read() const {
   if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
+  server.total.counts.schema = memory_.schema;  // also without groups
+  std::vector<std::uint64_t> words(GroupCounts::kOwnWords + memory_.schema->sums);
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();
-    Outcome outcome = read_group(state_, i, reading);
+    Outcome outcome = read_group(state_, memory_, i, reading, words);
     for (int tries = 1; outcome == Outcome::kEnded; ++tries) {
       if (tries == kTries) return absl::UnavailableError("processes ended whenever their counts were read");
       os::nap(kPauseNs);
-      outcome = read_group(state_, i, reading);
+      outcome = read_group(state_, memory_, i, reading, words);
     }
     if (outcome == Outcome::kUnmapped) {
       return absl::UnavailableError("a process records where only processes that were started later can read");

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "memory.hpp"
 #include "sluice/detail/retired_totals.hpp"
@@ -17,12 +19,16 @@ namespace sluice {
 using RegistryAtomics = detail::StdAtomics;
 using RegistryFence = detail::SymmetricFence;
 
+/// The words of the counts of a group: kOwnWords of its own, in this order, then the sums of the schema.
+enum GroupWord : std::size_t { kRequestCount, kBusyNs, kProcessCpuUs };
+inline constexpr std::size_t kGroupWordsMost = GroupCounts::kOwnWords + kWordsMost;
+
 /// A process group, as readers see it.
 struct RegistryGroup {
   char name[Registry::kNameBytes];  ///< Written once, before `groups_used` includes the group.
-  Mode mode;
+  std::uint8_t mode;
   std::atomic<std::uint64_t> starts;
-  detail::RetiredTotals<RegistryAtomics, GroupCounts::kWords> retired;
+  detail::RetiredTotals<RegistryAtomics, kGroupWordsMost> retired;
 };
 
 /// A slot, as readers see it. All other members are written before the occupancy is published.
@@ -44,16 +50,27 @@ struct RegistryTable {
   RegistrySlot slots[Registry::kSlots];
 };
 
+/// The memory of a process, mapped for reading.
+struct Region {
+  const detail::MemoryLayout& layout;
+  const std::byte* memory;
+  std::size_t threads;
+  std::uint8_t mode;
+};
+
 // The two functions below read a region into which its process may have written anything. Each number is bounded, and
 // no number decides which memory is read or how long reading takes.
 
 /// Adds the counts in the region of a process that has ended. `age_ns` is at least the time since the process was
 /// forked.
-void add_ended(const std::byte* region, std::size_t threads, std::uint64_t age_ns, GroupCounts& counts) noexcept;
+void add_ended(const Region& region, std::uint64_t age_ns, std::span<std::uint64_t> words) noexcept;
 
 /// Adds the counts in the region of a living process. Each slot is read as a whole, or as it is if its writer is
-/// stopped inside a record.
-void add_living(const std::byte* region, std::size_t threads, std::uint64_t now_ns, std::uint64_t age_ns,
-                GroupReading& reading) noexcept;
+/// stopped inside a record. \throws std::bad_alloc
+void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns, GroupReading& reading,
+                std::span<std::uint64_t> words);
+
+/// Adds words by saturated_sum(). Both have the same size.
+void add_words(std::span<std::uint64_t> to, std::span<const std::uint64_t> from) noexcept;
 
 }  // namespace sluice

@@ -47,7 +47,7 @@ class Sluice(ConanFile):
 
     def generate(self):
         toolchain = CMakeToolchain(self)
-        for part in ("MODULE", "PYTHON", "TESTS", "BENCH"):
+        for part in ("MODULE", "PYTHON", "ENDPOINT", "TESTS", "BENCH"):
             toolchain.cache_variables[f"SLUICE_BUILD_{part}"] = "OFF"
         toolchain.generate()
         CMakeDeps(self).generate()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Takes its time, in ways that its query names, and notes why its process ends."""
 
+import ctypes
 import os
+import resource
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -39,12 +41,25 @@ def burn(seconds):
         sum(range(100))
 
 
-ACTIONS = {"/": time.sleep, "/burn": burn, "/spin": spin, "/doze": doze}
+def end(status):
+    os._exit(int(status))
+
+
+def keep_the_gil(seconds):
+    """Sleeps for two seconds without releasing the GIL, then in the usual way."""
+    ctypes.PyDLL(None).sleep(2)
+    time.sleep(seconds)
+
+
+ACTIONS = {"/": time.sleep, "/keep-the-gil": keep_the_gil, "/burn": burn, "/spin": spin, "/doze": doze, "/exit": end}
 
 
 def application(environ, start_response):
-    seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
-    ACTIONS[environ["PATH_INFO"]](seconds)
     body = str(os.getpid()).encode()
+    if environ["PATH_INFO"] == "/limits":
+        body = "{} {}".format(*resource.getrlimit(resource.RLIMIT_CPU)).encode()
+    else:
+        seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
+        ACTIONS[environ["PATH_INFO"]](seconds)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]

@@ -61,8 +61,8 @@ def descend():
 
 
 def recurse(*_, **__):
-    # Not itself: Python 3.13 and 3.15 do not limit the depth of calls with variable arguments once they have specialized
-    # them, and the process would take all memory of the machine.
+    # Recurses in another function, because Python 3.13 and 3.15 do not limit the depth of calls with variable arguments
+    # once they have specialized them, and the process would take all memory of the machine.
     return descend()
 
 

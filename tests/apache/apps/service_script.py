@@ -23,6 +23,16 @@ def work():
         time.sleep(60)
 
 
+def doze():
+    while True:
+        time.sleep(0.05)
+
+
+def spin():
+    while True:
+        sum(range(100))
+
+
 def until_told():
     told = []
     signal.signal(signal.SIGTERM, lambda *a: told.append(True))
@@ -41,7 +51,7 @@ if HABIT == "handler":
 else:
     try:
         note("ready")
-        work()
+        {"doze": doze, "spin": spin}.get(HABIT, work)()
     finally:
         note("clean-up begun")
         time.sleep(0.3)

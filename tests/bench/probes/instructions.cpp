@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "adapters/wsgi/schema/completion.hpp"
+#include "bench/small.hpp"
 #include "sluice/recorder.hpp"
 
 namespace {
@@ -20,10 +22,11 @@ constexpr std::uint64_t kStartNs = 1'000'000'000;
 constexpr int kMany = 100'000;
 constexpr int kDrains = 20;
 
-using sluice::Completion;
 using sluice::Reader;
 using sluice::Window;
-using sluice::Worker;
+using sluice::bench::Small;
+using sluice::wsgi::Completion;
+using Worker = sluice::Worker<Completion>;
 
 Completion request() {
   Completion done{.status = 200,
@@ -48,6 +51,10 @@ Completion request() {
 extern "C" {
 
 [[gnu::noinline]] void measured_record(Worker& worker, const Completion& done) {
+  worker.begin(kStartNs).finish(done, kStartNs + 1'900'000);
+}
+
+[[gnu::noinline]] void measured_small_record(sluice::Worker<Small>& worker, const Small& done) {
   worker.begin(kStartNs).finish(done, kStartNs + 1'900'000);
 }
 
@@ -81,11 +88,33 @@ std::uint64_t record_while_drained(Worker& worker, const Completion& done, Reade
   return drains.load(std::memory_order_relaxed);
 }
 
+/// Does the same steps for the small schema, with its duration measured by the recorder.
+bool measure_small() {
+  const Small done{.bytes = 12};
+  sluice::Recorder<Small> recorder({.threads = 1});
+  Reader reader = recorder.add_reader();
+  sluice::Worker<Small> worker = recorder.attach();
+  Window window;
+  for (int i = 0; i < 4; ++i) {
+    measured_small_record(worker, done);
+    if (!reader.drain(window).ok()) return false;
+  }
+  CALLGRIND_ZERO_STATS;
+  measured_small_record(worker, done);
+  CALLGRIND_DUMP_STATS_AT("first small record of an epoch");
+  measured_small_record(worker, done);
+  CALLGRIND_DUMP_STATS_AT("small record");
+  for (int i = 0; i < kMany; ++i) measured_small_record(worker, done);
+  CALLGRIND_DUMP_STATS_AT("many small records");
+  return true;
+}
+
 }  // namespace
 
 int main() {
   const Completion done = request();
-  sluice::Recorder recorder({.threads = kSlots, .mode = sluice::Mode::kDaemon});
+  sluice::Recorder<Completion> recorder(
+      {.threads = kSlots, .mode = static_cast<std::uint8_t>(sluice::wsgi::Mode::kDaemon)});
   Reader reader = recorder.add_reader();
   std::vector<Worker> workers;
   for (std::size_t i = 0; i < kSlots; ++i) workers.push_back(recorder.attach());
@@ -114,6 +143,8 @@ int main() {
   CALLGRIND_DUMP_STATS_AT("drain of 64 idle slots");
   const std::uint64_t drains = record_while_drained(worker, done, reader);
   CALLGRIND_DUMP_STATS_AT("many records and drains");
+
+  if (!measure_small()) return 1;
 
   std::printf("%s\n%d\n%llu\n", recorder.asymmetric() ? "asymmetric" : "symmetric", kMany,
               static_cast<unsigned long long>(drains));

@@ -2,7 +2,8 @@
 """A program of the web user outside Apache: connects to the socket of a daemon process group, as its permissions allow.
 
     outsider.py cases SOCKET FILE     sends each line of the file (hexadecimal) on a connection of its own; prints the answers
-    outsider.py trickle SOCKET FILE   sends the first line a byte at a time, twenty a second, on four connections
+    outsider.py trickle SOCKET FILE   sends the first line a byte at a time, twenty a second, on four connections until all
+                                      are closed; prints how many bytes they took, and how many there are
     outsider.py idle SOCKET NUMBER    opens so many connections, says "ready", and waits for the end of its input
     outsider.py vanish SOCKET NUMBER  connects and is gone, so many times
 """
@@ -53,8 +54,8 @@ def trickle(path, file):
     with open(file, encoding="ascii") as lines:
         data = bytes.fromhex(next(lines))
     clients = [connect(path) for _ in range(4)]
-    begun = time.monotonic()
     open_clients = set(clients)
+    sent = 0
     for byte in data:
         for client in list(open_clients):
             try:
@@ -68,8 +69,9 @@ def trickle(path, file):
                 open_clients.discard(client)
         if not open_clients:
             break
+        sent += 1
         time.sleep(0.05)
-    print(f"{time.monotonic() - begun:.3f}")
+    print(sent, len(data))
 
 
 def stay_idle(path, number):

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// How threads claim slots and release them, once a thread. The recording path is in slot.hpp.
+// How threads claim slots and release them, once a thread. Which slots are taken says slot_tree.hpp, the state of a
+// slot says for readers and for its owner. The recording path is in slot.hpp.
 //
 //   Order map
-//     [S1] claim    CAS   state       acquire   synchronizes with [S2]: the new owner sees the counters of the last one
-//     [S2] release  CAS   state       release   synchronizes with [S1]
 //     [S3] claim    CAS   high_water  release   synchronizes with [S4] (drain_coordinator.cpp): a reader sees the claim
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
-#include "sluice/detail/epoch_reader.hpp"
-#include "sluice/detail/slot.hpp"
+#include "sluice/detail/slot_array.hpp"
 
 namespace sluice::detail {
 
@@ -24,30 +23,41 @@ inline constexpr int kClaimTries = 1000;
 /// number of tries.
 template <class Atomics>
 bool claim(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owned) noexcept {
-  auto& state = array.slots[slot].state;
-  std::uint32_t seen = state.load(std::memory_order_relaxed);  // checked by the exchange
+  SlotTree tree = array.taken;
+  if (!tree.take(slot)) return false;
+  array.slot(slot).header().state.store(owned,
+                                        std::memory_order_relaxed);  // before the record [W1], and published by [S3]
+  std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
+  const auto needed = static_cast<std::uint32_t>(slot + 1);
   int tries = kClaimTries;
-  while (slot_state(seen) != SlotState::kOwned) {
-    if (tries-- == 0) return false;
-    if (!state.compare_exchange_weak(seen, owned, std::memory_order_acquire, std::memory_order_relaxed))
-      continue;                                                              // [S1]
-    std::uint32_t high = array.high_water->load(std::memory_order_relaxed);  // checked by the exchange
-    const auto needed = static_cast<std::uint32_t>(slot + 1);
-    while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
-                                                                     std::memory_order_relaxed)) {
-      if (tries-- <= 0) break;  // then no reader sees the slot
-    }
-    return true;
+  while (high < needed && !array.high_water->compare_exchange_weak(high, needed, std::memory_order_release,  // [S3]
+                                                                   std::memory_order_relaxed)) {
+    if (tries-- <= 0) break;  // then no reader sees the slot
   }
-  return false;
+  return true;
 }
 
-/// Releases the slot. Does nothing if the slot has another owner, as it may after a fork. Lock-free.
+/// Claims the lowest free slot. Returns none if all have owners. Lock-free, with a bounded number of tries.
 template <class Atomics>
-void release(Slot<Atomics>& slot, std::uint32_t owned) noexcept {
-  slot.state.compare_exchange_strong(owned, static_cast<std::uint32_t>(SlotState::kFree),
-                                     std::memory_order_release,  // [S2]
-                                     std::memory_order_relaxed);
+std::optional<std::size_t> claim_lowest(const SlotArray<Atomics>& array, std::uint32_t owned) noexcept {
+  SlotTree tree = array.taken;
+  for (int tries = kClaimTries; tries > 0; --tries) {
+    const std::optional<std::size_t> slot = tree.lowest_free();
+    if (!slot || claim(array, *slot, owned)) return slot;
+  }
+  return std::nullopt;
+}
+
+/// Releases the slot. Does nothing if the slot has another owner, as it may after a fork. Wait-free.
+template <class Atomics>
+void release(const SlotArray<Atomics>& array, std::size_t slot, std::uint32_t owned) noexcept {
+  SlotTree tree = array.taken;
+  const auto free = static_cast<std::uint32_t>(SlotState::kFree);
+  if (array.slot(slot).header().state.compare_exchange_strong(owned, free,
+                                                              std::memory_order_relaxed,  // published by [S2]
+                                                              std::memory_order_relaxed)) {
+    tree.give_back(slot);
+  }
 }
 
 }  // namespace sluice::detail

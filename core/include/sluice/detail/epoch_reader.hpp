@@ -21,29 +21,19 @@
 #include <memory>
 #include <vector>
 
-#include "sluice/detail/slot.hpp"
+#include "sluice/detail/slot_array.hpp"
 #include "sluice/detail/slot_reader_state.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::detail {
 
-/// The memory that writers and readers share. Owns nothing.
-template <class Atomics>
-struct SlotArray {
-  Epoch<Atomics>* epoch = nullptr;
-  typename Atomics::template Atomic<std::uint32_t>* high_water = nullptr;  ///< 1 + the highest slot ever claimed.
-  UncollectedExtremes<Atomics>* uncollected = nullptr;                     ///< Messages to writers, one a slot.
-  Slot<Atomics>* slots = nullptr;                                          ///< The slots, `size` of them.
-  std::size_t size = 0;
-};
-
 /// Ends epochs and collects what slots recorded in them. Not thread-safe: the owner serializes calls.
 template <class Atomics>
 class EpochReader {
  public:
-  /// Makes a reader whose first cut begins at `now_ns`.
-  EpochReader(SlotArray<Atomics> array, std::uint64_t now_ns)
-      : array_(array), states_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
+  /// Makes a reader of slots with the words of a schema and mode, whose first cut begins at `now_ns`.
+  EpochReader(SlotArray<Atomics> array, const CountedWords& words, std::uint64_t now_ns)
+      : array_(array), words_(words), states_(array.size), cut_ns_(now_ns), previous_ns_(now_ns) {}
 
   /// Ends the current epoch at `now_ns` and adds what it recorded to `out`, which has one entry a slot. Calls
   /// `try_wait()` for each turn of waiting for a busy writer; once that returns false, the share of the slot is
@@ -65,9 +55,9 @@ class EpochReader {
     interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
       if (!states_[i]) continue;
-      if (quiesce(array_.slots[i], *states_[i], try_wait)) {
+      if (quiesce(array_.slot(i).header(), *states_[i], try_wait)) {
         take(i, closing_ & 1, out);
-        settle(i, in_flight_since(array_.slots[i]), out.slots[i]);
+        settle(i, in_flight_since(array_.slot(i)), out.slots[i]);
       } else {
         defer(i, out.slots[i]);
       }
@@ -90,9 +80,9 @@ class EpochReader {
     const std::size_t claimed = array_.high_water->load(std::memory_order_relaxed);  // after [R2]
     const std::size_t used = std::min(claimed, states_.size());                      // a larger number was overwritten
     for (std::size_t i = 0; discovered_ < used && i < used; ++i) {
-      const std::uint32_t state = array_.slots[i].state.load(std::memory_order_relaxed);  // after [R2]
+      const std::uint32_t state = array_.slot(i).header().state.load(std::memory_order_relaxed);  // after [R2]
       if (states_[i] || slot_state(state) == SlotState::kUnused) continue;
-      states_[i] = std::make_unique<SlotReaderState>();
+      states_[i] = std::make_unique<SlotReaderState>(words_.sums);
       ++discovered_;
     }
     return used;
@@ -107,7 +97,7 @@ class EpochReader {
     for (std::size_t i = 0; i < states_.size(); ++i) {
       if (!states_[i] || !states_[i]->deferrals[resting].pending) continue;
       const Deferral& deferral = states_[i]->deferrals[resting];
-      const std::uint64_t sequence = array_.slots[i].sequence.load(std::memory_order_acquire);  // [R3]
+      const std::uint64_t sequence = array_.slot(i).header().sequence.load(std::memory_order_acquire);  // [R3]
       if (sequence != deferral.stuck_sequence) {
         take(i, resting, out);
       } else {
@@ -121,7 +111,7 @@ class EpochReader {
   /// bank if `try_wait()` gives up, and if an earlier cut has waited for the same record: the record may have read the
   /// epoch at any time, so it is unknown which bank it writes.
   template <class TryWait>
-  bool quiesce(const Slot<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
+  bool quiesce(const SlotHeader<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
     if (!state.waited_for(first)) {
@@ -140,25 +130,25 @@ class EpochReader {
       state.deferrals[which].pending = false;
       array_.uncollected[i].banks[which].store(0, std::memory_order_relaxed);  // [R0]
     }
-    const EpochBank<Atomics>& bank = array_.slots[i].banks[which];
+    const BankRef<Atomics> bank = array_.slot(i).bank(which);
     LastRead& seen = state.banks[which];
-    const std::uint64_t count = bank.count.load(std::memory_order_relaxed);  // after [R3]
+    const std::uint64_t count = bank.header.count.load(std::memory_order_relaxed);  // after [R3]
     if (count == seen.count) return;
     SlotWindow& slot = out.slots[i];
     slot.completed += count - seen.count;
     out.request_count += count - seen.count;
     seen.count = count;
-    const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);  // after [R3]
+    const std::uint64_t busy_ns = bank.header.busy_ns.load(std::memory_order_relaxed);  // after [R3]
     state.completed_busy_ns += busy_ns - seen.busy_ns;
     seen.busy_ns = busy_ns;
-    take_sums(bank.sums, seen, out, slot);
+    take_words(bank.sums, bank.extremes, words_, seen, out, i);
   }
 
   /// Returns the start of the request that was in flight at the cut; 0 if there was none. If the request has completed
   /// since, the first record of the new epoch has its start.
-  [[nodiscard]] std::uint64_t in_flight_since(const Slot<Atomics>& slot) const noexcept {
-    std::uint64_t start_ns = slot.start_ns.load(std::memory_order_acquire);  // [R4]
-    const EpochBank<Atomics>& next = slot.banks[(closing_ + 1) & 1];
+  [[nodiscard]] std::uint64_t in_flight_since(const SlotRef<Atomics>& slot) const noexcept {
+    std::uint64_t start_ns = slot.header().start_ns.load(std::memory_order_acquire);  // [R4]
+    const EpochHeader<Atomics>& next = slot.bank((closing_ + 1) & 1).header;
     if (next.tag.load(std::memory_order_acquire) == closing_ + 2) {    // [R5]
       start_ns = next.first_start_ns.load(std::memory_order_relaxed);  // seen with [R5]
     }
@@ -176,11 +166,12 @@ class EpochReader {
   /// Reports the request of a slot whose writer was stopped inside its record, so that its bank cannot be read. The
   /// request counts as in flight; the busy time of others in the bank is added by the cut that collects it.
   void defer(std::size_t i, SlotWindow& slot) noexcept {
-    const std::uint64_t since_ns = array_.slots[i].start_ns.load(std::memory_order_acquire);  // [R4]
+    const std::uint64_t since_ns = array_.slot(i).header().start_ns.load(std::memory_order_acquire);  // [R4]
     settle(i, since_ns <= cut_ns_ ? since_ns : 0, slot);
   }
 
   SlotArray<Atomics> array_;
+  const CountedWords words_;
   std::vector<std::unique_ptr<SlotReaderState>> states_;
   std::size_t discovered_ = 0;
   std::uint64_t closing_ = 0;

@@ -141,6 +141,20 @@ inline void add_pair(RelaxedCounter* counters, U64x2 amounts) noexcept {
 }
 #endif
 
+/// Returns the values of two adjacent counters that no writer can change.
+template <class Counter>
+[[gnu::always_inline]] inline U64x2 load_quiescent_pair(const Counter* counters) noexcept {
+  return U64x2{counters[0].load_quiescent(), counters[1].load_quiescent()};
+}
+
+#if __SIZEOF_POINTER__ == 8
+/// Does the same with one load.
+[[gnu::always_inline]] inline U64x2 load_quiescent_pair(const RelaxedCounter* counters) noexcept {
+  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
+  return *reinterpret_cast<const Words*>(counters);
+}
+#endif
+
 /// The atomics policy of production.
 struct StdAtomics {
   template <class T>

@@ -14,10 +14,10 @@
 //     [G7] publish  store incarnation  release   synchronizes with [G4]
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "sluice/detail/policy.hpp"
 
@@ -28,22 +28,21 @@ namespace sluice::detail {
 template <class Atomics>
 struct Occupancy {
   typename Atomics::template Atomic<std::uint64_t>
-      incarnation;  ///< /// A number that is never used again; 0: the region is not to be read.
+      incarnation;  ///< A number that is never used again; 0: the region is not to be read.
 
   /// Publishes a process: from now on readers add up the region. `number` is not 0. Wait-free.
   void publish(std::uint64_t number) noexcept { incarnation.store(number, std::memory_order_release); }  // [G7]
 };
 
 /// The totals of ended processes, in two copies of which the version selects the current one. All-zero bytes are the
-/// totals of no process.
-template <class Atomics, std::size_t kWords>
+/// totals of no process. A schema uses the first of the `kWordsMost` words; the rest of the memory is never touched.
+template <class Atomics, std::size_t kWordsMost>
 struct RetiredTotals {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
-  using Sums = std::array<std::uint64_t, kWords>;
 
   struct Copy {
     Atomic64 last_incarnation;  ///< Incarnation of the process that was added last.
-    Atomic64 words[kWords];
+    Atomic64 words[kWordsMost];
   };
 
   Atomic64 version;
@@ -51,21 +50,19 @@ struct RetiredTotals {
 
   static constexpr std::size_t copy_of(std::uint64_t version) noexcept { return version & 1; }
 
-  /// Returns the totals. The parent alone, which is their only writer.
-  [[nodiscard]] Sums current() const noexcept {
-    const Copy& copy = copies[copy_of(version.load(std::memory_order_relaxed))];  // own store
-    Sums sums;
-    for (std::size_t i = 0; i < kWords; ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // own store
-    return sums;
+  /// Sets `sums` to the totals. The parent alone, which is their only writer.
+  void current(std::span<std::uint64_t> sums) const noexcept {
+    const Copy& copy = copies[copy_of(version.load(std::memory_order_relaxed))];                            // own store
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // own store
   }
 
   /// Replaces the totals by `sums`, the old totals plus the counts of an ended process; then calls `clear()`, which
   /// clears the region, and marks the region free. The parent alone, on one thread. Wait-free but for `clear()`.
   template <class Fence, class Clear>
-  void retire(Occupancy<Atomics>& ended, const Sums& sums, Clear&& clear) noexcept {
+  void retire(Occupancy<Atomics>& ended, std::span<const std::uint64_t> sums, Clear&& clear) noexcept {
     const std::uint64_t now = version.load(std::memory_order_relaxed);  // own store
     Copy& next = copies[copy_of(now + 1)];
-    for (std::size_t i = 0; i < kWords; ++i) {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
       next.words[i].store(sums[i], std::memory_order_relaxed);  // published by [G1]
     }
     const std::uint64_t incarnation = ended.incarnation.load(std::memory_order_relaxed);  // own store
@@ -76,21 +73,23 @@ struct RetiredTotals {
     ended.incarnation.store(0, std::memory_order_relaxed);  // after [G2]
   }
 
-  /// Sets `sums` to the totals of ended processes, and calls `add_living(sums, incarnation_of)` to add those of living
-  /// ones. `incarnation_of(occupancy)` returns 0 for a region without a process, and for one whose process is part of
-  /// the totals already. Returns false if a process was retired meanwhile or `add_living` returned false; `sums` is
-  /// then meaningless. Any process; wait-free.
+  /// Sets `sums` to the totals of ended processes, and calls `add_living(incarnation_of)` to look at
+  /// living ones. `incarnation_of(occupancy)` returns 0 for a region without a process, and for one whose process is
+  /// part of the totals already. Returns false if a process was retired meanwhile or `add_living` returned false;
+  /// `sums` is then meaningless. Any process; wait-free.
   template <class Fence, class AddLiving>
-  [[nodiscard]] bool read(Sums& sums, AddLiving&& add_living) const noexcept {
+  [[nodiscard]] bool read(std::span<std::uint64_t> sums, AddLiving&& add_living) const {
     const std::uint64_t now = version.load(std::memory_order_acquire);  // [G3]
     const Copy& copy = copies[copy_of(now)];
-    for (std::size_t i = 0; i < kWords; ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // seen with [G3]
-    const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);               // seen with [G3]
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      sums[i] = copy.words[i].load(std::memory_order_relaxed);  // seen with [G3]
+    }
+    const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);  // seen with [G3]
     const auto incarnation_of = [retired](const Occupancy<Atomics>& occupancy) noexcept {
       const std::uint64_t incarnation = occupancy.incarnation.load(std::memory_order_acquire);  // [G4]
       return incarnation != retired ? incarnation : 0;
     };
-    if (!add_living(sums, incarnation_of)) return false;
+    if (!add_living(incarnation_of)) return false;
     Fence::light();                                         // [G5]
     return version.load(std::memory_order_relaxed) == now;  // [G6]
   }

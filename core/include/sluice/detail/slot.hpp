@@ -27,15 +27,14 @@
 
 namespace sluice::detail {
 
-inline constexpr std::size_t kLine = 64;                 ///< Bytes of a cache line.
-inline constexpr std::size_t kSlotBytesMax = 16 * 1024;  ///< Bound of the size of a slot.
+inline constexpr std::size_t kLine = 64;  ///< Bytes of a cache line.
 
 /// Ownership of a slot. A free slot has been used before, and its counts remain.
 enum class SlotState : std::uint32_t { kUnused = 0, kOwned = 1, kFree = 2 };
 
-/// Number of bits of Slot::state that hold the SlotState. The bits above hold the number of the claim while the slot is
-/// owned, so that an owner can tell that a fork has taken the slot from it, even if another worker has claimed it
-/// since.
+/// Number of bits of SlotHeader::state that hold the SlotState. The bits above hold the number of the claim while the
+/// slot is owned, so that an owner can tell that a fork has taken the slot from it, even if another worker has claimed
+/// it since.
 inline constexpr std::uint32_t kSlotStateBits = 2;
 inline constexpr std::uint32_t kSlotStateMask = (1U << kSlotStateBits) - 1;
 
@@ -44,30 +43,17 @@ constexpr std::uint32_t owned_by(std::uint32_t claim) noexcept {
   return (claim << kSlotStateBits) | static_cast<std::uint32_t>(SlotState::kOwned);
 }
 
-/// Returns the ownership in a word of Slot::state.
+/// Returns the ownership in a word of SlotHeader::state.
 constexpr SlotState slot_state(std::uint32_t word) noexcept { return static_cast<SlotState>(word & kSlotStateMask); }
 
-/// The counters of a slot for the epochs of one parity.
-template <class Atomics, class Layout = BucketLayout>
-struct alignas(kLine) EpochBank {
-  using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
-
-  Atomic64 tag;             ///< 1 + the epoch of the last record; 0: never used.
-  Atomic64 first_start_ns;  ///< Start of the first request that was recorded in the epoch of `tag`.
-  Atomic64 count;           ///< Number of requests; only grows. Atomic because lifetime totals read it without a cut.
-  Atomic64 busy_ns;         ///< Durations of the requests; only grows. Atomic for the same reason.
-  Bank<typename Atomics::Counter, Layout> sums;
-};
-
-/// The counters of one worker thread.
-template <class Atomics, class Layout = BucketLayout>
-struct alignas(2 * kLine) Slot {
+/// The state of the thread, which the slots of all schemas have.
+template <class Atomics>
+struct SlotHeader {
   using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
 
   Atomic64 sequence;                                       ///< Odd while a record is being written.
   Atomic64 start_ns;                                       ///< Start of the request in flight; 0 when idle.
   typename Atomics::template Atomic<std::uint32_t> state;  ///< A SlotState and the number of the claim.
-  EpochBank<Atomics, Layout> banks[2];
 
   /// Begins a request. The thread of the slot; wait-free.
   void begin(std::uint64_t now_ns) noexcept { start_ns.store(now_ns, std::memory_order_release); }  // [B1]
@@ -75,8 +61,30 @@ struct alignas(2 * kLine) Slot {
   void cancel() noexcept { begin(0); }
 };
 
-static_assert(sizeof(Slot<StdAtomics>) <= kSlotBytesMax);
-static_assert(std::is_standard_layout_v<Slot<StdAtomics>>);
+/// The words that the banks of all schemas have.
+template <class Atomics>
+struct EpochHeader {
+  using Atomic64 = typename Atomics::template Atomic<std::uint64_t>;
+
+  Atomic64 tag;             ///< 1 + the epoch of the last record; 0: never used.
+  Atomic64 first_start_ns;  ///< Start of the first request that was recorded in the epoch of `tag`.
+  Atomic64 count;           ///< Number of requests; only grows. Atomic because lifetime totals read it without a cut.
+  Atomic64 busy_ns;         ///< Durations of the requests; only grows. Atomic for the same reason.
+};
+
+/// The counters of a slot for the epochs of one parity, in the words of the schema of T.
+template <class Atomics, class T>
+struct alignas(kLine) EpochBank {
+  EpochHeader<Atomics> header;
+  Bank<typename Atomics::Counter, T> counts;
+};
+
+/// The counters of one worker thread.
+template <class Atomics, class T>
+struct alignas(2 * kLine) Slot {
+  SlotHeader<Atomics> header;
+  EpochBank<Atomics, T> banks[2];
+};
 
 /// The word that selects the bank. Alone in its cache lines, because all writers read it and a cut writes it.
 template <class Atomics>
@@ -92,47 +100,52 @@ struct UncollectedExtremes {
 };
 
 /// Opens a bank for the first record of a slot in an epoch. Resets the extremes, unless a deferred cut has not
-/// collected them yet; extremes of an epoch before the first deferred one have been collected.
-template <class Atomics, class Layout>
-void open_epoch(EpochBank<Atomics, Layout>& bank, std::uint64_t epoch, std::uint64_t start_ns,
-                const UncollectedExtremes<Atomics>& uncollected) noexcept {
+/// collected them yet; extremes of an epoch before the first deferred one have been collected. Not inlined, so that the
+/// path of most records has no loop over the extremes.
+template <class Atomics, class T>
+[[gnu::noinline]] void open_epoch(EpochBank<Atomics, T>& bank, std::uint64_t epoch, std::uint64_t start_ns,
+                                  const UncollectedExtremes<Atomics>& uncollected) noexcept {
+  EpochHeader<Atomics>& header = bank.header;
   const std::uint64_t oldest_tag = uncollected.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
-  const bool taken = oldest_tag == 0 || bank.tag.load(std::memory_order_relaxed) < oldest_tag;    // own store
-  if (taken) bank.sums.clear_extremes();
-  bank.first_start_ns.store(start_ns, std::memory_order_relaxed);  // published by [W5]
-  bank.tag.store(epoch + 1, std::memory_order_release);            // [W5]
+  const bool taken = oldest_tag == 0 || header.tag.load(std::memory_order_relaxed) < oldest_tag;  // own store
+  if (taken) bank.counts.clear_extremes();
+  header.first_start_ns.store(start_ns, std::memory_order_relaxed);  // published by [W5]
+  header.tag.store(epoch + 1, std::memory_order_release);            // [W5]
 }
 
 /// The memory that one thread needs to record. Owns nothing.
-template <class Atomics, class Layout = BucketLayout>
+template <class Atomics, class T>
 struct RecordTarget {
-  Slot<Atomics, Layout>* slot = nullptr;
+  Slot<Atomics, T>* slot = nullptr;
   const Epoch<Atomics>* epoch = nullptr;
   const UncollectedExtremes<Atomics>* uncollected = nullptr;  ///< Message of the reader to this slot.
-  std::size_t phases = 0;                                     ///< Number of phases to record: 6 or 8.
+  unsigned mode = 0;                                          ///< Mode of the recorder.
 };
 
 /// Records one whole request. The thread of the slot; wait-free: a bounded number of plain loads and stores. Inlined
 /// into its two callers, so that arguments stay in registers.
-template <class Fence, class Atomics, class Layout>
-[[gnu::always_inline]] inline void record(const RecordTarget<Atomics, Layout>& target, std::uint64_t start_ns,
-                                          std::uint64_t stop_ns, const Completion& done) noexcept {
-  Slot<Atomics, Layout>& slot = *target.slot;
+template <class Fence, class Atomics, class T>
+[[gnu::always_inline]] inline void record(const RecordTarget<Atomics, T>& target, std::uint64_t start_ns,
+                                          std::uint64_t stop_ns, const T& done) noexcept {
+  SlotHeader<Atomics>& slot = target.slot->header;
   const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);   // own store
   slot.sequence.store(sequence + 1, std::memory_order_release);                   // [W1]
   Fence::light();                                                                 // [W2]
   const std::uint64_t now = target.epoch->value.load(std::memory_order_acquire);  // [W3]
-  EpochBank<Atomics, Layout>& bank = slot.banks[now & 1];
-  if (bank.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
+  EpochBank<Atomics, T>* selected = &target.slot->banks[now & 1];
+  __asm__("" : "+r"(selected));  // keeps GCC from computing the address again for each counter
+  EpochBank<Atomics, T>& bank = *selected;
+  EpochHeader<Atomics>& header = bank.header;
+  if (header.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
     open_epoch(bank, now, start_ns, *target.uncollected);
   }
   const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
-  bank.sums.add(done, duration_ns, target.phases);
-  bank.count.store(bank.count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // ordered by [W7]
-  slot.start_ns.store(0, std::memory_order_release);                                            // [W6]
-  const std::uint64_t busy_ns = bank.busy_ns.load(std::memory_order_relaxed);                   // own store
-  bank.busy_ns.store(busy_ns + duration_ns, std::memory_order_release);                         // [T1]
-  slot.sequence.store(sequence + 2, std::memory_order_release);                                 // [W7]
+  bank.counts.add(done, duration_ns, target.mode);
+  header.count.store(header.count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // ordered by [W7]
+  slot.start_ns.store(0, std::memory_order_release);                                                // [W6]
+  const std::uint64_t busy_ns = header.busy_ns.load(std::memory_order_relaxed);                     // own store
+  header.busy_ns.store(busy_ns + duration_ns, std::memory_order_release);                           // [T1]
+  slot.sequence.store(sequence + 2, std::memory_order_release);                                     // [W7]
 }
 
 }  // namespace sluice::detail

@@ -7,25 +7,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <memory>
+#include <span>
 
-#include "sluice/detail/slot.hpp"
+#include "sluice/detail/policy.hpp"
+#include "sluice/detail/simd.hpp"
+#include "sluice/schema_info.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::detail {
 
+/// The words of a schema that a recorder of one mode counts.
+struct CountedWords {
+  std::size_t sums = 0;                      ///< Number of words that are added up.
+  std::size_t extremes = 0;                  ///< Number of words that are compared.
+  std::span<const SlotField> slot_fields{};  ///< Fields that windows keep by slot.
+
+  static constexpr CountedWords of(const SchemaInfo& schema, std::uint8_t mode) noexcept {
+    return {schema.sums_in[mode], schema.extremes_in[mode], schema.slot_fields};
+  }
+};
+
 /// The values of a bank when it was last read. Extremes are not kept, because the writer resets them.
 struct LastRead {
+  explicit LastRead(std::size_t words) : sums(std::make_unique<std::uint64_t[]>(words)) {}
+
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
-  std::uint64_t status[kStatusClasses] = {};
-  std::uint64_t cpu_ns = 0;
-  std::uint64_t gil_wait_count = 0;
-  std::uint64_t input_bytes = 0;
-  std::uint64_t input_reads = 0;
-  std::uint64_t output_bytes = 0;
-  std::uint64_t output_writes = 0;
-  std::uint64_t total_us[kPhases] = {};
-  std::uint64_t buckets[kPhases][BucketLayout::kBuckets] = {};
+  std::unique_ptr<std::uint64_t[]> sums;
 };
 
 /// Adds to `sum` the difference between a quiescent counter and `seen`, and sets `seen` to the counter.
@@ -36,32 +45,41 @@ void take_delta(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum)
   seen = now;
 }
 
-/// Does the same for arrays. They do not overlap, so a compiler may process several elements at once.
-template <class Counter, std::size_t kSize>
-void take_delta(const Counter (&counters)[kSize], std::uint64_t (&seen)[kSize], std::uint64_t* sums) noexcept {
-  const Counter* __restrict const from = counters;
-  std::uint64_t* __restrict const last = seen;
-  std::uint64_t* __restrict const to = sums;
-  for (std::size_t i = 0; i < kSize; ++i) take_delta(from[i], last[i], to[i]);
+/// Does the same for adjacent counters. Most buckets of most windows have not grown, so blocks of counters are compared
+/// first, and the window is touched only for those that have.
+template <class Counter>
+void take_sums(const Counter* counters, std::size_t count, std::uint64_t* seen, std::uint64_t* sums) noexcept {
+  constexpr std::size_t kBlock = 8;
+  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
+  std::size_t i = 0;
+  for (; i + kBlock <= count; i += kBlock) {
+    const auto* const last = reinterpret_cast<const Words*>(seen + i);
+    const U64x2 grown =
+        (load_quiescent_pair(counters + i) ^ last[0]) | (load_quiescent_pair(counters + i + 2) ^ last[1]) |
+        (load_quiescent_pair(counters + i + 4) ^ last[2]) | (load_quiescent_pair(counters + i + 6) ^ last[3]);
+    if ((grown[0] | grown[1]) == 0) continue;
+    for (std::size_t k = i; k < i + kBlock; ++k) take_delta(counters[k], seen[k], sums[k]);
+  }
+  for (; i < count; ++i) take_delta(counters[i], seen[i], sums[i]);
 }
 
 /// Adds the growth of a quiescent bank to a window, extremes included. The caller has checked that the bank has grown.
 template <class Counter>
-void take_sums(const Bank<Counter>& bank, LastRead& seen, Window& window, SlotWindow& slot) noexcept {
-  take_delta(bank.status, seen.status, window.status_classes.data());
-  take_delta(bank.cpu_ns, seen.cpu_ns, slot.cpu_ns);
-  take_delta(bank.gil_wait_count, seen.gil_wait_count, window.gil_wait_count);
-  take_delta(bank.input_bytes, seen.input_bytes, window.input_bytes);
-  take_delta(bank.input_reads, seen.input_reads, window.input_reads);
-  take_delta(bank.output_bytes, seen.output_bytes, window.output_bytes);
-  take_delta(bank.output_writes, seen.output_writes, window.output_writes);
-  slot.max_duration_ns = std::max(slot.max_duration_ns, bank.max_duration_ns.load_quiescent());
-  for (std::size_t p = 0; p < phases_of(window.mode); ++p) {
-    PhaseWindow& phase = window.phases[p];
-    take_delta(bank.total_us[p], seen.total_us[p], phase.total_us);
-    take_delta(bank.buckets[p], seen.buckets[p], phase.buckets.data());
-    phase.smallest_us = std::min(phase.smallest_us, ~bank.smallest_complement_us[p].load_quiescent());
-    phase.largest_us = std::max(phase.largest_us, bank.largest_us[p].load_quiescent());
+void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen, Window& window,
+                std::size_t slot) noexcept {
+  std::uint64_t* by_slot = window.slot_values.data() + slot * words.slot_fields.size();
+  for (const SlotField& field : words.slot_fields) {
+    if (field.extreme) {
+      *by_slot = std::max(*by_slot, extremes[field.word].load_quiescent());
+    } else {
+      *by_slot += sums[field.word].load_quiescent() - seen.sums[field.word];
+    }
+    ++by_slot;
+  }
+  take_sums(sums, words.sums, seen.sums.get(), window.sums.data());
+  std::uint64_t* const greatest = window.extremes.data();
+  for (std::size_t i = 0, count = words.extremes; i < count; ++i) {
+    greatest[i] = std::max(greatest[i], extremes[i].load_quiescent());
   }
 }
 
@@ -102,6 +120,8 @@ struct Deferral {
 
 /// The reader's memory of one slot.
 struct SlotReaderState {
+  explicit SlotReaderState(std::size_t words) : banks{LastRead(words), LastRead(words)} {}
+
   LastRead banks[2];                    ///< Values of each bank at its last reading.
   Deferral deferrals[2];                ///< Banks that wait for their writer.
   BusyAccount busy;                     ///< Busy time given to windows.

@@ -15,6 +15,8 @@
 #include <span>
 #include <utility>
 
+#include "sluice/detail/slot_array.hpp"
+
 namespace sluice::detail {
 
 /// Number of times that a slot is read before it is accepted as it is. The sequence of a writer that is stopped inside
@@ -22,9 +24,10 @@ namespace sluice::detail {
 inline constexpr int kWholeTries = 16;
 
 /// The last reading of one slot.
-template <class Slot, class Counts>
+template <class Atomics, class Counts>
 struct SlotReading {
-  const Slot* slot = nullptr;
+  const SlotHeader<Atomics>* header = nullptr;
+  std::size_t slot = 0;
   std::uint64_t sequence = 0;
   bool whole = false;
   Counts counts{};
@@ -32,14 +35,13 @@ struct SlotReading {
   /// Reads the counters.
   template <class Read>
   void read_again(Read& read) noexcept {
-    if (sequence != 0) counts = {};
-    sequence = slot->sequence.load(std::memory_order_acquire);  // [X1]
-    read(*slot, counts);
+    sequence = header->sequence.load(std::memory_order_acquire);  // [X1]
+    read(slot, counts);
   }
 
   /// Sets `whole`. Called after a fence that follows the reading of the counters.
   void check() noexcept {
-    whole = sequence % 2 == 0 && slot->sequence.load(std::memory_order_relaxed) == sequence;  // [X3]
+    whole = sequence % 2 == 0 && header->sequence.load(std::memory_order_relaxed) == sequence;  // [X3]
   }
 };
 
@@ -58,18 +60,22 @@ std::size_t read_at_once(std::span<Reading> readings, Read& read) noexcept {
   return whole;
 }
 
-/// Reads all slots that have recorded anything. Calls `read(slot, counts)`, which adds the counters of a slot, by
-/// relaxed loads, to counts that are zero; then calls `take(reading)` for each slot. The counts are those of whole
-/// requests, unless `tries` readings were not enough. Costs at most `tries` fences for each Fence::kSlotsAtOnce slots.
-/// Any thread of any process; wait-free.
-template <class Fence, class Counts, class Slot, class Read, class Take>
-void read_whole_slots(const Slot* slots, std::size_t size, Read&& read, Take&& take, int tries = kWholeTries) noexcept {
+/// Reads all slots that have recorded anything. `readings` are Fence::kSlotsAtOnce readings whose memory is used.
+/// Calls `read(slot, counts)`, which replaces the counts by the counters of a slot, read by relaxed loads; then calls
+/// `take(reading)` for each slot. The counts are those of whole requests, unless `tries` readings were not enough.
+/// Costs at most `tries` fences for each Fence::kSlotsAtOnce slots. Any thread of any process; wait-free.
+template <class Fence, class Atomics, class Counts, class Read, class Take>
+void read_whole_slots(const SlotArray<Atomics>& array, std::size_t size,
+                      std::array<SlotReading<Atomics, Counts>, Fence::kSlotsAtOnce>& readings, Read&& read, Take&& take,
+                      int tries = kWholeTries) noexcept {
   for (std::size_t next = 0; next < size;) {
-    std::array<SlotReading<Slot, Counts>, Fence::kSlotsAtOnce> readings;
     std::size_t used = 0;
     for (; next < size && used < readings.size(); ++next) {
-      if (slots[next].sequence.load(std::memory_order_relaxed) == 0) continue;  // no record has begun
-      readings[used++].slot = &slots[next];
+      const SlotHeader<Atomics>& header = array.slot(next).header();
+      if (header.sequence.load(std::memory_order_relaxed) == 0) continue;  // no record has begun
+      readings[used].header = &header;
+      readings[used].slot = next;
+      readings[used++].whole = false;
     }
     std::size_t whole = 0;
     for (int i = 0; whole < used && i < tries; ++i) whole = read_at_once<Fence>(std::span(readings).first(used), read);

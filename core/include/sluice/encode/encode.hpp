@@ -11,13 +11,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "sluice/phase.hpp"
+#include "sluice/buckets.hpp"
+#include "sluice/detail/schema_layout.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
+
+namespace sluice {
+struct GroupReading;
+struct ServerReading;
+}  // namespace sluice
 
 namespace sluice::encode {
 
@@ -25,16 +32,30 @@ namespace sluice::encode {
 /// Write windows and readings in the formats of Prometheus, OpenMetrics, InfluxDB, StatsD and OpenTelemetry.
 /// @{
 
-/// The data to encode: a window, lifetime totals, or both. With both, the counts are those of the window, and the
-/// totals add what only they have.
+/// A number of the caller's own, read whenever it is encoded.
+struct Gauge {
+  std::string_view name;         ///< Name, with dots between its parts.
+  std::string_view help;         ///< Description, in a sentence.
+  std::function<double()> read;  ///< Returns the number now. Called by the thread that encodes; must not throw.
+  Unit unit = Unit::kNone;       ///< Unit of the number: seconds for both units of time.
+  std::string_view label = {};   ///< Name of a label that tells gauges of one name apart; empty: there is one.
+  std::string_view value = {};   ///< Value of that label.
+};
+
+/// The data to encode: a window, lifetime totals, or both; or what several processes have counted. With both of the
+/// first two, the counts are those of the window, and the totals add what only they have. Gauges come in addition.
 struct Source {
-  const Window* window = nullptr;         ///< Null: the output has nothing of a window.
-  const ProcessTotals* totals = nullptr;  ///< Null: the output has nothing of totals.
+  const Window* window = nullptr;           ///< Null: the output has nothing of a window.
+  const ProcessTotals* totals = nullptr;    ///< Null: the output has nothing of totals.
+  const GroupReading* processes = nullptr;  ///< Counts of several processes, instead of a window and totals.
+  const ServerReading* groups = nullptr;    ///< Counts by process group, each with its label, instead of the others.
+  std::span<const Gauge> gauges = {};       ///< Gauges of the caller's own.
 };
 
 /// A label, tag or attribute. Any bytes are accepted: each format escapes what it has to, writes U+FFFD for what is not
 /// UTF-8, and an underscore for what a name cannot contain. A label is left out if it has no name, if its name as
-/// written came before, or if the encoder uses the name itself (`le`, `phase`, `quantile`, `status_class`, `thread`).
+/// written came before, or if the encoder uses the name itself: `le`, `quantile`, `thread`, and the labels of the
+/// schema.
 struct Label {
   std::string_view name;   ///< Name of the label.
   std::string_view value;  ///< Value of the label.
@@ -43,57 +64,64 @@ struct Label {
 /// The labels of a metric, not owned.
 using Labels = std::span<const Label>;
 
-/// How the bounds of a histogram are written. Buckets are [lower, upper) over whole microseconds, while the formats
-/// define a bound as "at most".
+/// How the bounds of a histogram are written. Buckets are [lower, upper) over whole units, while the formats define a
+/// bound as "at most".
 enum class Bounds : std::uint8_t {
-  /// The last microsecond below the upper bound: 0.001249 for 1.25 ms. Every count is then exactly the number of
-  /// requests
-  /// that were recorded with at most this duration.
+  /// The last value below the upper bound: 0.001249 for 1.25 ms in microseconds. Every count is then exactly the number
+  /// of requests that were recorded with at most this value.
   kExact,
   /// The upper bound itself. Rounder, and equal to bounds of other systems, but requests that were recorded with
   /// exactly
-  /// this duration are counted one bucket too high. The bounds of kOtelHttpBounds are round and exact in either case.
+  /// this value are counted one bucket too high. Bounds that the layout calls inclusive are round and exact in either
+  /// case.
   kRound,
 };
 
-/// Which bounds a histogram is written with. Each is an exact merge of the recorded buckets; see view.hpp.
-enum class Resolution : std::uint8_t {
-  kByFormat,        ///< kOtelHttpBounds for the duration of requests in OTLP, kQuarterOctaves for everything else.
-  kQuarterOctaves,  ///< 64 bounds: 1.25 ms, 1.5 ms, ..., 65.536 s.
-  kOctaves,         ///< 24 bounds: 8 us, 16 us, 32 us, 63 us, 125 us, 250 us, 500 us, 1 ms, 2 ms, ..., 65.536 s.
-  kOtelHttpBounds,  ///< 14 bounds: 5 ms, 10 ms, 25 ms, ..., 10 s, as OpenTelemetry advises.
-  kAll,             ///< All of these.
-};
-
-/// A set of phases.
-class PhaseSet {
+/// A set of fields of a schema, by their places.
+class FieldSet {
  public:
   /// Makes an empty set.
-  constexpr PhaseSet() noexcept = default;
-  /// Makes the set of the given phases.
-  template <class... Phases>
-  constexpr explicit PhaseSet(Phases... phases) noexcept
-      : bits_(static_cast<std::uint8_t>(((1U << index(phases)) | ... | 0U))) {}
+  constexpr FieldSet() noexcept = default;
 
-  /// Returns true if the phase is in the set.
-  [[nodiscard]] constexpr bool has(Phase phase) const noexcept { return (bits_ >> index(phase) & 1U) != 0; }
-
-  /// Returns the set of all phases.
-  [[nodiscard]] static constexpr PhaseSet all() noexcept {
-    PhaseSet set;
-    set.bits_ = UINT8_MAX;
+  /// Makes the set of all fields that record one of these members.
+  template <auto... kMembers>
+  [[nodiscard]] static constexpr FieldSet of() noexcept {
+    FieldSet set;
+    ((set.bits_ |= detail::fields_of<kMembers>()), ...);
+    return set;
+  }
+  /// Returns the set of all fields.
+  [[nodiscard]] static constexpr FieldSet all() noexcept {
+    FieldSet set;
+    set.bits_ = UINT64_MAX;
     return set;
   }
 
+  /// Returns true if the field is in the set.
+  [[nodiscard]] constexpr bool has(std::size_t field) const noexcept { return (bits_ >> field & 1U) != 0; }
+  /// Adds the fields of another set.
+  constexpr FieldSet& add(FieldSet other) noexcept {
+    bits_ |= other.bits_;
+    return *this;
+  }
+  /// Removes the fields of another set.
+  constexpr FieldSet& remove(FieldSet other) noexcept {
+    bits_ &= ~other.bits_;
+    return *this;
+  }
+
  private:
-  std::uint8_t bits_ = 0;
+  std::uint64_t bits_ = 0;
 };
 
 /// How histograms are written.
 struct Histograms {
-  PhaseSet phases = PhaseSet::all();              ///< Phases to write, as far as the mode has them.
-  Bounds bounds = Bounds::kExact;                 ///< How bounds are written.
-  Resolution resolution = Resolution::kByFormat;  ///< Which bounds are written.
+  FieldSet fields = FieldSet::all();  ///< Fields to write, as far as the mode has them.
+  Bounds bounds = Bounds::kExact;     ///< How bounds are written.
+  /// Which bounds are written. Each choice is an exact merge of the recorded buckets; a layout that does not have the
+  /// view is written with all of its bounds. By format: Resolution::kOtel in OTLP for the duration of requests,
+  /// Resolution::kQuarterOctaves for everything else.
+  Resolution resolution = Resolution::kByFormat;
 };
 
 /// The result of an encoder. The buffer has the whole output, or nothing of use.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -24,15 +25,27 @@ enum class Format : std::uint8_t {
 
 /// Settings of exposition().
 struct ExpositionOptions {
-  Format format = Format::kPrometheus;  ///< Format of the text.
-  std::string_view prefix =
-      "http_server";           ///< Prefix of all names but those of the process: http_server_requests_total.
-  Labels labels = {};          ///< Labels of every sample.
-  Histograms histograms = {};  ///< How histograms are written.
+  Format format = Format::kPrometheus;       ///< Format of the text.
+  std::optional<std::string_view> prefix{};  ///< Prefix of all names but those of the process; none: the schema's.
+  Labels labels = {};                        ///< Labels of every sample.
+  Histograms histograms = {};                ///< How histograms are written.
 };
 
 /// Writes the text. Any thread; allocates nothing.
 Encoded exposition(const Source& source, const ExpositionOptions& options, std::span<char> out) noexcept;
+
+/// A part of a text, with names and labels of its own.
+struct Part {
+  Source source;                             ///< Counts and gauges.
+  std::optional<std::string_view> prefix{};  ///< As in ExpositionOptions.
+  Labels labels = {};                        ///< Labels of every sample of the part.
+  Histograms histograms = {};                ///< How histograms are written.
+};
+
+/// Writes one text of any number of parts: recorders of the same or of other schemas, registries, gauges. A family that
+/// several parts have is written once, with the samples of all; labels tell them apart. A family whose kind differs
+/// from that of an earlier part with the same name is left out. Any thread. \throws std::bad_alloc
+Encoded exposition(std::span<const Part> parts, Format format, std::span<char> out);
 
 /// Returns the format that an Accept header asks for, or the older one if it has no preference. Any bytes are accepted.
 [[nodiscard]] Format negotiate(std::string_view accept) noexcept;

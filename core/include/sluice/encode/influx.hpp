@@ -19,8 +19,8 @@ namespace sluice::encode {
 
 /// Settings of influx().
 struct InfluxOptions {
-  std::string_view measurement =
-      "http_server";           ///< Name of the measurement, to which phases and threads append. Empty: this one.
+  /// Name of the measurement, to which phases and threads append; empty: the prefix of the schema.
+  std::string_view measurement{};
   Labels tags = {};            ///< Tags of every line. Those without a value are left out; a backslash becomes a slash.
   Histograms histograms = {};  ///< How histograms are written.
 };

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // OTLP: the body of a `POST /v1/metrics`, as JSON or as protobuf (an ExportMetricsServiceRequest). Names are those of
-// OpenTelemetry's semantic conventions where they exist: `http.server.request.duration`, in seconds.
+// the schema, which may follow OpenTelemetry's semantic conventions; durations are in seconds.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -30,11 +31,10 @@ enum class OtlpEncoding : std::uint8_t {
 struct OtlpOptions {
   OtlpEncoding encoding = OtlpEncoding::kProtobuf;  ///< Encoding of the body.
   Temporality temporality = Temporality::kDelta;    ///< Meaning of the window.
-  std::string_view prefix = "http.server";          ///< Prefix of all names but those of the process.
-  Labels resource = {};  ///< Attributes of the resource; at least `service.name` should be given.
-  Labels attributes =
-      {};  ///< Attributes of every point; the conventions ask for `http.request.method` and `url.scheme`.
-  Histograms histograms = {};  ///< How histograms are written.
+  std::optional<std::string_view> prefix{};  ///< Prefix of all names but those of the process; none: the schema's.
+  Labels resource = {};                      ///< Attributes of the resource; at least `service.name` should be given.
+  Labels attributes = {};                    ///< Attributes of every point.
+  Histograms histograms = {};                ///< How histograms are written.
 };
 
 /// Writes the body. Any thread; allocates nothing.

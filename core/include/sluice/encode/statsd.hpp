@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -33,9 +34,9 @@ inline constexpr std::size_t kStatsdPacketBytes = 1432;
 /// Settings of statsd().
 struct StatsdOptions {
   StatsdDialect dialect = StatsdDialect::kStatsd;  ///< Dialect of the receiver.
-  std::string_view prefix = "http.server";         ///< Prefix of all names.
+  std::optional<std::string_view> prefix{};        ///< Prefix of all names; none: the schema's.
   Labels tags = {};                                ///< Tags of every line; DogStatsD only.
-  PhaseSet phases = PhaseSet::all();               ///< Phases whose durations are sent.
+  FieldSet fields = FieldSet::all();               ///< Fields that are sent.
 };
 
 /// The result of statsd().

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sources of serve() and of the pushers that read a recorder.
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "sluice/cumulative.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/encode/otlp.hpp"
+#include "sluice/encode/statsd.hpp"
+#include "sluice/push.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/serve.hpp"
+
+namespace sluice {
+namespace {
+
+/// A reader of a recorder, with memory that is used again. Shared, because functions have to be copyable.
+template <class Reader>
+struct Source {
+  explicit Source(RecorderBase& read) : recorder(read), reader(read.add_reader()) {}
+
+  RecorderBase& recorder;
+  Reader reader;
+  Window window;
+  std::string text;
+};
+
+template <class Reader>
+std::shared_ptr<Source<Reader>> source_of(RecorderBase& recorder) {
+  return std::make_shared<Source<Reader>>(recorder);
+}
+
+}  // namespace
+
+absl::StatusOr<Endpoint> serve(RecorderBase& recorder, ServeOptions options) {
+  auto render = [source = source_of<CumulativeReader>(recorder)](encode::Format format) -> absl::StatusOr<std::string> {
+    if (absl::Status status = source->reader.read(source->window); !status.ok()) return status;
+    encode::fill(source->text, [&](std::span<char> out) {
+      return encode::exposition({.window = &source->window}, {.format = format}, out);
+    });
+    return source->text;
+  };
+  return serve(Render(std::move(render)), std::move(options));
+}
+
+absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& service_name, OtlpPushOptions options) {
+  auto body = [source = source_of<Reader>(recorder), service_name,
+               encoding = options.encoding]() -> absl::StatusOr<std::string> {
+    if (absl::Status status = source->reader.drain(source->window); !status.ok()) return status;
+    const ProcessTotals totals = source->recorder.totals();
+    const encode::Label resource[] = {{.name = "service.name", .value = service_name}};
+    encode::fill(source->text, [&](std::span<char> out) {
+      return encode::otlp({.window = &source->window, .totals = &totals},
+                          {.encoding = encoding, .temporality = encode::Temporality::kDelta, .resource = resource},
+                          out);
+    });
+    return source->text;
+  };
+  return push_otlp(OtlpSource(std::move(body)), std::move(options));
+}
+
+absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect, StatsdPushOptions options) {
+  auto packets = [source = source_of<Reader>(recorder),
+                  dialect](absl::FunctionRef<void(std::string_view)> send) -> absl::Status {
+    if (absl::Status status = source->reader.drain(source->window); !status.ok()) return status;
+    source->text.resize(encode::kStatsdPacketBytes);
+    static_cast<void>(encode::statsd({.window = &source->window}, {.dialect = dialect}, source->text, send));
+    return absl::OkStatus();
+  };
+  return push_statsd(StatsdSource(std::move(packets)), std::move(options));
+}
+
+}  // namespace sluice

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "push_loop.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "descriptor.hpp"
+
+namespace sluice {
+namespace endpoint {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLongest = std::chrono::hours(24 * 365);  ///< Bound of each time, so that sums cannot overflow.
+
+bool usable(milliseconds time) { return time > milliseconds::zero() && time <= kLongest; }
+
+}  // namespace
+
+absl::Status checked(const PushSchedule& schedule) {
+  if (!usable(schedule.interval)) return absl::InvalidArgumentError("interval must be positive");
+  if (!usable(schedule.timeout)) return absl::InvalidArgumentError("timeout must be positive");
+  if (!usable(schedule.first_pause) || !usable(schedule.longest_pause)) {
+    return absl::InvalidArgumentError("first_pause and longest_pause must be positive");
+  }
+  if (schedule.flush < milliseconds::zero() || schedule.flush > kLongest) {
+    return absl::InvalidArgumentError("flush must not be negative");
+  }
+  if (schedule.queue < 1) return absl::InvalidArgumentError("queue must be at least 1");
+  return absl::OkStatus();
+}
+
+milliseconds Backoff::next() {
+  milliseconds full = first_;
+  for (unsigned i = 0; i < failures_ && full < longest_; ++i) full *= 2;
+  ++failures_;
+  full = std::min(full, longest_);
+  std::uniform_int_distribution<milliseconds::rep> part(full.count() / 2, full.count());
+  return milliseconds(part(random_));
+}
+
+}  // namespace endpoint
+
+Pusher::Loop::Loop(endpoint::BatchSource source, std::unique_ptr<endpoint::Transport> transport,
+                   const PushSchedule& schedule)
+    : source_(std::move(source)),
+      transport_(std::move(transport)),
+      schedule_(schedule),
+      backoff_(schedule.first_pause, schedule.longest_pause, std::random_device{}()),
+      process_(::getpid()),
+      next_take_(endpoint::SteadyClock::now() + schedule.interval) {}
+
+absl::Status Pusher::Loop::start() {
+  absl::StatusOr<std::thread> thread = endpoint::start_thread([this] { run(); });
+  if (!thread.ok()) return thread.status();
+  thread_ = *std::move(thread);
+  return absl::OkStatus();
+}
+
+Pusher::Loop::~Loop() {
+  if (!thread_.joinable()) return;
+  const auto end = endpoint::SteadyClock::now() + schedule_.flush;
+  {
+    const std::lock_guard lock(mutex_);
+    end_ = end;
+  }
+  changed_.notify_all();
+  transport_->hurry(end);
+  thread_.join();
+}
+
+bool Pusher::Loop::inherited() const noexcept { return process_ != ::getpid(); }
+
+/// Returns the instant of the next thing to do.
+endpoint::SteadyClock::time_point Pusher::Loop::due() const {
+  const bool room = queue_.size() < schedule_.queue;
+  if (queue_.empty()) return next_take_;
+  return room ? std::min(next_take_, next_send_) : next_send_;
+}
+
+void Pusher::Loop::run() noexcept {
+  Lock lock(mutex_);
+  while (end_ == endpoint::SteadyClock::time_point::max()) {
+    if (flushes_done_ != flushes_requested_) {
+      flush_requested(lock);
+    } else if (const auto now = endpoint::SteadyClock::now(); now < due()) {
+      changed_.wait_until(lock, due());
+    } else {
+      if (now >= next_take_ && queue_.size() < schedule_.queue) take(lock);
+      if (!queue_.empty() && now >= next_send_) send(lock);
+    }
+  }
+  finish(lock);
+}
+
+/// Takes a batch. The next one is due an interval after this one was, or after now if that is past.
+void Pusher::Loop::take(Lock& lock) {
+  const auto now = endpoint::SteadyClock::now();
+  next_take_ += schedule_.interval;
+  if (next_take_ <= now) next_take_ = now + schedule_.interval;
+  lock.unlock();
+  absl::StatusOr<endpoint::Batch> batch = absl::InternalError("the source threw an exception");
+  try {
+    batch = source_();
+  } catch (...) {
+  }
+  lock.lock();
+  if (!batch.ok()) {
+    last_error_ = batch.status();
+    ++counts_.failures;
+    return;
+  }
+  const std::size_t messages = batch->size();
+  counts_.taken += messages;
+  if (messages == 0) return;
+  try {
+    queue_.push_back(*std::move(batch));
+    counts_.waiting += messages;
+  } catch (...) {
+    last_error_ = absl::ResourceExhaustedError("the memory is exhausted");
+    counts_.dropped += messages;
+  }
+}
+
+/// Sends the oldest batch. The batch stays in the queue meanwhile, so that the queue's bound includes it; nobody else
+/// changes the queue.
+void Pusher::Loop::send(Lock& lock) {
+  endpoint::Batch& batch = queue_.front();
+  const std::size_t before = batch.size();
+  const auto deadline = std::min(endpoint::SteadyClock::now() + schedule_.timeout, end_);
+  lock.unlock();
+  endpoint::Attempt attempt{.status = absl::ResourceExhaustedError("the memory is exhausted")};
+  try {
+    attempt = transport_->send(batch, deadline);
+  } catch (...) {
+  }
+  lock.lock();
+  const std::size_t left = attempt.status.ok() ? 0 : batch.size();
+  counts_.delivered += before - left;
+  counts_.waiting -= before - left;
+  last_error_ = attempt.status;
+  if (attempt.status.ok()) {
+    backoff_.reset();
+    queue_.pop_front();
+    return;
+  }
+  ++counts_.failures;
+  if (!attempt.may_retry) {
+    counts_.dropped += left;
+    counts_.waiting -= left;
+    backoff_.reset();
+    queue_.pop_front();
+    return;
+  }
+  next_send_ = endpoint::SteadyClock::now() + std::max(backoff_.next(), attempt.after);
+}
+
+/// Takes a batch and sends what waits, until an attempt fails.
+void Pusher::Loop::flush_requested(Lock& lock) {
+  const std::uint64_t requested = flushes_requested_;
+  if (queue_.size() < schedule_.queue) take(lock);
+  std::size_t before = queue_.size() + 1;
+  while (!queue_.empty() && queue_.size() < before) {
+    before = queue_.size();
+    send(lock);
+  }
+  flushes_done_ = requested;
+  changed_.notify_all();
+}
+
+/// Ends: a last batch, even above the bound of the queue, and one attempt for each.
+void Pusher::Loop::finish(Lock& lock) {
+  take(lock);
+  std::size_t before = queue_.size() + 1;
+  while (!queue_.empty() && queue_.size() < before && endpoint::SteadyClock::now() < end_) {
+    before = queue_.size();
+    send(lock);
+  }
+  counts_.dropped += std::exchange(counts_.waiting, 0);
+  queue_.clear();
+}
+
+absl::Status Pusher::Loop::flush(std::chrono::milliseconds timeout) {
+  Lock lock(mutex_);
+  const std::uint64_t own = ++flushes_requested_;
+  changed_.notify_all();
+  const bool done = changed_.wait_for(lock, timeout, [&] { return flushes_done_ >= own; });
+  if (done && queue_.empty() && last_error_.ok()) return absl::OkStatus();
+  if (done && queue_.empty()) return last_error_;
+  return absl::DeadlineExceededError(absl::StrCat(counts_.waiting, " messages wait; ", last_error_.message()));
+}
+
+PushCounts Pusher::Loop::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+absl::Status Pusher::Loop::last_error() const {
+  const std::lock_guard lock(mutex_);
+  return last_error_;
+}
+
+Pusher::Pusher(std::unique_ptr<Loop> loop) noexcept : loop_(std::move(loop)) {}
+Pusher::Pusher(Pusher&&) noexcept = default;
+
+Pusher& Pusher::operator=(Pusher&& other) noexcept {
+  Pusher old(std::move(*this));
+  loop_ = std::move(other.loop_);
+  return *this;
+}
+
+/// In a forked child the loop is leaked, because its thread is the parent's and its mutex may be locked for ever.
+Pusher::~Pusher() {
+  if (loop_ != nullptr && loop_->inherited()) static_cast<void>(loop_.release());
+}
+
+absl::Status Pusher::flush(std::chrono::milliseconds timeout) {
+  if (loop_ == nullptr || loop_->inherited()) return absl::FailedPreconditionError("the pusher has no thread here");
+  return loop_->flush(timeout);
+}
+
+PushCounts Pusher::counts() const { return loop_ == nullptr ? PushCounts{} : loop_->counts(); }
+absl::Status Pusher::last_error() const { return loop_ == nullptr ? absl::OkStatus() : loop_->last_error(); }
+
+}  // namespace sluice

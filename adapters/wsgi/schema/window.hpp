@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The counts of the eight phases, by their names.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "adapters/wsgi/schema/completion.hpp"
+#include "adapters/wsgi/schema/phase.hpp"
+#include "sluice/counts.hpp"
+#include "sluice/encode/encode.hpp"
+#include "sluice/units.hpp"
+#include "sluice/window.hpp"
+
+namespace sluice::wsgi {
+
+/// Returns the mode of a window or group.
+template <class Counted>
+[[nodiscard]] Mode mode_of(const Counted& counted) noexcept {
+  return static_cast<Mode>(counted.mode);
+}
+
+/// Returns the place of a phase in the schema.
+[[nodiscard]] constexpr std::size_t field_of(Phase phase) noexcept {
+  constexpr std::array<std::size_t, kPhases> kFields = {
+      sluice::detail::field_of<&Completion::server_us>(),       sluice::detail::field_of<&Completion::application_us>(),
+      sluice::detail::field_of<&Completion::request_us>(),      sluice::detail::field_of<&Completion::input_read_us>(),
+      sluice::detail::field_of<&Completion::output_write_us>(), sluice::detail::field_of<&Completion::gil_waits>(),
+      sluice::detail::field_of<&Completion::queue_us>(),        sluice::detail::field_of<&Completion::daemon_us>()};
+  return kFields[index(phase)];
+}
+
+/// Returns the durations of a phase. All are 0 for a phase that the mode does not have.
+[[nodiscard]] inline HistogramView phase_of(const CountsRef& counts, Phase phase) noexcept {
+  return counts.histogram(schema_info<Completion>.fields[field_of(phase)]);
+}
+
+/// Returns the durations of a phase.
+[[nodiscard]] inline HistogramView phase_of(const Window& window, Phase phase) noexcept {
+  return phase_of(window.counts(), phase);
+}
+
+/// Returns seconds per request; 0.0 without requests.
+[[nodiscard]] inline double mean_seconds(const Window& window, Phase phase) noexcept {
+  if (window.request_count == 0) return 0.0;
+  return seconds_of_us(phase_of(window, phase).total) / static_cast<double>(window.request_count);
+}
+
+/// Returns the number of single waits for an interpreter lock.
+[[nodiscard]] inline std::uint64_t gil_wait_count(const CountsRef& counts) noexcept {
+  constexpr std::size_t kField = sluice::detail::field_named<Completion>("gil.waits");
+  return counts.get_field<Completion, kField>();
+}
+
+/// Returns the counts of responses by class, 1xx to 5xx.
+[[nodiscard]] inline std::span<const std::uint64_t> status_classes(const CountsRef& counts) noexcept {
+  return counts.get<&Completion::status>();
+}
+
+/// Returns a value that windows keep by worker slot.
+[[nodiscard]] inline std::uint64_t by_slot(const Window& window, std::size_t slot, BySlot which) noexcept {
+  return window.slot_value(slot, static_cast<std::size_t>(which));
+}
+
+/// Returns all fields but the durations of the phases that are not in the list, and the waits if they are not.
+template <class... Phases>
+[[nodiscard]] constexpr encode::FieldSet only_phases(Phases... phases) noexcept {
+  encode::FieldSet wanted = encode::FieldSet::all();
+  encode::FieldSet all;
+  const auto fields = [](Phase phase) {
+    constexpr std::array<encode::FieldSet, kPhases> kSets = {
+        encode::FieldSet::of<&Completion::server_us>(),       encode::FieldSet::of<&Completion::application_us>(),
+        encode::FieldSet::of<&Completion::request_us>(),      encode::FieldSet::of<&Completion::input_read_us>(),
+        encode::FieldSet::of<&Completion::output_write_us>(), encode::FieldSet::of<&Completion::gil_waits>(),
+        encode::FieldSet::of<&Completion::queue_us>(),        encode::FieldSet::of<&Completion::daemon_us>()};
+    return kSets[index(phase)];
+  };
+  for (std::size_t i = 0; i < kPhases; ++i) all.add(fields(static_cast<Phase>(i)));
+  wanted.remove(all);
+  (wanted.add(fields(phases)), ...);
+  return wanted;
+}
+
+}  // namespace sluice::wsgi

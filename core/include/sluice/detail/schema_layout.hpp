@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words in which the fields of a schema are counted. Fields that every mode has come first, so that a mode uses a
+// prefix of all words. In each such group the totals of histograms come first, in pairs on even words, because two are
+// added by one instruction; then counters and classes, then buckets.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "sluice/schema.hpp"
+#include "sluice/schema_info.hpp"
+
+namespace sluice::detail {
+
+template <class T>
+using SchemaType = std::remove_cvref_t<decltype(schema<T>)>;
+
+template <class T, std::size_t kField>
+using FieldType = std::tuple_element_t<kField, decltype(SchemaType<T>::fields_)>;
+
+template <class Field>
+inline constexpr bool kObserves = requires {
+  requires std::same_as<typename Field::Source::Value, Observations>;
+};
+
+/// The layout of a schema.
+template <class T>
+struct SchemaLayout {
+  static_assert(!std::is_same_v<SchemaType<T>, NoSchema>,
+                "specialise sluice::schema<T> for the struct that the recorder records");
+  static constexpr std::size_t kFields = SchemaType<T>::kSize;
+  static_assert(kFields >= 1 && kFields <= 64, "a schema has from 1 to 64 fields");
+  static_assert(std::is_trivially_copyable_v<T>, "the struct that a recorder records must be trivially copyable");
+
+  template <std::size_t kField>
+  static constexpr const auto& field() noexcept {
+    return std::get<kField>(schema<T>.fields_);
+  }
+
+  /// The properties of a field that the layout depends on, without types.
+  struct Shape {
+    FieldKind kind;
+    std::uint8_t modes;
+    std::size_t classes;
+    std::size_t buckets;
+    const void* layout;  ///< Tells bucket layouts apart; null: values are not found in pairs.
+  };
+
+  template <class Field>
+  static constexpr const void* layout_of() noexcept {
+    if constexpr (Field::kKind == FieldKind::kHistogram) {
+      if constexpr (Field::Buckets::kPaired) return &Field::Buckets::kInfo;
+    }
+    return nullptr;
+  }
+
+  static constexpr std::array<Shape, kFields> kShapes = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return std::array<Shape, kFields>{Shape{FieldType<T, kI>::kKind, field<kI>().modes_, FieldType<T, kI>::kClasses,
+                                            FieldType<T, kI>::Buckets::kSize, layout_of<FieldType<T, kI>>()}...};
+  }
+  (std::make_index_sequence<kFields>());
+
+  /// A group of fields that exist in the same modes.
+  struct Group {
+    std::uint8_t modes = 0xFF;
+    std::size_t first_pair = 0;                 ///< Its first pair of histograms in Layout::pair.
+    std::size_t pairs = 0;                      ///< Number of its pairs.
+    std::size_t singles = 0;                    ///< Number of other histograms.
+    std::array<std::size_t, kFields> single{};  ///< Their fields.
+    std::size_t sums_end = 0;
+    std::size_t extremes_end = 0;
+  };
+
+  struct Layout {
+    std::size_t groups = 0;
+    std::array<Group, kModes + 1> group{};
+    std::size_t pairs = 0;                                             ///< Number of pairs of histograms.
+    std::array<std::array<std::size_t, 2>, (kFields + 1) / 2> pair{};  ///< Fields of each pair.
+    std::array<std::size_t, kFields> sum{};
+    std::array<std::size_t, kFields> buckets_at{};
+    std::array<std::size_t, kFields> extreme{};
+    std::size_t sums = 0;
+    std::size_t extremes = 0;
+  };
+
+  static constexpr Layout kLayout = [] {
+    Layout layout;
+    layout.groups = 1;
+    for (const Shape& shape : kShapes) {
+      std::size_t g = 0;
+      while (g < layout.groups && layout.group[g].modes != shape.modes) ++g;
+      if (g == layout.groups && g < layout.group.size()) layout.group[layout.groups++].modes = shape.modes;
+    }
+    std::size_t sum = 0;
+    std::size_t extreme = 0;
+    for (std::size_t g = 0; g < layout.groups; ++g) {
+      Group& group = layout.group[g];
+      group.first_pair = layout.pairs;
+      sum = (sum + 1) / 2 * 2;
+      // Pairs of neighbouring histograms with the same buckets.
+      std::size_t open = kFields;
+      for (std::size_t i = 0; i < kFields; ++i) {
+        if (kShapes[i].modes != group.modes || kShapes[i].kind != FieldKind::kHistogram) continue;
+        if (open != kFields && kShapes[i].layout != nullptr && kShapes[i].layout == kShapes[open].layout) {
+          layout.pair[layout.pairs++] = {open, i};
+          ++group.pairs;
+          layout.sum[open] = sum++;
+          layout.sum[i] = sum++;
+          open = kFields;
+          continue;
+        }
+        if (open != kFields) group.single[group.singles++] = open;
+        open = i;
+      }
+      if (open != kFields) group.single[group.singles++] = open;
+      for (std::size_t i = 0; i < group.singles; ++i) layout.sum[group.single[i]] = sum++;
+      for (std::size_t i = 0; i < kFields; ++i) {
+        if (kShapes[i].modes != group.modes) continue;
+        if (kShapes[i].kind == FieldKind::kCounter) layout.sum[i] = sum++;
+        if (kShapes[i].kind != FieldKind::kClasses) continue;
+        layout.sum[i] = sum;
+        sum += kShapes[i].classes;
+      }
+      for (std::size_t i = 0; i < kFields; ++i) {
+        if (kShapes[i].modes != group.modes) continue;
+        if (kShapes[i].kind == FieldKind::kHistogram) {
+          layout.buckets_at[i] = sum;
+          sum += kShapes[i].buckets;
+        }
+        layout.extreme[i] = extreme;
+        extreme += kShapes[i].kind == FieldKind::kHistogram ? 2 : kShapes[i].kind == FieldKind::kMaximum ? 1 : 0;
+      }
+      group.sums_end = sum;
+      group.extremes_end = extreme;
+    }
+    layout.sums = sum;
+    layout.extremes = extreme;
+    return layout;
+  }();
+
+  static constexpr std::size_t kSums = kLayout.sums;
+  static constexpr std::size_t kExtremes = kLayout.extremes;
+  static_assert(kSums + kExtremes <= kWordsMost, "a schema has at most 4096 words of counts");
+
+  static constexpr std::size_t kSlotFields = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return (std::size_t{field<kI>().by_slot_} + ... + 0);
+  }
+  (std::make_index_sequence<kFields>());
+
+  static constexpr bool kNamesDiffer = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    const std::array<std::array<std::string_view, 2>, kFields> names{
+        std::array<std::string_view, 2>{field<kI>().name_, field<kI>().label_value_}...};
+    for (std::size_t i = 0; i < kFields; ++i) {
+      for (std::size_t k = 0; k < i; ++k) {
+        if (names[i] == names[k]) return false;
+      }
+    }
+    return true;
+  }
+  (std::make_index_sequence<kFields>());
+  static_assert(kNamesDiffer, "two fields of a schema have the same name");
+
+  static constexpr bool kNamesAreValid = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    const auto valid = [](std::string_view name) {
+      const auto letter = [](char byte) { return (byte >= 'a' && byte <= 'z') || byte == '_'; };
+      if (name.empty() || !letter(name[0])) return false;
+      return std::all_of(name.begin(), name.end(),
+                         [&](char byte) { return letter(byte) || byte == '.' || (byte >= '0' && byte <= '9'); });
+    };
+    return (valid(field<kI>().name_) && ...);
+  }
+  (std::make_index_sequence<kFields>());
+  static_assert(kNamesAreValid, "names of fields have lower-case letters, digits, underscores and dots alone");
+};
+
+/// The tables that a SchemaInfo refers to.
+template <class T>
+struct SchemaTables {
+  using Layout = SchemaLayout<T>;
+
+  template <std::size_t kI>
+  static constexpr FieldInfo field() noexcept {
+    using Type = FieldType<T, kI>;
+    const auto& from = Layout::template field<kI>();
+    FieldInfo info{.name = from.name_,
+                   .help = from.help_,
+                   .thing = from.thing_,
+                   .label = from.label_,
+                   .label_value = from.label_value_,
+                   .classes = from.classes_,
+                   .kind = Type::kKind,
+                   .unit = from.unit_,
+                   .modes = from.modes_,
+                   .otel_bounds = from.otel_bounds_,
+                   .of_observations = kObserves<Type>,
+                   .sum = static_cast<std::uint16_t>(Layout::kLayout.sum[kI]),
+                   .buckets_at = static_cast<std::uint16_t>(Layout::kLayout.buckets_at[kI]),
+                   .extreme = static_cast<std::uint16_t>(Layout::kLayout.extreme[kI])};
+    if constexpr (Type::kKind == FieldKind::kHistogram) info.buckets = &Type::Buckets::kInfo;
+    return info;
+  }
+
+  static constexpr std::array<FieldInfo, Layout::kFields> kFields = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return std::array<FieldInfo, Layout::kFields>{field<kI>()...};
+  }
+  (std::make_index_sequence<Layout::kFields>());
+
+  static constexpr std::array<SlotField, Layout::kSlotFields> kSlotFields =
+      []<std::size_t... kI>(std::index_sequence<kI...>) {
+    std::array<SlotField, Layout::kSlotFields> found{};
+    std::size_t used = 0;
+    const auto add = [&](std::size_t i, bool by_slot) {
+      if (!by_slot) return;
+      const bool extreme = kFields[i].kind == FieldKind::kMaximum;
+      found[used++] = {static_cast<std::uint16_t>(i), extreme ? kFields[i].extreme : kFields[i].sum, extreme};
+    };
+    (add(kI, Layout::template field<kI>().by_slot_), ...);
+    return found;
+  }
+  (std::make_index_sequence<Layout::kFields>());
+
+  /// FNV-1a over all that decides where a number lies and what it means.
+  static constexpr std::uint64_t hash() noexcept {
+    std::uint64_t hash = 0xCBF29CE484222325U;
+    const auto mix = [&hash](std::uint64_t number) { hash = (hash ^ number) * 0x100000001B3U; };
+    for (const FieldInfo& info : kFields) {
+      for (const char byte : info.name) mix(static_cast<unsigned char>(byte));
+      for (const char byte : info.label_value) mix(static_cast<unsigned char>(byte));
+      for (const std::uint64_t number :
+           {std::uint64_t{info.sum}, std::uint64_t{info.buckets_at}, std::uint64_t{info.extreme},
+            static_cast<std::uint64_t>(info.kind), static_cast<std::uint64_t>(info.unit), std::uint64_t{info.modes},
+            std::uint64_t{info.classes.size()}}) {
+        mix(number);
+      }
+      if (info.buckets == nullptr) continue;
+      for (const std::uint64_t bound : info.buckets->bounds) mix(bound);
+    }
+    return hash;
+  }
+
+  static constexpr SchemaInfo info() noexcept {
+    SchemaInfo info{.fields = kFields,
+                    .slot_fields = kSlotFields,
+                    .prefix = schema<T>.prefix_,
+                    .modes = schema<T>.modes_,
+                    .sums = static_cast<std::uint16_t>(Layout::kSums),
+                    .extremes = static_cast<std::uint16_t>(Layout::kExtremes),
+                    .hash = hash()};
+    for (std::size_t mode = 0; mode < kModes; ++mode) {
+      for (std::size_t g = 0; g < Layout::kLayout.groups; ++g) {
+        const auto& group = Layout::kLayout.group[g];
+        if ((group.modes >> mode & 1U) == 0) continue;
+        info.sums_in[mode] = static_cast<std::uint16_t>(group.sums_end);
+        info.extremes_in[mode] = static_cast<std::uint16_t>(group.extremes_end);
+      }
+    }
+    return info;
+  }
+};
+
+}  // namespace sluice::detail
+
+namespace sluice {
+
+/// \addtogroup read
+/// @{
+
+/// The schema of a struct, as readers and encoders know it.
+template <class T>
+inline constexpr SchemaInfo schema_info = detail::SchemaTables<T>::info();
+
+/// @}
+
+namespace detail {
+
+template <class Pointer>
+struct ClassOfMember;
+template <class T, class M>
+struct ClassOfMember<M T::*> {
+  using Type = T;
+};
+
+/// Returns true if the field records the member.
+template <class T, std::size_t kField, auto kMember>
+constexpr bool records() noexcept {
+  using Source = typename FieldType<T, kField>::Source;
+  if constexpr (!std::is_same_v<Source, Elapsed>) {
+    if constexpr (std::is_same_v<decltype(Source::pointer), std::remove_const_t<decltype(kMember)>>) {
+      return SchemaLayout<T>::template field<kField>().source_.pointer == kMember;
+    }
+  }
+  return false;
+}
+
+/// Returns the fields of a member, one bit each.
+template <auto kMember>
+constexpr std::uint64_t fields_of() noexcept {
+  using T = typename ClassOfMember<decltype(kMember)>::Type;
+  std::uint64_t found = 0;
+  const auto look = [&]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
+    if (records<T, kI, kMember>()) found |= std::uint64_t{1} << kI;
+  };
+  [&]<std::size_t... kI>(std::index_sequence<kI...>) { (look(std::integral_constant<std::size_t, kI>()), ...); }
+  (std::make_index_sequence<SchemaLayout<T>::kFields>());
+  return found;
+}
+
+/// Returns the first field of a member; the number of fields if there is none.
+template <auto kMember>
+constexpr std::size_t field_of() noexcept {
+  const std::uint64_t fields = fields_of<kMember>();
+  using T = typename ClassOfMember<decltype(kMember)>::Type;
+  return fields == 0 ? SchemaLayout<T>::kFields : static_cast<std::size_t>(std::countr_zero(fields));
+}
+
+/// Returns the field of a name; the number of fields if there is none.
+template <class T>
+constexpr std::size_t field_named(std::string_view name) noexcept {
+  std::size_t i = 0;
+  while (i < SchemaTables<T>::kFields.size() && SchemaTables<T>::kFields[i].name != name) ++i;
+  return i;
+}
+
+}  // namespace detail
+
+}  // namespace sluice

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The schema of HTTP servers: the class of the status, the duration, the bytes of both bodies.
+//
+//   sluice::http::Recorder recorder({.threads = 8});
+//   sluice::Reader reader = recorder.add_reader();
+//   sluice::http::Worker worker = recorder.attach();              // once a thread
+//   sluice::http::InFlight request = worker.begin();              // for each request
+//   request.finish({.status = 200, .response_bytes = 512});       // the duration is from begin() to here
+//   absl::StatusOr<sluice::Window> window = reader.drain();       // on any other thread
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/fine_buckets.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/schema.hpp"
+
+/// The schema of HTTP servers.
+namespace sluice::http {
+
+/// \addtogroup record
+/// @{
+
+/// The measurements of one request.
+struct Request {
+  int status = 200;  ///< Status code. 0 (no response was started) and codes outside 100 to 599 count as 5xx.
+  std::uint64_t duration_ns = kSinceBegin;  ///< Duration in nanoseconds; by default from begin() to finish().
+  std::uint64_t request_bytes = 0;          ///< Bytes of the request body.
+  std::uint64_t response_bytes = 0;         ///< Bytes of the response body.
+};
+
+/// Number of status classes.
+inline constexpr std::size_t kStatusClasses = 5;
+
+/// Returns 0 for 1xx to 4 for 5xx. A number that is not an HTTP status counts as 5xx.
+constexpr std::size_t status_class(int status) noexcept {
+  const unsigned from_100 = static_cast<unsigned>(status) - 100;
+  return from_100 < 100 * kStatusClasses ? from_100 / 100 : kStatusClasses - 1;
+}
+
+/// A recorder of HTTP requests, and what it hands out.
+using Recorder = sluice::Recorder<Request>;
+using Worker = sluice::Worker<Request>;
+using InFlight = sluice::Request<Request>;
+
+/// @}
+
+}  // namespace sluice::http
+
+namespace sluice {
+
+template <>
+inline constexpr http::Request abandoned<http::Request>{.status = 0};
+
+template <>
+inline constexpr auto schema<http::Request> =
+    fields(classes<http::kStatusClasses, http::status_class>("status_class", &http::Request::status)
+               .names("1xx", "2xx", "3xx", "4xx", "5xx"),
+           histogram("request.duration", Unit::kNanoseconds, &http::Request::duration_ns, buckets::kFine)
+               .help("Duration of requests.")
+               .otel_bounds(),
+           counter("request.body", Unit::kBytes, &http::Request::request_bytes).help("Bytes of request bodies."),
+           counter("response.body", Unit::kBytes, &http::Request::response_bytes).help("Bytes of response bodies."))
+        .prefix("http.server");
+
+}  // namespace sluice

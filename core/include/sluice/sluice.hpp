@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// All of the library that needs nothing but the core: for trying it out. A source that includes what it uses compiles
+// in less time.
+#pragma once
+
+#include "sluice/buckets.hpp"
+#include "sluice/clock.hpp"
+#include "sluice/counts.hpp"
+#include "sluice/cumulative.hpp"
+#include "sluice/encode/encode.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/encode/influx.hpp"
+#include "sluice/encode/otlp.hpp"
+#include "sluice/encode/server.hpp"
+#include "sluice/encode/statsd.hpp"
+#include "sluice/fine_buckets.hpp"
+#include "sluice/group_counts.hpp"
+#include "sluice/http.hpp"
+#include "sluice/log.hpp"
+#include "sluice/manual_clock.hpp"
+#include "sluice/quantile.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/recorder_options.hpp"
+#include "sluice/registry.hpp"
+#include "sluice/resources.hpp"
+#include "sluice/schema.hpp"
+#include "sluice/schema_info.hpp"
+#include "sluice/totals.hpp"
+#include "sluice/units.hpp"
+#include "sluice/version.hpp"
+#include "sluice/window.hpp"

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Books, each with a title and a file."""

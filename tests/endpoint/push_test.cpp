@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pusher of OTLP against receivers that refuse, hang, are not there, or ask for patience.
+#include "sluice/push.hpp"
+#include "sluice/http.hpp"
+
+#include <sys/wait.h>
+
+#include <atomic>
+#include <stdexcept>
+
+#include "adapters/endpoint/http_client.hpp"
+#include "adapters/endpoint/push_loop.hpp"
+#include "receiver.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::test;
+using namespace std::chrono_literals;
+
+constexpr auto kLong = std::chrono::hours(1);  ///< For what a test must not wait for.
+
+/// A schedule in which nothing happens by itself.
+PushSchedule patient() {
+  return {.interval = kLong, .timeout = kLong, .first_pause = kLong, .longest_pause = kLong, .flush = 0ms};
+}
+
+OtlpSource numbered(std::atomic<int>& calls) {
+  return [&calls] { return absl::StatusOr<std::string>("body " + std::to_string(++calls)); };
+}
+
+bool has(const std::string& all, std::string_view part) { return all.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("push: the windows of a recorder are posted with the name of the service and the caller's fields") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  http::Recorder recorder({.threads = 1});
+  auto pusher = push_otlp(recorder, "shop",
+                          {.url = receiver.url(),
+                           .encoding = encode::OtlpEncoding::kJson,
+                           .headers = {{"Authorization", "Bearer secret"}, {"X-Empty", ""}},
+                           .schedule = patient()});
+  REQUIRE(pusher.ok());
+  recorder.attach().begin().finish({.status = 200, .duration_ns = 5'000});
+  CHECK(pusher->flush(kLong).ok());
+  const auto all = receiver.received();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].head.starts_with("POST /v1/metrics HTTP/1.1\r\n"));
+  CHECK(has(all[0].head, "Content-Type: application/json"));
+  CHECK(has(all[0].head, "Authorization: Bearer secret"));
+  CHECK(has(all[0].head, "X-Empty:"));
+  CHECK(has(all[0].body, "\"stringValue\":\"shop\""));
+  CHECK(has(all[0].body, "http.server.request.duration"));
+  const PushCounts counts = pusher->counts();
+  CHECK((counts.taken == 1 && counts.delivered == 1 && counts.dropped == 0 && counts.waiting == 0));
+  CHECK(pusher->last_error().ok());
+}
+
+TEST_CASE("push: batches are sent by themselves, at the interval") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.interval = 1ms;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  wait_until([&] { return receiver.received().size() >= 3; });
+  CHECK(receiver.received()[2].body == "body 3");
+}
+
+TEST_CASE("push: an answer that asks for patience is followed by the same message") {
+  const int status = GENERATE(429, 502, 503, 504);
+  const Receiver receiver([status](std::size_t number) { return answer(number < 2 ? status : 200); });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.first_pause = schedule.longest_pause = 1ms;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  wait_until([&] { return pusher->counts().delivered == 1; });
+  CHECK(pusher->counts().failures == 2);
+  CHECK(pusher->counts().dropped == 0);
+  for (const auto& one : receiver.received()) CHECK(one.body == "body 1");
+}
+
+TEST_CASE("push: an answer that refuses drops the message, and the next one is sent") {
+  const int status = GENERATE(302, 400, 404, 500);
+  const Receiver receiver([status](std::size_t number) {
+    return answer(number == 0 ? status : 200, "Location: http://127.0.0.1:1/elsewhere\r\n");
+  });
+  std::atomic<int> calls{0};
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(has(std::string(pusher->last_error().message()), std::to_string(status)));
+  CHECK(pusher->flush(kLong).ok());
+  CHECK((pusher->counts().dropped == 1 && pusher->counts().delivered == 1));
+  CHECK(receiver.received().size() == 2);
+}
+
+TEST_CASE("push: the time of Retry-After is kept, up to an hour") {
+  const auto [field, seconds] = GENERATE(table<std::string, int>(
+      {{"", 0}, {"Retry-After: 120\r\n", 120}, {"Retry-After: 99999999999\r\n", 3600}, {"Retry-After: x\r\n", 0}}));
+  const Receiver receiver([text = field](std::size_t) { return answer(503, text); });
+  auto transport = endpoint::http_transport({.url = receiver.url(), .content_type = "text/plain", .headers = {}});
+  REQUIRE(transport.ok());
+  endpoint::Batch batch = {"body"};
+  const endpoint::Attempt attempt = (*transport)->send(batch, endpoint::SteadyClock::now() + kLong);
+  CHECK(attempt.status.code() == absl::StatusCode::kUnavailable);
+  CHECK(attempt.may_retry);
+  CHECK(attempt.after == std::chrono::seconds(seconds));
+  CHECK(batch.size() == 1);
+}
+
+TEST_CASE("push: an attempt ends when its time is over") {
+  const Receiver receiver([](std::size_t) { return std::nullopt; });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.timeout = 20ms;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(pusher->counts().waiting == 1);
+}
+
+TEST_CASE("push: the end does not wait for a receiver that hangs") {
+  const Receiver receiver([](std::size_t) { return std::nullopt; });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.interval = 1ms;
+  schedule.flush = 20ms;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  wait_until([&] { return !receiver.received().empty(); });  // an attempt is in progress, and may take an hour
+  pusher = absl::CancelledError();
+}
+
+TEST_CASE("push: the end sends what waits and what has been counted since") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.flush = kLong;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  pusher = absl::CancelledError();
+  REQUIRE(receiver.received().size() == 1);
+  CHECK(receiver.received()[0].body == "body 1");
+}
+
+TEST_CASE("push: while the receiver is away, batches wait up to a bound, and the source keeps the rest") {
+  std::uint16_t port = 0;
+  {
+    const Descriptor taken = bound(SOCK_STREAM);
+    port = port_of(taken);
+  }
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.interval = schedule.first_pause = schedule.longest_pause = 1ms;
+  schedule.queue = 3;
+  auto pusher =
+      push_otlp(numbered(calls), {.url = "http://127.0.0.1:" + std::to_string(port) + "/", .schedule = schedule});
+  REQUIRE(pusher.ok());
+  wait_until([&] { return pusher->counts().failures > 20; });
+  CHECK(calls == 3);
+  CHECK(pusher->counts().waiting == 3);
+  CHECK(pusher->last_error().code() == absl::StatusCode::kUnavailable);
+
+  const Receiver receiver([](std::size_t) { return answer(200); }, port);
+  wait_until([&] { return receiver.received().size() >= 5; });
+  const auto all = receiver.received();
+  for (std::size_t i = 0; i < 5; ++i) CHECK(all[i].body == "body " + std::to_string(i + 1));
+  CHECK(pusher->counts().dropped == 0);
+}
+
+TEST_CASE("push: a source that fails is told, and asked again") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  int calls = 0;
+  auto pusher = push_otlp(
+      [&]() -> absl::StatusOr<std::string> {
+        ++calls;
+        if (calls == 1) return absl::UnavailableError("no window");
+        if (calls == 2) throw std::runtime_error("no window");
+        return "body";
+      },
+      {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kUnavailable);
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kInternal);
+  CHECK(pusher->flush(kLong).ok());
+  CHECK((pusher->counts().failures == 2 && pusher->counts().delivered == 1));
+}
+
+TEST_CASE("push: options that cannot be used are refused") {
+  std::atomic<int> calls{0};
+  const auto code = [&](OtlpPushOptions options) {
+    return push_otlp(numbered(calls), std::move(options)).status().code();
+  };
+  CHECK(code({.url = "not a url"}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.url = "file:///etc/passwd"}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.headers = {{"X", "a\r\nY: b"}}}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.headers = {{"X Y", "a"}}}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.headers = {{"", "a"}}}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.schedule = {.interval = 0ms}}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.schedule = {.timeout = -1ms}}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.schedule = {.queue = 0}}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.schedule = {.interval = std::chrono::milliseconds::max()}}) == absl::StatusCode::kInvalidArgument);
+  CHECK(push_otlp(OtlpSource()).status().code() == absl::StatusCode::kInvalidArgument);
+  const absl::Status status = push_otlp(numbered(calls), {.headers = {{"X", "secret\n"}}}).status();
+  CHECK(!has(std::string(status.message()), "secret"));
+}
+
+TEST_CASE("push: pauses double up to a bound, and are shortened by up to a half") {
+  endpoint::Backoff backoff(100ms, 1000ms, 7);
+  for (int round = 0; round < 2; ++round) {
+    for (const auto full : {100ms, 200ms, 400ms, 800ms, 1000ms, 1000ms}) {
+      const auto pause = backoff.next();
+      CHECK(pause >= full / 2);
+      CHECK(pause <= full);
+    }
+    backoff.reset();
+  }
+  for (int i = 0; i < 10'000; ++i) REQUIRE(backoff.next() <= 1000ms);
+  endpoint::Backoff other(100ms, 1000ms, 8);
+  backoff.reset();
+  bool differ = false;
+  for (int i = 0; i < 10; ++i) differ = differ || backoff.next() != other.next();
+  CHECK(differ);
+}
+
+TEST_CASE("push: a forked child has no pusher") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  std::atomic<int> calls{0};
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool refused = pusher->flush(kLong).code() == absl::StatusCode::kFailedPrecondition;
+    pusher = absl::CancelledError();
+    ::_exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(receiver.received().empty());
+  CHECK(pusher->flush(kLong).ok());
+}
