@@ -113,7 +113,7 @@ class Server:
     reference: bool = False
     daemon: bool = False
     recording: bool = True
-    lines: str = ""  # of the configuration
+    lines: str = ""  # more lines of its configuration
 
 
 @dataclass(frozen=True)
