@@ -266,9 +266,9 @@ build/free-threaded.stamp: tests/tools/free_threaded.sh | need-python
 	@touch $@
 
 build/venv-3.14t/test.stamp: tests/requirements.txt build/free-threaded.stamp
-	@echo "sluice: build/venv-3.14t: pip installs pytest pytest-timeout pytest-xdist"
+	@echo "sluice: build/venv-3.14t: pip installs pytest pytest-timeout pytest-xdist prometheus-client"
 	@build/free-threaded/python/bin/python3.14t -m venv --clear build/venv-3.14t
-	@build/venv-3.14t/bin/python -m pip install --quiet -c $< pytest pytest-timeout pytest-xdist
+	@build/venv-3.14t/bin/python -m pip install --quiet -c $< pytest pytest-timeout pytest-xdist prometheus-client
 	@touch $@
 
 build/module-3.14t/configured.stamp: Makefile CMakePresets.json build/compilers build/venv/build.stamp build/free-threaded.stamp

@@ -158,17 +158,18 @@ def test_a_window_that_other_threads_change_does_not_mislead_quantile() -> None:
     host = recording_host(1)
     host.request(1, request=5_000)
     window = host.mod_wsgi.request_metrics()
-    buckets = list(window["request_time_buckets"])
+    shared = window["request_time_buckets"]
+    buckets = list(shared)
 
     def use(number: int) -> None:
-        for _ in range(ROUNDS * 5):
-            if number % 2:
-                window["request_time_buckets"] = list(buckets)
-                window["request_time_buckets"].clear()
+        for _ in range(ROUNDS * 20):
+            if number == 0:
+                shared.clear()
+                shared.extend(buckets)
                 continue
             try:
                 host.mod_wsgi.quantile(window, "request", 0.5)
             except ValueError as refused:
                 assert "buckets" in str(refused)
 
-    at_once(use)
+    at_once(use, 3)
