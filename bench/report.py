@@ -55,7 +55,7 @@ def run(binary: Path, names: str, repetitions: int, seconds: float) -> dict:
 
 
 def samples(results: dict, row: Row) -> list[float]:
-    """Return the figure of each repetition that counts, or of all if none does."""
+    """Return the figure of each repetition that counts; nothing for a row that was not measured."""
     found, counting = [], []
     for each in results["benchmarks"]:
         if each["run_type"] != "iteration" or each["threads"] != row.threads:
@@ -67,11 +67,13 @@ def samples(results: dict, row: Row) -> list[float]:
         found.append(float(each[row.field]))
         if not row.parallel or each["cpu_time"] >= PARALLEL * each["real_time"]:
             counting.append(found[-1])
+    if not found and row.optional:
+        return []
     if not found:
         raise ReportError(f"there is no benchmark `{row.benchmark}` with {row.threads} threads")
     if not counting:
         print(f"report: {row.name}: the threads never ran at the same time, as others had the processors", file=sys.stderr)
-    return counting or found
+    return counting
 
 
 def machine(context: dict) -> dict:
@@ -110,7 +112,7 @@ def cpu_model() -> str:
 
 def make_report(context: dict, of_row: dict[str, list[float]]) -> dict:
     """Return the report on the measured rows. `context` is the description of the machine by Google Benchmark."""
-    medians = {name: statistics.median(values) for name, values in of_row.items()}
+    medians = {name: statistics.median(values) for name, values in of_row.items() if values}
     known = [*CORE_ROWS, *SERVER_ROWS, *GROWTH_ROWS]
     return {
         "machine": machine(context),
@@ -136,6 +138,8 @@ def print_report(report: dict, of_row: dict[str, list[float]]) -> None:
     for ratio in RATIOS:
         value = report["ratios"].get(ratio.name)
         if value is None:
+            if [] in (of_row.get(ratio.over), of_row.get(ratio.under)):
+                print(f"{ratio.name:<36}{'not measured':>10}")
             continue
         print(f"{ratio.name:<36}{value:>10.2f}  {ratio.judge(value)}".rstrip())
 

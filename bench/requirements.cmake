@@ -13,3 +13,9 @@ if(prometheus-cpp_FOUND)
 else()
   list(APPEND SLUICE_MISSING "prometheus-cpp")
 endif()
+
+# A second peer, which Debian packages from 13 on. Without it its rows are not measured.
+find_package(opentelemetry-cpp CONFIG QUIET)
+if(opentelemetry-cpp_FOUND)
+  list(APPEND SLUICE_FOUND "OpenTelemetry C++ ${opentelemetry-cpp_VERSION}")
+endif()

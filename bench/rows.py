@@ -18,6 +18,7 @@ class Row:
     threads: int = 1
     unit: str = "ns"
     parallel: bool = False
+    optional: bool = False  # not in each build: it needs a library that some systems do not package
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ def both(name: str) -> list[Row]:
 CORE_ROWS = [
     *both("record"),
     Row("record_2t_cpu", "record", "cpu_time", threads=2, parallel=True),
-    Row("record_fine_buckets_1t", "record_fine_buckets", "cpu_time"),
-    Row("record_coarse_buckets_1t", "record_coarse_buckets", "cpu_time"),
+    Row("small_record_1t", "small_record", "cpu_time"),
+    Row("small_floor_1t", "small_floor", "cpu_time"),
+    Row("small_prometheus_cpp_1t", "small_prometheus_cpp", "cpu_time"),
+    Row("small_otel_cpp_1t", "small_otel_cpp", "cpu_time", optional=True),
     Row("floor_1t", "floor", "cpu_time"),
     Row("floor_2t_cpu", "floor", "cpu_time", threads=2, parallel=True),
     *both("locked"),
@@ -112,7 +115,10 @@ SERVER_ROWS = [
 
 CORE_RATIOS = [
     Ratio("record_over_floor_1t", "record_1t", "floor_1t", "<=", 1.25),
-    Ratio("finer_grid_over_coarse", "record_fine_buckets_1t", "record_coarse_buckets_1t"),
+    Ratio("small_record_over_floor_1t", "small_record_1t", "small_floor_1t", "<=", 2.5),
+    Ratio("small_record_over_record_1t", "small_record_1t", "record_1t", "<=", 0.4),
+    Ratio("prometheus_cpp_over_small_record_1t", "small_prometheus_cpp_1t", "small_record_1t", ">=", 3.0),
+    Ratio("otel_cpp_over_small_record_1t", "small_otel_cpp_1t", "small_record_1t", ">=", 5.0),
     Ratio("locked_over_record_1t", "locked_1t", "record_1t", ">=", 4.0),
     Ratio("locked_over_record_2t", "locked_2t", "record_2t", ">=", 15.0),
     Ratio("locked_seconds_over_record_1t", "locked_seconds_1t", "record_1t"),

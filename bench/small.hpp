@@ -13,7 +13,7 @@
 
 namespace sluice::bench {
 
-/// What one request measures.
+/// The measurements of one request.
 struct Small {
   int status = 200;
   std::uint64_t duration_ns = kSinceBegin;

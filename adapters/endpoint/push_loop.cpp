@@ -114,9 +114,16 @@ void Pusher::Loop::take(Lock& lock) {
     ++counts_.failures;
     return;
   }
-  counts_.taken += batch->size();
-  counts_.waiting += batch->size();
-  if (!batch->empty()) queue_.push_back(*std::move(batch));
+  const std::size_t messages = batch->size();
+  counts_.taken += messages;
+  if (messages == 0) return;
+  try {
+    queue_.push_back(*std::move(batch));
+    counts_.waiting += messages;
+  } catch (...) {
+    last_error_ = absl::ResourceExhaustedError("the memory is exhausted");
+    counts_.dropped += messages;
+  }
 }
 
 /// Sends the oldest batch. The batch stays in the queue meanwhile, so that the queue's bound includes it; nobody else

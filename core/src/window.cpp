@@ -8,6 +8,23 @@
 
 namespace sluice {
 
+namespace {
+
+/// Sets words to 0. Writes only blocks that are not 0 already, because most buckets of most windows are.
+void clear(std::vector<std::uint64_t>& words) noexcept {
+  constexpr std::size_t kBlock = 16;
+  std::uint64_t* const at = words.data();
+  std::size_t i = 0;
+  for (; i + kBlock <= words.size(); i += kBlock) {
+    std::uint64_t any = 0;
+    for (std::size_t k = i; k < i + kBlock; ++k) any |= at[k];
+    if (any != 0) std::fill_n(at + i, kBlock, 0);
+  }
+  std::fill(at + i, at + words.size(), 0);
+}
+
+}  // namespace
+
 void SlotWindow::merge(const SlotWindow& later) noexcept {
   completed += later.completed;
   busy_ns += later.busy_ns;
@@ -75,9 +92,9 @@ void Window::append(const Window& next) noexcept {
 
 void Window::clear_counts() noexcept {
   request_count = 0;
-  std::fill(sums.begin(), sums.end(), 0);
-  std::fill(extremes.begin(), extremes.end(), 0);
-  std::fill(slot_values.begin(), slot_values.end(), 0);
+  clear(sums);
+  clear(extremes);
+  clear(slot_values);
   std::fill(slots.begin(), slots.end(), SlotWindow{});
 }
 

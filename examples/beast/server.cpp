@@ -36,7 +36,7 @@
 #include "pool.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
-#include "sluice/recorder.hpp"
+#include "sluice/http.hpp"
 
 namespace {
 
@@ -114,17 +114,18 @@ class Server {
       stream->expires_after(kPatience);
       co_await http::async_read(*stream, buffer, asked, asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
-      std::optional<sluice::Request> request;  // counts as failed when its answer cannot be sent
-      if (asked.target() != "/metrics") request.emplace(worker_.begin());
+      sluice::http::InFlight request;  // counts as failed when its answer cannot be sent
+      if (asked.target() != "/metrics") request = worker_.begin();
       Answer answer = co_await handle(asked);
       again = asked.keep_alive() && !stopping_;
       answer.keep_alive(again);
       answer.prepare_payload();
-      const std::uint64_t answered_ns = sluice::monotonic_ns();
       stream->expires_after(kPatience);
       co_await http::async_write(*stream, answer, asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
-      if (request) finish(*request, answered_ns, answer);
+      request.finish({.status = static_cast<int>(answer.result_int()),
+                      .request_bytes = asked.body().size(),
+                      .response_bytes = answer.body().size()});
     }
   }
 
@@ -168,16 +169,6 @@ class Server {
     answer.set(http::field::content_type, std::string(sluice::encode::content_type(format)));
   }
 
-  static void finish(sluice::Request& request, std::uint64_t answered_ns, const Answer& answer) {
-    const std::uint64_t now_ns = sluice::monotonic_ns();
-    request.finish({.status = static_cast<int>(answer.result_int()),
-                    .application_us = (answered_ns - request.start_ns()) / 1000,
-                    .request_us = (now_ns - request.start_ns()) / 1000,
-                    .output_write_us = (now_ns - answered_ns) / 1000,
-                    .output_bytes = answer.body().size()},
-                   now_ns);
-  }
-
   /// On the acceptor's strand. A connection that waits for a request sees the end of its input.
   void stop() {
     stopping_ = true;
@@ -191,8 +182,8 @@ class Server {
     }
   }
 
-  sluice::Recorder recorder_{{.threads = 1}};  // the least number; a shared worker uses no slot
-  sluice::Worker worker_ = recorder_.attach_shared();
+  sluice::http::Recorder recorder_{{.threads = 1}};  // the least number; a shared worker uses no slot
+  sluice::http::Worker worker_ = recorder_.attach_shared();
   sluice::CumulativeReader scraped_{recorder_.add_reader()};
 
   asio::io_context context_;

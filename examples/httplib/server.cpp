@@ -4,28 +4,26 @@
 // under way between the two handlers.
 #include <httplib.h>
 
-#include <chrono>
 #include <cstdlib>
-#include <optional>
 #include <string>
 
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
-#include "sluice/recorder.hpp"
+#include "sluice/http.hpp"
 
 namespace {
 
 constexpr std::size_t kThreads = 4;
 
-sluice::Recorder& recorder() {
-  static auto* const all = new sluice::Recorder({.threads = kThreads});  // outlives the threads of the library
+sluice::http::Recorder& recorder() {
+  static auto* const all = new sluice::http::Recorder({.threads = kThreads});  // outlives the threads of the library
   return *all;
 }
 
 /// The thread's place and its request. The members end in the order that they need: the request first.
 struct Place {
-  sluice::Worker worker = recorder().attach();
-  std::optional<sluice::Request> request;
+  sluice::http::Worker worker = recorder().attach();
+  sluice::http::InFlight request;
 };
 
 Place& place() {
@@ -34,17 +32,14 @@ Place& place() {
 }
 
 void begin() {
-  place().request.reset();  // a request whose connection broke before the answer counts as failed
-  place().request.emplace(place().worker.begin());
+  place().request = {};  // a request whose connection broke before the answer counts as failed
+  place().request = place().worker.begin();
 }
 
-void finish(const httplib::Response& response) {
-  std::optional<sluice::Request>& request = place().request;
-  if (!request) return;
-  const std::uint64_t us = (sluice::monotonic_ns() - request->start_ns()) / 1000;
-  request->finish(
-      {.status = response.status, .application_us = us, .request_us = us, .output_bytes = response.body.size()});
-  request.reset();
+/// Records the request, if there is one: the duration is measured from begin() on.
+void finish(const httplib::Request& request, const httplib::Response& response) {
+  place().request.finish(
+      {.status = response.status, .request_bytes = request.body.size(), .response_bytes = response.body.size()});
 }
 
 }  // namespace
@@ -59,7 +54,7 @@ int main(int count, char** values) {
     if (request.path != "/metrics") begin();
     return httplib::Server::HandlerResponse::Unhandled;
   });
-  server.set_logger([](const httplib::Request&, const httplib::Response& response) { finish(response); });
+  server.set_logger(finish);
 
   server.Get("/hello", [](const httplib::Request&, httplib::Response& response) {
     response.set_content("Hello World!", "text/plain");

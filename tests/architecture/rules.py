@@ -31,6 +31,7 @@ LIBRARIES = {
     "boost": r"boost/",
     "benchmark": r"benchmark/",
     "prometheus": r"prometheus/",
+    "opentelemetry": r"opentelemetry/",
     "catch2": r"catch2/|catch\.hpp",
     "relacy": r"relacy/",
     "valgrind": r"valgrind/",
@@ -50,6 +51,7 @@ PACKAGES = {
     "boost": r"Boost::",
     "benchmark": r"benchmark::",
     "prometheus": r"prometheus-cpp::",
+    "opentelemetry": r"opentelemetry-cpp::",
     "catch2": r"Catch2::",
 }
 OPEN_TO_ALL = {"std", "os"}

@@ -10,7 +10,8 @@ import pytest
 
 from . import compiled, instructions
 
-STEPS = ("record", "first record of an epoch", "drain of 64 busy slots", "drain of 64 idle slots")
+RECORDS = ("record", "first record of an epoch", "small record", "first small record of an epoch")
+STEPS = (*RECORDS, "drain of 64 busy slots", "drain of 64 idle slots")
 CALLS = ("request_metrics", "process_metrics")
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the ceilings are of x86-64")
@@ -47,6 +48,7 @@ def test_a_call_stays_below_its_ceiling(call: str, tmp_path: Path) -> None:
 
 def test_every_record_takes_the_same_number_of_instructions(core: instructions.Core) -> None:
     assert core.counts["many records"] == core.many * core.counts["record"]
+    assert core.counts["many small records"] == core.many * core.counts["small record"]
 
 
 def test_beside_drains_a_record_takes_more_only_where_it_opens_an_epoch(core: instructions.Core) -> None:
@@ -59,7 +61,7 @@ def test_beside_drains_a_record_takes_more_only_where_it_opens_an_epoch(core: in
 def test_the_last_of_many_slots_is_attached_as_fast_as_a_low_one(tmp_path: Path) -> None:
     counts = instructions.of_attach(tmp_path)
     assert 0 < counts["slot 10"] < 1000
-    assert counts["slot 10000"] < counts["slot 10"] + 200  # which fills words, up to the top
+    assert counts["slot 10000"] < counts["slot 10"] + 200  # filling the words up to the top costs little
 
 
 def test_the_ceilings_can_be_read() -> None:

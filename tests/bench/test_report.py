@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -17,7 +18,7 @@ REPORT = Path(__file__).parents[2] / "bench" / "report.py"
 
 ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "locked_seconds": 120.0, "lock_by_slot": 30.0}
 ONE_THREAD |= {"atomics": 60.0, "prometheus_cpp": 240.0, "record_tail": 0.0, "locked_tail": 0.0}
-ONE_THREAD |= {"record_fine_buckets": 22.0, "record_coarse_buckets": 20.0}
+ONE_THREAD |= {"small_record": 8.0, "small_floor": 4.0, "small_prometheus_cpp": 32.0}
 ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
 ONE_THREAD |= {"scrape": 2_000_000.0, "read_registry": 1_500_000.0}
 TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0, "locked_seconds": 150.0, "lock_by_slot": 16.0}
@@ -85,7 +86,9 @@ def test_the_report_has_its_form_and_its_medians(tmp_path: Path, out: Path) -> N
     assert values["record_2t_cpu"] == 22.0
     assert written["ratios"] == {
         "record_over_floor_1t": pytest.approx(1.25),
-        "finer_grid_over_coarse": pytest.approx(1.1),
+        "small_record_over_floor_1t": pytest.approx(2.0),
+        "small_record_over_record_1t": pytest.approx(0.4),
+        "prometheus_cpp_over_small_record_1t": pytest.approx(4.0),
         "locked_over_record_1t": pytest.approx(4.5),
         "locked_over_record_2t": pytest.approx(10.0),
         "locked_seconds_over_record_1t": pytest.approx(6.0),
@@ -134,8 +137,23 @@ def test_repetitions_in_which_two_threads_took_turns_do_not_count(tmp_path: Path
 
 def test_where_two_threads_always_took_turns_the_report_says_so(tmp_path: Path, out: Path) -> None:
     done = report(binary(tmp_path, taken_by_turns(results(), 0)), out)
-    assert json.loads(out.read_text())["ratios"]["locked_over_record_2t"] == pytest.approx(90 / 11)
+    written = json.loads(out.read_text())
+    assert "locked_over_record_2t" not in written["ratios"]
+    assert "locked_2t" not in {row["name"] for row in written["rows"]}
     assert "locked_2t: the threads never ran at the same time" in done.stderr
+    assert re.search(r"^locked_over_record_2t +not measured$", done.stdout, re.MULTILINE)
+
+
+def test_a_peer_that_is_not_installed_was_not_measured(tmp_path: Path, out: Path) -> None:
+    done = report(binary(tmp_path, results()), out)
+    assert re.search(r"^otel_cpp_over_small_record_1t +not measured$", done.stdout, re.MULTILINE)
+
+
+def test_a_peer_that_is_installed_is_compared(tmp_path: Path, out: Path) -> None:
+    gives = results()
+    gives["benchmarks"] += [run("small_otel_cpp", 1, 80.0, index) for index in range(3)]
+    assert report(binary(tmp_path, gives), out).returncode == 0
+    assert json.loads(out.read_text())["ratios"]["otel_cpp_over_small_record_1t"] == pytest.approx(10.0)
 
 
 def test_what_grows_can_be_left_out(tmp_path: Path, out: Path) -> None:

@@ -15,16 +15,46 @@
 #include "sluice/version.hpp"
 #include "tests/catch.hpp"
 
+namespace {
+
 struct Call {
   int code = 0;
   std::uint64_t duration_ns = sluice::kSinceBegin;
   std::uint64_t bytes = 0;
 };
+
+}  // namespace
+
 template <>
-inline constexpr auto sluice::schema<Call> = sluice::fields(
-    sluice::classes<17>("code", &Call::code),
-    sluice::histogram("duration", sluice::Unit::kNanoseconds, &Call::duration_ns, sluice::buckets::kFine),
-    sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes));
+inline constexpr auto sluice::schema<Call> =
+    sluice::fields(sluice::classes<17>("code", &Call::code),
+                   sluice::histogram("duration", sluice::Unit::kNanoseconds, &Call::duration_ns, sluice::buckets::kFine)
+                       .help("Duration of calls."),
+                   sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
+        .prefix("rpc");
+
+TEST_CASE("library: a recorder of a schema of one's own counts each member") {
+  sluice::Recorder<Call> calls({.threads = 8});
+  sluice::Reader reader = calls.add_reader();
+  sluice::Worker<Call> caller = calls.attach();
+  caller.begin().finish({.code = 5, .bytes = 120});
+  absl::StatusOr<sluice::Window> window = reader.drain();
+  REQUIRE(window.ok());
+  std::uint64_t sent = window->get<&Call::bytes>();
+  std::uint64_t not_found = window->get<&Call::code>()[5];
+  sluice::HistogramView durations = window->get<&Call::duration_ns>();
+  CHECK(sent == 120);
+  CHECK(not_found == 1);
+  CHECK(durations.count() == 1);
+
+  std::string text;
+  sluice::encode::fill(text,
+                       [&](std::span<char> out) { return sluice::encode::exposition({.window = &*window}, {}, out); });
+  for (const char* name :
+       {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n", "rpc_duration_seconds_bucket"}) {
+    CHECK(text.find(name) != std::string::npos);
+  }
+}
 
 TEST_CASE("library: a parent reads what its children have counted, after they have ended, too") {
   std::string body;
@@ -106,7 +136,7 @@ TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bo
   CHECK(fast == 1);
 
   sluice::http::Worker shared = recorder.attach_shared();
-  auto detached = shared.begin();
-  detached.finish({.status = 200, .duration_ns = 900'000});
+  sluice::http::InFlight detached = shared.begin();
+  detached.finish({.status = 200});
   CHECK(recorder.totals().request_count == 3);
 }

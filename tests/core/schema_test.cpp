@@ -232,6 +232,89 @@ TEST_CASE("schema: the formats have the names, units and labels of the schema, a
   CHECK(sent.find("rpc.size:100|ms") != std::string::npos);
 }
 
+namespace {
+
+std::size_t times(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("schema: one text has recorders of several schemas, process groups and gauges, each family once") {
+  sluice::Recorder<Call> calls({});
+  sluice::Recorder<Call> more_calls({});
+  http::Recorder requests({});
+  Reader readers[] = {calls.add_reader(), more_calls.add_reader(), requests.add_reader()};
+  sluice::Worker<Call> caller = calls.attach();
+  make_calls(caller);
+  http::Worker server = requests.attach();
+  server.begin().finish({.status = 404});
+  Window windows[3];
+  for (std::size_t i = 0; i < 3; ++i) REQUIRE(readers[i].drain(windows[i]).ok());
+  ServerReading processes;
+  for (const char* const name : {"a", "b"}) {
+    GroupReading& group = processes.groups.emplace_back();
+    group.name = name;
+    group.counts.request_count = 2;
+    group.counts.schema = &schema_info<http::Request>;
+    group.counts.sums.resize(schema_info<http::Request>.sums);
+    processes.total.add(group);
+  }
+  double depth = 2.5;
+  const encode::Gauge gauges[] = {
+      {.name = "queue.depth",
+       .help = "Entries in the queue.",
+       .read = [&] { return depth; },
+       .label = "queue",
+       .value = "x"},
+      {.name = "queue.depth",
+       .help = "Entries in the queue.",
+       .read = [] { return -1.0; },
+       .label = "queue",
+       .value = "y"},
+      {.name = "retries", .help = "A gauge with the name of a counter.", .read = [] { return 9.0; }}};
+  const encode::Label first[] = {{"shard", "1"}};
+  const encode::Label second[] = {{"shard", "2"}};
+  const encode::Part parts[] = {{.source = {.window = &windows[0]}, .labels = first},
+                                {.source = {.window = &windows[1]}, .labels = second},
+                                {.source = {.window = &windows[2]}},
+                                {.source = {.groups = &processes}, .prefix = "all"},
+                                {.source = {.gauges = gauges}, .prefix = "rpc"}};
+  for (const auto format : {encode::Format::kOpenMetrics, encode::Format::kPrometheus}) {
+    std::string text;
+    encode::fill(text, [&](std::span<char> out) { return encode::exposition(parts, format, out); });
+    CAPTURE(text);
+    const std::string total = format == encode::Format::kOpenMetrics ? " " : "_total ";
+    CHECK(times(text, "# EOF\n") == (format == encode::Format::kOpenMetrics ? 1 : 0));
+    CHECK(times(text, "# TYPE rpc_requests" + total) == 1);
+    CHECK(times(text, "# TYPE rpc_call_duration_seconds ") == 1);
+    CHECK(times(text, "# TYPE process_cpu_seconds" + total) == 1);
+    CHECK(times(text, "rpc_requests_total{shard=\"1\",code=\"3\"} 1\n") == 1);
+    CHECK(times(text, "rpc_requests_total{shard=\"2\",code=\"3\"} 0\n") == 1);
+    CHECK(times(text, "http_server_requests_total{status_class=\"4xx\"} 1\n") == 1);
+    CHECK(times(text, "all_processes{process_group=\"b\"} 0\n") == 1);
+    CHECK(times(text, "# TYPE rpc_queue_depth gauge\n") == 1);
+    CHECK(times(text, "rpc_queue_depth{queue=\"x\"} 2.5\n") == 1);
+    CHECK(times(text, "rpc_queue_depth{queue=\"y\"} -1\n") == 1);
+    CHECK(times(text, "A gauge with the name of a counter") == 0);
+  }
+  depth = 7;
+  std::string body;
+  const encode::Source only{.gauges = gauges};
+  encode::fill(body, [&](std::span<char> out) { return encode::influx(only, {.measurement = "m"}, out); });
+  CHECK(body.starts_with("m queue_depth_x=7,queue_depth_y=-1,retries=9 "));
+  encode::fill(body, [&](std::span<char> out) {
+    return encode::otlp(only, {.encoding = encode::OtlpEncoding::kJson, .prefix = "rpc"}, out);
+  });
+  CHECK(times(body, "\"asDouble\":7") == 1);
+  std::array<char, encode::kStatsdPacketBytes> packet{};
+  std::string sent;
+  encode::statsd(only, {.prefix = "rpc"}, packet, [&](std::string_view some) { sent.append(some); });
+  CHECK(sent == "rpc.queue.depth.x:7|g\nrpc.queue.depth.y:0|g\nrpc.queue.depth.y:-1|g\nrpc.retries:9|g");
+}
+
 TEST_CASE("schema: fields have words of their own, and a hash tells layouts apart") {
   std::set<std::size_t> used;
   const SchemaInfo& info = schema_info<Completion>;

@@ -82,7 +82,7 @@ def test_a_server_is_built_as_shown(block: Block, tmp_path: Path) -> None:
     code = block.code.replace("target_link_libraries", "add_executable(server server.cpp)\ntarget_link_libraries")
     (tmp_path / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.25)\nproject(server CXX)\n{code}")
     (tmp_path / "server.cpp").write_text(
-        "#include <sluice/recorder.hpp>\nint main() { return sluice::Recorder({.threads = 1}).threads() != 1; }\n"
+        "#include <sluice/http.hpp>\nint main() { return sluice::http::Recorder({.threads = 1}).threads() != 1; }\n"
     )
     for command in (["-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}"],
                     ["--build", tmp_path / "build"]):

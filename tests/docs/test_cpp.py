@@ -8,6 +8,7 @@ import pytest
 from .blocks import ROOT, Block, blocks_in
 
 COMPILED = sorted(path for suite in ("core", "endpoint") for path in (ROOT / "tests" / suite).rglob("*_test.cpp"))
+COMPILED.append(ROOT / "tests/consumers/consumer.cpp")
 
 
 def missing(block: Block, sources: list[str]) -> list[str]:

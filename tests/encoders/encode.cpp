@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/wsgi/schema/window.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
 #include "sluice/encode/influx.hpp"
@@ -24,6 +25,7 @@ namespace {
 
 using namespace sluice;
 using namespace sluice::encode;
+using wsgi::Completion;
 
 [[noreturn]] void fail(const std::string& why) {
   std::cerr << "encode: " << why << '\n';
@@ -133,15 +135,16 @@ Resolution resolution(const Arguments& arguments) {
   if (!arguments.has("resolution")) return Histograms().resolution;
   const std::map<std::string, Resolution> named = {{"quarters", Resolution::kQuarterOctaves},
                                                    {"octaves", Resolution::kOctaves},
-                                                   {"conventions", Resolution::kOtelHttpBounds},
+                                                   {"conventions", Resolution::kOtel},
                                                    {"all", Resolution::kAll}};
   return named.at(arguments.options.at("resolution"));
 }
 
 std::string encoded(const Source& source, const Arguments& arguments) {
-  const Histograms histograms{.phases = arguments.has("request") ? PhaseSet(Phase::kRequest) : PhaseSet::all(),
-                              .bounds = arguments.has("round") ? Bounds::kRound : Bounds::kExact,
-                              .resolution = resolution(arguments)};
+  const Histograms histograms{
+      .fields = arguments.has("request") ? wsgi::only_phases(wsgi::Phase::kRequest) : FieldSet::all(),
+      .bounds = arguments.has("round") ? Bounds::kRound : Bounds::kExact,
+      .resolution = resolution(arguments)};
   const std::string& format = arguments.format;
   return checked([&](std::span<char> out) {
     if (format == "prometheus" || format == "openmetrics") {
@@ -170,10 +173,11 @@ int main(int count, char** values) {
     std::cout << content_type(negotiate(arguments.options.at("accept")));
     return 0;
   }
-  Recorder recorder({.threads = 3, .mode = arguments.has("daemon") ? Mode::kDaemon : Mode::kEmbedded});
+  const wsgi::Mode mode = arguments.has("daemon") ? wsgi::Mode::kDaemon : wsgi::Mode::kEmbedded;
+  Recorder<Completion> recorder({.threads = 3, .mode = static_cast<std::uint8_t>(mode)});
   CumulativeReader cumulative(recorder.add_reader());
   Reader reader = recorder.add_reader();
-  Worker worker = recorder.attach();
+  Worker<Completion> worker = recorder.attach();
   Window window;
   std::string line;
   while (std::getline(std::cin, line)) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/wsgi/schema/window.hpp"
 #include "sluice/encode/encode.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/window.hpp"
@@ -13,28 +14,59 @@
 
 namespace sluice::fuzz {
 
-inline void fill_buckets(Input& input, std::array<std::uint64_t, BucketLayout::kBuckets>& buckets) {
-  for (std::size_t i = input.choice(6); i > 0; --i) buckets[input.choice(BucketLayout::kBuckets - 1)] = input.number();
+/// The schema of all samples: the eight phases.
+inline constexpr const SchemaInfo& kSchema = schema_info<wsgi::Completion>;
+
+/// Returns the field of a member.
+template <auto kMember>
+constexpr const FieldInfo& field_of() {
+  return kSchema.fields[sluice::detail::field_of<kMember>()];
+}
+
+inline void fill_classes(Input& input, std::vector<std::uint64_t>& sums) {
+  const FieldInfo& field = field_of<&wsgi::Completion::status>();
+  for (std::size_t i = 0; i < field.classes.size(); ++i) sums[field.sum + i] = input.number();
+}
+
+inline void fill_buckets(Input& input, const FieldInfo& field, std::vector<std::uint64_t>& sums) {
+  for (std::size_t i = input.choice(6); i > 0; --i) {
+    const std::size_t bucket = input.choice(static_cast<std::uint8_t>(field.buckets->size() - 1));
+    sums[field.buckets_at + bucket] = input.number();
+  }
+}
+
+/// Returns the count of a class of responses, from 0 for 1xx on. Counts of no schema are 0.
+inline std::uint64_t responses(const CountsRef& counts, std::size_t which) {
+  const auto classes = wsgi::status_classes(counts);
+  return classes.empty() ? 0 : classes[which];
+}
+
+/// Sets the number of worker slots.
+inline void resize_slots(Window& window, std::size_t size) {
+  window.slots.resize(size);
+  window.slot_values.resize(size * kSchema.slot_fields.size());
 }
 
 inline Window window_of(Input& input) {
-  Window window;
-  window.mode = input.flag() ? Mode::kDaemon : Mode::kEmbedded;
+  const bool daemon = input.flag();
+  Window window(kSchema, static_cast<std::uint8_t>(daemon ? wsgi::Mode::kDaemon : wsgi::Mode::kEmbedded), 0);
   window.start_time = static_cast<double>(input.integer(4));
   window.sample_period = static_cast<double>(input.integer(2)) / 64.0;
   window.stop_time = window.start_time + window.sample_period;
   window.request_count = input.number();
-  for (auto& value : window.status_classes) value = input.number();
-  for (auto& phase : window.phases) {
-    fill_buckets(input, phase.buckets);
-    phase.total_us = input.number();
+  fill_classes(input, window.sums);
+  for (const FieldInfo& field : kSchema.fields) {
+    if (field.kind != FieldKind::kHistogram) continue;
+    fill_buckets(input, field, window.sums);
+    window.sums[field.sum] = input.number();
     if (!input.flag()) continue;
-    phase.smallest_us = input.number();
-    phase.largest_us = phase.smallest_us + input.number();
+    const std::uint64_t smallest = input.number();
+    window.extremes[field.extreme] = smallest + input.number();
+    window.extremes[field.extreme + std::size_t{1}] = ~smallest;
   }
-  window.input_bytes = input.number();
-  window.output_writes = input.number();
-  window.slots.resize(input.choice(4));
+  window.sums[field_of<&wsgi::Completion::input_bytes>().sum] = input.number();
+  window.sums[field_of<&wsgi::Completion::output_writes>().sum] = input.number();
+  resize_slots(window, input.choice(4));
   for (auto& slot : window.slots) slot.completed = input.number();
   window.active_requests = input.number();
   return window;
@@ -42,12 +74,17 @@ inline Window window_of(Input& input) {
 
 inline GroupReading reading_of(Input& input) {
   GroupReading reading;
-  reading.mode = input.flag() ? Mode::kDaemon : Mode::kEmbedded;
-  for (auto& value : reading.counts.status_classes) value = input.number();
-  for (auto& phase : reading.counts.phases) {
-    if (!input.flag()) continue;
-    fill_buckets(input, phase.buckets);
-    phase.total_us = input.number();
+  const bool daemon = input.flag();
+  reading.mode = static_cast<std::uint8_t>(daemon ? wsgi::Mode::kDaemon : wsgi::Mode::kEmbedded);
+  reading.counts.schema = &kSchema;
+  reading.counts.mode = reading.mode;
+  std::vector<std::uint64_t>& sums = reading.counts.sums;
+  sums.resize(kSchema.sums);
+  fill_classes(input, sums);
+  for (const FieldInfo& field : kSchema.fields) {
+    if (field.kind != FieldKind::kHistogram || !input.flag()) continue;
+    fill_buckets(input, field, sums);
+    sums[field.sum] = input.number();
   }
   reading.counts.busy_ns = input.number();
   reading.processes = input.number();
@@ -90,9 +127,10 @@ class RandomLabels {
 /// Returns a set of one or two phases, because histograms are most of the output.
 inline encode::Histograms histograms_of(Input& input) {
   encode::Histograms histograms;
-  histograms.phases = encode::PhaseSet(Phase::kRequest, static_cast<Phase>(input.choice(kPhases - 1)));
+  histograms.fields =
+      wsgi::only_phases(wsgi::Phase::kRequest, static_cast<wsgi::Phase>(input.choice(wsgi::kPhases - 1)));
   histograms.bounds = input.flag() ? encode::Bounds::kRound : encode::Bounds::kExact;
-  histograms.resolution = static_cast<encode::Resolution>(input.choice(4));
+  histograms.resolution = static_cast<Resolution>(input.choice(4));
   return histograms;
 }
 

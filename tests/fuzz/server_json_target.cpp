@@ -10,15 +10,15 @@ using namespace sluice;
 using namespace sluice::fuzz;
 
 void check_reading(const Json& object, const GroupReading& reading, const std::string& text) {
-  require(object.at("mode").as_text() == (reading.mode == Mode::kDaemon ? "daemon" : "embedded"), "the mode", text);
+  require(object.at("mode").as_text() == (wsgi::mode_of(reading) == wsgi::Mode::kDaemon ? "daemon" : "embedded"),
+          "the mode", text);
   constexpr const char* kClasses[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
   for (std::size_t i = 0; i < 5; ++i) {
     const std::string& count = object.at("requests").at(kClasses[i]).text;
-    require(count == std::to_string(reading.counts.status_classes[i]), "a count comes back", text);
+    require(count == std::to_string(responses(reading.counts.counts(), i)), "a count comes back", text);
   }
   require(object.at("processes").text == std::to_string(reading.processes), "a count comes back", text);
-  std::uint64_t durations = 0;
-  for (const std::uint64_t count : reading.counts.phases[index(Phase::kRequest)].buckets) durations += count;
+  const std::uint64_t durations = reading.counts.get<&wsgi::Completion::request_us>().count();
   const Json& duration = object.at("request_duration_seconds");
   require(duration.at("count").text == std::to_string(durations), "a histogram counts all", text);
   require(duration.at("buckets").at("+Inf").text == std::to_string(durations), "+Inf counts all", text);
@@ -29,6 +29,7 @@ void check_reading(const Json& object, const GroupReading& reading, const std::s
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
   ServerReading server;
+  server.total.counts.schema = &kSchema;
   for (std::size_t i = input.choice(4); i > 0; --i) {
     const std::string name = input.text(127);
     GroupReading group = reading_of(input);

@@ -89,18 +89,22 @@ std::string written_prefix(std::string_view text) {
 
 std::uint64_t samples_expected(const Window& window) {
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < phases_of(window.mode); ++i) {
-    for (const std::uint64_t count : window.phases[i].buckets) sum += count;
+  for (const FieldInfo& field : kSchema.fields) {
+    if (field.kind != FieldKind::kHistogram || !field.exists_in(window.mode)) continue;
+    sum += window.counts().histogram(field).count();
   }
   return sum;
 }
 
 /// Makes extremes and buckets agree, because the recorder sets both or neither.
 void make_extremes_true(Window& window) {
-  for (PhaseWindow& phase : window.phases) {
-    if (!phase.observed()) continue;
-    ++phase.buckets[BucketLayout::bucket_of(phase.smallest_us)];
-    ++phase.buckets[BucketLayout::bucket_of(phase.largest_us)];
+  for (const FieldInfo& field : kSchema.fields) {
+    if (field.kind != FieldKind::kHistogram) continue;
+    const HistogramView histogram = window.counts().histogram(field);
+    if (!histogram.observed()) continue;
+    for (const std::uint64_t value : {histogram.smallest, histogram.largest}) {
+      ++window.sums[field.buckets_at + wsgi::BucketLayout::bucket_of(value)];
+    }
   }
 }
 
@@ -140,7 +144,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (sent.lines_left_out != 0) return 0;
   require(samples == samples_expected(window), "the samples stand for all requests");
   std::uint64_t classes = 0;
-  for (const std::uint64_t count : window.status_classes) classes += count;
+  for (const std::uint64_t count : wsgi::status_classes(window.counts())) classes += count;
   const double difference = std::abs(static_cast<double>(requests) - static_cast<double>(classes));
   require(difference <= 1e-12 * static_cast<double>(classes), "the requests are counted");
   return 0;

@@ -126,7 +126,7 @@ std::uint64_t as_count(std::uint64_t count) { return std::min<std::uint64_t>(cou
 
 void check_window(Input& input) {
   Window window = fuzz::window_of(input);
-  if (input.choice(15) == 15) window.slots.resize(input.integer(2));
+  if (input.choice(15) == 15) fuzz::resize_slots(window, input.integer(2));
   const Identity identity = identity_of(input);
   const auto sequence = static_cast<std::uint32_t>(input.integer(4));
   const Decoded sent = decoded(request_metrics(identity, {}, window, sequence));
@@ -136,11 +136,11 @@ void check_window(Input& input) {
   require_text(sent, Field::kProcessGroup, identity.process_group);
   require_count(sent, Field::kProcessParentPid, identity.parent_pid);
   require_count(sent, Field::kRequestCount, window.request_count);
-  require_count(sent, Field::kInputBytesTotal, window.input_bytes);
-  require_count(sent, Field::kOutputWritesTotal, window.output_writes);
+  require_count(sent, Field::kInputBytesTotal, window.get<&wsgi::Completion::input_bytes>());
+  require_count(sent, Field::kOutputWritesTotal, window.get<&wsgi::Completion::output_writes>());
   require_count(sent, Field::kRequestThreadsMaximum, window.slots.size());
-  for (std::size_t i = 0; i < window.status_classes.size(); ++i) {
-    require_count(sent, after(Field::kStatusTotal, i), window.status_classes[i]);
+  for (std::size_t i = 0; i < wsgi::status_classes(window.counts()).size(); ++i) {
+    require_count(sent, after(Field::kStatusTotal, i), fuzz::responses(window.counts(), i));
   }
   const auto completed = sent.get<Counts>(Field::kRequestThreadsCompleted);
   const std::size_t listed = std::min(window.slots.size(), kListedThreads);
@@ -153,7 +153,7 @@ void check_window(Input& input) {
 }
 
 void check_slow_request(Input& input) {
-  SlowRequest request;
+  wsgi::SlowRequest request;
   request.active = input.flag();
   request.thread_id = input.integer(2);
   request.server_pid = input.integer(4);
@@ -168,8 +168,8 @@ void check_slow_request(Input& input) {
   require_count(sent, Field::kSlowThreadId, request.thread_id);
   require_count(sent, Field::kSlowActiveAtStart, request.active_at_start);
   require_count(sent, Field::kSlowStatus, static_cast<std::uint64_t>(std::max(request.done.status, 0)));
-  require_text(sent, Field::kSlowPathInfo, request.text(RequestText::kPathInfo));
-  require_text(sent, Field::kSlowUserAgent, request.text(RequestText::kUserAgent));
+  require_text(sent, Field::kSlowPathInfo, request.text(wsgi::RequestText::kPathInfo));
+  require_text(sent, Field::kSlowUserAgent, request.text(wsgi::RequestText::kUserAgent));
   require(sent.get<double>(Field::kSlowDuration) == static_cast<double>(request.duration_us) / 1e6,
           "the duration comes back in seconds");
 }

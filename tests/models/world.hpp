@@ -165,6 +165,7 @@ class World {
       served_ns[requests_[n].slot] += duration(n);
       ahead_ns[requests_[n].slot] += requests_[n].ahead_ns;
     }
+    for (const auto& slot : slots_) check_other_modes(slot);
     for (std::size_t i = 0; i < kSlots; ++i) {
       require(shown_ns_[i] >= served_ns[i], "busy time is missing");
       require(shown_ns_[i] <= served_ns[i] + ahead_ns[i], "busy time twice");
@@ -211,6 +212,19 @@ class World {
  private:
   [[nodiscard]] std::uint64_t duration(std::size_t n) const {
     return requests_[n].recorded_at != 0 ? requests_[n].stop_ns - requests_[n].start_ns : 0;
+  }
+
+  /// Checks that nothing was written into words of fields that the mode does not have.
+  static void check_other_modes(const detail::Slot<Atomics, T>& slot) {
+    const auto words = detail::CountedWords::of(schema_info<T>, load.mode);
+    for (const auto& bank : slot.banks) {
+      for (std::size_t i = words.sums; i < schema_info<T>.sums; ++i) {
+        require(bank.counts.sums[i].get() == 0, "a sum of another mode");
+      }
+      for (std::size_t i = words.extremes; i < schema_info<T>.extremes; ++i) {
+        require(bank.counts.extremes[i].get() == 0, "an extreme of another mode");
+      }
+    }
   }
 
   /// Returns true if a record of the slot was being written between then and the end of the last cut, so that its share

@@ -19,7 +19,7 @@ import tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "mutants"
-PARTS = ("core", "tests/core", "tests/models", "examples")
+PARTS = ("core", "adapters/wsgi/schema", "tests/core", "tests/models", "examples")
 TIMEOUT_SECONDS = 240
 
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// All of the library that needs nothing but the core: for trying it out. A source that includes what it uses compiles in
-// less time.
+// All of the library that needs nothing but the core: for trying it out. A source that includes what it uses compiles
+// in less time.
 #pragma once
 
-#include "sluice/bucket_layout.hpp"
+#include "sluice/buckets.hpp"
 #include "sluice/clock.hpp"
-#include "sluice/completion.hpp"
+#include "sluice/counts.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/encode.hpp"
 #include "sluice/encode/exposition.hpp"
@@ -13,19 +13,19 @@
 #include "sluice/encode/otlp.hpp"
 #include "sluice/encode/server.hpp"
 #include "sluice/encode/statsd.hpp"
+#include "sluice/fine_buckets.hpp"
 #include "sluice/group_counts.hpp"
+#include "sluice/http.hpp"
 #include "sluice/log.hpp"
 #include "sluice/manual_clock.hpp"
-#include "sluice/phase.hpp"
 #include "sluice/quantile.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/recorder_options.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/resources.hpp"
-#include "sluice/slow_requests.hpp"
-#include "sluice/timestamps.hpp"
+#include "sluice/schema.hpp"
+#include "sluice/schema_info.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/units.hpp"
 #include "sluice/version.hpp"
-#include "sluice/view.hpp"
 #include "sluice/window.hpp"

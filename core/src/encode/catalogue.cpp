@@ -8,6 +8,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "encode/families.hpp"
+#include "sluice/clock.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/units.hpp"
 
@@ -31,18 +32,32 @@ constexpr Kind kind_of(FieldKind kind) noexcept {
   return kind == FieldKind::kHistogram ? Kind::kHistogram : kind == FieldKind::kMaximum ? Kind::kGauge : Kind::kCounter;
 }
 
-constexpr Family family_of(const FieldInfo& field) noexcept {
-  const bool is_time = field.unit == Unit::kNanoseconds || field.unit == Unit::kMicroseconds;
-  const std::string_view counted = field.thing.empty() ? "1" : field.thing;
-  return {.name = field.name,
-          .kind = kind_of(field.kind),
-          .unit = is_time                      ? "seconds"
-                  : field.unit == Unit::kBytes ? "bytes"
-                                               : "",
-          .otlp_unit = is_time                      ? "s"
-                       : field.unit == Unit::kBytes ? "By"
-                                                    : counted,
-          .help = field.help};
+/// Returns a family of a schema or of the caller's own. `counted` is the unit of a number in UCUM.
+constexpr Family family_of(std::string_view name, Kind kind, Unit unit, std::string_view counted,
+                           std::string_view help) noexcept {
+  Family family{.name = name, .kind = kind, .unit = "", .otlp_unit = counted.empty() ? "1" : counted, .help = help};
+  if (unit == Unit::kBytes) {
+    family.unit = "bytes";
+    family.otlp_unit = "By";
+  } else if (unit != Unit::kNone) {
+    family.unit = "seconds";
+    family.otlp_unit = "s";
+  }
+  return family;
+}
+
+/// Writes gauges; those of one name together.
+void visit_gauges(std::span<const Gauge> gauges, double now, Visitor& to) {
+  for (std::size_t i = 0; i < gauges.size(); ++i) {
+    const auto same = [&](const Gauge& other) { return other.name == gauges[i].name; };
+    if (std::any_of(gauges.begin(), gauges.begin() + static_cast<std::ptrdiff_t>(i), same)) continue;
+    const Family family = family_of(gauges[i].name, Kind::kGauge, gauges[i].unit, {}, gauges[i].help);
+    to.begin(family, {0.0, now});
+    for (const Gauge& gauge : gauges) {
+      if (same(gauge) && gauge.read) to.number({gauge.label, gauge.value}, gauge.read());
+    }
+    to.end();
+  }
 }
 
 /// The fields of a schema as families.
@@ -78,7 +93,7 @@ class Fields {
  private:
   /// Writes all fields of the family of this one, its first.
   void family(const FieldInfo& first) {
-    const Family family = family_of(first);
+    const Family family = family_of(first.name, kind_of(first.kind), first.unit, first.thing, first.help);
     bool begun = false;
     for (std::size_t i = 0; i < parts_; ++i) {
       const Part part = part_(i);
@@ -103,7 +118,9 @@ class Fields {
         return to_.histogram(key, part.counts.histogram(field));
       case FieldKind::kClasses: {
         const std::span<const std::uint64_t> counts = part.counts.classes(field);
-        for (std::size_t i = 0; i < counts.size(); ++i) to_.point({field.name, field.classes[i], part.of}, {counts[i]});
+        for (std::size_t i = 0; i < field.classes.size(); ++i) {
+          to_.point({field.name, field.classes[i], part.of}, {counts.empty() ? 0 : counts[i]});
+        }
         return;
       }
       default:
@@ -235,7 +252,10 @@ void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, 
   }
 }
 
-void visit(const Source& source, FieldSet fields, Visitor& visitor) {
+namespace {
+
+void visit_counts(const Source& source, FieldSet fields, Visitor& visitor) {
+  if (source.groups != nullptr) return visit(source.groups->groups, true, fields, visitor);
   if (source.processes != nullptr) return visit(std::span(source.processes, 1), false, fields, visitor);
   if (source.window != nullptr) visit_window(*source.window, fields, visitor);
   if (source.totals != nullptr) visit_totals(*source.totals, source.window == nullptr, visitor);
@@ -252,13 +272,23 @@ void visit(const Source& source, FieldSet fields, Visitor& visitor) {
   single(visitor, kMemory, interval, {used.memory_rss});
 }
 
+}  // namespace
+
+void visit(const Source& source, FieldSet fields, Visitor& visitor) {
+  visit_counts(source, fields, visitor);
+  if (!source.gauges.empty()) visit_gauges(source.gauges, stop_time(source), visitor);
+}
+
 double stop_time(const Source& source) noexcept {
+  if (source.groups != nullptr) return source.groups->total.time;
   if (source.processes != nullptr) return source.processes->time;
   if (source.window != nullptr) return source.window->stop_time;
-  return source.totals != nullptr ? source.totals->current_time : 0.0;
+  if (source.totals != nullptr) return source.totals->current_time;
+  return seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()));  // gauges alone
 }
 
 const SchemaInfo* schema_of(const Source& source) noexcept {
+  if (source.groups != nullptr) return source.groups->total.counts.schema;
   if (source.processes != nullptr) return source.processes->counts.schema;
   if (source.window != nullptr) return source.window->schema;
   return source.totals != nullptr ? source.totals->schema : nullptr;

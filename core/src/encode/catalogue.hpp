@@ -88,6 +88,7 @@ class Visitor {
  public:
   virtual void begin(const Family& family, const Interval& interval) = 0;
   virtual void point(const Key& key, const Amount& amount) = 0;
+  virtual void number(const Key& key, double value) = 0;
   virtual void histogram(const Key& key, const HistogramView& view) = 0;
   virtual void end() = 0;
 

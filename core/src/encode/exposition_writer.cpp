@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "encode/exposition_writer.hpp"
 
+#include <cmath>
 #include <utility>
 
 namespace sluice::encode {
@@ -24,8 +25,7 @@ std::string_view escape(char byte) noexcept {
 }  // namespace
 
 void ExpositionWriter::begin(const Family& family, const Interval& interval) {
-  family_ = &family;
-  interval_ = interval;
+  resume(family, interval);
   const bool on_family = !open_metrics();  // in the older format the family of a counter has the name of its sample
   comment("# TYPE ", on_family);
   sink_.put(family.kind == Kind::kCounter ? "counter\n" : family.kind == Kind::kGauge ? "gauge\n" : "histogram\n");
@@ -46,6 +46,16 @@ void ExpositionWriter::point(const Key& key, const Amount& amount) {
   if (family_->kind == Kind::kCounter) created(key);
 }
 
+void ExpositionWriter::number(const Key& key, double value) {
+  sample("", key);
+  if (std::isfinite(value)) {
+    put_double(sink_, value);
+  } else {
+    sink_.put(std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
+  }
+  sink_.put('\n');
+}
+
 void ExpositionWriter::histogram(const Key& key, const HistogramView& view) {
   const unsigned decimals = decimals_of(view);
   const Buckets buckets = merged(view, options_.histograms);
@@ -63,17 +73,17 @@ void ExpositionWriter::histogram(const Key& key, const HistogramView& view) {
   created(key);
 }
 
-void ExpositionWriter::name() {
-  if (!family_->prometheus.empty()) {
-    sink_.put(family_->prometheus);
+void ExpositionWriter::put_family_name(const Family& family, Sink& to) const {
+  if (!family.prometheus.empty()) {
+    to.put(family.prometheus);
   } else {
-    put_name(sink_, prefix_);
-    if (!prefix_.empty()) sink_.put('_');
-    put_name(sink_, family_->name, prefix_.empty());
+    put_name(to, prefix_);
+    if (!prefix_.empty()) to.put('_');
+    put_name(to, family.name, prefix_.empty());
   }
-  if (family_->unit.empty()) return;
-  sink_.put('_');
-  sink_.put(family_->unit);
+  if (family.unit.empty()) return;
+  to.put('_');
+  to.put(family.unit);
 }
 
 void ExpositionWriter::comment(std::string_view what, bool with_total) {

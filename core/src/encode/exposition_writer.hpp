@@ -18,14 +18,22 @@ class ExpositionWriter final : public Visitor {
       : options_(options), prefix_(prefix_of(options.prefix, schema)), schema_(schema), sink_(sink) {}
 
   void begin(const Family& family, const Interval& interval) override;
+  /// Goes on with a family that was begun before.
+  void resume(const Family& family, const Interval& interval) {
+    family_ = &family;
+    interval_ = interval;
+  }
+  /// Puts the name of a family as it is written.
+  void put_family_name(const Family& family, Sink& to) const;
   void point(const Key& key, const Amount& amount) override;
+  void number(const Key& key, double value) override;
   void histogram(const Key& key, const HistogramView& view) override;
   void end() override {}
 
  private:
   [[nodiscard]] bool open_metrics() const { return options_.format == Format::kOpenMetrics; }
 
-  void name();
+  void name() { put_family_name(*family_, sink_); }
   void comment(std::string_view what, bool with_total);
   void label(std::string_view key, std::string_view value);
   void sample(std::string_view suffix, const Key& key) {

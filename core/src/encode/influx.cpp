@@ -2,6 +2,7 @@
 #include "sluice/encode/influx.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "encode/catalogue.hpp"
@@ -69,6 +70,23 @@ class Influx final : public Visitor {
     sink_.put('=');
     if (amount.decimals != 0) return put_decimal(sink_, amount.value, amount.decimals, true);
     integer(amount.value);
+  }
+
+  void number(const Key& key, double value) override {
+    if (!std::isfinite(value)) return;  // the database has no such numbers
+    if (!counting_) {
+      finish_line();
+      start_line("", {});
+    }
+    counting_ = true;
+    field(family_->name);
+    if (!key.value.empty()) {
+      sink_.put('_');
+      put_escaped(sink_, key.value, escape);
+    }
+    if (family_->unit == "seconds") sink_.put("_seconds");
+    sink_.put('=');
+    put_double(sink_, value);
   }
 
   void histogram(const Key& key, const HistogramView& view) override {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JSON of OTLP: names in lowerCamelCase, enumerations as numbers, integers of 64 bits as strings.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -38,6 +39,14 @@ class Json final : public Visitor {
       sink_.put(",\"asInt\":");
       quoted(std::min<std::uint64_t>(amount.value, std::numeric_limits<std::int64_t>::max()));
     }
+    sink_.put('}');
+  }
+
+  void number(const Key& key, double value) override {
+    if (!std::isfinite(value)) return;  // JSON has no such numbers
+    start_point(key);
+    sink_.put(",\"asDouble\":");
+    put_double(sink_, value);
     sink_.put('}');
   }
 

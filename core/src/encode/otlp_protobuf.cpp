@@ -130,6 +130,15 @@ class Protobuf final : public Visitor {
     });
   }
 
+  void number(const Key& key, double value) override {
+    last_ = key;
+    writer_.nested(field::kDataPoints, [&] {
+      put_attributes(writer_, field::kNumberAttributes, options_.attributes, schema_, key);
+      times();
+      writer_.real(field::kAsDouble, value);
+    });
+  }
+
   void histogram(const Key& key, const HistogramView& view) override {
     last_ = key;
     const Buckets buckets = merged_for_otlp(view, options_);

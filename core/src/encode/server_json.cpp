@@ -28,6 +28,11 @@ class Members final : public Visitor {
     put_decimal(sink_, amount.value, amount.decimals);
   }
 
+  void number(const Key& key, double value) override {
+    member(key);
+    put_double(sink_, value);
+  }
+
   void histogram(const Key& key, const HistogramView& view) override {
     member(key);
     const unsigned decimals = decimals_of(view);

@@ -88,6 +88,16 @@ class Statsd final : public Visitor {
     });
   }
 
+  void number(const Key& key, double value) override {
+    if (!std::isfinite(value)) return;                     // the protocol has no such numbers
+    if (value < 0) line(key, [&] { sink_.put(":0|g"); });  // a sign would make it a difference to the value before
+    line(key, [&] {
+      sink_.put(':');
+      put_double(sink_, value);
+      sink_.put("|g");
+    });
+  }
+
   void histogram(const Key& key, const HistogramView& view) override {
     if (view.buckets.empty()) return;
     const Samples samples = samples_of(view);

@@ -93,8 +93,8 @@ void GroupCounts::add(const GroupCounts& other) {
   mode = std::max(mode, other.mode);
   if (other.schema == nullptr) return;
   schema = other.schema;
-  sums.resize(other.sums.size());
-  add_words(sums, other.sums);
+  if (sums.size() < other.sums.size()) sums.resize(other.sums.size());
+  add_words(std::span(sums).first(other.sums.size()), other.sums);
 }
 
 void GroupReading::add(const GroupReading& other) {
@@ -114,6 +114,7 @@ void GroupReading::add(const GroupReading& other) {
 absl::StatusOr<ServerReading> Registry::read() const {
   if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
+  server.total.counts.schema = memory_.schema;  // also without groups
   std::vector<std::uint64_t> words(GroupCounts::kOwnWords + memory_.schema->sums);
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < groups; ++i) {

@@ -1,35 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks up the buckets of durations around every bound of the bucket layout. Prints each duration in a wrong bucket.
-#include "sluice/bucket_layout.hpp"
+// Looks up the buckets of values around every bound of two bucket layouts. Prints each value in a wrong bucket.
+#include "adapters/wsgi/schema/bucket_layout.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 
-using sluice::BucketLayout;
+#include "sluice/fine_buckets.hpp"
 
 namespace {
 
-std::size_t bucket_by_definition(std::uint64_t us) {
+template <class Layout>
+std::size_t bucket_by_definition(std::uint64_t value) {
   std::size_t bucket = 0;
-  while (bucket + 1 < BucketLayout::kBuckets && BucketLayout::lower_bound_us(bucket + 1) <= us) ++bucket;
+  while (bucket + 1 < Layout::kSize && Layout::lower_bound(bucket + 1) <= value) ++bucket;
   return bucket;
+}
+
+template <class Layout>
+bool is_right(std::uint64_t value, std::size_t wanted) {
+  bool right = Layout::bucket_of(value) == wanted;
+  if constexpr (Layout::kPaired) {
+    using sluice::detail::U64x2;
+    right = right && Layout::buckets_of(U64x2{value, 7})[0] >> sluice::detail::kBucketShift == wanted &&
+            Layout::buckets_of(U64x2{7, value})[1] >> sluice::detail::kBucketShift == wanted;
+  }
+  return right;
+}
+
+template <class Layout>
+void check() {
+  volatile std::uint64_t given = 0;  // so that the compiler cannot compute the buckets
+  for (std::size_t bucket = 1; bucket < Layout::kSize; ++bucket) {
+    for (std::uint64_t value = Layout::lower_bound(bucket) - 3; value < Layout::lower_bound(bucket) + 3; ++value) {
+      given = value;
+      if (!is_right<Layout>(given, bucket_by_definition<Layout>(value))) {
+        std::printf("%llu\n", static_cast<unsigned long long>(value));
+      }
+    }
+  }
 }
 
 }  // namespace
 
 int main() {
-  volatile std::uint64_t given = 0;  // so that the compiler cannot compute the buckets
-  for (std::size_t bucket = 1; bucket < BucketLayout::kBuckets; ++bucket) {
-    for (std::uint64_t us = BucketLayout::lower_bound_us(bucket) - 3; us < BucketLayout::lower_bound_us(bucket) + 3;
-         ++us) {
-      given = us;
-      const std::uint64_t one = given;
-      const std::size_t wanted = bucket_by_definition(us);
-      const bool right = BucketLayout::bucket_of(one) == wanted &&
-                         BucketLayout::buckets_of(sluice::detail::U64x2{one, 7})[0] >> 32 == wanted &&
-                         BucketLayout::buckets_of(sluice::detail::U64x2{7, one})[1] >> 32 == wanted;
-      if (!right) std::printf("%llu\n", static_cast<unsigned long long>(us));
-    }
-  }
+  check<sluice::wsgi::BucketLayout>();
+  check<sluice::buckets::Fine>();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks that a peer counts the same as the recorder, as far as it can, so that a comparison with it is fair. Prints
-// the first difference of each check that fails.
+// Checks that the peers count the same as the recorder, as far as they can, so that a comparison with them is fair, and
+// that the floor of the small schema does, too. Prints the first difference of each check that fails.
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -38,7 +38,7 @@ bool counts_random_requests() {
   Counts expected;
   for (int i = 0; i < 10'000; ++i) {
     Completion done = any_completion(random, Mode::kDaemon);
-    if (i % 4 == 0) done.request_us = BucketLayout::lower_bound_us(random() % BucketLayout::kBuckets);  // on a boundary
+    if (i % 4 == 0) done.request_us = BucketLayout::lower_bound(random() % BucketLayout::kSize);  // on a boundary
     peer.record(done);
     expected.add(done, Mode::kDaemon);
   }
@@ -61,10 +61,47 @@ bool loses_nothing_between_threads() {
   return same("two threads", expected, peer);
 }
 
+/// Compares a peer of the small schema with a window. The bounds of prometheus-cpp are in floating-point seconds, so no
+/// duration of the workload is on one of them.
+bool same_small(const Window& window, const bench::SmallPrometheusRecorder& peer) {
+  const HistogramView durations = window.get<&bench::Small::duration_ns>();
+  const View& view = durations.field->buckets->otel;
+  const std::vector<std::uint64_t> counts = peer.counts();
+  bool same = counts.size() == view.size() && peer.bytes() == window.get<&bench::Small::bytes>();
+  for (std::size_t i = 0; same && i < view.size(); ++i) same = counts[i] == view.count(durations.buckets, i);
+  if (!same) std::printf("small requests of the peer\n");
+  return same;
+}
+
+bool counts_small_requests() {
+  const bench::SmallWorkload requests;
+  bench::SmallRecorder recorder({.threads = 1});
+  Reader reader = recorder.add_reader();
+  bench::SmallWorker worker = recorder.attach();
+  bench::SmallFloor floor;
+  bench::SmallPrometheusRecorder peer;
+  for (std::size_t i = 0; i < 2 * bench::kRequests; ++i) {
+    const std::uint64_t start_ns = bench::kStartNs + i;
+    const std::uint64_t duration_ns = requests.duration_ns(i) + 7;
+    worker.begin(start_ns).finish(requests[i], start_ns + duration_ns);
+    floor.begin(start_ns);
+    floor.finish(requests[i], start_ns + duration_ns);
+    peer.record(requests[i], duration_ns);
+  }
+  const absl::StatusOr<Window> window = reader.drain();
+  if (!window.ok()) return false;
+  const Window by_hand = floor.window();
+  const bool same = window->request_count == by_hand.request_count && window->sums == by_hand.sums &&
+                    window->extremes == by_hand.extremes;
+  if (!same) std::printf("small requests by hand\n");
+  return same_small(*window, peer) && same;
+}
+
 }  // namespace
 
 int main() {
   const bool counts = counts_random_requests();
   const bool keeps = loses_nothing_between_threads();
-  return counts && keeps ? 0 : 1;
+  const bool small = counts_small_requests();
+  return counts && keeps && small ? 0 : 1;
 }

@@ -132,7 +132,9 @@ template <class Fence, class Atomics, class T>
   slot.sequence.store(sequence + 1, std::memory_order_release);                   // [W1]
   Fence::light();                                                                 // [W2]
   const std::uint64_t now = target.epoch->value.load(std::memory_order_acquire);  // [W3]
-  EpochBank<Atomics, T>& bank = target.slot->banks[now & 1];
+  EpochBank<Atomics, T>* selected = &target.slot->banks[now & 1];
+  __asm__("" : "+r"(selected));  // keeps GCC from computing the address again for each counter
+  EpochBank<Atomics, T>& bank = *selected;
   EpochHeader<Atomics>& header = bank.header;
   if (header.tag.load(std::memory_order_relaxed) != now + 1) {  // own store
     open_epoch(bank, now, start_ns, *target.uncollected);

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,8 @@
 
 namespace sluice {
 struct GroupReading;
-}
+struct ServerReading;
+}  // namespace sluice
 
 namespace sluice::encode {
 
@@ -30,12 +32,24 @@ namespace sluice::encode {
 /// Write windows and readings in the formats of Prometheus, OpenMetrics, InfluxDB, StatsD and OpenTelemetry.
 /// @{
 
+/// A number of the caller's own, read whenever it is encoded.
+struct Gauge {
+  std::string_view name;         ///< Name, with dots between its parts.
+  std::string_view help;         ///< Description, in a sentence.
+  std::function<double()> read;  ///< Returns the number now. Called by the thread that encodes; must not throw.
+  Unit unit = Unit::kNone;       ///< Unit of the number: seconds for both units of time.
+  std::string_view label = {};   ///< Name of a label that tells gauges of one name apart; empty: there is one.
+  std::string_view value = {};   ///< Value of that label.
+};
+
 /// The data to encode: a window, lifetime totals, or both; or what several processes have counted. With both of the
-/// first two, the counts are those of the window, and the totals add what only they have.
+/// first two, the counts are those of the window, and the totals add what only they have. Gauges come in addition.
 struct Source {
   const Window* window = nullptr;           ///< Null: the output has nothing of a window.
   const ProcessTotals* totals = nullptr;    ///< Null: the output has nothing of totals.
-  const GroupReading* processes = nullptr;  ///< If not null, the output has nothing else.
+  const GroupReading* processes = nullptr;  ///< Counts of several processes, instead of a window and totals.
+  const ServerReading* groups = nullptr;    ///< Counts by process group, each with its label, instead of the others.
+  std::span<const Gauge> gauges = {};       ///< Gauges of the caller's own.
 };
 
 /// A label, tag or attribute. Any bytes are accepted: each format escapes what it has to, writes U+FFFD for what is not

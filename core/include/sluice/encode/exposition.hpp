@@ -34,6 +34,19 @@ struct ExpositionOptions {
 /// Writes the text. Any thread; allocates nothing.
 Encoded exposition(const Source& source, const ExpositionOptions& options, std::span<char> out) noexcept;
 
+/// A part of a text, with names and labels of its own.
+struct Part {
+  Source source;                             ///< Counts and gauges.
+  std::optional<std::string_view> prefix{};  ///< As in ExpositionOptions.
+  Labels labels = {};                        ///< Labels of every sample of the part.
+  Histograms histograms = {};                ///< How histograms are written.
+};
+
+/// Writes one text of any number of parts: recorders of the same or of other schemas, registries, gauges. A family that
+/// several parts have is written once, with the samples of all; labels tell them apart. A family whose kind differs
+/// from that of an earlier part with the same name is left out. Any thread. \throws std::bad_alloc
+Encoded exposition(std::span<const Part> parts, Format format, std::span<char> out);
+
 /// Returns the format that an Accept header asks for, or the older one if it has no preference. Any bytes are accepted.
 [[nodiscard]] Format negotiate(std::string_view accept) noexcept;
 

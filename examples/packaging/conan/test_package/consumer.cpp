@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts a request, as a server would.
-#include <sluice/recorder.hpp>
+#include <sluice/http.hpp>
 
 int main() {
-  sluice::Recorder recorder({.threads = 1});
+  sluice::http::Recorder recorder({.threads = 1});
   sluice::Reader reader = recorder.add_reader();
-  recorder.attach().begin().finish({.status = 200, .request_us = 1700});
+  recorder.attach().begin().finish({.status = 200});
   const absl::StatusOr<sluice::Window> window = reader.drain();
   return window.ok() && window->request_count == 1 ? 0 : 1;
 }
