@@ -25,7 +25,6 @@ struct Call {
 
 }  // namespace
 
-// clang-format off: as the page shows it
 template <>
 inline constexpr auto sluice::schema<Call> =
     sluice::fields(sluice::classes<17>("code", &Call::code),
@@ -33,7 +32,6 @@ inline constexpr auto sluice::schema<Call> =
                        .help("Duration of calls."),
                    sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
         .prefix("rpc");
-// clang-format on
 
 TEST_CASE("library: a recorder of a schema of one's own counts each member") {
   sluice::Recorder<Call> calls({.threads = 8});
