@@ -22,6 +22,8 @@ deep_packages  := $(build_packages) $(endpoint_packages) catch2 relacy-dev spin 
 cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)
 cross_packages := g++-aarch64-linux-gnu qemu-user
 long_packages  := $(test_packages) chromium iproute2
+# Packages that Python is built from.
+python_packages := $(build_packages) libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-dev zlib1g-dev
 bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
 lint_packages  := $(build_packages) $(endpoint_packages) catch2 clang clang-format clang-tidy
 cpack_packages := $(build_packages) $(endpoint_packages) dpkg-dev rpm
@@ -47,7 +49,7 @@ asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 .PHONY: help demo build test test-short test-deep test-long test-platforms bench install clean lint docs force \
         packages wheel dist need-build need-test need-short need-deep need-long need-platforms need-bench need-lint need-docs \
         need-cross need-packages compile-modules $(presets:%=compile-%) \
-        compile-tests compile-others
+        compile-tests compile-others need-python compile-free-threaded
 
 help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics;'
@@ -96,9 +98,9 @@ test-deep: need-deep compile-tests compile-others compile-asan compile-tsan comp
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp build/venvs \
-           build/node/statsd.stamp $(docs_tools)
-	@tests/tools/suites.sh test applications deep platforms_long packages_long
+           compile-free-threaded $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp \
+           build/venvs build/node/statsd.stamp $(docs_tools)
+	@tests/tools/suites.sh test applications deep free_threaded platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
 test-platforms: export SLUICE_STEPS = $(STEPS)
@@ -145,6 +147,7 @@ need-cross: ; @tests/tools/need.sh 'make compile-arm64' $(cross_packages)
 need-short: ; @tests/tools/need.sh 'make test-short' $(build_packages) catch2
 need-platforms: ; @tests/platforms/run.py
 need-long:  ; @tests/tools/need.sh 'make test-long' $(long_packages)
+need-python: ; @tests/tools/need.sh 'make test-long' $(python_packages)
 need-bench: ; @tests/tools/need.sh 'make bench' $(bench_packages)
 need-lint:  ; @tests/tools/need.sh 'make lint' $(lint_packages)
 need-docs:  ; @tests/tools/need.sh 'make docs' $(docs_packages)
@@ -256,3 +259,23 @@ compile-others: build/release/configured.stamp
 
 compile-modules: build/embeddable build/venv/build.stamp
 	@tests/tools/modules.sh $(told)
+
+# Python without a GIL, built here because no package has it; then the module and the package for it.
+build/free-threaded.stamp: tests/tools/free_threaded.sh | need-python
+	@tests/tools/free_threaded.sh
+	@touch $@
+
+build/venv-3.14t/test.stamp: tests/requirements.txt build/free-threaded.stamp
+	@echo "sluice: build/venv-3.14t: pip installs pytest pytest-timeout pytest-xdist"
+	@build/free-threaded/python/bin/python3.14t -m venv --clear build/venv-3.14t
+	@build/venv-3.14t/bin/python -m pip install --quiet -c $< pytest pytest-timeout pytest-xdist
+	@touch $@
+
+build/module-3.14t/configured.stamp: Makefile CMakePresets.json build/compilers build/venv/build.stamp build/free-threaded.stamp
+	@echo 'sluice: configuring build/module-3.14t'
+	@cmake --preset release --fresh -B build/module-3.14t $(told) -DSLUICE_EXTRA_PYTHONS= -DSLUICE_BUILD_TESTS=OFF \
+	  -DSLUICE_PYTHON="$(CURDIR)/build/free-threaded/python/bin/python3.14t" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -DNDEBUG"
+	@touch $@
+
+compile-free-threaded: build/module-3.14t/configured.stamp build/venv-3.14t/test.stamp
+	cmake --build build/module-3.14t

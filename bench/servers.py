@@ -62,6 +62,8 @@ def application(environ, start_response):
         body = str(median_us(getattr(mod_wsgi, names[0]), 1 if action == "call" else 200)).encode()
     elif action == "download":
         body = MIB
+    elif action == "compute":
+        body = str(sum(number * number for number in range(20_000))).encode()
     elif action == "upload":
         body = str(len(environ["wsgi.input"].read())).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
@@ -111,6 +113,7 @@ class Server:
     reference: bool = False
     daemon: bool = False
     recording: bool = True
+    lines: str = ""  # of the configuration
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def running(server: Server, module: Path) -> Iterator[str]:
             module=module,
             threads=THREADS,
             identity="User nobody\nGroup nogroup" if os.geteuid() == 0 else "",
-            lines=DAEMON.format(root=root) if server.daemon else "",
+            lines=(DAEMON.format(root=root) if server.daemon else "") + server.lines,
             group="process-group=bench" if server.daemon else "process-group=%{GLOBAL}",
         )
     )

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread that acquires the GIL of the main interpreter once a second. The time of the last success shows whether
-// Python is stuck, and the thread can log the stack of another one.
+// Python is stuck, and the thread can log the stack of another one. Without a GIL it attaches itself to the
+// interpreter, which it cannot while Python stops all threads: one that does not let itself be stopped is noticed in
+// this way.
 #pragma once
 
 #include <atomic>

@@ -218,7 +218,7 @@ void DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
 /// flight.
 ProcessTotals DrainCoordinator::totals() {
   const std::lock_guard lock(mutex_);
-  const auto array = memory_.array();
+  const auto& array = memory_.array();
   const Timeline::Instant now = timeline_.now();
   ProcessTotals totals{.schema = memory_.layout.schema,
                        .restart_time = restart_time_,

@@ -56,7 +56,8 @@ std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads) noexce
 RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayout& memory_layout)
     : layout(memory_layout),
       threads(options.threads),
-      mapping(memory_bytes(memory_layout, options.threads), options.memory) {
+      mapping(memory_bytes(memory_layout, options.threads), options.memory),
+      slots_(slots_in(mapping.data(), memory_layout, options.threads)) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
 }
 

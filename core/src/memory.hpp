@@ -38,14 +38,15 @@ struct RecorderMemory {
   /// process has overwritten it, and the caller recovers.
   [[nodiscard]] bool begin_recovery() const noexcept;
   [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
-  [[nodiscard]] SlotArray<ProductionAtomics> array() const noexcept {
-    return slots_in(mapping.data(), layout, threads);
-  }
+  [[nodiscard]] const SlotArray<ProductionAtomics>& array() const noexcept { return slots_; }
   [[nodiscard]] OverflowMemory overflow() const noexcept { return overflow_in(mapping.data(), layout); }
 
   const MemoryLayout& layout;
   std::size_t threads;
   os::Mapping mapping;
+
+ private:
+  SlotArray<ProductionAtomics> slots_;  ///< In the mapping, which stays where it is.
 };
 
 }  // namespace sluice::detail

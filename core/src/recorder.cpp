@@ -100,7 +100,7 @@ void RecorderBase::release(std::size_t slot, std::uint32_t owned) noexcept {
 }
 
 detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned) noexcept {
-  const auto array = memory_->array();
+  const auto& array = memory_->array();
   detail::WorkerBase worker;
   worker.recorder_ = this;
   worker.epoch_ = array.epoch;

@@ -79,6 +79,13 @@ def test_python_runs_with_a_gil_unless_the_directive_is_on(start_httpd: StartHtt
     assert answers(server, "/gil", 1)[0]["enabled"] == (switch == "Off")
 
 
+@needs_free
+@pytest.mark.parametrize(("switch", "asked"), [("On", "1"), ("Off", "0")])
+def test_the_environment_does_not_decide(start_httpd: StartHttpd, switch: str, asked: str) -> None:
+    server = start_httpd(*lines(switch), environment={"PYTHON_GIL": asked})
+    assert answers(server, "/gil", 1)[0]["enabled"] == (switch == "Off")
+
+
 def test_the_default_is_a_gil(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("Off")[1:])
     assert answers(server, "/gil", 1)[0]["enabled"]

@@ -213,6 +213,17 @@ def test_an_exit_code_is_not_taken_for_a_signal(start_httpd: StartHttpd, code: i
     assert not server.log_lines("was ended by signal")
 
 
+def test_the_exit_code_by_which_apache_s_own_processes_stop_it_stops_nothing(start_httpd: StartHttpd, mpm: str) -> None:
+    server = start_httpd(*lines("threads=2"), "WSGIDaemonProcess other", mpm=mpm)
+    for _ in range(2):
+        pid = pid_of(server)
+        assert server.get("/exit?seconds=15").status == 502
+        ended = f"SLC1150: daemon process 'd' (pid {pid}) has ended with exit code 15"
+        wait_until(lambda: server.log_lines(ended), "the line of the end")
+        assert pid_of(server) != pid
+    assert not server.log_lines("AH00050")
+
+
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGALRM])
 def test_a_signal_that_ends_a_process_is_named(start_httpd: StartHttpd, sent: signal.Signals) -> None:
     server = start_httpd(*lines("threads=2"))

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from apache.config import MODE
 from apache.conftest import module_is_built, no_crash_in_the_error_log, pytest_runtest_makereport, start_httpd
-
 from apache.httpd import StartHttpd
 
 from .site import APPLICATIONS, MODES, Serve, Site

@@ -61,7 +61,7 @@ def test_beside_drains_a_record_takes_more_only_where_it_opens_an_epoch(core: in
 def test_the_last_of_many_slots_is_attached_as_fast_as_a_low_one(tmp_path: Path) -> None:
     counts = instructions.of_attach(tmp_path)
     assert 0 < counts["slot 10"] < 1000
-    assert counts["slot 10000"] < counts["slot 10"] + 200  # the last slot of a word fills it, up to the top
+    assert counts["slot 10000"] < counts["slot 10"] + 200  # filling the words up to the top costs little
 
 
 def test_the_ceilings_can_be_read() -> None:

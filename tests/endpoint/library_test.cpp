@@ -2,15 +2,16 @@
 // Compiles and runs the code of docs/library.md about the endpoint and the pushers.
 #include "adapters/endpoint/descriptor.hpp"
 #include "sluice/cumulative.hpp"
+#include "sluice/http.hpp"
 #include "sluice/push.hpp"
 #include "sluice/serve.hpp"
 #include "tests/catch.hpp"
 #include "tests/endpoint/sockets.hpp"
 
 TEST_CASE("library: a program without a server is scraped, and pushes") {
-  sluice::Recorder recorder({.threads = 1});
+  sluice::http::Recorder recorder({.threads = 1});
   sluice::CumulativeReader scraped(recorder.add_reader());
-  recorder.attach().begin().finish({.status = 200, .request_us = 5});
+  recorder.attach().begin().finish({.status = 200, .duration_ns = 5'000});
   sluice::Window window;
   REQUIRE(scraped.read(window).ok());
 

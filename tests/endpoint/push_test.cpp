@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pusher of OTLP against receivers that refuse, hang, are not there, or ask for patience.
 #include "sluice/push.hpp"
+#include "sluice/http.hpp"
 
 #include <sys/wait.h>
 
@@ -35,14 +36,14 @@ bool has(const std::string& all, std::string_view part) { return all.find(part) 
 
 TEST_CASE("push: the windows of a recorder are posted with the name of the service and the caller's fields") {
   const Receiver receiver([](std::size_t) { return answer(200); });
-  Recorder recorder({.threads = 1});
+  http::Recorder recorder({.threads = 1});
   auto pusher = push_otlp(recorder, "shop",
                           {.url = receiver.url(),
                            .encoding = encode::OtlpEncoding::kJson,
                            .headers = {{"Authorization", "Bearer secret"}, {"X-Empty", ""}},
                            .schedule = patient()});
   REQUIRE(pusher.ok());
-  recorder.attach().begin().finish({.status = 200, .request_us = 5});
+  recorder.attach().begin().finish({.status = 200, .duration_ns = 5'000});
   CHECK(pusher->flush(kLong).ok());
   const auto all = receiver.received();
   REQUIRE(all.size() == 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The endpoint against clients of every kind.
 #include "sluice/serve.hpp"
+#include "sluice/http.hpp"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -46,13 +47,13 @@ std::set<std::string> threads() {
 }  // namespace
 
 TEST_CASE("serve: a scrape of a recorder counts from the call on, in the format that is asked for") {
-  Recorder recorder({.threads = 2});
-  Worker worker = recorder.attach();
-  worker.begin().finish({.status = 200, .request_us = 5});
+  http::Recorder recorder({.threads = 2});
+  http::Worker worker = recorder.attach();
+  worker.begin().finish({.status = 200, .duration_ns = 5'000});
   auto endpoint = serve(recorder);
   REQUIRE(endpoint.ok());
   REQUIRE(endpoint->port() != 0);
-  for (int i = 0; i < 3; ++i) worker.begin().finish({.status = 404, .request_us = 5});
+  for (int i = 0; i < 3; ++i) worker.begin().finish({.status = 404, .duration_ns = 5'000});
 
   const std::string old = get(endpoint->port());
   CHECK(old.starts_with("HTTP/1.1 200 "));
@@ -61,7 +62,7 @@ TEST_CASE("serve: a scrape of a recorder counts from the call on, in the format 
   CHECK(has(old, "http_server_requests_total{status_class=\"4xx\"} 3\n"));
   CHECK(has(old, "http_server_requests_total{status_class=\"2xx\"} 0\n"));
 
-  worker.begin().finish({.status = 404, .request_us = 5});
+  worker.begin().finish({.status = 404, .duration_ns = 5'000});
   const std::string open = get(endpoint->port(), "Accept: text/html\r\naccept: application/openmetrics-text\r\n");
   CHECK(has(open, "Content-Type: application/openmetrics-text; version=1.0.0"));
   CHECK(has(open, "http_server_requests_total{status_class=\"4xx\"} 4\n"));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "receiver.hpp"
+#include "sluice/http.hpp"
 #include "sluice/push.hpp"
 #include "tests/catch.hpp"
 
@@ -44,14 +45,14 @@ std::uint64_t sum(const std::string& packet, const std::string& name) {
 
 TEST_CASE("statsd: each window of a recorder is sent once") {
   const Descriptor receiver = bound(SOCK_DGRAM);
-  Recorder recorder({.threads = 1});
-  Worker worker = recorder.attach();
+  http::Recorder recorder({.threads = 1});
+  http::Worker worker = recorder.attach();
   auto pusher =
       push_statsd(recorder, encode::StatsdDialect::kStatsd, {.port = port_of(receiver), .schedule = patient()});
   REQUIRE(pusher.ok());
   std::uint64_t total = 0;
   for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 4; ++i) worker.begin().finish({.status = 200, .request_us = 5});
+    for (int i = 0; i < 4; ++i) worker.begin().finish({.status = 200, .duration_ns = 5'000});
     CHECK(pusher->flush(kLong).ok());
   }
   for (std::string packet; !(packet = next(receiver, MSG_DONTWAIT)).empty();) {

@@ -40,8 +40,8 @@ inline constexpr auto schema<models::Call> =
 
 namespace sluice::models {
 
-/// The amount that one request adds to a field: to its sum, and, if `smallest <= largest`, to its extremes. For classes `sum` is
-/// the index.
+/// The contribution of one request to a field: to its sum, and, if `smallest <= largest`, to its extremes. For classes
+/// `sum` is the index.
 struct Amount {
   constexpr Amount(std::uint64_t value) : sum(value), smallest(value), largest(value) {}  // NOLINT: a plain value
   constexpr Amount(const Observations& all, std::uint64_t unit)

@@ -39,6 +39,12 @@ daemon_tests=$(
     echo "tests/apache/test_$name.py"
   done)
 
+# The files about what threads of a process share.
+threaded_tests=$(
+  for name in error_logs events forked_copies input interpreters lifecycle metrics reloading response_state signals streams; do
+    echo "tests/apache/test_$name.py"
+  done)
+
 # core PRESET [OPTION OF CTEST...]
 core() {
   preset=$1
@@ -88,6 +94,21 @@ other_interpreter() {
   other=build/venv-$1/bin/python
   suite "apache, module with Python $1" "$other" -m pytest $embedded
   suite "apache, module with Python $1, daemon mode" env SLUICE_MODE=daemon "$other" -m pytest -m "not embedded" $daemon
+  unset SLUICE_MODULE
+}
+
+# Python without a GIL: the bindings, and against Apache in both modes the tests of what threads share, then suites that
+# hold with a GIL and have to hold without one.
+tier_free_threaded() {
+  free=build/venv-3.14t/bin/python
+  suite "bindings and harness without a GIL" env PYTHONPATH=build/module-3.14t/python "$free" -m pytest -n 2 tests/python
+  export SLUICE_MODULE="$PWD/build/module-3.14t/modules/mod_sluice.so"
+  for mode in embedded daemon; do
+    suite "apache, module without a GIL, $mode mode" env SLUICE_MODE=$mode "$free" -m pytest -n 2 tests/apache/test_free_threading.py
+  done
+  suite "apache, all applications without a GIL" env "SLUICE_EXTRA_CONF=WSGIFreeThreading On" "$free" -m pytest -n 2 $threaded_tests
+  suite "apache, all applications without a GIL, daemon mode" env SLUICE_MODE=daemon "SLUICE_EXTRA_CONF=WSGIFreeThreading On" \
+    "$free" -m pytest -n 2 -m "not embedded" $daemon_tests
   unset SLUICE_MODULE
 }
 

@@ -12,9 +12,9 @@
 namespace sluice::apache {
 namespace {
 
-bool is_child(pid_t pid) noexcept {
-  siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+/// Tells the end of a child, if it has ended, and leaves it to be waited for.
+bool look_at(pid_t pid, siginfo_t& end) noexcept {
+  return ::waitid(P_PID, static_cast<id_t>(pid), &end, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 /// Waits for threads of a child that have ended and are traced by this process. The kernel keeps each of them until its
@@ -33,6 +33,17 @@ void wait_for_traced_threads(pid_t pid) noexcept {
 }
 
 }  // namespace
+
+bool is_child(pid_t pid) noexcept {
+  siginfo_t end{};
+  return look_at(pid, end);
+}
+
+bool reap_exit_code(pid_t pid, int code) noexcept {
+  siginfo_t end{};
+  if (!look_at(pid, end) || end.si_pid != pid || end.si_code != CLD_EXITED || end.si_status != code) return false;
+  return ::waitpid(pid, nullptr, WNOHANG) == pid;
+}
 
 void signal_child(pid_t pid, int signal, int value) noexcept {
   if (is_child(pid)) ::sigqueue(pid, signal, {.sival_int = value});

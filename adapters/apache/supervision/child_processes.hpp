@@ -7,6 +7,13 @@
 
 namespace sluice::apache {
 
+/// Whether this is a child that has not been waited for.
+[[nodiscard]] bool is_child(pid_t pid) noexcept;
+
+/// Waits for a child if it has ended with this exit code, and returns true; leaves it alone otherwise.
+/// Async-signal-safe.
+[[nodiscard]] bool reap_exit_code(pid_t pid, int code) noexcept;
+
 /// Sends a signal to a child that has not been waited for. Does nothing for any other process id, which may belong to
 /// an unrelated process by now.
 void signal_child(pid_t pid, int signal, int value = 0) noexcept;

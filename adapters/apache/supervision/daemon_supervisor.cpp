@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/supervision/daemon_supervisor.hpp"
 
+#include <httpd.h>
 #include <signal.h>
 #include <string.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <utility>
 
 #include "adapters/apache/supervision/child_processes.hpp"
@@ -130,8 +133,26 @@ void start(ParentState& state, Daemon& daemon) {
   apr_proc_other_child_register(&daemon.process, on_daemon_event, &daemon, nullptr, state.pool);
 }
 
-/// Makes a blocking call of the parent return, so that the parent waits for the child that has ended.
-void on_sigchld(int) noexcept {}
+/// A daemon process has ended as below and is still to be replaced. Relaxed: the thread that reads it is the one that
+/// the handler interrupts.
+constinit std::atomic<bool> kept_from_server{false};
+
+/// Makes a blocking call of the parent return, so that the parent waits for the child that has ended. Waits here for a
+/// daemon process that has ended with the code that would stop the server, because any application could do that. The
+/// parent spends its time in that blocking call, so the handler runs before Apache can see the code, except in the
+/// instant in which Apache looks for children that have ended.
+void on_sigchld(int) noexcept {
+  const int error = errno;
+  const ParentState& state = parent_state();
+  if (state.retained != nullptr && state.in_parent()) {
+    for (const ProcessEntry& entry : state.retained->processes.entries) {
+      if (entry.pid > 0 && reap_exit_code(entry.pid, APEXIT_CHILDFATAL)) {
+        kept_from_server.store(true, std::memory_order_relaxed);
+      }
+    }
+  }
+  errno = error;
+}
 
 void set_sigchld_action(void (*handler)(int)) noexcept {
   struct sigaction action {};
@@ -148,6 +169,13 @@ void start_all_daemons(ParentState& state) {
 }
 
 void start_missing_daemons(ParentState& state) {
+  if (kept_from_server.exchange(false, std::memory_order_relaxed)) {
+    for (Daemon& daemon : state.all_daemons()) {
+      if (daemon.running && !is_child(daemon.process.pid)) {
+        on_daemon_event(APR_OC_REASON_DEATH, &daemon, APEXIT_CHILDFATAL);
+      }
+    }
+  }
   for (Daemon& daemon : state.all_daemons()) {
     if (!daemon.running) start(state, daemon);
   }

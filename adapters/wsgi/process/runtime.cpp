@@ -96,8 +96,10 @@ absl::Status Runtime::initialize() {
   config->optimization_level = options_.optimize;
   if (!options_.write_bytecode) config->write_bytecode = 0;
 #ifdef Py_GIL_DISABLED
-  // Said either way, so that neither the environment nor an extension module changes it.
-  config->enable_gil = options_.free_threading ? 0 : 1;
+  // Said either way, so that no extension module changes it, and as an option, which has precedence over the
+  // environment.
+  if (absl::Status status = config.append(config->xoptions, options_.free_threading ? "gil=0" : "gil=1"); !status.ok())
+    return status;
   if (options_.free_threading) bindings::run_without_gil();
 #endif
   if (!options_.hash_seed.empty()) {

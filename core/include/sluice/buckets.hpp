@@ -247,7 +247,7 @@ struct Views {};
 ///     sluice::histogram("size", sluice::Unit::kBytes, &Call::bytes, sluice::bounded_by<kSizes>)
 ///
 /// Where neighbouring bounds are closer than a 128th of their octave, values are found by a binary search.
-template <const auto& kBounds, class View_ = Views<>>
+template <const auto& kBounds, class BucketViews = Views<>>
 struct Buckets;
 
 template <const auto& kBounds, const auto& kQuarters, const auto& kOctaves, const auto& kOtel, const auto& kInclusive>

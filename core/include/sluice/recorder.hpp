@@ -382,7 +382,7 @@ template <class T>
 void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
                                  std::uint32_t overflow_id) const noexcept {
   if (overflow_id != 0) {
-    if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // a worker of no recorder, or begun before a fork
+    if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // unknown here, or begun before a fork
     auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
     counters->record(now_ns > start_ns ? now_ns - start_ns : 0, done, mode_);
     return;

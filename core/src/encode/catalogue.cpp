@@ -118,7 +118,9 @@ class Fields {
         return to_.histogram(key, part.counts.histogram(field));
       case FieldKind::kClasses: {
         const std::span<const std::uint64_t> counts = part.counts.classes(field);
-        for (std::size_t i = 0; i < counts.size(); ++i) to_.point({field.name, field.classes[i], part.of}, {counts[i]});
+        for (std::size_t i = 0; i < field.classes.size(); ++i) {
+          to_.point({field.name, field.classes[i], part.of}, {counts.empty() ? 0 : counts[i]});
+        }
         return;
       }
       default:
