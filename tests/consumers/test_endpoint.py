@@ -126,7 +126,7 @@ def test_each_receiver_gets_what_was_counted(program: Path, tmp_path: Path) -> N
         server.stdin.close()
         assert server.wait(60) == 0
         assert collector.total("http.server.requests") == GOOD + BAD
-        assert collector.total("http.server.input") == GOOD * len("good") + BAD * len("bad")
+        assert collector.total("http.server.request.body") == GOOD * len("good") + BAD * len("bad")
         (attribute,) = collector.requests[0].resource_metrics[0].resource.attributes
         assert (attribute.key, attribute.value.string_value) == ("service.name", "lines")
         wait_until(lambda: daemon.ask("counters").get("http.server.requests.2xx") == GOOD, "the packets")

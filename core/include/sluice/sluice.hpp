@@ -14,6 +14,7 @@
 #include "sluice/encode/server.hpp"
 #include "sluice/encode/statsd.hpp"
 #include "sluice/fine_buckets.hpp"
+#include "sluice/fork_wiped_memory.hpp"
 #include "sluice/group_counts.hpp"
 #include "sluice/http.hpp"
 #include "sluice/log.hpp"
