@@ -223,9 +223,7 @@ absl::Status Pusher::flush(std::chrono::milliseconds timeout) {
   return loop_->flush(timeout);
 }
 
-PushCounts Pusher::counts() const {
-  return loop_ == nullptr || loop_->inherited() ? PushCounts{} : loop_->counts();
-}
+PushCounts Pusher::counts() const { return loop_ == nullptr || loop_->inherited() ? PushCounts{} : loop_->counts(); }
 
 absl::Status Pusher::last_error() const {
   return loop_ == nullptr || loop_->inherited() ? absl::OkStatus() : loop_->last_error();

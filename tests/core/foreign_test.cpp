@@ -90,15 +90,15 @@ TEST_CASE("encode: a gauge that throws is left out") {
 }
 
 TEST_CASE("encode: names and descriptions of gauges cannot add lines or end texts") {
-  const encode::Gauge gauges[] = {{.name = "queue\n\"de pth\",x=1", .help = "a\nb \\ \"c\"", .read = [] { return 1.0; }}};
+  const encode::Gauge gauges[] = {
+      {.name = "queue\n\"de pth\",x=1", .help = "a\nb \\ \"c\"", .read = [] { return 1.0; }}};
   const encode::Source source{.gauges = gauges};
   CHECK(has(text_of(source, {}), "# HELP server_queue__de_pth__x_1 a\\nb \\\\ \"c\"\n"));
   CHECK(has(text_of(source, {.format = encode::Format::kOpenMetrics}),
             "# HELP server_queue__de_pth__x_1 a\\nb \\\\ \\\"c\\\"\n"));
   std::string text;
-  encode::fill(text, [&](std::span<char> out) {
-    return encode::otlp(source, {.encoding = encode::OtlpEncoding::kJson}, out);
-  });
+  encode::fill(
+      text, [&](std::span<char> out) { return encode::otlp(source, {.encoding = encode::OtlpEncoding::kJson}, out); });
   CHECK(has(text, "{\"name\":\"server.queue__de_pth_,x=1\""));
   encode::fill(text, [&](std::span<char> out) { return encode::influx(source, {}, out); });
   CHECK(has(text, "server queue\\ \"de\\ pth\"\\,x\\=1=1 "));
@@ -111,8 +111,7 @@ TEST_CASE("encode: a label of the caller's is left out where the point has one o
   const encode::Gauge gauges[] = {
       {.name = "depth", .help = "", .read = [] { return 1.0; }, .label = "queue", .value = "a"}};
   const encode::Label labels[] = {{.name = "queue", .value = "mine"}, {.name = "process_group", .value = "mine"}};
-  CHECK(has(text_of({.gauges = gauges}, {.labels = labels}),
-            "server_depth{process_group=\"mine\",queue=\"a\"} 1\n"));
+  CHECK(has(text_of({.gauges = gauges}, {.labels = labels}), "server_depth{process_group=\"mine\",queue=\"a\"} 1\n"));
   const ServerReading server = two_groups();
   CHECK(has(text_of({.groups = &server}, {.labels = labels}),
             "http_server_processes{queue=\"mine\",process_group=\"shop\"} 0\n"));

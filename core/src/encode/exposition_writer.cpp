@@ -36,9 +36,8 @@ void ExpositionWriter::begin(const Family& family, const Interval& interval) {
   }
   comment("# HELP ", on_family);
   // The older format has quotes as they are.
-  put_escaped(sink_, family.help, [on_family](char byte) {
-    return byte == '"' && on_family ? std::string_view() : escape(byte);
-  });
+  put_escaped(sink_, family.help,
+              [on_family](char byte) { return byte == '"' && on_family ? std::string_view() : escape(byte); });
   sink_.put('\n');
 }
 

@@ -196,7 +196,7 @@ class Influx final : public Visitor {
   bool open_ = false;
   bool counting_ = false;  ///< True if the open line is that of counts.
   bool first_field_ = false;
-  std::string_view of_;    ///< Owner of the counts of the open line.
+  std::string_view of_;  ///< Owner of the counts of the open line.
 };
 
 }  // namespace

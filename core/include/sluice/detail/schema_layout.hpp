@@ -30,18 +30,26 @@ inline constexpr bool kObserves = requires {
 };
 
 /// Names of families that encoders write for every schema (encode/families.hpp).
-inline constexpr std::array<std::string_view, 12> kNamesOfAllSchemas{
-    "requests",  "busy",      "active_requests",    "threads",        "threads.limit", "thread.requests",
-    "processes", "longest_request", "unlisted_processes", "process.starts", "cpu",     "resident_memory"};
+inline constexpr std::array<std::string_view, 12> kNamesOfAllSchemas{"requests",
+                                                                     "busy",
+                                                                     "active_requests",
+                                                                     "threads",
+                                                                     "threads.limit",
+                                                                     "thread.requests",
+                                                                     "processes",
+                                                                     "longest_request",
+                                                                     "unlisted_processes",
+                                                                     "process.starts",
+                                                                     "cpu",
+                                                                     "resident_memory"};
 
 /// Names of labels that encoders write themselves.
 inline constexpr std::array<std::string_view, 4> kLabelsOfEncoders{"le", "quantile", "thread", "process_group"};
 
 /// Returns true if a format without dots in names writes both names alike.
 constexpr bool written_alike(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char one, char other) {
-    return (one == '.' ? '_' : one) == (other == '.' ? '_' : other);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char one, char other) { return (one == '.' ? '_' : one) == (other == '.' ? '_' : other); });
 }
 
 /// The layout of a schema.
