@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What callers bring along: fields of modes that a recorder does not have, windows of other schemas, and gauges, names
+// Input of callers: fields of modes that a recorder does not have, windows of other schemas, and gauges, names
 // and labels with any bytes.
 #include <array>
 #include <cstdint>
