@@ -223,7 +223,10 @@ absl::Status Pusher::flush(std::chrono::milliseconds timeout) {
   return loop_->flush(timeout);
 }
 
-PushCounts Pusher::counts() const { return loop_ == nullptr ? PushCounts{} : loop_->counts(); }
-absl::Status Pusher::last_error() const { return loop_ == nullptr ? absl::OkStatus() : loop_->last_error(); }
+PushCounts Pusher::counts() const { return loop_ == nullptr || loop_->inherited() ? PushCounts{} : loop_->counts(); }
+
+absl::Status Pusher::last_error() const {
+  return loop_ == nullptr || loop_->inherited() ? absl::OkStatus() : loop_->last_error();
+}
 
 }  // namespace sluice

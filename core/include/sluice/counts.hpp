@@ -2,7 +2,6 @@
 // Typed access to the counts of a schema, in a window or in the reading of several processes.
 #pragma once
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -79,8 +78,8 @@ class CountsRef {
   }
 
   /// Returns what was counted of a member of the struct that was recorded: a number for counters and maxima, a span for
-  /// classes, a HistogramView for histograms. The counts must be of the schema of that struct. Where several fields
-  /// have the member, the first of them is meant.
+  /// classes, a HistogramView for histograms. Counts of another schema have nothing of it. Where several fields have
+  /// the member, the first of them is meant.
   template <auto kMember>
   [[nodiscard]] auto get() const noexcept {
     using T = typename detail::ClassOfMember<decltype(kMember)>::Type;
@@ -93,13 +92,14 @@ class CountsRef {
   template <class T, std::size_t kField>
   [[nodiscard]] auto get_field() const noexcept {
     constexpr const FieldInfo& kInfo = detail::SchemaTables<T>::kFields[kField];
-    assert(schema_ == nullptr || schema_->hash == schema_info<T>.hash);
+    const bool foreign = schema_ != nullptr && schema_->hash != schema_info<T>.hash;
+    const CountsRef own = foreign ? CountsRef(nullptr, mode_, {}, {}) : *this;
     if constexpr (kInfo.kind == FieldKind::kHistogram) {
-      return histogram(kInfo);
+      return own.histogram(kInfo);
     } else if constexpr (kInfo.kind == FieldKind::kClasses) {
-      return classes(kInfo);
+      return own.classes(kInfo);
     } else {
-      return number(kInfo);
+      return own.number(kInfo);
     }
   }
 

@@ -161,7 +161,7 @@ class Field {
   }
   /// Says that the field exists only where the recorder has this mode, from 0 to 7.
   [[nodiscard]] constexpr Field only_in(unsigned mode) const noexcept {
-    return with([&](Field& field) { field.modes_ = static_cast<std::uint8_t>(1U << mode); });
+    return with([&](Field& field) { field.modes_ = static_cast<std::uint8_t>(mode < 8 ? 1U << mode : 0); });
   }
   /// Says that windows have the value by worker slot, too. For counters and maxima.
   [[nodiscard]] constexpr Field by_slot() const noexcept {

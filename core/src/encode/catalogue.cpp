@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 
 #include "absl/functional/function_ref.h"
 #include "encode/families.hpp"
@@ -46,6 +47,16 @@ constexpr Family family_of(std::string_view name, Kind kind, Unit unit, std::str
   return family;
 }
 
+/// Reads a gauge. Returns nothing if its function is missing or throws.
+std::optional<double> value_of(const Gauge& gauge) noexcept {
+  if (!gauge.read) return std::nullopt;
+  try {
+    return gauge.read();
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
 /// Writes gauges; those of one name together.
 void visit_gauges(std::span<const Gauge> gauges, double now, Visitor& to) {
   for (std::size_t i = 0; i < gauges.size(); ++i) {
@@ -54,7 +65,8 @@ void visit_gauges(std::span<const Gauge> gauges, double now, Visitor& to) {
     const Family family = family_of(gauges[i].name, Kind::kGauge, gauges[i].unit, {}, gauges[i].help);
     to.begin(family, {0.0, now});
     for (const Gauge& gauge : gauges) {
-      if (same(gauge) && gauge.read) to.number({gauge.label, gauge.value}, gauge.read());
+      if (!same(gauge)) continue;
+      if (const std::optional<double> value = value_of(gauge)) to.number({gauge.label, gauge.value}, *value);
     }
     to.end();
   }

@@ -128,14 +128,18 @@ void put_name(Sink& sink, std::string_view name, bool first = true) noexcept;
 /// Returns true if put_name() writes the same for both names.
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
 
-/// Returns true if the label at `i` is to be written: it has a name that neither the encoder nor the schema uses, and
-/// that did not come before. `same(a, b)` returns true if the format writes two names alike.
+/// Returns true if the label at `i` is to be written: it has a name that neither the encoder, the schema nor the point
+/// of `key` uses, and that did not come before. `same(a, b)` returns true if the format writes two names alike.
 template <class Same>
-[[nodiscard]] bool written(const Labels& labels, std::size_t i, const SchemaInfo* schema, Same&& same) noexcept {
+[[nodiscard]] bool written(const Labels& labels, std::size_t i, const SchemaInfo* schema, const Key& key,
+                           Same&& same) noexcept {
   const std::string_view name = labels[i].name;
   if (name.empty()) return false;
   for (const std::string_view own : {"le", "thread", "quantile"}) {
     if (same(name, own)) return false;
+  }
+  for (const std::string_view own : {key.name, key.of.name}) {
+    if (!own.empty() && same(name, own)) return false;
   }
   if (schema != nullptr) {
     for (const FieldInfo& field : schema->fields) {

@@ -35,7 +35,9 @@ void ExpositionWriter::begin(const Family& family, const Interval& interval) {
     sink_.put('\n');
   }
   comment("# HELP ", on_family);
-  sink_.put(family.help);
+  // The older format has quotes as they are.
+  put_escaped(sink_, family.help,
+              [on_family](char byte) { return byte == '"' && on_family ? std::string_view() : escape(byte); });
   sink_.put('\n');
 }
 
@@ -106,7 +108,7 @@ void ExpositionWriter::start_sample(std::string_view suffix, const Key& key) {
   sink_.put(suffix);
   before_ = '{';
   for (std::size_t i = 0; i < options_.labels.size(); ++i) {
-    if (written(options_.labels, i, schema_, same_name)) label(options_.labels[i].name, options_.labels[i].value);
+    if (written(options_.labels, i, schema_, key, same_name)) label(options_.labels[i].name, options_.labels[i].value);
   }
   if (!key.of.name.empty()) label(key.of.name, key.of.value);
   if (!key.name.empty()) label(key.name, key.value);

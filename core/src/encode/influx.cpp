@@ -55,15 +55,16 @@ class Influx final : public Visitor {
       start_line("_thread", key);
       field("requests");
     } else {
-      if (!counting_) {
+      if (!counting_ || key.of.value != of_) {
         finish_line();
-        start_line("", {});
+        start_line("", {.of = key.of});
       }
       counting_ = true;
-      field(family_->name);
+      of_ = key.of.value;
+      field_of_family();
       if (!key.value.empty()) {
         sink_.put('_');
-        sink_.put(key.value);
+        put_escaped(sink_, key.value, escape);
       }
       if (amount.decimals != 0) sink_.put("_seconds");
     }
@@ -74,12 +75,13 @@ class Influx final : public Visitor {
 
   void number(const Key& key, double value) override {
     if (!std::isfinite(value)) return;  // the database has no such numbers
-    if (!counting_) {
+    if (!counting_ || !of_.empty()) {
       finish_line();
       start_line("", {});
     }
     counting_ = true;
-    field(family_->name);
+    of_ = {};
+    field_of_family();
     if (!key.value.empty()) {
       sink_.put('_');
       put_escaped(sink_, key.value, escape);
@@ -91,7 +93,7 @@ class Influx final : public Visitor {
 
   void histogram(const Key& key, const HistogramView& view) override {
     finish_line();
-    start_line("_phase", {key.name.empty() ? "phase" : key.name, short_name(*view.field)});
+    start_line("_phase", {key.name.empty() ? "phase" : key.name, short_name(*view.field), key.of});
     const unsigned decimals = decimals_of(view);
     const Buckets buckets = merged(view, options_.histograms);
     field("count=");
@@ -139,13 +141,14 @@ class Influx final : public Visitor {
   /// Writes the tags sorted by name, which the database reads fastest. Takes as many passes as there are tags, because
   /// nothing may be allocated.
   void put_tags(const Key& own) {
+    if (!own.of.name.empty()) tag(own.of.name, own.of.value);
     std::string_view before;
     bool own_written = own.name.empty();
     for (;;) {
       const Label* least = nullptr;
       for (std::size_t i = 0; i < options_.tags.size(); ++i) {
         const Label& tag = options_.tags[i];
-        if (tag.value.empty() || tag.name == "time" || !written(options_.tags, i, schema_, same_tag)) continue;
+        if (tag.value.empty() || tag.name == "time" || !written(options_.tags, i, schema_, own, same_tag)) continue;
         if (tag.name > before && (least == nullptr || tag.name < least->name)) least = &tag;
       }
       if (!own_written && (least == nullptr || own.name < least->name)) {
@@ -170,9 +173,14 @@ class Influx final : public Visitor {
     first_field_ = false;
   }
 
-  void field(std::string_view name) {
+  void field(std::string_view text) {
     comma();
-    for (const char byte : name) sink_.put(byte == '.' ? '_' : byte);
+    sink_.put(text);
+  }
+
+  void field_of_family() {
+    comma();
+    put_escaped(sink_, family_->name, [](char byte) { return byte == '.' ? std::string_view("_") : escape(byte); });
   }
 
   void integer(std::uint64_t value) {
@@ -188,6 +196,7 @@ class Influx final : public Visitor {
   bool open_ = false;
   bool counting_ = false;  ///< True if the open line is that of counts.
   bool first_field_ = false;
+  std::string_view of_;  ///< Owner of the counts of the open line.
 };
 
 }  // namespace

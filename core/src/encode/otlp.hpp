@@ -39,13 +39,16 @@ constexpr Temporality temporality_of(const Family& family, const Key& key, const
 
 inline void put_metric_name(Sink& sink, const Family& family, std::string_view prefix) noexcept {
   if (!family.otlp.empty()) return sink.put(family.otlp);
-  for_each_character(prefix, [&](std::string_view character) {
-    const bool plain = character.size() == 1 && static_cast<unsigned char>(character[0]) > ' ' && character[0] != '"' &&
-                       character[0] != '\\';
-    sink.put(plain ? character : "_");
-  });
+  const auto put_part = [&sink](std::string_view part) {
+    for_each_character(part, [&sink](std::string_view character) {
+      const bool plain = character.size() == 1 && static_cast<unsigned char>(character[0]) > ' ' &&
+                         character[0] != '"' && character[0] != '\\';
+      sink.put(plain ? character : "_");
+    });
+  };
+  put_part(prefix);
   if (!prefix.empty()) sink.put('.');
-  sink.put(family.name);
+  put_part(family.name);
 }
 
 void otlp_json(const Source& source, const OtlpOptions& options, Sink& sink);

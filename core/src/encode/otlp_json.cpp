@@ -97,8 +97,9 @@ class Json final : public Visitor {
       sink_.put("}}");
     };
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (written(labels, i, schema_, same_attribute)) attribute(labels[i].name, labels[i].value);
+      if (written(labels, i, schema_, key, same_attribute)) attribute(labels[i].name, labels[i].value);
     }
+    if (!key.of.name.empty()) attribute(key.of.name, key.of.value);
     if (!key.name.empty()) attribute(key.name, key.value);
     sink_.put(']');
   }

@@ -99,8 +99,9 @@ void put_attributes(Writer& writer, unsigned number, const Labels& labels, const
     });
   };
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (written(labels, i, schema, same_attribute)) attribute(labels[i].name, labels[i].value);
+    if (written(labels, i, schema, key, same_attribute)) attribute(labels[i].name, labels[i].value);
   }
+  if (!key.of.name.empty()) attribute(key.of.name, key.of.value);
   if (!key.name.empty()) attribute(key.name, key.value);
 }
 

@@ -174,13 +174,22 @@ class Statsd final : public Visitor {
 
   void start_line(const Key& key) {
     if (packet_size_ != 0) sink_.put('\n');
-    put_escaped(sink_, prefix_, [](char byte) { return byte == ' ' || byte == '/' ? "_" : escape(byte); });
+    put_part(prefix_);
     if (!prefix_.empty()) sink_.put('.');
-    sink_.put(family_->name);
+    put_part(family_->name);
     if (family_->kind == Kind::kCounter && family_->unit == "seconds") sink_.put("_ms");
-    if (options_.dialect == StatsdDialect::kDogStatsd || key.name.empty()) return;
-    sink_.put('.');
-    sink_.put(key.value);
+    if (options_.dialect == StatsdDialect::kDogStatsd) return;
+    for (const Label& own : {key.of, Label{key.name, key.value}}) {
+      if (own.name.empty()) continue;
+      sink_.put('.');
+      put_part(own.value);
+    }
+  }
+
+  /// Puts a part of the name of a metric.
+  void put_part(std::string_view text) {
+    put_escaped(sink_, text,
+                [](char byte) { return byte == ' ' || byte == '/' ? std::string_view("_") : escape(byte); });
   }
 
   void put_tags(const Key& key) {
@@ -193,8 +202,9 @@ class Statsd final : public Visitor {
       put_escaped(sink_, value, escape);
     };
     for (std::size_t i = 0; i < options_.tags.size(); ++i) {
-      if (written(options_.tags, i, schema_, same_tag)) tag(options_.tags[i].name, options_.tags[i].value);
+      if (written(options_.tags, i, schema_, key, same_tag)) tag(options_.tags[i].name, options_.tags[i].value);
     }
+    if (!key.of.name.empty()) tag(key.of.name, key.of.value);
     if (!key.name.empty()) tag(key.name, key.value);
   }
 

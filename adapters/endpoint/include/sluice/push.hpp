@@ -49,8 +49,8 @@ struct PushCounts {
 };
 
 /// A thread that takes batches of messages from a source and sends them. Move-only. The destructor takes and sends a
-/// last batch, for as long as PushSchedule::flush says. In a forked child the pusher sends nothing, and its destructor
-/// does nothing.
+/// last batch, for as long as PushSchedule::flush says. In a forked child the pusher sends nothing, has
+/// no counts, and its destructor does nothing.
 class Pusher {
  public:
   /// Takes over a pusher.

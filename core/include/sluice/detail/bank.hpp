@@ -217,11 +217,17 @@ struct Bank {
   /// True if the member says by kSinceBegin that the recorder measures it.
   template <std::size_t kField>
   static constexpr bool kMeasured = [] {
-    if constexpr (std::is_same_v<typename FieldOf<kField>::Source, Elapsed> || kObserves<FieldOf<kField>>) {
+    using Type = FieldOf<kField>;
+    if constexpr (Type::kKind == FieldKind::kClasses || std::is_same_v<typename Type::Source, Elapsed> ||
+                  kObserves<Type>) {
       return false;
     } else {
-      return std::is_same_v<typename FieldOf<kField>::Source::Value, std::uint64_t> &&
-             static_cast<std::uint64_t>(T{}.*(Layout::template field<kField>().source_.pointer)) == kSinceBegin;
+      using Value = typename Type::Source::Value;
+      constexpr Value kDefault = T{}.*(Layout::template field<kField>().source_.pointer);
+      static_assert(std::is_same_v<Value, std::uint64_t> || std::is_same_v<Value, bool> ||
+                        kDefault != static_cast<Value>(kSinceBegin),
+                    "a member whose default is kSinceBegin must be a std::uint64_t");
+      return std::is_same_v<Value, std::uint64_t> && std::uint64_t{kDefault} == kSinceBegin;
     }
   }();
 

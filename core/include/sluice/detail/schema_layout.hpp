@@ -4,6 +4,7 @@
 // added by one instruction; then counters and classes, then buckets.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -27,6 +28,29 @@ template <class Field>
 inline constexpr bool kObserves = requires {
   requires std::same_as<typename Field::Source::Value, Observations>;
 };
+
+/// Names of families that encoders write for every schema (encode/families.hpp).
+inline constexpr std::array<std::string_view, 12> kNamesOfAllSchemas{"requests",
+                                                                     "busy",
+                                                                     "active_requests",
+                                                                     "threads",
+                                                                     "threads.limit",
+                                                                     "thread.requests",
+                                                                     "processes",
+                                                                     "longest_request",
+                                                                     "unlisted_processes",
+                                                                     "process.starts",
+                                                                     "cpu",
+                                                                     "resident_memory"};
+
+/// Names of labels that encoders write themselves.
+inline constexpr std::array<std::string_view, 4> kLabelsOfEncoders{"le", "quantile", "thread", "process_group"};
+
+/// Returns true if a format without dots in names writes both names alike.
+constexpr bool written_alike(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char one, char other) { return (one == '.' ? '_' : one) == (other == '.' ? '_' : other); });
+}
 
 /// The layout of a schema.
 template <class T>
@@ -164,18 +188,57 @@ struct SchemaLayout {
   }
   (std::make_index_sequence<kFields>());
 
-  static constexpr bool kNamesDiffer = []<std::size_t... kI>(std::index_sequence<kI...>) {
-    const std::array<std::array<std::string_view, 2>, kFields> names{
-        std::array<std::string_view, 2>{field<kI>().name_, field<kI>().label_value_}...};
+  /// The properties of a field by which encoders tell it from others.
+  struct Names {
+    std::string_view name;
+    std::string_view label;
+    std::string_view label_value;
+    FieldKind kind;
+    Unit unit;
+  };
+
+  static constexpr std::array<Names, kFields> kNames = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return std::array<Names, kFields>{Names{field<kI>().name_, field<kI>().label_, field<kI>().label_value_,
+                                            FieldType<T, kI>::kKind, field<kI>().unit_}...};
+  }
+  (std::make_index_sequence<kFields>());
+
+  /// Returns true if `holds(a, b)` for each two fields that encoders write under one name.
+  template <class Holds>
+  static constexpr bool for_each_pair_of_a_name(Holds&& holds) noexcept {
     for (std::size_t i = 0; i < kFields; ++i) {
       for (std::size_t k = 0; k < i; ++k) {
-        if (names[i] == names[k]) return false;
+        if (written_alike(kNames[i].name, kNames[k].name) && !holds(kNames[i], kNames[k])) return false;
       }
     }
     return true;
   }
-  (std::make_index_sequence<kFields>());
+
+  static constexpr bool kNamesDiffer = for_each_pair_of_a_name(
+      [](const Names& a, const Names& b) { return a.name == b.name && a.label_value != b.label_value; });
   static_assert(kNamesDiffer, "two fields of a schema have the same name");
+
+  static constexpr bool kFamiliesAgree = for_each_pair_of_a_name([](const Names& a, const Names& b) {
+    return a.kind == b.kind && a.unit == b.unit && a.label == b.label && !a.label.empty();
+  });
+  static_assert(kFamiliesAgree, "two fields of one name need the same kind and unit, and a label of one name");
+
+  static constexpr bool kNamesAreFree = std::none_of(kNames.begin(), kNames.end(), [](const Names& names) {
+    return std::any_of(kNamesOfAllSchemas.begin(), kNamesOfAllSchemas.end(),
+                       [&](std::string_view other) { return written_alike(names.name, other); });
+  });
+  static_assert(kNamesAreFree, "a field has the name of a family that encoders write for every schema");
+
+  static constexpr bool kLabelsAreFree = std::none_of(kNames.begin(), kNames.end(), [](const Names& names) {
+    const std::string_view label = names.kind == FieldKind::kClasses ? names.name : names.label;
+    return std::any_of(kLabelsOfEncoders.begin(), kLabelsOfEncoders.end(),
+                       [&](std::string_view other) { return written_alike(label, other); });
+  });
+  static_assert(kLabelsAreFree, "a label, or a field of classes, has the name of a label that encoders write");
+
+  static constexpr bool kModesExist =
+      std::all_of(kShapes.begin(), kShapes.end(), [](const Shape& shape) { return shape.modes != 0; });
+  static_assert(kModesExist, "a mode is a number from 0 to 7");
 
   static constexpr bool kNamesAreValid = []<std::size_t... kI>(std::index_sequence<kI...>) {
     const auto valid = [](std::string_view name) {

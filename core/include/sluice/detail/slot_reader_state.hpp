@@ -69,6 +69,12 @@ void take_words(const Counter* sums, const Counter* extremes, const CountedWords
                 std::size_t slot) noexcept {
   std::uint64_t* by_slot = window.slot_values.data() + slot * words.slot_fields.size();
   for (const SlotField& field : words.slot_fields) {
+    // The words of a field that the mode does not have may lie behind those that are counted. Its value stays 0.
+    const bool counted = field.word < (field.extreme ? words.extremes : words.sums);
+    if (!counted) {
+      ++by_slot;
+      continue;
+    }
     if (field.extreme) {
       *by_slot = std::max(*by_slot, extremes[field.word].load_quiescent());
     } else {

@@ -36,7 +36,7 @@ namespace sluice::encode {
 struct Gauge {
   std::string_view name;         ///< Name, with dots between its parts.
   std::string_view help;         ///< Description, in a sentence.
-  std::function<double()> read;  ///< Returns the number now. Called by the thread that encodes; must not throw.
+  std::function<double()> read;  ///< Returns the number now. Called by the thread that encodes. Left out if it throws.
   Unit unit = Unit::kNone;       ///< Unit of the number: seconds for both units of time.
   std::string_view label = {};   ///< Name of a label that tells gauges of one name apart; empty: there is one.
   std::string_view value = {};   ///< Value of that label.
