@@ -270,6 +270,11 @@ TEST_CASE("registry: groups beyond the most there may be share the last one") {
   CHECK_FALSE(rig.registry.group("3", mode_number(Mode::kDaemon))->shared);
 }
 
+TEST_CASE("registry: a group of a mode that no recorder has is refused") {
+  RegistryRig rig;
+  CHECK(rig.registry.group("g", kModes).status().code() == absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("registry: memory of another layout is not used") {
   RegistryRig rig;
   CHECK(rig.registry.open(1 << 24).ok());

@@ -147,7 +147,7 @@ class Registry {
   };
   /// Returns the group of this name and creates it if needed; a group exists for as long as the state does. A name is
   /// cut to kNameBytes - 1 bytes. Costs a scan of the names.
-  /// \return FailedPrecondition if the registry is not open.
+  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a mode above 7.
   [[nodiscard]] absl::StatusOr<GroupAssignment> group(std::string_view name, std::uint8_t mode = 0);
 
   /// Processes that may write one another's regions. A copy of a process that code of its own forked can go on writing

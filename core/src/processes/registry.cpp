@@ -61,6 +61,7 @@ absl::Status Registry::open(std::size_t max_bytes) {
 
 absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name, std::uint8_t mode) {
   if (!is_open()) return not_open();
+  if (mode >= kModes) return absl::InvalidArgumentError("a group has a mode from 0 to 7");
   const std::string_view kept = name.substr(0, kNameBytes - 1);
   for (std::uint32_t i = 0; i < state_.groups_used; ++i) {
     if (kept == state_.groups[i].name) return GroupAssignment{GroupId{i}, false};

@@ -69,7 +69,7 @@ void add_sums(const Counter* sums, const SchemaInfo& schema, std::uint8_t mode, 
   };
   for (const FieldInfo& field : schema.fields) {
     if (!field.exists_in(mode)) continue;
-    const bool is_amount = field.unit == Unit::kBytes || field.unit == Unit::kMicroseconds;
+    const bool is_amount = field.unit != Unit::kNone;
     switch (field.kind) {
       case FieldKind::kCounter:
         add_words(field.sum, 1, is_amount ? most.amounts : most.events);
