@@ -30,7 +30,8 @@ int main(int count, char** values) {
   sluice::http::Worker worker = recorder.attach();
   for (std::string line; std::getline(std::cin, line);) {
     sluice::http::InFlight request = worker.begin();
-    std::cout << "read " << line << std::endl;
+    std::cout << "read " << line << '\n';
     request.finish({.status = line == "bad" ? 400 : 200, .request_bytes = line.size()});
+    std::cout.flush();  // whoever reads the answer finds the request counted
   }
 }

@@ -74,6 +74,8 @@ def attack(server: Httpd, name: str, **query: str) -> dict[str, Any]:
 def restart(server: Httpd) -> None:
     """A graceful restart, in which the parent looks at everything that processes have recorded."""
     said = len(server.log_lines("resuming normal operations"))
+    # A child that takes the place of one that has crashed belongs to the generation before, too.
+    wait_until(lambda: len(web_children(server)) >= PROCESSES, "all processes of the server")
     before = set(server.children())
     server.graceful()
     wait_until(lambda: len(server.log_lines("resuming normal operations")) > said, "a graceful restart")

@@ -250,6 +250,7 @@ struct Views {};
 template <const auto& kBounds, class BucketViews = Views<>>
 struct Buckets;
 
+/// The layout with the given views.
 template <const auto& kBounds, const auto& kQuarters, const auto& kOctaves, const auto& kOtel, const auto& kInclusive>
 struct Buckets<kBounds, Views<kQuarters, kOctaves, kOtel, kInclusive>> {
   static_assert(kBounds.size() >= 1, "a histogram needs at least one bound");

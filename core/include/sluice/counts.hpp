@@ -52,6 +52,8 @@ class CountsRef {
 
   /// Returns the schema; null if there is none.
   [[nodiscard]] const SchemaInfo* schema() const noexcept { return schema_; }
+  /// Returns true if extremes are known.
+  [[nodiscard]] bool has_extremes() const noexcept { return !extremes_.empty(); }
   /// Returns the mode.
   [[nodiscard]] std::uint8_t mode() const noexcept { return mode_; }
 

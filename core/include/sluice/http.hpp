@@ -40,9 +40,11 @@ constexpr std::size_t status_class(int status) noexcept {
   return from_100 < 100 * kStatusClasses ? from_100 / 100 : kStatusClasses - 1;
 }
 
-/// A recorder of HTTP requests, and what it hands out.
+/// A recorder of HTTP requests.
 using Recorder = sluice::Recorder<Request>;
+/// The right of a thread to record in it.
 using Worker = sluice::Worker<Request>;
+/// One request in flight.
 using InFlight = sluice::Request<Request>;
 
 /// @}

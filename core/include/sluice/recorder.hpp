@@ -267,11 +267,15 @@ class RecorderBase {
   [[nodiscard]] bool asymmetric() const noexcept { return asymmetric_; }
 
  protected:
+  /// Makes a recorder with the memory layout of a schema.
   RecorderBase(Options options, const detail::MemoryLayout& layout);
   ~RecorderBase();
 
+  /// Sets the worker of Recorder::attach().
   void attach_any(detail::WorkerBase& worker);
+  /// Sets the worker of Recorder::attach(slot).
   [[nodiscard]] absl::Status attach_to(std::size_t slot, detail::WorkerBase& worker);
+  /// Sets the worker of Recorder::attach_shared().
   void attach_to_none(detail::WorkerBase& worker);
 
  private:

@@ -17,7 +17,12 @@
 /// A version as one number. The second and the third number are below 1000.
 #define SLUICE_MAKE_VERSION(major, minor, patch) ((major)*1000000 + (minor)*1000 + (patch))
 
+/// @}
+
 namespace sluice {
+
+/// \addtogroup record
+/// @{
 
 /// A version. Versions are ordered.
 struct Version {
@@ -36,6 +41,6 @@ inline constexpr Version kHeaderVersion{SLUICE_VERSION_MAJOR, SLUICE_VERSION_MIN
 /// where the library is a shared one.
 [[nodiscard]] Version library_version() noexcept;
 
-}  // namespace sluice
-
 /// @}
+
+}  // namespace sluice

@@ -110,13 +110,18 @@ class Fields {
     for (std::size_t i = 0; i < parts_; ++i) {
       const Part part = part_(i);
       for (const FieldInfo& field : schema_.fields) {
-        if (field.name != first.name || !field.exists_in(part.counts.mode()) || !is_wanted(field)) continue;
+        if (field.name != first.name || !is_known(part, field) || !is_wanted(field)) continue;
         if (!begun) to_.begin(family, interval_);
         begun = true;
         points(part, field);
       }
     }
     if (begun) to_.end();
+  }
+
+  /// Returns true if the mode has the field, and it is not a maximum of counts that have none.
+  static bool is_known(const Part& part, const FieldInfo& field) noexcept {
+    return field.exists_in(part.counts.mode()) && (field.kind != FieldKind::kMaximum || part.counts.has_extremes());
   }
 
   [[nodiscard]] bool is_wanted(const FieldInfo& field) const noexcept {
