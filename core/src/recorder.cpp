@@ -108,6 +108,7 @@ detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned
   worker.clock_ = options_.clock;
   worker.mode_ = options_.mode;
   worker.asymmetric_ = asymmetric_;
+  worker.own_memory_ = options_.memory.empty();
   worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
   if (slot < options_.threads) {
@@ -174,6 +175,7 @@ void WorkerBase::swap(WorkerBase& other) noexcept {
   std::swap(owned_, other.owned_);
   std::swap(mode_, other.mode_);
   std::swap(asymmetric_, other.asymmetric_);
+  std::swap(own_memory_, other.own_memory_);
 }
 
 }  // namespace detail

@@ -88,6 +88,7 @@ class WorkerBase {
   std::uint32_t owned_ = 0;  ///< State of the slot while it belongs to this worker.
   std::uint8_t mode_ = 0;
   bool asymmetric_ = false;
+  bool own_memory_ = false;  ///< False: the memory was given, and others may have written anything into it.
 };
 
 }  // namespace detail
@@ -147,9 +148,9 @@ class Request {
 };
 
 /// The right of a thread to record in one slot. Used by one thread at a time, unless attach_shared() returned it.
-/// Move-only; not to be moved while a request is in flight, which is asserted in debug builds. The destructor gives the
-/// slot back, and the counts stay. Must not outlive the Recorder. In a forked child a worker claims its slot again, or
-/// uses the overflow counters.
+/// Move-only; not to be moved while a request is in flight, which debug builds assert where memory is not given. The
+/// destructor gives the slot back, and the counts stay. Must not outlive the Recorder. In a forked child a worker
+/// claims its slot again, or uses the overflow counters.
 template <class T>
 class Worker : public detail::WorkerBase {
  public:
@@ -178,7 +179,7 @@ class Worker : public detail::WorkerBase {
   friend class Request<T>;
 
   [[nodiscard]] bool is_idle() const noexcept {
-    return slot_ == nullptr || slot_->state.load(std::memory_order_relaxed) != owned_ ||
+    return slot_ == nullptr || !own_memory_ || slot_->state.load(std::memory_order_relaxed) != owned_ ||
            slot_->start_ns.load(std::memory_order_relaxed) == 0;
   }
   [[nodiscard]] detail::RecordTarget<detail::ProductionAtomics, T> target() const noexcept {
