@@ -77,7 +77,9 @@ TEST_CASE("push: an answer that asks for patience is followed by the same messag
   schedule.first_pause = schedule.longest_pause = 1ms;
   auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
   REQUIRE(pusher.ok());
-  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  // The attempts that follow may be over before the call looks.
+  const absl::Status flushed = pusher->flush(kLong);
+  CHECK((flushed.ok() || flushed.code() == absl::StatusCode::kDeadlineExceeded));
   wait_until([&] { return pusher->counts().delivered == 1; });
   CHECK(pusher->counts().failures == 2);
   CHECK(pusher->counts().dropped == 0);

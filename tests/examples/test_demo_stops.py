@@ -68,13 +68,15 @@ def test_half_a_request_does_not_hold_up_the_end_for_good() -> None:
 
 
 STUCK = """
-import os, pathlib, signal, sys, tempfile
+import os, pathlib, signal, sys, tempfile, time
 sys.path.insert(0, sys.argv[1])
 import demo, server
 server.STOP_TIMEOUT = 0.5
 with tempfile.TemporaryDirectory(dir="/tmp") as directory:
     apache = server.Server(pathlib.Path(directory), pathlib.Path(sys.argv[2]), 0)
     apache.start(demo.SITE)
+    while "resuming normal operations" not in apache.log():
+        time.sleep(0.01)
     print(apache._process.pid)
     os.kill(apache._process.pid, signal.SIGSTOP)
     try:
