@@ -69,7 +69,7 @@ def test_a_client_that_accepts_nothing_is_given_up_unless_its_connection_has_oth
         "WSGIScriptAlias / ${APPS}/paced_app.py process-group=paced",
         modules=["http2"],
     )
-    count = 2_000
+    count = 20_000  # far more than a client reads before it is stopped
     command = ["curl", "-sS", version, "-o", server.out / "body", f"http://localhost:{server.port}/?count={count}&size=10000"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as client:
         wait_until((server.out / "body").exists, "the beginning of the response")
