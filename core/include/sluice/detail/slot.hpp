@@ -101,7 +101,7 @@ struct UncollectedExtremes {
 
 /// Opens a bank for the first record of a slot in an epoch. Resets the extremes, unless a deferred cut has not
 /// collected them yet; extremes of an epoch before the first deferred one have been collected. Not inlined, so that the
-/// path of most records has no loop over the extremes.
+/// path of most records does not touch the extremes of earlier epochs.
 template <class Atomics, class T>
 [[gnu::noinline]] void open_epoch(EpochBank<Atomics, T>& bank, std::uint64_t epoch, std::uint64_t start_ns,
                                   const UncollectedExtremes<Atomics>& uncollected) noexcept {

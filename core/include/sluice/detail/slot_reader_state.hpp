@@ -99,7 +99,6 @@ struct BusyAccount {
 
   /// Returns the part of a window. All arguments are nanoseconds: the durations of all completed requests, the age of
   /// the request in flight, and the length of the window.
-
   std::uint64_t settle(std::uint64_t completed_ns, std::uint64_t elapsed_ns, std::uint64_t period_ns) noexcept {
     const std::uint64_t used_ns = completed_ns + elapsed_ns;
     const std::uint64_t owed_ns = used_ns > credited_ns ? used_ns - credited_ns : 0;
