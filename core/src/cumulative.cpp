@@ -3,16 +3,26 @@
 
 namespace sluice {
 
+/// Adds the last window to the sum. One that could not be added, because there was no memory, is added by the next
+/// call.
 absl::Status CumulativeReader::read(Window& window) {
   const std::lock_guard lock(mutex_);
+  if (unadded_) add_latest();
   if (absl::Status status = reader_.drain(latest_); !status.ok()) return status;
-  if (!std::exchange(begun_, true)) {
-    sum_ = latest_;
-  } else {
-    sum_.append(latest_);
-  }
+  unadded_ = true;
+  add_latest();
   window = sum_;
   return absl::OkStatus();
+}
+
+void CumulativeReader::add_latest() {
+  if (begun_) {
+    sum_.append(latest_);
+  } else {
+    sum_ = latest_;
+  }
+  begun_ = true;
+  unadded_ = false;
 }
 
 }  // namespace sluice

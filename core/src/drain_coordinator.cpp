@@ -44,10 +44,12 @@ class WaitBudget {
   std::uint64_t deadline_ns_ = 0;
 };
 
-DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory)
+DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory,
+                                   std::shared_ptr<const SeriesNames> names)
     : options_(options),
       asymmetric_(asymmetric),
       memory_(memory),
+      names_(std::move(names)),
       words_(CountedWords::of(*memory.layout.schema, options.mode)),
       timeline_(*options.clock),
       instant_(timeline_.now()),
@@ -57,7 +59,11 @@ DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetr
       scratch_(empty_window()),
       overflow_by_slot_(options.threads) {}
 
-Window DrainCoordinator::empty_window() const { return {*memory_.layout.schema, options_.mode, options_.threads}; }
+Window DrainCoordinator::empty_window() const {
+  Window window(*memory_.layout.schema, options_.mode, options_.threads);
+  if (names_ != nullptr) window.series = SeriesCounts(names_, *memory_.layout.schema, options_.mode);
+  return window;
+}
 
 bool DrainCoordinator::add(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
@@ -108,8 +114,12 @@ bool DrainCoordinator::complete_cut() {
   const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
                                  : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, budget);
   if (!whole) return false;
-  interrupted_ = false;
   take_overflow(budget);
+  if (names_ != nullptr) {
+    scratch_.series.total(scratch_.sums, scratch_.extremes);
+    for (Pending& pending : pending_) pending.window.series.make_room_for(scratch_.series);
+  }
+  interrupted_ = false;
   for (Pending& pending : pending_) {
     if (std::exchange(pending.joined, true)) {
       pending.window.merge_counts(scratch_);
@@ -149,7 +159,14 @@ void DrainCoordinator::take_overflow_bank(std::size_t which) {
     std::uint64_t busy_ns = 0;
     take_delta(bank.header.count, seen.count, count);
     take_delta(bank.header.busy_ns, seen.busy_ns, busy_ns);
-    take_words(bank.sums, bank.extremes, words_, seen, scratch_, last);
+    Collected to{scratch_.sums.data(), scratch_.extremes.data(), slot_values_in(scratch_, last)};
+    if (names_ != nullptr) {
+      const SeriesCounts::Entry without_labels = scratch_.series.at(0);
+      without_labels.request_count += count;
+      to.sums = without_labels.sums.data();
+      to.extremes = without_labels.extremes.data();
+    }
+    take_words(bank.sums, bank.extremes, words_, seen, to);
     scratch_.request_count += count;
     slot.completed += count;
     const std::uint64_t period_ns = reader_.cut_ns() - reader_.previous_cut_ns();
@@ -183,7 +200,7 @@ absl::Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const bool fits = window.schema == own_window.schema && window.sums.size() == own_window.sums.size() &&
                     window.extremes.size() == own_window.extremes.size() &&
                     window.slot_values.size() == own_window.slot_values.size() &&
-                    window.slots.size() == own_window.slots.size();
+                    window.slots.size() == own_window.slots.size() && window.series.is_like(own_window.series);
   if (!fits) window = empty_window();
   const Resources now = probe_.read();
   finish(own, now);

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "memory.hpp"
+#include "series_names.hpp"
 #include "sluice/detail/epoch_reader.hpp"
 #include "sluice/recorder_options.hpp"
 #include "sluice/resources.hpp"
@@ -23,7 +25,8 @@ class WaitBudget;
 class DrainCoordinator {
  public:
   /// Makes a coordinator without readers; `memory` must outlive it.
-  DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory);
+  DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory,
+                   std::shared_ptr<const SeriesNames> names);
 
   /// Registers a reader whose first window begins now. Returns false if a reader has the id, because ids wrap around.
   [[nodiscard]] bool add(std::uint64_t id);
@@ -60,6 +63,7 @@ class DrainCoordinator {
   const RecorderOptions options_;
   const bool asymmetric_;
   RecorderMemory& memory_;
+  const std::shared_ptr<const SeriesNames> names_;  ///< Null: there are no series.
   const CountedWords words_;
   std::mutex mutex_;
   ResourceProbe probe_;

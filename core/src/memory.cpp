@@ -26,6 +26,10 @@ std::size_t slots_offset(const MemoryLayout& layout, std::size_t threads) noexce
   return tree_offset(layout, threads) + aligned(Tree::words_for(threads) * sizeof(Tree::Word));
 }
 
+std::size_t series_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
+  return aligned(slots_offset(layout, threads) + threads * layout.slot.slot_bytes);
+}
+
 /// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
 constexpr int kRecoveryYields = 200;
 constexpr int kRecoveryTurns = kRecoveryYields + 1000;
@@ -33,7 +37,8 @@ constexpr long kRecoveryNapNs = 1'000'000;
 
 }  // namespace
 
-SlotArray<Atomics> slots_in(void* memory, const MemoryLayout& layout, std::size_t threads) noexcept {
+SlotArray<Atomics> slots_in(void* memory, const MemoryLayout& layout, std::size_t threads,
+                            std::size_t series) noexcept {
   auto* const base = static_cast<std::byte*>(memory);
   auto& header = *static_cast<RecorderHeader*>(memory);
   return {.epoch = &header.epoch,
@@ -42,22 +47,26 @@ SlotArray<Atomics> slots_in(void* memory, const MemoryLayout& layout, std::size_
           .slots = base + slots_offset(layout, threads),
           .shape = layout.slot,
           .size = threads,
-          .taken = {reinterpret_cast<SlotTree<Atomics>::Word*>(base + tree_offset(layout, threads)), threads}};
+          .taken = {reinterpret_cast<SlotTree<Atomics>::Word*>(base + tree_offset(layout, threads)), threads},
+          .series = base + series_offset(layout, threads),
+          .series_shape = layout.series,
+          .series_size = series_with_overflow(series)};
 }
 
 OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept {
   return {static_cast<std::byte*>(memory) + kOverflowOffset, layout.overflow};
 }
 
-std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads) noexcept {
-  return os::whole_pages(slots_offset(layout, threads) + threads * layout.slot.slot_bytes);
+std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {
+  return os::whole_pages(series_offset(layout, threads) +
+                         threads * layout.series.block_bytes(series_with_overflow(series)));
 }
 
 RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayout& memory_layout)
     : layout(memory_layout),
       threads(options.threads),
-      mapping(memory_bytes(memory_layout, options.threads), options.memory),
-      slots_(slots_in(mapping.data(), memory_layout, options.threads)) {
+      mapping(memory_bytes(memory_layout, options.threads, options.series), options.memory),
+      slots_(slots_in(mapping.data(), memory_layout, options.threads, options.series)) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
 }
 

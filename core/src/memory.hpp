@@ -14,9 +14,9 @@ namespace sluice::detail {
 
 using OverflowMemory = OverflowRef<StdAtomics, SharedCounter>;
 
-/// Returns the arrays in a recorder's memory for so many worker slots. For any process that maps it.
-[[nodiscard]] SlotArray<ProductionAtomics> slots_in(void* memory, const MemoryLayout& layout,
-                                                    std::size_t threads) noexcept;
+/// Returns the arrays in a recorder's memory for so many worker slots and series. For any process that maps it.
+[[nodiscard]] SlotArray<ProductionAtomics> slots_in(void* memory, const MemoryLayout& layout, std::size_t threads,
+                                                    std::size_t series = 0) noexcept;
 
 /// Returns the overflow counters in a recorder's memory. For any process that maps it.
 [[nodiscard]] OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept;

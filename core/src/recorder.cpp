@@ -29,6 +29,7 @@ void set_overflow_id(const detail::OverflowMemory& overflow, std::uint32_t nowhe
 
 RecorderOptions checked(RecorderOptions options) {
   if (options.threads == 0) throw std::invalid_argument("a recorder needs at least one worker slot");
+  if (options.series > RecorderOptions::kSeriesMost) throw std::invalid_argument("a recorder has too many series");
   if (options.mode >= kModes) throw std::invalid_argument("a recorder has a mode from 0 to 7");
   if (options.clock == nullptr) options.clock = &system_clock();
   return options;
@@ -41,7 +42,8 @@ RecorderBase::RecorderBase(Options options, const detail::MemoryLayout& layout)
       layout_(layout),
       asymmetric_(options_.allow_membarrier && detail::may_leave_fence_to_readers(!options_.memory.empty())),
       memory_(std::make_unique<detail::RecorderMemory>(options_, layout_)),
-      coordinator_(new detail::DrainCoordinator(options_, asymmetric_, *memory_)) {
+      names_(options_.series == 0 ? nullptr : std::make_shared<detail::SeriesNames>(options_.series)),
+      coordinator_(new detail::DrainCoordinator(options_, asymmetric_, *memory_, names_)) {
   set_overflow_id(memory_->overflow(), detail::WorkerBase::kNowhere, [this] { return next_number(); });
 }
 
@@ -64,7 +66,9 @@ void RecorderBase::recover_from_fork() {
   if (!memory_->begin_recovery()) return;
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
   try {
-    coordinator_.store(new detail::DrainCoordinator(options_, asymmetric_, *memory_),
+    // The names are copied, because another thread may have been adding one at the moment of the fork.
+    if (names_ != nullptr) names_ = std::make_shared<detail::SeriesNames>(*names_);
+    coordinator_.store(new detail::DrainCoordinator(options_, asymmetric_, *memory_, names_),
                        std::memory_order_release);  // [F1]
   } catch (...) {
     alive.store(detail::RecorderMemory::kWiped, std::memory_order_release);  // [F3]
@@ -111,7 +115,9 @@ detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned
   worker.own_memory_ = options_.memory.empty();
   worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
+  worker.series_size_ = static_cast<std::uint32_t>(array.series_size);
   if (slot < options_.threads) {
+    worker.series_ = array.series_block(slot);
     worker.slot_ = &array.slot(slot).header();
     worker.uncollected_ = &array.uncollected[slot];
     worker.slot_index_ = slot;
@@ -171,6 +177,8 @@ void WorkerBase::swap(WorkerBase& other) noexcept {
   std::swap(uncollected_, other.uncollected_);
   std::swap(overflow_, other.overflow_);
   std::swap(clock_, other.clock_);
+  std::swap(series_, other.series_);
+  std::swap(series_size_, other.series_size_);
   std::swap(slot_index_, other.slot_index_);
   std::swap(owned_, other.owned_);
   std::swap(mode_, other.mode_);
@@ -190,6 +198,11 @@ Reader RecorderBase::add_reader() {
 /// Does nothing in a forked child that has not recovered, because it has no readers.
 void RecorderBase::remove_reader(std::uint64_t id) noexcept {
   if (!memory_->needs_recovery()) coordinator_.load(std::memory_order_acquire)->remove(id);  // [F2]
+}
+
+Series RecorderBase::series(Labels labels) {
+  if (memory_->needs_recovery()) recover_from_fork();
+  return names_ == nullptr ? Series() : Series(names_->number_of(labels));
 }
 
 ProcessTotals RecorderBase::totals() { return coordinator().totals(); }

@@ -61,7 +61,9 @@ std::size_t Window::threads_active() const noexcept {
       slots.begin(), slots.end(), [](const SlotWindow& slot) { return slot.completed != 0 || slot.in_flight; }));
 }
 
-void Window::merge_counts(const Window& later) noexcept {
+void Window::merge_counts(const Window& later) {
+  series.make_room_for(later.series);
+  series.merge(later.series);
   request_count += later.request_count;
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].merge(later.slots[i]);
   if (later.request_count == 0 || schema == nullptr) return;
@@ -78,7 +80,7 @@ void Window::merge_counts(const Window& later) noexcept {
   }
 }
 
-void Window::append(const Window& next) noexcept {
+void Window::append(const Window& next) {
   merge_counts(next);
   stop_time = next.stop_time;
   sample_period += next.sample_period;
@@ -95,6 +97,7 @@ void Window::clear_counts() noexcept {
   clear(sums);
   clear(extremes);
   clear(slot_values);
+  series.clear();
   std::fill(slots.begin(), slots.end(), SlotWindow{});
 }
 

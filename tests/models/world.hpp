@@ -63,8 +63,16 @@ void set_writer(detail::Slot<Atomics, T>& slot, int writer) {
   }
 }
 
-/// Slots of the schema of T, in the mode of the scenario.
-template <class T, std::size_t kSlots, class Fence>
+/// The series of a slot, laid out as readers find them.
+template <class Atomics, class T, std::size_t kSeries>
+struct SeriesBlock {
+  alignas(2 * detail::kLine) detail::TouchedSeries<Atomics> touched[2];
+  alignas(2 * detail::kLine) detail::SeriesCell<Atomics, T> cells[kSeries];
+};
+
+/// Slots of the schema of T, in the mode of the scenario. Requests take turns among no series and the
+/// `kSeries` series.
+template <class T, std::size_t kSlots, class Fence, std::size_t kSeries = 0>
 class World {
  public:
   using Atomics = RelacyAtomics;
@@ -72,11 +80,27 @@ class World {
 
   World() : reader_(array(), detail::CountedWords::of(schema_info<T>, load.mode), kStartNs) {}
 
-  static Window empty_window() { return {schema_info<T>, load.mode, kSlots}; }
+  static Window empty_window() {
+    Window window(schema_info<T>, load.mode, kSlots);
+    if constexpr (kSeries != 0) {
+      window.series = SeriesCounts(nullptr, schema_info<T>, load.mode);
+      for (std::uint32_t i = 0; i <= kSeries; ++i) window.series.make_room(i);
+    }
+    return window;
+  }
 
   detail::SlotArray<Atomics> array() {
     auto array = array_of<Atomics, T>(&epoch_, &high_water_, uncollected_, slots_, kSlots);
     array.taken = {&taken_, kSlots};
+    if constexpr (kSeries != 0) {
+      using Block = SeriesBlock<Atomics, T, kSeries>;
+      array.series = reinterpret_cast<std::byte*>(series_.data());
+      array.series_shape = detail::SeriesShape::of<Atomics, T>();
+      array.series_size = kSeries;
+      require(array.series_shape.cells_at == offsetof(Block, cells) &&
+                  array.series_shape.block_bytes(kSeries) == sizeof(Block),
+              "the layout of series");
+    }
     return array;
   }
   detail::Slot<Atomics, T>& slot(std::size_t i) { return slots_[i]; }
@@ -94,6 +118,7 @@ class World {
       set_writer(slots_[i], static_cast<int>(i));
       for (auto& cell : uncollected_[i].banks) cell.set_writer(kSlots);
     }
+    for (std::size_t i = 0; i < series_.size(); ++i) set_series_writer(series_[i], static_cast<int>(i));
     epoch_.value.set_writer(kSlots);
   }
 
@@ -102,6 +127,13 @@ class World {
   void watch(Which which) {
     for (auto& slot : slots_) {
       for (auto& bank : slot.banks) watched_.add(&which(bank.counts));
+    }
+    if constexpr (kSeries != 0) {
+      for (auto& block : series_) {
+        for (auto& cell : block.cells) {
+          for (auto& bank : cell.banks) watched_.add(&which(bank.counts));
+        }
+      }
     }
   }
 
@@ -121,7 +153,12 @@ class World {
     request.stop_ns = tick();
     const detail::RecordTarget<Atomics, T> target{
         .slot = &slots_[request.slot], .epoch = &epoch_, .uncollected = &uncollected_[request.slot], .mode = load.mode};
-    detail::record<Fence>(target, request.start_ns, request.stop_ns, request.done);
+    if (const std::uint32_t series = series_of(n); series == 0) {
+      detail::record<Fence>(target, request.start_ns, request.stop_ns, request.done);
+    } else {
+      const detail::SeriesWriter<Atomics, T> select(array().series_block(request.slot), series);
+      detail::record<Fence>(target, request.start_ns, request.stop_ns, request.done, select);
+    }
     request.recorded_at = tick();
   }
 
@@ -134,6 +171,7 @@ class World {
     fence_at = 0;
     const bool whole = reader_.template cut<Fence>(tick(), window, try_wait);
     require(whole, "a cut that the fence refused");
+    if (kSeries != 0) window.series.total(window.sums, window.extremes);
     cut_to_ = tick();
   }
 
@@ -190,6 +228,7 @@ class World {
     for (std::size_t i = 0; i < kSlots; ++i) {
       require(window.slots[i].completed == expected_.slots[i].completed, "the requests of a slot");
     }
+    if (kSeries != 0) check_series(window, inside);
     return inside;
   }
 
@@ -210,6 +249,42 @@ class World {
   static constexpr Requests bit(std::size_t n) { return Requests{1} << n; }
 
  private:
+  /// Returns the series of a request; 0: none. Each serves two requests in a row.
+  static constexpr std::uint32_t series_of(std::size_t n) {
+    return static_cast<std::uint32_t>((n + 1) / 2 % (kSeries + 1));
+  }
+
+  template <class Block>
+  static void set_series_writer(Block& block, int writer) {
+    for (auto& touched : block.touched) {
+      touched.tag.set_writer(writer);
+      touched.first.set_writer(writer);
+    }
+    for (auto& cell : block.cells) {
+      for (auto& bank : cell.banks) {
+        for (auto* const word : {&bank.header.tag, &bank.header.next}) word->set_writer(writer);
+      }
+    }
+  }
+
+  /// Checks that each series has its requests of those `inside` the window.
+  void check_series(const Window& window, Requests inside) {
+    for (std::uint32_t series = 0; series <= kSeries; ++series) {
+      expected_.clear_counts();
+      for (std::size_t n = 0; n < served_; ++n) {
+        if ((inside & bit(n)) == 0 || series_of(n) != series) continue;
+        add_expected(requests_[n].done, requests_[n].stop_ns - requests_[n].start_ns, requests_[n].slot, expected_);
+      }
+      SeriesCounts& counts = const_cast<Window&>(window).series;
+      counts.make_room(series);
+      const SeriesCounts::Entry is = counts.at(series);
+      require(is.request_count == expected_.request_count, "the number of requests of a series");
+      require(std::equal(is.sums.begin(), is.sums.end(), expected_.sums.begin()), "the sums of a series");
+      require(std::equal(is.extremes.begin(), is.extremes.end(), expected_.extremes.begin()),
+              "the extremes of a series");
+    }
+  }
+
   [[nodiscard]] std::uint64_t duration(std::size_t n) const {
     return requests_[n].recorded_at != 0 ? requests_[n].stop_ns - requests_[n].start_ns : 0;
   }
@@ -275,6 +350,7 @@ class World {
   RelacyAtomic<std::uint32_t> high_water_;
   detail::UncollectedExtremes<Atomics> uncollected_[kSlots];
   detail::Slot<Atomics, T> slots_[kSlots];
+  std::array<SeriesBlock<Atomics, T, std::max<std::size_t>(kSeries, 1)>, kSeries == 0 ? 0 : kSlots> series_;
   RelacyAtomic<std::uint64_t> taken_;  // one word, for a tree of one level
   Watched<RelacyCounter::Watch> watched_;
   detail::EpochReader<Atomics> reader_;

@@ -24,15 +24,18 @@ class CumulativeReader {
 
   /// Sets `window` to the sum of all windows since construction: `start_time` stays, counts only grow, extremes are
   /// those of the whole time. Blocks on other calls and as Reader::drain() does. \return Unavailable as Reader::drain()
-  /// does; nothing is lost, and `window` is unchanged. \throws std::bad_alloc
+  /// does; nothing is lost, and `window` is unchanged. \throws std::bad_alloc Nothing is lost either.
   [[nodiscard]] absl::Status read(Window& window);
 
  private:
+  void add_latest();
+
   std::mutex mutex_;
   Reader reader_;
   Window latest_;
   Window sum_;
   bool begun_ = false;
+  bool unadded_ = false;  ///< True if the sum lacks the last window.
 };
 
 /// @}

@@ -15,6 +15,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <utility>
@@ -27,6 +28,7 @@
 #include "sluice/detail/slot.hpp"
 #include "sluice/recorder_options.hpp"
 #include "sluice/schema_info.hpp"
+#include "sluice/series.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -48,6 +50,14 @@ class RecorderBase;
 
 namespace detail {
 
+/// Returns a word of where a request is counted: the id of its overflow counters, or 0 for a slot, and the number of
+/// its series. One word, so that one comparison finds the requests in a slot that have no labels.
+constexpr std::uint64_t where(std::uint32_t overflow_id, std::uint32_t series) noexcept {
+  return overflow_id | std::uint64_t{series} << 32U;
+}
+constexpr std::uint32_t overflow_of(std::uint64_t where) noexcept { return static_cast<std::uint32_t>(where); }
+constexpr std::uint32_t series_of(std::uint64_t where) noexcept { return static_cast<std::uint32_t>(where >> 32U); }
+
 /// The part of a worker that all schemas share.
 class WorkerBase {
  public:
@@ -58,6 +68,14 @@ class WorkerBase {
 
  protected:
   friend class sluice::RecorderBase;
+
+  /// Returns the number of the series in this recorder: the overflow series for one of another recorder, and none if
+  /// there are no series.
+  [[nodiscard]] std::uint32_t number_of(Series series) const noexcept {
+    if (series.number() <= series_size_) [[likely]]
+      return series.number();
+    return series_size_ == 0 ? 0 : 1;
+  }
 
   /// The overflow id of requests that are not recorded.
   static constexpr std::uint32_t kNowhere = UINT32_MAX;
@@ -79,6 +97,7 @@ class WorkerBase {
   [[gnu::cold]] void cancel(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept;
 
   RecorderBase* recorder_ = nullptr;
+  std::byte* series_ = nullptr;                    ///< The series of the slot; null if there are none.
   SlotHeader<ProductionAtomics>* slot_ = nullptr;  ///< Null: all requests go to overflow counters.
   const Epoch<ProductionAtomics>* epoch_ = nullptr;
   const UncollectedExtremes<ProductionAtomics>* uncollected_ = nullptr;
@@ -86,6 +105,7 @@ class WorkerBase {
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;
   std::uint32_t owned_ = 0;  ///< State of the slot while it belongs to this worker.
+  std::uint32_t series_size_ = 0;
   std::uint8_t mode_ = 0;
   bool asymmetric_ = false;
   bool own_memory_ = false;  ///< False: the memory was given, and others may have written anything into it.
@@ -103,14 +123,14 @@ class Request {
   Request() noexcept = default;
   /// Takes over a request.
   Request(Request&& other) noexcept
-      : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), overflow_id_(other.overflow_id_) {}
+      : worker_(std::exchange(other.worker_, nullptr)), start_ns_(other.start_ns_), where_(other.where_) {}
   /// Takes over another request, after this one was recorded as the destructor would.
   Request& operator=(Request&& other) noexcept {
     if (this == &other) return *this;
     if (worker_ != nullptr) abandon();
     worker_ = std::exchange(other.worker_, nullptr);
     start_ns_ = other.start_ns_;
-    overflow_id_ = other.overflow_id_;
+    where_ = other.where_;
     return *this;
   }
   ~Request() {
@@ -128,23 +148,28 @@ class Request {
   /// its part of their busy time, and the slot's next request is given that much less. Later calls do nothing.
   /// Wait-free; lock-free for a request without a slot.
   void cancel() noexcept {
-    if (worker_ != nullptr) std::exchange(worker_, nullptr)->cancel(start_ns_, overflow_id_);
+    if (worker_ != nullptr) std::exchange(worker_, nullptr)->cancel(start_ns_, detail::overflow_of(where_));
+  }
+
+  /// Sets the series that counts the request, such as that of a route which is known once the request has begun.
+  void set_series(Series series) noexcept {
+    if (worker_ != nullptr) where_ = detail::where(detail::overflow_of(where_), worker_->number_of(series));
   }
 
   /// Returns the instant at which the request began, in monotonic nanoseconds.
   [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
   /// Returns true if the request is in the worker's slot, and false if it is counted by overflow counters.
-  [[nodiscard]] bool in_slot() const noexcept { return overflow_id_ == 0; }
+  [[nodiscard]] bool in_slot() const noexcept { return detail::overflow_of(where_) == 0; }
 
  private:
   friend class Worker<T>;
   Request(Worker<T>* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
-      : worker_(worker), start_ns_(start_ns), overflow_id_(overflow_id) {}
-  [[gnu::always_inline]] void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, overflow_id_); }
+      : worker_(worker), start_ns_(start_ns), where_(overflow_id) {}
+  [[gnu::always_inline]] void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, where_); }
 
   Worker<T>* worker_ = nullptr;
   std::uint64_t start_ns_ = 0;
-  std::uint32_t overflow_id_ = 0;  ///< Id of its overflow counters; 0: in the worker's slot.
+  std::uint64_t where_ = 0;  ///< See detail::where(); 0: in the worker's slot, without labels.
 };
 
 /// The right of a thread to record in one slot. Used by one thread at a time, unless attach_shared() returned it.
@@ -174,6 +199,16 @@ class Worker : public detail::WorkerBase {
   /// Begins a request at `now_ns`, in monotonic nanoseconds of the recorder's clock.
   [[nodiscard]] Request<T> begin(std::uint64_t now_ns) noexcept;
 
+  /// Begins a request of a series of the recorder. A series of another recorder is counted by one of this one's.
+  [[nodiscard]] Request<T> begin(Series series) noexcept { return begin(series, clock().monotonic_ns()); }
+
+  /// Begins a request of a series of the recorder at `now_ns`.
+  [[nodiscard]] Request<T> begin(Series series, std::uint64_t now_ns) noexcept {
+    Request<T> request = begin(now_ns);
+    request.set_series(series);
+    return request;
+  }
+
  private:
   friend class Recorder<T>;
   friend class Request<T>;
@@ -190,13 +225,17 @@ class Worker : public detail::WorkerBase {
   }
   /// Ends a request. Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
   [[gnu::always_inline]] void finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                     std::uint32_t overflow_id) const noexcept;
-  /// Ends a request that finish() cannot end inline: in the overflow counters, or in a slot with a full fence.
+                                     std::uint64_t where) const noexcept;
+  /// Ends a request that finish() cannot end inline: in a series, in the overflow counters, or in a slot with a full
+  /// fence.
   [[gnu::noinline]] void finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                          std::uint32_t overflow_id) const noexcept;
+                                          std::uint64_t where) const noexcept;
+  [[nodiscard]] detail::SeriesWriter<detail::ProductionAtomics, T> series_writer(std::uint64_t where) const noexcept {
+    return {series_, detail::series_of(where)};
+  }
   /// Ends a request that was destroyed. Takes its members by value, so that it needs no place in memory.
-  [[gnu::cold, gnu::noinline]] void abandon(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept {
-    finish(abandoned<T>, start_ns, clock().monotonic_ns(), overflow_id);
+  [[gnu::cold, gnu::noinline]] void abandon(std::uint64_t start_ns, std::uint64_t where) const noexcept {
+    finish(abandoned<T>, start_ns, clock().monotonic_ns(), where);
   }
 };
 
@@ -256,6 +295,16 @@ class RecorderBase {
   /// \throws std::bad_alloc
   [[nodiscard]] ProcessTotals totals();
 
+  /// Returns the series of these labels, in whatever order, for requests from now on. Where RecorderOptions::series
+  /// series exist already, others are counted together: in a series with the label `otel.metric.overflow`, which is
+  /// `true`. A recorder without series counts them all without labels. Takes a lock, so that a host resolves its series
+  /// once, before it serves requests. \throws std::bad_alloc
+  [[nodiscard]] Series series(Labels labels);
+  /// Does the same for labels that are written where they are used.
+  [[nodiscard]] Series series(std::initializer_list<Label> labels) {
+    return series(Labels(labels.begin(), labels.size()));
+  }
+
   /// Returns what is recorded.
   [[nodiscard]] const SchemaInfo& schema() const noexcept { return *layout_.schema; }
   /// Returns the number of the mode that was given.
@@ -295,6 +344,7 @@ class RecorderBase {
   const detail::MemoryLayout layout_;
   bool asymmetric_;
   std::unique_ptr<detail::RecorderMemory> memory_;
+  std::shared_ptr<detail::SeriesNames> names_;  ///< Null: there are no series. A forked child replaces it.
   /// Numbers claims, readers and overflow counters. A forked child continues the sequence of its parent, so that
   /// nothing made before the fork is taken for something made after it.
   std::atomic<std::uint32_t> next_number_{1};
@@ -308,9 +358,9 @@ class RecorderBase {
 template <class T>
 class Recorder : public RecorderBase {
  public:
-  /// Returns the size of the memory for so many worker slots, in whole pages.
-  [[nodiscard]] static std::size_t memory_bytes(std::size_t threads) noexcept {
-    return detail::memory_bytes(detail::kMemoryLayout<T>, threads);
+  /// Returns the size of the memory for so many worker slots and series, in whole pages.
+  [[nodiscard]] static std::size_t memory_bytes(std::size_t threads, std::size_t series = 0) noexcept {
+    return detail::memory_bytes(detail::kMemoryLayout<T>, threads, series);
   }
 
   /// Makes a recorder. Registers the process with membarrier(), if the kernel has it.
@@ -369,14 +419,16 @@ inline void Request<T>::finish(const T& done) noexcept {
 
 template <class T>
 [[gnu::always_inline]] inline void Request<T>::finish(const T& done, std::uint64_t now_ns) noexcept {
-  if (worker_ != nullptr) std::exchange(worker_, nullptr)->finish(done, start_ns_, now_ns, overflow_id_);
+  if (worker_ != nullptr) std::exchange(worker_, nullptr)->finish(done, start_ns_, now_ns, where_);
 }
 
 template <class T>
 [[gnu::always_inline]] inline void Worker<T>::finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                                     std::uint32_t overflow_id) const noexcept {
-  if (overflow_id != 0 || !asymmetric_) [[unlikely]] {
-    finish_elsewhere(done, start_ns, now_ns, overflow_id);
+                                                     std::uint64_t where) const noexcept {
+  if (where != 0 || !asymmetric_) [[unlikely]] {
+    if (detail::overflow_of(where) != 0 || !asymmetric_) return finish_elsewhere(done, start_ns, now_ns, where);
+    if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+    detail::record<detail::AsymmetricFence>(target(), start_ns, now_ns, done, series_writer(where));
     return;
   }
   if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
@@ -385,15 +437,19 @@ template <class T>
 
 template <class T>
 void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                 std::uint32_t overflow_id) const noexcept {
-  if (overflow_id != 0) {
+                                 std::uint64_t where) const noexcept {
+  if (const std::uint32_t overflow_id = detail::overflow_of(where); overflow_id != 0) {
     if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // unknown here, or begun before a fork
     auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
     counters->record(now_ns > start_ns ? now_ns - start_ns : 0, done, mode_);
     return;
   }
   if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
-  detail::record<detail::SymmetricFence>(target(), start_ns, now_ns, done);
+  if (where == 0) {
+    detail::record<detail::SymmetricFence>(target(), start_ns, now_ns, done);
+  } else {
+    detail::record<detail::SymmetricFence>(target(), start_ns, now_ns, done, series_writer(where));
+  }
 }
 
 }  // namespace sluice

@@ -11,6 +11,7 @@
 #include "sluice/counts.hpp"
 #include "sluice/resources.hpp"
 #include "sluice/schema_info.hpp"
+#include "sluice/series.hpp"
 
 namespace sluice {
 
@@ -47,6 +48,7 @@ struct Window {
   std::vector<std::uint64_t> sums;         ///< Sums, in the words of the schema.
   std::vector<std::uint64_t> extremes;     ///< Extremes, in the words of the schema.
   std::vector<std::uint64_t> slot_values;  ///< By worker slot, the values of SchemaInfo::slot_fields.
+  SeriesCounts series;                     ///< The same counts by series; their sum is that of the window.
 
   std::vector<SlotWindow> slots;      ///< One entry for each worker slot of the recorder.
   std::size_t threads_started = 0;    ///< Number of slots that have ever been used; at most slots.size().
@@ -88,10 +90,11 @@ struct Window {
   [[nodiscard]] std::size_t threads_active() const noexcept;
 
   /// Adds the counts of a window that follows this one, of the same schema and with as many slots. Leaves times and
-  /// resources alone.
-  void merge_counts(const Window& later) noexcept;
+  /// resources alone. \throws std::bad_alloc if there is no room for the series of `later`. Nothing is added then.
+  void merge_counts(const Window& later);
   /// Makes this the window over both, given the window that follows, of the same schema and with as many slots.
-  void append(const Window& next) noexcept;
+  /// \throws std::bad_alloc Nothing is added then.
+  void append(const Window& next);
   /// Sets all counts to zero and keeps the schema and the number of slots.
   void clear_counts() noexcept;
 };

@@ -16,8 +16,11 @@ namespace sluice::os {
 namespace {
 
 void* map_own(std::size_t bytes) {
-  void* const data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* const data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
   if (data == MAP_FAILED) throw std::bad_alloc();
+  // Most of the memory is never touched, and a huge page would commit it. A kernel without huge pages refuses.
+  static_cast<void>(::madvise(data, bytes, MADV_NOHUGEPAGE));
   return data;
 }
 

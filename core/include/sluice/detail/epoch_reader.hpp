@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "sluice/detail/slot_array.hpp"
@@ -38,10 +39,12 @@ class EpochReader {
   /// Ends the current epoch at `now_ns` and adds what it recorded to `out`, which has one entry a slot. Calls
   /// `try_wait()` for each turn of waiting for a busy writer; once that returns false, the share of the slot is
   /// deferred to a later cut. Returns false if the heavy fence failed. Nothing is lost then: the next call completes
-  /// the same cut and needs the same `out`. Throws std::bad_alloc when a slot is discovered, with the same guarantee.
-  /// Costs a heavy fence and a look at each slot in use.
+  /// the same cut and needs the same `out`. Throws std::bad_alloc when a slot or a series of a slot is discovered, with
+  /// the same guarantee. Costs a heavy fence and a look at each slot in use, and at each series that was recorded in.
+  /// If there are series, counts are added to those of `out` alone, and its totals are left to the caller.
   template <class Fence, class TryWait>
   [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
+    if (has_series()) out.series.make_room(0);
     if (!interrupted_) {
       take_deferred(out);
       previous_ns_ = cut_ns_;
@@ -52,10 +55,15 @@ class EpochReader {
     }
     if (!Fence::heavy()) return false;  // [R2]
     const std::size_t used = discover_slots();
+    if (has_series()) {
+      for (std::size_t i = 0; i < used; ++i) {
+        if (states_[i] && quiesce(i, try_wait)) discover_series(i, closing_ & 1, out);
+      }
+    }
     interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
       if (!states_[i]) continue;
-      if (quiesce(array_.slot(i).header(), *states_[i], try_wait)) {
+      if (has_series() ? states_[i]->quiescent : quiesce(i, try_wait)) {
         take(i, closing_ & 1, out);
         settle(i, in_flight_since(array_.slot(i)), out.slots[i]);
       } else {
@@ -99,6 +107,7 @@ class EpochReader {
       const Deferral& deferral = states_[i]->deferrals[resting];
       const std::uint64_t sequence = array_.slot(i).header().sequence.load(std::memory_order_acquire);  // [R3]
       if (sequence != deferral.stuck_sequence) {
+        discover_series(i, resting, out);
         take(i, resting, out);
       } else {
         array_.uncollected[i].banks[resting].store(deferral.oldest_uncollected_tag, std::memory_order_relaxed);  // [R0]
@@ -111,7 +120,13 @@ class EpochReader {
   /// bank if `try_wait()` gives up, and if an earlier cut has waited for the same record: the record may have read the
   /// epoch at any time, so it is unknown which bank it writes.
   template <class TryWait>
-  bool quiesce(const SlotHeader<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
+  bool quiesce(std::size_t i, TryWait& try_wait) {
+    states_[i]->quiescent = is_quiescent(array_.slot(i).header(), *states_[i], try_wait);
+    return states_[i]->quiescent;
+  }
+
+  template <class TryWait>
+  bool is_quiescent(const SlotHeader<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
     if (!state.waited_for(first)) {
@@ -134,14 +149,57 @@ class EpochReader {
     LastRead& seen = state.banks[which];
     const std::uint64_t count = bank.header.count.load(std::memory_order_relaxed);  // after [R3]
     if (count == seen.count) return;
-    SlotWindow& slot = out.slots[i];
-    slot.completed += count - seen.count;
-    out.request_count += count - seen.count;
+    const std::uint64_t grown = count - seen.count;
+    out.slots[i].completed += grown;
+    out.request_count += grown;
     seen.count = count;
     const std::uint64_t busy_ns = bank.header.busy_ns.load(std::memory_order_relaxed);  // after [R3]
     state.completed_busy_ns += busy_ns - seen.busy_ns;
     seen.busy_ns = busy_ns;
-    take_words(bank.sums, bank.extremes, words_, seen, out, i);
+    if (has_series()) {
+      take_series(i, which, grown, out);
+    } else {
+      take_words(bank.sums, bank.extremes, words_, seen,
+                 {out.sums.data(), out.extremes.data(), slot_values_in(out, i)});
+    }
+  }
+
+  [[nodiscard]] bool has_series() const noexcept { return array_.series_size != 0; }
+
+  /// Makes room for the series that the list of a quiescent bank has.
+  void discover_series(std::size_t i, std::size_t which, Window& out) {
+    if (!has_series() || array_.series_of(i).touched(which).tag.load(std::memory_order_relaxed) == 0) return;
+    SeriesReaderState& state = states_[i]->series;
+    if (state.read.empty()) state.read.resize(array_.series_size + 1);
+    array_.series_of(i).for_each_touched(which, [&](std::uint32_t number, const SeriesBankRef<Atomics>&) {
+      if (!state.read[number]) state.read[number] = std::make_unique<SeriesReaderState::Banks>(words_.sums);
+      out.series.make_room(number);
+    });
+  }
+
+  /// Adds the growth of the series that are listed in a quiescent bank, and that of the slot's own counters: requests
+  /// without labels are those of the `grown` that no series has.
+  void take_series(std::size_t i, std::size_t which, std::uint64_t grown, Window& out) noexcept {
+    SeriesReaderState& state = states_[i]->series;
+    std::uint64_t* const by_slot = slot_values_in(out, i);
+    std::uint64_t in_series = 0;
+    const std::uint64_t tag = array_.series_of(i).touched(which).tag.load(std::memory_order_relaxed);  // after [R3]
+    if (std::exchange(state.tags[which], tag) != tag) {
+      array_.series_of(i).for_each_touched(which, [&](std::uint32_t number, const SeriesBankRef<Atomics>& bank) {
+        LastRead& seen = state.read[number]->banks[which];
+        const std::uint64_t count = bank.header.count.load_quiescent();
+        const std::uint64_t more = count - std::exchange(seen.count, count);
+        const SeriesCounts::Entry to = out.series.at(number);
+        in_series += more;
+        to.request_count += more;
+        take_words(bank.sums, bank.extremes, words_, seen, {to.sums.data(), to.extremes.data(), by_slot});
+      });
+    }
+    if (in_series == grown) return;
+    const BankRef<Atomics> own = array_.slot(i).bank(which);
+    const SeriesCounts::Entry to = out.series.at(0);
+    to.request_count += grown - in_series;
+    take_words(own.sums, own.extremes, words_, states_[i]->banks[which], {to.sums.data(), to.extremes.data(), by_slot});
   }
 
   /// Returns the start of the request that was in flight at the cut; 0 if there was none. If the request has completed

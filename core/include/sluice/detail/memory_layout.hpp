@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the parts of a recorder's memory lie: a header, the overflow counters, the messages to writers, and the slots.
+// Where the parts of a recorder's memory lie: a header, the overflow counters, the messages to writers, the slots, and
+// the series of each slot.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,7 @@ struct RecorderHeader {
 struct MemoryLayout {
   const SchemaInfo* schema = nullptr;
   SlotShape slot{};
+  SeriesShape series{};
   OverflowShape overflow{};
 };
 
@@ -30,10 +32,15 @@ template <class T>
 inline constexpr MemoryLayout kMemoryLayout{
     .schema = &schema_info<T>,
     .slot = SlotShape::of<ProductionAtomics, T>(),
+    .series = SeriesShape::of<ProductionAtomics, T>(),
     .overflow = OverflowShape::of<StdAtomics, SharedCounter, T>(),
 };
 
-/// Returns the size of the memory for so many worker slots, in whole pages.
-[[nodiscard]] std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads) noexcept;
+/// Returns the number of series that a recorder has memory for: those of the options, and the overflow series.
+constexpr std::size_t series_with_overflow(std::size_t series) noexcept { return series == 0 ? 0 : series + 1; }
+
+/// Returns the size of the memory for so many worker slots and series, in whole pages.
+[[nodiscard]] std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads,
+                                       std::size_t series = 0) noexcept;
 
 }  // namespace sluice::detail

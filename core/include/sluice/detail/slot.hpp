@@ -122,11 +122,22 @@ struct RecordTarget {
   unsigned mode = 0;                                          ///< Mode of the recorder.
 };
 
-/// Records one whole request. The thread of the slot; wait-free: a bounded number of plain loads and stores. Inlined
-/// into its two callers, so that arguments stay in registers.
-template <class Fence, class Atomics, class T>
+/// Selects the counters of the slot itself, for requests without labels.
+struct OwnCounts {
+  template <class Atomics, class T>
+  [[gnu::always_inline]] Bank<typename Atomics::Counter, T>& operator()(
+      EpochBank<Atomics, T>& bank, std::uint64_t /*epoch*/,
+      const UncollectedExtremes<Atomics>& /*uncollected*/) const noexcept {
+    return bank.counts;
+  }
+};
+
+/// Records one whole request in the counters that `select` returns, given the bank of the epoch. The thread of the
+/// slot; wait-free: a bounded number of plain loads and stores. Inlined into its callers, so that arguments stay in
+/// registers.
+template <class Fence, class Atomics, class T, class Select = OwnCounts>
 [[gnu::always_inline]] inline void record(const RecordTarget<Atomics, T>& target, std::uint64_t start_ns,
-                                          std::uint64_t stop_ns, const T& done) noexcept {
+                                          std::uint64_t stop_ns, const T& done, const Select& select = {}) noexcept {
   SlotHeader<Atomics>& slot = target.slot->header;
   const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);   // own store
   slot.sequence.store(sequence + 1, std::memory_order_release);                   // [W1]
@@ -140,7 +151,7 @@ template <class Fence, class Atomics, class T>
     open_epoch(bank, now, start_ns, *target.uncollected);
   }
   const std::uint64_t duration_ns = stop_ns > start_ns ? stop_ns - start_ns : 0;
-  bank.counts.add(done, duration_ns, target.mode);
+  select(bank, now, *target.uncollected).add(done, duration_ns, target.mode);
   header.count.store(header.count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // ordered by [W7]
   slot.start_ns.store(0, std::memory_order_release);                                                // [W6]
   const std::uint64_t busy_ns = header.busy_ns.load(std::memory_order_relaxed);                     // own store

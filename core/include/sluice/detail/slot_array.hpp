@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "sluice/detail/series_block.hpp"
 #include "sluice/detail/slot.hpp"
 #include "sluice/detail/slot_tree.hpp"
 
@@ -72,9 +73,19 @@ struct SlotArray {
   std::byte* slots = nullptr;                                              ///< The slots, `size` of them.
   SlotShape shape{};
   std::size_t size = 0;
-  SlotTree<Atomics> taken{};  ///< Which slots have owners. For the process that records alone.
+  SlotTree<Atomics> taken{};    ///< Which slots have owners. For the process that records alone.
+  std::byte* series = nullptr;  ///< The series, a block for each slot.
+  SeriesShape series_shape{};
+  std::size_t series_size = 0;  ///< Number of series; 0: there are none.
 
   [[nodiscard]] SlotRef<Atomics> slot(std::size_t i) const noexcept { return {slots + i * shape.slot_bytes, shape}; }
+  /// Returns the block of series of a slot; null if there are none.
+  [[nodiscard]] std::byte* series_block(std::size_t i) const noexcept {
+    return series_size == 0 ? nullptr : series + i * series_shape.block_bytes(series_size);
+  }
+  [[nodiscard]] SeriesRef<Atomics> series_of(std::size_t i) const noexcept {
+    return {series_block(i), series_shape, series_size};
+  }
 };
 
 }  // namespace sluice::detail

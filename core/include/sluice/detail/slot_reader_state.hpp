@@ -9,6 +9,7 @@
 #include <iterator>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/simd.hpp"
@@ -63,11 +64,23 @@ void take_sums(const Counter* counters, std::size_t count, std::uint64_t* seen, 
   for (; i < count; ++i) take_delta(counters[i], seen[i], sums[i]);
 }
 
-/// Adds the growth of a quiescent bank to a window, extremes included. The caller has checked that the bank has grown.
+/// The words that the growth of a bank is added to.
+struct Collected {
+  std::uint64_t* sums;
+  std::uint64_t* extremes;
+  std::uint64_t* by_slot;  ///< The values that windows keep of the slot.
+};
+
+/// Returns the values that a window keeps of a slot.
+inline std::uint64_t* slot_values_in(Window& window, std::size_t slot) noexcept {
+  return window.slot_values.data() + slot * window.schema->slot_fields.size();
+}
+
+/// Adds the growth of a quiescent bank, extremes included. The caller has checked that the bank has grown.
 template <class Counter>
-void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen, Window& window,
-                std::size_t slot) noexcept {
-  std::uint64_t* by_slot = window.slot_values.data() + slot * words.slot_fields.size();
+void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen,
+                const Collected& to) noexcept {
+  std::uint64_t* by_slot = to.by_slot;
   for (const SlotField& field : words.slot_fields) {
     // The words of a field that the mode does not have may lie behind those that are counted. Its value stays 0.
     const bool counted = field.word < (field.extreme ? words.extremes : words.sums);
@@ -82,10 +95,9 @@ void take_words(const Counter* sums, const Counter* extremes, const CountedWords
     }
     ++by_slot;
   }
-  take_sums(sums, words.sums, seen.sums.get(), window.sums.data());
-  std::uint64_t* const greatest = window.extremes.data();
+  take_sums(sums, words.sums, seen.sums.get(), to.sums);
   for (std::size_t i = 0, count = words.extremes; i < count; ++i) {
-    greatest[i] = std::max(greatest[i], extremes[i].load_quiescent());
+    to.extremes[i] = std::max(to.extremes[i], extremes[i].load_quiescent());
   }
 }
 
@@ -123,6 +135,19 @@ struct Deferral {
   }
 };
 
+/// The reader's memory of the series of one slot.
+struct SeriesReaderState {
+  /// The values of each bank of a series at its last reading.
+  struct Banks {
+    explicit Banks(std::size_t words) : banks{LastRead(words), LastRead(words)} {}
+
+    LastRead banks[2];
+  };
+
+  std::vector<std::unique_ptr<Banks>> read;  ///< By number; null until the series is first read.
+  std::uint64_t tags[2] = {};                ///< Tag of each list when it was last collected.
+};
+
 /// The reader's memory of one slot.
 struct SlotReaderState {
   explicit SlotReaderState(std::size_t words) : banks{LastRead(words), LastRead(words)} {}
@@ -131,6 +156,8 @@ struct SlotReaderState {
   Deferral deferrals[2];                ///< Banks that wait for their writer.
   BusyAccount busy;                     ///< Busy time given to windows.
   std::uint64_t completed_busy_ns = 0;  ///< Durations of all requests read so far.
+  SeriesReaderState series;             ///< Its series.
+  bool quiescent = false;               ///< True if the cut under way may read the closed bank.
 
   /// Returns true if an earlier cut has already waited for the record with this sequence.
   [[nodiscard]] bool waited_for(std::uint64_t sequence) const noexcept {

@@ -18,6 +18,7 @@
 
 #include "sluice/buckets.hpp"
 #include "sluice/detail/schema_layout.hpp"
+#include "sluice/labels.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -52,17 +53,8 @@ struct Source {
   std::span<const Gauge> gauges = {};       ///< Gauges of the caller's own.
 };
 
-/// A label, tag or attribute. Any bytes are accepted: each format escapes what it has to, writes U+FFFD for what is not
-/// UTF-8, and an underscore for what a name cannot contain. A label is left out if it has no name, if its name as
-/// written came before, or if the encoder uses the name itself: `le`, `quantile`, `thread`, and the labels of the
-/// schema.
-struct Label {
-  std::string_view name;   ///< Name of the label.
-  std::string_view value;  ///< Value of the label.
-};
-
-/// The labels of a metric, not owned.
-using Labels = std::span<const Label>;
+using sluice::Label;
+using sluice::Labels;
 
 /// How the bounds of a histogram are written. Buckets are [lower, upper) over whole units, while the formats define a
 /// bound as "at most".

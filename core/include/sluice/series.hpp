@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Series: requests counted apart by a set of labels, such as the route and the method.
+//
+//   sluice::Recorder<Call> recorder({.threads = 8, .series = 64});
+//   const sluice::Series get = recorder.series({{{"service", "users"}, {"method", "Get"}}});   // once
+//   worker.begin(get).finish({.code = 0});                                                     // for each request
+//
+//   for (const sluice::SeriesView& series : window.series) ... series.labels, series.get<&Call::duration_ns>() ...
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sluice/counts.hpp"
+#include "sluice/labels.hpp"
+#include "sluice/schema_info.hpp"
+
+namespace sluice {
+namespace detail {
+class SeriesNames;  // The sets of labels of a recorder.
+}  // namespace detail
+
+/// \addtogroup record
+/// @{
+
+/// A set of labels that Recorder::series() has resolved, for its recorder. Cheap to copy; stays valid in a forked
+/// child. The default is the series of requests without labels, of any recorder.
+class Series {
+ public:
+  /// Makes the series of requests without labels.
+  constexpr Series() noexcept = default;
+  /// Makes the series with this number in its recorder. For Recorder::series(), which gives the numbers.
+  explicit constexpr Series(std::uint32_t number) noexcept : number_(number) {}
+
+  /// Returns the number of the series in its recorder; 0 is that of requests without labels.
+  [[nodiscard]] constexpr std::uint32_t number() const noexcept { return number_; }
+  friend constexpr bool operator==(Series, Series) noexcept = default;
+
+ private:
+  std::uint32_t number_ = 0;
+};
+
+/// @}
+
+/// \addtogroup read
+/// @{
+
+/// The counts of one series in a window. Refers to the window.
+struct SeriesView {
+  Series series;                    ///< The series.
+  Labels labels;                    ///< Its labels, by name; none for requests without labels.
+  std::uint64_t request_count = 0;  ///< Number of completed requests.
+  CountsRef counts;                 ///< Counts of the schema.
+
+  /// Returns what was counted of a member of the struct that was recorded, see CountsRef::get().
+  template <auto kMember>
+  [[nodiscard]] auto get() const noexcept {
+    return counts.get<kMember>();
+  }
+};
+
+/// Counts by series. A range of SeriesView, with an entry for each series that had a request. Without an entry if the
+/// recorder has no series.
+class SeriesCounts {
+ public:
+  /// Iterates over the entries.
+  class Iterator {
+   public:
+    using value_type = SeriesView;
+    using difference_type = std::ptrdiff_t;
+    using iterator_category = std::input_iterator_tag;
+
+    Iterator() noexcept = default;
+    Iterator(const SeriesCounts* counts, std::size_t at) noexcept : counts_(counts), at_(at) {}
+    SeriesView operator*() const noexcept { return (*counts_)[at_]; }
+    Iterator& operator++() noexcept {
+      ++at_;
+      return *this;
+    }
+    Iterator operator++(int) noexcept { return {counts_, at_++}; }
+    friend bool operator==(const Iterator&, const Iterator&) noexcept = default;
+
+   private:
+    const SeriesCounts* counts_ = nullptr;
+    std::size_t at_ = 0;
+  };
+
+  /// Makes the counts of a recorder without series.
+  SeriesCounts() noexcept = default;
+  /// Makes counts without entries, of the series of a recorder.
+  SeriesCounts(std::shared_ptr<const detail::SeriesNames> names, const SchemaInfo& schema, std::uint8_t mode) noexcept;
+
+  /// Returns the number of entries.
+  [[nodiscard]] std::size_t size() const noexcept { return listed_.size(); }
+  /// Returns true if there are no entries.
+  [[nodiscard]] bool empty() const noexcept { return listed_.empty(); }
+  /// Returns an entry.
+  [[nodiscard]] SeriesView operator[](std::size_t i) const noexcept;
+  [[nodiscard]] Iterator begin() const noexcept { return {this, 0}; }
+  [[nodiscard]] Iterator end() const noexcept { return {this, size()}; }
+  /// Returns the entry of a series, if it has one.
+  [[nodiscard]] std::optional<SeriesView> find(Series series) const noexcept;
+
+  /// The words of an entry, to be added to.
+  struct Entry {
+    std::uint64_t& request_count;
+    std::span<std::uint64_t> sums;
+    std::span<std::uint64_t> extremes;
+  };
+  /// Makes an entry with zeros for the series with this number, if it has none. \throws std::bad_alloc
+  void make_room(std::uint32_t number);
+  /// Makes an entry for each series that had a request in `other`. \throws std::bad_alloc
+  void make_room_for(const SeriesCounts& other);
+  /// Returns an entry that there is room for.
+  [[nodiscard]] Entry at(std::uint32_t number) noexcept;
+  /// Adds counts of the same recorder that there is room for.
+  void merge(const SeriesCounts& later) noexcept;
+  /// Sets `sums` and `extremes` to the totals of all entries.
+  void total(std::span<std::uint64_t> sums, std::span<std::uint64_t> extremes) const noexcept;
+  /// Removes all entries and keeps their memory.
+  void clear() noexcept;
+  /// Returns true if there are no series to count by.
+  [[nodiscard]] bool unused() const noexcept { return names_ == nullptr; }
+  /// Returns true if the other counts are those of the same series.
+  [[nodiscard]] bool is_like(const SeriesCounts& other) const noexcept { return names_ == other.names_; }
+
+ private:
+  [[nodiscard]] std::size_t stride() const noexcept { return 1U + schema_->sums + schema_->extremes; }
+  [[nodiscard]] std::span<const std::uint64_t> words(std::size_t i) const noexcept {
+    return {words_.data() + i * stride(), stride()};
+  }
+
+  std::shared_ptr<const detail::SeriesNames> names_;
+  const SchemaInfo* schema_ = nullptr;
+  std::uint8_t mode_ = 0;
+  std::vector<std::uint32_t> listed_;    ///< Numbers of the series, by entry.
+  std::vector<std::uint32_t> position_;  ///< 1 + the entry of a series, by number; 0: it has none.
+  std::vector<std::uint64_t> words_;     ///< The count, sums and extremes of each entry; zeros behind the last.
+};
+
+/// @}
+
+}  // namespace sluice

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sluice/series.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "series_names.hpp"
+
+namespace sluice {
+namespace {
+
+void add_to(std::span<std::uint64_t> sums, std::span<const std::uint64_t> more) noexcept {
+  for (std::size_t i = 0; i < more.size(); ++i) sums[i] += more[i];
+}
+
+void widen(std::span<std::uint64_t> extremes, std::span<const std::uint64_t> other) noexcept {
+  for (std::size_t i = 0; i < other.size(); ++i) extremes[i] = std::max(extremes[i], other[i]);
+}
+
+}  // namespace
+
+SeriesCounts::SeriesCounts(std::shared_ptr<const detail::SeriesNames> names, const SchemaInfo& schema,
+                           std::uint8_t mode) noexcept
+    : names_(std::move(names)), schema_(&schema), mode_(mode) {}
+
+SeriesView SeriesCounts::operator[](std::size_t i) const noexcept {
+  const std::span<const std::uint64_t> all = words(i);
+  return {.series = Series(listed_[i]),
+          .labels = names_->labels(listed_[i]),
+          .request_count = all[0],
+          .counts = {schema_, mode_, all.subspan(1, schema_->sums), all.subspan(1U + schema_->sums)}};
+}
+
+std::optional<SeriesView> SeriesCounts::find(Series series) const noexcept {
+  if (series.number() >= position_.size() || position_[series.number()] == 0) return std::nullopt;
+  return (*this)[position_[series.number()] - 1];
+}
+
+void SeriesCounts::make_room(std::uint32_t number) {
+  if (number < position_.size() && position_[number] != 0) return;
+  if (number >= position_.size()) position_.resize(number + 1);
+  const std::size_t needed = (listed_.size() + 1) * stride();
+  if (words_.size() < needed) words_.resize(needed);
+  listed_.push_back(number);
+  position_[number] = static_cast<std::uint32_t>(listed_.size());
+}
+
+void SeriesCounts::make_room_for(const SeriesCounts& other) {
+  for (std::size_t i = 0; i < other.size(); ++i) {
+    if (other.words(i)[0] != 0) make_room(other.listed_[i]);
+  }
+}
+
+SeriesCounts::Entry SeriesCounts::at(std::uint32_t number) noexcept {
+  const std::span<std::uint64_t> all(words_.data() + (position_[number] - 1) * stride(), stride());
+  return {all[0], all.subspan(1, schema_->sums), all.subspan(1U + schema_->sums)};
+}
+
+void SeriesCounts::merge(const SeriesCounts& later) noexcept {
+  for (std::size_t i = 0; i < later.size(); ++i) {
+    const std::span<const std::uint64_t> all = later.words(i);
+    if (all[0] == 0) continue;
+    const Entry to = at(later.listed_[i]);
+    to.request_count += all[0];
+    add_to(to.sums, all.subspan(1, schema_->sums));
+    widen(to.extremes, all.subspan(1U + schema_->sums));
+  }
+}
+
+void SeriesCounts::total(std::span<std::uint64_t> sums, std::span<std::uint64_t> extremes) const noexcept {
+  std::fill(sums.begin(), sums.end(), 0);
+  std::fill(extremes.begin(), extremes.end(), 0);
+  for (std::size_t i = 0; i < size(); ++i) {
+    add_to(sums, words(i).subspan(1, sums.size()));
+    widen(extremes, words(i).subspan(1 + sums.size()));
+  }
+}
+
+void SeriesCounts::clear() noexcept {
+  if (listed_.empty()) return;
+  std::fill_n(words_.begin(), listed_.size() * stride(), 0);
+  for (const std::uint32_t number : listed_) position_[number] = 0;
+  listed_.clear();
+}
+
+}  // namespace sluice

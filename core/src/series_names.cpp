@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "series_names.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::detail {
+namespace {
+
+std::vector<Label> by_name(Labels labels) {
+  std::vector<Label> sorted(labels.begin(), labels.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
+  const auto same = [](const Label& a, const Label& b) { return a.name == b.name; };
+  sorted.erase(std::unique(sorted.begin(), sorted.end(), same), sorted.end());
+  return sorted;
+}
+
+/// Returns a text that differs between sets of labels that differ.
+std::string key_of(Labels sorted) {
+  std::string key;
+  for (const Label& label : sorted) {
+    for (const std::string_view part : {label.name, label.value}) {
+      key.append(std::to_string(part.size())).append(":").append(part);
+    }
+    key.push_back(static_cast<char>('0' + static_cast<int>(label.type)));
+  }
+  return key;
+}
+
+constexpr Label kOverflowLabel{"otel.metric.overflow", "true", LabelType::kBoolean};
+
+}  // namespace
+
+SeriesNames::LabelSet::LabelSet(Labels of) : labels(of.begin(), of.end()) {
+  std::size_t bytes = 0;
+  for (const Label& label : labels) bytes += label.name.size() + label.value.size();
+  text.reserve(bytes);  // so that views into it stay valid
+  for (Label& label : labels) {
+    for (std::string_view* const part : {&label.name, &label.value}) {
+      const std::size_t at = text.size();
+      text.append(*part);
+      *part = std::string_view(text).substr(at);
+    }
+  }
+}
+
+SeriesNames::SeriesNames(std::size_t most)
+    : most_(most), sets_(std::make_unique<std::unique_ptr<const LabelSet>[]>(most + kOverflow + 1)) {
+  add({}, std::make_unique<const LabelSet>(Labels()));
+  add(key_of({&kOverflowLabel, 1}), std::make_unique<const LabelSet>(Labels(&kOverflowLabel, 1)));
+}
+
+SeriesNames::SeriesNames(const SeriesNames& parent) : SeriesNames(parent.most_) {
+  const std::uint32_t used = parent.used_.load(std::memory_order_acquire);  // the sets below it are whole
+  for (std::uint32_t i = kOverflow + 1; i < used; ++i) {
+    add(key_of(parent.labels(i)), std::make_unique<const LabelSet>(parent.labels(i)));
+  }
+}
+
+std::uint32_t SeriesNames::number_of(Labels labels) {
+  const std::vector<Label> sorted = by_name(labels);
+  std::string key = key_of(sorted);
+  const std::lock_guard lock(mutex_);
+  if (const auto known = numbers_.find(key); known != numbers_.end()) return known->second;
+  const std::uint32_t number = used_.load(std::memory_order_relaxed);  // own store, under the lock
+  if (number > most_ + kOverflow) return kOverflow;
+  add(std::move(key), std::make_unique<const LabelSet>(sorted));
+  return number;
+}
+
+Labels SeriesNames::labels(std::uint32_t number) const noexcept {
+  if (number >= used_.load(std::memory_order_acquire)) return {};  // synchronizes with the store in add()
+  return sets_[number]->labels;
+}
+
+/// Adds a set with the next number. The caller has the lock, or the names are its own.
+void SeriesNames::add(std::string key, std::unique_ptr<const LabelSet> set) {
+  const std::uint32_t number = used_.load(std::memory_order_relaxed);  // own store
+  numbers_.emplace(std::move(key), number);
+  sets_[number] = std::move(set);
+  used_.store(number + 1, std::memory_order_release);  // publishes the set
+}
+
+}  // namespace sluice::detail

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sets of labels of a recorder and the numbers of their series. Grows only: what a number means never changes.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "sluice/labels.hpp"
+
+namespace sluice::detail {
+
+/// Thread-safe. Looking up the labels of a number takes no lock.
+class SeriesNames {
+ public:
+  /// The series of requests that no other series counts, because there are as many as the recorder may have.
+  static constexpr std::uint32_t kOverflow = 1;
+
+  /// Makes the names of a recorder with at most `most` series, the overflow series not counted.
+  explicit SeriesNames(std::size_t most);
+  /// Makes a copy of names that other threads may have been adding to at the moment of a fork.
+  SeriesNames(const SeriesNames& parent);
+  SeriesNames& operator=(const SeriesNames&) = delete;
+  ~SeriesNames() = default;
+
+  /// Returns the number of the series with these labels, in any order, after adding it if it is new and there is room.
+  /// \throws std::bad_alloc
+  [[nodiscard]] std::uint32_t number_of(Labels labels);
+
+  /// Returns the labels of a series, by name; none for a number that has none.
+  [[nodiscard]] Labels labels(std::uint32_t number) const noexcept;
+
+ private:
+  /// The labels of one series and the text that they refer to.
+  struct LabelSet {
+    explicit LabelSet(Labels of);
+
+    std::string text;
+    std::vector<Label> labels;
+  };
+
+  void add(std::string key, std::unique_ptr<const LabelSet> set);
+
+  std::size_t most_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::uint32_t> numbers_;   ///< By key.
+  std::unique_ptr<std::unique_ptr<const LabelSet>[]> sets_;  ///< By number; published by `used_`.
+  std::atomic<std::uint32_t> used_{0};                       ///< 1 + the greatest number in use.
+};
+
+}  // namespace sluice::detail

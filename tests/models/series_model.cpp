@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models requests with and without labels: each series has its own requests in every window, whether cuts wait for the
+// writer or defer its share.
+#include "run.hpp"
+#include "world.hpp"
+
+namespace sluice::models {
+namespace {
+
+template <class T, int kWriters, std::size_t kSeries, class Wait>
+struct SeriesOf : Suite<SeriesOf<T, kWriters, kSeries, Wait>, kWriters + 1> {
+  using Here = World<T, kWriters, RelacyAsymmetricFence, kSeries>;
+
+  /// Requests that were served before leave lists and extremes in both banks, and make the epoch even or odd.
+  void before() {
+    world = std::make_unique<Here>();
+    world->watch([](auto& counts) -> auto& { return counts.sums[0]; });
+    world->watch([](auto& counts) -> auto& { return counts.extremes[0]; });
+    world->claim_all();
+    for (int i = 0; i < load.before; ++i) {
+      world->serve(0);
+      world->cut(AlwaysWait());
+    }
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    if (index < kWriters) {
+      for (int i = 0; i < load.records; ++i) world->serve(index);
+    } else {
+      for (int i = 0; i < load.cuts; ++i) world->cut(Wait());
+    }
+  }
+
+  void after() { world->end(); }
+
+  std::unique_ptr<Here> world;
+};
+
+/// The scenarios of one schema.
+template <class T>
+void explore(Run& run) {
+  run.of = Sample<T>::kName;
+  run.explore<SeriesOf<T, 1, 1, AlwaysWait>>("series: 1 record, 1 cut", {1, 1, 1}, Preemptions{4});
+  run.explore<SeriesOf<T, 1, 2, AlwaysWait>>("series: 3 records, 2 cuts", {3, 2, 4}, Preemptions{long_run() ? 4U : 3U});
+  run.explore<SeriesOf<T, 1, 2, NeverWait>>("series: deferred, 2 records, 4 cuts", {2, 4, 1}, Preemptions{3});
+  run.explore<SeriesOf<T, 1, 2, NeverWait>>("series: deferred, 3 records, 5 cuts", {3, 5, 3}, Preemptions{3});
+  const unsigned schedules = long_run() ? 1'000'000 : 25'000;
+  run.explore<SeriesOf<T, 2, 2, NeverWait>>("series: 2 writers, 4 records, 7 cuts", {4, 7, 2},
+                                            RandomSchedules{schedules});
+}
+
+}  // namespace
+}  // namespace sluice::models
+
+int main(int argc, char** argv) {
+  using namespace sluice::models;
+  Run run(argc, argv);
+  explore<Call>(run);
+  explore<sluice::wsgi::Completion>(run);
+  return run.end();
+}
