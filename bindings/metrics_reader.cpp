@@ -118,7 +118,7 @@ void deallocate(PyObject* self) {
 
 PyObject* window_dict(const DictSchema& dict, Reader& windows) {
   Window window;
-  absl::Status status;
+  Status status;
   if (!without_gil([&] { status = windows.drain(window); })) return nullptr;
   if (!status.ok()) {
     PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "sluice/absl.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
 #include "sluice/encode/otlp.hpp"
@@ -35,7 +36,7 @@ std::shared_ptr<Source<Reader>> source_of(RecorderBase& recorder) {
 
 absl::StatusOr<Endpoint> serve(RecorderBase& recorder, ServeOptions options) {
   auto render = [source = source_of<CumulativeReader>(recorder)](encode::Format format) -> absl::StatusOr<std::string> {
-    if (absl::Status status = source->reader.read(source->window); !status.ok()) return status;
+    if (const Status status = source->reader.read(source->window); !status.ok()) return to_absl(status);
     encode::fill(source->text, [&](std::span<char> out) {
       return encode::exposition({.window = &source->window}, {.format = format}, out);
     });
@@ -47,7 +48,7 @@ absl::StatusOr<Endpoint> serve(RecorderBase& recorder, ServeOptions options) {
 absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& service_name, OtlpPushOptions options) {
   auto body = [source = source_of<Reader>(recorder), service_name,
                encoding = options.encoding]() -> absl::StatusOr<std::string> {
-    if (absl::Status status = source->reader.drain(source->window); !status.ok()) return status;
+    if (const Status status = source->reader.drain(source->window); !status.ok()) return to_absl(status);
     const ProcessTotals totals = source->recorder.totals();
     const encode::Label resource[] = {{.name = "service.name", .value = service_name}};
     encode::fill(source->text, [&](std::span<char> out) {
@@ -63,7 +64,7 @@ absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& serv
 absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect, StatsdPushOptions options) {
   auto packets = [source = source_of<Reader>(recorder),
                   dialect](absl::FunctionRef<void(std::string_view)> send) -> absl::Status {
-    if (absl::Status status = source->reader.drain(source->window); !status.ok()) return status;
+    if (const Status status = source->reader.drain(source->window); !status.ok()) return to_absl(status);
     source->text.resize(encode::kStatsdPacketBytes);
     static_cast<void>(encode::statsd({.window = &source->window}, {.dialect = dialect}, source->text, send));
     return absl::OkStatus();

@@ -3,6 +3,8 @@
 
 #include <cstdio>
 
+#include "sluice/absl.hpp"
+
 namespace sluice::harness {
 
 Harness::Harness(Options options)
@@ -35,8 +37,8 @@ absl::Status Harness::begin(std::size_t slot, const wsgi::RequestTexts& texts) {
   const std::lock_guard lock(entry.mutex);
   if (entry.request) return absl::FailedPreconditionError("the slot is busy");
   if (!entry.worker.has_slot()) {
-    absl::StatusOr<wsgi::Worker> worker = recorder().attach(slot - 1);
-    if (!worker.ok()) return worker.status();
+    Result<wsgi::Worker> worker = recorder().attach(slot - 1);
+    if (!worker.ok()) return to_absl(worker.status());
     entry.worker = *std::move(worker);
   }
   entry.request.emplace(entry.worker.begin());

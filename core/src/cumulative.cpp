@@ -5,14 +5,14 @@ namespace sluice {
 
 /// Adds the last window to the sum. One that could not be added, because there was no memory, is added by the next
 /// call.
-absl::Status CumulativeReader::read(Window& window) {
+Status CumulativeReader::read(Window& window) {
   const std::lock_guard lock(mutex_);
   if (unadded_) add_latest();
-  if (absl::Status status = reader_.drain(latest_); !status.ok()) return status;
+  if (const Status status = reader_.drain(latest_); !status.ok()) return status;
   unadded_ = true;
   add_latest();
   window = sum_;
-  return absl::OkStatus();
+  return {};
 }
 
 void CumulativeReader::add_latest() {

@@ -97,15 +97,15 @@ DrainCoordinator::Pending& DrainCoordinator::pending(std::uint64_t id) {
 
 /// Makes a cut. If the last one was interrupted, completes it and makes another, because requests that completed in
 /// between belong to this drain.
-absl::Status DrainCoordinator::cut() {
+Status DrainCoordinator::cut() {
   bool whole = !interrupted_ || complete_cut();
   if (whole) {
     scratch_.clear_counts();
     instant_ = timeline_.now();
     whole = complete_cut();
   }
-  if (!whole) return absl::UnavailableError("the kernel refused membarrier; the window is kept for the next drain");
-  return absl::OkStatus();
+  if (whole) return {};
+  return {StatusCode::kUnavailable, "the kernel refused membarrier; the window is kept for the next drain"};
 }
 
 bool DrainCoordinator::complete_cut() {
@@ -191,10 +191,10 @@ void DrainCoordinator::finish(Pending& pending, const Resources& now) const noex
   window.cpu_system_us = now.cpu_system_us - pending.start_resources.cpu_system_us;
 }
 
-absl::Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
+Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
   Pending& own = pending(id);
-  if (absl::Status status = cut(); !status.ok()) return status;
+  if (const Status status = cut(); !status.ok()) return status;
   // A window of the caller's that fits is used again.
   const Window& own_window = own.window;
   const bool fits = window.schema == own_window.schema && window.sums.size() == own_window.sums.size() &&
@@ -212,7 +212,7 @@ absl::Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   own.start_ns = reader_.cut_ns();
   own.start_resources = now;
   own.stepped = false;
-  return absl::OkStatus();
+  return {};
 }
 
 /// Lists overflow requests with the slot that was the last in use when they were first listed, where they stay; with

@@ -7,12 +7,12 @@
 #include <mutex>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "memory.hpp"
 #include "series_names.hpp"
 #include "sluice/detail/epoch_reader.hpp"
 #include "sluice/recorder_options.hpp"
 #include "sluice/resources.hpp"
+#include "sluice/status.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 #include "timeline.hpp"
@@ -33,7 +33,7 @@ class DrainCoordinator {
   /// Removes a reader.
   void remove(std::uint64_t id) noexcept;
   /// Sets `window` to what the reader has pending. See Reader::drain().
-  [[nodiscard]] absl::Status drain(std::uint64_t id, Window& window);
+  [[nodiscard]] Status drain(std::uint64_t id, Window& window);
   /// See Recorder::totals().
   [[nodiscard]] ProcessTotals totals();
 
@@ -52,7 +52,7 @@ class DrainCoordinator {
 
   [[nodiscard]] Window empty_window() const;
   Pending& pending(std::uint64_t id);
-  [[nodiscard]] absl::Status cut();
+  [[nodiscard]] Status cut();
   [[nodiscard]] bool complete_cut();
   void take_overflow(WaitBudget& budget);
   void take_overflow_bank(std::size_t which);

@@ -137,13 +137,13 @@ void RecorderBase::attach_to_none(detail::WorkerBase& worker) {
   worker = worker_at(options_.threads, detail::owned_by(next_number()));
 }
 
-absl::Status RecorderBase::attach_to(std::size_t slot, detail::WorkerBase& worker) {
+Status RecorderBase::attach_to(std::size_t slot, detail::WorkerBase& worker) {
   if (memory_->needs_recovery()) recover_from_fork();
-  if (slot >= options_.threads) return absl::OutOfRangeError("there is no such worker slot");
+  if (slot >= options_.threads) return {StatusCode::kOutOfRange, "there is no such worker slot"};
   const std::uint32_t owned = detail::owned_by(next_number());
-  if (!claim(slot, owned)) return absl::AlreadyExistsError("the worker slot is taken");
+  if (!claim(slot, owned)) return {StatusCode::kAlreadyExists, "the worker slot is taken"};
   worker = worker_at(slot, owned);
-  return absl::OkStatus();
+  return {};
 }
 
 namespace detail {
@@ -211,12 +211,12 @@ Reader::~Reader() {
   if (recorder_ != nullptr) recorder_->remove_reader(id_);
 }
 
-absl::StatusOr<Window> Reader::drain() {
+Result<Window> Reader::drain() {
   Window window;
-  if (absl::Status status = drain(window); !status.ok()) return status;
+  if (const Status status = drain(window); !status.ok()) return status;
   return window;
 }
 
-absl::Status Reader::drain(Window& window) { return recorder_->coordinator().drain(id_, window); }
+Status Reader::drain(Window& window) { return recorder_->coordinator().drain(id_, window); }
 
 }  // namespace sluice

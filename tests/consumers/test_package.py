@@ -17,6 +17,7 @@ from .conftest import run
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HEADERS = sorted(path.relative_to(ROOT / "core/include") for path in (ROOT / "core/include/sluice").rglob("*.hpp"))
+WITH_ABSEIL = ["absl.hpp", "encode/server.hpp", "registry.hpp", "sluice.hpp"]
 STRICT = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 PROJECT = """
 cmake_minimum_required(VERSION 3.25)
@@ -73,3 +74,17 @@ def test_every_header_compiles_alone(compiler: str, tmp_path: Path) -> None:
         source.write_text(f'#include "{header}"\n')
         sources.append(source)
     run(compiler, *STRICT, "-I", ROOT / "core/include", *sources)
+
+
+def test_recording_draining_and_encoding_need_no_abseil(tmp_path: Path) -> None:
+    """Only what returns a status of Abseil includes it, and the header that includes all."""
+    source = tmp_path / "included.cpp"
+    source.write_text("".join(f'#include "{header}"\n' for header in HEADERS if str(header.relative_to("sluice")) not in WITH_ABSEIL))
+    assert "absl/" not in dependencies(source)
+    for name in WITH_ABSEIL:
+        source.write_text(f'#include "sluice/{name}"\n')
+        assert "absl/" in dependencies(source)
+
+
+def dependencies(source: Path) -> str:
+    return run("g++", "-std=c++20", "-M", "-I", ROOT / "core/include", source)

@@ -45,7 +45,7 @@ std::string difference(const Window& one, const Window& other) {
 }
 
 Window drained(Reader& reader) {
-  absl::StatusOr<Window> window = reader.drain();
+  Result<Window> window = reader.drain();
   REQUIRE(window.ok());
   return *std::move(window);
 }

@@ -41,7 +41,7 @@ class RecorderMemory {
 
 /// Checks in a child that an inherited reader and a new one see the child's requests and none of the parent's.
 int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
-  const absl::StatusOr<Window> empty = inherited.drain();
+  const Result<Window> empty = inherited.drain();
   if (!empty.ok()) return 1;
   if (empty->request_count != 0 || empty->threads_started != 0) return 2;
   if (recorder.totals().request_count != 0 || recorder.totals().active_requests != 0) return 3;
@@ -50,7 +50,7 @@ int child_is_empty_and_works(Recorder& recorder, Reader& inherited) {
   if (worker.slot() != 0) return 4;
   for (int i = 0; i < 3; ++i) worker.begin().finish({.status = 301, .request_us = 5'000});
   for (Reader* reader : {&inherited, &own}) {
-    const absl::StatusOr<Window> window = reader->drain();
+    const Result<Window> window = reader->drain();
     if (!window.ok() || !broken_identity(*window).empty()) return 5;
     if (window->request_count != 3 || classes_of(*window)[2] != 3) return 6;
   }
@@ -87,7 +87,7 @@ TEST_CASE("fork: a request begun before is the parent's, and a worker goes on in
           worker.begin().finish({});
           overflowed.finish({});
           unslotted.begin().finish({});
-          const absl::StatusOr<Window> window = reader.drain();
+          const Result<Window> window = reader.drain();
           if (!window.ok() || !broken_identity(*window).empty()) return 1;
           if (window->request_count != 2) return 2;
           if (recorder.totals().active_requests != 0) return 3;
@@ -110,7 +110,7 @@ TEST_CASE("fork: a slot that another took in the child is not written by its old
           if (fresh.slot() != 0) return 1;
           before.finish({});
           Request foreign = old->begin();  // the slot is taken, so overflow counters count it
-          const absl::StatusOr<Window> first = reader.drain();
+          const Result<Window> first = reader.drain();
           if (!first.ok() || first->slots[0].in_flight || first->request_count != 0) return 2;
           Request in_flight = fresh.begin();
           if (recorder.totals().active_requests != 2) return 3;
@@ -118,7 +118,7 @@ TEST_CASE("fork: a slot that another took in the child is not written by its old
           foreign.finish({});
           old.reset();  // does not release the slot of another worker
           if (recorder.attach().slot() != 1) return 4;
-          const absl::StatusOr<Window> window = reader.drain();
+          const Result<Window> window = reader.drain();
           if (!window.ok() || window->request_count != 2) return 5;
           return broken_identity(*window).empty() ? 0 : 6;
         }) == 0);
@@ -131,7 +131,7 @@ TEST_CASE("fork: readers of the parent and of the child are not confused") {
           Reader own = recorder.add_reader();
           Worker worker = recorder.attach();
           worker.begin().finish({});
-          const absl::StatusOr<Window> window = inherited->drain();
+          const Result<Window> window = inherited->drain();
           if (!window.ok() || window->request_count > 1) return 1;
           inherited.reset();
           return own.drain().value().request_count == 1 ? 0 : 2;
@@ -166,7 +166,7 @@ TEST_CASE("fork: numbers that come round in the child identify its overflow coun
           Request request = unslotted.begin();
           if (recorder.totals().active_requests != 1) return 3;
           request.finish({});
-          const absl::StatusOr<Window> window = reader.drain();
+          const Result<Window> window = reader.drain();
           if (!window.ok() || window->request_count != 1) return 4;
           return broken_identity(*window).empty() ? 0 : 5;
         }) == 0);

@@ -38,7 +38,7 @@ TEST_CASE("library: a recorder of a schema of one's own counts each member") {
   sluice::Reader reader = calls.add_reader();
   sluice::Worker<Call> caller = calls.attach();
   caller.begin().finish({.code = 5, .bytes = 120});
-  absl::StatusOr<sluice::Window> window = reader.drain();
+  sluice::Result<sluice::Window> window = reader.drain();
   REQUIRE(window.ok());
   std::uint64_t sent = window->get<&Call::bytes>();
   std::uint64_t not_found = window->get<&Call::code>()[5];

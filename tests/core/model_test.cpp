@@ -72,7 +72,7 @@ class Pair {
   std::string attach() {
     if (threads_alive_.size() > threads_ + 2) return {};
     if (random_() % 3 == 0) {
-      absl::StatusOr<Worker> worker = recorder_.attach(random_() % (threads_ + 1));
+      Result<Worker> worker = recorder_.attach(random_() % (threads_ + 1));
       if (worker.ok()) add_thread(*std::move(worker));
     } else {
       add_thread(recorder_.attach());
@@ -146,7 +146,7 @@ class Pair {
   std::string drain() {
     if (readers_.empty()) return {};
     Drainer& drainer = *std::next(readers_.begin(), static_cast<std::ptrdiff_t>(random_() % readers_.size()));
-    const absl::StatusOr<Window> window = drainer.reader.drain();
+    const Result<Window> window = drainer.reader.drain();
     if (!window.ok()) return std::string(window.status().message());
     model_.cut();
     if (std::string broken = broken_identity(*window); !broken.empty()) return broken;

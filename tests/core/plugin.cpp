@@ -47,7 +47,7 @@ SLUICE_PLUGIN_EXPORT void plugin_serve(void* worker, std::uint64_t requests) {
 
 /// Returns the number of requests of one window; UINT64_MAX if there was none.
 SLUICE_PLUGIN_EXPORT std::uint64_t plugin_drain(void* reader) {
-  const absl::StatusOr<Window> window = static_cast<Reader*>(reader)->drain();
+  const sluice::Result<Window> window = static_cast<Reader*>(reader)->drain();
   return window.ok() ? window->request_count : UINT64_MAX;
 }
 

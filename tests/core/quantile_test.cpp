@@ -26,7 +26,7 @@ TEST_CASE("quantile: what was recorded lies within the bounds, and no bound is b
       worker.begin().finish({.request_us = us});
     }
     std::sort(values.begin(), values.end());
-    const absl::StatusOr<Window> window = reader.drain();
+    const Result<Window> window = reader.drain();
     REQUIRE(window.ok());
     for (const double q : {0.0, 0.07, 0.5, 0.9, 0.99, 1.0}) {
       const auto bounds = quantile(phase_of(*window, Phase::kRequest), q);
@@ -48,7 +48,7 @@ TEST_CASE("quantile: bounds are those of a bucket of the layout, or of an entry 
   for (const std::uint64_t us : {1U, 100U, 110U, 24'500U, 27'000U, 90'000'000U}) {
     worker.begin().finish({.request_us = us});
   }
-  const absl::StatusOr<Window> window = reader.drain();
+  const Result<Window> window = reader.drain();
   REQUIRE(window.ok());
   const auto bounds = [&](double rank, const View& view) {
     const auto found = quantile(phase_of(*window, Phase::kRequest), rank / 6, view);

@@ -9,7 +9,7 @@ TEST_CASE("readme: a request that was recorded is in the window that is drained"
   sluice::http::Worker worker = recorder.attach();
   auto request = worker.begin();
   request.finish({.status = 200, .response_bytes = 512});
-  absl::StatusOr<sluice::Window> window = reader.drain();
+  sluice::Result<sluice::Window> window = reader.drain();
 
   REQUIRE(window.ok());
   CHECK(window->request_count == 1);

@@ -117,7 +117,7 @@ TEST_CASE("schema layout: a window of the overflow counters has extremes of its 
   Worker<Call<0>> worker = recorder.attach_shared();
   for (const std::uint64_t duration_ns : {25, 40, 15, 12, 18}) {
     worker.begin(1000).finish({.duration_ns = duration_ns}, 1000 + duration_ns);
-    const absl::StatusOr<Window> window = reader.drain();
+    const Result<Window> window = reader.drain();
     REQUIRE(window.ok());
     const HistogramView duration = window->get<&Call<0>::duration_ns>();
     CHECK(duration.largest == duration_ns);

@@ -26,7 +26,7 @@ TEST_CASE("shared: many requests in flight on one thread are counted each, and s
     requests.front().finish({.status = 200, .request_us = 1000 * i});
     requests.pop_front();
   }
-  absl::StatusOr<Window> window = reader.drain();
+  Result<Window> window = reader.drain();
   REQUIRE(window.ok());
   CHECK(window->request_count == 7);
   CHECK(window->active_requests == 3);
@@ -76,7 +76,7 @@ TEST_CASE("shared: requests that change threads are counted once, while windows 
   std::uint64_t us = 0;
   Window window;
   const auto drain = [&] {
-    const absl::Status status = reader.drain(window);
+    const Status status = reader.drain(window);
     count += window.request_count;
     us += phase_of(window, Phase::kRequest).total;
     return status.ok() && phase_of(window, Phase::kRequest).total == 1500 * window.request_count;

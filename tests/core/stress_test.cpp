@@ -29,8 +29,8 @@ void drain_until(Reader& reader, const std::atomic<bool>& stop, Seen& seen) {
   double last = 0.0;
   for (bool more = true; more;) {
     more = !stop.load();
-    if (const absl::Status status = reader.drain(window); !status.ok()) {
-      seen.broken = status.ToString();
+    if (const Status status = reader.drain(window); !status.ok()) {
+      seen.broken = status.message();
       return;
     }
     if (last != 0.0 && window.start_time != last) seen.broken = "a gap between windows";

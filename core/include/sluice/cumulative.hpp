@@ -6,8 +6,8 @@
 #include <mutex>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "sluice/recorder.hpp"
+#include "sluice/status.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice {
@@ -25,7 +25,7 @@ class CumulativeReader {
   /// Sets `window` to the sum of all windows since construction: `start_time` stays, counts only grow, extremes are
   /// those of the whole time. Blocks on other calls and as Reader::drain() does. \return Unavailable as Reader::drain()
   /// does; nothing is lost, and `window` is unchanged. \throws std::bad_alloc Nothing is lost either.
-  [[nodiscard]] absl::Status read(Window& window);
+  [[nodiscard]] Status read(Window& window);
 
  private:
   void add_latest();

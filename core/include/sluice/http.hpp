@@ -6,7 +6,7 @@
 //   sluice::http::Worker worker = recorder.attach();              // once a thread
 //   sluice::http::InFlight request = worker.begin();              // for each request
 //   request.finish({.status = 200, .response_bytes = 512});       // the duration is from begin() to here
-//   absl::StatusOr<sluice::Window> window = reader.drain();       // on any other thread
+//   sluice::Result<sluice::Window> window = reader.drain();       // on any other thread
 #pragma once
 
 #include <array>

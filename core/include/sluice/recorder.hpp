@@ -8,7 +8,7 @@
 //   sluice::Worker<Call> worker = recorder.attach();          // once a thread
 //   sluice::Request<Call> request = worker.begin();           // for each request
 //   request.finish({.code = 0, .bytes = 120});                // its duration is from begin() to here
-//   absl::StatusOr<sluice::Window> window = reader.drain();   // on any other thread
+//   sluice::Result<sluice::Window> window = reader.drain();   // on any other thread
 #pragma once
 
 #include <atomic>
@@ -20,8 +20,6 @@
 #include <span>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "sluice/clock.hpp"
 #include "sluice/detail/memory_layout.hpp"
 #include "sluice/detail/overflow_counters.hpp"
@@ -29,6 +27,7 @@
 #include "sluice/recorder_options.hpp"
 #include "sluice/schema_info.hpp"
 #include "sluice/series.hpp"
+#include "sluice/status.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
@@ -260,10 +259,10 @@ class Reader {
   /// kernel refuses a barrier that it granted before. Nothing is lost: the next call returns a
   ///         window that begins where this one would have.
   /// \throws std::bad_alloc Nothing is lost either.
-  [[nodiscard]] absl::StatusOr<Window> drain();
+  [[nodiscard]] Result<Window> drain();
 
   /// Does the same into a window of the caller's, whose memory is used again. Leaves it unchanged on an error.
-  [[nodiscard]] absl::Status drain(Window& window);
+  [[nodiscard]] Status drain(Window& window);
 
  private:
   friend class RecorderBase;
@@ -324,7 +323,7 @@ class RecorderBase {
   /// Sets the worker of Recorder::attach().
   void attach_any(detail::WorkerBase& worker);
   /// Sets the worker of Recorder::attach(slot).
-  [[nodiscard]] absl::Status attach_to(std::size_t slot, detail::WorkerBase& worker);
+  [[nodiscard]] Status attach_to(std::size_t slot, detail::WorkerBase& worker);
   /// Sets the worker of Recorder::attach_shared().
   void attach_to_none(detail::WorkerBase& worker);
 
@@ -382,9 +381,9 @@ class Recorder : public RecorderBase {
 
   /// Returns a worker with the slot that the caller names, from 0. Lock-free as attach() is.
   /// \return OutOfRange if there is no such slot; AlreadyExists if a worker has it.
-  [[nodiscard]] absl::StatusOr<Worker<T>> attach(std::size_t slot) {
+  [[nodiscard]] Result<Worker<T>> attach(std::size_t slot) {
     Worker<T> worker;
-    if (absl::Status status = attach_to(slot, worker); !status.ok()) return status;
+    if (const Status status = attach_to(slot, worker); !status.ok()) return status;
     return worker;
   }
 

@@ -65,8 +65,7 @@ Samples samples_of(const HistogramView& histogram) noexcept {
 
 class Statsd final : public Visitor {
  public:
-  Statsd(const StatsdOptions& options, const SchemaInfo* schema, std::span<char> packet,
-         absl::FunctionRef<void(std::string_view)> send)
+  Statsd(const StatsdOptions& options, const SchemaInfo* schema, std::span<char> packet, detail::PacketSender send)
       : options_(options),
         schema_(schema),
         prefix_(prefix_of(options.prefix, schema)),
@@ -115,7 +114,7 @@ class Statsd final : public Visitor {
 
   void flush() {
     if (packet_size_ == 0) return;
-    send_({packet_.data(), packet_size_});
+    send_.call(send_.called, {packet_.data(), packet_size_});
     ++sent_.packets;
     packet_size_ = 0;
     sink_.shrink(0);
@@ -213,7 +212,7 @@ class Statsd final : public Visitor {
   std::string_view prefix_;
   std::span<char> packet_;
   Sink sink_;
-  absl::FunctionRef<void(std::string_view)> send_;
+  detail::PacketSender send_;
   const Family* family_ = nullptr;
   unsigned decimals_ = 0;        ///< Decimals of the histogram.
   std::size_t packet_size_ = 0;  ///< Size up to the end of the last whole line.
@@ -222,8 +221,8 @@ class Statsd final : public Visitor {
 
 }  // namespace
 
-StatsdSent statsd(const Source& source, const StatsdOptions& options, std::span<char> packet,
-                  absl::FunctionRef<void(std::string_view)> send) {
+StatsdSent detail::statsd(const Source& source, const StatsdOptions& options, std::span<char> packet,
+                          PacketSender send) {
   Statsd statsd(options, schema_of(source), packet, send);
   visit(source, options.fields, statsd);
   statsd.flush();

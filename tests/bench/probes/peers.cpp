@@ -88,7 +88,7 @@ bool counts_small_requests() {
     floor.finish(requests[i], start_ns + duration_ns);
     peer.record(requests[i], duration_ns);
   }
-  const absl::StatusOr<Window> window = reader.drain();
+  const Result<Window> window = reader.drain();
   if (!window.ok()) return false;
   const Window by_hand = floor.window();
   const bool same = window->request_count == by_hand.request_count && window->sums == by_hand.sums &&

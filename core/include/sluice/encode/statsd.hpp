@@ -14,7 +14,6 @@
 #include <span>
 #include <string_view>
 
-#include "absl/functional/function_ref.h"
 #include "sluice/encode/encode.hpp"
 
 namespace sluice::encode {
@@ -46,10 +45,24 @@ struct StatsdSent {
       0;  ///< Number of lines left out because they were longer than a packet, as with very long tags.
 };
 
+namespace detail {
+/// The function that takes the packets. Not owned.
+struct PacketSender {
+  void* called;
+  void (*call)(void* called, std::string_view packet);
+};
+StatsdSent statsd(const Source& source, const StatsdOptions& options, std::span<char> packet, PacketSender send);
+}  // namespace detail
+
 /// Calls `send` with one packet after the other. Each is written to `packet`, of which at most kStatsdPacketBytes are
 /// used. Any thread; allocates nothing; throws what `send` throws.
-StatsdSent statsd(const Source& source, const StatsdOptions& options, std::span<char> packet,
-                  absl::FunctionRef<void(std::string_view)> send);
+template <class Send>
+StatsdSent statsd(const Source& source, const StatsdOptions& options, std::span<char> packet, Send&& send) {
+  auto sender = [&send](std::string_view text) { send(text); };
+  return detail::statsd(source, options, packet, {.called = &sender, .call = [](void* called, std::string_view text) {
+                                                    (*static_cast<decltype(sender)*>(called))(text);
+                                                  }});
+}
 
 /// @}
 

@@ -6,6 +6,6 @@ int main() {
   sluice::http::Recorder recorder({.threads = 1});
   sluice::Reader reader = recorder.add_reader();
   recorder.attach().begin().finish({.status = 200});
-  const absl::StatusOr<sluice::Window> window = reader.drain();
+  const sluice::Result<sluice::Window> window = reader.drain();
   return window.ok() && window->request_count == 1 ? 0 : 1;
 }
