@@ -17,9 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import compile_cost
 import plots
 import servers
-from rows import CORE_ROWS, GROWTH_FILTER, GROWTH_ROWS, PARALLEL, RATIOS, SERVER_ROWS, Row
+from rows import COMPILE_ROWS, CORE_ROWS, GROWTH_FILTER, GROWTH_ROWS, PARALLEL, RATIOS, SERVER_ROWS, Row
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
 GROWTH_REPETITIONS = 5
@@ -113,7 +114,7 @@ def cpu_model() -> str:
 def make_report(context: dict, of_row: dict[str, list[float]]) -> dict:
     """Return the report on the measured rows. `context` is the description of the machine by Google Benchmark."""
     medians = {name: statistics.median(values) for name, values in of_row.items() if values}
-    known = [*CORE_ROWS, *SERVER_ROWS, *GROWTH_ROWS]
+    known = [*CORE_ROWS, *COMPILE_ROWS, *SERVER_ROWS, *GROWTH_ROWS]
     return {
         "machine": machine(context),
         "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in known if row.name in medians],
@@ -149,6 +150,7 @@ def measure(arguments: argparse.Namespace) -> tuple[dict, dict[str, list[float]]
     binary, seconds = arguments.binary, arguments.seconds
     results = run(binary, f"-{GROWTH_FILTER}", arguments.repetitions, seconds)
     of_row = {row.name: samples(results, row) for row in CORE_ROWS}
+    of_row |= compile_cost.measure(arguments.compiles)
     if arguments.rounds:
         of_row |= servers.measure(BUILD, arguments.rounds, arguments.server_seconds)
     if arguments.growth:
@@ -165,6 +167,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=BUILD / "report.json")
     parser.add_argument("--repetitions", type=int, default=21, help="runs of each benchmark (%(default)s)")
     parser.add_argument("--seconds", type=float, default=0.05, help="length of a run (%(default)s)")
+    parser.add_argument("--compiles", type=int, default=15, help="runs of each compiler (%(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each server, 0 for none (%(default)s)")
     parser.add_argument("--server-seconds", type=int, default=1, help="length of such a run (%(default)s)")
     parser.add_argument("--no-growth", dest="growth", action="store_false", help="leave out how the costs grow")
@@ -184,7 +187,7 @@ def main() -> None:
             print(f"\nwritten to {arguments.out}")
         if arguments.known or (arguments.growth and arguments.draw):
             plots.draw(arguments.known or arguments.out, BUILD, arguments.plots)
-    except (ReportError, servers.ServerError, plots.PlotError) as error:
+    except (ReportError, compile_cost.CompileError, servers.ServerError, plots.PlotError) as error:
         sys.exit(f"report: {error}")
 
 

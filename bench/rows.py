@@ -22,8 +22,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class ServerRow:
-    """A figure of whole servers; servers.py gives its samples under its name."""
+class NamedRow:
+    """A figure whose samples servers.py or compile_cost.py gives under its name."""
 
     name: str
     unit: str
@@ -94,23 +94,32 @@ GROWTH_ROWS = [
 CALLS = ["request_metrics", "process_metrics", "server_metrics"]
 
 SERVER_ROWS = [
-    ServerRow("static_rps", "1/s"),
-    *(ServerRow(f"{server}{mode}_rps", "1/s") for mode in ("embedded", "daemon") for server in ("", "reference_")),
+    NamedRow("static_rps", "1/s"),
+    *(NamedRow(f"{server}{mode}_rps", "1/s") for mode in ("embedded", "daemon") for server in ("", "reference_")),
     *(
-        ServerRow(f"{server}daemon_{way}_rps", "1/s")
+        NamedRow(f"{server}daemon_{way}_rps", "1/s")
         for way in ("download", "upload")
         for server in ("", "reference_")
     ),
-    ServerRow("static_rps_1c", "1/s"),
-    *(ServerRow(f"{server}embedded_rps_1c", "1/s") for server in ("", "reference_")),
-    ServerRow("recording_on_rps", "1/s"),
-    ServerRow("recording_off_rps", "1/s"),
+    NamedRow("static_rps_1c", "1/s"),
+    *(NamedRow(f"{server}embedded_rps_1c", "1/s") for server in ("", "reference_")),
+    NamedRow("recording_on_rps", "1/s"),
+    NamedRow("recording_off_rps", "1/s"),
     *(
-        ServerRow(f"{server}{call}{load}", "us")
+        NamedRow(f"{server}{call}{load}", "us")
         for call in CALLS
         for load in ("", "_busy")
         for server in ("", "reference_")
     ),
+]
+
+COMPILE_ROWS = [
+    NamedRow(f"compile_{compiler}{what}", "ms") for compiler in ("gcc", "clang") for what in ("", "_standard")
+]
+
+COMPILE_RATIOS = [
+    Ratio(f"compile_{compiler}_over_standard", f"compile_{compiler}", f"compile_{compiler}_standard", "<=", 1.3)
+    for compiler in ("gcc", "clang")
 ]
 
 CORE_RATIOS = [
@@ -149,4 +158,4 @@ SERVER_RATIOS = [
     *(Ratio(f"{call}_busy_over_reference", f"{call}_busy", f"reference_{call}_busy") for call in CALLS),
 ]
 
-RATIOS = CORE_RATIOS + SERVER_RATIOS
+RATIOS = CORE_RATIOS + COMPILE_RATIOS + SERVER_RATIOS

@@ -65,7 +65,7 @@ def binary(folder: Path, gives: dict[str, object], status: int = 0) -> Path:
 
 
 def report(program: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, REPORT, "--binary", program, "--out", out, "--rounds", "0", "--no-plots", *more]
+    command = [sys.executable, REPORT, "--binary", program, "--out", out, "--rounds", "0", "--compiles", "0", "--no-plots", *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -214,7 +214,7 @@ def test_rows_of_servers_are_medians_and_their_ratios_are_judged(monkeypatch: py
 def test_every_ratio_is_of_rows_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(REPORT.parent))
     rows = importlib.import_module("rows")
-    names = {row.name for row in [*rows.CORE_ROWS, *rows.SERVER_ROWS, *rows.GROWTH_ROWS]}
+    names = {row.name for row in [*rows.CORE_ROWS, *rows.COMPILE_ROWS, *rows.SERVER_ROWS, *rows.GROWTH_ROWS]}
     assert {name for ratio in rows.RATIOS for name in (ratio.over, ratio.under)} <= names
 
 
@@ -224,6 +224,28 @@ def test_every_row_of_servers_is_measured_by_somebody(monkeypatch: pytest.Monkey
     loads = {load.row for load in servers.LOADS}
     calls = {f"{server}{call}{busy}" for server in ("", "reference_") for call in rows.CALLS for busy in ("", "_busy")}
     assert {row.name for row in rows.SERVER_ROWS} == loads | calls
+
+
+def test_every_row_of_compilers_is_measured_beside_what_is_included(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(REPORT.parent))
+    rows, compile_cost = importlib.import_module("rows"), importlib.import_module("compile_cost")
+    measured = compile_cost.measure(1)
+    assert set(measured) == {row.name for row in rows.COMPILE_ROWS}
+    assert all(value > 0 for values in measured.values() for value in values)
+    source = tmp_path / "recording.cpp"
+    source.write_text(compile_cost.RECORDING)
+    headers = compile_cost.standard_headers("g++", source).splitlines()
+    assert {"#include <atomic>", "#include <span>"} <= set(headers)
+    assert not any("sluice" in header or "absl" in header for header in headers)
+
+
+def test_a_compiler_that_fails_is_an_error_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(REPORT.parent))
+    compile_cost = importlib.import_module("compile_cost")
+    source = tmp_path / "wrong.cpp"
+    source.write_text("int;;) main\n")
+    with pytest.raises(compile_cost.CompileError, match=r"^g\+\+ failed: \S*wrong.cpp"):
+        compile_cost.cpu_ms("g++", source)
 
 
 def test_help_names_the_options() -> None:
