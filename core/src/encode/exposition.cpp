@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sluice/encode/exposition.hpp"
 
-#include <algorithm>
+#include <cstddef>
+#include <span>
 #include <string>
-#include <utility>
+#include <unordered_map>
 #include <vector>
 
 #include "encode/catalogue.hpp"
@@ -21,111 +22,110 @@ Encoded exposition(const Source& source, const ExpositionOptions& options, std::
 
 namespace {
 
-/// Writes the families of one part that no part before had, each with the samples of all parts.
+/// Collects the families of several parts, each with the samples of all parts. Reads each part once, or again if its
+/// text is longer than that of any part before.
 class Merged final : public Visitor {
  public:
-  /// A family as it is written.
-  struct Named {
-    std::string name;
-    Kind kind;
-  };
+  explicit Merged(Format format) : format_(format) { text_.reserve(kFirstText); }
 
-  Merged(std::span<const Part> parts, Format format, std::vector<Named>& written, Sink& sink)
-      : parts_(parts), format_(format), written_(written), sink_(sink) {}
+  void add(const Part& part) {
+    const ExpositionOptions options{
+        .format = format_, .prefix = part.prefix, .labels = part.labels, .histograms = part.histograms};
+    known_ = families_.size();
+    fill(text_, [&](std::span<char> out) {
+      forget_new_families();
+      Sink sink(out);
+      ExpositionWriter writer(options, schema_of(part.source), sink);
+      sink_ = &sink;
+      writer_ = &writer;
+      visit(part.source, part.histograms.fields, *this);
+      return sink.done();
+    });
+    for (const Piece& piece : pieces_) families_[piece.family].text.append(text_, piece.begin, piece.size);
+  }
 
-  /// Begins with the first of the parts.
-  void visit_first() {
-    const ExpositionOptions options = options_of(parts_.front());
-    ExpositionWriter writer(options, schema_of(parts_.front().source), sink_);
-    writer_ = &writer;
-    visit(parts_.front().source, parts_.front().histograms.fields, *this);
+  void write(Sink& sink) const {
+    for (const Collected& family : families_) sink.put(family.text);
   }
 
   void begin(const Family& family, const Interval& interval) override {
-    Named named = named_of(*writer_, family);
-    const auto known = [&](const Named& other) { return other.name == named.name; };
-    is_new_ = std::none_of(written_.begin(), written_.end(), known);
-    if (!is_new_) return;
-    written_.push_back(std::move(named));
-    writer_->begin(family, interval);
+    const auto [place, is_new] = places_.try_emplace(name_of(family), families_.size());
+    if (is_new) families_.push_back({.name = &place->first, .kind = family.kind, .text = {}});
+    // A part has its own families once, and takes part in those of parts before.
+    is_written_ = is_new || (place->second < known_ && families_[place->second].kind == family.kind);
+    if (!is_written_) return;
+    pieces_.push_back({.family = place->second, .begin = sink_->size(), .size = 0});
+    if (is_new) {
+      writer_->begin(family, interval);
+    } else {
+      writer_->resume(family, interval);
+    }
   }
   void point(const Key& key, const Amount& amount) override {
-    if (is_new_) writer_->point(key, amount);
+    if (is_written_) writer_->point(key, amount);
   }
   void number(const Key& key, double value) override {
-    if (is_new_) writer_->number(key, value);
+    if (is_written_) writer_->number(key, value);
   }
   void histogram(const Key& key, const HistogramView& view) override {
-    if (is_new_) writer_->histogram(key, view);
+    if (is_written_) writer_->histogram(key, view);
   }
   void end() override {
-    if (!is_new_) return;
-    for (const Part& part : parts_.subspan(1)) add_samples_of(part);
+    if (is_written_) pieces_.back().size = sink_->size() - pieces_.back().begin;
   }
 
  private:
-  /// Writes the samples of one family of a part.
-  class Samples final : public Visitor {
-   public:
-    Samples(const Named& wanted, ExpositionWriter& writer) : wanted_(wanted), writer_(writer) {}
+  static constexpr std::size_t kFirstText = 16'384;  ///< Longer than the text of most parts.
 
-    void begin(const Family& family, const Interval& interval) override {
-      const Named named = named_of(writer_, family);
-      is_wanted_ = named.name == wanted_.name && named.kind == wanted_.kind;
-      if (is_wanted_) writer_.resume(family, interval);
-    }
-    void point(const Key& key, const Amount& amount) override {
-      if (is_wanted_) writer_.point(key, amount);
-    }
-    void number(const Key& key, double value) override {
-      if (is_wanted_) writer_.number(key, value);
-    }
-    void histogram(const Key& key, const HistogramView& view) override {
-      if (is_wanted_) writer_.histogram(key, view);
-    }
-    void end() override {}
-
-   private:
-    const Named& wanted_;
-    ExpositionWriter& writer_;
-    bool is_wanted_ = false;
+  /// A family with the samples of all parts so far.
+  struct Collected {
+    const std::string* name;  ///< The key in `places_`.
+    Kind kind;
+    std::string text;
   };
 
-  static Named named_of(const ExpositionWriter& writer, const Family& family) {
-    Named named{.name = {}, .kind = family.kind};
-    fill(named.name, [&](std::span<char> out) {
+  /// The place of a family in the text of a part.
+  struct Piece {
+    std::size_t family;
+    std::size_t begin;
+    std::size_t size;
+  };
+
+  /// Forgets what an encoding of the part began that did not fit.
+  void forget_new_families() {
+    for (std::size_t i = known_; i < families_.size(); ++i) places_.erase(places_.find(*families_[i].name));
+    families_.resize(known_);
+    pieces_.clear();
+  }
+
+  [[nodiscard]] std::string name_of(const Family& family) const {
+    std::string name;
+    fill(name, [&](std::span<char> out) {
       Sink sink(out);
-      writer.put_family_name(family, sink);
+      writer_->put_family_name(family, sink);
       return sink.done();
     });
-    return named;
+    return name;
   }
 
-  [[nodiscard]] ExpositionOptions options_of(const Part& part) const {
-    return {.format = format_, .prefix = part.prefix, .labels = part.labels, .histograms = part.histograms};
-  }
-
-  void add_samples_of(const Part& part) {
-    const ExpositionOptions options = options_of(part);
-    ExpositionWriter writer(options, schema_of(part.source), sink_);
-    Samples samples(written_.back(), writer);
-    visit(part.source, part.histograms.fields, samples);
-  }
-
-  std::span<const Part> parts_;
   Format format_;
-  std::vector<Named>& written_;
-  Sink& sink_;
+  std::vector<Collected> families_;
+  std::unordered_map<std::string, std::size_t> places_;  ///< Places in `families_` by name, as it is written.
+  std::size_t known_ = 0;                                ///< Number of families of the parts before.
+  std::string text_;                                     ///< Text of the part that is being added.
+  std::vector<Piece> pieces_;
+  Sink* sink_ = nullptr;
   ExpositionWriter* writer_ = nullptr;
-  bool is_new_ = false;
+  bool is_written_ = false;
 };
 
 }  // namespace
 
 Encoded exposition(std::span<const Part> parts, Format format, std::span<char> out) {
+  Merged merged(format);
+  for (const Part& part : parts) merged.add(part);
   Sink sink(out);
-  std::vector<Merged::Named> written;
-  for (std::size_t i = 0; i < parts.size(); ++i) Merged(parts.subspan(i), format, written, sink).visit_first();
+  merged.write(sink);
   if (format == Format::kOpenMetrics) sink.put("# EOF\n");
   return sink.done();
 }
