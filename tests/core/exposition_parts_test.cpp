@@ -136,7 +136,7 @@ TEST_CASE("exposition: a part is read a number of times that does not depend on 
       gauges.push_back({.name = "depth", .help = help, .read = [&reads] { return static_cast<double>(++reads); }});
     }
     std::vector<std::string> prefixes;
-    for (std::size_t i = 0; i < count; ++i) prefixes.push_back("p" + std::to_string(i));
+    for (std::size_t i = 0; i < count; ++i) prefixes.push_back(std::string("p").append(std::to_string(i)));
     std::vector<encode::Part> parts;
     for (const std::string& prefix : prefixes) parts.push_back({.source = {.gauges = gauges}, .prefix = prefix});
     std::string text(1'000'000, ' ');
