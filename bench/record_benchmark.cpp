@@ -56,6 +56,26 @@ void small_record(benchmark::State& state) {
   });
 }
 
+/// Measures all threads on one shared worker. Its requests are counted in the stripe of the thread's CPU.
+void shared(benchmark::State& state) {
+  static PhasesRecorder recorder({.threads = kThreads, .mode = kDaemonMode});
+  static PhasesWorker worker = recorder.attach_shared();
+  repeat(state, [&](const Completion& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    Request<Completion> request = worker.begin(start_ns);
+    request.finish(done, stop_ns);
+  });
+}
+
+/// Measures the same with the small schema.
+void small_shared(benchmark::State& state) {
+  static SmallRecorder recorder({.threads = kThreads});
+  static SmallWorker worker = recorder.attach_shared();
+  repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    Request<Small> request = worker.begin(start_ns);
+    request.finish(done, stop_ns);
+  });
+}
+
 void floor(benchmark::State& state) {
   Floor floor(Mode::kDaemon);
   benchmark::DoNotOptimize(&floor);
@@ -135,6 +155,8 @@ BENCHMARK(small_otel_cpp)->ThreadRange(1, 1)->UseRealTime();
 
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(small_record)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(shared)->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(small_shared)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(small_floor)->ThreadRange(1, 1)->UseRealTime();
 BENCHMARK(small_prometheus_cpp)->ThreadRange(1, 1)->UseRealTime();
 BENCHMARK(floor)->ThreadRange(1, 2)->UseRealTime();

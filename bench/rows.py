@@ -58,6 +58,10 @@ def both(name: str) -> list[Row]:
 CORE_ROWS = [
     *both("record"),
     Row("record_2t_cpu", "record", "cpu_time", threads=2, parallel=True),
+    Row("shared_1t", "shared", "cpu_time"),
+    Row("shared_2t_cpu", "shared", "cpu_time", threads=2, parallel=True),
+    Row("small_shared_1t", "small_shared", "cpu_time"),
+    Row("small_shared_2t_cpu", "small_shared", "cpu_time", threads=2, parallel=True),
     Row("small_record_1t", "small_record", "cpu_time"),
     Row("small_floor_1t", "small_floor", "cpu_time"),
     Row("small_prometheus_cpp_1t", "small_prometheus_cpp", "cpu_time"),
@@ -139,6 +143,8 @@ CORE_RATIOS = [
     Ratio("prometheus_cpp_over_record_1t", "prometheus_cpp_1t", "record_1t", ">=", 10.0),
     Ratio("prometheus_cpp_over_record_2t", "prometheus_cpp_2t", "record_2t"),
     Ratio("record_2t_over_1t", "record_2t_cpu", "record_1t", "<=", 1.1),
+    Ratio("shared_2t_over_1t", "shared_2t_cpu", "shared_1t", "<=", 1.3),
+    Ratio("small_shared_2t_over_1t", "small_shared_2t_cpu", "small_shared_1t"),
     Ratio("floor_2t_over_1t", "floor_2t_cpu", "floor_1t"),  # the cost of a second thread that shares nothing
     Ratio("record_p9999_locked_over_ours", "locked_p9999", "record_p9999", ">=", 4.0),
     Ratio("drain_64_over_memcpy", "drain_64_busy", "memcpy_64", "<=", 4.0),

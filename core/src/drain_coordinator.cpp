@@ -55,7 +55,7 @@ DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetr
       instant_(timeline_.now()),
       restart_time_(instant_.wall),
       reader_(memory.array(), words_, instant_.monotonic_ns),
-      overflow_seen_{LastRead(words_.sums), LastRead(words_.sums)},
+      stripes_seen_(memory.overflow().stripes()),
       scratch_(empty_window()),
       overflow_by_slot_(options.threads) {}
 
@@ -109,6 +109,7 @@ Status DrainCoordinator::cut() {
 }
 
 bool DrainCoordinator::complete_cut() {
+  discover_stripes();  // before anything is collected, because it may throw
   WaitBudget budget;
   interrupted_ = true;  // until it is complete, also if an exception is thrown
   const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
@@ -135,29 +136,47 @@ std::size_t DrainCoordinator::last_used_slot() const noexcept {
   return used == 0 ? 0 : used - 1;
 }
 
+/// Makes room for stripes of the overflow counters that were used since the last cut. A stripe that is first used after
+/// this is collected by the next cut, like a request that ends now.
+void DrainCoordinator::discover_stripes() {
+  const OverflowControl<StdAtomics>& control = memory_.overflow().control();
+  for (std::size_t i = 0; i < stripes_seen_.size(); ++i) {
+    if (stripes_seen_[i] || !control.is_used(i)) continue;
+    stripes_seen_[i] = std::make_unique<StripeSeen>(StripeSeen{{LastRead(words_.sums), LastRead(words_.sums)}});
+  }
+}
+
 /// Collects the overflow counters. A bank whose writers were preempted is left to a later cut, which collects it before
-/// it closes the other bank.
+/// it closes the other bank of its stripe. All stripes are closed before any is waited for, so that the waits overlap.
 void DrainCoordinator::take_overflow(WaitBudget& budget) {
-  OverflowPhaser<StdAtomics>& phaser = memory_.overflow().phaser();
-  if (const auto late = phaser.quiescent()) take_overflow_bank(*late);
-  phaser.flip();
-  auto bank = phaser.quiescent();
-  while (!bank && budget()) bank = phaser.quiescent();
-  if (bank) take_overflow_bank(*bank);
+  const OverflowMemory overflow = memory_.overflow();
+  for (std::size_t i = 0; i < stripes_seen_.size(); ++i) {
+    if (!stripes_seen_[i]) continue;
+    OverflowPhaser<StdAtomics>& phaser = overflow.stripe(i).phaser();
+    if (const auto late = phaser.quiescent()) take_overflow_bank(i, *late);
+    phaser.flip();
+  }
+  for (std::size_t i = 0; i < stripes_seen_.size(); ++i) {
+    if (!stripes_seen_[i]) continue;
+    OverflowPhaser<StdAtomics>& phaser = overflow.stripe(i).phaser();
+    auto bank = phaser.quiescent();
+    while (!bank && phaser.is_closing() && budget()) bank = phaser.quiescent();
+    if (bank) take_overflow_bank(i, *bank);
+  }
 }
 
 /// Adds requests without a slot to the last slot in use. Their busy time fills what the slot left of the window; one
 /// entry cannot show more.
-void DrainCoordinator::take_overflow_bank(std::size_t which) {
-  const OverflowMemory overflow = memory_.overflow();
-  const OverflowBankRef<SharedCounter> bank = overflow.bank(which);
-  LastRead& seen = overflow_seen_[which];
-  if (bank.header.count.get() != seen.count) {
+void DrainCoordinator::take_overflow_bank(std::size_t stripe, std::size_t which) {
+  const auto stripe_ref = memory_.overflow().stripe(stripe);
+  const OverflowBankRef<StdAtomics, SharedCounter> bank = stripe_ref.bank(which);
+  LastRead& seen = stripes_seen_[stripe]->banks[which];
+  const std::uint64_t now = bank.header.count.load(std::memory_order_relaxed);  // after [P4]
+  if (now != seen.count) {
     const std::size_t last = last_used_slot();
     SlotWindow& slot = scratch_.slots[last];
-    std::uint64_t count = 0;
+    const std::uint64_t count = now - std::exchange(seen.count, now);
     std::uint64_t busy_ns = 0;
-    take_delta(bank.header.count, seen.count, count);
     take_delta(bank.header.busy_ns, seen.busy_ns, busy_ns);
     Collected to{scratch_.sums.data(), scratch_.extremes.data(), slot_values_in(scratch_, last)};
     if (names_ != nullptr) {
@@ -173,7 +192,7 @@ void DrainCoordinator::take_overflow_bank(std::size_t which) {
     slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
   }
   for (std::size_t i = 0; i < memory_.layout.schema->extremes; ++i) bank.extremes[i].set(0);
-  overflow.phaser().taken();
+  stripe_ref.phaser().taken();
 }
 
 void DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {
@@ -184,7 +203,7 @@ void DrainCoordinator::finish(Pending& pending, const Resources& now) const noex
   window.threads_started = reader_.slots_discovered();
   const OverflowMemory overflow = memory_.overflow();
   if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
-  window.active_requests = overflow.phaser().in_flight();
+  window.active_requests = overflow.in_flight();
   for (const SlotWindow& slot : window.slots) window.active_requests += slot.in_flight ? 1 : 0;
   window.resources = now;
   window.cpu_user_us = now.cpu_user_us - pending.start_resources.cpu_user_us;
@@ -267,7 +286,7 @@ ProcessTotals DrainCoordinator::totals() {
   }
   list_overflow(totals);
   const OverflowMemory overflow = memory_.overflow();
-  totals.active_requests += overflow.phaser().in_flight();
+  totals.active_requests += overflow.in_flight();
   totals.request_busy_ns += overflow.lifetime_busy_ns();
   busy_floor_ns_ = totals.request_busy_ns = std::max(totals.request_busy_ns, busy_floor_ns_);
   return totals;

@@ -38,6 +38,11 @@ class DrainCoordinator {
   [[nodiscard]] ProcessTotals totals();
 
  private:
+  /// The values of the banks of a stripe of the overflow counters when they were last read.
+  struct StripeSeen {
+    LastRead banks[2];
+  };
+
   /// The unfinished window of one reader.
   struct Pending {
     std::uint64_t id;
@@ -54,8 +59,9 @@ class DrainCoordinator {
   Pending& pending(std::uint64_t id);
   [[nodiscard]] Status cut();
   [[nodiscard]] bool complete_cut();
+  void discover_stripes();
   void take_overflow(WaitBudget& budget);
-  void take_overflow_bank(std::size_t which);
+  void take_overflow_bank(std::size_t stripe, std::size_t which);
   void list_overflow(ProcessTotals& totals) noexcept;
   void finish(Pending& pending, const Resources& now) const noexcept;
   [[nodiscard]] std::size_t last_used_slot() const noexcept;
@@ -71,8 +77,8 @@ class DrainCoordinator {
   Timeline::Instant instant_;  ///< Instant of the last cut.
   const double restart_time_;
   detail::EpochReader<detail::ProductionAtomics> reader_;
-  LastRead overflow_seen_[2];
-  Window scratch_;            ///< Counts of the cut under way.
+  std::vector<std::unique_ptr<StripeSeen>> stripes_seen_;  ///< By stripe; null: not used yet.
+  Window scratch_;                                         ///< Counts of the cut under way.
   bool interrupted_ = false;  ///< True if the last cut was not completed; the next call completes it.
   std::vector<Pending> pending_;
   std::uint64_t busy_floor_ns_ = 0;

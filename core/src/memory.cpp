@@ -14,7 +14,7 @@ constexpr std::size_t aligned(std::size_t bytes) noexcept {
 constexpr std::size_t kOverflowOffset = aligned(sizeof(RecorderHeader));
 
 std::size_t uncollected_offset(const MemoryLayout& layout) noexcept {
-  return kOverflowOffset + aligned(layout.overflow.bytes);
+  return kOverflowOffset + aligned(layout.overflow.bytes(overflow_stripes()));
 }
 
 std::size_t tree_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
@@ -54,7 +54,7 @@ SlotArray<Atomics> slots_in(void* memory, const MemoryLayout& layout, std::size_
 }
 
 OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept {
-  return {static_cast<std::byte*>(memory) + kOverflowOffset, layout.overflow};
+  return {static_cast<std::byte*>(memory) + kOverflowOffset, layout.overflow, overflow_stripes()};
 }
 
 std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {

@@ -24,7 +24,7 @@ template <class NextNumber>
 void set_overflow_id(const detail::OverflowMemory& overflow, std::uint32_t nowhere, NextNumber next_number) {
   std::uint32_t number = next_number();
   while (number == 0 || number == nowhere) number = next_number();
-  overflow.phaser().set_id(number);
+  overflow.control().set_id(number);
 }
 
 RecorderOptions checked(RecorderOptions options) {
@@ -86,12 +86,21 @@ std::uint32_t RecorderBase::begin_overflow() noexcept {
   } catch (...) {
     return detail::WorkerBase::kNowhere;  // out of memory in a forked child: the request is not recorded
   }
-  detail::OverflowPhaser<detail::StdAtomics>& overflow = memory_->overflow().phaser();
-  const std::uint32_t id = overflow.id();
+  const detail::OverflowMemory overflow = memory_->overflow();
+  const std::uint32_t id = overflow.control().id();
   if (id == 0)
     return detail::WorkerBase::kNowhere;  // the process has overwritten the id, and 0 would mean the worker's slot
-  overflow.begin();
+  const std::size_t stripe = detail::overflow_stripe();
+  overflow.control().use(stripe);
+  overflow.stripe(stripe).phaser().begin();
   return id;
+}
+
+void RecorderBase::cancel_overflow() noexcept {
+  const detail::OverflowMemory overflow = memory_->overflow();
+  const std::size_t stripe = detail::overflow_stripe();
+  overflow.control().use(stripe);
+  overflow.stripe(stripe).phaser().cancel();
 }
 
 bool RecorderBase::claim(std::size_t slot, std::uint32_t owned) noexcept {
@@ -108,7 +117,7 @@ detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned
   detail::WorkerBase worker;
   worker.recorder_ = this;
   worker.epoch_ = array.epoch;
-  worker.overflow_ = &memory_->overflow().phaser();
+  worker.overflow_ = &memory_->overflow().control();
   worker.clock_ = options_.clock;
   worker.mode_ = options_.mode;
   worker.asymmetric_ = asymmetric_;
@@ -160,7 +169,7 @@ std::uint32_t WorkerBase::begin_elsewhere(std::uint64_t now_ns) noexcept {
 
 void WorkerBase::cancel(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept {
   if (overflow_id != 0) {
-    if (overflow_ != nullptr && overflow_->id() == overflow_id) overflow_->cancel();
+    if (overflow_ != nullptr && overflow_->id() == overflow_id) recorder_->cancel_overflow();
   } else if (slot_->start_ns.load(std::memory_order_relaxed) == start_ns) {  // own store, unless a fork wiped it
     slot_->cancel();
   }

@@ -19,10 +19,11 @@ REPORT = Path(__file__).parents[2] / "bench" / "report.py"
 ONE_THREAD = {"record": 20.0, "floor": 16.0, "locked": 90.0, "locked_seconds": 120.0, "lock_by_slot": 30.0}
 ONE_THREAD |= {"atomics": 60.0, "prometheus_cpp": 240.0, "record_tail": 0.0, "locked_tail": 0.0}
 ONE_THREAD |= {"small_record": 8.0, "small_floor": 4.0, "small_prometheus_cpp": 32.0}
+ONE_THREAD |= {"shared": 60.0, "small_shared": 20.0}
 ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
 ONE_THREAD |= {"scrape": 2_000_000.0, "read_registry": 1_500_000.0}
 TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0, "locked_seconds": 150.0, "lock_by_slot": 16.0}
-TWO_THREADS |= {"atomics": 280.0, "prometheus_cpp": 900.0}
+TWO_THREADS |= {"atomics": 280.0, "prometheus_cpp": 900.0, "shared": 36.0, "small_shared": 15.0}
 TAILS = {"record_tail": 500.0, "locked_tail": 4_000.0}
 
 
@@ -100,6 +101,8 @@ def test_the_report_has_its_form_and_its_medians(tmp_path: Path, out: Path) -> N
         "prometheus_cpp_over_record_1t": pytest.approx(12.0),
         "prometheus_cpp_over_record_2t": pytest.approx(900 / 11),
         "record_2t_over_1t": pytest.approx(1.1),
+        "shared_2t_over_1t": pytest.approx(1.2),
+        "small_shared_2t_over_1t": pytest.approx(1.5),
         "floor_2t_over_1t": pytest.approx(1.125),
         "record_p9999_locked_over_ours": pytest.approx(8.0),
         "drain_64_over_memcpy": pytest.approx(5.0),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models overflow counters: several writers in one pair of banks that alternate.
+// Models overflow counters: several writers in stripes, each with a pair of banks that alternate.
 #include "run.hpp"
 #include "world.hpp"
 // The code under test must be included after Relacy's atomics.
@@ -8,17 +8,18 @@
 namespace sluice::models {
 namespace {
 
-/// One sum and the number of requests of a bank are watched.
-template <class T, int kWriters, class TryWait>
-struct Overflow : Suite<Overflow<T, kWriters, TryWait>, kWriters + 1> {
+/// One sum of each bank is watched. A writer begins each request in one stripe and ends it in the next, as a thread
+/// does that migrates to another CPU; which stripe a CPU has is of no consequence to the algorithm.
+template <class T, int kWriters, class TryWait, std::size_t kStripes = 1>
+struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes>, kWriters + 1> {
   using Counter = RelacySharedCounter;
-  using Counters = detail::BasicOverflowCounters<RelacyAtomics, Counter, T>;
+  using Counters = detail::BasicOverflowCounters<RelacyAtomics, Counter, T, kStripes>;
+  using Ref = detail::OverflowRef<RelacyAtomics, Counter>;
 
   void before() {
     overflow = std::make_unique<Counters>();
-    for (auto& bank : overflow->banks) {
-      watched.add(&bank.counts.sums[0]);
-      watched.add(&bank.header.count);
+    for (auto& stripe : overflow->stripes) {
+      for (auto& bank : stripe.banks) watched.add(&bank.counts.sums[0]);
     }
     alone = false;
   }
@@ -30,37 +31,52 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait>, kWriters + 1> {
     }
     for (int i = 0; i < load.records; ++i) {
       const std::uint64_t n = served++;
-      overflow->phaser.begin();
-      overflow->record(duration_ns(n), Sample<T>::request(n), load.mode);
+      const std::size_t stripe = (index + static_cast<std::size_t>(i)) % kStripes;
+      overflow->control.use(stripe);
+      overflow->stripes[stripe].phaser.begin();
+      overflow->record((stripe + 1) % kStripes, duration_ns(n), Sample<T>::request(n), load.mode);
     }
   }
 
   /// Durations by which requests are told apart.
   static std::uint64_t duration_ns(std::uint64_t n) { return std::uint64_t{1} << n; }
 
+  [[nodiscard]] Ref ref() const {
+    static constexpr auto kShape = detail::OverflowShape::of<RelacyAtomics, Counter, T>();
+    return {overflow.get(), kShape, kStripes};
+  }
+
   /// Collects as DrainCoordinator::take_overflow() does.
   void drain(TryWait try_wait) {
-    detail::OverflowPhaser<RelacyAtomics>& phaser = overflow->phaser;
-    if (const auto late = phaser.quiescent()) take(*late);
-    phaser.flip();
-    auto bank = phaser.quiescent();
-    while (!bank && try_wait()) bank = phaser.quiescent();
-    if (bank) take(*bank);
+    bool used[kStripes];
+    for (std::size_t i = 0; i < kStripes; ++i) used[i] = overflow->control.is_used(i);
+    for (std::size_t i = 0; i < kStripes; ++i) {
+      if (!used[i]) continue;
+      detail::OverflowPhaser<RelacyAtomics>& phaser = overflow->stripes[i].phaser;
+      if (const auto late = phaser.quiescent()) take(i, *late);
+      phaser.flip();
+    }
+    for (std::size_t i = 0; i < kStripes; ++i) {
+      if (!used[i]) continue;
+      detail::OverflowPhaser<RelacyAtomics>& phaser = overflow->stripes[i].phaser;
+      auto bank = phaser.quiescent();
+      while (!bank && phaser.is_closing() && try_wait()) bank = phaser.quiescent();
+      if (bank) take(i, *bank);
+    }
     check();
   }
 
-  void take(std::size_t which) {
-    static constexpr auto kShape = detail::OverflowShape::of<RelacyAtomics, Counter, T>();
-    const detail::OverflowBankRef<Counter> bank =
-        detail::OverflowRef<RelacyAtomics, Counter>(overflow.get(), kShape).bank(which);
-    detail::LastRead& known = taken[which];
-    if (bank.header.count.get() != known.count) {
-      detail::take_delta(bank.header.count, known.count, window.request_count);
+  void take(std::size_t stripe, std::size_t which) {
+    const auto bank = ref().stripe(stripe).bank(which);
+    detail::LastRead& known = taken[stripe][which];
+    const std::uint64_t now = bank.header.count.load(std::memory_order_relaxed);
+    if (now != known.count) {
+      window.request_count += now - std::exchange(known.count, now);
       detail::take_delta(bank.header.busy_ns, known.busy_ns, window.slots[0].busy_ns);
       detail::take_words(bank.sums, bank.extremes, words, known, window, 0);
     }
     for (std::size_t i = 0; i < schema_info<T>.extremes; ++i) bank.extremes[i].set(0);
-    overflow->phaser.taken();
+    overflow->stripes[stripe].phaser.taken();
   }
 
   void check() {
@@ -78,6 +94,8 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait>, kWriters + 1> {
     require(window.slots[0].busy_ns == inside, "the busy time");
     seen |= inside;
     window.clear_counts();
+    const std::uint64_t in_flight = ref().in_flight();
+    require(in_flight <= served - static_cast<std::uint64_t>(std::popcount(seen)), "in flight, but never begun");
   }
 
   void after() {
@@ -85,15 +103,22 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait>, kWriters + 1> {
     drain(TryWait());
     drain(TryWait());
     require(seen == (Requests{1} << served) - 1, "a request in no window");
-    require(overflow->phaser.in_flight() == 0, "in flight at the end");
-    const std::uint64_t count = overflow->banks[0].header.count.get() + overflow->banks[1].header.count.get();
-    require(count == served, "the lifetime count");
+    require(ref().in_flight() == 0, "in flight at the end");
+    require(ref().lifetime_count() == served, "the lifetime count");
+  }
+
+  std::vector<std::vector<detail::LastRead>> last_reads() const {
+    std::vector<std::vector<detail::LastRead>> reads(kStripes);
+    for (auto& stripe : reads) {
+      for (int bank = 0; bank < 2; ++bank) stripe.emplace_back(words.sums);
+    }
+    return reads;
   }
 
   const detail::CountedWords words = detail::CountedWords::of(schema_info<T>, load.mode);
   std::unique_ptr<Counters> overflow;
   Watched<Counter::Watch> watched;
-  detail::LastRead taken[2]{detail::LastRead(words.sums), detail::LastRead(words.sums)};
+  std::vector<std::vector<detail::LastRead>> taken = last_reads();
   Window window{schema_info<T>, load.mode, 1};
   Window expected{schema_info<T>, load.mode, 1};
   std::uint64_t served = 0;
@@ -110,9 +135,15 @@ void explore(Run& run) {
   run.explore<Overflow<T, 2, AlwaysWait>>("overflow: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
   run.explore<Overflow<T, 2, NeverWait>>("overflow: 2 writers, 2 records, 2 drains, no waiting", {2, 2},
                                          Preemptions{2});
+  run.explore<Overflow<T, 1, AlwaysWait, 2>>("overflow: 1 writer that migrates, 2 records, 2 drains", {2, 2},
+                                             Preemptions{2});
+  run.explore<Overflow<T, 2, NeverWait, 2>>("overflow: 2 writers that migrate, 1 record, 1 drain, no waiting", {1, 1},
+                                            Preemptions{2});
   const unsigned schedules = long_run() ? 2'000'000 : 25'000;
   run.explore<Overflow<T, 3, NeverWait>>("overflow: 3 writers, 3 records, 4 drains", {3, 4},
                                          RandomSchedules{schedules});
+  run.explore<Overflow<T, 3, NeverWait, 2>>("overflow: 3 writers that migrate, 3 records, 4 drains", {3, 4},
+                                            RandomSchedules{schedules});
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ class WorkerBase {
   SlotHeader<ProductionAtomics>* slot_ = nullptr;  ///< Null: all requests go to overflow counters.
   const Epoch<ProductionAtomics>* epoch_ = nullptr;
   const UncollectedExtremes<ProductionAtomics>* uncollected_ = nullptr;
-  OverflowPhaser<StdAtomics>* overflow_ = nullptr;
+  OverflowControl<StdAtomics>* overflow_ = nullptr;
   const Clock* clock_ = nullptr;
   std::size_t slot_index_ = 0;
   std::uint32_t owned_ = 0;  ///< State of the slot while it belongs to this worker.
@@ -334,6 +334,7 @@ class RecorderBase {
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
   void release(std::size_t slot, std::uint32_t owned) noexcept;
   std::uint32_t begin_overflow() noexcept;
+  void cancel_overflow() noexcept;
   std::uint32_t next_number() noexcept { return next_number_.fetch_add(1, std::memory_order_relaxed); }  // only unique
   detail::DrainCoordinator& coordinator();
   void remove_reader(std::uint64_t id) noexcept;
@@ -440,7 +441,7 @@ void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uin
   if (const std::uint32_t overflow_id = detail::overflow_of(where); overflow_id != 0) {
     if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // unknown here, or begun before a fork
     auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
-    counters->record(now_ns > start_ns ? now_ns - start_ns : 0, done, mode_);
+    counters->record(detail::overflow_stripe(), now_ns > start_ns ? now_ns - start_ns : 0, done, mode_);
     return;
   }
   if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork

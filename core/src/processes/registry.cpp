@@ -36,9 +36,9 @@ std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
-        sizeof(ParentState), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at, memory.overflow.bytes,
-        kGroups, kSlots, detail::kTreeFanout, GroupCounts::kOwnWords, detail::memory_bytes(memory, 1),
-        detail::memory_bytes(memory, 100)}) {
+        sizeof(ParentState), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at,
+        memory.overflow.stripe_bytes, kGroups, kSlots, detail::kTreeFanout, GroupCounts::kOwnWords,
+        detail::memory_bytes(memory, 1), detail::memory_bytes(memory, 100)}) {
     hash = mixed(hash, part);
   }
   return mixed(hash, memory.schema->hash);

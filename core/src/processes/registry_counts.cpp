@@ -102,14 +102,17 @@ void add_slot(const detail::SlotRef<detail::ProductionAtomics>& slot, const Sche
 /// Adds requests without a slot counter by counter. Some counters of a request that is being recorded may be missing.
 void add_overflow(const detail::OverflowMemory& overflow, const SchemaInfo& schema, std::uint8_t mode,
                   const Bounds& slot_most, const Words& to) noexcept {
-  if (overflow.lifetime_count() == 0) return;
   const Bounds most = slot_most.of_shared();
-  for (const std::size_t which : {0U, 1U}) {
-    const auto bank = overflow.bank(which);
-    add(to.request_count(), bank.header.count.get(), most.events);
-    add(to.busy_ns(), bank.header.busy_ns.get(), most.events);
-    add_sums(bank.sums, schema, mode, most, to.sums());
-  }
+  overflow.each_used([&](const auto& stripe) {
+    for (const std::size_t which : {0U, 1U}) {
+      const auto bank = stripe.bank(which);
+      const std::uint64_t count = bank.header.count.load(std::memory_order_relaxed);  // grows only
+      if (count == 0) continue;
+      add(to.request_count(), count, most.events);
+      add(to.busy_ns(), bank.header.busy_ns.get(), most.events);
+      add_sums(bank.sums, schema, mode, most, to.sums());
+    }
+  });
 }
 
 /// Returns a region as callers read it. They never write it.
@@ -159,7 +162,7 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
       },
       [&](const auto& slot) { add_words(words, slot.counts); });
   const detail::OverflowMemory overflow = detail::overflow_in(to_read(region.memory), region.layout);
-  add(reading.active_requests, overflow.phaser().in_flight(), kInFlightMost);
+  add(reading.active_requests, overflow.in_flight(), kInFlightMost);
   add_overflow(overflow, schema, region.mode, most, to);
 }
 
