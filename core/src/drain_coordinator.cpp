@@ -173,19 +173,18 @@ void DrainCoordinator::take_overflow_bank(std::size_t stripe, std::size_t which)
   LastRead& seen = stripes_seen_[stripe]->banks[which];
   const std::uint64_t now = bank.header.count.load(std::memory_order_relaxed);  // after [P4]
   if (now != seen.count) {
+    if (names_ != nullptr) discover_overflow_series(stripe, which);
     const std::size_t last = last_used_slot();
     SlotWindow& slot = scratch_.slots[last];
     const std::uint64_t count = now - std::exchange(seen.count, now);
     std::uint64_t busy_ns = 0;
     take_delta(bank.header.busy_ns, seen.busy_ns, busy_ns);
-    Collected to{scratch_.sums.data(), scratch_.extremes.data(), slot_values_in(scratch_, last)};
+    std::uint64_t* const by_slot = slot_values_in(scratch_, last);
     if (names_ != nullptr) {
-      const SeriesCounts::Entry without_labels = scratch_.series.at(0);
-      without_labels.request_count += count;
-      to.sums = without_labels.sums.data();
-      to.extremes = without_labels.extremes.data();
+      take_overflow_series(stripe, which, count, by_slot);
+    } else {
+      take_words(bank.sums, bank.extremes, words_, seen, {scratch_.sums.data(), scratch_.extremes.data(), by_slot});
     }
-    take_words(bank.sums, bank.extremes, words_, seen, to);
     scratch_.request_count += count;
     slot.completed += count;
     const std::uint64_t period_ns = reader_.cut_ns() - reader_.previous_cut_ns();
@@ -193,6 +192,40 @@ void DrainCoordinator::take_overflow_bank(std::size_t stripe, std::size_t which)
   }
   for (std::size_t i = 0; i < memory_.layout.schema->extremes; ++i) bank.extremes[i].set(0);
   stripe_ref.phaser().taken();
+}
+
+/// Makes room for the series that are marked in a quiescent bank of the overflow counters.
+void DrainCoordinator::discover_overflow_series(std::size_t stripe, std::size_t which) {
+  SeriesReaderState& state = stripes_seen_[stripe]->series;
+  memory_.overflow_series(stripe).for_each_touched(which, [&](std::uint32_t number, const auto&) {
+    if (state.read.empty()) state.read.resize(memory_.array().series_size + 1);
+    if (!state.read[number]) state.read[number] = std::make_unique<SeriesReaderState::Banks>(words_.sums);
+    scratch_.series.make_room(number);
+  });
+}
+
+/// Adds `count` requests of a bank of the overflow counters to their series; those that no series has, without labels.
+void DrainCoordinator::take_overflow_series(std::size_t stripe, std::size_t which, std::uint64_t count,
+                                            std::uint64_t* by_slot) noexcept {
+  const OverflowSeries series = memory_.overflow_series(stripe);
+  StripeSeen& state = *stripes_seen_[stripe];
+  std::uint64_t in_series = 0;
+  series.for_each_touched(which, [&](std::uint32_t number, const auto& bank) {
+    LastRead& seen = state.series.read[number]->banks[which];
+    const SeriesCounts::Entry to = scratch_.series.at(number);
+    std::uint64_t more = 0;
+    take_delta(bank.count, seen.count, more);
+    in_series += more;
+    to.request_count += more;
+    take_words(bank.sums, bank.extremes, words_, seen, {to.sums.data(), to.extremes.data(), by_slot});
+    for (std::size_t word = 0; word < memory_.layout.schema->extremes; ++word) bank.extremes[word].set(0);
+  });
+  series.clear_marks(which);
+  if (in_series == count) return;
+  const auto own = memory_.overflow().stripe(stripe).bank(which);
+  const SeriesCounts::Entry to = scratch_.series.at(0);
+  to.request_count += count - in_series;
+  take_words(own.sums, own.extremes, words_, state.banks[which], {to.sums.data(), to.extremes.data(), by_slot});
 }
 
 void DrainCoordinator::finish(Pending& pending, const Resources& now) const noexcept {

@@ -41,6 +41,7 @@ class DrainCoordinator {
   /// The values of the banks of a stripe of the overflow counters when they were last read.
   struct StripeSeen {
     LastRead banks[2];
+    SeriesReaderState series = {};
   };
 
   /// The unfinished window of one reader.
@@ -62,6 +63,9 @@ class DrainCoordinator {
   void discover_stripes();
   void take_overflow(WaitBudget& budget);
   void take_overflow_bank(std::size_t stripe, std::size_t which);
+  void discover_overflow_series(std::size_t stripe, std::size_t which);
+  void take_overflow_series(std::size_t stripe, std::size_t which, std::uint64_t count,
+                            std::uint64_t* by_slot) noexcept;
   void list_overflow(ProcessTotals& totals) noexcept;
   void finish(Pending& pending, const Resources& now) const noexcept;
   [[nodiscard]] std::size_t last_used_slot() const noexcept;

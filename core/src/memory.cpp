@@ -30,6 +30,10 @@ std::size_t series_offset(const MemoryLayout& layout, std::size_t threads) noexc
   return aligned(slots_offset(layout, threads) + threads * layout.slot.slot_bytes);
 }
 
+std::size_t overflow_series_offset(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {
+  return series_offset(layout, threads) + threads * layout.series.block_bytes(series_with_overflow(series));
+}
+
 /// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
 constexpr int kRecoveryYields = 200;
 constexpr int kRecoveryTurns = kRecoveryYields + 1000;
@@ -58,8 +62,8 @@ OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept {
 }
 
 std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {
-  return os::whole_pages(series_offset(layout, threads) +
-                         threads * layout.series.block_bytes(series_with_overflow(series)));
+  return os::whole_pages(overflow_series_offset(layout, threads, series) +
+                         overflow_stripes() * layout.overflow_series.block_bytes(series_with_overflow(series)));
 }
 
 RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayout& memory_layout)
@@ -68,6 +72,11 @@ RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayou
       mapping(memory_bytes(memory_layout, options.threads, options.series), options.memory),
       slots_(slots_in(mapping.data(), memory_layout, options.threads, options.series)) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
+}
+
+std::byte* RecorderMemory::overflow_series_block(std::size_t stripe) const noexcept {
+  std::byte* const behind_slots = slots_.series + threads * slots_.series_shape.block_bytes(slots_.series_size);
+  return behind_slots + stripe * layout.overflow_series.block_bytes(slots_.series_size);
 }
 
 bool RecorderMemory::begin_recovery() const noexcept {

@@ -13,6 +13,7 @@
 namespace sluice::detail {
 
 using OverflowMemory = OverflowRef<StdAtomics, SharedCounter>;
+using OverflowSeries = OverflowSeriesRef<StdAtomics, SharedCounter>;
 
 /// Returns the arrays in a recorder's memory for so many worker slots and series. For any process that maps it.
 [[nodiscard]] SlotArray<ProductionAtomics> slots_in(void* memory, const MemoryLayout& layout, std::size_t threads,
@@ -40,6 +41,11 @@ struct RecorderMemory {
   [[nodiscard]] RecorderHeader& header() const noexcept { return *static_cast<RecorderHeader*>(mapping.data()); }
   [[nodiscard]] const SlotArray<ProductionAtomics>& array() const noexcept { return slots_; }
   [[nodiscard]] OverflowMemory overflow() const noexcept { return overflow_in(mapping.data(), layout); }
+  /// Returns the block of series of a stripe of the overflow counters. There must be series.
+  [[nodiscard]] std::byte* overflow_series_block(std::size_t stripe) const noexcept;
+  [[nodiscard]] OverflowSeries overflow_series(std::size_t stripe) const noexcept {
+    return {overflow_series_block(stripe), layout.overflow_series, slots_.series_size};
+  }
 
   const MemoryLayout& layout;
   std::size_t threads;

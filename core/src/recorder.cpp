@@ -175,6 +175,10 @@ void WorkerBase::cancel(std::uint64_t start_ns, std::uint32_t overflow_id) const
   }
 }
 
+std::byte* WorkerBase::overflow_series(std::size_t stripe) const noexcept {
+  return recorder_->memory_->overflow_series_block(stripe);
+}
+
 WorkerBase::~WorkerBase() {
   if (recorder_ != nullptr && slot_ != nullptr) recorder_->release(slot_index_, owned_);
 }

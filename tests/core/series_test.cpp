@@ -165,13 +165,22 @@ TEST_CASE("series: more than the greatest number of them is refused") {
   CHECK_THROWS_AS(Calls({.threads = 1, .series = RecorderOptions::kSeriesMost + 1}), std::invalid_argument);
 }
 
-TEST_CASE("series: a request that is abandoned is counted by its series") {
+TEST_CASE("series: requests without a slot, and those that are abandoned, are counted by their series") {
   Calls recorder({.threads = 1, .series = 2});
   Reader reader = recorder.add_reader();
   const Series route = recorder.series({{"route", "/"}});
   sluice::Worker<Call> worker = recorder.attach();
-  { const sluice::Request<Call> abandoned = worker.begin(route); }
-  CHECK(by_labels(reader.drain().value()) == std::map<std::string, std::uint64_t>{{"route=/;", 1}});
+  sluice::Worker<Call> shared = recorder.attach_shared();
+  {
+    const sluice::Request<Call> abandoned = worker.begin(route);
+    shared.begin(route).finish({.status = 200, .response_bytes = 5});
+  }
+  shared.begin().finish({.status = 200});
+  const Window window = reader.drain().value();
+  CHECK(by_labels(window) == std::map<std::string, std::uint64_t>{{"", 1}, {"route=/;", 2}});
+  CHECK(window.series.find(route)->get<&Call::response_bytes>() == 5);
+  CHECK(window.get<&Call::response_bytes>() == 5);
+  CHECK(window.request_count == 3);
 }
 
 TEST_CASE("series: random schedules of slots, series and readers") {
@@ -183,7 +192,8 @@ TEST_CASE("series: random schedules of slots, series and readers") {
     std::vector<Series> all{Series()};
     for (int i = 0; i < 7; ++i) all.push_back(recorder.series({{"n", std::to_string(i)}}));
     std::vector<sluice::Worker<Call>> workers;
-    for (std::size_t i = 0; i < kWorkers; ++i) workers.push_back(recorder.attach());
+    for (std::size_t i = 1; i < kWorkers; ++i) workers.push_back(recorder.attach());
+    workers.push_back(recorder.attach_shared());
     std::vector<Reader> readers;
     readers.push_back(recorder.add_reader());
     readers.push_back(recorder.add_reader());
@@ -314,7 +324,7 @@ TEST_CASE("series: threads that record in all of them, and readers that drain me
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
-      sluice::Worker<Call> worker = recorder.attach();
+      sluice::Worker<Call> worker = t % 2 == 0 ? recorder.attach() : recorder.attach_shared();
       for (std::uint64_t i = 0; i < rounds; ++i) {
         const std::size_t which = (i * 7 + t) % all.size();
         worker.begin(all[which]).finish({.status = 200, .duration_ns = which, .response_bytes = which + 1});

@@ -4,22 +4,35 @@
 #include "world.hpp"
 // The code under test must be included after Relacy's atomics.
 #include "sluice/detail/overflow_counters.hpp"
+#include "sluice/detail/overflow_series.hpp"
 
 namespace sluice::models {
 namespace {
 
 /// One sum of each bank is watched. A writer begins each request in one stripe and ends it in the next, as a thread
-/// does that migrates to another CPU; which stripe a CPU has is of no consequence to the algorithm.
-template <class T, int kWriters, class TryWait, std::size_t kStripes = 1>
-struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes>, kWriters + 1> {
+/// does that migrates to another CPU; which stripe a CPU has is of no consequence to the algorithm. With kSeries every
+/// second request is of a series.
+template <class T, int kWriters, class TryWait, std::size_t kStripes = 1, bool kSeries = false>
+struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes, kSeries>, kWriters + 1> {
   using Counter = RelacySharedCounter;
   using Counters = detail::BasicOverflowCounters<RelacyAtomics, Counter, T, kStripes>;
   using Ref = detail::OverflowRef<RelacyAtomics, Counter>;
+  using Writer = detail::OverflowSeriesWriter<RelacyAtomics, Counter, T>;
+
+  /// The one series of a stripe, laid out as readers find it.
+  struct Series {
+    alignas(2 * detail::kLine) RelacyAtomic<std::uint64_t> marks[2];
+    alignas(2 * detail::kLine) detail::OverflowSeriesCell<Counter, T> cell;
+  };
 
   void before() {
     overflow = std::make_unique<Counters>();
     for (auto& stripe : overflow->stripes) {
       for (auto& bank : stripe.banks) watched.add(&bank.counts.sums[0]);
+    }
+    if (kSeries) series = std::make_unique<std::array<Series, kStripes>>();
+    for (std::size_t i = 0; kSeries && i < kStripes; ++i) {
+      for (auto& bank : (*series)[i].cell.banks) watched.add(&bank.counts.sums[0]);
     }
     alone = false;
   }
@@ -34,7 +47,13 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes>, kWriters + 1> 
       const std::size_t stripe = (index + static_cast<std::size_t>(i)) % kStripes;
       overflow->control.use(stripe);
       overflow->stripes[stripe].phaser.begin();
-      overflow->record((stripe + 1) % kStripes, duration_ns(n), Sample<T>::request(n), load.mode);
+      const std::size_t ends_in = (stripe + 1) % kStripes;
+      if (kSeries && n % 2 == 0) {
+        const Writer select(block(ends_in), 1, 1);
+        overflow->record(ends_in, duration_ns(n), Sample<T>::request(n), load.mode, select);
+      } else {
+        overflow->record(ends_in, duration_ns(n), Sample<T>::request(n), load.mode);
+      }
     }
   }
 
@@ -44,6 +63,23 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes>, kWriters + 1> 
   [[nodiscard]] Ref ref() const {
     static constexpr auto kShape = detail::OverflowShape::of<RelacyAtomics, Counter, T>();
     return {overflow.get(), kShape, kStripes};
+  }
+
+  [[nodiscard]] std::byte* block(std::size_t stripe) const { return reinterpret_cast<std::byte*>(&(*series)[stripe]); }
+
+  /// Collects as DrainCoordinator::take_overflow_series() does.
+  void take_series(std::size_t stripe, std::size_t which) {
+    static constexpr auto kShape = detail::OverflowSeriesShape::of<RelacyAtomics, Counter, T>();
+    require(kShape.cells_at(1) == offsetof(Series, cell), "the layout of series");
+    const detail::OverflowSeriesRef<RelacyAtomics, Counter> ref(block(stripe), kShape, 1);
+    ref.for_each_touched(which, [&](std::uint32_t, const auto& bank) {
+      detail::LastRead& known = taken_series[stripe][which];
+      detail::take_delta(bank.count, known.count, in_series);
+      detail::take_words(bank.sums, bank.extremes, words, known,
+                         {window.sums.data(), window.extremes.data(), detail::slot_values_in(window, 0)});
+      for (std::size_t i = 0; i < schema_info<T>.extremes; ++i) bank.extremes[i].set(0);
+    });
+    ref.clear_marks(which);
   }
 
   /// Collects as DrainCoordinator::take_overflow() does.
@@ -73,7 +109,9 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes>, kWriters + 1> 
     if (now != known.count) {
       window.request_count += now - std::exchange(known.count, now);
       detail::take_delta(bank.header.busy_ns, known.busy_ns, window.slots[0].busy_ns);
-      detail::take_words(bank.sums, bank.extremes, words, known, window, 0);
+      if (kSeries) take_series(stripe, which);
+      detail::take_words(bank.sums, bank.extremes, words, known,
+                         {window.sums.data(), window.extremes.data(), detail::slot_values_in(window, 0)});
     }
     for (std::size_t i = 0; i < schema_info<T>.extremes; ++i) bank.extremes[i].set(0);
     overflow->stripes[stripe].phaser.taken();
@@ -92,6 +130,9 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes>, kWriters + 1> 
     require(window.extremes == expected.extremes, "the extremes");
     require(window.slot_values == expected.slot_values, "the values by slot");
     require(window.slots[0].busy_ns == inside, "the busy time");
+    constexpr Requests kEven = 0x5555555555555555;  // every second request is of the series
+    require(!kSeries || in_series == static_cast<std::uint64_t>(std::popcount(inside & kEven)), "the series");
+    in_series = 0;
     seen |= inside;
     window.clear_counts();
     const std::uint64_t in_flight = ref().in_flight();
@@ -119,6 +160,9 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes>, kWriters + 1> 
   std::unique_ptr<Counters> overflow;
   Watched<Counter::Watch> watched;
   std::vector<std::vector<detail::LastRead>> taken = last_reads();
+  std::unique_ptr<std::array<Series, kStripes>> series;
+  std::vector<std::vector<detail::LastRead>> taken_series = last_reads();
+  std::uint64_t in_series = 0;  ///< Requests of the series in the window.
   Window window{schema_info<T>, load.mode, 1};
   Window expected{schema_info<T>, load.mode, 1};
   std::uint64_t served = 0;
@@ -139,7 +183,11 @@ void explore(Run& run) {
                                              Preemptions{2});
   run.explore<Overflow<T, 2, NeverWait, 2>>("overflow: 2 writers that migrate, 1 record, 1 drain, no waiting", {1, 1},
                                             Preemptions{2});
+  run.explore<Overflow<T, 2, NeverWait, 1, true>>("overflow: 2 writers, a series, 1 record, 2 drains, no waiting",
+                                                  {1, 2}, Preemptions{2});
   const unsigned schedules = long_run() ? 2'000'000 : 25'000;
+  run.explore<Overflow<T, 3, NeverWait, 2, true>>("overflow: 3 writers that migrate, a series, 3 records, 4 drains",
+                                                  {3, 4}, RandomSchedules{schedules});
   run.explore<Overflow<T, 3, NeverWait>>("overflow: 3 writers, 3 records, 4 drains", {3, 4},
                                          RandomSchedules{schedules});
   run.explore<Overflow<T, 3, NeverWait, 2>>("overflow: 3 writers that migrate, 3 records, 4 drains", {3, 4},

@@ -88,6 +88,8 @@ class WorkerBase {
   ~WorkerBase();
 
   void swap(WorkerBase& other) noexcept;
+  /// Returns the block of series of a stripe of the overflow counters.
+  [[nodiscard]] std::byte* overflow_series(std::size_t stripe) const noexcept;
   [[nodiscard]] const Clock& clock() const noexcept { return clock_ != nullptr ? *clock_ : system_clock(); }
   /// Begins a request that begin() cannot begin inline: in the overflow counters, or in a slot that a fork has taken
   /// from this worker. Returns the id of the overflow counters; 0: in the slot.
@@ -441,7 +443,14 @@ void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uin
   if (const std::uint32_t overflow_id = detail::overflow_of(where); overflow_id != 0) {
     if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // unknown here, or begun before a fork
     auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
-    counters->record(detail::overflow_stripe(), now_ns > start_ns ? now_ns - start_ns : 0, done, mode_);
+    const std::size_t stripe = detail::overflow_stripe();
+    const std::uint64_t duration_ns = now_ns > start_ns ? now_ns - start_ns : 0;
+    if (const std::uint32_t series = detail::series_of(where); series == 0) {
+      counters->record(stripe, duration_ns, done, mode_);
+    } else {
+      using Select = detail::OverflowSeriesWriter<detail::StdAtomics, detail::SharedCounter, T>;
+      counters->record(stripe, duration_ns, done, mode_, Select(overflow_series(stripe), series_size_, series));
+    }
     return;
   }
   if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the parts of a recorder's memory lie: a header, the overflow counters, the messages to writers, the slots, and
-// the series of each slot.
+// the series of each slot and of each stripe of the overflow counters.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "sluice/detail/overflow_counters.hpp"
+#include "sluice/detail/overflow_series.hpp"
 #include "sluice/detail/slot_array.hpp"
 #include "sluice/schema_info.hpp"
 
@@ -26,6 +27,7 @@ struct MemoryLayout {
   SlotShape slot{};
   SeriesShape series{};
   OverflowShape overflow{};
+  OverflowSeriesShape overflow_series{};
 };
 
 template <class T>
@@ -34,6 +36,7 @@ inline constexpr MemoryLayout kMemoryLayout{
     .slot = SlotShape::of<ProductionAtomics, T>(),
     .series = SeriesShape::of<ProductionAtomics, T>(),
     .overflow = OverflowShape::of<StdAtomics, SharedCounter, T>(),
+    .overflow_series = OverflowSeriesShape::of<StdAtomics, SharedCounter, T>(),
 };
 
 /// Returns the number of series that a recorder has memory for: those of the options, and the overflow series.

@@ -107,17 +107,27 @@ class OverflowPhaser {
   std::uint32_t closing_ : 1 = 0;
 };
 
+/// Selects the counters of the stripe itself, for requests without labels.
+struct OwnOverflowCounts {
+  template <class Atomics, class Counter, class T>
+  [[nodiscard]] Bank<Counter, T>& operator()(OverflowBank<Atomics, Counter, T>& bank,
+                                             std::size_t /*which*/) const noexcept {
+    return bank.counts;
+  }
+};
+
 /// The counters of the requests that end on some of the CPUs. All-zero bytes are the empty state.
 template <class Atomics, class Counter, class T>
 struct alignas(2 * kLine) OverflowStripe {
   OverflowPhaser<Atomics> phaser;
   OverflowBank<Atomics, Counter, T> banks[2];
 
-  /// Records and ends a request. Any thread; lock-free.
-  void record(std::uint64_t duration_ns, const T& done, unsigned mode) noexcept {
+  /// Records and ends a request in the counters that `select` returns, given the bank. Any thread; lock-free.
+  template <class Select>
+  void record(std::uint64_t duration_ns, const T& done, unsigned mode, const Select& select) noexcept {
     const std::size_t which = phaser.enter();
     OverflowBank<Atomics, Counter, T>& bank = banks[which];
-    bank.counts.add(done, duration_ns, mode);
+    select(bank, which).add(done, duration_ns, mode);
     bank.header.busy_ns.add(duration_ns);
     bank.header.count.fetch_add(1, std::memory_order_release);  // [P5]
     phaser.leave(which);
@@ -165,9 +175,11 @@ struct BasicOverflowCounters {
   OverflowStripe<Atomics, Counter, T> stripes[kStripes];
 
   /// Records and ends a request in a stripe. Any thread; lock-free.
-  void record(std::size_t stripe, std::uint64_t duration_ns, const T& done, unsigned mode) noexcept {
+  template <class Select = OwnOverflowCounts>
+  void record(std::size_t stripe, std::uint64_t duration_ns, const T& done, unsigned mode,
+              const Select& select = {}) noexcept {
     control.use(stripe);
-    stripes[stripe].record(duration_ns, done, mode);
+    stripes[stripe].record(duration_ns, done, mode, select);
   }
 };
 

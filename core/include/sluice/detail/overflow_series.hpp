@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The series of a stripe of the overflow counters: for each set of labels, counters like those of the stripe itself.
+// Plain memory without pointers; all-zero bytes are the empty state, so a series takes no memory before its first
+// record. Any thread writes it, inside a record, and a reader looks at a bank once every writer has left it. So every
+// access is relaxed and ordered by those of the phaser (overflow_counters.hpp). A record marks its series in the bank,
+// so that a reader looks at what was touched.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/detail/bank.hpp"
+#include "sluice/detail/overflow_counters.hpp"
+#include "sluice/detail/policy.hpp"
+#include "sluice/detail/slot.hpp"
+
+namespace sluice::detail {
+
+/// One of the two banks of a series.
+template <class Counter, class T>
+struct OverflowSeriesBank {
+  Counter count;  ///< Number of requests; only grows.
+  Bank<Counter, T> counts;
+};
+
+/// The counters of a series.
+template <class Counter, class T>
+struct alignas(kLine) OverflowSeriesCell {
+  OverflowSeriesBank<Counter, T> banks[2];
+};
+
+/// Where the parts of a block lie, in bytes: the marks of both banks, and a cell for each series.
+struct OverflowSeriesShape {
+  std::size_t cell_bytes = 0;   ///< Size of a cell.
+  std::size_t bank_bytes = 0;   ///< Size of a bank.
+  std::size_t sums_at = 0;      ///< Offset of the sums in a bank.
+  std::size_t extremes_at = 0;  ///< Offset of the extremes in a bank.
+  std::size_t word_bytes = 0;   ///< Size of a word of marks.
+
+  /// Returns the shape of the series of a schema.
+  template <class Atomics, class Counter, class T>
+  static constexpr OverflowSeriesShape of() noexcept {
+    using BankType = OverflowSeriesBank<Counter, T>;
+    using Counts = Bank<Counter, T>;
+    return {.cell_bytes = sizeof(OverflowSeriesCell<Counter, T>),
+            .bank_bytes = sizeof(BankType),
+            .sums_at = offsetof(BankType, counts) + offsetof(Counts, sums),
+            .extremes_at = offsetof(BankType, counts) + offsetof(Counts, extremes),
+            .word_bytes = sizeof(typename Atomics::template Atomic<std::uint64_t>)};
+  }
+
+  /// Returns the number of words that mark so many series in one bank.
+  [[nodiscard]] static constexpr std::size_t words(std::size_t series) noexcept { return (series + 63) / 64; }
+  /// Returns the offset of the first cell.
+  [[nodiscard]] constexpr std::size_t cells_at(std::size_t series) const noexcept {
+    return whole_units(2 * words(series) * word_bytes);
+  }
+  /// Returns the size of a block with so many series.
+  [[nodiscard]] constexpr std::size_t block_bytes(std::size_t series) const noexcept {
+    return series == 0 ? 0 : whole_units(cells_at(series) + series * cell_bytes);
+  }
+
+ private:
+  static constexpr std::size_t whole_units(std::size_t bytes) noexcept {
+    constexpr std::size_t kUnit = 2 * kLine;
+    return (bytes + kUnit - 1) / kUnit * kUnit;
+  }
+};
+
+/// The series of a stripe as its writers see them. Owns nothing. Series are numbered from 1.
+template <class Atomics, class Counter, class T>
+class OverflowSeriesWriter {
+ public:
+  OverflowSeriesWriter(std::byte* block, std::size_t size, std::uint32_t number) noexcept
+      : block_(block), size_(size), index_(number - 1) {}
+
+  /// Returns the counters of the series in a bank that the caller has entered, and counts and marks the record.
+  [[nodiscard]] Bank<Counter, T>& operator()(OverflowBank<Atomics, Counter, T>& /*bank*/,
+                                             std::size_t which) const noexcept {
+    constexpr auto kShape = OverflowSeriesShape::of<Atomics, Counter, T>();
+    auto* const cells = reinterpret_cast<OverflowSeriesCell<Counter, T>*>(block_ + kShape.cells_at(size_));
+    auto* const words = reinterpret_cast<typename Atomics::template Atomic<std::uint64_t>*>(block_);
+    auto& marks = words[which * OverflowSeriesShape::words(size_) + index_ / 64];
+    const std::uint64_t mark = std::uint64_t{1} << index_ % 64;
+    if ((marks.load(std::memory_order_relaxed) & mark) == 0) {  // cleared by a reader before [P1] alone
+      marks.fetch_or(mark, std::memory_order_relaxed);          // published by [P3]
+    }
+    OverflowSeriesBank<Counter, T>& bank = cells[index_].banks[which];
+    bank.count.add(1);
+    return bank.counts;
+  }
+
+ private:
+  std::byte* block_;
+  std::size_t size_;
+  std::uint32_t index_;
+};
+
+/// One bank of a series. A reference.
+template <class Counter>
+struct OverflowSeriesBankRef {
+  const Counter& count;
+  const Counter* sums;
+  Counter* extremes;
+};
+
+/// The series of a stripe as readers see them. A reference.
+template <class Atomics, class Counter>
+class OverflowSeriesRef {
+ public:
+  OverflowSeriesRef(std::byte* block, const OverflowSeriesShape& shape, std::size_t size) noexcept
+      : block_(block), shape_(shape), size_(size) {}
+
+  /// Calls `each(number, bank)` for each series that is marked in a quiescent bank.
+  template <class Each>
+  void for_each_touched(std::size_t which, Each&& each) const {
+    for (std::size_t word = 0; word < OverflowSeriesShape::words(size_); ++word) {
+      for (std::uint64_t left = marks(which, word).load(std::memory_order_relaxed); left != 0;) {  // after [P4]
+        const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+        left &= left - 1;
+        if (index < size_) each(static_cast<std::uint32_t>(index + 1), bank(index, which));
+      }
+    }
+  }
+  /// Removes all marks of a quiescent bank.
+  void clear_marks(std::size_t which) const noexcept {
+    for (std::size_t word = 0; word < OverflowSeriesShape::words(size_); ++word) {
+      auto& here = marks(which, word);
+      if (here.load(std::memory_order_relaxed) != 0) here.store(0, std::memory_order_relaxed);  // published by [P2]
+    }
+  }
+
+ private:
+  using Word = typename Atomics::template Atomic<std::uint64_t>;
+
+  [[nodiscard]] Word& marks(std::size_t which, std::size_t word) const noexcept {
+    return reinterpret_cast<Word*>(block_)[which * OverflowSeriesShape::words(size_) + word];
+  }
+  [[nodiscard]] OverflowSeriesBankRef<Counter> bank(std::size_t index, std::size_t which) const noexcept {
+    std::byte* const bank = block_ + shape_.cells_at(size_) + index * shape_.cell_bytes + which * shape_.bank_bytes;
+    return {*reinterpret_cast<const Counter*>(bank), reinterpret_cast<const Counter*>(bank + shape_.sums_at),
+            reinterpret_cast<Counter*>(bank + shape_.extremes_at)};
+  }
+
+  std::byte* block_;
+  const OverflowSeriesShape& shape_;
+  std::size_t size_;
+};
+
+}  // namespace sluice::detail
