@@ -10,9 +10,11 @@
 #include <optional>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "drain_coordinator.hpp"
 #include "memory.hpp"
+#include "series_labels.hpp"
 #include "sluice/detail/claim.hpp"
 
 namespace sluice {
@@ -215,7 +217,12 @@ void RecorderBase::remove_reader(std::uint64_t id) noexcept {
 
 Series RecorderBase::series(Labels labels) {
   if (memory_->needs_recovery()) recover_from_fork();
-  return names_ == nullptr ? Series() : Series(names_->number_of(labels));
+  if (names_ == nullptr) return {};
+  const std::vector<detail::OwnedLabel> owned = detail::writable_labels(labels, schema());
+  std::vector<Label> writable;
+  writable.reserve(owned.size());
+  for (const detail::OwnedLabel& label : owned) writable.push_back({label.name, label.value, label.type});
+  return Series(names_->number_of(writable));
 }
 
 ProcessTotals RecorderBase::totals() { return coordinator().totals(); }

@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "series_names.hpp"
 
-#include <algorithm>
+#include <string_view>
 #include <utility>
+
+#include "encode/catalogue.hpp"
 
 namespace sluice::detail {
 namespace {
 
-std::vector<Label> by_name(Labels labels) {
-  std::vector<Label> sorted(labels.begin(), labels.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
-  const auto same = [](const Label& a, const Label& b) { return a.name == b.name; };
-  sorted.erase(std::unique(sorted.begin(), sorted.end(), same), sorted.end());
-  return sorted;
-}
-
-/// Returns a text that differs between sets of labels that differ.
-std::string key_of(Labels sorted) {
+/// Returns a text that differs between sets of labels that a format tells apart.
+std::string key_of(Labels labels) {
   std::string key;
-  for (const Label& label : sorted) {
-    for (const std::string_view part : {label.name, label.value}) {
-      key.append(std::to_string(part.size())).append(":").append(part);
-    }
-    key.push_back(static_cast<char>('0' + static_cast<int>(label.type)));
+  for (const Label& label : labels) {
+    for (std::size_t i = 0; i < label.name.size(); ++i) key.push_back(encode::name_character(label.name[i], i == 0));
+    key.append("=").append(std::to_string(label.value.size())).append(":").append(label.value);
   }
   return key;
 }
@@ -58,13 +50,12 @@ SeriesNames::SeriesNames(const SeriesNames& parent) : SeriesNames(parent.most_) 
 }
 
 std::uint32_t SeriesNames::number_of(Labels labels) {
-  const std::vector<Label> sorted = by_name(labels);
-  std::string key = key_of(sorted);
+  std::string key = key_of(labels);
   const std::lock_guard lock(mutex_);
   if (const auto known = numbers_.find(key); known != numbers_.end()) return known->second;
   const std::uint32_t number = used_.load(std::memory_order_relaxed);  // own store, under the lock
   if (number > most_ + kOverflow) return kOverflow;
-  add(std::move(key), std::make_unique<const LabelSet>(sorted));
+  add(std::move(key), std::make_unique<const LabelSet>(labels));
   return number;
 }
 

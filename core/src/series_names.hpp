@@ -28,8 +28,8 @@ class SeriesNames {
   SeriesNames& operator=(const SeriesNames&) = delete;
   ~SeriesNames() = default;
 
-  /// Returns the number of the series with these labels, in any order, after adding it if it is new and there is room.
-  /// \throws std::bad_alloc
+  /// Returns the number of the series with these labels, which are writable_labels(), after adding it if it is new and
+  /// there is room. \throws std::bad_alloc
   [[nodiscard]] std::uint32_t number_of(Labels labels);
 
   /// Returns the labels of a series, by name; none for a number that has none.

@@ -23,6 +23,10 @@
 #include "random.hpp"
 #include "shared_memory.hpp"
 #include "sluice/cumulative.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/encode/influx.hpp"
+#include "sluice/encode/otlp.hpp"
+#include "sluice/encode/statsd.hpp"
 #include "sluice/http.hpp"
 #include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
@@ -121,22 +125,74 @@ TEST_CASE("series: those beyond the bound are counted together, in a series that
   CHECK(recorder.series({{"route", "1"}}) != recorder.series({{"route", "9"}}));
 }
 
-TEST_CASE("series: labels that differ in any byte are others, and those of one name are one") {
+TEST_CASE("series: labels that a format would tell apart are others, and those of one name are one") {
   Calls recorder({.threads = 1, .series = 100});
   const Series plain = recorder.series({{"a", "1"}, {"b", "2"}});
-  CHECK(recorder.series({{"a", "1"}, {"b", "2"}, {"a", "3"}}) == plain);
+  const std::vector<std::vector<Label>> same{{{"a", "1"}, {"b", "2"}, {"a", "3"}},
+                                             {{"b", "2"}, {"a", "1"}},
+                                             {{"", "1"}, {"a", "1"}, {"b", "2"}, {"c", ""}},
+                                             {{"a", "1"}, {"b", "2"}, {"le", "3"}, {"status_class", "4"}},
+                                             {{"a", "1", LabelType::kInteger}, {"b", "2"}}};
+  for (const std::vector<Label>& labels : same) CHECK(recorder.series(labels) == plain);
+  const std::vector<std::vector<Label>> others{{{"a", "1"}},      {{"a", "12"}},
+                                               {{"a", "1b2"}},    {{"ab", "12"}},
+                                               {{"a", "1b=1:2"}}, {{"a", std::string_view("1\0", 2)}, {"b", "2"}}};
+  for (const std::vector<Label>& labels : others) CHECK(recorder.series(labels) != plain);
   CHECK(recorder.series({}) == Series());
-  for (const std::vector<Label>& other :
-       std::vector<std::vector<Label>>{{{"a", "1"}},
-                                       {{"a", "12"}, {"b", ""}},
-                                       {{"a", "1b2"}},
-                                       {{"ab", "12"}},
-                                       {{"a", "1:b1:2"}},
-                                       {{"", "1"}, {"b", "2"}},
-                                       {{"a", std::string_view("1\0", 2)}, {"b", "2"}},
-                                       {{"a", "1", LabelType::kInteger}, {"b", "2"}}}) {
-    CHECK(recorder.series(other) != plain);
+  CHECK(recorder.series({{"http.route", "/"}}) == recorder.series({{"http_route", "/"}}));
+  CHECK(recorder.series({{"a", "1\r2"}}) == recorder.series({{"a", "1 2"}}));
+  CHECK(recorder.series({{"a", "\xFF"}}) == recorder.series({{"a", "\xEF\xBF\xBD"}}));
+}
+
+TEST_CASE("series: formats write the labels of each, and no other sum beside them") {
+  ManualClock clock;
+  Calls recorder({.threads = 1, .series = 4, .clock = &clock});
+  Reader reader = recorder.add_reader();
+  const Series route = recorder.series({{"http.route", "/a\"b\\"},
+                                        {"http.response.status_code", "200", LabelType::kInteger},
+                                        {"http.request.method", "GET"}});
+  sluice::Worker<Call> worker = recorder.attach();
+  for (const Series series : {route, Series(), recorder.series({{"n", "1"}}), recorder.series({{"n", "2"}}),
+                              recorder.series({{"n", "3"}}), recorder.series({{"n", "4"}})}) {
+    sluice::Request<Call> request = worker.begin(series);
+    clock.advance_us(10);
+    request.finish({.status = 200, .response_bytes = 5});
   }
+  const Window window = reader.drain().value();
+  const encode::Label zone{"zone", "z"};
+  std::string text;
+
+  const auto has = [&text](std::string_view part) { return text.find(part) != std::string::npos; };
+  encode::fill(text, [&](std::span<char> out) {
+    return encode::exposition({.window = &window},
+                              {.format = encode::Format::kOpenMetrics, .prefix = "p", .labels = {&zone, 1}}, out);
+  });
+  CHECK(has(R"(p_requests_total{zone="z",http_request_method="GET",http_response_status_code="200",)"
+            R"(http_route="/a\"b\\",status_class="2xx"} 1)"));
+  CHECK(has(R"(p_requests_total{zone="z",status_class="2xx"} 1)"));
+  CHECK(has(R"(p_requests_total{zone="z",otel_metric_overflow="true",status_class="2xx"} 1)"));
+  std::uint64_t totals = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("p_requests_total{")) totals += std::stoull(line.substr(line.rfind(' ')));
+  }
+  CHECK(totals == window.request_count);
+
+  encode::fill(text, [&](std::span<char> out) {
+    return encode::otlp({.window = &window}, {.encoding = encode::OtlpEncoding::kJson}, out);
+  });
+  CHECK(has(R"({"key":"http.response.status_code","value":{"intValue":"200"}})"));
+  CHECK(has(R"({"key":"otel.metric.overflow","value":{"boolValue":true}})"));
+  CHECK(has(R"({"key":"http.route","value":{"stringValue":"/a\"b\\"}})"));
+
+  encode::fill(text,
+               [&](std::span<char> out) { return encode::influx({.window = &window}, {.measurement = "m"}, out); });
+  CHECK(has(R"(m,http.request.method=GET,http.response.status_code=200,http.route=/a"b)"));
+
+  text.clear();
+  std::array<char, 1'400> packet;
+  encode::statsd({.window = &window}, {.prefix = "p"}, packet, [&](std::string_view some) { text.append(some); });
+  CHECK(has("p.requests.GET.200._a"));
 }
 
 TEST_CASE("series: a recorder without series counts all requests without labels") {

@@ -21,6 +21,7 @@ struct Part {
   CountsRef counts;
   std::uint64_t request_count;
   Label of = {};
+  Labels series = {};
 };
 
 void single(Visitor& to, const Family& family, const Interval& interval, const Amount& amount) {
@@ -82,6 +83,7 @@ class Fields {
 
   /// Writes the number of requests by the first field of classes, if the schema has one, then all other fields.
   void visit() {
+    if (parts_ == 0) return;
     const auto& fields = schema_.fields;
     const auto classes = std::find_if(fields.begin(), fields.end(),
                                       [](const FieldInfo& field) { return field.kind == FieldKind::kClasses; });
@@ -91,7 +93,7 @@ class Fields {
       if (classes != fields.end()) {
         points(part, *classes);
       } else {
-        to_.point({{}, {}, part.of}, {part.request_count});
+        to_.point({{}, {}, part.of, part.series}, {part.request_count});
       }
     }
     to_.end();
@@ -129,14 +131,14 @@ class Fields {
   }
 
   void points(const Part& part, const FieldInfo& field) {
-    const Key key{field.label, field.label_value, part.of};
+    const Key key{field.label, field.label_value, part.of, part.series};
     switch (field.kind) {
       case FieldKind::kHistogram:
         return to_.histogram(key, part.counts.histogram(field));
       case FieldKind::kClasses: {
         const std::span<const std::uint64_t> counts = part.counts.classes(field);
         for (std::size_t i = 0; i < field.classes.size(); ++i) {
-          to_.point({field.name, field.classes[i], part.of}, {counts.empty() ? 0 : counts[i]});
+          to_.point({field.name, field.classes[i], part.of, part.series}, {counts.empty() ? 0 : counts[i]});
         }
         return;
       }
@@ -156,8 +158,13 @@ class Fields {
 void visit_window(const Window& window, FieldSet fields, Visitor& to) {
   const Interval interval{window.start_time, window.stop_time};
   if (window.schema != nullptr) {
-    const auto part = [&](std::size_t) { return Part{window.counts(), window.request_count}; };
-    Fields(*window.schema, 1, part, interval, fields, to).visit();
+    const bool has_series = !window.series.unused();
+    const auto part = [&](std::size_t i) {
+      if (!has_series) return Part{window.counts(), window.request_count};
+      const SeriesView series = window.series[i];
+      return Part{series.counts, series.request_count, {}, series.labels};
+    };
+    Fields(*window.schema, has_series ? window.series.size() : 1, part, interval, fields, to).visit();
   }
   std::uint64_t busy_ns = 0;
   for (const SlotWindow& slot : window.slots) busy_ns += slot.busy_ns;

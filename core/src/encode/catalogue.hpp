@@ -33,7 +33,8 @@ struct Amount {
 struct Key {
   std::string_view name = {};
   std::string_view value = {};
-  Label of = {};  ///< Owner of the point, if a family has points of several owners.
+  Label of = {};       ///< Owner of the point, if a family has points of several owners.
+  Labels series = {};  ///< Labels of the series of the point.
 };
 
 /// The time that a family covers, in seconds since the Unix epoch. 0 is unknown.
@@ -140,6 +141,9 @@ template <class Same>
   }
   for (const std::string_view own : {key.name, key.of.name}) {
     if (!own.empty() && same(name, own)) return false;
+  }
+  for (const Label& own : key.series) {
+    if (same(name, own.name)) return false;
   }
   if (schema != nullptr) {
     for (const FieldInfo& field : schema->fields) {

@@ -110,6 +110,7 @@ void ExpositionWriter::start_sample(std::string_view suffix, const Key& key) {
   for (std::size_t i = 0; i < options_.labels.size(); ++i) {
     if (written(options_.labels, i, schema_, key, same_name)) label(options_.labels[i].name, options_.labels[i].value);
   }
+  for (const Label& own : key.series) label(own.name, own.value);
   if (!key.of.name.empty()) label(key.of.name, key.of.value);
   if (!key.name.empty()) label(key.name, key.value);
 }

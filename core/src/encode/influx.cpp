@@ -55,12 +55,13 @@ class Influx final : public Visitor {
       start_line("_thread", key);
       field("requests");
     } else {
-      if (!counting_ || key.of.value != of_) {
+      if (!counting_ || key.of.value != of_ || key.series.data() != series_) {
         finish_line();
-        start_line("", {.of = key.of});
+        start_line("", {.of = key.of, .series = key.series});
       }
       counting_ = true;
       of_ = key.of.value;
+      series_ = key.series.data();
       field_of_family();
       if (!key.value.empty()) {
         sink_.put('_');
@@ -75,12 +76,13 @@ class Influx final : public Visitor {
 
   void number(const Key& key, double value) override {
     if (!std::isfinite(value)) return;  // the database has no such numbers
-    if (!counting_ || !of_.empty()) {
+    if (!counting_ || !of_.empty() || series_ != nullptr) {
       finish_line();
       start_line("", {});
     }
     counting_ = true;
     of_ = {};
+    series_ = nullptr;
     field_of_family();
     if (!key.value.empty()) {
       sink_.put('_');
@@ -93,7 +95,7 @@ class Influx final : public Visitor {
 
   void histogram(const Key& key, const HistogramView& view) override {
     finish_line();
-    start_line("_phase", {key.name.empty() ? "phase" : key.name, short_name(*view.field), key.of});
+    start_line("_phase", {key.name.empty() ? "phase" : key.name, short_name(*view.field), key.of, key.series});
     const unsigned decimals = decimals_of(view);
     const Buckets buckets = merged(view, options_.histograms);
     field("count=");
@@ -141,6 +143,7 @@ class Influx final : public Visitor {
   /// Writes the tags sorted by name, which the database reads fastest. Takes as many passes as there are tags, because
   /// nothing may be allocated.
   void put_tags(const Key& own) {
+    for (const Label& label : own.series) tag(label.name, label.value);
     if (!own.of.name.empty()) tag(own.of.name, own.of.value);
     std::string_view before;
     bool own_written = own.name.empty();
@@ -196,7 +199,8 @@ class Influx final : public Visitor {
   bool open_ = false;
   bool counting_ = false;  ///< True if the open line is that of counts.
   bool first_field_ = false;
-  std::string_view of_;  ///< Owner of the counts of the open line.
+  std::string_view of_;            ///< Owner of the counts of the open line.
+  const Label* series_ = nullptr;  ///< Labels of the series of these counts.
 };
 
 }  // namespace

@@ -2,6 +2,11 @@
 // The parts that both encodings of OTLP have in common.
 #pragma once
 
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <system_error>
+
 #include "encode/catalogue.hpp"
 #include "sluice/encode/otlp.hpp"
 
@@ -13,6 +18,21 @@ inline constexpr std::string_view kScope = "sluice";
 /// UTF-8.
 inline bool same_attribute(std::string_view a, std::string_view b) noexcept {
   return same_escaped(a, b, [](char) { return std::string_view(); });
+}
+
+/// Returns the number that a label's value is, if its type says so and it is one.
+[[nodiscard]] inline std::optional<std::int64_t> integer_of(const Label& label) noexcept {
+  std::int64_t number = 0;
+  const char* const end = label.value.data() + label.value.size();
+  if (label.type != LabelType::kInteger) return std::nullopt;
+  const auto [rest, error] = std::from_chars(label.value.data(), end, number);
+  return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
+}
+
+/// Returns what a label's value says, if its type is kBoolean and it says it.
+[[nodiscard]] inline std::optional<bool> boolean_of(const Label& label) noexcept {
+  if (label.type != LabelType::kBoolean || (label.value != "true" && label.value != "false")) return std::nullopt;
+  return label.value == "true";
 }
 
 /// Returns true for counters. A gauge of the catalogue is an UpDownCounter of OpenTelemetry.

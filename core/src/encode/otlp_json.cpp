@@ -88,23 +88,39 @@ class Json final : public Visitor {
   void attributes(const Labels& labels, const Key& key) {
     sink_.put('[');
     bool first = true;
-    const auto attribute = [&](std::string_view name, std::string_view value) {
+    const auto attribute = [&](const Label& label) {
       if (!std::exchange(first, false)) sink_.put(',');
       sink_.put("{\"key\":");
-      put_json_text(sink_, name);
-      sink_.put(",\"value\":{\"stringValue\":");
-      put_json_text(sink_, value);
+      put_json_text(sink_, label.name);
+      sink_.put(",\"value\":{");
+      put_value(label);
       sink_.put("}}");
     };
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (written(labels, i, schema_, key, same_attribute)) attribute(labels[i].name, labels[i].value);
+      if (written(labels, i, schema_, key, same_attribute)) attribute(labels[i]);
     }
-    if (!key.of.name.empty()) attribute(key.of.name, key.of.value);
-    if (!key.name.empty()) attribute(key.name, key.value);
+    for (const Label& label : key.series) attribute(label);
+    if (!key.of.name.empty()) attribute(key.of);
+    if (!key.name.empty()) attribute({key.name, key.value});
     sink_.put(']');
   }
 
  private:
+  /// Writes an attribute's value by its type. JSON has 64-bit integers as text.
+  void put_value(const Label& label) {
+    if (const std::optional<std::int64_t> number = integer_of(label)) {
+      sink_.put("\"intValue\":\"");
+      sink_.put(label.value);
+      sink_.put('"');
+    } else if (const std::optional<bool> boolean = boolean_of(label)) {
+      sink_.put("\"boolValue\":");
+      sink_.put(label.value);
+    } else {
+      sink_.put("\"stringValue\":");
+      put_json_text(sink_, label.value);
+    }
+  }
+
   void start_point(const Key& key) {
     last_ = key;
     sink_.put(std::exchange(first_point_, false) ? "{\"attributes\":" : ",{\"attributes\":");

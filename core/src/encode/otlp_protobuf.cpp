@@ -24,8 +24,8 @@ constexpr unsigned kStart = 2, kTime = 3;                                       
 constexpr unsigned kAsDouble = 4, kAsInt = 6, kNumberAttributes = 7;                  // NumberDataPoint
 constexpr unsigned kCount = 4, kTotal = 5, kBucketCounts = 6, kExplicitBounds = 7;    // HistogramDataPoint
 constexpr unsigned kHistogramAttributes = 9, kMin = 11, kMax = 12;
-constexpr unsigned kKey = 1, kValue = 2;  // KeyValue
-constexpr unsigned kStringValue = 1;      // AnyValue
+constexpr unsigned kKey = 1, kValue = 2;                             // KeyValue
+constexpr unsigned kStringValue = 1, kBoolValue = 2, kIntValue = 3;  // AnyValue
 }  // namespace field
 
 enum Wire : unsigned { kVarint = 0, kFixed64 = 1, kBytes = 2 };
@@ -91,18 +91,30 @@ class Writer {
   Sink& sink_;
 };
 
+/// Writes an attribute's value by its type.
+void put_value(Writer& writer, const Label& label) {
+  if (const std::optional<std::int64_t> number = integer_of(label)) {
+    writer.varint(field::kIntValue, static_cast<std::uint64_t>(*number));
+  } else if (const std::optional<bool> boolean = boolean_of(label)) {
+    writer.varint(field::kBoolValue, *boolean ? 1 : 0);
+  } else {
+    writer.text(field::kStringValue, label.value);
+  }
+}
+
 void put_attributes(Writer& writer, unsigned number, const Labels& labels, const SchemaInfo* schema, const Key& key) {
-  const auto attribute = [&](std::string_view name, std::string_view value) {
+  const auto attribute = [&](const Label& label) {
     writer.nested(number, [&] {
-      writer.text(field::kKey, name);
-      writer.nested(field::kValue, [&] { writer.text(field::kStringValue, value); });
+      writer.text(field::kKey, label.name);
+      writer.nested(field::kValue, [&] { put_value(writer, label); });
     });
   };
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (written(labels, i, schema, key, same_attribute)) attribute(labels[i].name, labels[i].value);
+    if (written(labels, i, schema, key, same_attribute)) attribute(labels[i]);
   }
-  if (!key.of.name.empty()) attribute(key.of.name, key.of.value);
-  if (!key.name.empty()) attribute(key.name, key.value);
+  for (const Label& label : key.series) attribute(label);
+  if (!key.of.name.empty()) attribute(key.of);
+  if (!key.name.empty()) attribute({key.name, key.value});
 }
 
 class Protobuf final : public Visitor {

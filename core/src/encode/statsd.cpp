@@ -178,6 +178,10 @@ class Statsd final : public Visitor {
     put_part(family_->name);
     if (family_->kind == Kind::kCounter && family_->unit == "seconds") sink_.put("_ms");
     if (options_.dialect == StatsdDialect::kDogStatsd) return;
+    for (const Label& own : key.series) {
+      sink_.put('.');
+      put_part(own.value);
+    }
     for (const Label& own : {key.of, Label{key.name, key.value}}) {
       if (own.name.empty()) continue;
       sink_.put('.');
@@ -203,6 +207,7 @@ class Statsd final : public Visitor {
     for (std::size_t i = 0; i < options_.tags.size(); ++i) {
       if (written(options_.tags, i, schema_, key, same_tag)) tag(options_.tags[i].name, options_.tags[i].value);
     }
+    for (const Label& own : key.series) tag(own.name, own.value);
     if (!key.of.name.empty()) tag(key.of.name, key.of.value);
     if (!key.name.empty()) tag(key.name, key.value);
   }
