@@ -187,7 +187,7 @@ void DrainCoordinator::take_overflow_bank(std::size_t stripe, std::size_t which)
     }
     scratch_.request_count += count;
     slot.completed += count;
-    const std::uint64_t period_ns = reader_.cut_ns() - reader_.previous_cut_ns();
+    const std::uint64_t period_ns = options_.event_loops ? 0 : reader_.cut_ns() - reader_.previous_cut_ns();
     slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
   }
   for (std::size_t i = 0; i < memory_.layout.schema->extremes; ++i) bank.extremes[i].set(0);
@@ -235,9 +235,16 @@ void DrainCoordinator::finish(Pending& pending, const Resources& now) const noex
   window.sample_period = pending.stepped ? seconds_of_ns(window.elapsed_ns) : window.stop_time - window.start_time;
   window.threads_started = reader_.slots_discovered();
   const OverflowMemory overflow = memory_.overflow();
-  if (overflow.lifetime_count() != 0) window.threads_started = std::max<std::size_t>(window.threads_started, 1);
+  if (!options_.event_loops && overflow.lifetime_count() != 0)
+    window.threads_started = std::max<std::size_t>(window.threads_started, 1);
   window.active_requests = overflow.in_flight();
-  for (const SlotWindow& slot : window.slots) window.active_requests += slot.in_flight ? 1 : 0;
+  window.untracked_requests = options_.event_loops ? overflow.untracked() : window.active_requests;
+  window.oldest_request_ns = overflow.oldest_ns(reader_.cut_ns());
+  window.event_loops = options_.event_loops;
+  for (const SlotWindow& slot : window.slots) {
+    window.active_requests += slot.in_flight ? 1 : 0;
+    window.oldest_request_ns = std::max(window.oldest_request_ns, slot.current_elapsed_ns);
+  }
   window.resources = now;
   window.cpu_user_us = now.cpu_user_us - pending.start_resources.cpu_user_us;
   window.cpu_system_us = now.cpu_system_us - pending.start_resources.cpu_system_us;
@@ -259,6 +266,7 @@ Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
 
   std::swap(window, own.window);
   own.window.mode = options_.mode;
+  own.window.event_loops = options_.event_loops;
   own.window.clear_counts();
   own.window.start_time = window.stop_time;
   own.start_ns = reader_.cut_ns();
@@ -271,6 +279,10 @@ Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
 /// the first slot if none was ever in use.
 void DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {
   const std::uint64_t overflowed = memory_.overflow().lifetime_count();
+  if (options_.event_loops) {
+    totals.request_count += overflowed;
+    return;
+  }
   if (totals.threads.empty()) {
     if (overflowed == 0) return;
     totals.threads.push_back({.thread_id = 1, .request_count = 0});
@@ -312,15 +324,21 @@ ProcessTotals DrainCoordinator::totals() {
     const std::uint64_t start_ns = slot.header().start_ns.load(std::memory_order_relaxed);  // after [T2]
     if (start_ns != 0) {
       ++totals.active_requests;
-      totals.request_busy_ns += now.monotonic_ns > start_ns ? now.monotonic_ns - start_ns : 0;
+      const std::uint64_t age_ns = now.monotonic_ns > start_ns ? now.monotonic_ns - start_ns : 0;
+      totals.request_busy_ns += age_ns;
+      totals.oldest_request_ns = std::max(totals.oldest_request_ns, age_ns);
     }
     totals.request_count += count;
     totals.threads.push_back({.thread_id = i + 1, .request_count = count});
   }
   list_overflow(totals);
   const OverflowMemory overflow = memory_.overflow();
-  totals.active_requests += overflow.in_flight();
-  totals.request_busy_ns += overflow.lifetime_busy_ns();
+  const std::uint64_t in_flight = overflow.in_flight();
+  totals.active_requests += in_flight;
+  totals.untracked_requests = options_.event_loops ? overflow.untracked() : in_flight;
+  totals.oldest_request_ns = std::max(totals.oldest_request_ns, overflow.oldest_ns(now.monotonic_ns));
+  totals.event_loops = options_.event_loops;
+  if (!options_.event_loops) totals.request_busy_ns += overflow.lifetime_busy_ns();
   busy_floor_ns_ = totals.request_busy_ns = std::max(totals.request_busy_ns, busy_floor_ns_);
   return totals;
 }

@@ -21,9 +21,12 @@ namespace sluice {
 
 namespace {
 
-/// Sets the id of overflow counters to the next number that is valid: 0 stands for a slot.
+/// Sets the id of overflow counters to the next number that is valid, as 0 stands for a slot, and whether starts are
+/// tracked.
 template <class NextNumber>
-void set_overflow_id(const detail::OverflowMemory& overflow, std::uint32_t nowhere, NextNumber next_number) {
+void set_up_overflow(const detail::OverflowMemory& overflow, bool tracks, std::uint32_t nowhere,
+                     NextNumber next_number) {
+  if (tracks) overflow.control().set_tracks();
   std::uint32_t number = next_number();
   while (number == 0 || number == nowhere) number = next_number();
   overflow.control().set_id(number);
@@ -46,7 +49,8 @@ RecorderBase::RecorderBase(Options options, const detail::MemoryLayout& layout)
       memory_(std::make_unique<detail::RecorderMemory>(options_, layout_)),
       names_(options_.series == 0 ? nullptr : std::make_shared<detail::SeriesNames>(options_.series)),
       coordinator_(new detail::DrainCoordinator(options_, asymmetric_, *memory_, names_)) {
-  set_overflow_id(memory_->overflow(), detail::WorkerBase::kNowhere, [this] { return next_number(); });
+  set_up_overflow(memory_->overflow(), options_.event_loops, detail::WorkerBase::kNowhere,
+                  [this] { return next_number(); });
 }
 
 /// Leaks the parent's coordinator in a forked child that never used the recorder, because the coordinator may be torn.
@@ -78,24 +82,22 @@ void RecorderBase::recover_from_fork() {
   }
   if (asymmetric_)
     static_cast<void>(detail::membarrier_available());  // in case a kernel does not inherit the registration
-  set_overflow_id(memory_->overflow(), detail::WorkerBase::kNowhere, [this] { return next_number(); });
+  set_up_overflow(memory_->overflow(), options_.event_loops, detail::WorkerBase::kNowhere,
+                  [this] { return next_number(); });
   alive.store(detail::RecorderMemory::kAlive, std::memory_order_release);  // [F3]
 }
 
-std::uint32_t RecorderBase::begin_overflow() noexcept {
+detail::OverflowPlace RecorderBase::begin_overflow(std::uint64_t now_ns) noexcept {
   try {
     if (memory_->needs_recovery()) recover_from_fork();
   } catch (...) {
-    return detail::WorkerBase::kNowhere;  // out of memory in a forked child: the request is not recorded
+    return {.id = detail::WorkerBase::kNowhere};  // out of memory in a forked child: the request is not recorded
   }
   const detail::OverflowMemory overflow = memory_->overflow();
   const std::uint32_t id = overflow.control().id();
-  if (id == 0)
-    return detail::WorkerBase::kNowhere;  // the process has overwritten the id, and 0 would mean the worker's slot
-  const std::size_t stripe = detail::overflow_stripe();
-  overflow.control().use(stripe);
-  overflow.stripe(stripe).phaser().begin();
-  return id;
+  // The process has overwritten the id, and 0 would mean the worker's slot.
+  if (id == 0) return {.id = detail::WorkerBase::kNowhere};
+  return {.id = id, .tracked = overflow.begin(detail::overflow_stripe(), now_ns, options_.event_loops)};
 }
 
 void RecorderBase::cancel_overflow() noexcept {
@@ -139,7 +141,8 @@ detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned
 void RecorderBase::attach_any(detail::WorkerBase& worker) {
   if (memory_->needs_recovery()) recover_from_fork();
   const std::uint32_t owned = detail::owned_by(next_number());
-  const std::optional<std::size_t> slot = detail::claim_lowest(memory_->array(), owned);
+  const std::optional<std::size_t> slot =
+      options_.event_loops ? std::nullopt : detail::claim_lowest(memory_->array(), owned);
   worker = worker_at(slot.value_or(options_.threads), owned);
 }
 
@@ -150,7 +153,9 @@ void RecorderBase::attach_to_none(detail::WorkerBase& worker) {
 
 Status RecorderBase::attach_to(std::size_t slot, detail::WorkerBase& worker) {
   if (memory_->needs_recovery()) recover_from_fork();
-  if (slot >= options_.threads) return {StatusCode::kOutOfRange, "there is no such worker slot"};
+  if (slot >= options_.threads || options_.event_loops) {
+    return {StatusCode::kOutOfRange, "there is no such worker slot"};
+  }
   const std::uint32_t owned = detail::owned_by(next_number());
   if (!claim(slot, owned)) return {StatusCode::kAlreadyExists, "the worker slot is taken"};
   worker = worker_at(slot, owned);
@@ -160,18 +165,25 @@ Status RecorderBase::attach_to(std::size_t slot, detail::WorkerBase& worker) {
 namespace detail {
 
 /// In a forked child the slot is empty. The worker claims it again, unless another worker has done so.
-std::uint32_t WorkerBase::begin_elsewhere(std::uint64_t now_ns) noexcept {
-  if (recorder_ == nullptr) return kNowhere;
+OverflowPlace WorkerBase::begin_elsewhere(std::uint64_t now_ns) noexcept {
+  if (recorder_ == nullptr) return {.id = kNowhere};
   const bool wiped =
       slot_ != nullptr && slot_->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
-  if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow();
+  if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow(now_ns);
   slot_->begin(now_ns);
-  return 0;
+  return {};
 }
 
-void WorkerBase::cancel(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept {
-  if (overflow_id != 0) {
-    if (overflow_ != nullptr && overflow_->id() == overflow_id) recorder_->cancel_overflow();
+void WorkerBase::end_tracking(OverflowPlace overflow) const noexcept {
+  if (overflow.tracked == OverflowPlace::kNotAsked) return;
+  recorder_->memory_->overflow().end_tracking(overflow_stripe(), overflow.tracked);
+}
+
+void WorkerBase::cancel(std::uint64_t start_ns, OverflowPlace overflow) const noexcept {
+  if (overflow.id != 0) {
+    if (overflow_ == nullptr || overflow_->id() != overflow.id) return;
+    end_tracking(overflow);
+    recorder_->cancel_overflow();
   } else if (slot_->start_ns.load(std::memory_order_relaxed) == start_ns) {  // own store, unless a fork wiped it
     slot_->cancel();
   }

@@ -57,6 +57,7 @@ double Window::capacity_utilization() const noexcept {
 }
 
 std::size_t Window::threads_active() const noexcept {
+  if (event_loops) return 0;
   return static_cast<std::size_t>(std::count_if(
       slots.begin(), slots.end(), [](const SlotWindow& slot) { return slot.completed != 0 || slot.in_flight; }));
 }
@@ -87,6 +88,9 @@ void Window::append(const Window& next) {
   elapsed_ns += next.elapsed_ns;
   threads_started = next.threads_started;
   active_requests = next.active_requests;
+  oldest_request_ns = next.oldest_request_ns;
+  untracked_requests = next.untracked_requests;
+  event_loops = next.event_loops;
   resources = next.resources;
   cpu_user_us += next.cpu_user_us;
   cpu_system_us += next.cpu_system_us;

@@ -182,7 +182,7 @@ class Server {
     }
   }
 
-  sluice::http::Recorder recorder_{{.threads = 1}};  // the least number; a shared worker uses no slot
+  sluice::http::Recorder recorder_{{.event_loops = true}};
   sluice::http::Worker worker_ = recorder_.attach_shared();
   sluice::CumulativeReader scraped_{recorder_.add_reader()};
 

@@ -108,6 +108,28 @@ TEST_CASE("library: a source knows the version of its headers, and a program tha
   CHECK(sluice::Version{1, 0, 0} > sluice::Version{0, 10, 0});
 }
 
+TEST_CASE("library: a window of event loops has the age of the oldest request and nothing of threads") {
+  sluice::http::Recorder loops({.event_loops = true});
+  sluice::http::Worker shared = loops.attach_shared();
+  sluice::http::InFlight first = shared.begin();
+  sluice::http::InFlight second = shared.begin();
+  first.finish({.status = 200});
+  sluice::Reader watch = loops.add_reader();
+  const sluice::Result<sluice::Window> waiting = watch.drain();
+  const bool stuck = waiting->oldest_request_ns > 30'000'000'000;
+  const bool exact = waiting->untracked_requests == 0;
+  CHECK(waiting->oldest_request_ns > 0);
+  CHECK_FALSE(stuck);
+  CHECK(exact);
+  std::string text;
+  sluice::encode::fill(text,
+                       [&](std::span<char> out) { return sluice::encode::exposition({.window = &*waiting}, {}, out); });
+  CHECK(text.find("\nhttp_server_longest_request_seconds ") != std::string::npos);
+  CHECK(text.find("\nhttp_server_untracked_requests 0\n") != std::string::npos);
+  CHECK(text.find("threads") == std::string::npos);
+  CHECK(text.find("busy") == std::string::npos);
+}
+
 TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bounds") {
   sluice::http::Recorder recorder({.threads = 8});
   sluice::CumulativeReader scraped(recorder.add_reader());

@@ -49,13 +49,14 @@ class RecorderBase;
 
 namespace detail {
 
-/// Returns a word of where a request is counted: the id of its overflow counters, or 0 for a slot, and the number of
-/// its series. One word, so that one comparison finds the requests in a slot that have no labels.
-constexpr std::uint64_t where(std::uint32_t overflow_id, std::uint32_t series) noexcept {
-  return overflow_id | std::uint64_t{series} << 32U;
-}
-constexpr std::uint32_t overflow_of(std::uint64_t where) noexcept { return static_cast<std::uint32_t>(where); }
-constexpr std::uint32_t series_of(std::uint64_t where) noexcept { return static_cast<std::uint32_t>(where >> 32U); }
+/// Where a request is counted.
+struct RequestPlace {
+  OverflowPlace overflow;    ///< Without an id: in the slot of the worker.
+  std::uint32_t series = 0;  ///< Number of its series; 0: it has no labels.
+
+  /// Returns true for the slot of the worker and no series, as for most requests.
+  [[nodiscard]] bool is_plain() const noexcept { return (overflow.id | series) == 0; }
+};
 
 /// The part of a worker that all schemas share.
 class WorkerBase {
@@ -92,10 +93,12 @@ class WorkerBase {
   [[nodiscard]] std::byte* overflow_series(std::size_t stripe) const noexcept;
   [[nodiscard]] const Clock& clock() const noexcept { return clock_ != nullptr ? *clock_ : system_clock(); }
   /// Begins a request that begin() cannot begin inline: in the overflow counters, or in a slot that a fork has taken
-  /// from this worker. Returns the id of the overflow counters; 0: in the slot.
-  [[nodiscard, gnu::cold]] std::uint32_t begin_elsewhere(std::uint64_t now_ns) noexcept;
+  /// from this worker. Returns where it is.
+  [[nodiscard, gnu::cold]] OverflowPlace begin_elsewhere(std::uint64_t now_ns) noexcept;
   /// Ends a request without recording it.
-  [[gnu::cold]] void cancel(std::uint64_t start_ns, std::uint32_t overflow_id) const noexcept;
+  [[gnu::cold]] void cancel(std::uint64_t start_ns, OverflowPlace overflow) const noexcept;
+  /// Removes the start of a request from the table of those in flight, if it is there.
+  void end_tracking(OverflowPlace overflow) const noexcept;
 
   RecorderBase* recorder_ = nullptr;
   std::byte* series_ = nullptr;                    ///< The series of the slot; null if there are none.
@@ -149,28 +152,28 @@ class Request {
   /// its part of their busy time, and the slot's next request is given that much less. Later calls do nothing.
   /// Wait-free; lock-free for a request without a slot.
   void cancel() noexcept {
-    if (worker_ != nullptr) std::exchange(worker_, nullptr)->cancel(start_ns_, detail::overflow_of(where_));
+    if (worker_ != nullptr) std::exchange(worker_, nullptr)->cancel(start_ns_, where_.overflow);
   }
 
   /// Sets the series that counts the request, such as that of a route which is known once the request has begun.
   void set_series(Series series) noexcept {
-    if (worker_ != nullptr) where_ = detail::where(detail::overflow_of(where_), worker_->number_of(series));
+    if (worker_ != nullptr) where_.series = worker_->number_of(series);
   }
 
   /// Returns the instant at which the request began, in monotonic nanoseconds.
   [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
   /// Returns true if the request is in the worker's slot, and false if it is counted by overflow counters.
-  [[nodiscard]] bool in_slot() const noexcept { return detail::overflow_of(where_) == 0; }
+  [[nodiscard]] bool in_slot() const noexcept { return where_.overflow.id == 0; }
 
  private:
   friend class Worker<T>;
-  Request(Worker<T>* worker, std::uint64_t start_ns, std::uint32_t overflow_id) noexcept
-      : worker_(worker), start_ns_(start_ns), where_(overflow_id) {}
+  Request(Worker<T>* worker, std::uint64_t start_ns, detail::OverflowPlace overflow) noexcept
+      : worker_(worker), start_ns_(start_ns), where_{.overflow = overflow} {}
   [[gnu::always_inline]] void abandon() noexcept { std::exchange(worker_, nullptr)->abandon(start_ns_, where_); }
 
   Worker<T>* worker_ = nullptr;
   std::uint64_t start_ns_ = 0;
-  std::uint64_t where_ = 0;  ///< See detail::where(); 0: in the worker's slot, without labels.
+  detail::RequestPlace where_{};
 };
 
 /// The right of a thread to record in one slot. Used by one thread at a time, unless attach_shared() returned it.
@@ -226,16 +229,17 @@ class Worker : public detail::WorkerBase {
   }
   /// Ends a request. Inlined, so that neither the request nor its measurements have to be stored in memory for a call.
   [[gnu::always_inline]] void finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                     std::uint64_t where) const noexcept;
+                                     detail::RequestPlace where) const noexcept;
   /// Ends a request that finish() cannot end inline: in a series, in the overflow counters, or in a slot with a full
   /// fence.
   [[gnu::noinline]] void finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                          std::uint64_t where) const noexcept;
-  [[nodiscard]] detail::SeriesWriter<detail::ProductionAtomics, T> series_writer(std::uint64_t where) const noexcept {
-    return {series_, detail::series_of(where)};
+                                          detail::RequestPlace where) const noexcept;
+  [[nodiscard]] detail::SeriesWriter<detail::ProductionAtomics, T> series_writer(
+      detail::RequestPlace where) const noexcept {
+    return {series_, where.series};
   }
   /// Ends a request that was destroyed. Takes its members by value, so that it needs no place in memory.
-  [[gnu::cold, gnu::noinline]] void abandon(std::uint64_t start_ns, std::uint64_t where) const noexcept {
+  [[gnu::cold, gnu::noinline]] void abandon(std::uint64_t start_ns, detail::RequestPlace where) const noexcept {
     finish(abandoned<T>, start_ns, clock().monotonic_ns(), where);
   }
 };
@@ -335,7 +339,7 @@ class RecorderBase {
   detail::WorkerBase worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
   void release(std::size_t slot, std::uint32_t owned) noexcept;
-  std::uint32_t begin_overflow() noexcept;
+  detail::OverflowPlace begin_overflow(std::uint64_t now_ns) noexcept;
   void cancel_overflow() noexcept;
   std::uint32_t next_number() noexcept { return next_number_.fetch_add(1, std::memory_order_relaxed); }  // only unique
   detail::DrainCoordinator& coordinator();
@@ -372,10 +376,10 @@ class Recorder : public RecorderBase {
   explicit Recorder(Options options) : RecorderBase(options, detail::kMemoryLayout<T>) {}
   ~Recorder() = default;
 
-  /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken. Lock-free,
-  /// except in a forked child that has not used the recorder before. Takes the same time for a thousand slots as for
-  /// ten.
-  /// \throws std::bad_alloc in such a child, as do the other members that use the recorder first.
+  /// Returns a worker for the calling thread, with the lowest free slot, or without a slot if all are taken or the
+  /// threads are event loops. Lock-free, except in a forked child that has not used the recorder before. Takes the same
+  /// time for a thousand slots as for ten. \throws std::bad_alloc in such a child, as do the other members that use the
+  /// recorder first.
   [[nodiscard]] Worker<T> attach() {
     Worker<T> worker;
     attach_any(worker);
@@ -383,7 +387,7 @@ class Recorder : public RecorderBase {
   }
 
   /// Returns a worker with the slot that the caller names, from 0. Lock-free as attach() is.
-  /// \return OutOfRange if there is no such slot; AlreadyExists if a worker has it.
+  /// \return OutOfRange if there is no such slot, as for event loops; AlreadyExists if a worker has it.
   [[nodiscard]] Result<Worker<T>> attach(std::size_t slot) {
     Worker<T> worker;
     if (const Status status = attach_to(slot, worker); !status.ok()) return status;
@@ -409,7 +413,7 @@ inline Request<T> Worker<T>::begin(std::uint64_t now_ns) noexcept {
       slot_->state.load(std::memory_order_relaxed) == owned_ &&           // own store, unless a fork wiped it
       slot_->start_ns.load(std::memory_order_relaxed) == 0) [[likely]] {  // own store
     slot_->begin(now_ns);
-    return {this, now_ns, 0};
+    return {this, now_ns, {}};
   }
   return {this, now_ns, begin_elsewhere(now_ns)};
 }
@@ -426,9 +430,9 @@ template <class T>
 
 template <class T>
 [[gnu::always_inline]] inline void Worker<T>::finish(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                                     std::uint64_t where) const noexcept {
-  if (where != 0 || !asymmetric_) [[unlikely]] {
-    if (detail::overflow_of(where) != 0 || !asymmetric_) return finish_elsewhere(done, start_ns, now_ns, where);
+                                                     detail::RequestPlace where) const noexcept {
+  if (!where.is_plain() || !asymmetric_) [[unlikely]] {
+    if (where.overflow.id != 0 || !asymmetric_) return finish_elsewhere(done, start_ns, now_ns, where);
     if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
     detail::record<detail::AsymmetricFence>(target(), start_ns, now_ns, done, series_writer(where));
     return;
@@ -439,22 +443,23 @@ template <class T>
 
 template <class T>
 void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
-                                 std::uint64_t where) const noexcept {
-  if (const std::uint32_t overflow_id = detail::overflow_of(where); overflow_id != 0) {
-    if (overflow_ == nullptr || overflow_->id() != overflow_id) return;  // unknown here, or begun before a fork
+                                 detail::RequestPlace where) const noexcept {
+  if (where.overflow.id != 0) {
+    if (overflow_ == nullptr || overflow_->id() != where.overflow.id) return;  // unknown here, or begun before a fork
+    if (where.overflow.tracked != detail::OverflowPlace::kNotAsked) end_tracking(where.overflow);
     auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
     const std::size_t stripe = detail::overflow_stripe();
     const std::uint64_t duration_ns = now_ns > start_ns ? now_ns - start_ns : 0;
-    if (const std::uint32_t series = detail::series_of(where); series == 0) {
+    if (where.series == 0) {
       counters->record(stripe, duration_ns, done, mode_);
     } else {
       using Select = detail::OverflowSeriesWriter<detail::StdAtomics, detail::SharedCounter, T>;
-      counters->record(stripe, duration_ns, done, mode_, Select(overflow_series(stripe), series_size_, series));
+      counters->record(stripe, duration_ns, done, mode_, Select(overflow_series(stripe), series_size_, where.series));
     }
     return;
   }
   if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
-  if (where == 0) {
+  if (where.series == 0) {
     detail::record<detail::SymmetricFence>(target(), start_ns, now_ns, done);
   } else {
     detail::record<detail::SymmetricFence>(target(), start_ns, now_ns, done, series_writer(where));

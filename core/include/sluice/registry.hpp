@@ -55,7 +55,9 @@ struct GroupReading {
   std::uint64_t threads_limit = 0;       ///< Number of worker slots.
   std::uint64_t active_requests = 0;     ///< Number of requests in flight.
   std::uint64_t longest_request_ns = 0;  ///< Age of the oldest request in flight; 0 when idle.
-  std::uint64_t resident_bytes = 0;      ///< Resident memory of the live processes.
+  std::uint64_t untracked_requests = 0;  ///< Number of requests in flight whose age is not known.
+  bool event_loops = false;  ///< True if threads of a live process are event loops: figures of threads mean nothing.
+  std::uint64_t resident_bytes = 0;  ///< Resident memory of the live processes.
 
   /// Adds the counts of another group. Sums stay at their largest value instead of overflowing.
   void add(const GroupReading& other);

@@ -53,9 +53,15 @@ struct Window {
   std::vector<SlotWindow> slots;      ///< One entry for each worker slot of the recorder.
   std::size_t threads_started = 0;    ///< Number of slots that have ever been used; at most slots.size().
   std::uint64_t active_requests = 0;  ///< Number of requests in flight at the end, those without a slot included.
-  Resources resources;                ///< Resources of the process at the end.
-  std::uint64_t cpu_user_us = 0;      ///< User CPU time of the process in the window.
-  std::uint64_t cpu_system_us = 0;    ///< System CPU time of the process in the window.
+  /// Age of the oldest request in flight at the end; 0: none. A lower bound if `untracked_requests` is not 0.
+  std::uint64_t oldest_request_ns = 0;
+  std::uint64_t untracked_requests = 0;  ///< Number of requests in flight at the end whose age is not known.
+  /// True if the threads of the recorder are event loops. All that is counted is then in the first of `slots`, without
+  /// busy time, and `threads_started` and what is computed of threads are 0.
+  bool event_loops = false;
+  Resources resources;              ///< Resources of the process at the end.
+  std::uint64_t cpu_user_us = 0;    ///< User CPU time of the process in the window.
+  std::uint64_t cpu_system_us = 0;  ///< System CPU time of the process in the window.
 
   /// Makes a window of nothing.
   Window() noexcept = default;

@@ -166,6 +166,7 @@ void visit_window(const Window& window, FieldSet fields, Visitor& to) {
     };
     Fields(*window.schema, has_series ? window.series.size() : 1, part, interval, fields, to).visit();
   }
+  if (window.event_loops) return;
   std::uint64_t busy_ns = 0;
   for (const SlotWindow& slot : window.slots) busy_ns += slot.busy_ns;
   single(to, kBusy, interval, {busy_ns, kNs});
@@ -175,8 +176,9 @@ void visit_window(const Window& window, FieldSet fields, Visitor& to) {
 
 void visit_totals(const ProcessTotals& totals, bool alone, Visitor& to) {
   const Interval interval{totals.restart_time, totals.current_time};
+  if (alone) single(to, kRequests, interval, {totals.request_count});
+  if (totals.event_loops) return;
   if (alone) {
-    single(to, kRequests, interval, {totals.request_count});
     single(to, kBusy, interval, {totals.request_busy_ns, kNs});
   }
   to.begin(kOfThread, interval);
@@ -188,19 +190,28 @@ void visit_totals(const ProcessTotals& totals, bool alone, Visitor& to) {
   to.end();
 }
 
+/// Whether a family is of groups whose threads are event loops.
+enum class Loops : std::uint8_t { kAny, kOnly, kNone };
+
 /// A family of process groups, and its value in a reading.
 struct GroupFamily {
   const Family& family;
   std::uint64_t (*value)(const GroupReading&) noexcept;
   unsigned decimals = 0;
+  Loops loops = Loops::kAny;
+
+  [[nodiscard]] bool is_of(const GroupReading& reading) const noexcept {
+    return loops == Loops::kAny || reading.event_loops == (loops == Loops::kOnly);
+  }
 };
 
 constexpr GroupFamily kGroupFamilies[] = {
-    {kCompletedBusy, [](const GroupReading& reading) noexcept { return reading.counts.busy_ns; }, kNs},
+    {kCompletedBusy, [](const GroupReading& reading) noexcept { return reading.counts.busy_ns; }, kNs, Loops::kNone},
     {kActive, [](const GroupReading& reading) noexcept { return reading.active_requests; }},
     {kLongest, [](const GroupReading& reading) noexcept { return reading.longest_request_ns; }, kNs},
-    {kThreads, [](const GroupReading& reading) noexcept { return reading.threads; }},
-    {kLimit, [](const GroupReading& reading) noexcept { return reading.threads_limit; }},
+    {kUntracked, [](const GroupReading& reading) noexcept { return reading.untracked_requests; }, 0, Loops::kOnly},
+    {kThreads, [](const GroupReading& reading) noexcept { return reading.threads; }, 0, Loops::kNone},
+    {kLimit, [](const GroupReading& reading) noexcept { return reading.threads_limit; }, 0, Loops::kNone},
     {kProcesses, [](const GroupReading& reading) noexcept { return reading.processes; }},
     {kUnlisted, [](const GroupReading& reading) noexcept { return reading.unlisted_processes; }},
     {kStarts, [](const GroupReading& reading) noexcept { return reading.process_starts; }},
@@ -268,8 +279,11 @@ void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, 
     Fields(*schema, readings.size(), part, since_ever, fields, visitor).visit();
   }
   for (const GroupFamily& each : kGroupFamilies) {
+    const auto is_of = [&each](const GroupReading& reading) { return each.is_of(reading); };
+    if (std::none_of(readings.begin(), readings.end(), is_of)) continue;
     visitor.begin(each.family, since_ever);
     for (const GroupReading& reading : readings) {
+      if (!is_of(reading)) continue;
       visitor.point({{}, {}, label_of(reading, named)}, {each.value(reading), each.decimals});
     }
     visitor.end();
@@ -291,6 +305,13 @@ void visit_counts(const Source& source, FieldSet fields, Visitor& visitor) {
                                 ? Interval{source.totals->restart_time, source.totals->current_time}
                                 : Interval{source.window->start_time, source.window->stop_time};
   single(visitor, kActive, interval, {active});
+  if (source.totals != nullptr ? source.totals->event_loops : source.window->event_loops) {
+    const bool totals = source.totals != nullptr;
+    const std::uint64_t oldest_ns = totals ? source.totals->oldest_request_ns : source.window->oldest_request_ns;
+    single(visitor, kLongest, interval, {oldest_ns, kNs});
+    single(visitor, kUntracked, interval,
+           {totals ? source.totals->untracked_requests : source.window->untracked_requests});
+  }
   // A sum since the process began, whose time is not known here.
   single(visitor, kProcessCpu, {0.0, interval.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
   single(visitor, kMemory, interval, {used.memory_rss});

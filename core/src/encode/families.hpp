@@ -22,6 +22,10 @@ inline constexpr Family kMemory = {
     "process.memory",          Kind::kGauge,          "bytes", "By", "Resident memory of the process.",
     "process_resident_memory", "process.memory.usage"};
 
+// Families of event loops, and of process groups.
+inline constexpr Family kUntracked = {"untracked_requests", Kind::kGauge, "", "{request}",
+                                      "Number of requests in flight whose age is not known."};
+
 // Families of process groups alone.
 inline constexpr Family kCompletedBusy = {"busy", Kind::kCounter, "seconds", "s",
                                           "Time that worker threads spent in completed requests."};

@@ -37,8 +37,8 @@ std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
         sizeof(ParentState), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at,
-        memory.overflow.stripe_bytes, kGroups, kSlots, detail::kTreeFanout, GroupCounts::kOwnWords,
-        detail::memory_bytes(memory, 1), detail::memory_bytes(memory, 100)}) {
+        memory.overflow.stripe_bytes, detail::kTrackedMost, kGroups, kSlots, detail::kTreeFanout,
+        GroupCounts::kOwnWords, detail::memory_bytes(memory, 1), detail::memory_bytes(memory, 100)}) {
     hash = mixed(hash, part);
   }
   return mixed(hash, memory.schema->hash);

@@ -163,6 +163,12 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
       [&](const auto& slot) { add_words(words, slot.counts); });
   const detail::OverflowMemory overflow = detail::overflow_in(to_read(region.memory), region.layout);
   add(reading.active_requests, overflow.in_flight(), kInFlightMost);
+  if (overflow.control().tracks()) {
+    reading.event_loops = true;
+    add(reading.untracked_requests, overflow.untracked(), kInFlightMost);
+    const std::uint64_t oldest_ns = std::min(overflow.oldest_ns(now_ns), age_ns + kQueueNs);
+    reading.longest_request_ns = std::max(reading.longest_request_ns, oldest_ns);
+  }
   add_overflow(overflow, schema, region.mode, most, to);
 }
 

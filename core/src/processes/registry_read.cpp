@@ -108,6 +108,7 @@ void GroupReading::add(const GroupReading& other) {
   threads_limit += other.threads_limit;
   active_requests = saturated_sum(active_requests, other.active_requests);
   longest_request_ns = std::max(longest_request_ns, other.longest_request_ns);
+  untracked_requests = saturated_sum(untracked_requests, other.untracked_requests);
   resident_bytes += other.resident_bytes;
 }
 

@@ -57,13 +57,15 @@ class EpochReader {
     const std::size_t used = discover_slots();
     if (has_series()) {
       for (std::size_t i = 0; i < used; ++i) {
-        if (states_[i] && quiesce(i, try_wait)) discover_series(i, closing_ & 1, out);
+        if (!states_[i]) continue;
+        states_[i]->quiescent = quiesce(array_.slot(i).header(), *states_[i], try_wait);
+        if (states_[i]->quiescent) discover_series(i, closing_ & 1, out);
       }
     }
     interrupted_ = false;
     for (std::size_t i = 0; i < used; ++i) {
       if (!states_[i]) continue;
-      if (has_series() ? states_[i]->quiescent : quiesce(i, try_wait)) {
+      if (has_series() ? states_[i]->quiescent : quiesce(array_.slot(i).header(), *states_[i], try_wait)) {
         take(i, closing_ & 1, out);
         settle(i, in_flight_since(array_.slot(i)), out.slots[i]);
       } else {
@@ -120,13 +122,7 @@ class EpochReader {
   /// bank if `try_wait()` gives up, and if an earlier cut has waited for the same record: the record may have read the
   /// epoch at any time, so it is unknown which bank it writes.
   template <class TryWait>
-  bool quiesce(std::size_t i, TryWait& try_wait) {
-    states_[i]->quiescent = is_quiescent(array_.slot(i).header(), *states_[i], try_wait);
-    return states_[i]->quiescent;
-  }
-
-  template <class TryWait>
-  bool is_quiescent(const SlotHeader<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
+  bool quiesce(const SlotHeader<Atomics>& slot, SlotReaderState& state, TryWait& try_wait) {
     const std::uint64_t first = slot.sequence.load(std::memory_order_acquire);  // [R3]
     if ((first & 1) == 0) return true;
     if (!state.waited_for(first)) {

@@ -11,11 +11,13 @@
 //     [P2] flip       RMW   entered  acq_rel  synchronizes with [P1]: all writers that entered the old bank are counted
 //     [P3] record     RMW   left     release  synchronizes with [P4]: the additions happen before the collection
 //     [P4] quiescent  load  left     acquire  synchronizes with [P3]
-//     [P5] end        RMW   count, cancelled  release  synchronizes with [P6]: the beginning of a request that is
+//     [P5] end        RMW   count, cancelled, untracked_ended  release  synchronizes with [P6]: the beginning of a
+//     request that is
 //                                              counted as ended is seen
-//     [P6] in_flight  load  count, cancelled  acquire  synchronizes with [P5]
+//     [P6] in_flight  load  count, cancelled, untracked_ended  acquire  synchronizes with [P5]
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +25,7 @@
 #include <optional>
 
 #include "sluice/detail/bank.hpp"
+#include "sluice/detail/in_flight_table.hpp"
 #include "sluice/detail/overflow_stripes.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/slot.hpp"
@@ -47,11 +50,21 @@ struct OverflowBank {
 template <class Atomics>
 class OverflowPhaser {
  public:
-  /// Begins a request. Any thread; lock-free.
-  void begin() noexcept { begun_.fetch_add(1, std::memory_order_relaxed); }  // published by [P5] when the request ends
+  /// Begins a request. Returns the number of those that began here before. Any thread; lock-free.
+  std::uint64_t begin() noexcept {
+    return begun_.fetch_add(1, std::memory_order_relaxed);  // published by [P5] when the request ends
+  }
 
   /// Ends a request without recording it. Any thread, in any stripe; lock-free.
   void cancel() noexcept { cancelled_.fetch_add(1, std::memory_order_release); }  // [P5]
+
+  /// Counts a request in flight whose start is in no table. Any thread; lock-free.
+  void begin_untracked() noexcept {
+    untracked_begun_.fetch_add(1, std::memory_order_relaxed);  // published by [P5] when the request ends
+  }
+
+  /// Counts that it has ended, in any stripe. Any thread; lock-free.
+  void end_untracked() noexcept { untracked_ended_.fetch_add(1, std::memory_order_release); }  // [P5]
 
   /// Enters the bank to record in, and returns its index. Any thread; lock-free.
   [[nodiscard]] std::size_t enter() noexcept {
@@ -91,6 +104,14 @@ class OverflowPhaser {
   [[nodiscard]] std::uint64_t begun() const noexcept { return begun_.load(std::memory_order_relaxed); }  // after [P6]
   /// Returns the number of requests that were cancelled in this stripe. Any process.
   [[nodiscard]] std::uint64_t cancelled() const noexcept { return cancelled_.load(std::memory_order_acquire); }  // [P6]
+  /// Returns the number of untracked requests that began in this stripe. Any process.
+  [[nodiscard]] std::uint64_t untracked_begun() const noexcept {
+    return untracked_begun_.load(std::memory_order_relaxed);  // after [P6]
+  }
+  /// Returns the number of untracked requests that ended in this stripe. Any process.
+  [[nodiscard]] std::uint64_t untracked_ended() const noexcept {
+    return untracked_ended_.load(std::memory_order_acquire);  // [P6]
+  }
 
  private:
   template <class T>
@@ -100,6 +121,8 @@ class OverflowPhaser {
   Atomic<std::int64_t> left_[2]{};
   Atomic<std::uint64_t> begun_{};
   Atomic<std::uint64_t> cancelled_{};
+  Atomic<std::uint64_t> untracked_begun_{};
+  Atomic<std::uint64_t> untracked_ended_{};
   // State of the reader.
   std::int64_t closing_ticket_ = 0;
   // One bit each, so that memory that was overwritten cannot yield an index out of range.
@@ -145,6 +168,11 @@ class alignas(2 * kLine) OverflowControl {
   /// Sets the id.
   void set_id(std::uint32_t id) noexcept { id_.store(id, std::memory_order_relaxed); }
 
+  /// Returns true if the starts of requests in flight are tracked.
+  [[nodiscard]] bool tracks() const noexcept { return tracks_.load(std::memory_order_relaxed) != 0; }  // set before use
+  /// Says that they are.
+  void set_tracks() noexcept { tracks_.store(1, std::memory_order_relaxed); }
+
   /// Marks a stripe as used, for a thread that is about to write it. Wait-free.
   void use(std::size_t stripe) noexcept {
     const std::uint32_t bit = std::uint32_t{1} << stripe;
@@ -165,6 +193,7 @@ class alignas(2 * kLine) OverflowControl {
 
   Atomic<std::uint32_t> id_{};
   Atomic<std::uint32_t> used_{};  ///< A bit for each stripe.
+  Atomic<std::uint32_t> tracks_{};
 };
 
 /// Counters for requests without a slot. A recorder has memory for the first overflow_stripes() stripes alone. All-zero
@@ -195,10 +224,16 @@ struct OverflowShape {
   std::size_t bank_bytes = 0;    ///< Size of a bank.
   std::size_t sums_at = 0;       ///< Offset of the sums in a bank.
   std::size_t extremes_at = 0;   ///< Offset of the extremes in a bank.
+  std::size_t table_bytes = 0;   ///< Size of a table of starts.
+
+  /// Returns the offset of the tables, one for each of so many stripes. Recorders of event loops alone write them.
+  [[nodiscard]] constexpr std::size_t tables_at(std::size_t stripes) const noexcept {
+    return stripes_at + stripes * stripe_bytes;
+  }
 
   /// Returns the size of counters with so many stripes.
   [[nodiscard]] constexpr std::size_t bytes(std::size_t stripes) const noexcept {
-    return stripes_at + stripes * stripe_bytes;
+    return tables_at(stripes) + stripes * table_bytes;
   }
 
   /// Returns the shape of counters for the schema of T.
@@ -213,7 +248,8 @@ struct OverflowShape {
             .banks_at = offsetof(Stripe, banks),
             .bank_bytes = sizeof(BankType),
             .sums_at = offsetof(BankType, counts) + offsetof(Counts, sums),
-            .extremes_at = offsetof(BankType, counts) + offsetof(Counts, extremes)};
+            .extremes_at = offsetof(BankType, counts) + offsetof(Counts, extremes),
+            .table_bytes = sizeof(InFlightTable<Atomics>)};
   }
 };
 
@@ -266,6 +302,10 @@ class OverflowRef {
   [[nodiscard]] OverflowStripeRef<Atomics, Counter> stripe(std::size_t i) const noexcept {
     return {at_ + shape_.stripes_at + i * shape_.stripe_bytes, shape_};
   }
+  /// Returns the table of starts of a stripe.
+  [[nodiscard]] InFlightTable<Atomics>& table(std::size_t i) const noexcept {
+    return *reinterpret_cast<InFlightTable<Atomics>*>(at_ + shape_.tables_at(stripes_) + i * shape_.table_bytes);
+  }
   /// Calls `visit(stripe)` for each stripe that has been used.
   template <class Visit>
   void each_used(Visit&& visit) const {
@@ -297,6 +337,43 @@ class OverflowRef {
     std::uint64_t begun = 0;
     each_used([&begun](const auto& stripe) { begun += stripe.phaser().begun(); });
     return begun - ended;
+  }
+  /// Returns the number of requests in flight whose start is in no table, in the same way.
+  [[nodiscard]] std::uint64_t untracked() const noexcept {
+    std::uint64_t ended = 0;
+    each_used([&ended](const auto& stripe) { ended += stripe.phaser().untracked_ended(); });
+    std::uint64_t begun = 0;
+    each_used([&begun](const auto& stripe) { begun += stripe.phaser().untracked_begun(); });
+    return begun - ended;
+  }
+  /// Returns the age of the oldest request in flight whose start is in a table; 0 if there is none.
+  [[nodiscard]] std::uint64_t oldest_ns(std::uint64_t now_ns) const noexcept {
+    std::uint64_t start_ns = UINT64_MAX;
+    for (std::size_t i = 0; control().tracks() && i < stripes_; ++i) {
+      if (control().is_used(i)) start_ns = std::min(start_ns, table(i).oldest_start_ns());
+    }
+    return start_ns < now_ns ? now_ns - start_ns : 0;
+  }
+
+  /// Begins a request in a stripe, and returns where its start is in the tables. Any thread; lock-free.
+  std::uint32_t begin(std::size_t i, std::uint64_t start_ns, bool tracks) const noexcept {
+    control().use(i);
+    OverflowPhaser<Atomics>& phaser = stripe(i).phaser();
+    const std::uint64_t cursor = phaser.begin();
+    if (!tracks) return OverflowPlace::kNotAsked;
+    const std::uint32_t entry = table(i).take(cursor, start_ns == 0 ? 1 : start_ns);
+    if (entry != 0) return static_cast<std::uint32_t>(i * kTrackedMost) + entry;
+    phaser.begin_untracked();
+    return OverflowPlace::kUntracked;
+  }
+  /// Ends what begin() has begun to track, in this stripe or another. Any thread; lock-free.
+  void end_tracking(std::size_t i, std::uint32_t tracked) const noexcept {
+    if (tracked == OverflowPlace::kUntracked) {
+      control().use(i);
+      stripe(i).phaser().end_untracked();
+    } else {
+      table((tracked - 1) / kTrackedMost).give_back((tracked - 1) % kTrackedMost + 1);
+    }
   }
 
  private:

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The starts of requests in flight, for hosts whose threads are event loops: a table for each stripe of the overflow
+// counters, from which a reader takes the age of the oldest request. An entry is a start, and free while it is 0. A
+// request takes one of a few entries that follow a cursor; if all are taken, or the table is full, the request is
+// untracked: it is counted, and the age that a reader gets is then a lower bound. Long requests keep their entries, so
+// untracked are rather the young ones.
+//
+// Wait-free. Each access is relaxed, because an entry is a number alone: whoever exchanges a 0 for its start owns the
+// entry until it stores 0. A reader may see a start a moment after its request has ended.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::detail {
+
+/// Number of entries of a table.
+inline constexpr std::size_t kTrackedMost = 512;
+
+/// A table of starts. All-zero bytes are the empty state. Plain memory, whose values are never used as an index.
+template <class Atomics>
+class InFlightTable {
+ public:
+  /// Number of entries that a request looks at.
+  static constexpr std::size_t kProbes = 16;
+
+  /// Takes an entry for a request with this start, which is not 0. `cursor` grows by one from request to request.
+  /// Returns 1 + the index of the entry; 0 if the request stays untracked. Any thread.
+  [[nodiscard]] std::uint32_t take(std::uint64_t cursor, std::uint64_t start_ns) noexcept {
+    for (std::uint64_t i = cursor; i < cursor + kProbes; ++i) {
+      const std::size_t index = i % kTrackedMost;
+      std::uint64_t none = 0;
+      if (starts_[index].load(std::memory_order_relaxed) == 0 &&                                // a number alone
+          starts_[index].compare_exchange_strong(none, start_ns, std::memory_order_relaxed)) {  // a number alone
+        return static_cast<std::uint32_t>(index + 1);
+      }
+    }
+    return 0;
+  }
+
+  /// Frees an entry that take() returned. Any thread.
+  void give_back(std::uint32_t entry) noexcept {
+    starts_[entry - 1].store(0, std::memory_order_relaxed);  // a number alone
+  }
+
+  /// Returns the earliest start in the table; UINT64_MAX if it is empty. Any process.
+  [[nodiscard]] std::uint64_t oldest_start_ns() const noexcept {
+    std::uint64_t oldest = UINT64_MAX;
+    for (const auto& start : starts_) {
+      const std::uint64_t start_ns = start.load(std::memory_order_relaxed);  // a number alone
+      if (start_ns != 0 && start_ns < oldest) oldest = start_ns;
+    }
+    return oldest;
+  }
+
+ private:
+  typename Atomics::template Atomic<std::uint64_t> starts_[kTrackedMost]{};
+};
+
+/// Where a request without a slot is: in no process's memory that a forked child could take for its own.
+struct OverflowPlace {
+  /// Values of `tracked` apart from entries.
+  enum : std::uint32_t { kNotAsked = 0, kUntracked = UINT32_MAX };
+
+  std::uint32_t id = 0;               ///< Id of its overflow counters; 0: in the worker's slot.
+  std::uint32_t tracked = kNotAsked;  ///< 1 + the entry of its start, counted over all stripes, or one of the above.
+};
+
+}  // namespace sluice::detail
