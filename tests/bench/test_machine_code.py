@@ -45,12 +45,13 @@ FAST = ("-O2 -ffast-math", "-O3 -ffast-math -march=native")
 """Options of a host that does not depend on the order of floating-point operations."""
 OUTSIDE = ("sluice::detail::WorkerBase::begin_elsewhere", "finish_elsewhere", "abandon")
 """Functions for cases off the path: overflow requests, forks, kernels without membarrier, dropped requests."""
-LEAVES = ("sluice::detail::Bank", "sluice::detail::open_epoch")
+LEAVES = ("sluice::detail::Bank", "sluice::detail::open_epoch", "sluice::detail::SeriesWriter")
 """Functions that the path may call if a compiler does not inline them. The same rules apply to them."""
-COUNTING = ("sluice::detail::open_epoch",)
+COUNTING = ("sluice::detail::open_epoch", "sluice::detail::SeriesWriter")
 """Functions in which a compiler may loop over the fields: the first record of an epoch resets their extremes."""
 PATHS = tuple(f"{schema}_{half}" for schema in ("probe", "small") for half in ("begin", "finish", "record"))
-"""The eight phases and a small schema."""
+PATHS += ("small_series_begin",)
+"""The eight phases and a small schema. The half that ends a request is that of requests with and without labels."""
 WHOLE = {"probe_record": 300, "small_record": 80}
 """Records, and fewer instructions than one takes."""
 

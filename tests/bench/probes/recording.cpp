@@ -53,6 +53,11 @@ extern "C" {
   request.finish(done, now_ns);
 }
 
+[[gnu::visibility("default")]] void small_series_begin(sluice::Worker<Small>& worker, sluice::Series series,
+                                                       std::uint64_t now_ns, sluice::Request<Small>* storage) {
+  new (storage) sluice::Request<Small>(worker.begin(series, now_ns));
+}
+
 [[gnu::visibility("default")]] void small_record(sluice::Worker<Small>& worker, const Small& done,
                                                  std::uint64_t start_ns, std::uint64_t stop_ns) {
   record(worker, done, start_ns, stop_ns);
