@@ -14,7 +14,8 @@ FOLDERS = {
     "libapache2-mod-sluice": r"etc/apache2/mods-available/sluice\.(load|conf)|usr/lib/apache2/modules/mod_sluice\.so",
     "libsluice-dev": r"usr/include/sluice/.+\.hpp|"
     r"usr/lib/[^/]+/(libsluice(-endpoint)?\.a|pkgconfig/sluice(-endpoint)?\.pc|cmake/sluice/.+\.cmake)",
-    "python3-sluice": r"usr/bin/sluice|usr/lib/python3/dist-packages/(sluice|mod_wsgi-stubs|sluice-[\d.]+\.dist-info)/[^/]+",
+    "python3-sluice": r"usr/bin/sluice|usr/lib/python3/dist-packages/"
+    r"(sluice(/\w+)*|mod_wsgi-stubs|sluice-[\d.]+\.dist-info)/[^/]+",
 }
 DOCUMENTATION = r"usr/share/doc/{}/(copyright|changelog(\.Debian)?\.gz|[\w-]+\.md)"
 

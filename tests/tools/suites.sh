@@ -75,6 +75,7 @@ tier_test() {
   suite "encoders" "$python" -m pytest tests/encoders
   suite "consumers of the C++ package" "$python" -m pytest -n 2 tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
+  suite "commands" "$python" -m pytest $at_once -m "not machine" tests/commands
   suite "examples" "$python" -m pytest tests/examples
   suite "documentation" "$python" -m pytest tests/docs
 }

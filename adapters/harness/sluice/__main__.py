@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from sluice import __version__
+from sluice.commands import CommandError, install_module, module_config, module_location, serve
+
+COMMANDS = (serve, module_config, install_module, module_location)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,11 +18,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="sluice",
         description="Sluice: request metrics of a server, recorded without locks and drained as coherent windows. "
         "For tests of applications, see help(sluice.testing).",
+        epilog="`sluice COMMAND --help` describes a command.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.parse_args(arguments)
-    parser.print_help()
-    return 0
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    parsed = parser.parse_args(arguments)
+    if not hasattr(parsed, "run"):
+        parser.print_help()
+        return 0
+    try:
+        return int(parsed.run(parsed))
+    except CommandError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

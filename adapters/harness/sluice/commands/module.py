@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Apache module that fits the running interpreter."""
+
+from __future__ import annotations
+
+import re
+import sys
+import sysconfig
+from pathlib import Path
+
+from sluice.commands import CommandError, apache
+
+NAME = "mod_sluice.so"
+OWN = Path(__file__).resolve().parent.parent / NAME
+"""The module that `pip install` builds into the package."""
+
+MISSING = (
+    "there is no Apache module for this Python ({python}): install libapache2-mod-sluice (Debian), or apache2-dev and a Python "
+    "with a shared library, and then this package from its sources again"
+)
+
+
+def locate(chosen: Path | None = None) -> Path:
+    """Return the module that was chosen, that of the package, or that of the system; raise CommandError if none fits."""
+    unfit = []
+    for path in [chosen] if chosen else _candidates():
+        if not path.is_file():
+            continue
+        embedded = embedded_python(path)
+        if embedded == running_python():
+            return path
+        unfit.append(f"{path} embeds Python {embedded or '?'}, but this is Python {running_python()} ({sys.executable})")
+    if unfit:
+        raise CommandError(f"{unfit[0]}: run sluice with the Python of the module, or install the package with this one")
+    if chosen:
+        raise CommandError(f"there is no module {chosen}")
+    raise CommandError(MISSING.format(python=sys.executable))
+
+
+def _candidates() -> list[Path]:
+    try:
+        return [OWN, apache.modules_folder() / NAME]
+    except CommandError:
+        return [OWN]
+
+
+def embedded_python(module: Path) -> str:
+    """Return the version of the Python library that a module is linked with, such as "3.11" or "3.14t"; empty for none."""
+    found = re.search(rb"\0libpython(\d+\.\d+t?)[a-z]*\.so", module.read_bytes())
+    return found[1].decode() if found else ""
+
+
+def running_python() -> str:
+    """Return the version of the running interpreter in the same form."""
+    without_gil = sysconfig.get_config_var("Py_GIL_DISABLED")
+    return "{}.{}{}".format(*sys.version_info[:2], "t" if without_gil else "")
+
+
+def python_home() -> str:
+    """Return the prefix that the module finds this interpreter's packages with, that of a virtual environment too."""
+    same = sys.prefix == sys.exec_prefix
+    return sys.prefix if same else f"{sys.prefix}:{sys.exec_prefix}"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What would keep Apache from serving, found before it starts, so that one line can tell it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import sys
+from pathlib import Path
+
+from sluice.commands import CommandError
+from sluice.commands.serve.layout import refuse_writable_by_others
+from sluice.commands.serve.settings import Identity, Settings
+
+
+def check(settings: Settings) -> None:
+    """Raise CommandError with the first reason why Apache would not serve. Replaces port 0 by the number of a free port."""
+    options = settings.options
+    if options.certificate:
+        check_certificate(options.certificate, options.key)
+    for path in options.include:
+        refuse_writable_by_others(path, "--include")
+    if settings.access_log:
+        check_log(settings.access_log)
+    if settings.identity:
+        check_access(settings, settings.identity)
+
+
+def claim_ports(settings: Settings) -> None:
+    """Raise CommandError if a port cannot be had."""
+    options = settings.options
+    options.port = free_port(options.host, options.port, "--port")
+    if options.https_port is not None:
+        options.https_port = free_port(options.host, options.https_port, "--https-port")
+
+
+def free_port(host: str, port: int, option: str) -> int:
+    """Return the port if Apache can listen there, or a free one in place of 0."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror as error:
+        raise CommandError(f"there is no address '{host}': {error.strerror} (--host)") from error
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+            probe.listen()
+        except OSError as error:
+            raise CommandError(_reason(error, host, port, option)) from error
+        return int(probe.getsockname()[1])
+
+
+def _reason(error: OSError, host: str, port: int, option: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is in use: choose another one with {option}"
+    if error.errno == errno.EACCES:
+        return f"port {port} is for root: choose one from 1024 on with {option}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"this machine does not have the address {host} (--host)"
+    return f"{host}:{port} cannot be listened at: {error.strerror}"
+
+
+def check_certificate(certificate: Path, key: Path | None) -> None:
+    for path, option in ((certificate, "--certificate"), (key, "--key")):
+        if path is not None and not path.is_file():
+            raise CommandError(f"there is no file {path} ({option})")
+
+    def no_password() -> str:
+        raise CommandError(f"the key {key or certificate} has a password: Apache would ask for it; take one without")
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
+    except ssl.SSLError as error:
+        words = (error.reason or str(error)).lower().replace("_", " ")
+        raise CommandError(f"{certificate} and {key or 'the key in it'} are no certificate with its key: {words}") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or certificate} cannot be read: {error.strerror}") from error
+
+
+def check_log(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise CommandError(f"there is no directory {path.parent} (--access-log)")
+    if path.is_dir():
+        raise CommandError(f"{path} is a directory (--access-log)")
+    refuse_writable_by_others(path if path.exists() else path.parent, "--access-log")
+
+
+def check_access(settings: Settings, identity: Identity) -> None:
+    """Raise CommandError if the user of the processes cannot read what they need."""
+    files = [Path(settings.target.name)] if settings.target.kind == "file" else []
+    directories = [settings.working_directory, Path(sys.prefix), *(path for _, path in settings.options.static)]
+    needed = [(path, os.R_OK) for path in files] + [(path, os.X_OK) for path in directories]
+    for path in _refused(needed, identity):
+        raise CommandError(f"user '{identity.user}' has no access to {path}: choose another with --user, or move or share it")
+
+
+def _refused(needed: list[tuple[Path, int]], identity: Identity) -> list[Path]:
+    """Return the paths that a user has no access to, as a child process with the identity of that user finds them."""
+    child = os.fork()
+    if child == 0:
+        status = 255
+        try:
+            os.initgroups(identity.user, identity.gid)
+            os.setgid(identity.gid)
+            os.setuid(identity.uid)
+            status = next((number for number, (path, mode) in enumerate(needed) if not os.access(path, mode)), len(needed))
+        finally:
+            os._exit(min(status, 255))
+    _, status = os.waitpid(child, 0)
+    number = os.waitstatus_to_exitcode(status)
+    return [needed[number][0]] if 0 <= number < len(needed) else []
+
+

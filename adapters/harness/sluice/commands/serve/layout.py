@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a private Apache, and who may get at them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.commands import CommandError
+from sluice.commands.serve.settings import Identity
+
+LONGEST_SOCKET_PATH = 107
+LONGEST_NAME_BELOW = len("/wsgi.1234567.123456.123456.sock")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a private Apache keeps its files."""
+
+    root: Path
+    foreground: bool = True  # False for a directory of --setup-only, whose logs are files
+
+    @property
+    def configuration(self) -> Path:
+        return self.root / "httpd.conf"
+
+    @property
+    def script(self) -> Path:
+        return self.root / "wsgi.py"
+
+    @property
+    def documents(self) -> Path:
+        """An empty directory, for the URLs that nothing is mounted at."""
+        return self.root / "documents"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.root / "apache.pid"
+
+    @property
+    def report_socket(self) -> Path:
+        return self.root / "report"
+
+    @property
+    def error_log(self) -> Path:
+        return Path("/proc/self/fd/2") if self.foreground else self.root / "logs/error.log"
+
+    @property
+    def access_log(self) -> Path:
+        return Path("/proc/self/fd/1") if self.foreground else self.root / "logs/access.log"
+
+    def write(self, path: Path, text: str, mode: int, identity: Identity | None) -> None:
+        """Create or replace a file. The group of the processes may get what the mode gives to the group."""
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        share(temporary, mode, identity)
+        temporary.rename(path)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def share(path: Path, mode: int, identity: Identity | None) -> None:
+    """Set the mode, and make the group that of the processes."""
+    if identity is not None:
+        os.chown(path, -1, identity.gid)
+    path.chmod(mode)
+
+
+def temporary(chosen: Path | None, identity: Identity | None) -> Layout:
+    """Create a new directory below the chosen one, or where such directories are."""
+    if chosen is not None:
+        refuse_writable_by_others(_existing(chosen), "--runtime-directory")
+    for folder in [chosen.resolve()] if chosen else _usual_folders():
+        try:
+            root = Path(tempfile.mkdtemp(prefix="sluice-", dir=folder))
+        except OSError as error:
+            reason = error.strerror
+            continue
+        return _prepared(Layout(root), identity)
+    raise CommandError(f"{folder} cannot have the files of the server ({reason}): name a directory with --runtime-directory")
+
+
+def permanent(folder: Path, identity: Identity | None) -> Layout:
+    """Create or take the directory of --setup-only."""
+    folder = folder.absolute()
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        refuse_writable_by_others(folder, "--setup-only")
+        (folder / "logs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be written: {error.strerror} (--setup-only)") from error
+    return _prepared(Layout(folder.resolve(), foreground=False), identity)
+
+
+def refuse_writable_by_others(path: Path, option: str) -> None:
+    """Raise CommandError if a user other than this one and root could replace a path, because the server trusts what is there."""
+    for part in (path.resolve(), *path.resolve().parents):
+        entry = part.stat()
+        if entry.st_uid not in (0, os.geteuid()):
+            raise CommandError(f"{part} belongs to another user, who could replace {path} ({option})")
+        sticky = entry.st_mode & stat.S_ISVTX and part != path.resolve()
+        if entry.st_mode & stat.S_IWOTH and not sticky:
+            raise CommandError(f"{part} can be written by other users, who could replace {path} ({option})")
+        if entry.st_mode & stat.S_IWGRP and not sticky and entry.st_gid not in (0, os.getegid()):
+            raise CommandError(f"{part} can be written by another group, which could replace {path} ({option})")
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise CommandError(f"there is no directory {folder} (--runtime-directory)")
+    return folder
+
+
+def _usual_folders() -> list[str]:
+    own = [os.environ.get("XDG_RUNTIME_DIR", "")] if os.geteuid() != 0 else ["/run"]
+    return [folder for folder in (*own, tempfile.gettempdir()) if folder]
+
+
+def _prepared(layout: Layout, identity: Identity | None) -> Layout:
+    """Give the processes the way to their sockets: they run as another user, who may pass through the directory and not list it."""
+    if len(str(layout.root)) + LONGEST_NAME_BELOW > LONGEST_SOCKET_PATH:
+        layout.remove() if layout.foreground else None
+        raise CommandError(f"{layout.root} is too long for the path of a socket: name another --runtime-directory")
+    share(layout.root, 0o710 if identity else 0o700, identity)
+    layout.documents.mkdir(exist_ok=True)
+    share(layout.documents, 0o750, identity)
+    return layout

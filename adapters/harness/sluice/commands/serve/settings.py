@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the command line asks for, checked as far as that is possible without Apache."""
+
+from __future__ import annotations
+
+import argparse
+import grp
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.commands import CommandError
+from sluice.commands.serve.target import Target
+
+DEFAULT_USER = "www-data"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The user and the group that root hands the processes to."""
+
+    user: str
+    group: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options, with paths that are absolute, and the application."""
+
+    options: argparse.Namespace
+    target: Target
+    identity: Identity | None  # None unless started by root
+    working_directory: Path
+    python_path: tuple[Path, ...]
+    access_log: Path | None  # None also for the standard output
+
+    @property
+    def embedded(self) -> bool:
+        return bool(self.options.embedded)
+
+
+def settle(options: argparse.Namespace) -> Settings:
+    """Return the settings of a command line; raise CommandError with what is wrong with it."""
+    target = Target.parse(options.target, options.django)
+    _refuse_contradictions(options)
+    working_directory = options.working_directory or target.folder or Path.cwd()
+    if not working_directory.is_dir():
+        raise CommandError(f"there is no directory {working_directory} (--working-directory)")
+    for path in options.python_path:
+        if not path.exists():
+            raise CommandError(f"there is no {path} (--python-path)")
+    options.static = [(url, _folder(path)) for url, path in options.static]
+    options.include = [_file(path, "--include") for path in options.include]
+    if options.telemetry:
+        options.telemetry = options.telemetry.absolute()
+    writes_file = options.access_log not in (None, "-")
+    return Settings(
+        options=options,
+        target=target,
+        identity=_identity(options.user, options.group),
+        working_directory=working_directory.resolve(),
+        python_path=tuple(path.resolve() for path in _search_path(options, target, working_directory)),
+        access_log=Path(options.access_log).absolute() if writes_file else None,
+    )
+
+
+def _search_path(options: argparse.Namespace, target: Target, working_directory: Path) -> list[Path]:
+    """Return the directories for sys.path behind the working directory: that of the application's file, and those chosen."""
+    own = [target.folder] if target.folder and target.folder != working_directory.resolve() else []
+    return [*own, *options.python_path]
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    if options.certificate and options.https_port is None:
+        raise CommandError("--certificate is for HTTPS: give its port with --https-port")
+    if options.https_port is not None and not options.certificate:
+        raise CommandError("--https-port needs a certificate: give the file with --certificate")
+    if options.key and not options.certificate:
+        raise CommandError("--key belongs to a certificate: give the file with --certificate")
+    if options.https_port and options.https_port == options.port:
+        raise CommandError(f"HTTP and HTTPS cannot both be at port {options.port}: see --port and --https-port")
+    if options.setup_only and options.runtime_directory:
+        raise CommandError("--setup-only names the directory already: leave out --runtime-directory")
+    if options.setup_only and 0 in (options.port, options.https_port):
+        raise CommandError("--setup-only needs the number of a port, not 0")
+    if options.embedded:
+        for name, value in (("--reload", options.reload), ("--request-timeout", options.request_timeout),
+                            ("--queue-timeout", options.queue_timeout)):  # fmt: skip
+            if value:
+                raise CommandError(f"{name} needs daemon processes: leave out --embedded")
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise CommandError(f"there is no directory {path} (--static)")
+    return path.resolve()
+
+
+def _file(path: Path, option: str) -> Path:
+    if not path.is_file():
+        raise CommandError(f"there is no file {path} ({option})")
+    return path.resolve()
+
+
+def _identity(user: str | None, group: str | None) -> Identity | None:
+    if os.geteuid() != 0:
+        _refuse_others(user, group)
+        return None
+    try:
+        entry = pwd.getpwnam(user or DEFAULT_USER)
+    except KeyError:
+        if user:
+            raise CommandError(f"there is no user '{user}' (--user)") from None
+        raise CommandError(f"root needs a user for the processes, and there is no '{DEFAULT_USER}': name one with --user") from None
+    if entry.pw_uid == 0:
+        raise CommandError("applications do not run as root: name another user with --user")
+    try:
+        gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
+        name = grp.getgrgid(gid).gr_name
+    except KeyError:
+        raise CommandError(f"there is no group {group or entry.pw_gid!r} (--group)") from None
+    return Identity(entry.pw_name, name, entry.pw_uid, gid)
+
+
+def _refuse_others(user: str | None, group: str | None) -> None:
+    """Only root can change the identity. The names of the running user are accepted."""
+    try:
+        own_user, own_group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    except KeyError:
+        own_user = own_group = ""
+    if user not in (None, own_user):
+        raise CommandError(f"only root can run processes as '{user}' (--user)")
+    if group not in (None, own_group):
+        raise CommandError(f"only root can run processes in the group '{group}' (--group)")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application that a command line names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.commands import CommandError
+
+FILES = ("wsgi.py", "app.py", "application.py", "main.py")
+"""The names that a directory is searched for."""
+
+MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file, a module, or the settings of a Django project."""
+
+    kind: str  # "file", "module" or "django"
+    name: str  # path, name of the module, or name of the settings
+    callable: str | None = None  # None: the usual names are tried
+
+    @property
+    def folder(self) -> Path | None:
+        """The directory of the file."""
+        return Path(self.name).parent if self.kind == "file" else None
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.callable}" if self.callable else self.name
+
+    @staticmethod
+    def parse(text: str | None, django: str | None) -> Target:
+        if text and django:
+            raise CommandError("there are two applications: leave out --django or the other one")
+        if django:
+            if not MODULE.fullmatch(django):
+                raise CommandError(f"'{django}' is not the name of a module, such as shop.settings (--django)")
+            return Target("django", django)
+        if not text:
+            raise CommandError("there is no application: name a file, a directory, a module, or a project with --django")
+        if Path(text).exists():
+            return Target("file", _file(Path(text)))
+        name, found, attribute = text.rpartition(":")
+        if found and not attribute.isidentifier():
+            raise CommandError(f"'{attribute}' in '{text}' is not the name of a callable")
+        name = name if found else text
+        if Path(name).exists():
+            return Target("file", _file(Path(name)), attribute if found else None)
+        if MODULE.fullmatch(name) and not name.endswith(".py"):
+            return Target("module", name, attribute if found else None)
+        raise CommandError(f"there is no file {name}")
+
+
+def _file(path: Path) -> str:
+    """Return the file itself, or the one of a directory that has an application by its name."""
+    if path.is_dir():
+        for name in FILES:
+            if (path / name).is_file():
+                return str((path / name).resolve())
+        hint = "; serve a Django project with --django SETTINGS" if (path / "manage.py").is_file() else ""
+        raise CommandError(f"the directory {path} has none of {', '.join(FILES)}{hint}")
+    return str(path.resolve())

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: directories that other users can read, applications, and servers that end with the test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from apache.config import module_under_test
+
+from .served import Served
+
+APPLICATION = '''\
+import json
+import os
+import sys
+
+
+def application(environ, start_response):
+    """Tell about the process and the request."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    facts = {
+        "pid": os.getpid(), "uid": os.geteuid(), "directory": os.getcwd(), "path": sys.path, "prefix": sys.prefix,
+        "environ": {name: value for name, value in environ.items() if isinstance(value, str)}, "variables": dict(os.environ),
+        "body": len(environ["wsgi.input"].read(length)), "threads": environ["wsgi.multithread"], "file": __file__,
+    }
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(facts).encode()]
+'''
+
+
+@pytest.fixture(scope="session", autouse=True)
+def module_is_built() -> None:
+    """Says in one line what is missing, instead of failing at every start."""
+    path = module_under_test()
+    if not path.is_file():
+        pytest.exit(f"no module to test at {path}; build it, or set SLUICE_MODULE", returncode=2)
+
+
+def _new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sluice-commands-"))
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A new directory, which every user can read."""
+    created = _new_folder()
+    yield created
+    shutil.rmtree(created)
+
+
+@pytest.fixture
+def application(folder: Path) -> Path:
+    """A file with an application that tells about its process."""
+    file = folder / "tell.py"
+    file.write_text(APPLICATION, encoding="utf-8")
+    return file
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def start() -> Iterator[Serve]:
+    """Starts a server, and does not wait until it serves."""
+    servers: list[Served] = []
+
+    def begin(*arguments: object, **options: object) -> Served:
+        server = Served(_new_folder(), *arguments, **options)  # type: ignore[arg-type]
+        servers.append(server)
+        return server
+
+    yield begin
+    for server in servers:
+        server.discard()
+        shutil.rmtree(server.folder)
+
+
+@pytest.fixture
+def serve(start: Serve) -> Serve:
+    """Starts a server, and waits until it serves."""
+    return lambda *arguments, **options: start(*arguments, **options).wait()

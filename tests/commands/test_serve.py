@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sluice serve` serves what it is given, in both modes, and stops and restarts as it is told."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from apache.process import group_members, wait_until
+
+from .conftest import APPLICATION, Serve
+from .served import PLAIN_USER
+
+MODES = pytest.mark.parametrize("mode", [(), ("--embedded",)], ids=["daemon", "embedded"])
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="starts servers as several users, as root")
+
+SLOW = """\
+import time
+
+def application(environ, start_response):
+    time.sleep(1.5)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"late"]
+"""
+
+
+@MODES
+def test_a_file_is_served_and_the_end_says_how_many_requests_were(serve: Serve, application: Path, mode: tuple[str, ...]) -> None:
+    server = serve(application, *mode)
+    answers = [server.get("/some/path").json() for _ in range(5)]
+    facts = answers[0]
+    assert (facts["directory"], facts["file"], facts["path"][0]) == (str(application.parent), str(application), str(application.parent))
+    assert (facts["environ"]["SCRIPT_NAME"], facts["environ"]["PATH_INFO"]) == ("", "/some/path")
+    assert facts["environ"]["mod_wsgi.process_group"] == ("" if mode else "app")
+    assert server.stop(signal.SIGINT) == "stopped; 5 requests served"
+
+
+@pytest.mark.parametrize(
+    ("given", "files"),
+    [
+        ("site/wsgi.py", {"site/wsgi.py": APPLICATION}),
+        ("site", {"site/app.py": APPLICATION.replace("def application", "def app")}),
+        ("site", {"site/main.py": APPLICATION}),
+        ("site/shop.py:cart", {"site/shop.py": APPLICATION.replace("def application", "def cart")}),
+        ("site/with-dash.wsgi", {"site/with-dash.wsgi": APPLICATION}),
+        ("site/queue.py", {"site/queue.py": "import queue\n" + APPLICATION}),
+        ("shop.web:cart", {"shop/__init__.py": "", "shop/web.py": APPLICATION.replace("def application", "def cart")}),
+        ("shop.web", {"shop/__init__.py": "", "shop/web.py": "import shop.web as own; assert own.__name__\n" + APPLICATION}),
+    ],
+)
+def test_an_application_is_named_by_file_directory_or_module(start: Serve, folder: Path, given: str, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    is_module = given.startswith("shop.web")
+    server = start(given if is_module else folder / given, *(["--working-directory", folder] if is_module else [])).wait()
+    assert server.get().json()["directory"] == str(folder if is_module else folder / "site")
+
+
+@MODES
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_restart_replaces_the_processes_and_the_count_goes_on(
+    serve: Serve, application: Path, mode: tuple[str, ...], number: signal.Signals
+) -> None:
+    server = serve(application, *mode)
+    old = server.get().json()["pid"]
+    server.send(number)
+    counted = 1
+
+    def replaced() -> bool:
+        nonlocal counted
+        counted += 1
+        return bool(server.get().json()["pid"] != old)
+
+    wait_until(replaced, "another process")
+    assert server.stop() == f"stopped; {counted} requests served"
+
+
+def test_a_stop_finishes_the_requests_in_flight_and_counts_them(serve: Serve, folder: Path) -> None:
+    (folder / "slow.py").write_text(SLOW, encoding="utf-8")
+    server = serve(folder / "slow.py", "--metrics")
+    bodies: list[str] = []
+    clients = [threading.Thread(target=lambda: bodies.append(server.get().text)) for _ in range(3)]
+    for client in clients:
+        client.start()
+    wait_until(lambda: server.get("/sluice-metrics?format=json").json()["total"]["active_requests"] == 3, "three requests in flight")
+    assert server.stop() == "stopped; 3 requests served"
+    for client in clients:
+        client.join()
+    assert bodies == ["late"] * 3
+
+
+def established(port: int) -> list[str]:
+    """The connections of a port, on the side of the server."""
+    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    return [line for line in lines if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "01"]
+
+
+def test_more_signals_stop_at_once(serve: Serve, folder: Path) -> None:
+    (folder / "stuck.py").write_text(SLOW.replace("1.5", "600"), encoding="utf-8")
+    server = serve(folder / "stuck.py", "--graceful-timeout", 500)
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: established(server.port), "a connection")
+        server.send(signal.SIGTERM)
+        server.wait_for("stopping")
+        server.send(signal.SIGTERM)
+        server.wait_for("stopping now")
+        assert server.stop(signal.SIGTERM).startswith("stopped")
+
+
+def test_the_end_of_apache_ends_the_command(serve: Serve, application: Path) -> None:
+    server = serve(application)
+    os.kill(server.apache, signal.SIGKILL)
+    assert server.end() == 1
+    assert "Apache has ended by itself, by signal 9" in server.errors().splitlines()[-1]
+
+
+def test_the_end_of_the_command_ends_apache(serve: Serve, application: Path) -> None:
+    server = serve(application)
+    apache = server.apache
+    server.process.kill()
+    server.end()
+    wait_until(lambda: not group_members(apache), "the end of Apache")
+
+
+@as_root
+@MODES
+def test_root_hands_the_processes_to_a_user(serve: Serve, application: Path, mode: tuple[str, ...]) -> None:
+    for user in ("www-data", "nobody"):
+        server = serve(application, "--user", user, *mode)
+        assert server.get().json()["uid"] == pwd.getpwnam(user).pw_uid
+        assert os.stat(f"/proc/{server.apache}").st_uid == 0
+        status = server.runtime.stat()
+        assert (status.st_uid, status.st_mode & 0o777) == (0, 0o710)
+        assert (server.runtime / "httpd.conf").stat().st_mode & 0o777 == 0o600
+        server.stop()
+
+
+@as_root
+@MODES
+def test_a_plain_user_serves_too_with_a_directory_of_its_own(serve: Serve, application: Path, mode: tuple[str, ...]) -> None:
+    server = serve(application, *mode, user=PLAIN_USER)
+    uid = pwd.getpwnam(PLAIN_USER).pw_uid
+    assert server.get().json()["uid"] == uid
+    status = server.runtime.stat()
+    assert (status.st_uid, status.st_mode & 0o777) == (uid, 0o700)
+    assert server.stop() == "stopped; 1 requests served"
