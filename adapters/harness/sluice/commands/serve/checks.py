@@ -73,8 +73,10 @@ def check_certificate(certificate: Path, key: Path | None) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
     except ssl.SSLError as error:
-        words = (error.reason or str(error)).lower().replace("_", " ")
-        raise CommandError(f"{certificate} and {key or 'the key in it'} are no certificate with its key: {words}") from error
+        pair = f"{certificate} and {key}" if key else str(certificate)
+        known = error.reason and not error.reason.startswith("[")
+        reason = str(error.reason).lower().replace("_", " ") if known else "not in PEM, or one of the two is missing"
+        raise CommandError(f"{pair} cannot be used as a certificate and its key: {reason}") from error
     except OSError as error:
         raise CommandError(f"{error.filename or certificate} cannot be read: {error.strerror}") from error
 

@@ -67,7 +67,7 @@ DocumentRoot {documents}
 
 # Python
 WSGIPythonHome {python_home}
-WSGIScriptReloading {reloading}
+{reloading}
 WSGIPassAuthorization On
 {python}
 
@@ -80,6 +80,11 @@ WSGIPassAuthorization On
 </Directory>
 {urls}
 """
+
+RELOADING = """\
+WSGIScriptReloading On
+# Python takes a compiled file for that of any source of the same second and the same length.
+WSGIDontWriteBytecode On"""
 
 INTERNAL = """\
 # The number of requests, which `sluice serve` asks for before it ends
@@ -135,7 +140,7 @@ def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout
         limits=_limits(settings),
         documents=folder(layout.documents, "the runtime directory"),
         python_home=quoted(module.python_home(), "the prefix of Python"),
-        reloading="On" if options.reload else "Off",
+        reloading=RELOADING if options.reload else "WSGIScriptReloading Off",
         python="\n".join(_python(settings)),
         application=_application(settings, layout),
         script_name=quoted(layout.script.name, "the script"),

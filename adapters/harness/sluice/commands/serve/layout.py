@@ -77,7 +77,7 @@ def share(path: Path, mode: int, identity: Identity | None) -> None:
 def temporary(chosen: Path | None, identity: Identity | None) -> Layout:
     """Create a new directory below the chosen one, or where such directories are."""
     if chosen is not None:
-        refuse_writable_by_others(_existing(chosen), "--runtime-directory")
+        refuse_writable_by_others(_existing(chosen), "--runtime-directory", sticky_will_do=True)
     for folder in [chosen.resolve()] if chosen else _usual_folders():
         try:
             root = Path(tempfile.mkdtemp(prefix="sluice-", dir=folder))
@@ -100,13 +100,17 @@ def permanent(folder: Path, identity: Identity | None) -> Layout:
     return _prepared(Layout(folder.resolve(), foreground=False), identity)
 
 
-def refuse_writable_by_others(path: Path, option: str) -> None:
-    """Raise CommandError if a user other than this one and root could replace a path, because the server trusts what is there."""
+def refuse_writable_by_others(path: Path, option: str, sticky_will_do: bool = False) -> None:
+    """Raise CommandError if a user other than this one and root could replace a path, because the server trusts what is there.
+
+    In a directory with the sticky bit, such as /tmp, nobody can replace what another user has created. That does for a new
+    directory, and not for a file whose name others know.
+    """
     for part in (path.resolve(), *path.resolve().parents):
         entry = part.stat()
         if entry.st_uid not in (0, os.geteuid()):
             raise CommandError(f"{part} belongs to another user, who could replace {path} ({option})")
-        sticky = entry.st_mode & stat.S_ISVTX and part != path.resolve()
+        sticky = entry.st_mode & stat.S_ISVTX and (sticky_will_do or part != path.resolve())
         if entry.st_mode & stat.S_IWOTH and not sticky:
             raise CommandError(f"{part} can be written by other users, who could replace {path} ({option})")
         if entry.st_mode & stat.S_IWGRP and not sticky and entry.st_gid not in (0, os.getegid()):

@@ -27,7 +27,8 @@ REPORT_TO: str | None = None
 # End of constants
 
 USUAL_NAMES = ("application", "app")
-started = time.time()
+CLOCK_SECONDS = 0.02  # a file system may have the time of the last tick
+started = time.time() - CLOCK_SECONDS
 seen: dict[str, int | None] = {}
 """Times of modification of the files of loaded modules."""
 
@@ -97,7 +98,7 @@ def has_changed(path: str) -> bool:
     if path in seen:
         return seen[path] != now
     seen[path] = now
-    # A file that was loaded meanwhile may have changed after that. A time in the future tells nothing.
+    # A file that this process sees for the first time may have changed since it was loaded. A time in the future tells nothing.
     return now is not None and started < now / 1e9 <= time.time()
 
 
@@ -141,9 +142,8 @@ else:
     report("loaded")
 
 if RELOAD:
-    any_changed()
-    started = time.time()
+    changed_while_loading = any_changed()
 
     def reload_required(path: str) -> bool:
         """Return whether a loaded module has changed. The server replaces the process then."""
-        return any_changed()
+        return any_changed() or changed_while_loading

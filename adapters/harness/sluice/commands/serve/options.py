@@ -14,6 +14,7 @@ FORMATS = {
     "combined": "%h %l %u %t \\\"%r\\\" %>s %O \\\"%{Referer}i\\\" \\\"%{User-Agent}i\\\"",
     "timed": "%h %t \\\"%r\\\" %>s %O %Dus",
 }
+HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SIZE = re.compile(r"(\d+)([KMG]?)", re.IGNORECASE)
@@ -26,6 +27,12 @@ def port(text: str) -> int:
     if not 0 <= value <= 65535:
         raise ValueError
     return value
+
+
+def host(text: str) -> str:
+    if not HOST.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"not an address: {text!r}")
+    return text
 
 
 def processes(text: str) -> int:
@@ -107,7 +114,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_addresses(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen at; 0.0.0.0 is every one (%(default)s)")
+    add("--host", type=host, default="127.0.0.1", metavar="ADDRESS", help="address to listen at; 0.0.0.0 is every one (%(default)s)")
     add("--port", type=port, default=8000, metavar="N", help="port of HTTP; 0 takes a free one (%(default)s)")
     add("--https-port", type=port, metavar="N", help="port of HTTPS, beside that of HTTP; needs --certificate")
     add("--certificate", type=Path, metavar="FILE", help="certificate and its chain, in PEM")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What keeps `sluice serve` from serving is told in one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from apache.config import module_under_test
+
+from .conftest import Serve
+from .served import PLAIN_USER, command, environment, refusal, sluice
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="starts servers as several users, as root")
+
+
+def serve_refusal(*arguments: object, **options: str) -> str:
+    return refusal("serve", "--module", module_under_test(), *arguments, **options)
+
+
+def test_a_port_in_use(application: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert serve_refusal(application, "--port", port) == f"port {port} of 127.0.0.1 is in use: choose another one with --port"
+
+
+@as_root
+def test_a_port_of_root(application: Path) -> None:
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii")) < 2:
+        pytest.skip("every user may listen at every port here")
+    assert "port 1 is for root" in serve_refusal(application, "--port", 1, user=PLAIN_USER)
+
+
+def test_no_apache(application: Path, folder: Path) -> None:
+    """Apache is found in fixed folders too, so the machine has to hide it: in a mount namespace, with an empty folder on top."""
+    (folder / "empty").mkdir()
+    script = f'for hidden in /usr/sbin /usr/lib/apache2; do mount --bind {folder}/empty "$hidden"; done; exec "$@"'
+    words = ["unshare", "--mount", "--map-root-user", "sh", "-ec", script, "sh"]
+    done = subprocess.run(
+        [*words, *command("serve", application, "--module", module_under_test())],
+        env=environment(), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sluice: there is no Apache here: install it"), line
+
+
+def test_a_module_for_another_python(application: Path, folder: Path) -> None:
+    other = folder / "mod_sluice.so"
+    other.write_bytes(module_under_test().read_bytes().replace(b"\0libpython3.", b"\0libpython9."))
+    assert f"{other} embeds Python 9." in refusal("serve", application, "--module", other)
+    assert refusal("serve", application, "--module", folder / "none") == f"there is no module {folder}/none"
+
+
+def test_a_script_that_does_not_load_is_told_with_its_traceback(folder: Path) -> None:
+    broken = folder / "broken.py"
+    broken.write_text("def f():\n    import no_such_module\n\nf()\n", encoding="utf-8")
+    for mode in ([], ["--embedded"]):
+        done = sluice("serve", broken, "--module", module_under_test(), "--port", 0, *mode)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == f"sluice: {broken} does not load: ModuleNotFoundError: No module named 'no_such_module'"
+        traceback = done.stderr.partition("Traceback (most recent call last):")[2]
+        assert f'File "{broken}", line 2, in f' in traceback
+        assert "importlib" not in traceback
+
+
+def test_a_script_without_a_callable(folder: Path) -> None:
+    (folder / "empty.py").write_text("", encoding="utf-8")
+    line = sluice("serve", folder / "empty.py", "--module", module_under_test(), "--port", 0).stderr.splitlines()[-1]
+    assert line.endswith("empty.py has no callable application or app")
+
+
+def test_a_certificate_that_is_missing_or_wrong(application: Path, folder: Path) -> None:
+    https = (application, "--https-port", 0, "--certificate")
+    assert serve_refusal(*https, folder / "none.pem") == f"there is no file {folder}/none.pem (--certificate)"
+    assert "cannot be used as a certificate" in serve_refusal(*https, application)
+    assert "needs a certificate" in serve_refusal(application, "--https-port", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "there is no application"),
+        (["none.py"], "there is no file none.py"),
+        (["APP", "--django", "a.b"], "two applications"),
+        (["APP", "--static", "/s=/none"], "there is no directory /none"),
+        (["APP", "--include", "/none"], "there is no file /none"),
+        (["APP", "--embedded", "--reload"], "--reload needs daemon processes"),
+        (["APP", "--embedded", "--request-timeout", "1"], "--request-timeout needs daemon processes"),
+        (["APP", "--host", "192.0.2.1"], "this machine does not have the address 192.0.2.1"),
+        (["APP", "--access-log", "/none/log"], "there is no directory /none"),
+        (["APP", "--access-log", "/tmp/log"], "/tmp can be written by other users"),
+        (["APP", "--setup-only", "/tmp"], "/tmp can be written by other users"),
+        (["APP", "--key", "/none"], "--key belongs to a certificate"),
+    ],
+)
+def test_a_mistake_in_the_options(application: Path, arguments: list[str], words: str) -> None:
+    assert words in serve_refusal(*[str(application) if word == "APP" else word for word in arguments])
+
+
+@as_root
+def test_a_file_that_the_user_of_the_processes_cannot_read(application: Path, folder: Path) -> None:
+    application.chmod(0o600)
+    assert serve_refusal(application).startswith(f"user 'www-data' has no access to {application}")
+    application.chmod(0o644)
+    folder.chmod(0o700)
+    assert "has no access" in serve_refusal(application)
+    folder.chmod(0o755)
+
+
+@as_root
+def test_files_that_another_user_could_replace_are_not_trusted(application: Path, folder: Path) -> None:
+    (folder / "more.conf").write_text("", encoding="utf-8")
+    shutil.chown(folder / "more.conf", PLAIN_USER)
+    assert "belongs to another user" in serve_refusal(application, "--include", folder / "more.conf")
+    (folder / "theirs").mkdir()
+    shutil.chown(folder / "theirs", PLAIN_USER)
+    for option in ("--runtime-directory", "--setup-only"):
+        assert "belongs to another user" in serve_refusal(application, option, folder / "theirs")
+
+
+def test_a_mistake_that_only_apache_finds(start: Serve, application: Path, folder: Path) -> None:
+    (folder / "more.conf").write_text("NoSuchDirective\n", encoding="utf-8")
+    server = start(application, "--include", folder / "more.conf")
+    assert server.end() == 1
+    assert "NoSuchDirective" in server.errors()
+    assert "Apache has ended by itself, with status 1" in server.errors().splitlines()[-1]
