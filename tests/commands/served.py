@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from apache.client import Response, fetch
@@ -51,12 +51,16 @@ def refusal(*arguments: object, user: str | None = None) -> str:
 class Served:
     """One run of `sluice serve` in the foreground, at a free port."""
 
-    def __init__(self, folder: Path, *arguments: object, user: str | None = None, more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: object, user: str | None = None, program: Sequence[object] = (),
+    ) -> None:  # fmt: skip
+        """`program` takes the place of `sluice serve`."""
         self.folder = folder
-        words = ("serve", *arguments, "--module", module_under_test(), "--port", 0)
+        words = [*arguments, "--module", module_under_test(), "--port", 0]
+        line = [str(word) for word in (*program, *words)] if program else command("serve", *words, user=user)
         with open(folder / "output", "wb") as output, open(folder / "errors", "wb") as errors:
             self.process = subprocess.Popen(
-                command(*words, user=user), env=environment(more), cwd=folder, stdin=subprocess.DEVNULL,
+                line, env=environment(), cwd=folder, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=errors, start_new_session=True,
             )  # fmt: skip
 

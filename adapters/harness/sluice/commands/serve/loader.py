@@ -106,12 +106,12 @@ def any_changed() -> bool:
     return bool([path for path in files() if has_changed(path)])
 
 
-def without_own_frames(error: BaseException) -> BaseException:
-    """Return the exception with the part of its traceback that begins in the application."""
+def remove_own_frames(error: BaseException) -> None:
+    """Let the traceback of an exception begin in the application, if any of it is there."""
     at = error.__traceback__
     while at is not None and (at.tb_frame.f_code.co_filename == __file__ or "importlib" in at.tb_frame.f_code.co_filename):
         at = at.tb_next
-    return error.with_traceback(at or error.__traceback__)
+    error.__traceback__ = at or error.__traceback__
 
 
 def files_of_failure(error: BaseException) -> set[str | None]:
@@ -126,9 +126,10 @@ try:
 except BaseException as error:
     last_line = traceback.format_exception_only(error)[-1].strip()
     report(f"failed: {last_line}")
+    remove_own_frames(error)
     if not RELOAD:
-        raise without_own_frames(error) from None
-    traceback.print_exception(without_own_frames(error))
+        raise
+    traceback.print_exception(error)
     failed_files |= files_of_failure(error)
 
     reason = f"The application does not load: {last_line}\n"
