@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # wheel.sh: makes a wheel in build/wheel that has the libraries of Abseil in it, as those of Debian are shared ones.
+# The module for Apache is left out: it fits one Apache and one Python.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -13,7 +14,8 @@ run() {
 }
 
 rm -rf build/wheel
-run "$bin/python" -m pip wheel --verbose --no-deps --wheel-dir build/wheel/plain .
+run "$bin/python" -m pip wheel --verbose --no-deps --wheel-dir build/wheel/plain \
+  --config-settings=cmake.define.SLUICE_BUILD_MODULE=OFF .
 run "$bin/auditwheel" repair --wheel-dir build/wheel build/wheel/plain/*.whl
 rm -r build/wheel/plain
 echo "sluice: $(echo build/wheel/*.whl)"

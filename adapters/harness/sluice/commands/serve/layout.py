@@ -85,7 +85,7 @@ def temporary(chosen: Path | None, identity: Identity | None) -> Layout:
             reason = error.strerror
             continue
         return _prepared(Layout(root), identity)
-    raise CommandError(f"{folder} cannot have the files of the server ({reason}): name a directory with --runtime-directory")
+    raise CommandError(f"{folder} cannot have the files of the server ({reason}): name a writable --runtime-directory")
 
 
 def permanent(folder: Path, identity: Identity | None) -> Layout:
@@ -124,8 +124,8 @@ def _existing(folder: Path) -> Path:
 
 
 def _usual_folders() -> list[str]:
-    own = [os.environ.get("XDG_RUNTIME_DIR", "")] if os.geteuid() != 0 else ["/run"]
-    return [folder for folder in (*own, tempfile.gettempdir()) if folder]
+    own = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR")
+    return [folder for folder in (own, os.environ.get("TMPDIR"), "/tmp", "/var/tmp") if folder]
 
 
 def _prepared(layout: Layout, identity: Identity | None) -> Layout:
