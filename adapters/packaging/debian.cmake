@@ -97,8 +97,10 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/METADATA
 install(PROGRAMS python3-sluice/sluice DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT python EXCLUDE_FROM_ALL)
 set(CPACK_COMPONENT_PYTHON_DESCRIPTION "request metrics of mod_wsgi applications - for their tests
 The module mod_wsgi as applications see it in Apache, on a clock that only the
-test moves; the types of that module, for type checkers; the command sluice.")
+test moves; the types of that module, for type checkers; the command sluice,
+which serves an application with the module of libapache2-mod-sluice.")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS ${python_of_release})
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS libapache2-mod-sluice)
 set(scripts ${CMAKE_CURRENT_SOURCE_DIR}/python3-sluice)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${scripts}/postinst ${scripts}/prerm)

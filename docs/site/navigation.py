@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 SECTIONS = {
     "Start": ["First steps </README>"],
     "Operate Apache": [
-        *("/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security", "/docs/messages"),
+        *("/docs/commands", "/docs/configuration", "/docs/endpoint", "/docs/telemetry", "/docs/fleet", "/docs/security", "/docs/messages"),
         *("/docs/sluice-or-mod-wsgi", "/docs/parity"),
     ],
     "Read the numbers": ["/docs/metrics", "/docs/benchmarks"],

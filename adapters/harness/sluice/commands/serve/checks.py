@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
 import sys
 from pathlib import Path
 
@@ -63,6 +62,8 @@ def _reason(error: OSError, host: str, port: int, option: str) -> str:
 
 
 def check_certificate(certificate: Path, key: Path | None) -> None:
+    import ssl  # Only here, because it takes megabytes of a process that runs as long as Apache.
+
     for path, option in ((certificate, "--certificate"), (key, "--key")):
         if path is not None and not path.is_file():
             raise CommandError(f"there is no file {path} ({option})")

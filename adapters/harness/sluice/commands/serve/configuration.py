@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,8 +118,8 @@ SSLSessionCache {session_cache}"""
 class Internal:
     """The URL at which `sluice serve` asks its own Apache, and the key without which it answers nobody."""
 
-    path: str = field(default_factory=lambda: f"/.sluice-{secrets.token_hex(8)}")
-    key: str = field(default_factory=lambda: secrets.token_hex(16))
+    path: str = field(default_factory=lambda: f"/.sluice-{os.urandom(8).hex()}")
+    key: str = field(default_factory=lambda: os.urandom(16).hex())
 
 
 def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout, internal: Internal | None) -> str:
