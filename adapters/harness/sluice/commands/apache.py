@@ -31,7 +31,6 @@ class Apache:
     """An installation of Apache."""
 
     program: Path
-    version: str
     modules: Path
     built_in: frozenset[str]
 
@@ -57,22 +56,20 @@ def find() -> Apache:
     """Return the Apache of this machine; raise CommandError without one."""
     program = _program()
     built_in = re.findall(r"^\s+(\w+)\.c$", _output(program, "-l"), re.MULTILINE)
-    version = re.search(r"Apache/(\S+)", _output(program, "-v"))
-    return Apache(program, version[1] if version else "?", modules_folder(), frozenset(built_in))
+    return Apache(program, modules_folder(), frozenset(built_in))
 
 
 def modules_folder() -> Path:
     """Return the folder that Apache's modules are in; raise CommandError without one."""
-    candidates = [Path(folder) for folder in MODULE_FOLDERS]
-    apxs = shutil.which("apxs", path=_search_path()) or shutil.which("apxs2", path=_search_path())
-    if apxs:
-        done = subprocess.run([apxs, "-q", "LIBEXECDIR"], capture_output=True, text=True, check=False)
-        if done.returncode == 0 and done.stdout.strip():
-            candidates.insert(0, Path(done.stdout.strip()))
-    for folder in candidates:
+    for folder in map(Path, MODULE_FOLDERS):
         if (folder / ALWAYS_THERE).is_file():
             return folder
-    raise CommandError(MISSING)
+    # apxs is slow, so it is asked for the folder only where that is not a usual one.
+    apxs = shutil.which("apxs", path=_search_path()) or shutil.which("apxs2", path=_search_path())
+    told = Path(_output(Path(apxs), "-q", "LIBEXECDIR").strip()) if apxs else None
+    if told is None or not (told / ALWAYS_THERE).is_file():
+        raise CommandError(MISSING)
+    return told
 
 
 def _program() -> Path:
@@ -88,12 +85,12 @@ def _search_path() -> str:
     return os.pathsep.join([*filter(None, [os.environ.get("PATH")]), *SYSTEM_FOLDERS])
 
 
-def _output(program: Path, option: str) -> str:
+def _output(program: Path, *options: str) -> str:
     try:
-        done = subprocess.run([program, option], capture_output=True, text=True, check=False)
+        done = subprocess.run([program, *options], capture_output=True, text=True, check=False)
     except OSError as error:
         raise CommandError(f"{program} does not run: {error.strerror}") from error
     if done.returncode != 0:
         words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        raise CommandError(f"{program} {option} fails: {words[-1]}")
+        raise CommandError(f"{program} {options[0]} fails: {words[-1]}")
     return done.stdout

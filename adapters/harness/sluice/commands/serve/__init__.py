@@ -10,7 +10,7 @@ from sluice.commands import CommandError, apache, module
 from sluice.commands.serve import checks, control, layout, options, script
 from sluice.commands.serve.configuration import Internal, render
 from sluice.commands.serve.settings import Settings, settle
-from sluice.commands.serve.supervisor import Supervisor
+from sluice.commands.serve.supervisor import Supervisor, received_signals
 
 DESCRIPTION = """\
 Serves a Python application by a private Apache in the foreground, in daemon processes. The logs go to the terminal. Ctrl-C
@@ -62,14 +62,16 @@ def _set_up(settings: Settings, server: apache.Apache, module_file: Path) -> int
 
 def _serve(settings: Settings, server: apache.Apache, module_file: Path) -> int:
     checks.claim_ports(settings)
-    place = layout.temporary(settings.options.runtime_directory, settings.identity)
-    try:
-        internal = Internal()
-        text = render(settings, server, module_file, place, internal)
-        _write(settings, place, text, place.report_socket)
-        return Supervisor(settings, server, place, internal).run()
-    finally:
-        place.remove()
+    internal = Internal()
+    # Signals are received from here on, so that the directory is removed whenever one arrives.
+    with received_signals() as signals:
+        place = layout.temporary(settings.options.runtime_directory, settings.identity)
+        try:
+            text = render(settings, server, module_file, place, internal)
+            _write(settings, place, text, place.report_socket)
+            return Supervisor(settings, server, place, internal).run(signals)
+        finally:
+            place.remove()
 
 
 def _write(settings: Settings, place: layout.Layout, configuration: str, report_to: Path | None) -> None:

@@ -7,9 +7,7 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
-from contextlib import ExitStack
 
 from sluice.commands.apache import Apache
 from sluice.commands.serve import served
@@ -42,11 +40,9 @@ class Supervisor:
         self._requests: int | None = None
         self._deadlines: list[tuple[float, signal.Signals]] = []  # When a stop becomes harder, and by which signal
 
-    def run(self) -> int:
-        """Serve until the end; return the exit status."""
-        with ExitStack() as stack, selectors.DefaultSelector() as selector:
-            signals = stack.enter_context(_signals())
-            reports = stack.enter_context(self._report_socket())
+    def run(self, signals: socket.socket) -> int:
+        """Serve until the end; return the exit status. `signals` is what received_signals() returned."""
+        with self._report_socket() as reports, selectors.DefaultSelector() as selector:
             self._child.start(self._logs)
             loading_since = time.monotonic()
             selector.register(signals, selectors.EVENT_READ, lambda: self._on_signals(signals))
@@ -168,13 +164,12 @@ def _can_open_terminal() -> bool:
     return True
 
 
-def _signals() -> socket.socket:
-    """Return a socket that receives the number of each signal."""
+def received_signals() -> socket.socket:
+    """Return a socket that receives the number of each signal from now on."""
     receiver, sender = socket.socketpair()
     for end in (receiver, sender):
         end.setblocking(False)
     signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
     for number in (*STOP, *RESTART, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
-    sys.stderr.flush()
     return receiver
