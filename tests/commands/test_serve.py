@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import pwd
 import signal
 import socket
@@ -11,10 +12,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from apache.config import module_under_test
 from apache.process import group_members, wait_until
 
 from .conftest import APPLICATION, Serve
-from .served import PLAIN_USER
+from .served import PLAIN_USER, command, environment
 
 MODES = pytest.mark.parametrize("mode", [(), ("--embedded",)], ids=["daemon", "embedded"])
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="starts servers as several users, as root")
@@ -112,6 +114,34 @@ def test_more_signals_stop_at_once(serve: Serve, folder: Path) -> None:
         server.send(signal.SIGTERM)
         server.wait_for("stopping now")
         assert server.stop(signal.SIGTERM).startswith("stopped")
+
+
+def test_the_signals_of_a_terminal_do_not_reach_apache(serve: Serve, application: Path) -> None:
+    """A terminal sends them to all processes of a group; Apache takes the one for a change of its size for a graceful stop."""
+    server = serve(application)
+    first = server.get().json()["pid"]
+    os.killpg(server.process.pid, signal.SIGWINCH)
+    assert [server.get().json()["pid"] for _ in range(20)] == [first] * 20
+    apache = server.apache
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.end() == 0
+    assert server.errors().splitlines()[-1] == "sluice: stopped; 21 requests served"
+    assert group_members(apache) == []
+
+
+def test_a_terminal_that_is_closed_stops_the_server(application: Path) -> None:
+    """SIGHUP comes from the terminal then, and nobody could end the server by Ctrl-C any more."""
+    line = command("serve", application, "--module", module_under_test(), "--port", 0)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(line[0], line, environment())
+    said = b""
+    while b"Ctrl-C stops" not in said:
+        said += os.read(terminal, 4096)
+    (apache,) = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert group_members(apache) == []
 
 
 def test_the_end_of_apache_ends_the_command(serve: Serve, application: Path) -> None:

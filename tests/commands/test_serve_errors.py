@@ -125,6 +125,13 @@ def test_files_that_another_user_could_replace_are_not_trusted(application: Path
         assert "belongs to another user" in serve_refusal(application, option, folder / "theirs")
 
 
+def test_a_directory_whose_name_is_too_long_for_sockets(application: Path, folder: Path) -> None:
+    long = folder / ("d" * 80)
+    long.mkdir()
+    for option in ("--runtime-directory", "--setup-only"):
+        assert "too long for the path of a socket" in serve_refusal(application, option, long)
+
+
 def test_a_mistake_that_only_apache_finds(start: Serve, application: Path, folder: Path) -> None:
     (folder / "more.conf").write_text("NoSuchDirective\n", encoding="utf-8")
     server = start(application, "--include", folder / "more.conf")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python package as pip builds and installs it: without Apache, without root, and needing nothing but C and C++."""
+"""The Python package as pip builds and installs it: without root, and needing nothing but C and C++."""
 
 from __future__ import annotations
 
@@ -25,6 +25,29 @@ host = Host(threads=2)
 host.mod_wsgi.start_recording_metrics()
 host.request(1, status=200, application=1_500)
 print(host.mod_wsgi.request_metrics()["request_count"])
+"""
+FIRST_PAGE = """
+import re, subprocess, sys, urllib.request
+from pathlib import Path
+
+command = Path(sys.executable).with_name("sluice")
+print(subprocess.run([command, "module-location"], capture_output=True, text=True).stdout, end="")
+Path("app.py").write_text('''import sys
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [sys.prefix.encode()]
+''')
+server = subprocess.Popen([command, "serve", "app.py", "--port", "0"], stderr=subprocess.PIPE, text=True)
+lines = []
+for line in server.stderr:
+    lines.append(line)
+    if "; Ctrl-C stops" in line:
+        url = re.search(r" at (http:\\S+);", line)[1]
+        print(urllib.request.urlopen(url).read().decode())
+        server.terminate()
+assert server.wait() == 0, lines
+print(lines[-1], end="")
 """
 TYPED = """
 import mod_wsgi
@@ -91,6 +114,9 @@ def test_pip_installs_from_the_sources_what_gives_a_first_window(environment: En
     assert environment.python(FIRST_WINDOW) == "1\n"
     assert environment.run(environment.folder / "venv/bin/sluice", "--version") == f"sluice {version}\n"
     assert environment.run(environment.folder / "venv/bin/sluice", "--help").startswith("usage: sluice")
+    location, prefix, last = environment.python(FIRST_PAGE).splitlines()
+    assert Path(location).is_relative_to(environment.folder / "venv")
+    assert (prefix, last) == (str(environment.folder / "venv"), "sluice: stopped; 1 requests served")
 
 
 def test_the_archive_for_pip_holds_what_it_builds_and_no_more(sdist: Path) -> None:

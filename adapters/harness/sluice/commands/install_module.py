@@ -18,8 +18,8 @@ CONFIGURATION = "sluice.load"
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "install-module", help="copy the module to the modules of the system's Apache",
-        description="Copies the module for this Python to the modules of the system's Apache and, on Debian, writes the file "
-        "by which `a2enmod sluice` enables it. Elsewhere it prints the lines for the configuration.",
+        description="Copies the module for this Python to the modules of the system's Apache and, on\n"
+        "Debian, writes the file by which `a2enmod sluice` enables it. Elsewhere it\nprints the lines for the configuration.",
         epilog="example:\n  sluice install-module && a2enmod sluice && apachectl graceful",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip

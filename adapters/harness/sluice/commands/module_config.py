@@ -13,7 +13,7 @@ from sluice.commands.quoting import quoted
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "module-config", help="print the lines with which Apache loads the module",
-        description="Prints the lines with which an Apache of the system loads the module for this Python and its packages.",
+        description="Prints the lines with which an Apache of the system loads the module for this\nPython and its packages.",
         epilog="example:\n  sluice module-config > /etc/apache2/mods-available/sluice.load",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from sluice.commands import module
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "module-location", help="print the path of the Apache module for this Python",
-        description="Prints the path of the Apache module that fits this Python: that of this package, else that of the system.",
+        description="Prints the path of the Apache module that fits this Python: that of this\npackage, else that of the system.",
         epilog='example:\n  ldd "$(sluice module-location)"', formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.set_defaults(run=run)

@@ -13,8 +13,9 @@ from sluice.commands.serve.settings import Settings, settle
 from sluice.commands.serve.supervisor import Supervisor, received_signals
 
 DESCRIPTION = """\
-Serves a Python application by a private Apache in the foreground, in daemon processes. The logs go to the terminal. Ctrl-C
-and SIGTERM finish the requests in flight and stop; SIGHUP and SIGUSR1 replace the processes gracefully.
+Serves a Python application by a private Apache in the foreground, in daemon
+processes. The logs go to the terminal. Ctrl-C and SIGTERM finish the requests
+in flight and stop; SIGHUP and SIGUSR1 replace the processes gracefully.
 """
 EXAMPLES = """\
 examples:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
 from sluice.commands.serve.settings import Identity
 
+PREFIX = "sluice-"
 LONGEST_SOCKET_PATH = 107
 LONGEST_NAME_BELOW = len("/wsgi.1234567.123456.123456.sock")
 
@@ -78,11 +78,16 @@ def temporary(chosen: Path | None, identity: Identity | None) -> Layout:
     """Create a new directory below the chosen one, or where such directories are."""
     if chosen is not None:
         refuse_writable_by_others(_existing(chosen), "--runtime-directory", sticky_will_do=True)
-    for folder in [chosen.resolve()] if chosen else _usual_folders():
+    for folder in [str(chosen.resolve())] if chosen else _usual_folders():
+        name = f"{PREFIX}{os.urandom(4).hex()}"
+        if _is_too_long(Path(folder, name)):
+            reason = "its name is too long for the path of a socket"
+            continue
         try:
-            root = Path(tempfile.mkdtemp(prefix="sluice-", dir=folder))
+            root = Path(folder, name)
+            root.mkdir(mode=0o700)
         except OSError as error:
-            reason = error.strerror
+            reason = error.strerror or str(error)
             continue
         return _prepared(Layout(root), identity)
     raise CommandError(f"{folder} cannot have the files of the server ({reason}): name a writable --runtime-directory")
@@ -97,6 +102,8 @@ def permanent(folder: Path, identity: Identity | None) -> Layout:
         (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror} (--setup-only)") from error
+    if _is_too_long(folder.resolve()):
+        raise CommandError(f"{folder} is too long for the path of a socket: name another directory (--setup-only)")
     return _prepared(Layout(folder.resolve(), foreground=False), identity)
 
 
@@ -123,6 +130,11 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
+def _is_too_long(root: Path) -> bool:
+    """Return whether a socket in the directory would have a name that the kernel does not take."""
+    return len(os.fsencode(root)) + LONGEST_NAME_BELOW > LONGEST_SOCKET_PATH
+
+
 def _usual_folders() -> list[str]:
     own = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR")
     return [folder for folder in (own, os.environ.get("TMPDIR"), "/tmp", "/var/tmp") if folder]
@@ -130,9 +142,6 @@ def _usual_folders() -> list[str]:
 
 def _prepared(layout: Layout, identity: Identity | None) -> Layout:
     """Give the processes the way to their sockets: they run as another user, who may pass through the directory and not list it."""
-    if len(str(layout.root)) + LONGEST_NAME_BELOW > LONGEST_SOCKET_PATH:
-        layout.remove() if layout.foreground else None
-        raise CommandError(f"{layout.root} is too long for the path of a socket: name another --runtime-directory")
     share(layout.root, 0o710 if identity else 0o700, identity)
     layout.documents.mkdir(exist_ok=True)
     share(layout.documents, 0o750, identity)
