@@ -23,7 +23,7 @@ def application(environ, start_response):
     """Tell about the process and the request."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     facts = {
-        "pid": os.getpid(), "uid": os.geteuid(), "directory": os.getcwd(), "path": sys.path, "prefix": sys.prefix,
+        "pid": os.getpid(), "uid": os.geteuid(), "gid": os.getegid(), "directory": os.getcwd(), "path": sys.path, "prefix": sys.prefix,
         "environ": {name: value for name, value in environ.items() if isinstance(value, str)}, "variables": dict(os.environ),
         "body": len(environ["wsgi.input"].read(length)), "threads": environ["wsgi.multithread"], "file": __file__,
     }

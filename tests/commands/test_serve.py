@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pty
 import pwd
@@ -162,9 +163,12 @@ def test_the_end_of_the_command_ends_apache(serve: Serve, application: Path) -> 
 @as_root
 @MODES
 def test_root_hands_the_processes_to_a_user(serve: Serve, application: Path, mode: tuple[str, ...]) -> None:
-    for user in ("www-data", "nobody"):
-        server = serve(application, "--user", user, *mode)
-        assert server.get().json()["uid"] == pwd.getpwnam(user).pw_uid
+    own = pwd.getpwnam("nobody")
+    games = grp.getgrnam("games").gr_gid
+    for options, gid in [((), own.pw_gid), (("--group", "games"), games)]:
+        server = serve(application, "--user", "nobody", *options, *mode)
+        facts = server.get().json()
+        assert (facts["uid"], facts["gid"]) == (own.pw_uid, gid)
         assert os.stat(f"/proc/{server.apache}").st_uid == 0
         status = server.runtime.stat()
         assert (status.st_uid, status.st_mode & 0o777) == (0, 0o710)

@@ -125,6 +125,12 @@ def test_files_that_another_user_could_replace_are_not_trusted(application: Path
         assert "belongs to another user" in serve_refusal(application, option, folder / "theirs")
 
 
+@pytest.mark.parametrize("option", ["--metrics", "--access-log"])
+def test_an_application_behind_an_option_that_takes_it_for_its_value(application: Path, option: str) -> None:
+    expected = f"{option} took '{application}' for its value: put the application in front of it"
+    assert serve_refusal(option, application) == expected
+
+
 def test_a_directory_whose_name_is_too_long_for_sockets(application: Path, folder: Path) -> None:
     long = folder / ("d" * 80)
     long.mkdir()

@@ -44,6 +44,8 @@ class Settings:
 
 def settle(options: argparse.Namespace) -> Settings:
     """Return the settings of a command line; raise CommandError with what is wrong with it."""
+    if not (options.target or options.django):
+        _refuse_swallowed_target(options)
     target = Target.parse(options.target, options.django)
     _refuse_contradictions(options)
     working_directory = options.working_directory or target.folder or Path.cwd()
@@ -65,6 +67,13 @@ def settle(options: argparse.Namespace) -> Settings:
         python_path=tuple(path.resolve() for path in _search_path(options, target, working_directory)),
         access_log=Path(options.access_log).absolute() if writes_file else None,
     )
+
+
+def _refuse_swallowed_target(options: argparse.Namespace) -> None:
+    """Say where the application is, if an option whose value may be left out has taken it for its value."""
+    for option, value in (("--metrics", options.metrics), ("--access-log", options.access_log)):
+        if value and Path(value).exists():
+            raise CommandError(f"{option} took '{value}' for its value: put the application in front of it")
 
 
 def _search_path(options: argparse.Namespace, target: Target, working_directory: Path) -> list[Path]:
