@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,7 @@ class Served:
     ) -> None:  # fmt: skip
         """`program` takes the place of `sluice serve`."""
         self.folder = folder
+        self._files: Path | None = None
         words = [*arguments, "--module", module_under_test(), "--port", 0]
         line = [str(word) for word in (*program, *words)] if program else command("serve", *words, user=user)
         with open(folder / "output", "wb") as output, open(folder / "errors", "wb") as errors:
@@ -68,6 +70,7 @@ class Served:
         """Returns once it serves; fails when it has ended before."""
         wait_until(lambda: SERVING.search(self.errors()) or self.process.poll() is not None, "a line that says that it serves")
         assert self.process.poll() is None, self.errors()
+        self._files = self.runtime
         return self
 
     # Requests
@@ -131,9 +134,11 @@ class Served:
         return self.errors().splitlines()[-1].removeprefix("sluice: ")
 
     def discard(self) -> None:
-        """Ends what a failed test has left. Apache ends with the process that started it."""
+        """Ends what a test has left. Apache ends with the process that started it, which cannot remove its files then."""
         if self.process.poll() is None:
             apache = self.apache
             self.process.kill()
             self.process.wait()
             wait_until(lambda: not group_members(apache), "the end of Apache")
+        if self._files:
+            shutil.rmtree(self._files, ignore_errors=True)
