@@ -149,7 +149,10 @@ tier_platforms_long() {
   platforms both trixie
   platforms demo testing
 }
-tier_packages_long() { suite "packages in fresh releases" "$python" -m pytest -m machine tests/packages; }
+tier_packages_long() {
+  suite "packages in fresh releases" "$python" -m pytest -m machine tests/packages
+  suite "the image of the example" "$python" -m pytest -m machine tests/commands
+}
 
 for tier; do "tier_$tier"; done
 finish 0
