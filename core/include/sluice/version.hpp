@@ -31,6 +31,7 @@ struct Version {
   int patch_number = 0;  ///< Third number.
 
   /// Compares the first numbers that differ.
+  // NOLINTNEXTLINE(modernize-use-nullptr): the check takes the 0 that the generated comparison has for a pointer
   friend constexpr auto operator<=>(const Version&, const Version&) = default;
 };
 
