@@ -56,6 +56,26 @@ TEST_CASE("library: a recorder of a schema of one's own counts each member") {
   }
 }
 
+TEST_CASE("library: requests with labels are counted apart") {
+  sluice::http::Recorder server({.threads = 8, .series = 64});
+  const sluice::Series get_user = server.series(sluice::http::SeriesLabels("GET", "/users/{id}"));
+  const sluice::Series batch = server.series({{"queue", "batch"}});
+
+  sluice::http::Worker thread = server.attach();
+  sluice::Reader labelled = server.add_reader();
+  thread.begin(get_user).finish({.status = 200});
+  sluice::http::InFlight later = thread.begin();
+  later.set_series(batch);
+  later.finish({.status = 200});
+  std::string text;
+  const sluice::Result<sluice::Window> apart = labelled.drain();
+  for (const sluice::SeriesView& series : apart->series) {
+    for (const sluice::Label& label : series.labels) text.append(label.value).append(" ");
+    text.append(std::to_string(series.request_count)).append("\n");
+  }
+  CHECK(text == "batch 1\nGET /users/{id} 1\n");
+}
+
 TEST_CASE("library: a parent reads what its children have counted, after they have ended, too") {
   std::string body;
   static sluice::Registry::ParentState state;
@@ -157,8 +177,8 @@ TEST_CASE("library: a server records, an endpoint encodes, and a quantile has bo
   std::uint64_t fast = durations.buckets[durations.field->buckets->bucket_of(100'000)];
   CHECK(fast == 1);
 
-  sluice::http::Worker shared = recorder.attach_shared();
-  sluice::http::InFlight detached = shared.begin();
-  detached.finish({.status = 200});
+  sluice::http::Worker detached = recorder.attach_shared();
+  sluice::http::InFlight moved = detached.begin();
+  moved.finish({.status = 200});
   CHECK(recorder.totals().request_count == 3);
 }

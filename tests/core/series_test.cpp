@@ -144,6 +144,19 @@ TEST_CASE("series: labels that a format would tell apart are others, and those o
   CHECK(recorder.series({{"a", "\xFF"}}) == recorder.series({{"a", "\xEF\xBF\xBD"}}));
 }
 
+TEST_CASE("series: labels by the semantic conventions are bounded by what a server knows") {
+  Calls recorder({.threads = 1, .series = 10});
+  const auto of = [&](std::string_view method, std::string_view route, int status) {
+    return recorder.series(http::SeriesLabels(method, route, status));
+  };
+  CHECK(of("GET", "/a", 200) == recorder.series({{"http.request.method", "GET"},
+                                                 {"http.route", "/a"},
+                                                 {"http.response.status_code", "200", LabelType::kInteger}}));
+  CHECK(of("GET", "", 0) == recorder.series({{"http.request.method", "GET"}}));
+  CHECK(of("BREW", "/a", 0) == of("get", "/a", -5));
+  CHECK(of("BREW", "/a", 0) == recorder.series({{"http.request.method", "_OTHER"}, {"http.route", "/a"}}));
+}
+
 TEST_CASE("series: formats write the labels of each, and no other sum beside them") {
   ManualClock clock;
   Calls recorder({.threads = 1, .series = 4, .clock = &clock});

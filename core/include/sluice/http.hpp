@@ -12,8 +12,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "sluice/fine_buckets.hpp"
+#include "sluice/labels.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/schema.hpp"
 
@@ -39,6 +41,41 @@ constexpr std::size_t status_class(int status) noexcept {
   const unsigned from_100 = static_cast<unsigned>(status) - 100;
   return from_100 < 100 * kStatusClasses ? from_100 / 100 : kStatusClasses - 1;
 }
+
+/// The labels of a series by the semantic conventions of OpenTelemetry: `http.request.method`, `http.route` and
+/// `http.response.status_code`. Refers to the text of its arguments.
+class SeriesLabels {
+ public:
+  /// Makes the labels of a method, of a route and of a status. `route` is the template that was matched, such as
+  /// `/users/{id}`, never the path; empty: there is no such label. `status` is that of the response; 0: no such label.
+  /// A method that the conventions do not know becomes `_OTHER`, so that clients cannot choose how many series there
+  /// are.
+  SeriesLabels(std::string_view method, std::string_view route, int status = 0) noexcept
+      : labels_{Label{"http.request.method", known_method(method)}, Label{"http.route", route},
+                Label{"http.response.status_code", {}, LabelType::kInteger}} {
+    if (status >= 100 && status <= 999) {
+      for (int i = 2, rest = status; i >= 0; --i, rest /= 10) digits_[i] = static_cast<char>('0' + rest % 10);
+      labels_[2].value = {digits_, sizeof digits_};
+    }
+  }
+  SeriesLabels(const SeriesLabels&) = delete;
+  SeriesLabels& operator=(const SeriesLabels&) = delete;
+
+  /// Returns the labels, for Recorder::series(), which leaves out those without a value.
+  operator Labels() const noexcept { return labels_; }  // NOLINT(google-explicit-constructor): a view of itself
+
+ private:
+  static constexpr std::string_view known_method(std::string_view method) noexcept {
+    for (const std::string_view known :
+         {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}) {
+      if (method == known) return known;
+    }
+    return "_OTHER";
+  }
+
+  char digits_[3] = {};
+  Label labels_[3];
+};
 
 /// A recorder of HTTP requests.
 using Recorder = sluice::Recorder<Request>;
