@@ -56,6 +56,18 @@ PLOTS = [
         zero=True,
     ),
     Plot(
+        "drain-by-series",
+        "A drain of one slot by series that were recorded in",
+        "series",
+        [Line("drain_by_series", "", "tab:blue")],
+    ),
+    Plot(
+        "record-by-series",
+        "CPU time of one record, each in the next of so many series",
+        "series",
+        [Line("record_by_series", "", "tab:blue")],
+    ),
+    Plot(
         "record-by-threads",
         "CPU time of one record by threads",
         "threads",

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measures how costs grow: of a drain with the number of slots and of requests in the window, of a record with the
-// number of threads. The argument is part of a benchmark's name.
+// Measures how costs grow: of a drain with the number of slots, of requests in the window and of series, of a record
+// with the number of threads and of series. The argument is part of a benchmark's name.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "bench/locked_baseline.hpp"
+#include "bench/small.hpp"
 #include "bench/timing.hpp"
 #include "bench/workload.hpp"
+#include "sluice/http.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::bench {
@@ -90,11 +93,59 @@ void locked_by_threads(benchmark::State& state) {
   }
 }
 
+/// A recorder with 10,000 series, of which the first so many are used in turn.
+struct Labelled {
+  static constexpr std::size_t kSeries = 10'000;
+
+  SmallRecorder recorder{{.threads = 1, .series = kSeries}};
+  Reader reader = recorder.add_reader();
+  SmallWorker worker = recorder.attach();
+  std::vector<Series> series;
+  Window window;
+
+  explicit Labelled(std::size_t used) {
+    for (std::size_t i = 0; i < used; ++i) {
+      const std::string route = std::to_string(i);
+      series.push_back(recorder.series(http::SeriesLabels("GET", route, 200)));
+    }
+  }
+};
+
+/// Measures a drain of one slot that has recorded a request in each of so many series.
+void drain_by_series(benchmark::State& state) {
+  const SmallWorkload requests;
+  Labelled labelled(static_cast<std::size_t>(state.range(0)));
+  const auto serve = [&] {
+    std::size_t i = 0;
+    for (const Series series : labelled.series) {
+      labelled.worker.begin(series, kStartNs).finish(requests[i++], kStartNs + 1000);
+    }
+  };
+  time_second(state, serve, [&] {
+    if (!labelled.reader.drain(labelled.window).ok()) state.SkipWithError("the kernel refused a barrier");
+  });
+}
+
+/// Measures a record, each in the next of so many series.
+void record_by_series(benchmark::State& state) {
+  const SmallWorkload requests;
+  Labelled labelled(static_cast<std::size_t>(state.range(0)));
+  std::size_t i = 0;
+  std::size_t which = 0;
+  for (auto _ : state) {
+    labelled.worker.begin(labelled.series[which], kStartNs).finish(requests[i++], kStartNs + 1000);
+    if (++which == labelled.series.size()) which = 0;
+    benchmark::ClobberMemory();
+  }
+}
+
 // The number of iterations is fixed where preparing one takes much longer than the measured part.
 BENCHMARK(drain_by_slots)->RangeMultiplier(4)->Range(1, 1024)->Iterations(60)->UseManualTime();
 BENCHMARK(idle_drain_by_slots)->RangeMultiplier(4)->Range(1, 1024)->Iterations(60)->UseManualTime();
 BENCHMARK(drain_by_requests)->Arg(0)->RangeMultiplier(10)->Range(1, 100'000)->Iterations(20)->UseManualTime();
 BENCHMARK(drain_by_requests)->Arg(1'000'000)->Iterations(3)->UseManualTime();
+BENCHMARK(drain_by_series)->RangeMultiplier(10)->Range(1, 10'000)->Iterations(20)->UseManualTime();
+BENCHMARK(record_by_series)->RangeMultiplier(10)->Range(1, 10'000)->UseRealTime();
 BENCHMARK(record_by_threads)->ThreadRange(1, kThreads)->UseRealTime();
 BENCHMARK(locked_by_threads)->ThreadRange(1, kThreads)->UseRealTime();
 

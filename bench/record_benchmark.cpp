@@ -12,7 +12,9 @@
 #include "bench/lock_by_slot_baseline.hpp"
 #include "bench/locked_baseline.hpp"
 #include "bench/prometheus_peer.hpp"
+#include "bench/small.hpp"
 #include "bench/workload.hpp"
+#include "sluice/http.hpp"
 #include "sluice/recorder.hpp"
 #if defined(SLUICE_BENCH_OTEL)
 #include "bench/otel_peer.hpp"
@@ -52,6 +54,17 @@ void small_record(benchmark::State& state) {
   SmallWorker worker = recorder.attach();
   repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
     Request<Small> request = worker.begin(start_ns);
+    request.finish(done, stop_ns);
+  });
+}
+
+/// Measures the same with a series of three labels for each request.
+void small_series(benchmark::State& state) {
+  static SmallRecorder recorder({.threads = kThreads, .series = 64});
+  SmallWorker worker = recorder.attach();
+  const Series series = recorder.series(http::SeriesLabels("GET", "/users/{id}", 200));
+  repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    Request<Small> request = worker.begin(series, start_ns);
     request.finish(done, stop_ns);
   });
 }
@@ -155,6 +168,7 @@ BENCHMARK(small_otel_cpp)->ThreadRange(1, 1)->UseRealTime();
 
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(small_record)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(small_series)->ThreadRange(1, 1)->UseRealTime();
 BENCHMARK(shared)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(small_shared)->ThreadRange(1, 2)->UseRealTime();
 BENCHMARK(small_floor)->ThreadRange(1, 1)->UseRealTime();

@@ -63,6 +63,7 @@ CORE_ROWS = [
     Row("small_shared_1t", "small_shared", "cpu_time"),
     Row("small_shared_2t_cpu", "small_shared", "cpu_time", threads=2, parallel=True),
     Row("small_record_1t", "small_record", "cpu_time"),
+    Row("small_series_1t", "small_series", "cpu_time"),
     Row("small_floor_1t", "small_floor", "cpu_time"),
     Row("small_prometheus_cpp_1t", "small_prometheus_cpp", "cpu_time"),
     Row("small_otel_cpp_1t", "small_otel_cpp", "cpu_time", optional=True),
@@ -84,13 +85,16 @@ CORE_ROWS = [
 
 SLOTS = [4**power for power in range(6)]
 THREADS = [2**power for power in range(7)]
+SERIES = [10**power for power in range(5)]
 REQUESTS = [0, *(10**power for power in range(7))]
 
-GROWTH_FILTER = "_by_(slots|threads|requests)/"
+GROWTH_FILTER = "_by_(slots|threads|requests|series)/"
 GROWTH_ROWS = [
     *(Row(f"drain_by_slots_{n}", f"drain_by_slots/{n}", "real_time") for n in SLOTS),
     *(Row(f"idle_drain_by_slots_{n}", f"idle_drain_by_slots/{n}", "real_time") for n in SLOTS),
     *(Row(f"drain_by_requests_{n}", f"drain_by_requests/{n}", "real_time") for n in REQUESTS),
+    *(Row(f"drain_by_series_{n}", f"drain_by_series/{n}", "real_time") for n in SERIES),
+    *(Row(f"record_by_series_{n}", f"record_by_series/{n}", "cpu_time") for n in SERIES),
     *(Row(f"record_by_threads_{n}", "record_by_threads", "cpu_time", threads=n, parallel=n > 1) for n in THREADS),
     *(Row(f"locked_by_threads_{n}", "locked_by_threads", "cpu_time", threads=n, parallel=n > 1) for n in THREADS),
 ]
@@ -131,7 +135,8 @@ CORE_RATIOS = [
     Ratio("small_record_over_floor_1t", "small_record_1t", "small_floor_1t", "<=", 2.5),
     Ratio("small_record_over_record_1t", "small_record_1t", "record_1t", "<=", 0.4),
     Ratio("prometheus_cpp_over_small_record_1t", "small_prometheus_cpp_1t", "small_record_1t", ">=", 3.0),
-    Ratio("otel_cpp_over_small_record_1t", "small_otel_cpp_1t", "small_record_1t", ">=", 5.0),
+    Ratio("small_series_over_small_record_1t", "small_series_1t", "small_record_1t"),
+    Ratio("otel_cpp_over_small_record_1t", "small_otel_cpp_1t", "small_series_1t", ">=", 5.0),
     Ratio("locked_over_record_1t", "locked_1t", "record_1t", ">=", 4.0),
     Ratio("locked_over_record_2t", "locked_2t", "record_2t", ">=", 15.0),
     Ratio("locked_seconds_over_record_1t", "locked_seconds_1t", "record_1t"),
