@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("cmake", "--install", BUILD, "--prefix", first / "usr")
     shutil.move(first / "usr", first / "moved")
     return first / "moved"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Callable[[str], Path]:
+    """Builds an example against the installed package, once, as its reader would."""
+    done: dict[str, Path] = {}
+
+    def build(name: str) -> Path:
+        if name not in done:
+            folder = tmp_path_factory.mktemp(name)
+            options = [f"-DCMAKE_PREFIX_PATH={installed}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Werror"]
+            run("cmake", "-G", "Ninja", "-S", ROOT / "examples" / name, "-B", folder, *options)
+            run("cmake", "--build", folder)
+            done[name] = folder / "server"
+        return done[name]
+
+    return build

@@ -19,30 +19,11 @@ from apache.client import HOST, fetch, read_response
 from apache.process import free_port, wait_until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
-from .conftest import ROOT, run
-
 LOADERS, EACH = 8, 50
 OPEN_METRICS = {"Accept": "application/openmetrics-text"}
 CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"]
 NO_REQUESTS = dict.fromkeys(CLASSES, 0)
 LEAVERS = 50
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Callable[[str], Path]:
-    """Builds an example against the installed package, once, as its reader would."""
-    done: dict[str, Path] = {}
-
-    def build(name: str) -> Path:
-        if name not in done:
-            folder = tmp_path_factory.mktemp(name)
-            options = [f"-DCMAKE_PREFIX_PATH={installed}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Werror"]
-            run("cmake", "-G", "Ninja", "-S", ROOT / "examples" / name, "-B", folder, *options)
-            run("cmake", "--build", folder)
-            done[name] = folder / "server"
-        return done[name]
-
-    return build
 
 
 @contextmanager
