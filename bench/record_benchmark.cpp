@@ -163,7 +163,15 @@ void small_otel_cpp(benchmark::State& state) {
   });
 }
 
+void small_plain_otel_cpp(benchmark::State& state) {
+  static OtelRecorder recorder;
+  repeat<SmallWorkload>(state, [&](const Small& done, std::uint64_t start_ns, std::uint64_t stop_ns) {
+    recorder.record_without_attributes(done, stop_ns - start_ns);
+  });
+}
+
 BENCHMARK(small_otel_cpp)->ThreadRange(1, 1)->UseRealTime();
+BENCHMARK(small_plain_otel_cpp)->ThreadRange(1, 1)->UseRealTime();
 #endif
 
 BENCHMARK(record)->ThreadRange(1, 2)->UseRealTime();
