@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from sluice import __version__
-from sluice.commands import CommandError, install_module, module_config, module_location, serve
+from sluice.commands import CommandError, check, install_module, module_config, module_location, serve, top
 
-COMMANDS = (serve, module_config, install_module, module_location)
+COMMANDS = (serve, top, check, module_config, install_module, module_location)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

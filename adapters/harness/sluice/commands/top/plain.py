@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``sluice top`` as plain text and as JSON. Writes no escape sequences."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sluice.commands.top.table import chosen, line, slow_lines
+from sluice.monitor.text import format_rate
+from sluice.monitor.watch import Watch, poll_all
+from sluice.monitor.window import GroupWindow
+
+__all__ = ["print_windows"]
+
+_WIDTH = 120
+_SLOW_LINES = 10
+
+
+def print_windows(watches: Sequence[Watch], interval: float, *, once: bool, as_json: bool) -> int:
+    """Prints a window of each server after each interval, until it is interrupted. Returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        poll_all(watches)
+        if once and all(watch.error is not None for watch in watches):
+            _print(watches, as_json)
+            return 2
+        while True:
+            time.sleep(interval)
+            poll_all(watches)
+            _print(watches, as_json)
+            if once:
+                return 2 if any(watch.window is None for watch in watches) else 0
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        sys.stderr.close()  # so that Python does not report that the pipe is closed
+        return 0
+
+
+def _print(watches: Sequence[Watch], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"time": time.time(), "servers": [_json_of(watch) for watch in watches]}, allow_nan=False), flush=True)
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    for watch in watches:
+        print("\n".join(_lines(watch, width)), flush=True)
+
+
+def _lines(watch: Watch, width: int) -> list[str]:
+    if watch.error is not None:
+        return [watch.error, ""]
+    if watch.window is None:
+        news = "the server was started anew; its counters began again" if watch.restarted else "one reading so far"
+        return [f"{watch.address.text}: {news}", ""]
+    window = watch.window
+    total = window.total
+    columns = chosen(width)
+    lines = [
+        f"{watch.address.text}  {time.strftime('%H:%M:%S')}  {window.seconds:.1f} s  {format_rate(total.rate)} requests/s  "
+        f"{total.after.active_requests}/{total.after.threads_limit} busy  {total.after.processes} processes",
+        line(columns, None, width),
+        *(line(columns, group, width) for group in window.groups),
+    ]
+    slow = window.reading.slow_requests
+    if slow:
+        lines += ["slowest requests in flight:", *slow_lines(slow, width, _SLOW_LINES)]
+    return [*lines, ""]
+
+
+def _json_of(watch: Watch) -> dict[str, Any]:
+    answer: dict[str, Any] = {"address": watch.address.text, "error": watch.error, "restarted": watch.restarted}
+    window = watch.window
+    if window is None:
+        return answer
+    slow = window.reading.slow_requests
+    return {
+        **answer,
+        "seconds": window.seconds,
+        "groups": [{"process_group": group.name, **_figures(group)} for group in window.groups],
+        "total": _figures(window.total),
+        "slow_requests": None if slow is None else [vars(request) for request in slow],
+    }
+
+
+def _figures(group: GroupWindow) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "processes": group.after.processes,
+        "process_starts": group.starts,
+        "unlisted_processes": group.after.unlisted_processes,
+        "active_requests": group.after.active_requests,
+        "threads_limit": group.after.threads_limit,
+        "capacity": group.capacity,
+        "longest_request_seconds": group.after.longest_seconds,
+        "requests": group.requests,
+        "requests_per_second": group.rate,
+        "errors": group.responses("5xx"),
+        "p50_seconds": _bounds(group.durations.quantile(0.5)),
+        "p99_seconds": _bounds(group.durations.quantile(0.99)),
+        "queue_seconds_mean": group.phase("queue").mean,
+        "gil_wait_share": group.gil_share,
+        "resident_memory_bytes": group.after.resident_bytes,
+    }
+    if group.after.process_list is not None and group.name:
+        figures["process_list"] = [vars(process) for process in group.after.process_list]
+    return figures
+
+
+def _bounds(bounds: tuple[float, float] | None) -> list[float | None] | None:
+    """Returns a list of both bounds; the second is None when it is infinite, which JSON cannot tell."""
+    if bounds is None:
+        return None
+    return [bounds[0], bounds[1] if bounds[1] != float("inf") else None]

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an endpoint is: a URL, or a path of a Unix-domain socket on which HTTP is spoken."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from sluice.monitor.text import clean
+
+__all__ = ["Address", "DEFAULT_PATH", "DEFAULT_URL"]
+
+DEFAULT_PATH = "/metrics"
+DEFAULT_URL = f"http://localhost{DEFAULT_PATH}"
+_SOCKET = "unix:"
+
+
+@dataclass(frozen=True)
+class Address:
+    """An endpoint. `socket` is the path of a Unix-domain socket, or None for TCP."""
+
+    text: str
+    """The address as people are shown it, without a password."""
+    host: str
+    port: int
+    path: str
+    tls: bool = False
+    socket: str | None = None
+    authorization: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, text: str, path: str = DEFAULT_PATH) -> Address:
+        """Parses `http://host:port/path`, `host:port`, or `unix:SOCKET`; `path` is for addresses without one.
+
+        Raises ValueError with one line for people.
+        """
+        if text.startswith(_SOCKET):
+            socket = text.removeprefix(_SOCKET)
+            if not socket or "\0" in socket:
+                raise ValueError(f"'{clean(text)}' names no socket; write unix:/path/of/socket")
+            return cls(clean(text), "localhost", 0, path, socket=socket)
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"'{clean(text)}' is neither http://HOST:PORT/PATH nor unix:SOCKET")
+        if any(each <= " " or each == "\x7f" for each in text):
+            raise ValueError(f"'{clean(text)}' has spaces or control characters")
+        if not text.isascii():
+            raise ValueError(f"'{clean(text)}' has characters that a URL writes as %XX, or as xn-- in a name")
+        tls = parts.scheme == "https"
+        port = parts.port if parts.port is not None else (443 if tls else 80)
+        target = parts.path if parts.path not in ("", "/") else path
+        if parts.query:
+            target += f"?{parts.query}"
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        shown = f"{parts.scheme}://{host}:{port}{target}"
+        authorization = None
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+        return cls(clean(shown), parts.hostname, port, target, tls=tls, authorization=authorization)
+
+    @property
+    def target(self) -> str:
+        """The path and the query of a request for JSON."""
+        return f"{self.path}{'&' if '?' in self.path else '?'}format=json"
