@@ -27,14 +27,17 @@ namespace sluice::daemon {
 
 namespace {
 
+std::size_t threads_of(const DaemonOptions& options) { return static_cast<std::size_t>(std::max(options.threads, 1)); }
+
 class DaemonHost final : public bindings::Host {
  public:
   explicit DaemonHost(const ProcessOptions& options)
       : bindings::Host(
-            {.threads = static_cast<std::size_t>(std::max(options.daemon.threads, 1)),
+            {.threads = threads_of(options.daemon),
              .mode = wsgi::Mode::kDaemon,
              .measure_phases = options.telemetry.configured() ? wsgi::sequential_phases : wsgi::overlapping_phases,
              .slow_threshold_us = options.slow_threshold_us,
+             .publish_requests = options.publish_requests,
              .memory = options.memory}),
         options_(options) {}
 
@@ -58,6 +61,7 @@ class DaemonHost final : public bindings::Host {
               absl::StrCat("SLC0500: daemon process '", options.daemon.name, "' serves nothing: ", status.message(),
                            "; requests are answered with 503, and the server starts another process "
                            "in a minute; correct the cause and restart the server"));
+  wsgi::board_in(options.memory, threads_of(options.daemon)).set_state(wsgi::ProcessState::kRefusing);
   refuse_requests(options.listener, options.heartbeat, [&] { return ::getppid() != options.parent || ending(); });
   ::_exit(1);
 }
@@ -141,6 +145,7 @@ void run_process(const ProcessOptions& options) {
   }
   telemetry::Reporter* const reporter = start_reporter(options, host, runtime, main_thread);
   shutdown.report_to(reporter);
+  if (!options.daemon.serves()) host.recorder().board().set_state(wsgi::ProcessState::kServing);
   if (!options.daemon.serves()) run_service_scripts(options.daemon, options.imports, runtime, main_thread, shutdown);
   for (const ImportedScript& script : options.imports) {
     if (shutdown.closing() || !options.daemon.serves()) break;
@@ -153,6 +158,7 @@ void run_process(const ProcessOptions& options) {
   shutdown.set_interrupter(interrupter);
   SignalDispatcher* const signals = options.daemon.serves() ? new SignalDispatcher(runtime) : nullptr;
   if (options.daemon.serves() && !workers.start()) shutdown.stop(ShutdownController::Stop::kEnd, "startup_failure");
+  host.recorder().board().set_state(wsgi::ProcessState::kServing);
   shutdown.wait_for_closing();
   if (reporter != nullptr) reporter->announce_end(shutdown.reason());
   workers.stop();

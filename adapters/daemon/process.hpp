@@ -38,6 +38,7 @@ struct ProcessOptions {
   telemetry::Settings telemetry;
   telemetry::Identity identity;  ///< Without the fields that only the process itself knows.
   std::optional<std::uint64_t> slow_threshold_us;
+  bool publish_requests = false;  ///< The metrics endpoint lists requests in flight.
   LogSink log;
 };
 

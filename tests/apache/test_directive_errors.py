@@ -63,6 +63,9 @@ REFUSED = [
     "WSGISlowRequests soon",
     "WSGISlowRequests nan",
     "WSGISlowRequests 1 2",
+    "WSGIMetricsSlowRequests",
+    "WSGIMetricsSlowRequests -1",
+    "WSGIMetricsSlowRequests soon",
     "WSGIInterpreterLimit",
     "WSGIInterpreterLimit 0",
     "WSGIInterpreterLimit -1",
@@ -96,6 +99,7 @@ WHOLE_SERVER_ONLY = [
     "WSGITelemetryService unix:/t",
     "WSGITelemetryOptions None",
     "WSGISlowRequests 1",
+    "WSGIMetricsSlowRequests 1",
     "WSGIPerInterpreterGIL On",
     "WSGIInterpreterLimit 5",
 ]
@@ -118,6 +122,7 @@ ACCEPTED = [
     "WSGITelemetryOptions captureuseragent",
     "WSGISlowRequests 0",
     "WSGISlowRequests 2.5",
+    "WSGIMetricsSlowRequests 0",
     "WSGIPerInterpreterGIL on",
     "WSGIPerInterpreterGIL OFF",
 ]

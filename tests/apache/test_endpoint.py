@@ -216,12 +216,32 @@ def test_json_says_the_same(shared: Httpd) -> None:
     compared = 0
     for group, members in [*named.items(), (None, json["total"])]:
         for name, value in members.items():
-            if name in ("mode", "process_group", *moving):
+            if name in ("mode", "process_group", "process_list", *moving):
                 continue
             compared += check_member(text, group, name, value)
     assert compared > 300
     assert named["d"]["mode"] == "daemon"
     assert named[SERVER_GROUP]["mode"] == "embedded"
+
+
+def test_json_lists_the_processes_of_each_group(shared: Httpd) -> None:
+    json = read_json(shared)
+    assert json["version"] == (PROJECT / "CMakeLists.txt").read_text().partition("sluice VERSION ")[2].split()[0]
+    assert 0 <= time.time() - json["start_time"] < 600
+    assert "slow_requests" not in json
+    assert "process_list" not in json["total"]
+    for group in json["groups"]:
+        processes = group["process_list"]
+        assert len({process["pid"] for process in processes}) == len(processes) == group["processes"]
+        assert {process["state"] for process in processes} == {"serving"}
+        assert all(process["listed"] and 0 < process["age_seconds"] < 600 for process in processes)
+        assert sum(process["requests"] for process in processes) == sum(group["requests"].values())
+        for name in ("threads", "threads_limit", "active_requests", "resident_memory_bytes"):
+            assert sum(process[name] for process in processes) == group[name], name
+        for name in ("busy_seconds", "cpu_seconds"):
+            assert sum(process[name] for process in processes) == pytest.approx(group[name]), name
+    pids = {process["pid"] for group in json["groups"] for process in group["process_list"]}
+    assert pids == set(shared.children())
 
 
 def check_member(text, group, name, value, *more: str) -> int:  # type: ignore[no-untyped-def]

@@ -2,7 +2,10 @@
 // Tests totals by group of processes that share memory, also after processes have ended.
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "registry_rig.hpp"
@@ -42,6 +45,99 @@ TEST_CASE("registry: what living processes count is read by group and in total")
   CHECK(reading.total.processes == 3);
   CHECK(broken_sum(reading.total.counts, kPhases).empty());
   for (const pid_t pid : pids) {
+    RegistryRig::kill(pid);
+    rig.reap(pid);
+  }
+}
+
+TEST_CASE("registry: a reading lists the live processes of each group with numbers that add up to those of the group") {
+  RegistryRig rig;
+  const Registry::GroupId group = rig.group("g");
+  const std::vector<pid_t> pids = {rig.start_serving(group, 3, {.request_us = 10}), rig.start_serving(group, 4)};
+  rig.start(group, 2, [&](std::span<std::byte> memory) {
+    Recorder recorder({.threads = 2, .mode = Mode::kDaemon, .memory = memory});
+    Worker worker = recorder.attach();
+    Request request = worker.begin();
+    rig.signals->words[0].store(1);
+    for (;;) ::pause();
+    return 0;
+  });
+  rig.signals->wait_for(0, 1);
+  const ServerReading server = rig.read();
+  CHECK(server.start_time > 1e9);
+  CHECK(server.total.live.empty());
+  const GroupReading& reading = group_in(server, group);
+  REQUIRE(reading.live.size() == 3);
+  CHECK(reading.live[0].pid == pids[0]);
+  CHECK(reading.live[0].request_count == 3);
+  CHECK(reading.live[1].request_count == 4);
+  CHECK(reading.live[0].active_ns == 0);
+  const ProcessReading& busy = reading.live[2];
+  CHECK(busy.active_requests == 1);
+  CHECK(busy.active_ns > 0);
+  CHECK(busy.active_ns == busy.longest_request_ns);
+  CHECK(busy.age_ns >= busy.active_ns);
+  CHECK(busy.host_memory.empty());
+  ProcessReading sum;
+  for (const ProcessReading& process : reading.live) {
+    CHECK(process.listed);
+    CHECK(process.age_ns < 600'000'000'000);
+    sum.request_count += process.request_count;
+    sum.busy_ns += process.busy_ns;
+    sum.process_cpu_us += process.process_cpu_us;
+    sum.threads += process.threads;
+    sum.threads_limit += process.threads_limit;
+    sum.active_ns += process.active_ns;
+    sum.resident_bytes += process.resident_bytes;
+  }
+  CHECK(sum.request_count == reading.counts.request_count);
+  CHECK(sum.busy_ns == reading.counts.busy_ns);
+  CHECK(sum.process_cpu_us == reading.counts.process_cpu_us);
+  CHECK(sum.threads == reading.threads);
+  CHECK(sum.threads_limit == reading.threads_limit);
+  CHECK(sum.active_ns == reading.active_ns);
+  CHECK(sum.resident_bytes == reading.resident_bytes);
+  RegistryRig::kill(pids[0]);
+  rig.reap(pids[0]);
+  const ServerReading later = rig.read();
+  CHECK(group_in(later, group).live.size() == 2);
+  CHECK(group_in(later, group).counts.request_count == 7);
+  CHECK(later.start_time == server.start_time);
+  for (const pid_t pid : {pids[1], busy.pid}) {
+    RegistryRig::kill(pid);
+    rig.reap(pid);
+  }
+}
+
+TEST_CASE("registry: a host has memory behind that of the recorder, which readers see and which is zeroed at the end") {
+  constexpr std::size_t kHostBytes = 5000;
+  RegistryRig rig(std::size_t{64} << 20U, {{{.group = Registry::GroupId{0}}, 2, 1, kHostBytes}});
+  const Registry::GroupId group = rig.group("g");
+  const auto start_with_host_memory = [&](std::byte mark) {
+    const absl::StatusOr<Registry::SlotId> slot = rig.registry.reserve({.group = group}, 2, kHostBytes);
+    REQUIRE(slot.ok());
+    REQUIRE_FALSE(rig.registry.memory_of(*slot).empty());
+    const std::uint64_t before = rig.signals->words[0].load();
+    const pid_t pid = start_child([&] {
+      const std::span<std::byte> memory = rig.registry.isolate_to(*slot);
+      const std::span<std::byte> host = memory.subspan(Recorder::memory_bytes(2));
+      const bool was_zero = std::all_of(host.begin(), host.end(), [](std::byte each) { return each == std::byte{0}; });
+      if (host.size() < kHostBytes || !was_zero) return 1;
+      host[kHostBytes - 1] = mark;
+      rig.signals->words[0].fetch_add(1);
+      for (;;) ::pause();
+      return 0;
+    });
+    rig.registry.started(*slot, pid);
+    rig.signals->wait_for(0, before + 1);
+    return pid;
+  };
+  for (const std::byte mark : {std::byte{7}, std::byte{8}}) {
+    const pid_t pid = start_with_host_memory(mark);
+    const ServerReading server = rig.read();
+    const std::span<const std::byte> seen = group_in(server, group).live.at(0).host_memory;
+    REQUIRE(seen.size() >= kHostBytes);
+    CHECK(seen[kHostBytes - 1] == mark);
     RegistryRig::kill(pid);
     rig.reap(pid);
   }

@@ -40,6 +40,7 @@ void reset_process_config(apr_pool_t* pool) {
   current = {};
   current.telemetry_interval = 1.0;
   current.slow_requests = -1.0;
+  current.listed_requests = -1.0;
   current.restrict_signal = 1;
   current.imports = apr_array_make(pool, 4, sizeof(Import));
   current.application_groups = apr_array_make(pool, 8, sizeof(const char*));
@@ -66,6 +67,11 @@ telemetry::Identity telemetry_identity() {
 std::optional<std::uint64_t> slow_threshold_us() noexcept {
   if (current.slow_requests < 0.0) return std::nullopt;
   return static_cast<std::uint64_t>(current.slow_requests * 1e6);
+}
+
+std::optional<std::uint64_t> listed_requests_ns() noexcept {
+  if (current.listed_requests < 0.0) return std::nullopt;
+  return static_cast<std::uint64_t>(current.listed_requests * 1e9);
 }
 
 void apply_server_defaults(const server_rec* server) noexcept {

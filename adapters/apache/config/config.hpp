@@ -111,6 +111,7 @@ struct ProcessConfig {
   const char* telemetry_path;           ///< Path of the socket of the telemetry service; null when there is none.
   double telemetry_interval;            ///< Seconds.
   double slow_requests;                 ///< Seconds; negative when slow requests are not reported.
+  double listed_requests;               ///< Seconds; negative when the metrics endpoint lists no requests.
   int telemetry_options;                ///< Bits of TelemetryOption.
   int interpreter_limit;                ///< Maximum number of sub-interpreters that requests can create in a process.
   apr_array_header_t* python_warnings;  ///< Elements are const char*, as for python -W.
@@ -141,6 +142,9 @@ void apply_server_defaults(const server_rec* server) noexcept;
 [[nodiscard]] telemetry::Settings telemetry_settings();
 [[nodiscard]] telemetry::Identity telemetry_identity();
 [[nodiscard]] std::optional<std::uint64_t> slow_threshold_us() noexcept;
+
+/// Returns the age from which on the metrics endpoint lists requests in flight; empty when it lists none.
+[[nodiscard]] std::optional<std::uint64_t> listed_requests_ns() noexcept;
 
 /// Resets the process configuration to the defaults. For the hook pre_config.
 void reset_process_config(apr_pool_t* pool);

@@ -285,6 +285,8 @@ const command_rec kDirectives[] = {
         "unix:/path of the telemetry service, then interval=SECONDS"),
     raw("WSGITelemetryOptions", telemetry_options, nullptr, kServer, "Flags with or without + and -, None, or All"),
     one("WSGISlowRequests", slow_requests, kServer, "Duration in seconds from which a request is reported as slow"),
+    one("WSGIMetricsSlowRequests", metrics_slow_requests, kServer,
+        "Age in seconds from which the metrics endpoint lists a request in flight"),
     one("WSGIServerMetrics", server_metrics, kServer, "On or Off: allow server_metrics() in embedded applications"),
     raw("WSGIRestrictProcess", restrict_process, nullptr, kDirectory,
         "Names of the process groups that may be used here"),

@@ -58,6 +58,17 @@ const char* apply(cmd_parms* cmd, const char* word, Flags& flags) {
   return nullptr;
 }
 
+/// Sets the age from which on requests are slow.
+const char* set_threshold(cmd_parms* cmd, const char* value, double& threshold) {
+  if (const char* const problem = only_in_main_server(cmd)) return problem;
+  double seconds = 0.0;
+  if (!parse_seconds(cmd, value, seconds) || seconds < 0.0) {
+    return error(cmd, "must be a number of seconds that is 0 or more, not '", value, "'");
+  }
+  threshold = seconds;
+  return nullptr;
+}
+
 }  // namespace
 
 const char* telemetry_service(cmd_parms* cmd, void*, const char* target, const char* option) {
@@ -94,13 +105,11 @@ const char* telemetry_options(cmd_parms* cmd, void*, const char* line) {
 }
 
 const char* slow_requests(cmd_parms* cmd, void*, const char* value) {
-  if (const char* const problem = only_in_main_server(cmd)) return problem;
-  double seconds = 0.0;
-  if (!parse_seconds(cmd, value, seconds) || seconds < 0.0) {
-    return error(cmd, "must be a number of seconds that is 0 or more, not '", value, "'");
-  }
-  process_config().slow_requests = seconds;
-  return nullptr;
+  return set_threshold(cmd, value, process_config().slow_requests);
+}
+
+const char* metrics_slow_requests(cmd_parms* cmd, void*, const char* value) {
+  return set_threshold(cmd, value, process_config().listed_requests);
 }
 
 }  // namespace sluice::apache

@@ -15,4 +15,7 @@ const char* telemetry_options(cmd_parms* cmd, void* config, const char* line);
 /// WSGISlowRequests SECONDS
 const char* slow_requests(cmd_parms* cmd, void* config, const char* value);
 
+/// WSGIMetricsSlowRequests SECONDS
+const char* metrics_slow_requests(cmd_parms* cmd, void* config, const char* value);
+
 }  // namespace sluice::apache

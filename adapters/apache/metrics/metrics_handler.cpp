@@ -7,7 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "adapters/apache/config/config.hpp"
+#include "adapters/apache/metrics/listed_requests.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
+#include "adapters/wsgi/schema/process_board.hpp"
+#include "sluice/clock.hpp"
 #include "sluice/encode/exposition.hpp"
 #include "sluice/encode/server.hpp"
 
@@ -70,11 +74,23 @@ encode::Format text_format(const request_rec* request, Answer answer) {
   return encode::negotiate(accept != nullptr ? accept : "");
 }
 
-int respond(request_rec* request, Answer answer, const ServerReading& reading) {
+/// Adds what the processes tell beside their counts.
+void put_json(ServerReading& reading, std::string& body) {
+  for (GroupReading& group : reading.groups) {
+    for (ProcessReading& process : group.live) {
+      if (process.listed) process.state = wsgi::name_of(wsgi::state_in(process.host_memory));
+    }
+  }
+  const std::optional<std::uint64_t> age_ns = listed_requests_ns();
+  const std::string members = age_ns ? listed_requests(reading, *age_ns, monotonic_ns()) : std::string();
+  encode::fill(body, [&](std::span<char> out) { return encode::server_json(reading, out, members); });
+}
+
+int respond(request_rec* request, Answer answer, ServerReading& reading) {
   std::string body;
   if (answer == Answer::kJson) {
     ap_set_content_type(request, "application/json");
-    encode::fill(body, [&](std::span<char> out) { return encode::server_json(reading, out); });
+    put_json(reading, body);
   } else {
     const encode::Format format = text_format(request, answer);
     ap_set_content_type(request, apr_pstrdup(request->pool, encode::content_type(format).data()));
@@ -96,7 +112,7 @@ int serve(request_rec* request) {
                   "SLC0450: access to the metrics is not allowed, because no Require in a <Location> allows it");
   const std::optional<Answer> answer = requested_answer(request->args);
   if (!answer) return refuse(request, HTTP_BAD_REQUEST, "SLC0451: the query asks for a format that does not exist");
-  const absl::StatusOr<ServerReading> reading = read_registry(parent_state());
+  absl::StatusOr<ServerReading> reading = read_registry(parent_state());
   if (!reading.ok()) {
     apr_table_setn(request->err_headers_out, "Retry-After", kRetrySeconds);
     const std::string message = "SLC0452: the metrics cannot be read: " + std::string(reading.status().message());

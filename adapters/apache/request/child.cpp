@@ -66,6 +66,7 @@ EmbeddedHost::EmbeddedHost(server_rec* server, const Capacity& capacity, std::sp
            .mode = wsgi::Mode::kEmbedded,
            .measure_phases = telemetry_settings().configured() ? wsgi::sequential_phases : wsgi::overlapping_phases,
            .slow_threshold_us = slow_threshold_us(),
+           .publish_requests = listed_requests_ns().has_value(),
            .memory = memory}),
       server_(server),
       capacity_(capacity),
@@ -93,6 +94,11 @@ Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
              .capture_user_agent = (process_config().telemetry_options & kCaptureUserAgent) != 0},
       pool_(pool) {
   set_server_version(facts_);
+  load();
+  host_.recorder().board().set_state(wsgi::ProcessState::kServing);
+}
+
+void Child::load() {
   const bool restricted = process_config().restrict_embedded != 0;
   if (restricted && !process_config().server_scripts) return;
   if (!runtime_.start(main_thread_).ok() || restricted) return;

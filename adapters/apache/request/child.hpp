@@ -72,6 +72,9 @@ class Child {
  private:
   ~Child() = default;
 
+  /// Starts Python, and loads the scripts of the configuration.
+  void load();
+
   Capacity capacity_;
   EmbeddedHost host_;
   wsgi::Runtime runtime_;

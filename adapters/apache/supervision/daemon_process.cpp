@@ -60,6 +60,7 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
       .telemetry = telemetry_settings(),
       .identity = telemetry_identity(),
       .slow_threshold_us = slow_threshold_us(),
+      .publish_requests = listed_requests_ns().has_value(),
       .log = [server = group.server](LogLevel level, std::string_view line) {
         keep_error_log(server);
         ap_log_error(APLOG_MARK, apache_level(level), 0, server, "%.*s", static_cast<int>(line.size()), line.data());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/wsgi/schema/process_board.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::apache {
@@ -41,16 +42,20 @@ std::size_t threads_of(const daemon::DaemonOptions& options) {
 
 Registry::Tenant server_tenant(const ParentState& state) { return {.group = state.server_group, .owner = 0}; }
 
+Registry::Demand demand(const Registry::Tenant& tenant, std::size_t threads, std::size_t processes) {
+  return {tenant, threads, kGenerations * processes, wsgi::ProcessBoard::bytes(threads)};
+}
+
 std::vector<Registry::Demand> demands(ParentState& state) {
   std::vector<Registry::Demand> all = {
-      {server_tenant(state), threads_of_child(), kGenerations * ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS)}};
+      demand(server_tenant(state), threads_of_child(), ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS))};
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
     const auto assignment = state.registry->group(options.name, wsgi::mode_number(wsgi::Mode::kDaemon));
     if (!assignment.ok()) continue;
-    all.push_back({tenant_of(options, assignment->id), threads_of(options),
-                   kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))});
+    all.push_back(demand(tenant_of(options, assignment->id), threads_of(options),
+                         static_cast<std::size_t>(std::max(options.processes, 1))));
   }
   return all;
 }
@@ -64,7 +69,8 @@ void log_without_memory(const ParentState& state, const char* group) {
 
 std::optional<Registry::SlotId> reserve(ParentState& state, const Registry::Tenant& tenant, std::size_t threads,
                                         const char* name) {
-  const absl::StatusOr<Registry::SlotId> slot = state.registry->reserve(tenant, threads);
+  const absl::StatusOr<Registry::SlotId> slot =
+      state.registry->reserve(tenant, threads, wsgi::ProcessBoard::bytes(threads));
   if (!slot.ok() || state.registry->memory_of(*slot).empty()) log_without_memory(state, name);
   return slot.ok() ? std::optional(*slot) : std::nullopt;
 }

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "sluice/clock.hpp"
+
 namespace sluice::wsgi {
 namespace {
 
@@ -32,6 +34,12 @@ void SlowCapture::describe(const Exchange& exchange, const DispatchedRequest& di
       if (key == name) text(which) = value;
     }
   });
+  if (board_ != nullptr) {
+    const std::uint64_t accepted_ns = measurement_.timestamps.accepted_ns;
+    board_->begin(measurement_.slot, accepted_ns != 0 ? accepted_ns : monotonic_ns(), text(RequestText::kMethod),
+                  text(RequestText::kScriptName), text(RequestText::kPathInfo));
+  }
+  if (measurement_.slow == nullptr) return;
   if (!facts.capture_user_agent) text(RequestText::kUserAgent) = {};
   text(RequestText::kId) = exchange.id();
   text(RequestText::kScheme) = exchange.https() ? "https" : "http";
@@ -39,7 +47,14 @@ void SlowCapture::describe(const Exchange& exchange, const DispatchedRequest& di
   measurement_.slow->begin(measurement_.slot, measurement_.timestamps, texts, static_cast<std::uint64_t>(pid));
 }
 
+void SlowCapture::withdraw() const noexcept {
+  if (board_ != nullptr) board_->end(measurement_.slot);
+  if (measurement_.slow != nullptr) measurement_.slow->cancel(measurement_.slot);
+}
+
 void SlowCapture::conclude() const noexcept {
+  if (board_ != nullptr) board_->end(measurement_.slot);
+  if (measurement_.slow == nullptr) return;
   const ThreadCpu now = thread_cpu();
   Completion done = measurement_.done;
   sequential_phases(measurement_.timestamps, done);  // sequential phases show where the time was spent

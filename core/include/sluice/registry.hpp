@@ -41,6 +41,27 @@ struct RegistryTable;
 /// Record in memory that the processes of a server share, and read the counts of all of them.
 /// @{
 
+/// A live process. Its numbers begin at zero when it starts.
+struct ProcessReading {
+  std::int32_t pid = 0;                         ///< Its process id.
+  bool listed = true;                           ///< False: nothing is known of its requests.
+  std::uint64_t age_ns = 0;                     ///< Time since it was forked.
+  std::uint64_t request_count = 0;              ///< Number of completed requests.
+  std::uint64_t busy_ns = 0;                    ///< Time that threads spent in them.
+  std::uint64_t process_cpu_us = 0;             ///< CPU time of the process.
+  std::uint64_t threads = 0;                    ///< Number of worker slots that have been used.
+  std::uint64_t threads_limit = 0;              ///< Number of worker slots.
+  std::uint64_t active_requests = 0;            ///< Number of requests in flight.
+  std::uint64_t active_ns = 0;                  ///< Sum of the ages of the requests in flight in worker slots.
+  std::uint64_t untracked_requests = 0;         ///< Number of requests in flight whose age is not known.
+  bool event_loops = false;                     ///< True if its threads are event loops.
+  std::uint64_t longest_request_ns = 0;         ///< Age of the oldest request in flight; 0 when idle.
+  std::uint64_t resident_bytes = 0;             ///< Resident memory.
+  std::span<const std::byte> host_memory = {};  ///< Memory that reserve() added for the host; its process may write
+                                                ///< anything into it, and it is zeroed when the process ends.
+  std::string_view state = {};                  ///< A word that the caller may set for encoders; empty: none.
+};
+
 /// Counts of one process group, or of all. `counts` and `process_starts` never go down from one reading to the next,
 /// while processes end and others begin; the other members describe the processes that live at the moment.
 struct GroupReading {
@@ -57,9 +78,12 @@ struct GroupReading {
   std::uint64_t longest_request_ns = 0;  ///< Age of the oldest request in flight; 0 when idle.
   std::uint64_t untracked_requests = 0;  ///< Number of requests in flight whose age is not known.
   bool event_loops = false;  ///< True if threads of a live process are event loops: figures of threads mean nothing.
-  std::uint64_t resident_bytes = 0;  ///< Resident memory of the live processes.
+  std::uint64_t resident_bytes = 0;       ///< Resident memory of the live processes.
+  std::uint64_t active_ns = 0;            ///< Sum of the ages of the requests in flight in worker slots.
+  std::vector<ProcessReading> live = {};  ///< The live processes of a group; empty for the total.
 
-  /// Adds the counts of another group. Sums stay at their largest value instead of overflowing.
+  /// Adds the counts of another group, without its list of processes. Sums stay at their largest value instead of
+  /// overflowing.
   void add(const GroupReading& other);
 };
 
@@ -67,6 +91,7 @@ struct GroupReading {
 struct ServerReading {
   std::vector<GroupReading> groups;  ///< One entry a group, in the order of the first call of Registry::group().
   GroupReading total;                ///< Sum of `groups`.
+  double start_time = 0.0;           ///< Time at which all counts were zero, in seconds since the Unix epoch.
 };
 
 /// A handle to the parent's state, or to the copy of the state that a forked process has. Cheap to copy; needs no end.
@@ -162,9 +187,10 @@ class Registry {
 
   /// How many processes of a tenant may record at one time, each with so many worker threads.
   struct Demand {
-    Tenant tenant;          ///< Tenant of the processes.
-    std::size_t threads;    ///< Worker threads of each process.
-    std::size_t processes;  ///< Number of processes alive at one time.
+    Tenant tenant;               ///< Tenant of the processes.
+    std::size_t threads;         ///< Worker threads of each process.
+    std::size_t processes;       ///< Number of processes alive at one time.
+    std::size_t host_bytes = 0;  ///< Bytes of each region behind the recorder's memory, for the host.
   };
   /// Creates regions until there are enough for all demands. A process that is forked before this call cannot read the
   /// regions that the call creates, so call it before the first fork. One memory file and two mappings a region.
@@ -174,10 +200,12 @@ class Registry {
   absl::Status pre_allocate(std::vector<Demand> demands);
 
   /// Reserves a slot for a process that is about to be forked and then inherits its region. The slot has memory if the
-  /// tenant has a free region for so many worker threads, see memory_of(). Costs a scan of the slots.
-  /// \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots slots are in use: the process
+  /// tenant has a free region for so many worker threads, see memory_of(). Its memory is
+  /// Recorder::memory_bytes(threads) for the recorder, then at least `host_bytes` for the host, all zeros. Costs a scan
+  /// of the slots. \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots slots are in
+  /// use: the process
   ///         is then neither counted nor listed.
-  [[nodiscard]] absl::StatusOr<SlotId> reserve(const Tenant& tenant, std::size_t threads);
+  [[nodiscard]] absl::StatusOr<SlotId> reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes = 0);
   /// Publishes the process that was forked for a reserved slot: from now on readers count it, and no other process
   /// inherits its region.
   void started(SlotId slot, std::int32_t pid) noexcept;
@@ -234,6 +262,7 @@ class Registry {
   }
   [[nodiscard]] std::span<Allocation> used_slots() const noexcept { return {state_.slots, state_.slots_used}; }
   [[nodiscard]] std::optional<SlotId> add_slot() noexcept;
+  [[nodiscard]] std::uint64_t region_bytes(std::size_t threads, std::size_t host_bytes) const noexcept;
   [[nodiscard]] absl::Status allocate(const Tenant& tenant, std::uint64_t bytes);
   [[nodiscard]] std::optional<SlotId> free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept;
   [[nodiscard]] std::optional<SlotId> free_slot_without_memory() noexcept;

@@ -3,6 +3,7 @@
 
 #include "encode/catalogue.hpp"
 #include "sluice/encode/server.hpp"
+#include "sluice/version.hpp"
 
 namespace sluice::encode {
 namespace {
@@ -69,6 +70,47 @@ class Members final : public Visitor {
   bool keyed_ = false;
 };
 
+/// Puts `,"name":` and a number.
+void put_member(Sink& sink, std::string_view name, std::uint64_t value, unsigned decimals = 0) {
+  sink.put(",\"");
+  sink.put(name);
+  sink.put("\":");
+  put_decimal(sink, value, decimals);
+}
+
+void put_process(Sink& sink, const ProcessReading& process) {
+  constexpr unsigned kNs = 9;
+  constexpr unsigned kUs = 6;
+  sink.put("{\"pid\":");
+  put_integer(sink, static_cast<std::uint64_t>(process.pid));
+  sink.put(process.listed ? ",\"listed\":true" : ",\"listed\":false");
+  if (!process.state.empty()) {
+    sink.put(",\"state\":");
+    put_json_text(sink, process.state);
+  }
+  put_member(sink, "age_seconds", process.age_ns, kNs);
+  put_member(sink, "requests", process.request_count);
+  put_member(sink, "busy_seconds", process.busy_ns, kNs);
+  put_member(sink, "active_requests", process.active_requests);
+  put_member(sink, "active_seconds", process.active_ns, kNs);
+  put_member(sink, "longest_request_seconds", process.longest_request_ns, kNs);
+  put_member(sink, "threads", process.threads);
+  put_member(sink, "threads_limit", process.threads_limit);
+  put_member(sink, "cpu_seconds", process.process_cpu_us, kUs);
+  put_member(sink, "resident_memory_bytes", process.resident_bytes);
+  sink.put('}');
+}
+
+void put_processes(Sink& sink, const GroupReading& group) {
+  sink.put(",\"process_list\":[");
+  bool first = true;
+  for (const ProcessReading& process : group.live) {
+    if (!std::exchange(first, false)) sink.put(',');
+    put_process(sink, process);
+  }
+  sink.put(']');
+}
+
 void put_reading(Sink& sink, const GroupReading& reading, bool named) {
   const std::string_view mode =
       reading.counts.schema != nullptr ? reading.counts.schema->modes[reading.mode % kModes] : std::string_view();
@@ -80,14 +122,24 @@ void put_reading(Sink& sink, const GroupReading& reading, bool named) {
   }
   Members members(sink);
   visit(std::span(&reading, 1), false, FieldSet::all(), members);
+  if (named) put_processes(sink, reading);
   sink.put('}');
 }
 
 }  // namespace
 
-Encoded server_json(const ServerReading& reading, std::span<char> out) noexcept {
+Encoded server_json(const ServerReading& reading, std::span<char> out, std::string_view members) noexcept {
   Sink sink(out);
-  sink.put("{\"groups\":[");
+  const Version version = library_version();
+  sink.put("{\"version\":\"");
+  put_integer(sink, static_cast<std::uint64_t>(version.major_number));
+  sink.put('.');
+  put_integer(sink, static_cast<std::uint64_t>(version.minor_number));
+  sink.put('.');
+  put_integer(sink, static_cast<std::uint64_t>(version.patch_number));
+  sink.put("\",\"start_time\":");
+  put_double(sink, reading.start_time);
+  sink.put(",\"groups\":[");
   bool first = true;
   for (const GroupReading& group : reading.groups) {
     if (!std::exchange(first, false)) sink.put(',');
@@ -95,8 +147,19 @@ Encoded server_json(const ServerReading& reading, std::span<char> out) noexcept 
   }
   sink.put("],\"total\":");
   put_reading(sink, reading.total, false);
+  sink.put(members);
   sink.put("}\n");
   return sink.done();
+}
+
+std::string json_text(std::string_view text) {
+  std::string json;
+  fill(json, [&](std::span<char> out) {
+    Sink sink(out);
+    put_json_text(sink, text);
+    return sink.done();
+  });
+  return json;
 }
 
 }  // namespace sluice::encode

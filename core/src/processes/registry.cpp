@@ -12,6 +12,7 @@
 #include "os/shared_region.hpp"
 #include "processes/registry_region.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice {
 namespace {
@@ -56,6 +57,7 @@ absl::Status Registry::open(std::size_t max_bytes) {
   state_.max_bytes = max_bytes;
   state_.ended_cpu_us = os::ended_children_cpu_us();
   state_.table->layout = layout_of(memory_);
+  state_.table->start_time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()));
   return absl::OkStatus();
 }
 
@@ -104,12 +106,14 @@ absl::Status Registry::allocate(const Tenant& tenant, std::uint64_t bytes) {
 
 absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
   if (!is_open()) return not_open();
+  const auto bytes_of = [this](const Demand& demand) { return region_bytes(demand.threads, demand.host_bytes); };
   // The largest demands come first, and each counts all regions of its tenant that are large enough, those of the
   // demands before included.
-  std::sort(demands.begin(), demands.end(), [](const Demand& a, const Demand& b) { return a.threads > b.threads; });
+  std::sort(demands.begin(), demands.end(),
+            [&](const Demand& a, const Demand& b) { return bytes_of(a) > bytes_of(b); });
   absl::Status status;
   for (auto demand = demands.begin(); demand != demands.end(); ++demand) {
-    const std::uint64_t bytes = detail::memory_bytes(memory_, demand->threads);
+    const std::uint64_t bytes = bytes_of(*demand);
     const Tenant tenant = demand->tenant;
     std::size_t needed = 0;
     for (auto other = demands.begin(); other <= demand; ++other) {
@@ -144,9 +148,13 @@ std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
   return add_slot();
 }
 
-absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads) {
+std::uint64_t Registry::region_bytes(std::size_t threads, std::size_t host_bytes) const noexcept {
+  return detail::memory_bytes(memory_, threads) + os::whole_pages(host_bytes);
+}
+
+absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes) {
   if (!is_open()) return not_open();
-  std::optional<SlotId> id = free_slot(tenant, detail::memory_bytes(memory_, threads));
+  std::optional<SlotId> id = free_slot(tenant, region_bytes(threads, host_bytes));
   if (!id) id = free_slot_without_memory();
   if (!id) return absl::ResourceExhaustedError("all slots of the registry have a process");
   Allocation& slot = allocation(*id);
@@ -171,7 +179,8 @@ void Registry::started(SlotId id, std::int32_t pid) noexcept {
   table.groups[slot.group].starts.fetch_add(1, std::memory_order_relaxed);  // a count, which orders nothing
   const auto index = static_cast<std::uint32_t>(id);
   RegistrySlot& published = table.slots[index];
-  published.pid.store(pid, std::memory_order_relaxed);  // this and what follows: published by [G7]
+  published.started_ns.store(monotonic_ns(), std::memory_order_relaxed);  // this and what follows: published by [G7]
+  published.pid.store(pid, std::memory_order_relaxed);
   published.group.store(slot.group, std::memory_order_relaxed);
   published.threads.store(slot.threads, std::memory_order_relaxed);
   published.bytes.store(slot.bytes, std::memory_order_relaxed);

@@ -148,6 +148,7 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
       // A request is no older than its process plus the time that a host says it waited in a queue.
       const std::uint64_t request_ns = now_ns > start_ns ? std::min(now_ns - start_ns, age_ns + kQueueNs) : 0;
       reading.longest_request_ns = std::max(reading.longest_request_ns, request_ns);
+      reading.active_ns = saturated_sum(reading.active_ns, request_ns);
     }
   }
   using Fence = detail::InterprocessFence;

@@ -31,27 +31,61 @@ enum class Outcome {
   kUnmapped,  ///< A process records in a region that this process does not map.
 };
 
+/// Adds the numbers of a process to those of its group.
+void add_to_group(const ProcessReading& process, GroupReading& group) {
+  ++group.processes;
+  if (!process.listed) ++group.unlisted_processes;
+  group.threads += process.threads;
+  group.threads_limit += process.threads_limit;
+  group.active_requests = saturated_sum(group.active_requests, process.active_requests);
+  group.active_ns = saturated_sum(group.active_ns, process.active_ns);
+  group.untracked_requests = saturated_sum(group.untracked_requests, process.untracked_requests);
+  group.event_loops = group.event_loops || process.event_loops;
+  group.longest_request_ns = std::max(group.longest_request_ns, process.longest_request_ns);
+  group.resident_bytes += process.resident_bytes;
+  group.live.push_back(process);
+}
+
+/// Reads the region of a living process, and adds its counts to `words`.
+void read_region(const Region& region, std::uint64_t reserved_ns, ProcessReading& process,
+                 std::span<std::uint64_t> words) {
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::uint64_t requests = words[kRequestCount];
+  const std::uint64_t busy_ns = words[kBusyNs];
+  GroupReading alone;
+  add_living(region, now_ns, now_ns - reserved_ns, alone, words);
+  process.request_count = words[kRequestCount] - requests;
+  process.busy_ns = words[kBusyNs] - busy_ns;
+  process.threads = alone.threads;
+  process.active_requests = alone.active_requests;
+  process.active_ns = alone.active_ns;
+  process.untracked_requests = alone.untracked_requests;
+  process.event_loops = alone.event_loops;
+  process.longest_request_ns = alone.longest_request_ns;
+}
+
 /// Adds a living process. `region` is the mapping of the slot in this process.
 Outcome add_process(const detail::MemoryLayout& layout, const Allocation& region, const RegistrySlot& slot,
                     GroupReading& reading, std::span<std::uint64_t> words) {
-  const Usage usage = os::usage_of(slot.pid.load(std::memory_order_relaxed));  // ordered by [G4], as all that follows
-  if (!usage) return Outcome::kEnded;                                          // the parent is about to retire it
+  ProcessReading process;
+  process.pid = slot.pid.load(std::memory_order_relaxed);  // ordered by [G4], as all that follows
+  const Usage usage = os::usage_of(process.pid);
+  if (!usage) return Outcome::kEnded;  // the parent is about to retire it
   words[kProcessCpuUs] = saturated_sum(words[kProcessCpuUs], usage->cpu_us);
-  reading.resident_bytes += usage->resident_bytes;
-  ++reading.processes;
-  const std::size_t threads = slot.threads.load(std::memory_order_relaxed);
-  reading.threads_limit += threads;
+  process.process_cpu_us = usage->cpu_us;
+  process.resident_bytes = usage->resident_bytes;
+  process.age_ns = monotonic_ns() - slot.started_ns.load(std::memory_order_relaxed);
+  process.threads_limit = slot.threads.load(std::memory_order_relaxed);
   const std::uint64_t bytes = slot.bytes.load(std::memory_order_relaxed);
-  if (bytes == 0) {
-    ++reading.unlisted_processes;
-    return Outcome::kWhole;
+  process.listed = bytes != 0;
+  if (process.listed) {
+    const std::size_t recorder_bytes = detail::memory_bytes(layout, process.threads_limit);
+    if (region.readable == nullptr || region.bytes != bytes || recorder_bytes > bytes) return Outcome::kUnmapped;
+    process.host_memory = std::span(region.readable, bytes).subspan(recorder_bytes);
+    read_region({layout, region.readable, process.threads_limit, reading.mode},
+                slot.reserved_ns.load(std::memory_order_relaxed), process, words);
   }
-  if (region.readable == nullptr || region.bytes != bytes || detail::memory_bytes(layout, threads) > bytes) {
-    return Outcome::kUnmapped;
-  }
-  const std::uint64_t now_ns = monotonic_ns();
-  const std::uint64_t age_ns = now_ns - slot.reserved_ns.load(std::memory_order_relaxed);
-  add_living({layout, region.readable, threads, reading.mode}, now_ns, age_ns, reading, words);
+  add_to_group(process, reading);
   return Outcome::kWhole;
 }
 
@@ -107,6 +141,7 @@ void GroupReading::add(const GroupReading& other) {
   threads += other.threads;
   threads_limit += other.threads_limit;
   active_requests = saturated_sum(active_requests, other.active_requests);
+  active_ns = saturated_sum(active_ns, other.active_ns);
   longest_request_ns = std::max(longest_request_ns, other.longest_request_ns);
   untracked_requests = saturated_sum(untracked_requests, other.untracked_requests);
   resident_bytes += other.resident_bytes;
@@ -115,6 +150,7 @@ void GroupReading::add(const GroupReading& other) {
 absl::StatusOr<ServerReading> Registry::read() const {
   if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
+  server.start_time = state_.view->start_time;
   server.total.counts.schema = memory_.schema;  // also without groups
   std::vector<std::uint64_t> words(GroupCounts::kOwnWords + memory_.schema->sums);
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);

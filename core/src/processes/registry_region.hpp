@@ -35,6 +35,7 @@ struct RegistryGroup {
 struct RegistrySlot {
   detail::Occupancy<RegistryAtomics> occupancy;
   std::atomic<std::uint64_t> reserved_ns;  ///< Monotonic time before the process was forked.
+  std::atomic<std::uint64_t> started_ns;   ///< Monotonic time after the process was forked.
   std::atomic<std::int32_t> pid;
   std::atomic<std::uint32_t> group;
   std::atomic<std::uint32_t> threads;
@@ -44,6 +45,7 @@ struct RegistrySlot {
 /// The table that readers map.
 struct RegistryTable {
   std::uint64_t layout;
+  double start_time;  ///< Time at which the table was made, in seconds since the Unix epoch.
   std::atomic<std::uint32_t> groups_used;
   std::atomic<std::uint32_t> slots_used;
   RegistryGroup groups[Registry::kGroups];

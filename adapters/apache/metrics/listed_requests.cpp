@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/apache/metrics/listed_requests.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adapters/wsgi/schema/process_board.hpp"
+#include "sluice/encode/server.hpp"
+
+namespace sluice::apache {
+namespace {
+
+constexpr std::size_t kMost = 100;
+constexpr std::uint64_t kQueueNs = 60'000'000'000;
+
+struct Entry {
+  std::uint64_t age_ns;
+  std::string_view group;
+  std::int32_t pid;
+  wsgi::RequestInFlight request;
+};
+
+bool older(const Entry& a, const Entry& b) noexcept { return a.age_ns > b.age_ns; }
+
+/// Adds the requests of a process.
+void collect(const GroupReading& group, const ProcessReading& process, std::uint64_t least_ns, std::uint64_t now_ns,
+             std::vector<Entry>& entries) {
+  for (wsgi::RequestInFlight& request : wsgi::requests_in(process.host_memory, process.threads_limit)) {
+    if (request.start_ns > now_ns) continue;
+    const std::uint64_t age_ns = std::min(now_ns - request.start_ns, process.age_ns + kQueueNs);
+    if (age_ns >= least_ns) entries.push_back({age_ns, group.name, process.pid, std::move(request)});
+  }
+}
+
+void put(const Entry& entry, std::string& out) {
+  out += "{\"process_group\":" + encode::json_text(entry.group);
+  out += ",\"pid\":" + std::to_string(entry.pid);
+  out += ",\"thread\":" + std::to_string(entry.request.thread_id);
+  char age[32];
+  std::snprintf(age, sizeof age, "%.6f", static_cast<double>(entry.age_ns) / 1e9);
+  out += ",\"age_seconds\":" + std::string(age);
+  out += ",\"method\":" + encode::json_text(entry.request.method);
+  out += ",\"path\":" + encode::json_text(entry.request.path) + '}';
+}
+
+}  // namespace
+
+std::string listed_requests(const ServerReading& reading, std::uint64_t age_ns, std::uint64_t now_ns) {
+  std::vector<Entry> entries;
+  for (const GroupReading& group : reading.groups) {
+    for (const ProcessReading& process : group.live) {
+      collect(group, process, age_ns, now_ns, entries);
+      if (entries.size() <= 2 * kMost) continue;
+      std::nth_element(entries.begin(), entries.begin() + kMost, entries.end(), older);
+      entries.resize(kMost);
+    }
+  }
+  std::sort(entries.begin(), entries.end(), older);
+  if (entries.size() > kMost) entries.resize(kMost);
+  std::string members = ",\"slow_requests\":[";
+  for (const Entry& entry : entries) {
+    if (&entry != entries.data()) members += ',';
+    put(entry, members);
+  }
+  return members + ']';
+}
+
+}  // namespace sluice::apache
