@@ -66,15 +66,16 @@ class Client:
         if self.address.authorization is not None:
             headers["Authorization"] = self.address.authorization
         connection.request("GET", self.address.target, headers=headers)
-        response = connection.getresponse()
         body = bytearray()
-        while chunk := response.read1(_CHUNK):
-            body += chunk
-            if len(body) > self._most_bytes:
-                raise ValueError(f"its answer is longer than {self._most_bytes} bytes")
-        if response.length:
-            raise ValueError("its answer ended early")
-        return response.status, response.headers.get("Location", ""), bytes(body)
+        # The connection does not close a response that ends with it.
+        with connection.getresponse() as response:
+            while chunk := response.read1(_CHUNK):
+                body += chunk
+                if len(body) > self._most_bytes:
+                    raise ValueError(f"its answer is longer than {self._most_bytes} bytes")
+            if response.length:
+                raise ValueError("its answer ended early")
+            return response.status, response.headers.get("Location", ""), bytes(body)
 
     def _parse(self, body: bytes, instant: float) -> Reading:
         try:

@@ -27,7 +27,7 @@ class Histogram:
         """
         bounds = tuple(bound for bound, _ in cumulative)
         numbers = [number for _, number in cumulative]
-        if not bounds or bounds[-1] != math.inf or any(a >= b for a, b in zip(bounds, bounds[1:])):
+        if not bounds or bounds[-1] != math.inf or not all(a < b for a, b in zip(bounds, bounds[1:])):
             raise ValueError("the bounds of a histogram do not ascend to infinity")
         if any(a > b for a, b in zip([0, *numbers], numbers)):
             raise ValueError("the counts of a histogram do not ascend")

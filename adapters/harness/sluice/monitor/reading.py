@@ -107,12 +107,11 @@ class Reading:
 def parse(document: Any, instant: float) -> Reading:
     """Makes a reading of a JSON value. Raises ValueError with one line for people."""
     top = _object(document, "the answer")
-    server = _object(top.get("server", {}), "'server'")
     slow = top.get("slow_requests")
     return Reading(
         instant=instant,
-        version=_text(server.get("version", ""), _NAME_LENGTH),
-        start_time=_number(server, "start_time") if "start_time" in server else None,
+        version=_text(top.get("version", ""), _NAME_LENGTH),
+        start_time=_number(top, "start_time") if "start_time" in top else None,
         groups=tuple(map(_group, _list(top.get("groups"), "'groups'", _MOST_GROUPS))),
         total=_group(top.get("total")),
         slow_requests=None if slow is None else tuple(map(_slow_request, _list(slow, "'slow_requests'", _MOST_REQUESTS))),

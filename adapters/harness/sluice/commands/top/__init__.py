@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import sys
 from functools import partial
 from typing import Any
 
@@ -35,6 +37,10 @@ columns:
   5XX       share of responses with a status of 500 and more
   MEMORY    resident memory of the processes
 
+In a terminal the figures are redrawn in place, if the extra is installed
+(pip install 'sluice[top]'); the keys are on its last line. Otherwise, and with
+--plain, each reading is printed below the one before.
+
 examples:
   sluice top http://localhost:8000/metrics
   sluice top --once --json unix:/run/app.sock
@@ -54,11 +60,17 @@ def add_parser(subparsers: Any) -> None:
     add_common(parser, interval=2.0)
     parser.add_argument("--once", action="store_true", help="print the figures of one interval and end; exit status 2 without an answer")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each interval, on one line")
+    parser.add_argument("--plain", action="store_true", help="print plain text, also in a terminal")
     parser.set_defaults(run=partial(run, parser))
 
 
 def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     watches = [Watch(address, arguments.timeout) for address in addresses(parser, arguments, arguments.addresses)]
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not (arguments.once or arguments.json or arguments.plain)
+    if interactive and importlib.util.find_spec("textual") is not None:
+        from sluice.commands.top.screen import show
+
+        return show(watches, arguments.interval)
     from sluice.commands.top.plain import print_windows
 
     return print_windows(watches, arguments.interval, once=arguments.once, as_json=arguments.json)

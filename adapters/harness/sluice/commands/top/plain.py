@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sluice.commands.top.table import chosen, line, slow_lines
+from sluice.commands.top.details import slow_lines
+from sluice.commands.top.table import chosen, line
 from sluice.monitor.text import format_rate
 from sluice.monitor.watch import Watch, poll_all
 from sluice.monitor.window import GroupWindow
@@ -70,7 +71,7 @@ def _lines(watch: Watch, width: int) -> list[str]:
     ]
     slow = window.reading.slow_requests
     if slow:
-        lines += ["slowest requests in flight:", *slow_lines(slow, width, _SLOW_LINES)]
+        lines += ["slowest requests in flight:", *slow_lines(slow, width)[:_SLOW_LINES]]
     return [*lines, ""]
 
 

@@ -6,14 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sluice.monitor.reading import SlowRequest
 from sluice.monitor.text import fit, format_bounds, format_bytes, format_rate, format_seconds
+from sluice.monitor.watch import Sample
 from sluice.monitor.window import GroupWindow
 
-__all__ = ["COLUMNS", "Column", "bar", "chosen", "line", "slow_lines", "sparkline", "sort_key"]
+__all__ = ["COLUMNS", "HISTORY_TITLE", "Column", "bar", "cells", "chosen", "history_cell", "line", "percent", "sort_key", "sparkline"]
 
+HISTORY_TITLE = "LAST MINUTE"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BAR = 5
+_MINUTE = 60.0
+_WIDEST_NAME = 32
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,23 @@ def sparkline(values: Sequence[float], width: int) -> str:
     return "".join(_BLOCKS[min(int(value / most * 7.999), 7)] for value in last).rjust(width)
 
 
-def _share(share: float) -> str:
+def percent(share: float) -> str:
+    """Returns a share as a whole number of hundredths."""
     return f"{share * 100:.0f}%"
+
+
+def history_cell(samples: Sequence[Sample], interval: float, width: int) -> str:
+    """Returns the requests a second of the last minute, the latest at the right, scaled to the greatest of them."""
+    if not samples:
+        return " " * width
+    step = max(_MINUTE / width, interval)
+    latest = samples[-1].instant
+    values: list[float] = []
+    for place in range(width - 1, -1, -1):
+        inside = [sample.rate for sample in samples if place * step <= latest - sample.instant < (place + 1) * step]
+        if inside or values:
+            values.append(sum(inside) / len(inside) if inside else 0.0)
+    return sparkline(values, width)
 
 
 def _quantile(share: float) -> tuple[Callable[[GroupWindow], str], Callable[[GroupWindow], float]]:
@@ -68,16 +86,16 @@ COLUMNS = (
         "CAPACITY",
         _BAR + 5,
         9,
-        lambda group: f"{bar(group.capacity)} {_share(group.capacity):>4}",
+        lambda group: f"{bar(group.capacity)} {percent(group.capacity):>4}",
         lambda group: group.capacity,
     ),
     Column("OLDEST", 7, 7, lambda group: format_seconds(group.after.longest_seconds), lambda group: group.after.longest_seconds),
     Column("P50", 10, 6, *_quantile(0.5)),
     Column("P99", 10, 8, *_quantile(0.99)),
     Column("QUEUE", 7, 3, lambda group: format_seconds(group.phase("queue").mean), lambda group: group.phase("queue").mean),
-    Column("GIL", 4, 2, lambda group: _share(group.gil_share), lambda group: group.gil_share),
+    Column("GIL", 4, 2, lambda group: percent(group.gil_share), lambda group: group.gil_share),
     Column("REQ/S", 6, 11, lambda group: format_rate(group.rate), lambda group: group.rate),
-    Column("5XX", 4, 5, lambda group: _share(group.error_share), lambda group: group.error_share),
+    Column("5XX", 4, 5, lambda group: percent(group.error_share), lambda group: group.error_share),
     Column("MEMORY", 8, 1, lambda group: format_bytes(group.after.resident_bytes), lambda group: group.after.resident_bytes),
 )
 
@@ -90,29 +108,19 @@ def chosen(width: int) -> list[Column]:
     return kept
 
 
-def line(columns: Sequence[Column], group: GroupWindow | None, width: int) -> str:
-    """Returns a line of the table, or its title without a group. The first column takes what is left of the width."""
+def cells(columns: Sequence[Column], group: GroupWindow | None, width: int) -> list[str]:
+    """Returns the cells of a line, or of the titles without a group. The first column takes what is left of the width."""
     left = width - sum(column.width + 1 for column in columns[1:])
-    cells = []
-    for index, column in enumerate(columns):
-        text = column.title if group is None else column.text(group)
-        cells.append(fit(text, min(left, 40) if index == 0 else column.width, column.right))
-    return " ".join(cells).rstrip()
+    texts = [column.title if group is None else column.text(group) for column in columns]
+    widths = [min(left, _WIDEST_NAME), *(column.width for column in columns[1:])]
+    return [fit(text, width, column.right) for text, width, column in zip(texts, widths, columns)]
+
+
+def line(columns: Sequence[Column], group: GroupWindow | None, width: int) -> str:
+    """Returns the cells as one line."""
+    return " ".join(cells(columns, group, width)).rstrip()
 
 
 def sort_key(title: str) -> Callable[[GroupWindow], float]:
     """Returns the number by which the column of this title sorts."""
     return next(column.sort for column in COLUMNS if column.title == title)
-
-
-def slow_lines(requests: Sequence[SlowRequest], width: int, most: int) -> list[str]:
-    """Returns lines for the oldest requests in flight."""
-    oldest = sorted(requests, key=lambda request: -request.age_seconds)[:most]
-    return [
-        fit(
-            f"{fit(format_seconds(request.age_seconds), 7, right=True)} {fit(request.group, 14)} {request.pid:>7} "
-            f"{request.method} {request.path}",
-            width,
-        ).rstrip()
-        for request in oldest
-    ]

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client of the endpoint: addresses, every failure as one line, and bounds of time and size."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sluice.monitor.address import Address
+from sluice.monitor.client import Client, EndpointError
+
+from .endpoints import HOSTILE, INTERPRETED, answer, document, group, histogram, process, stub
+
+GOOD = document(group())
+
+
+def failure(address: str, timeout: float = 5.0, most_bytes: int = 1 << 20) -> str:
+    """What the client says of an endpoint that gives no reading."""
+    with pytest.raises(EndpointError) as caught:
+        Client(Address.parse(address), timeout, most_bytes).read()
+    line = str(caught.value)
+    assert not any(each in line for each in INTERPRETED + "\n"), repr(line)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "target"),
+    [
+        ("http://example.org", "example.org", 80, "/metrics?format=json"),
+        ("example.org:8000", "example.org", 8000, "/metrics?format=json"),
+        ("https://example.org/", "example.org", 443, "/metrics?format=json"),
+        ("http://[::1]:81/a/b", "::1", 81, "/a/b?format=json"),
+        ("http://example.org/m?x=1", "example.org", 80, "/m?x=1&format=json"),
+    ],
+)
+def test_addresses(text: str, host: str, port: int, target: str) -> None:
+    address = Address.parse(text)
+    assert (address.host, address.port, address.target, address.socket) == (host, port, target, None)
+
+
+def test_a_socket_has_a_path_of_its_own() -> None:
+    address = Address.parse("unix:/run/app.sock", "/status/m")
+    assert (address.socket, address.target) == ("/run/app.sock", "/status/m?format=json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "unix:",
+        "ftp://example.org",
+        "http://",
+        "http://a b",
+        "http://a:99999",
+        "http://a:x",
+        "http://a\x1b[2J",
+        "http://ä/",
+        "http://[::1",
+        "unix:a\0b",
+    ],
+)
+def test_addresses_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        Address.parse(text)
+
+
+def test_a_password_is_sent_and_never_shown() -> None:
+    with stub(GOOD) as endpoint:
+        address = Address.parse(endpoint.address.replace("http://", "http://reader:p%40ss@"))
+        Client(address).read()
+        assert b"Authorization: Basic cmVhZGVyOnBAc3M=\r\n" in endpoint.requests[0]
+    assert "p%40ss" not in f"{address} {address!r}" and "p@ss" not in f"{address!r}"
+    assert "cmVhZGVyOnBAc3M" not in repr(address)
+
+
+@pytest.mark.parametrize("unix", [False, True])
+def test_a_reading(tmp_path: Path, unix: bool) -> None:
+    slow = {"process_group": "d", "pid": 7, "thread": 2, "age_seconds": 1.5, "method": "GET", "path": "/x"}
+    whole = document(group(process_list=[process(7, active_requests=1, active_seconds=1.5)]), slow_requests=[slow])
+    with stub(whole, tmp_path / "socket" if unix else None) as endpoint:
+        reading = Client(Address.parse(endpoint.address)).read()
+        assert endpoint.requests[0].startswith(b"GET /metrics?format=json HTTP/1.1\r\n")
+    assert reading.version == "0.1.0"
+    assert reading.start_time == 1700000000.5
+    (only,) = reading.groups
+    assert only.process_list is not None and only.process_list[0].pid == 7
+    assert only.occupied_seconds == 1.5
+    assert reading.slow_requests is not None and reading.slow_requests[0].path == "/x"
+
+
+def test_a_server_of_an_older_version_tells_less() -> None:
+    old = document(group())
+    del old["version"], old["start_time"], old["groups"][0]["process_list"]
+    with stub(old) as endpoint:
+        reading = Client(Address.parse(endpoint.address)).read()
+    assert (reading.version, reading.start_time, reading.slow_requests) == ("", None, None)
+    assert reading.groups[0].process_list is None and reading.groups[0].occupied_seconds is None
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert "connection refused" in failure(f"127.0.0.1:{free.getsockname()[1]}")
+    assert "no such socket" in failure(f"unix:{tmp_path / 'absent'}")
+    (tmp_path / "file").touch()
+    assert "connection refused" in failure(f"unix:{tmp_path / 'file'}")
+    assert "no such host" in failure("http://host.invalid/")
+    assert "too long" in failure("unix:/" + "x" * 300)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        ("401 Unauthorized", "", "asks for a user"),
+        ("403 Forbidden", "", "Require"),
+        ("404 Not Found", "", "no endpoint at this path"),
+        ("503 Service Unavailable", "", "no reading at the moment"),
+        ("500 Oops", "", "500: Internal Server Error"),
+        ("302 Found", "Location: http://other/\x1b[2J\r\n", "302 and names another address: http://other/"),
+        ("299 \x1b[2J", "", "299: an error"),
+    ],
+)
+def test_statuses(status: str, headers: str, said: str) -> None:
+    with stub(answer(b"no", status, headers)) as endpoint:
+        assert said in failure(endpoint.address)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"\xff\xfe", b'{"a":NaN}', b"[" * 100_000, b'{"groups":', b'{"a":' + b"9" * 10_000 + b"}", b'"\x1b[2J'],
+)
+def test_what_is_not_json(body: bytes) -> None:
+    with stub(answer(body)) as endpoint:
+        assert "the answer is not JSON" in failure(endpoint.address)
+
+
+def spoilt(**members: object) -> dict[str, object]:
+    return {**GOOD, "groups": [group(**members)]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"groups": [], "total": None},
+        spoilt(threads="4"),
+        spoilt(threads=True),
+        spoilt(threads=1.5),
+        spoilt(threads=-1),
+        spoilt(busy_seconds=10**400),
+        spoilt(process_group=7),
+        spoilt(process_list={}),
+        spoilt(process_list=[{"pid": 1}]),
+        spoilt(process_list=[process(listed="yes")]),
+        spoilt(requests={"2xx": 1}),
+        spoilt(request_duration_seconds={"buckets": {}, "sum": 0}),
+        spoilt(request_duration_seconds={"buckets": {"1": 5, "+Inf": 4}, "sum": 0}),
+        spoilt(request_duration_seconds={"buckets": {"1": 5, "0.5": 6, "+Inf": 7}, "sum": 0}),
+        spoilt(request_duration_seconds={"buckets": {"1": 5, "nan": 6, "+Inf": 7}, "sum": 0}),
+        spoilt(request_duration_seconds={"buckets": {HOSTILE: 5}, "sum": 0}),
+        document(group(), slow_requests=[{}]),
+        document(group(), slow_requests=[{"pid": 1}] * 1001),
+        {**GOOD, "start_time": "now"},
+        {**GOOD, "groups": [group()] * 4097},
+    ],
+)
+def test_json_of_another_program_or_version(body: dict[str, object]) -> None:
+    with stub(answer(json.dumps(body).encode())) as endpoint:
+        assert "not that of this version of Sluice" in failure(endpoint.address, most_bytes=1 << 24)
+
+
+def test_an_answer_that_is_no_http() -> None:
+    with stub(b"SSH-2.0-\x1b[2J\r\n") as endpoint:
+        assert "does not speak HTTP" in failure(endpoint.address)
+    with stub(b"") as endpoint:
+        assert "closed the connection" in failure(endpoint.address)
+    with stub(answer(b"", "400 Bad Request")) as endpoint:
+        assert "does not speak TLS" in failure(endpoint.address.replace("http:", "https:"))
+
+
+def test_an_answer_that_ends_early() -> None:
+    with stub(answer(GOOD)[:-9]) as endpoint:
+        assert "ended early" in failure(endpoint.address)
+
+
+def test_an_answer_without_an_end_is_cut() -> None:
+    def endless(number: int, head: bytes) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n\r\n"
+        while True:
+            yield b" " * 65536
+
+    with stub(endless) as endpoint:
+        assert "longer than 1048576 bytes" in failure(endpoint.address)
+
+
+@pytest.mark.parametrize("first", [b"HTTP/1.1 200 OK\r\n\r\n", b""])
+def test_an_answer_that_trickles_is_not_waited_for(first: bytes) -> None:
+    """Each byte comes within the timeout of a socket; the whole answer does not."""
+
+    def trickle(number: int, head: bytes) -> Iterator[bytes]:
+        yield first
+        for _ in range(600):
+            time.sleep(0.05)
+            yield b"H"
+
+    with stub(trickle) as endpoint:
+        assert "no answer within 0.3 s" in failure(endpoint.address, timeout=0.3)
+        assert len(endpoint.requests) == 1
+
+
+def test_texts_of_the_server_have_no_control_characters() -> None:
+    hostile = {"process_group": HOSTILE, "pid": 1, "thread": 1, "age_seconds": 1, "method": HOSTILE, "path": HOSTILE * 100}
+    named = group(HOSTILE, mode=HOSTILE, process_list=[process(state=HOSTILE)], phase_duration_seconds={HOSTILE: histogram()})
+    with stub(document(named, slow_requests=[hostile], version=HOSTILE)) as endpoint:
+        reading = Client(Address.parse(endpoint.address)).read()
+    assert not any(each in repr(reading).replace("\\x1b", "\x1b").replace("\\r", "\r") for each in INTERPRETED + "\n")
+    assert reading.slow_requests is not None and len(reading.slow_requests[0].path) == 400
+    assert reading.groups[0].name == "a\ufffd[31mb\ufffd\ufffd\ufffd2J\ufffd\ufffd[red]c[/red]"

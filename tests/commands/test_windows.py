@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windows of the commands: differences of counters, quantiles with their bounds, and restarts of the server."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from sluice.monitor.histogram import Histogram
+from sluice.monitor.reading import Reading, parse
+from sluice.monitor.text import clean, columns, fit, format_bounds, format_bytes, format_rate, format_seconds
+from sluice.monitor.window import Window, difference
+
+from .endpoints import document, group, histogram, process
+
+OK = ["1xx", "2xx", "3xx", "4xx", "5xx"]
+
+
+def classes(*counts: int) -> dict[str, int]:
+    return dict(zip(OK, counts))
+
+
+def reading(instant: float, *groups: dict[str, Any], **members: Any) -> Reading:
+    return parse(document(*groups, **members), instant)
+
+
+def window(before: Reading, after: Reading) -> Window:
+    found = difference(before, after)
+    assert found is not None
+    return found
+
+
+def test_a_window_is_the_difference_of_two_readings() -> None:
+    before = reading(10.0, group(requests=classes(0, 100, 0, 0, 5), request_duration_seconds=histogram(50, 55, total=1.0)))
+    after = reading(
+        12.0,
+        group(
+            requests=classes(0, 130, 0, 0, 15),
+            request_duration_seconds=histogram(50, 65, 30, total=3.0),
+            process_starts=3,
+            busy_seconds=4.0,
+        ),
+    )
+    (found,) = window(before, after).groups
+    assert (found.requests, found.rate, found.responses("5xx"), found.error_share) == (40, 20.0, 10, 0.25)
+    assert found.starts == 2
+    assert found.durations.counts == (0, 10, 30, 0, 0)
+    assert found.durations.mean == 0.05
+    assert found.durations.quantile(0.5) == pytest.approx((0.002, 0.003999))
+    assert found.durations.quantile(0.25) == pytest.approx((0.001, 0.001999))
+    assert found.capacity == 0.5
+
+
+def test_capacity_counts_the_part_of_requests_in_flight_that_is_inside_the_window() -> None:
+    """A request of 60 s in flight adds the 2 s of the window; one that completes adds no more than was left of it."""
+    before = reading(0.0, group(busy_seconds=1.0, process_list=[process(active_seconds=60.0, busy_seconds=1.0)]))
+    in_flight = reading(2.0, group(busy_seconds=1.0, process_list=[process(active_seconds=62.0, busy_seconds=1.0)]))
+    done = reading(2.0, group(busy_seconds=62.5, process_list=[process(active_seconds=0.0, busy_seconds=62.5)]))
+    assert window(before, in_flight).groups[0].capacity == pytest.approx(2 / 8)
+    assert window(before, done).groups[0].capacity == pytest.approx(1.5 / 8)
+
+
+def test_a_group_that_is_new_had_counted_nothing() -> None:
+    before = reading(0.0, group("old"))
+    after = reading(1.0, group("old"), group("new", requests=classes(0, 7, 0, 0, 0), busy_seconds=0.4))
+    _, new = window(before, after).groups
+    assert (new.name, new.requests, new.starts, new.capacity) == ("new", 7, 1, 0.1)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        reading(1.0, group(requests=classes(0, 10, 0, 0, 0)), start_time=1700000001.0),
+        reading(1.0, group(requests=classes(0, 9, 0, 0, 1))),
+        reading(1.0, group(requests=classes(0, 10, 0, 0, 0), process_starts=0)),
+        reading(1.0, group("other", requests=classes(0, 10, 0, 0, 0))),
+        reading(1.0),
+    ],
+)
+def test_a_restart_of_the_server_is_noticed(after: Reading) -> None:
+    before = reading(0.0, group(requests=classes(0, 10, 0, 0, 0)))
+    assert difference(before, after) is None
+    assert difference(before, reading(1.0, group(requests=classes(0, 10, 0, 0, 0)))) is not None
+
+
+def test_processes_of_both_readings_are_paired() -> None:
+    before = reading(0.0, group(process_list=[process(1, age_seconds=50), process(2, age_seconds=50), process(3)]))
+    after = reading(1.0, group(process_list=[process(1, age_seconds=51), process(2, age_seconds=0.2), process(4)]))
+    assert [now.pid for _, now in window(before, after).groups[0].survivors] == [1]  # 2 is another process of that id
+
+
+def test_quantiles() -> None:
+    ten = Histogram((1.0, 2.0, math.inf), (5, 4, 1), 12.0)
+    assert [ten.quantile(share) for share in (0.0, 0.5, 0.51, 0.9, 0.91, 1.0)] == [
+        (0.0, 1.0),
+        (0.0, 1.0),
+        (1.000001, 2.0),
+        (1.000001, 2.0),
+        (2.000001, math.inf),
+        (2.000001, math.inf),
+    ]
+    assert Histogram((math.inf,), (0,), 0.0).quantile(0.5) is None
+    other = Histogram((3.0, math.inf), (1, 0), 1.0)
+    assert ten.since(other) == ten
+
+
+def test_a_cleaned_text_has_nothing_that_a_terminal_interprets() -> None:
+    every = "".join(map(chr, range(0x30000)))
+    cleaned = clean(every, len(every))
+    assert len(cleaned) == len(every)
+    assert not any(ord(each) < 0x20 or 0x7F <= ord(each) < 0xA0 for each in cleaned)
+    assert not {"\u2028", "\u2029", "\u202e", "\u200b", "\ufeff", "\ue000", "\U000e0001"} & set(cleaned)
+    assert "ä€中🎉" == clean("ä€中🎉")
+    assert clean("x" * 1000, 10) == "x" * 10
+
+
+@pytest.mark.parametrize("text", ["", "ab", "abcdef", "中文中文", "e\u0301" * 9])
+@pytest.mark.parametrize("width", [1, 2, 5, 8])
+def test_a_fitted_text_has_exactly_its_width(text: str, width: int) -> None:
+    assert columns(fit(text, width)) == columns(fit(text, width, right=True)) == width
+
+
+def test_numbers_for_people() -> None:
+    assert [format_seconds(each) for each in (0, 2.5e-5, 0.0042, 0.25, 3.21, 90, 150, 7300, 200_000)] == [
+        *("0", "25 us", "4.2 ms", "250 ms", "3.2 s", "90 s", "2 min", "2 h", "2 d")
+    ]
+    assert format_bounds((0.008, 0.015999)) == "8-16 ms"
+    assert format_bounds((0.000512, 0.001023)) == "512 us-1 ms"
+    assert format_bounds((0.0, 0.000007)) == "<7 us"
+    assert format_bounds((65.536, math.inf)) == ">66 s"
+    assert format_bounds(None) == "-"
+    assert [format_bytes(each) for each in (0, 999, 5 << 20, 3 << 30)] == ["0 B", "999 B", "5 MiB", "3 GiB"]
+    assert [format_rate(each) for each in (0, 0.25, 9.96, 1234.4, 56789)] == ["0", "0.2", "10", "1234", "57k"]
