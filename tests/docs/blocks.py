@@ -21,6 +21,7 @@ RUN_ELSEWHERE = {
 
 # Blocks that no test runs, and why.
 NOT_RUN = {
+    ("docs/commands.md", "text"): "shows what a command prints: tests/commands/test_check.py expects each of its lines",
     ("CONTRIBUTING.md", "sh"): "would run the suites inside of a suite; the targets and paths are checked",
     ("README.md", "sh"): "would run the suites inside of a suite; the targets are checked, tests/examples runs the demo",
     ("adapters/packaging/README.md", "sh"): "installs a package: tests/packages does so in fresh installations",

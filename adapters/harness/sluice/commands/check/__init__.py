@@ -48,7 +48,8 @@ exit status:
 {ADDRESSES}
 examples:
   sluice check http://localhost:8000/metrics
-  sluice check unix:/run/app.sock --fail-above capacity=0.9 --fail-on full,stuck
+  sluice check --fail-above capacity=0.9 --fail-on full,stuck localhost:8000
+  sluice check --quiet unix:/run/app.sock
   sluice check --interval 600 --fail-on memory
 """
 

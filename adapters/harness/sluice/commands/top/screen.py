@@ -6,15 +6,16 @@ Texts of the server are given to Textual as `Text`, never as markup, and have no
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
-from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
 from textual.widgets import DataTable, Footer, Static
 
 from sluice.commands.top.details import PHASES, figure_lines, histogram_lines, process_lines, slow_lines
@@ -26,6 +27,8 @@ from sluice.monitor.window import GroupWindow, Window
 __all__ = ["Panel", "Top", "show"]
 
 _HISTORY_WIDTH = 12
+_WIDEST_HISTORY = 30
+_TABLE_WIDTH = 120
 _SORTS = ("GROUP", "REQ/S", "CAPACITY", "OLDEST", "P99", "MEMORY")
 _VIEWS = ("requests", "processes", "histogram")
 
@@ -66,6 +69,8 @@ class Panel(Vertical):
         self.draw()
 
     def draw(self) -> None:
+        if not self.query("#details"):  # the first reading came before the panel is complete
+            return
         self.query_one("#head", Static).update(Text(self._head(), style="bold" if self._watch.error is None else "bold red"))
         if self._window is not None:
             self._draw_table(self._window)
@@ -109,22 +114,21 @@ class Panel(Vertical):
         if self.sort != "GROUP":
             groups.sort(key=sort_key(self.sort), reverse=True)
         width = max(self.size.width - 4, 20)
-        columns = chosen(width - _HISTORY_WIDTH - 1)
+        history_width = min(max(width - _TABLE_WIDTH, _HISTORY_WIDTH), _WIDEST_HISTORY)
+        width -= history_width + 1
+        columns = chosen(width)
         table.clear(columns=True)
-        for column, title in zip(columns, cells(columns, None, width - _HISTORY_WIDTH - 1)):
+        for column, title in zip(columns, cells(columns, None, width)):
             table.add_column(Text(title, style="bold reverse" if column.title == self.sort else "bold"), width=len(title) + 1)
-        table.add_column(Text(HISTORY_TITLE, style="bold"), width=_HISTORY_WIDTH)
+        table.add_column(Text(HISTORY_TITLE.rjust(history_width), style="bold"), width=history_width)
         for group in groups:
-            self._add_row(table, columns, group, width)
+            texts = cells(columns, group, width)
+            styled = [Text(text, style=_style(column, group)) for text, column in zip(texts, columns)]
+            history = history_cell(self._watch.history(group.name), self._interval, history_width)
+            table.add_row(*styled, Text(history, style="green"))
         self._names = [group.name for group in groups]
         if selected in self._names:
             table.move_cursor(row=self._names.index(selected), animate=False)
-
-    def _add_row(self, table: DataTable[Text], columns: Sequence[Column], group: GroupWindow, width: int) -> None:
-        texts = cells(columns, group, width - _HISTORY_WIDTH - 1)
-        styled = [Text(text, style=_style(column, group)) for text, column in zip(texts, columns)]
-        history = history_cell(self._watch.history(group.name), self._interval, _HISTORY_WIDTH)
-        table.add_row(*styled, Text(history, style="green"))
 
     def _details(self, group: GroupWindow | None, width: int) -> tuple[str, list[str]]:
         if self._window is None:
@@ -163,6 +167,9 @@ class Top(App[None]):
         Binding("b,pageup", "scroll(-1)", "back", priority=True, show=False),
         Binding("q", "quit", "quit"),
     ]
+
+    class Polled(Message):
+        """All servers were asked."""
 
     def __init__(self, watches: Sequence[Watch], interval: float) -> None:
         super().__init__()
@@ -225,13 +232,11 @@ class Top(App[None]):
     def _poll(self) -> None:
         while not self._ended.is_set():
             poll_all(self._watches)
-            try:
-                self.call_from_thread(partial(self._update))
-            except RuntimeError:  # the program has ended meanwhile
-                return
+            with contextlib.suppress(RuntimeError):  # the program has ended meanwhile
+                self.post_message(self.Polled())
             self._ended.wait(self._interval)
 
-    def _update(self) -> None:
+    def on_top_polled(self) -> None:
         if self.paused or self._ended.is_set():
             return
         for panel in self.query(Panel):

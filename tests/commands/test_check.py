@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sluice check`: each diagnosis is produced on purpose, and a healthy server under load has none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from apache.endpoint import read_json
+from apache.httpd import Httpd
+from apache.process import wait_until
+
+from .endpoints import HOSTILE, INTERPRETED, answer, document, sluice, stub
+from .endpoints import group as told
+from .servers import group, in_flight, serving, under_load, url
+
+
+def check(server: Httpd, *options: str, interval: float = 1.0) -> tuple[int, dict[str, str]]:
+    """The exit status, and the text of each diagnosis of the group `d`; no other group may have one."""
+    result = sluice("check", url(server), "--json", "--interval", str(interval), *options)
+    assert result.stderr == ""
+    found = json.loads(result.stdout)
+    assert found["status"] == result.returncode
+    assert {each["group"] for each in found["findings"]} <= {"d"}, found
+    return result.returncode, {each["diagnosis"]: each["text"] for each in found["findings"]}
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Iterator[Httpd]:
+    lines = ["WSGIMetricsSlowRequests 0.2", *group("d", "processes=2 threads=4")]
+    with serving(*lines) as server, under_load(server, "/?sleep=0.005", "/?sleep=0.02&status=404", clients=3):
+        yield server
+
+
+def test_a_healthy_server_under_load_has_no_diagnosis(healthy: Httpd) -> None:
+    for interval in (0.3, 1.0):
+        assert check(healthy, interval=interval) == (0, {})
+    result = sluice("check", url(healthy), "--interval", "0.3")
+    assert result.returncode == 0
+    assert result.stdout.startswith("healthy: 2 groups, 3 processes, ")
+    before, after = (read_json(healthy)["total"]["requests"]["2xx"] for _ in range(2))
+    assert after >= before > 10
+
+
+def test_an_idle_server_has_no_diagnosis() -> None:
+    with serving(*group("d", "processes=2 threads=2")) as server:
+        assert check(server, interval=0.3) == (0, {})
+
+
+def test_a_graceful_restart_under_load_is_no_fault(healthy: Httpd) -> None:
+    """But a check in which all processes are replaced may find that the new ones have yet to load Python."""
+    healthy.graceful()
+    wait_until(lambda: read_json(healthy)["groups"][1]["process_starts"] >= 4, "the new processes")
+    status, found = check(healthy, "--fail-on", "full,stuck,restarting,not-starting,memory,unlisted,failing")
+    assert status == 0, found
+
+
+def test_a_full_pool() -> None:
+    with serving(*group("d", "processes=2 threads=1")) as server, in_flight(server, "/a", "/b"):
+        status, found = check(server)
+        assert status == 1
+        assert found.keys() == {"full"}
+        assert "all 2 threads are busy" in found["full"]
+        assert "active_requests 2 of threads_limit 2" in found["full"]
+        assert check(server, "--fail-on", "stuck", "--fail-above", "oldest=1000", interval=0.2)[0] == 0
+        assert check(server, "--fail-above", "capacity=0.9", interval=0.2)[0] == 1
+        assert check(server, "--group", "%{GLOBAL}", interval=0.2) == (0, {})
+
+
+def test_requests_that_queue() -> None:
+    with serving(*group("d", "processes=1 threads=1")) as server, under_load(server, "/?sleep=0.1", clients=4):
+        status, found = check(server, interval=2.0)
+        assert status == 1
+        assert found.keys() == {"full", "queueing"}
+        assert "mean of phase 'queue'" in found["queueing"]
+
+
+def test_a_stuck_request_is_described_without_its_query_string() -> None:
+    lines = ["WSGIMetricsSlowRequests 0.1", *group("d", "threads=4")]
+    with serving(*lines) as server, in_flight(server, "/export?token=secret"):
+        assert check(server, interval=0.2) == (0, {})  # it is not old enough
+        status, found = check(server, "--stuck-after", "0.5")
+        assert status == 1
+        assert found.keys() == {"stuck"}
+        assert "longest_request_seconds" in found["stuck"]
+        assert "GET /export in process" in found["stuck"]
+        assert "secret" not in found["stuck"]
+
+
+def test_a_script_that_ends_its_process_before_it_serves() -> None:
+    script = "import os\nos._exit(0)\n"
+    with serving(*group("d", "threads=2"), "WSGIImportScript ${APPS}/crash.py process-group=d application-group=%{GLOBAL}") as server:
+        (server.apps / "crash.py").write_text(script)
+        wait_until(lambda: read_json(server)["groups"][1]["process_starts"] >= 4, "restarts")
+        status, found = check(server, interval=3.0)
+        assert status == 1
+        assert found.keys() == {"not-starting"}
+        assert "process_starts +" in found["not-starting"]
+
+
+def test_a_group_that_cannot_be_set_up(tmp_path: Path) -> None:
+    with serving(*group("d", f"home={tmp_path / 'absent'}")) as server:
+        wait_until(lambda: server.log_lines("SLC0500"), "the process that refuses")
+        status, found = check(server)
+        assert status == 1
+        assert found.keys() == {"not-starting"}
+        assert "refusing" in found["not-starting"]
+
+
+def test_a_process_that_crashes_again_and_again() -> None:
+    with serving(*group("d", "threads=2")) as server, under_load(server, "/", "/?exit=1", clients=1):
+        wait_until(lambda: read_json(server)["groups"][1]["process_starts"] >= 3, "restarts")
+        status, found = check(server, "--fail-on", "restarting", interval=3.0)
+        assert status == 1
+        assert "restarting" in found
+        assert "not-starting" not in found
+        assert "process_starts +" in found["restarting"]
+
+
+def test_a_thread_that_keeps_the_gil() -> None:
+    hog = ["/hog?gil=0.2"]
+    with (
+        serving(*group("d", "threads=8")) as server,
+        under_load(server, *hog, clients=1),
+        under_load(server, "/?sleep=0.001", clients=2),
+    ):
+        status, found = check(server, "--fail-on", "gil", interval=2.0)
+        assert status == 1
+        assert found.keys() == {"gil"}
+        assert "phase 'gil_wait'" in found["gil"]
+
+
+def test_an_application_that_fails() -> None:
+    with serving(*group("d", "threads=4")) as server, under_load(server, "/?status=500&sleep=0.01"):
+        status, found = check(server)
+        assert status == 1
+        assert found.keys() == {"failing"}
+
+
+def test_memory_that_grows() -> None:
+    with serving(*group("d", "threads=4")) as server, in_flight(server, "/leak?memory=3"):
+        status, found = check(server, "--memory-growth", "8", interval=2.0)
+        assert status == 1
+        assert found.keys() == {"memory"}
+        assert "resident_memory_bytes" in found["memory"]
+        assert check(server, "--memory-growth", "100000", interval=0.2) == (0, {})
+
+
+def test_processes_that_are_not_listed() -> None:
+    """Groups whose processes fail before they start their many threads leave no memory for so many regions of `d`."""
+    sizes = (10000, 1000, 100, 10, 3)
+    large = [line for size in sizes for line in group(f"of{size}", f"processes=5 threads={size} home=/absent", f"/of{size}")]
+    with serving(*group("d", "processes=4 threads=2"), *large) as server:
+        wait_until(lambda: read_json(server)["groups"][1]["processes"] == 4, "the processes")
+        result = sluice("check", url(server), "--group", "d", "--interval", "0.3")
+        assert result.returncode == 1
+        assert re.match(r"unlisted: group 'd': the requests of [34] of 4 processes are in no figure", result.stdout)
+        assert result.stdout.count("\n") == 1
+
+
+# The exit status, and what cannot be told.
+
+
+def test_a_server_that_does_not_answer_cannot_be_told() -> None:
+    with stub(answer(b"no", "403 Forbidden")) as endpoint:
+        result = sluice("check", endpoint.address)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"sluice check: {endpoint.address}: the server answers 403")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_restart_between_the_readings_cannot_be_told() -> None:
+    with stub(lambda number, head: answer({**document(told()), "start_time": 1.0 + number})) as endpoint:
+        result = sluice("check", endpoint.address, "--interval", "0.1", "--json")
+    assert result.returncode == 2
+    assert "was started between two readings" in json.loads(result.stdout)["error"]
+
+
+def test_a_group_that_is_not_there_cannot_be_told() -> None:
+    with stub(document(told())) as endpoint:
+        assert "no process group 'x'" in sluice("check", endpoint.address, "--group", "x", "--interval", "0.1").stderr
+        assert sluice("check", endpoint.address, "--group", "x", "--interval", "0.1", "--quiet").returncode == 2
+
+
+BUSY = told(active_requests=4, longest_request_seconds=99.5, process_list=[{**told()["process_list"][0], "active_requests": 4}])
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ([], 1),
+        (["--fail-on", "any"], 1),
+        (["--fail-on", "stuck"], 1),
+        (["--fail-on", "full,stuck"], 1),
+        (["--fail-on", "full"], 0),
+        (["--fail-above", "oldest=99"], 1),
+        (["--fail-above", "oldest=100"], 0),
+        (["--fail-above", "oldest=100", "--fail-above", "capacity=0"], 0),
+        (["--stuck-after", "100"], 0),
+    ],
+)
+def test_what_counts_for_the_exit_status(options: list[str], status: int) -> None:
+    with stub(document(BUSY)) as endpoint:
+        result = sluice("check", endpoint.address, "--interval", "0.1", *options)
+    assert result.returncode == status
+    if "--stuck-after" not in options:
+        assert "stuck: group 'd': a request has been in flight for 100 s" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--fail-on", "full,full2"],
+        ["--fail-on", ""],
+        ["--fail-above", "capacity"],
+        ["--fail-above", "x=1"],
+        ["--fail-above", "capacity=nan"],
+        ["--interval", "0"],
+        ["--timeout", "inf"],
+        ["--path", "metrics"],
+        ["--memory-growth", "-1"],
+        ["ftp://host/"],
+    ],
+)
+def test_wrong_arguments(options: list[str]) -> None:
+    result = sluice("check", *options)
+    assert result.returncode == 2
+    assert "error: " in result.stderr and "Traceback" not in result.stderr
+
+
+def test_names_of_the_server_do_not_reach_the_terminal_as_they_are() -> None:
+    slow = {"process_group": HOSTILE, "pid": 1, "thread": 1, "age_seconds": 99, "method": HOSTILE, "path": HOSTILE}
+    hostile = {**BUSY, "process_group": HOSTILE}
+    with stub(document(hostile, slow_requests=[slow])) as endpoint:
+        for options in ([], ["--json"]):
+            result = sluice("check", endpoint.address, "--interval", "0.1", *options)
+            assert result.returncode == 1
+            assert "[31mb" in result.stdout
+            assert not any(each in result.stdout for each in INTERPRETED)
+            assert result.stdout.count("\n") == 1
