@@ -7,12 +7,14 @@ import math
 from typing import Any
 
 import pytest
+from sluice.monitor.address import Address
 from sluice.monitor.histogram import Histogram
 from sluice.monitor.reading import Reading, parse
 from sluice.monitor.text import clean, columns, fit, format_bounds, format_bytes, format_rate, format_seconds
+from sluice.monitor.watch import Watch
 from sluice.monitor.window import Window, difference
 
-from .endpoints import document, group, histogram, process
+from .endpoints import answer, document, group, histogram, process, stub
 
 OK = ["1xx", "2xx", "3xx", "4xx", "5xx"]
 
@@ -132,3 +134,21 @@ def test_numbers_for_people() -> None:
     assert format_bounds(None) == "-"
     assert [format_bytes(each) for each in (0, 999, 5 << 20, 3 << 30)] == ["0 B", "999 B", "5 MiB", "3 GiB"]
     assert [format_rate(each) for each in (0, 0.25, 9.96, 1234.4, 56789)] == ["0", "0.2", "10", "1234", "57k"]
+
+
+def test_the_history_keeps_the_groups_that_exist() -> None:
+    """A server that has other groups after each restart fills no memory."""
+    count = 0
+
+    def respond(number: int, head: bytes) -> bytes:
+        start, name = 1.0 + number // 3, f"group{number // 3}"
+        return answer({**document(group(name, requests=classes(0, number, 0, 0, 0))), "start_time": start})
+
+    with stub(respond) as endpoint:
+        watch = Watch(Address.parse(endpoint.address), 5.0)
+        for _ in range(12):
+            watch.poll()
+            count += watch.window is not None
+    assert (watch.restarts, count) == (3, 8)
+    assert [len(watch.history(f"group{number}")) for number in range(4)] == [0, 0, 0, 2]
+    assert [sample.rate > 0 for sample in watch.history("group3")] == [True, True]

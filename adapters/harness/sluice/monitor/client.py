@@ -49,6 +49,9 @@ class Client:
         try:
             connection.connect()
             with _deadline(connection, begun + self._timeout - time.monotonic(), expired.set):
+                if self.address.tls:
+                    context = ssl.create_default_context()
+                    connection.sock = context.wrap_socket(connection.sock, server_hostname=self.address.host)
                 status, location, body = self._exchange(connection)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise EndpointError(self._failure(error, expired.is_set())) from None
@@ -128,15 +131,13 @@ class _UnixConnection(http.client.HTTPConnection):
 def _connection(address: Address, timeout: float) -> http.client.HTTPConnection:
     if address.socket is not None:
         return _UnixConnection(address.socket, timeout)
-    if address.tls:
-        return http.client.HTTPSConnection(address.host, address.port, timeout=timeout)
     return http.client.HTTPConnection(address.host, address.port, timeout=timeout)
 
 
 @contextlib.contextmanager
 def _deadline(connection: http.client.HTTPConnection, seconds: float, expire: Callable[[], None]):  # type: ignore[no-untyped-def]
     """Ends the connection after a time, because a timeout of a socket holds for one byte at a time."""
-    peer = connection.sock
+    peer = connection.sock.dup()  # TLS takes the socket itself over
 
     def end() -> None:
         expire()
@@ -150,6 +151,8 @@ def _deadline(connection: http.client.HTTPConnection, seconds: float, expire: Ca
         yield
     finally:
         timer.cancel()
+        timer.join()
+        peer.close()
 
 
 def _refusal(status: int, location: str) -> str:

@@ -55,6 +55,9 @@ class Watch:
         self.window = None if self._last is None else difference(self._last, reading)
         self._last = reading
         if self.window is not None:
+            names = {group.name for group in self.window.groups}
+            # A server keeps all its groups while it runs. Without this line one with new names each time would fill the memory.
+            self._history = {name: samples for name, samples in self._history.items() if name in names}
             for group in self.window.groups:
                 self._remember(group)
 
