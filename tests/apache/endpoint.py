@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -13,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from .client import fetch
 from .httpd import Httpd
+from .process import wait_until
 
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 SERVER_GROUP = "%{GLOBAL}"
@@ -96,6 +99,24 @@ def settled(server: Httpd, requests: float, seconds: float = 10.0) -> Reading:
     while (reading := read(server)).requests() < requests and time.monotonic() < deadline:
         time.sleep(0.02)
     return reading
+
+
+@contextlib.contextmanager
+def in_flight(server: Httpd, *paths: str) -> Iterator[None]:
+    """Requests that last as long as the block, once all of them have reached an application."""
+    end = server.out / "end"
+    asked = [f"{path}{'&' if '?' in path else '?'}until={end}" for path in paths]
+    threads = [threading.Thread(target=fetch, args=(server.port, path)) for path in asked]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: read_json(server)["total"]["active_requests"] == len(paths), "the requests in flight")
+        yield
+    finally:
+        end.touch()
+        for thread in threads:
+            thread.join()
+        end.unlink()
 
 
 class Watcher:

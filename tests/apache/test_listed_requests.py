@@ -6,37 +6,18 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
 
 from .client import fetch
-from .endpoint import ENDPOINT, MODULES, SERVER_GROUP, location, read_json
+from .endpoint import ENDPOINT, MODULES, SERVER_GROUP, in_flight, location, read_json
 from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
 APP = "WSGIScriptAlias {} ${{APPS}}/listed_app.py application-group=%{{GLOBAL}} process-group={}"
 LINES = ["WSGIDaemonProcess d processes=2 threads=6", APP.format("/own", SERVER_GROUP), APP.format("/", "d")]
-
-
-@contextlib.contextmanager
-def in_flight(server: Httpd, *paths: str) -> Iterator[None]:
-    """Requests that last as long as the block."""
-    end = server.out / "end"
-    asked = [f"{path}{'&' if '?' in path else '?'}until={end}" for path in paths]
-    threads = [threading.Thread(target=fetch, args=(server.port, path)) for path in asked]
-    for thread in threads:
-        thread.start()
-    try:
-        wait_until(lambda: read_json(server)["total"]["active_requests"] == len(paths), "the requests in flight")
-        yield
-    finally:
-        end.touch()
-        for thread in threads:
-            thread.join()
-        end.unlink()
 
 
 def start(start_httpd: StartHttpd, *lines: str) -> Httpd:

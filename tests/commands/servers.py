@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apache servers with process groups and an endpoint, and requests that last as long as a block."""
+"""Apache servers with process groups and an endpoint, and load as long as a block."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from apache.client import fetch
-from apache.endpoint import ENDPOINT, MODULES, read_json
+from apache.endpoint import ENDPOINT, MODULES, in_flight
 from apache.httpd import Httpd, started
 from apache.load import Request, Tally, send_for
 from apache.process import wait_until
 
+__all__ = ["group", "in_flight", "serving", "under_load", "url"]
+
 APP = Path(__file__).with_name("apps") / "faulty_app.py"
-Serve = Callable[..., Httpd]
 
 
 def group(name: str, options: str, path: str = "/") -> list[str]:
@@ -43,24 +43,6 @@ def serving(*lines: str, threads: int = 16) -> Iterator[Httpd]:
 
 def url(server: Httpd) -> str:
     return f"http://127.0.0.1:{server.port}/metrics"
-
-
-@contextlib.contextmanager
-def in_flight(server: Httpd, *paths: str) -> Iterator[None]:
-    """Requests that last as long as the block, once all of them have reached an application."""
-    end = server.out / "end"
-    asked = [f"{path}{'&' if '?' in path else '?'}until={end}" for path in paths]
-    threads = [threading.Thread(target=fetch, args=(server.port, path)) for path in asked]
-    for thread in threads:
-        thread.start()
-    try:
-        wait_until(lambda: read_json(server)["total"]["active_requests"] == len(paths), "the requests in flight")
-        yield
-    finally:
-        end.touch()
-        for thread in threads:
-            thread.join()
-        end.unlink()
 
 
 @contextlib.contextmanager

@@ -120,11 +120,10 @@ def test_names_of_the_server_do_not_reach_the_terminal_as_they_are(options: list
 
 
 def test_a_terminal_without_the_extra_gets_plain_text() -> None:
-    """And with --plain, here for the same reason that no library of the extra is imported."""
     program = "import sys; sys.modules['textual'] = None; from sluice.__main__ import main; sys.exit(main(sys.argv[1:]))"
     with stub(hostile()) as endpoint:
         parent, child = pty.openpty()
-        command = [sys.executable, "-c", program, "top", "--plain", "--interval", "0.1", endpoint.address]
+        command = [sys.executable, "-c", program, "top", "--interval", "0.1", endpoint.address]
         process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child)
         os.close(child)
         written = b""
