@@ -45,7 +45,7 @@ struct RegistryTable;
 struct ProcessReading {
   std::int32_t pid = 0;                         ///< Its process id.
   bool listed = true;                           ///< False: nothing is known of its requests.
-  std::uint64_t age_ns = 0;                     ///< Time since it was forked.
+  std::uint64_t age_ns = 0;                     ///< Time since its parent called started(), after it was forked.
   std::uint64_t request_count = 0;              ///< Number of completed requests.
   std::uint64_t busy_ns = 0;                    ///< Time that threads spent in them.
   std::uint64_t process_cpu_us = 0;             ///< CPU time of the process.
