@@ -61,7 +61,8 @@ absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& serv
   return push_otlp(OtlpSource(std::move(body)), std::move(options));
 }
 
-absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect, StatsdPushOptions options) {
+absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect,
+                                   const StatsdPushOptions& options) {
   auto packets = [source = source_of<Reader>(recorder),
                   dialect](absl::FunctionRef<void(std::string_view)> send) -> absl::Status {
     if (const Status status = source->reader.drain(source->window); !status.ok()) return to_absl(status);
@@ -69,7 +70,7 @@ absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect
     static_cast<void>(encode::statsd({.window = &source->window}, {.dialect = dialect}, source->text, send));
     return absl::OkStatus();
   };
-  return push_statsd(StatsdSource(std::move(packets)), std::move(options));
+  return push_statsd(StatsdSource(std::move(packets)), options);
 }
 
 }  // namespace sluice

@@ -36,7 +36,7 @@ absl::StatusOr<Pusher> push_otlp(OtlpSource source, OtlpPushOptions options) {
                  options.schedule);
 }
 
-absl::StatusOr<Pusher> push_statsd(StatsdSource source, StatsdPushOptions options) {
+absl::StatusOr<Pusher> push_statsd(StatsdSource source, const StatsdPushOptions& options) {
   if (source == nullptr) return absl::InvalidArgumentError("there is no function that returns packets");
   auto packets = [source = std::move(source)]() -> absl::StatusOr<endpoint::Batch> {
     endpoint::Batch batch;

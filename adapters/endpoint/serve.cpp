@@ -63,8 +63,11 @@ MHD_Result send(MHD_Connection* connection, const Answer& answer) {
 /// the daemon and the list of connections need no lock.
 class Endpoint::Server {
  public:
-  Server(Render render, const ServeOptions& options, endpoint::Listener listener)
-      : render_(std::move(render)), options_(options), listener_(std::move(listener)), process_(::getpid()) {}
+  Server(Render render, ServeOptions options, endpoint::Listener listener)
+      : render_(std::move(render)),
+        options_(std::move(options)),
+        listener_(std::move(listener)),
+        process_(::getpid()) {}
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();
@@ -236,7 +239,7 @@ absl::StatusOr<Endpoint> serve(Render render, ServeOptions options) {
   if (!options.path.starts_with('/')) return absl::InvalidArgumentError("path must begin with a slash");
   absl::StatusOr<endpoint::Listener> listener = endpoint::Listener::open(options);
   if (!listener.ok()) return listener.status();
-  auto server = std::make_unique<Endpoint::Server>(std::move(render), options, *std::move(listener));
+  auto server = std::make_unique<Endpoint::Server>(std::move(render), std::move(options), *std::move(listener));
   if (absl::Status status = server->start(); !status.ok()) return status;
   return Endpoint(std::move(server));
 }

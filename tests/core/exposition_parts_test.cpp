@@ -138,6 +138,7 @@ TEST_CASE("exposition: a part is read a number of times that does not depend on 
     std::vector<std::string> prefixes;
     for (std::size_t i = 0; i < count; ++i) prefixes.push_back(std::string("p").append(std::to_string(i)));
     std::vector<encode::Part> parts;
+    parts.reserve(prefixes.size());
     for (const std::string& prefix : prefixes) parts.push_back({.source = {.gauges = gauges}, .prefix = prefix});
     std::string text(1'000'000, ' ');
     CHECK(encode::exposition(parts, encode::Format::kPrometheus, text).complete());

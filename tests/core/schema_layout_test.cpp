@@ -115,7 +115,7 @@ TEST_CASE("schema layout: a window of the overflow counters has extremes of its 
   Recorder<Call<0>> recorder({.threads = 1});
   Reader reader = recorder.add_reader();
   Worker<Call<0>> worker = recorder.attach_shared();
-  for (const std::uint64_t duration_ns : {25, 40, 15, 12, 18}) {
+  for (const std::uint64_t duration_ns : {25U, 40U, 15U, 12U, 18U}) {
     worker.begin(1000).finish({.duration_ns = duration_ns}, 1000 + duration_ns);
     const Result<Window> window = reader.drain();
     REQUIRE(window.ok());

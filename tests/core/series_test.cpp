@@ -388,6 +388,7 @@ TEST_CASE("series: threads that record in all of them, and readers that drain me
   std::vector<Series> all{Series()};
   for (int i = 0; i < kSeries; ++i) all.push_back(recorder.series({{"n", std::to_string(i)}}));
   std::vector<Reader> readers;
+  readers.reserve(2);
   for (int i = 0; i < 2; ++i) readers.push_back(recorder.add_reader());
   std::atomic<std::size_t> running{kThreads};
   std::vector<std::thread> threads;

@@ -116,8 +116,8 @@ TEST_CASE("statsd: where nobody listens at the port, the rest of the batch waits
 
 TEST_CASE("statsd: options that cannot be used are refused") {
   std::atomic<int> sent{0};
-  const auto code = [&](StatsdPushOptions options) {
-    return push_statsd(numbered(1, sent), std::move(options)).status().code();
+  const auto code = [&](const StatsdPushOptions& options) {
+    return push_statsd(numbered(1, sent), options).status().code();
   };
   CHECK(code({.host = "no such name."}) == absl::StatusCode::kNotFound);
   CHECK(code({.port = 0}) == absl::StatusCode::kInvalidArgument);

@@ -117,13 +117,13 @@ struct StatsdPushOptions {
 /// full, messages wait.
 /// \return InvalidArgument for an option that cannot be used; NotFound for a name without an address;
 /// ResourceExhausted if no thread can be started.
-[[nodiscard]] absl::StatusOr<Pusher> push_statsd(StatsdSource source, StatsdPushOptions options = {});
+[[nodiscard]] absl::StatusOr<Pusher> push_statsd(StatsdSource source, const StatsdPushOptions& options = {});
 
 /// Starts a pusher of the windows of a recorder, which must outlive it.
 /// \return As above.
 /// \throws std::bad_alloc
 [[nodiscard]] absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect,
-                                                 StatsdPushOptions options = {});
+                                                 const StatsdPushOptions& options = {});
 
 /// @}
 
