@@ -94,6 +94,7 @@ TEST_CASE("attach: threads that come and go share no slot, and at the end all sl
   std::vector<std::optional<Worker>> kept;
   while (kept.size() + 4 < slots) kept.emplace_back(recorder.attach());  // so that words are full again and again
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       Random random(static_cast<std::uint64_t>(t));
@@ -123,6 +124,7 @@ TEST_CASE("attach: threads that come and go share no slot, and at the end all sl
 TEST_CASE("attach: a forked child finds all slots free, and the parent's stay taken") {
   Recorder recorder({.threads = 70});
   std::vector<Worker> workers;
+  workers.reserve(70);
   for (int i = 0; i < 70; ++i) workers.push_back(recorder.attach());
   const pid_t child = ::fork();
   if (child == 0) {
