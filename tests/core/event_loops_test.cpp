@@ -121,6 +121,7 @@ TEST_CASE("event loops: threads begin and finish requests, and nothing is left i
   constexpr int kThreads = 3;
   constexpr int kEach = 3000;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       std::vector<Request> requests;
