@@ -8,7 +8,7 @@
 #include "push_loop.hpp"
 #include "sluice/push.hpp"
 
-namespace sluice::endpoint {
+namespace sluice::inline v0_1::endpoint {
 
 /// Returns the transport. \return As push_statsd().
 [[nodiscard]] absl::StatusOr<std::unique_ptr<Transport>> datagram_transport(const StatsdPushOptions& options);

@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace sluice::endpoint {
+namespace sluice::inline v0_1::endpoint {
 
 /// Owns a descriptor.
 class Descriptor {

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace sluice::endpoint {
+namespace sluice::inline v0_1::endpoint {
 namespace {
 
 using std::chrono::milliseconds;

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "push_loop.hpp"
 
-namespace sluice::endpoint {
+namespace sluice::inline v0_1::endpoint {
 
 /// The request that is sent with each body.
 struct HttpRequest {

@@ -12,7 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace sluice::endpoint {
+namespace sluice::inline v0_1::endpoint {
 namespace {
 
 constexpr int kBacklog = 64;

@@ -11,7 +11,7 @@
 #include "descriptor.hpp"
 #include "sluice/serve.hpp"
 
-namespace sluice::endpoint {
+namespace sluice::inline v0_1::endpoint {
 
 /// A listening socket. The destructor removes the name of a Unix socket, unless another one has taken the name since.
 class Listener {

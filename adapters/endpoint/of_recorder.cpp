@@ -13,7 +13,7 @@
 #include "sluice/recorder.hpp"
 #include "sluice/serve.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 /// A reader of a recorder, with memory that is used again. Shared, because functions have to be copyable.

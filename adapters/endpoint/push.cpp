@@ -7,7 +7,7 @@
 #include "http_client.hpp"
 #include "push_loop.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 absl::StatusOr<Pusher> started(endpoint::BatchSource source,

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "descriptor.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace endpoint {
 namespace {
 

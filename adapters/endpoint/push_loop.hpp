@@ -20,7 +20,7 @@
 #include "absl/status/statusor.h"
 #include "sluice/push.hpp"
 
-namespace sluice::endpoint {
+namespace sluice::inline v0_1::endpoint {
 
 using SteadyClock = std::chrono::steady_clock;
 using Batch = std::vector<std::string>;
@@ -70,7 +70,7 @@ class Transport {
 
 }  // namespace sluice::endpoint
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// The state is behind a mutex, which is never held during a call of the source or of the transport.
 class Pusher::Loop {

@@ -20,7 +20,7 @@
 #include "descriptor.hpp"
 #include "listen.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sluice/cumulative.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// Adds the last window to the sum. One that could not be added, because there was no memory, is added by the next
 /// call.

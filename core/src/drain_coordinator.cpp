@@ -10,7 +10,7 @@
 #include "os/mapping.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// The time that one cut may wait for all writers that were preempted inside a record.
 class WaitBudget {

@@ -17,7 +17,7 @@
 #include "sluice/window.hpp"
 #include "timeline.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 class WaitBudget;
 

@@ -3,7 +3,7 @@
 
 #include "os/mapping.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 struct ForkWipedMemory::Mapping : os::Mapping {
   using os::Mapping::Mapping;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 namespace {
 
 using Atomics = ProductionAtomics;

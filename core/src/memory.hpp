@@ -10,7 +10,7 @@
 #include "sluice/detail/memory_layout.hpp"
 #include "sluice/recorder_options.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 using OverflowMemory = OverflowRef<StdAtomics, SharedCounter>;
 using OverflowSeries = OverflowSeriesRef<StdAtomics, SharedCounter>;

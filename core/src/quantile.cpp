@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 /// The interval that contains all values.

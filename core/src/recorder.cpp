@@ -17,7 +17,7 @@
 #include "series_labels.hpp"
 #include "sluice/detail/claim.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include "series_names.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 void add_to(std::span<std::uint64_t> sums, std::span<const std::uint64_t> more) noexcept {

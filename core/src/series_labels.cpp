@@ -8,7 +8,7 @@
 #include "encode/catalogue.hpp"
 #include "encode/sink.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 namespace {
 
 /// Returns a name as Prometheus has it.

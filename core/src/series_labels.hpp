@@ -8,7 +8,7 @@
 #include "sluice/labels.hpp"
 #include "sluice/schema_info.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// A label that owns its text.
 struct OwnedLabel {

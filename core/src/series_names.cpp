@@ -6,7 +6,7 @@
 
 #include "encode/catalogue.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 namespace {
 
 /// Returns a text that differs between sets of labels that a format tells apart.

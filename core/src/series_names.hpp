@@ -13,7 +13,7 @@
 
 #include "sluice/labels.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Thread-safe. Looking up the labels of a number takes no lock.
 class SeriesNames {

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 void throw_status(const Status& status) { throw std::runtime_error(std::string(status.message())); }
 

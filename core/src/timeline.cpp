@@ -5,7 +5,7 @@
 
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 /// A change of the offset between the clocks that means the wall clock was stepped.

@@ -7,7 +7,7 @@
 
 #include "sluice/clock.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// A source of instants on both clocks. Not thread-safe.
 class Timeline {

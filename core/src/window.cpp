@@ -6,7 +6,7 @@
 
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 namespace {
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -58,10 +59,12 @@ def program(source: Path, out: Path, *, flags: Sequence[str] = RELEASE, packages
 
 
 def disassembly(command: str, source: Path, out: Path, flags: Sequence[str], *, objdump: str = "objdump") -> str:
-    """Return the disassembly of a shared object built from one source, with undefined symbols left open."""
+    """Return the disassembly of a shared object built from one source, with undefined symbols left open. Names of the
+    library are as sources write them, without the inline namespace of its version."""
     hidden = ("-fPIC", "-fvisibility=hidden", "-shared", "-Wl,--unresolved-symbols=ignore-all")
     run([command, *STANDARD, *flags, *hidden, source, "-o", out])
-    return run([objdump, "--disassemble", "--demangle", "--no-show-raw-insn", out])
+    text = run([objdump, "--disassemble", "--demangle", "--no-show-raw-insn", out])
+    return re.sub(r"\bsluice::v\d+_\d+::", "sluice::", text)
 
 
 def has_python_package() -> bool:

@@ -86,5 +86,29 @@ def test_recording_draining_and_encoding_need_no_abseil(tmp_path: Path) -> None:
         assert "absl/" in dependencies(source)
 
 
+def test_names_carry_the_version_of_the_binary_interface() -> None:
+    """Its first two numbers. A version that changes one of them changes the namespace in all files."""
+    version = (ROOT / "core/include/sluice/version.hpp").read_text(encoding="utf-8")
+    major, minor = (re.search(rf"_{part} (\d+)", version)[1] for part in ("MAJOR", "MINOR"))
+    for folder in ("core", "adapters/endpoint"):
+        for path in sorted((ROOT / folder).rglob("*.[ch]pp")):
+            opened = re.findall(r"^namespace (sluice\S*(?: \w\S*)?) {", path.read_text(encoding="utf-8"), re.MULTILINE)
+            others = [name for name in opened if not re.fullmatch(rf"sluice::inline v{major}_{minor}(::\w+)?", name)]
+            assert (path, others) == (path, [])
+
+
+def test_headers_of_another_binary_interface_do_not_link(tmp_path: Path, installed: Path) -> None:
+    (tag,) = set(re.findall(r"::inline (\w+)", (installed / "include/sluice/recorder.hpp").read_text(encoding="utf-8")))
+    shutil.copytree(installed / "include", tmp_path / "include")
+    (library,) = installed.rglob("libsluice.a")
+    flags = ["g++", "-std=c++20", f"-I{tmp_path}/include", HERE / "consumer.cpp", "-o", tmp_path / "consumer", library]
+    flags += shlex.split(run("pkg-config", "--libs", "absl_status", "absl_statusor"))
+    run(*flags)
+    for header in (tmp_path / "include").rglob("*.hpp"):
+        header.write_text(header.read_text(encoding="utf-8").replace(f"::inline {tag}", "::inline v0_other"), encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"undefined reference to `sluice::v0_other::"):
+        run(*flags)
+
+
 def dependencies(source: Path) -> str:
     return run("g++", "-std=c++20", "-M", "-I", ROOT / "core/include", source)

@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "sluice/status.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup read
 /// @{

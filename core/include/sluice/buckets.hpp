@@ -15,7 +15,7 @@
 
 #include "sluice/detail/simd.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup record
 /// @{

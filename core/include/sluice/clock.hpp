@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup record
 /// @{

@@ -11,7 +11,7 @@
 #include "sluice/detail/schema_layout.hpp"
 #include "sluice/schema_info.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup read
 /// @{

@@ -10,7 +10,7 @@
 #include "sluice/status.hpp"
 #include "sluice/window.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup read
 /// @{

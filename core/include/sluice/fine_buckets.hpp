@@ -10,7 +10,7 @@
 
 #include "sluice/buckets.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 namespace bounds {
 

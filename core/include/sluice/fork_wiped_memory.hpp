@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup record
 /// @{

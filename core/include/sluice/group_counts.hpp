@@ -9,7 +9,7 @@
 #include "sluice/counts.hpp"
 #include "sluice/schema_info.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup processes
 /// @{

@@ -20,7 +20,7 @@
 #include "sluice/schema.hpp"
 
 /// The schema of HTTP servers.
-namespace sluice::http {
+namespace sluice::inline v0_1::http {
 
 /// \addtogroup record
 /// @{
@@ -88,7 +88,7 @@ using InFlight = sluice::Request<Request>;
 
 }  // namespace sluice::http
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 template <>
 inline constexpr http::Request abandoned<http::Request>{.status = 0};

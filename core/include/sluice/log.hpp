@@ -6,7 +6,7 @@
 #include <functional>
 #include <string_view>
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup record
 /// @{

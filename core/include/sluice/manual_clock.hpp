@@ -8,7 +8,7 @@
 #include "sluice/clock.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup record
 /// @{

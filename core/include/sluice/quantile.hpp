@@ -8,7 +8,7 @@
 #include "sluice/buckets.hpp"
 #include "sluice/counts.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup read
 /// @{

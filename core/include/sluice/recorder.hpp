@@ -31,7 +31,7 @@
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace detail {
 struct RecorderMemory;   // The mapping that workers write and that a forked child finds zeroed.
 class DrainCoordinator;  // The state of drains, behind a mutex.

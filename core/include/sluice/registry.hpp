@@ -33,7 +33,7 @@
 #include "sluice/group_counts.hpp"
 #include "sluice/schema_info.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 struct RegistryTable;
 

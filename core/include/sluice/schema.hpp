@@ -27,7 +27,7 @@
 
 #include "sluice/buckets.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup record
 /// @{

@@ -11,7 +11,7 @@
 #include "sluice/buckets.hpp"
 #include "sluice/schema.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup read
 /// @{

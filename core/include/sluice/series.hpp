@@ -20,7 +20,7 @@
 #include "sluice/labels.hpp"
 #include "sluice/schema_info.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace detail {
 class SeriesNames;  // The sets of labels of a recorder.
 }  // namespace detail

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup read
 /// @{

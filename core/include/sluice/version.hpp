@@ -19,7 +19,7 @@
 
 /// @}
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup record
 /// @{

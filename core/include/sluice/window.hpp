@@ -13,7 +13,7 @@
 #include "sluice/schema_info.hpp"
 #include "sluice/series.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \defgroup read Read
 /// Take windows and totals from a recorder, and quantiles and views from windows.

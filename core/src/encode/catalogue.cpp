@@ -13,7 +13,7 @@
 #include "sluice/registry.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 /// The counts of one owner.

@@ -19,7 +19,7 @@
 #include "sluice/encode/encode.hpp"
 #include "sluice/registry.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 /// The number value / 10^decimals.
 struct Amount {

@@ -10,7 +10,7 @@
 #include "encode/catalogue.hpp"
 #include "encode/exposition_writer.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 Encoded exposition(const Source& source, const ExpositionOptions& options, std::span<char> out) noexcept {
   Sink sink(out);

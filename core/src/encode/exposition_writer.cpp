@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 std::string_view escape(char byte) noexcept {

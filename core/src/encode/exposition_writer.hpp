@@ -9,7 +9,7 @@
 #include "encode/sink.hpp"
 #include "sluice/encode/exposition.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 /// Writes families and their samples; options and sink must outlive it.
 class ExpositionWriter final : public Visitor {

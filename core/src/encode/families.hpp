@@ -5,7 +5,7 @@
 
 #include "encode/family.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 inline constexpr Family kRequests = {"requests", Kind::kCounter, "", "{request}", "Number of completed requests."};
 inline constexpr Family kBusy = {"busy", Kind::kCounter, "seconds", "s",

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
 

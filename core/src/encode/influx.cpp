@@ -8,7 +8,7 @@
 #include "encode/catalogue.hpp"
 #include "encode/sink.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 /// Returns the replacement of a character in names and values of tags and in names of fields. A backslash cannot be

@@ -5,7 +5,7 @@
 
 #include "sluice/encode/exposition.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 constexpr std::string_view kSpace = " \t";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "encode/otlp.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 Encoded otlp(const Source& source, const OtlpOptions& options, std::span<char> out) noexcept {
   Sink sink(out);

@@ -10,7 +10,7 @@
 #include "encode/catalogue.hpp"
 #include "sluice/encode/otlp.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 inline constexpr std::string_view kScope = "sluice";
 

@@ -7,7 +7,7 @@
 
 #include "encode/otlp.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 class Json final : public Visitor {

@@ -8,7 +8,7 @@
 
 #include "encode/otlp.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 // Numbers of the fields in opentelemetry/proto/{collector/metrics,metrics,resource,common}/v1.

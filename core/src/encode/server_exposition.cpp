@@ -2,7 +2,7 @@
 #include "encode/exposition_writer.hpp"
 #include "sluice/encode/server.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 Encoded server_exposition(const ServerReading& reading, Format format, std::span<char> out) noexcept {
   Sink sink(out);

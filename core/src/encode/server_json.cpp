@@ -5,7 +5,7 @@
 #include "sluice/encode/server.hpp"
 #include "sluice/version.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 /// The families of one reading as members of an object.

@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 constexpr std::array<char, 16> kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};

@@ -11,7 +11,7 @@
 
 #include "sluice/encode/encode.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 /// Writes to a buffer of fixed size.
 class Sink {

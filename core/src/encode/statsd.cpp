@@ -9,7 +9,7 @@
 #include "encode/catalogue.hpp"
 #include "encode/sink.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 namespace {
 
 /// Returns the replacement of a character in tags and names: an underscore for separators and control characters.

@@ -7,7 +7,7 @@
 
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 std::int64_t read(clockid_t id) noexcept {

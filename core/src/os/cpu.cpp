@@ -17,7 +17,7 @@
 #pragma weak __rseq_size
 #endif
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 namespace {
 
 constinit std::atomic<std::size_t> stripes{0};  // 0: not computed yet

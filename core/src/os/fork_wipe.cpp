@@ -8,7 +8,7 @@
 #include <mutex>
 #include <new>
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 
 /// The handlers of pthread_atfork() and the list of ranges. A fork holds the mutex, so that the child finds the list
 /// whole.

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 
 /// While the object exists, each fork() of this process gives the child private zeros in a range of whole pages.
 ///

@@ -11,7 +11,7 @@
 #include <new>
 #include <stdexcept>
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include "os/fork_wipe.hpp"
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 
 /// A range of zeroed memory. Pages are committed when they are first written.
 class Mapping {

@@ -5,7 +5,7 @@
 
 #include "sluice/detail/policy.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 namespace {
 
 long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0); }

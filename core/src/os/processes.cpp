@@ -15,7 +15,7 @@
 #include "os/timeval.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 namespace {
 
 /// Numbers of fields of /proc/PID/stat, from 1 as in proc(5).

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 
 /// Resources that a process uses.
 struct ProcessUsage {

@@ -12,7 +12,7 @@
 
 #include "os/timeval.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 /// Returns the resident set, the second field of statm in pages; 0 if it cannot be read.

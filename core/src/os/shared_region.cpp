@@ -11,7 +11,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 namespace {
 
 /// MFD_NOEXEC_SEAL of Linux 6.3: the file is never executable. Some systems refuse a memory file without it.

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 
 /// Two mappings of the same zeroed pages. Pages are committed when they are first touched.
 struct SharedRegion {

@@ -8,7 +8,7 @@
 
 #include "sluice/units.hpp"
 
-namespace sluice::os {
+namespace sluice::inline v0_1::os {
 
 /// Returns the time in microseconds.
 [[nodiscard]] inline std::uint64_t microseconds_of(const timeval& time) noexcept {

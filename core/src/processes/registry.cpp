@@ -14,7 +14,7 @@
 #include "sluice/clock.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) noexcept {

@@ -14,7 +14,7 @@
 #include "processes/registry_region.hpp"
 #include "sluice/detail/whole_slots.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 constexpr std::uint64_t kQueueNs = 60'000'000'000;

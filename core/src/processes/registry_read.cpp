@@ -13,7 +13,7 @@
 #include "sluice/clock.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 namespace {
 
 /// Number of times that a group is read before the reading fails, and the pause between. The parent retires a process

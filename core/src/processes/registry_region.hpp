@@ -13,7 +13,7 @@
 #include "sluice/group_counts.hpp"
 #include "sluice/registry.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 // Atomic in builds for ThreadSanitizer, too, because other processes write the counters.
 using RegistryAtomics = detail::StdAtomics;

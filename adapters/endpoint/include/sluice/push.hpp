@@ -22,7 +22,7 @@
 #include "sluice/encode/statsd.hpp"
 #include "sluice/recorder.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup endpoint
 /// @{

@@ -15,7 +15,7 @@
 #include "sluice/encode/exposition.hpp"
 #include "sluice/recorder.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \defgroup endpoint Serve and push
 /// Answer scrapes without a server of your own, and push to receivers.

@@ -13,7 +13,7 @@
 #include "sluice/detail/simd.hpp"
 #include "sluice/units.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// The counters of one slot and epoch parity for the schema of T. Counter is one of the counters of policy.hpp. A
 /// minimum is kept as the largest complement, so that 0 means "none" for both extremes and one operation updates both.

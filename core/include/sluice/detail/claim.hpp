@@ -13,7 +13,7 @@
 
 #include "sluice/detail/slot_array.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Number of failed exchanges after which a claim gives up. An exchange fails when another thread changes the word, and
 /// spuriously on some processors; so many failures mean that code outside the protocol overwrites the memory.

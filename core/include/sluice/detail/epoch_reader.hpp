@@ -26,7 +26,7 @@
 #include "sluice/detail/slot_reader_state.hpp"
 #include "sluice/window.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Ends epochs and collects what slots recorded in them. Not thread-safe: the owner serializes calls.
 template <class Atomics>

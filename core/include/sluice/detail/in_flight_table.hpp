@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Number of entries of a table.
 inline constexpr std::size_t kTrackedMost = 512;

@@ -12,7 +12,7 @@
 #include "sluice/detail/slot_array.hpp"
 #include "sluice/schema_info.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// The beginning of a recorder's memory.
 struct RecorderHeader {

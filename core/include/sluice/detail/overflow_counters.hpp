@@ -30,7 +30,7 @@
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/slot.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// The words that the banks of all schemas have. Counter is a counter that many threads write.
 template <class Atomics, class Counter>

@@ -16,7 +16,7 @@
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/slot.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// One of the two banks of a series.
 template <class Counter, class T>

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Greatest number of stripes. With more CPUs than that, several share a stripe.
 inline constexpr std::size_t kOverflowStripesMost = 32;

@@ -25,7 +25,7 @@
 #define SLUICE_THREAD_SANITIZER 0
 #endif
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Registers this process for membarrier(PRIVATE_EXPEDITED). Returns true if membarrier_all() works. Blocks; called
 /// once a recorder.

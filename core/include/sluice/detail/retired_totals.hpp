@@ -21,7 +21,7 @@
 
 #include "sluice/detail/policy.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Identifies the process that records in a region, for readers. Written by the parent alone. All-zero bytes are a
 /// region without a process.

@@ -16,7 +16,7 @@
 #include "sluice/schema.hpp"
 #include "sluice/schema_info.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 template <class T>
 using SchemaType = std::remove_cvref_t<decltype(schema<T>)>;
@@ -341,7 +341,7 @@ struct SchemaTables {
 
 }  // namespace sluice::detail
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 
 /// \addtogroup read
 /// @{

@@ -20,7 +20,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// A value with a sequence number. All-zero bytes are the empty state, with the sequence 0. `T` consists of whole
 /// words.

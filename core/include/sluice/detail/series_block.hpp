@@ -17,7 +17,7 @@
 #include "sluice/detail/bank.hpp"
 #include "sluice/detail/slot.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// The series that were recorded in the epochs of one parity and wait for a reader.
 template <class Atomics>

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Two unsigned 64-bit integers. Arithmetic operators work on both at once.
 using U64x2 = std::uint64_t __attribute__((vector_size(16)));

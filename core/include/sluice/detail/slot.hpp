@@ -25,7 +25,7 @@
 #include "sluice/detail/bank.hpp"
 #include "sluice/detail/policy.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 inline constexpr std::size_t kLine = 64;  ///< Bytes of a cache line.
 

@@ -11,7 +11,7 @@
 #include "sluice/detail/slot.hpp"
 #include "sluice/detail/slot_tree.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Where the parts of a slot lie, in bytes.
 struct SlotShape {

@@ -16,7 +16,7 @@
 #include "sluice/schema_info.hpp"
 #include "sluice/window.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// The words of a schema that a recorder of one mode counts.
 struct CountedWords {

@@ -21,7 +21,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Number of bits of a word of the tree that are used.
 inline constexpr std::size_t kTreeFanout = 64;

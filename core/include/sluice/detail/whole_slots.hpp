@@ -17,7 +17,7 @@
 
 #include "sluice/detail/slot_array.hpp"
 
-namespace sluice::detail {
+namespace sluice::inline v0_1::detail {
 
 /// Number of times that a slot is read before it is accepted as it is. The sequence of a writer that is stopped inside
 /// a record, or was killed there, stays odd.

@@ -22,12 +22,12 @@
 #include "sluice/totals.hpp"
 #include "sluice/window.hpp"
 
-namespace sluice {
+namespace sluice::inline v0_1 {
 struct GroupReading;
 struct ServerReading;
 }  // namespace sluice
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 /// \defgroup encode Encode
 /// Write windows and readings in the formats of Prometheus, OpenMetrics, InfluxDB, StatsD and OpenTelemetry.

@@ -12,7 +12,7 @@
 
 #include "sluice/encode/encode.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 /// \addtogroup encode
 /// @{

@@ -10,7 +10,7 @@
 
 #include "sluice/encode/encode.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 /// \addtogroup encode
 /// @{

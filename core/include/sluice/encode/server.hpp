@@ -10,7 +10,7 @@
 #include "sluice/encode/exposition.hpp"
 #include "sluice/registry.hpp"
 
-namespace sluice::encode {
+namespace sluice::inline v0_1::encode {
 
 /// \addtogroup encode
 /// @{
