@@ -17,6 +17,9 @@
 namespace sluice::inline v0_1 {
 namespace {
 
+/// More than the clocks of two processors differ.
+constexpr std::uint64_t kClockSkewNs = 1'000;
+
 constexpr std::uint64_t mixed(std::uint64_t hash, std::uint64_t number) noexcept {
   return (hash ^ number) * 0x100000001B3U;
 }
@@ -180,6 +183,7 @@ void Registry::started(SlotId id, std::int32_t pid) noexcept {
   const auto index = static_cast<std::uint32_t>(id);
   RegistrySlot& published = table.slots[index];
   published.started_ns.store(monotonic_ns(), std::memory_order_relaxed);  // this and what follows: published by [G7]
+  published.ending.store(0, std::memory_order_relaxed);
   published.pid.store(pid, std::memory_order_relaxed);
   published.group.store(slot.group, std::memory_order_relaxed);
   published.threads.store(slot.threads, std::memory_order_relaxed);
@@ -216,7 +220,10 @@ void Registry::retire(SlotId id) noexcept {
   const std::span counts = std::span(memory_of_counts).first(size);
   const std::span totals = std::span(memory_of_totals).first(size);
   if (slot.readable != nullptr) {
-    const std::uint64_t age_ns = monotonic_ns() - published.reserved_ns.load(std::memory_order_relaxed);  // own store
+    published.ending.store(1, std::memory_order_relaxed);  // the fence orders it
+    RegistryFence::light();
+    const std::uint64_t now_ns = monotonic_ns() + kClockSkewNs;
+    const std::uint64_t age_ns = now_ns - published.reserved_ns.load(std::memory_order_relaxed);  // own store
     add_ended({memory_, slot.readable, slot.threads, state_.groups[slot.group].mode}, age_ns, counts);
   }
   const std::uint64_t cpu_us = os::ended_children_cpu_us();

@@ -46,10 +46,13 @@ void add_to_group(const ProcessReading& process, GroupReading& group) {
   group.live.push_back(process);
 }
 
-/// Reads the region of a living process, and adds its counts to `words`.
-void read_region(const Region& region, std::uint64_t reserved_ns, ProcessReading& process,
+/// Reads the region of a living process, and adds its counts to `words`. Returns false if its parent is retiring it.
+bool read_region(const Region& region, const RegistrySlot& slot, ProcessReading& process,
                  std::span<std::uint64_t> words) {
   const std::uint64_t now_ns = monotonic_ns();
+  RegistryFence::light();
+  if (slot.ending.load(std::memory_order_relaxed) != 0) return false;                  // the fence orders it
+  const std::uint64_t reserved_ns = slot.reserved_ns.load(std::memory_order_relaxed);  // ordered by [G4]
   const std::uint64_t requests = words[kRequestCount];
   const std::uint64_t busy_ns = words[kBusyNs];
   GroupReading alone;
@@ -62,6 +65,7 @@ void read_region(const Region& region, std::uint64_t reserved_ns, ProcessReading
   process.untracked_requests = alone.untracked_requests;
   process.event_loops = alone.event_loops;
   process.longest_request_ns = alone.longest_request_ns;
+  return true;
 }
 
 /// Adds a living process. `region` is the mapping of the slot in this process.
@@ -82,8 +86,8 @@ Outcome add_process(const detail::MemoryLayout& layout, const Allocation& region
     const std::size_t recorder_bytes = detail::memory_bytes(layout, process.threads_limit);
     if (region.readable == nullptr || region.bytes != bytes || recorder_bytes > bytes) return Outcome::kUnmapped;
     process.host_memory = std::span(region.readable, bytes).subspan(recorder_bytes);
-    read_region({layout, region.readable, process.threads_limit, reading.mode},
-                slot.reserved_ns.load(std::memory_order_relaxed), process, words);
+    const Region mapped{layout, region.readable, process.threads_limit, reading.mode};
+    if (!read_region(mapped, slot, process, words)) return Outcome::kEnded;
   }
   add_to_group(process, reading);
   return Outcome::kWhole;

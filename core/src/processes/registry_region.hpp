@@ -40,6 +40,9 @@ struct RegistrySlot {
   std::atomic<std::uint32_t> group;
   std::atomic<std::uint32_t> threads;
   std::atomic<std::uint64_t> bytes;  ///< Size of its region; 0: the process is unlisted.
+  /// 1 from before the parent looks at the clock to bound what the ended process has counted. A reader that finds 0
+  /// after it has looked at the clock has a smaller bound, so that no count goes down when the process is retired.
+  std::atomic<std::uint32_t> ending;
 };
 
 /// The table that readers map.
