@@ -211,6 +211,7 @@ void DrainCoordinator::take_overflow_series(std::size_t stripe, std::size_t whic
   StripeSeen& state = *stripes_seen_[stripe];
   std::uint64_t in_series = 0;
   series.for_each_touched(which, [&](std::uint32_t number, const auto& bank) {
+    if (!state.series.has_read(number) || !scratch_.series.has(number)) return;  // the marks were overwritten meanwhile
     LastRead& seen = state.series.read[number]->banks[which];
     const SeriesCounts::Entry to = scratch_.series.at(number);
     std::uint64_t more = 0;

@@ -32,12 +32,12 @@ SeriesView SeriesCounts::operator[](std::size_t i) const noexcept {
 }
 
 std::optional<SeriesView> SeriesCounts::find(Series series) const noexcept {
-  if (series.number() >= position_.size() || position_[series.number()] == 0) return std::nullopt;
+  if (!has(series.number())) return std::nullopt;
   return (*this)[position_[series.number()] - 1];
 }
 
 void SeriesCounts::make_room(std::uint32_t number) {
-  if (number < position_.size() && position_[number] != 0) return;
+  if (has(number)) return;
   if (number >= position_.size()) position_.resize(number + 1);
   const std::size_t needed = (listed_.size() + 1) * stride();
   if (words_.size() < needed) words_.resize(needed);

@@ -61,19 +61,35 @@ class GuardedRegion {
   std::byte* data_ = nullptr;
 };
 
+using AnyRecorder = sluice::Recorder<Completion>;
+
+/// The parts of a recorder besides slots.
+struct Kind {
+  std::size_t series = 0;
+  bool event_loops = false;
+};
+constexpr std::size_t kSeries = 70;  // marked in two words
+constexpr auto kKinds = std::to_array<Kind>({{}, {.series = kSeries}, {.series = 3, .event_loops = true}});
+
 /// Makes all calls that a process makes on its recorder.
-void use(Recorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
+void use(AnyRecorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
   for (int i = 0; i < 3; ++i) worker.begin().finish({.application_us = 1500, .request_us = 1700});
   Request outer = worker.begin();
   worker.begin().finish({});
   outer.cancel();
   shared.begin().finish({.status = 503});
+  for (const std::uint32_t number : {1U, 2U, 4U, 67U}) {
+    worker.begin(Series(number)).finish({});
+    shared.begin(Series(number)).finish({});
+  }
+  static_cast<void>(recorder.series({{"name", "value"}}));
   Request other = shared.begin();
   other.cancel();
   Window window;
   if (reader.drain(window).ok()) {
     static_cast<void>(quantile(phase_of(window, Phase::kRequest), 0.5, views::kQuarterOctaves));
     static_cast<void>(window.capacity_utilization());
+    for (const SeriesView& series : window.series) static_cast<void>(series.labels.size());
   }
   static_cast<void>(recorder.totals());
   const Worker fresh = recorder.attach();
@@ -96,11 +112,16 @@ int within_time(Body&& body) {
 
 TEST_CASE("overwritten memory: each pattern over the whole region ends every call") {
   const bool asymmetric = GENERATE(true, false);
+  const Kind kind = GENERATE(from_range(kKinds));
   for (const std::uint64_t pattern : kPatterns) {
-    INFO("pattern " << pattern << (asymmetric ? " asymmetric" : " symmetric"));
+    INFO("pattern " << pattern << (asymmetric ? " asymmetric" : " symmetric") << ", " << kind.series << " series");
     CHECK(within_time([&] {
-            const GuardedRegion region(Recorder::memory_bytes(kThreads));
-            Recorder recorder({.threads = kThreads, .allow_membarrier = asymmetric, .memory = region.span()});
+            const GuardedRegion region(AnyRecorder::memory_bytes(kThreads, kind.series));
+            AnyRecorder recorder({.threads = kThreads,
+                                  .series = kind.series,
+                                  .event_loops = kind.event_loops,
+                                  .allow_membarrier = asymmetric,
+                                  .memory = region.span()});
             Worker worker = recorder.attach();
             Worker shared = recorder.attach_shared();
             Reader reader = recorder.add_reader();
@@ -120,8 +141,8 @@ TEST_CASE("overwritten memory: one word of the header at a time") {
   for (const std::uint32_t value : kValues) {
     INFO("value " << value);
     CHECK(within_time([&] {
-            const GuardedRegion region(Recorder::memory_bytes(kThreads));
-            Recorder recorder({.threads = kThreads, .memory = region.span()});
+            const GuardedRegion region(AnyRecorder::memory_bytes(kThreads));
+            AnyRecorder recorder({.threads = kThreads, .memory = region.span()});
             Worker worker = recorder.attach();
             Worker shared = recorder.attach_shared();
             Reader reader = recorder.add_reader();
@@ -134,13 +155,70 @@ TEST_CASE("overwritten memory: one word of the header at a time") {
   }
 }
 
+namespace {
+
+/// Returns the words of a recorder's memory that say which series a reader looks at: the lists of all slots, and the
+/// marks of all stripes.
+std::vector<std::size_t> words_of_lists(const GuardedRegion& region) {
+  const detail::MemoryLayout& layout = detail::kMemoryLayout<Completion>;
+  const auto slots = detail::slots_in(region.span().data(), layout, kThreads, kSeries);
+  std::vector<std::size_t> words;
+  const auto add = [&](const void* at, std::size_t count) {
+    const auto first = static_cast<const std::byte*>(at) - region.span().data();
+    for (std::size_t i = 0; i < count; ++i) words.push_back(static_cast<std::size_t>(first) / 8 + i);
+  };
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    add(&slots.series_of(i).touched(0), 2 * sizeof(detail::TouchedSeries<detail::ProductionAtomics>) / 8);
+    for (std::size_t number = 1; number <= slots.series_size; ++number) {
+      for (const std::size_t which : {0U, 1U}) add(&slots.series_of(i).bank(number, which).header, 3);
+    }
+  }
+  const std::byte* const stripes = slots.series + kThreads * slots.series_shape.block_bytes(slots.series_size);
+  for (std::size_t i = 0; i < detail::overflow_stripes(); ++i) {
+    const auto& shape = layout.overflow_series;
+    add(stripes + i * shape.block_bytes(slots.series_size), 2 * shape.words(slots.series_size));
+  }
+  return words;
+}
+
+}  // namespace
+
+TEST_CASE("overwritten memory: lists of series that lead anywhere, or nowhere") {
+  const std::uint64_t seed = GENERATE(1U, 2U, 3U, 4U);
+  INFO("seed " << seed);
+  CHECK(within_time([&] {
+          const GuardedRegion region(AnyRecorder::memory_bytes(kThreads, kSeries));
+          const std::vector<std::size_t> words = words_of_lists(region);
+          AnyRecorder recorder({.threads = kThreads, .series = kSeries, .memory = region.span()});
+          Worker worker = recorder.attach();
+          Worker shared = recorder.attach_shared();
+          Reader reader = recorder.add_reader();
+          std::mt19937_64 random(seed);
+          for (int round = 0; round < 500; ++round) {
+            use(recorder, worker, shared, reader);
+            for (int i = 0; i < 20; ++i) region.put(words[random() % words.size()], random() % (kSeries + 3));
+            for (int i = 0; i < 4; ++i) region.put(words[random() % 4], random() % 8);
+            // A writer without labels leaves the lists as they are.
+            for (int i = 0; i < 2; ++i) {
+              worker.begin().finish({});
+              shared.begin().finish({});
+              static_cast<void>(reader.drain());
+            }
+          }
+        }) == 0);
+}
+
 #if !SLUICE_THREAD_SANITIZER  // the reader's own words are plain, and race only when they are overwritten
 TEST_CASE("overwritten memory: writers and readers end while it happens") {
   const std::uint64_t seed = GENERATE(1U, 2U, 3U);
-  INFO("seed " << seed);
+  const Kind kind = GENERATE(from_range(kKinds));
+  INFO("seed " << seed << ", " << kind.series << " series");
   CHECK(within_time([&] {
-          const GuardedRegion region(Recorder::memory_bytes(kThreads));
-          Recorder recorder({.threads = kThreads, .memory = region.span()});
+          const GuardedRegion region(AnyRecorder::memory_bytes(kThreads, kind.series));
+          const std::vector<std::size_t> lists =
+              kind.series == kSeries ? words_of_lists(region) : std::vector<std::size_t>{0};
+          AnyRecorder recorder(
+              {.threads = kThreads, .series = kind.series, .event_loops = kind.event_loops, .memory = region.span()});
           std::atomic<bool> ending{false};
           std::vector<std::thread> threads;
           threads.reserve(3);
@@ -159,6 +237,7 @@ TEST_CASE("overwritten memory: writers and readers end while it happens") {
               const bool in_header = random() % 2 != 0;
               const std::size_t word = random() % (in_header ? std::size_t{64} : region.words());
               region.put(word, random() % 4 == 0 ? random() : pattern);
+              region.put(lists[random() % lists.size()], random() % (kSeries + 3));
             }
           }
           ending.store(true);

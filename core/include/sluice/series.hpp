@@ -116,6 +116,10 @@ class SeriesCounts {
   void make_room(std::uint32_t number);
   /// Makes an entry for each series that had a request in `other`. \throws std::bad_alloc
   void make_room_for(const SeriesCounts& other);
+  /// Returns true if there is an entry for the series with this number.
+  [[nodiscard]] bool has(std::uint32_t number) const noexcept {
+    return number < position_.size() && position_[number] != 0;
+  }
   /// Returns an entry that there is room for.
   [[nodiscard]] Entry at(std::uint32_t number) noexcept;
   /// Adds counts of the same recorder that there is room for.

@@ -182,6 +182,7 @@ class EpochReader {
     const std::uint64_t tag = array_.series_of(i).touched(which).tag.load(std::memory_order_relaxed);  // after [R3]
     if (std::exchange(state.tags[which], tag) != tag) {
       array_.series_of(i).for_each_touched(which, [&](std::uint32_t number, const SeriesBankRef<Atomics>& bank) {
+        if (!state.has_read(number) || !out.series.has(number)) return;  // the list was overwritten meanwhile
         LastRead& seen = state.read[number]->banks[which];
         const std::uint64_t count = bank.header.count.load_quiescent();
         const std::uint64_t more = count - std::exchange(seen.count, count);

@@ -144,6 +144,11 @@ struct SeriesReaderState {
     LastRead banks[2];
   };
 
+  /// Returns true if there is room for the values of the series.
+  [[nodiscard]] bool has_read(std::uint32_t number) const noexcept {
+    return number < read.size() && read[number] != nullptr;
+  }
+
   std::vector<std::unique_ptr<Banks>> read;  ///< By number; null until the series is first read.
   std::uint64_t tags[2] = {};                ///< Tag of each list when it was last collected.
 };
