@@ -108,19 +108,26 @@ Status DrainCoordinator::cut() {
   return {StatusCode::kUnavailable, "the kernel refused membarrier; the window is kept for the next drain"};
 }
 
+/// Makes a cut at `instant_`, or what an interrupted one has left to do: each part of it once, so that what completes
+/// from now on is in the next cut. Overflow counters need no barrier, and are collected though the kernel refuses one,
+/// because a reader that is added now begins with what completes from now on.
 bool DrainCoordinator::complete_cut() {
   discover_stripes();  // before anything is collected, because it may throw
   WaitBudget budget;
   interrupted_ = true;  // until it is complete, also if an exception is thrown
-  const bool whole = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
-                                 : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, budget);
-  if (!whole) return false;
-  take_overflow(budget);
+  if (!slots_taken_) {
+    slots_taken_ = asymmetric_ ? reader_.cut<detail::AsymmetricFence>(instant_.monotonic_ns, scratch_, budget)
+                               : reader_.cut<detail::SymmetricFence>(instant_.monotonic_ns, scratch_, budget);
+  }
+  if (!overflow_taken_) take_overflow(budget);
+  overflow_taken_ = true;
+  if (!slots_taken_) return false;
+  add_overflow_busy();
   if (names_ != nullptr) {
     scratch_.series.total(scratch_.sums, scratch_.extremes);
     for (Pending& pending : pending_) pending.window.series.make_room_for(scratch_.series);
   }
-  interrupted_ = false;
+  interrupted_ = slots_taken_ = overflow_taken_ = false;
   for (Pending& pending : pending_) {
     if (std::exchange(pending.joined, true)) {
       pending.window.merge_counts(scratch_);
@@ -165,8 +172,7 @@ void DrainCoordinator::take_overflow(WaitBudget& budget) {
   }
 }
 
-/// Adds requests without a slot to the last slot in use. Their busy time fills what the slot left of the window; one
-/// entry cannot show more.
+/// Adds requests without a slot to the last slot in use.
 void DrainCoordinator::take_overflow_bank(std::size_t stripe, std::size_t which) {
   const auto stripe_ref = memory_.overflow().stripe(stripe);
   const OverflowBankRef<StdAtomics, SharedCounter> bank = stripe_ref.bank(which);
@@ -175,10 +181,8 @@ void DrainCoordinator::take_overflow_bank(std::size_t stripe, std::size_t which)
   if (now != seen.count) {
     if (names_ != nullptr) discover_overflow_series(stripe, which);
     const std::size_t last = last_used_slot();
-    SlotWindow& slot = scratch_.slots[last];
     const std::uint64_t count = now - std::exchange(seen.count, now);
-    std::uint64_t busy_ns = 0;
-    take_delta(bank.header.busy_ns, seen.busy_ns, busy_ns);
+    take_delta(bank.header.busy_ns, seen.busy_ns, overflow_busy_ns_);
     std::uint64_t* const by_slot = slot_values_in(scratch_, last);
     if (names_ != nullptr) {
       take_overflow_series(stripe, which, count, by_slot);
@@ -186,12 +190,18 @@ void DrainCoordinator::take_overflow_bank(std::size_t stripe, std::size_t which)
       take_words(bank.sums, bank.extremes, words_, seen, {scratch_.sums.data(), scratch_.extremes.data(), by_slot});
     }
     scratch_.request_count += count;
-    slot.completed += count;
-    const std::uint64_t period_ns = options_.event_loops ? 0 : reader_.cut_ns() - reader_.previous_cut_ns();
-    slot.busy_ns += std::min(busy_ns, period_ns - std::min(period_ns, slot.busy_ns));
+    scratch_.slots[last].completed += count;
   }
   for (std::size_t i = 0; i < memory_.layout.schema->extremes; ++i) bank.extremes[i].set(0);
   stripe_ref.phaser().taken();
+}
+
+/// Adds the busy time of requests without a slot to the last slot in use. It fills what the slot left of the window;
+/// one entry cannot show more.
+void DrainCoordinator::add_overflow_busy() noexcept {
+  SlotWindow& slot = scratch_.slots[last_used_slot()];
+  const std::uint64_t period_ns = options_.event_loops ? 0 : reader_.cut_ns() - reader_.previous_cut_ns();
+  slot.busy_ns += std::min(std::exchange(overflow_busy_ns_, 0), period_ns - std::min(period_ns, slot.busy_ns));
 }
 
 /// Makes room for the series that are marked in a quiescent bank of the overflow counters.

@@ -62,6 +62,7 @@ class DrainCoordinator {
   [[nodiscard]] bool complete_cut();
   void discover_stripes();
   void take_overflow(WaitBudget& budget);
+  void add_overflow_busy() noexcept;
   void take_overflow_bank(std::size_t stripe, std::size_t which);
   void discover_overflow_series(std::size_t stripe, std::size_t which);
   void take_overflow_series(std::size_t stripe, std::size_t which, std::uint64_t count,
@@ -83,7 +84,10 @@ class DrainCoordinator {
   detail::EpochReader<detail::ProductionAtomics> reader_;
   std::vector<std::unique_ptr<StripeSeen>> stripes_seen_;  ///< By stripe; null: not used yet.
   Window scratch_;                                         ///< Counts of the cut under way.
-  bool interrupted_ = false;  ///< True if the last cut was not completed; the next call completes it.
+  bool interrupted_ = false;            ///< True if the last cut was not completed; the next call completes it.
+  bool slots_taken_ = false;            ///< True if it has collected the slots.
+  bool overflow_taken_ = false;         ///< True if it has collected the overflow counters.
+  std::uint64_t overflow_busy_ns_ = 0;  ///< Busy time of the requests without a slot that it has collected.
   std::vector<Pending> pending_;
   std::uint64_t busy_floor_ns_ = 0;
   std::vector<std::uint64_t> overflow_by_slot_;  ///< Number of overflow requests that lifetime totals list, by slot.

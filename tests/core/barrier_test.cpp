@@ -128,6 +128,27 @@ TEST_CASE("barrier: one that is refused later yields an error and no window, and
   CHECK(rest.slots[0].busy_ns == 50'000);
 }
 
+TEST_CASE(
+    "barrier: a reader that is added while it is refused sees the requests without a slot that end from then on") {
+  ManualClock clock;
+  Recorder recorder({.clock = &clock});
+  REQUIRE(recorder.asymmetric());
+  Reader reader = recorder.add_reader();
+  Worker shared = recorder.attach_shared();
+  serve(shared, clock, 3);
+  std::optional<Reader> late;
+  where_refused(EPERM, [&] { late.emplace(recorder.add_reader()); });
+  serve(shared, clock, 2);
+  const Window whole = reader.drain().value();
+  CHECK(whole.request_count == 5);
+  CHECK(broken_identity(whole) == "");
+  CHECK(whole.slots[0].busy_ns == 50'000);
+  const Window rest = late->drain().value();
+  CHECK(rest.request_count == 2);
+  CHECK(broken_identity(rest) == "");
+  CHECK(rest.slots[0].busy_ns <= rest.elapsed_ns);
+}
+
 namespace {
 
 /// Two threads that serve until they are joined.
