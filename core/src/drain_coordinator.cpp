@@ -124,6 +124,7 @@ bool DrainCoordinator::complete_cut() {
   if (!slots_taken_) return false;
   add_overflow_busy();
   if (names_ != nullptr) {
+    scratch_.series.move_unknown();
     scratch_.series.total(scratch_.sums, scratch_.extremes);
     for (Pending& pending : pending_) pending.window.series.make_room_for(scratch_.series);
   }

@@ -56,6 +56,38 @@ SeriesCounts::Entry SeriesCounts::at(std::uint32_t number) noexcept {
   return {all[0], all.subspan(1, schema_->sums), all.subspan(1U + schema_->sums)};
 }
 
+void SeriesCounts::move_unknown() {
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (words(i)[0] == 0 || names_->knows(listed_[i])) continue;
+    make_room(detail::SeriesNames::kOverflow);
+    const Entry from = at(listed_[i]);
+    const Entry to = at(detail::SeriesNames::kOverflow);
+    to.request_count += std::exchange(from.request_count, 0);
+    add_to(to.sums, from.sums);
+    widen(to.extremes, from.extremes);
+    std::fill(from.sums.begin(), from.sums.end(), 0);
+    std::fill(from.extremes.begin(), from.extremes.end(), 0);
+  }
+}
+
+void SeriesCounts::add_unlabelled(std::uint64_t count, std::span<const std::uint64_t> sums,
+                                  std::span<const std::uint64_t> extremes) {
+  if (count == 0) return;
+  make_room(0);
+  const Entry to = at(0);
+  to.request_count += count;
+  add_to(to.sums, sums);
+  widen(to.extremes, extremes);
+}
+
+bool SeriesCounts::has_numbers_of(const SeriesCounts& other) const noexcept {
+  return !unused() && !other.unused() && names_->has_origin_of(*other.names_);
+}
+
+void SeriesCounts::adopt_names(const SeriesCounts& other) noexcept {
+  if (other.names_->size() > names_->size()) names_ = other.names_;
+}
+
 void SeriesCounts::merge(const SeriesCounts& later) noexcept {
   for (std::size_t i = 0; i < later.size(); ++i) {
     const std::span<const std::uint64_t> all = later.words(i);

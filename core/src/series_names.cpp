@@ -43,6 +43,7 @@ SeriesNames::SeriesNames(std::size_t most)
 }
 
 SeriesNames::SeriesNames(const SeriesNames& parent) : SeriesNames(parent.most_) {
+  origin_ = parent.origin_;
   const std::uint32_t used = parent.used_.load(std::memory_order_acquire);  // the sets below it are whole
   for (std::uint32_t i = kOverflow + 1; i < used; ++i) {
     add(key_of(parent.labels(i)), std::make_unique<const LabelSet>(parent.labels(i)));
@@ -60,7 +61,7 @@ std::uint32_t SeriesNames::number_of(Labels labels) {
 }
 
 Labels SeriesNames::labels(std::uint32_t number) const noexcept {
-  if (number >= used_.load(std::memory_order_acquire)) return {};  // synchronizes with the store in add()
+  if (!knows(number)) return {};
   return sets_[number]->labels;
 }
 

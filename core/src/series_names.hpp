@@ -32,6 +32,15 @@ class SeriesNames {
   /// there is room. \throws std::bad_alloc
   [[nodiscard]] std::uint32_t number_of(Labels labels);
 
+  /// Returns true if the number has been given to a series.
+  [[nodiscard]] bool knows(std::uint32_t number) const noexcept { return number < size(); }
+  /// Returns the number of sets of labels. Never less than it was.
+  [[nodiscard]] std::uint32_t size() const noexcept {
+    return used_.load(std::memory_order_acquire);  // synchronizes with the store in add()
+  }
+  /// Returns true if one is a copy of the other, or both are copies, made by forks.
+  [[nodiscard]] bool has_origin_of(const SeriesNames& other) const noexcept { return origin_ == other.origin_; }
+
   /// Returns the labels of a series, by name; none for a number that has none.
   [[nodiscard]] Labels labels(std::uint32_t number) const noexcept;
 
@@ -47,6 +56,7 @@ class SeriesNames {
   void add(std::string key, std::unique_ptr<const LabelSet> set);
 
   std::size_t most_;
+  std::shared_ptr<const char> origin_ = std::make_shared<const char>();  ///< An identity that copies share.
   std::mutex mutex_;
   std::unordered_map<std::string, std::uint32_t> numbers_;   ///< By key.
   std::unique_ptr<std::unique_ptr<const LabelSet>[]> sets_;  ///< By number; published by `used_`.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
+#include <utility>
 
 #include "sluice/units.hpp"
 
@@ -21,6 +23,25 @@ void clear(std::vector<std::uint64_t>& words) noexcept {
     if (any != 0) std::fill_n(at + i, kBlock, 0);
   }
   std::fill(at + i, at + words.size(), 0);
+}
+
+/// Adds the series of a window that is not of the same recorder in the same process: one of both has no series, so that
+/// its requests have no labels, or a fork lies between them.
+void merge_other_series(Window& to, const Window& later) {
+  const bool neither_is_unused = !to.series.unused() && !later.series.unused();
+  if (neither_is_unused && !later.series.has_numbers_of(to.series)) {
+    throw std::invalid_argument("windows with series of two recorders cannot be merged");
+  }
+  SeriesCounts both = to.series.unused() ? later.series.without_entries() : to.series;
+  if (to.series.unused()) both.add_unlabelled(to.request_count, to.sums, to.extremes);
+  if (later.series.unused()) {
+    both.add_unlabelled(later.request_count, later.sums, later.extremes);
+  } else {
+    both.make_room_for(later.series);
+    both.merge(later.series);
+    both.adopt_names(later.series);
+  }
+  to.series = std::move(both);
 }
 
 }  // namespace
@@ -63,8 +84,12 @@ std::size_t Window::threads_active() const noexcept {
 }
 
 void Window::merge_counts(const Window& later) {
-  series.make_room_for(later.series);
-  series.merge(later.series);
+  if (series.is_like(later.series)) {
+    series.make_room_for(later.series);
+    series.merge(later.series);
+  } else if (schema != nullptr) {
+    merge_other_series(*this, later);
+  }
   request_count += later.request_count;
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].merge(later.slots[i]);
   if (later.request_count == 0 || schema == nullptr) return;

@@ -21,6 +21,7 @@
 
 #include "allocations.hpp"
 #include "random.hpp"
+#include "series_text.hpp"
 #include "shared_memory.hpp"
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
@@ -38,20 +39,6 @@ namespace {
 
 using Call = http::Request;
 using Calls = sluice::Recorder<Call>;
-
-/// Returns the labels of a series as text.
-std::string text_of(Labels labels) {
-  std::string text;
-  for (const Label& label : labels) text.append(label.name).append("=").append(label.value).append(";");
-  return text;
-}
-
-/// Returns the requests of a window by the labels of their series.
-std::map<std::string, std::uint64_t> by_labels(const Window& window) {
-  std::map<std::string, std::uint64_t> counts;
-  for (const SeriesView& series : window.series) counts[text_of(series.labels)] += series.request_count;
-  return counts;
-}
 
 }  // namespace
 

@@ -122,6 +122,12 @@ class SeriesCounts {
   }
   /// Returns an entry that there is room for.
   [[nodiscard]] Entry at(std::uint32_t number) noexcept;
+  /// Moves the counts of series that have no labels, as numbers of another recorder may have none, to the overflow
+  /// series. \throws std::bad_alloc
+  void move_unknown();
+  /// Adds counts of requests without labels. \throws std::bad_alloc Nothing is added then.
+  void add_unlabelled(std::uint64_t count, std::span<const std::uint64_t> sums,
+                      std::span<const std::uint64_t> extremes);
   /// Adds counts of the same recorder that there is room for.
   void merge(const SeriesCounts& later) noexcept;
   /// Sets `sums` and `extremes` to the totals of all entries.
@@ -130,6 +136,13 @@ class SeriesCounts {
   void clear() noexcept;
   /// Returns true if there are no series to count by.
   [[nodiscard]] bool unused() const noexcept { return names_ == nullptr; }
+  /// Returns true if the numbers of the other counts mean the same series: they are of the same recorder, in this
+  /// process or before a fork.
+  [[nodiscard]] bool has_numbers_of(const SeriesCounts& other) const noexcept;
+  /// Takes over the names of counts with the same numbers, if they are more.
+  void adopt_names(const SeriesCounts& other) noexcept;
+  /// Returns counts of the same series without entries.
+  [[nodiscard]] SeriesCounts without_entries() const noexcept { return {names_, *schema_, mode_}; }
   /// Returns true if the other counts are those of the same series.
   [[nodiscard]] bool is_like(const SeriesCounts& other) const noexcept { return names_ == other.names_; }
 
