@@ -9,12 +9,19 @@
 namespace sluice::inline v0_1::detail {
 namespace {
 
-/// Returns a text that differs between sets of labels that a format tells apart.
+/// Returns a character of a value as InfluxDB has it, where a second point with the same tags replaces the first one.
+constexpr char value_character(char byte) noexcept {
+  if (byte == '\\') return '/';
+  return byte == '\t' || byte == '\0' ? ' ' : byte;
+}
+
+/// Returns a text that differs between sets of labels that all formats of labels tell apart.
 std::string key_of(Labels labels) {
   std::string key;
   for (const Label& label : labels) {
     for (std::size_t i = 0; i < label.name.size(); ++i) key.push_back(encode::name_character(label.name[i], i == 0));
-    key.append("=").append(std::to_string(label.value.size())).append(":").append(label.value);
+    key.append("=").append(std::to_string(label.value.size())).append(":");
+    for (const char byte : label.value) key.push_back(value_character(byte));
   }
   return key;
 }
