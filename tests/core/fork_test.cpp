@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests that a forked child finds its recorder empty, and that the parent's goes on undisturbed. The child reports by
 // its exit code.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -183,6 +192,56 @@ TEST_CASE("fork: a recorder can be destroyed in a child that never used it") {
           recorder.reset();
           return 0;
         }) == 0);
+}
+
+namespace {
+
+/// Refuses MADV_WIPEONFORK on the calling thread from now on, as kernels before 4.14 do.
+bool refuse_wipe_on_fork() {
+  std::array<sock_filter, 6> program = {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_WIPEONFORK, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog filter{.len = static_cast<unsigned short>(program.size()), .filter = program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+std::size_t resident_pages() {
+  std::size_t size = 0;
+  std::size_t resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident;
+}
+
+}  // namespace
+
+TEST_CASE("fork: where the kernel cannot wipe memory, the child's recorder is empty and commits no more than it uses") {
+  constexpr std::size_t kSeries = 5'000;
+  const std::size_t pages = sluice::Recorder<Completion>::memory_bytes(2, kSeries) / ::sysconf(_SC_PAGESIZE);
+  bool refused = false;
+  int code = -1;
+  std::thread([&] {
+    refused = refuse_wipe_on_fork();
+    if (!refused) return;
+    sluice::Recorder<Completion> recorder({.threads = 2, .series = kSeries});
+    Reader reader = recorder.add_reader();
+    Worker worker = recorder.attach();
+    const Series series = recorder.series({{"route", "/"}});
+    worker.begin(series).finish({});
+    const std::size_t before = resident_pages();
+    code = in_child([&] {
+      Reader own = recorder.add_reader();
+      worker.begin(series).finish({});
+      if (own.drain()->request_count != 1 || recorder.totals().request_count != 1) return 1;
+      return resident_pages() < before + pages / 4 ? 0 : 2;
+    });
+  }).join();
+  REQUIRE(refused);
+  CHECK(code == 0);
 }
 
 TEST_CASE("fork: at any instant, under writers and a reader that drains, the child is empty and the parent exact") {
