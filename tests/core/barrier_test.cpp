@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -246,6 +247,56 @@ TEST_CASE("barrier: one that is refused again and again under load yields errors
   CHECK(errors == tier(100, 1'000) * 50);
   CHECK(audit.first_broken() == "");
   CHECK(served.difference(audit.counts()) == "");
+}
+
+TEST_CASE("barrier: one that is refused again and again takes nothing from series, in slots and without") {
+  REQUIRE(detail::membarrier_available());
+  constexpr std::uint32_t kNumbers = 5;
+  sluice::Recorder<Completion> recorder({.threads = 2, .series = kNumbers - 2});
+  for (std::uint32_t i = 2; i < kNumbers; ++i) {
+    REQUIRE(recorder.series({{"number", std::to_string(i)}}).number() == i);
+  }
+  std::vector<Reader> readers;
+  readers.push_back(recorder.add_reader());
+  std::atomic<bool> ending{false};
+  std::array<std::array<std::uint64_t, kNumbers>, 3> served{};
+  std::vector<std::thread> writers;
+  for (std::size_t w = 0; w < served.size(); ++w) {
+    writers.emplace_back([&, w] {
+      Worker worker = w == 0 ? recorder.attach_shared() : recorder.attach();
+      for (std::uint32_t i = 0; !ending.load(std::memory_order_relaxed); i = (i + 1) % kNumbers) {
+        worker.begin(Series(i)).finish({.output_bytes = i});
+        ++served[w][i];
+      }
+    });
+  }
+  std::array<std::uint64_t, kNumbers> counted{};
+  std::string broken;
+  const auto drain = [&](Reader& reader, bool counts) {
+    const Result<Window> window = reader.drain();
+    if (!window.ok()) return;
+    std::uint64_t sum = 0;
+    for (const SeriesView& series : window->series) {
+      const std::uint32_t number = series.series.number();
+      sum += series.request_count;
+      if (counts) counted.at(number) += series.request_count;
+      if (series.get<&Completion::output_bytes>() != series.request_count * number) broken = "a request in part";
+    }
+    if (sum != window->request_count) broken = "series that are not the window";
+  };
+  for (std::uint64_t round = tier(50, 1'000); round > 0; --round) {
+    where_refused(EPERM, [&] {
+      for (int i = 0; i < 5; ++i) drain(readers[0], true);
+      readers.push_back(recorder.add_reader());
+    });
+    for (int i = 0; i < 20; ++i) drain(readers[i % 2 == 0 ? 0 : 1], i % 2 == 0);
+    readers.pop_back();
+  }
+  ending.store(true);
+  for (std::thread& writer : writers) writer.join();
+  drain(readers[0], true);
+  CHECK(broken == "");
+  for (std::uint32_t i = 0; i < kNumbers; ++i) CHECK(counted[i] == served[0][i] + served[1][i] + served[2][i]);
 }
 
 }  // namespace sluice::test
