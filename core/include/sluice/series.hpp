@@ -39,6 +39,7 @@ class Series {
 
   /// Returns the number of the series in its recorder; 0 is that of requests without labels.
   [[nodiscard]] constexpr std::uint32_t number() const noexcept { return number_; }
+  /// Returns true for the same series.
   friend constexpr bool operator==(Series, Series) noexcept = default;
 
  private:
@@ -71,18 +72,24 @@ class SeriesCounts {
   /// Iterates over the entries.
   class Iterator {
    public:
-    using value_type = SeriesView;
-    using difference_type = std::ptrdiff_t;
-    using iterator_category = std::input_iterator_tag;
+    using value_type = SeriesView;                      ///< An entry, by value.
+    using difference_type = std::ptrdiff_t;             ///< Distance of two iterators.
+    using iterator_category = std::input_iterator_tag;  ///< Values are made when they are read.
 
+    /// Makes an iterator of no range.
     Iterator() noexcept = default;
+    /// Makes an iterator at an entry.
     Iterator(const SeriesCounts* counts, std::size_t at) noexcept : counts_(counts), at_(at) {}
+    /// Returns the entry.
     SeriesView operator*() const noexcept { return (*counts_)[at_]; }
+    /// Goes to the next entry.
     Iterator& operator++() noexcept {
       ++at_;
       return *this;
     }
+    /// Does the same, and returns where the iterator was.
     Iterator operator++(int) noexcept { return {counts_, at_++}; }
+    /// Returns true for the same place of the same range.
     friend bool operator==(const Iterator&, const Iterator&) noexcept = default;
 
    private:
@@ -101,16 +108,18 @@ class SeriesCounts {
   [[nodiscard]] bool empty() const noexcept { return listed_.empty(); }
   /// Returns an entry.
   [[nodiscard]] SeriesView operator[](std::size_t i) const noexcept;
+  /// Returns the place of the first entry.
   [[nodiscard]] Iterator begin() const noexcept { return {this, 0}; }
+  /// Returns the place behind the last entry.
   [[nodiscard]] Iterator end() const noexcept { return {this, size()}; }
   /// Returns the entry of a series, if it has one.
   [[nodiscard]] std::optional<SeriesView> find(Series series) const noexcept;
 
   /// The words of an entry, to be added to.
   struct Entry {
-    std::uint64_t& request_count;
-    std::span<std::uint64_t> sums;
-    std::span<std::uint64_t> extremes;
+    std::uint64_t& request_count;       ///< Number of completed requests.
+    std::span<std::uint64_t> sums;      ///< Sums, in the words of the schema.
+    std::span<std::uint64_t> extremes;  ///< Extremes, in the words of the schema.
   };
   /// Makes an entry with zeros for the series with this number, if it has none. \throws std::bad_alloc
   void make_room(std::uint32_t number);

@@ -96,12 +96,13 @@ struct Window {
   [[nodiscard]] std::size_t threads_active() const noexcept;
 
   /// Adds the counts of a window that follows this one, of the same schema and with as many slots. Leaves times and
-  /// resources alone. Requests of a recorder without series are added to those without labels. \throws std::bad_alloc
-  /// if there is no room for the series of `later`, and std::invalid_argument if both have series, of two recorders.
-  /// Nothing is added then.
+  /// resources alone. Requests of a recorder without series are added to those without labels.
+  /// \throws std::bad_alloc if there is no room for the series of `later`. Nothing is added then.
+  /// \throws std::invalid_argument if both have series, of two recorders. Nothing is added then.
   void merge_counts(const Window& later);
   /// Makes this the window over both, given the window that follows, of the same schema and with as many slots.
-  /// \throws std::bad_alloc, std::invalid_argument As merge_counts() does. Nothing is added then.
+  /// \throws std::bad_alloc As merge_counts() does. Nothing is added then.
+  /// \throws std::invalid_argument As merge_counts() does.
   void append(const Window& next);
   /// Sets all counts to zero and keeps the schema and the number of slots.
   void clear_counts() noexcept;
