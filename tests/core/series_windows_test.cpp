@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests windows with series beyond one recorder and one process: series that a recorder does not know, windows that are
 // merged, outlive their recorder or were begun before a fork, and drains without memory.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <new>
+#include <span>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -15,6 +18,8 @@
 #include "series_text.hpp"
 #include "shared_memory.hpp"
 #include "sluice/cumulative.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/encode/influx.hpp"
 #include "sluice/http.hpp"
 #include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
@@ -92,6 +97,37 @@ TEST_CASE("series windows: windows of recorders with and without series add up, 
   in_series.begin(route).finish({});
   REQUIRE(of_with.drain(elsewhere).ok());
   CHECK(by_labels(elsewhere) == std::map<std::string, std::uint64_t>{{"route=/;", 1}});
+}
+
+TEST_CASE("series windows: no two points have the same labels, though a series has a label of the exporter's") {
+  Calls recorder({.threads = 1, .series = 3});
+  Reader reader = recorder.add_reader();
+  sluice::Worker<Call> worker = recorder.attach();
+  const encode::Label zone{"zone", "z"};
+  for (const Series series : {Series(), recorder.series({{"zone", "z"}}), recorder.series({{"route", "/"}})}) {
+    worker.begin(series).finish({.status = 200, .response_bytes = 5});
+  }
+  const Window window = reader.drain().value();
+  std::string text;
+  const auto repeated = [&text](char before_value) {
+    std::map<std::string, int> samples;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with('#')) ++samples[line.substr(0, line.rfind(before_value))];
+    }
+    return std::count_if(samples.begin(), samples.end(), [](const auto& sample) { return sample.second != 1; });
+  };
+  encode::fill(text, [&](std::span<char> out) {
+    return encode::exposition({.window = &window}, {.format = encode::Format::kOpenMetrics, .labels = {&zone, 1}}, out);
+  });
+  CHECK(repeated(' ') == 0);
+  CHECK(text.find("active_requests{zone=\"z\"}") != std::string::npos);  // has no series
+  encode::fill(text, [&](std::span<char> out) {
+    return encode::influx({.window = &window}, {.measurement = "m", .tags = {&zone, 1}}, out);
+  });
+  CHECK(text.find("m_phase,phase=request,zone=z ") == std::string::npos);
+  CHECK(text.find("m_phase,zone=z,phase=request ") != std::string::npos);  // the series with this label
+  CHECK(text.find("m_phase,phase=request ") != std::string::npos);
 }
 
 TEST_CASE("series windows: labels of a window outlive the recorder") {

@@ -22,6 +22,29 @@ struct Part {
   std::uint64_t request_count;
   Label of = {};
   Labels series = {};
+  std::span<const std::string_view> series_names = {};
+};
+
+/// The names of the labels of series, each once. Has room for as many as series may reasonably have.
+class SeriesLabelNames {
+ public:
+  explicit SeriesLabelNames(const SeriesCounts& counts) noexcept {
+    for (const SeriesView& series : counts) {
+      for (const Label& label : series.labels) add(label.name);
+    }
+  }
+  [[nodiscard]] std::span<const std::string_view> names() const noexcept {
+    return size_ == 0 ? std::span<const std::string_view>() : std::span(names_.data(), size_);
+  }
+
+ private:
+  void add(std::string_view name) noexcept {
+    const auto end = names_.begin() + static_cast<std::ptrdiff_t>(size_);
+    if (size_ < names_.size() && std::find(names_.begin(), end, name) == end) names_[size_++] = name;
+  }
+
+  std::size_t size_ = 0;
+  std::array<std::string_view, 64> names_{};
 };
 
 void single(Visitor& to, const Family& family, const Interval& interval, const Amount& amount) {
@@ -93,7 +116,7 @@ class Fields {
       if (classes != fields.end()) {
         points(part, *classes);
       } else {
-        to_.point({{}, {}, part.of, part.series}, {part.request_count});
+        to_.point({{}, {}, part.of, part.series, part.series_names}, {part.request_count});
       }
     }
     to_.end();
@@ -131,14 +154,15 @@ class Fields {
   }
 
   void points(const Part& part, const FieldInfo& field) {
-    const Key key{field.label, field.label_value, part.of, part.series};
+    const Key key{field.label, field.label_value, part.of, part.series, part.series_names};
     switch (field.kind) {
       case FieldKind::kHistogram:
         return to_.histogram(key, part.counts.histogram(field));
       case FieldKind::kClasses: {
         const std::span<const std::uint64_t> counts = part.counts.classes(field);
         for (std::size_t i = 0; i < field.classes.size(); ++i) {
-          to_.point({field.name, field.classes[i], part.of, part.series}, {counts.empty() ? 0 : counts[i]});
+          to_.point({field.name, field.classes[i], part.of, part.series, part.series_names},
+                    {counts.empty() ? 0 : counts[i]});
         }
         return;
       }
@@ -159,10 +183,11 @@ void visit_window(const Window& window, FieldSet fields, Visitor& to) {
   const Interval interval{window.start_time, window.stop_time};
   if (window.schema != nullptr) {
     const bool has_series = !window.series.unused();
+    const SeriesLabelNames names(window.series);
     const auto part = [&](std::size_t i) {
       if (!has_series) return Part{window.counts(), window.request_count};
       const SeriesView series = window.series[i];
-      return Part{series.counts, series.request_count, {}, series.labels};
+      return Part{series.counts, series.request_count, {}, series.labels, names.names()};
     };
     Fields(*window.schema, has_series ? window.series.size() : 1, part, interval, fields, to).visit();
   }

@@ -35,6 +35,7 @@ struct Key {
   std::string_view value = {};
   Label of = {};       ///< Owner of the point, if a family has points of several owners.
   Labels series = {};  ///< Labels of the series of the point.
+  std::span<const std::string_view> series_names = {};  ///< Names of the labels of all series of the family.
 };
 
 /// The time that a family covers, in seconds since the Unix epoch. 0 is unknown.
@@ -141,6 +142,11 @@ template <class Same>
   }
   for (const std::string_view own : {key.name, key.of.name}) {
     if (!own.empty() && same(name, own)) return false;
+  }
+  // A label that some series have for themselves is written for these alone, because the point of another series would
+  // have the same labels otherwise.
+  for (const std::string_view own : key.series_names) {
+    if (same(name, own)) return false;
   }
   for (const Label& own : key.series) {
     if (same(name, own.name)) return false;

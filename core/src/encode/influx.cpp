@@ -55,10 +55,11 @@ class Influx final : public Visitor {
       start_line("_thread", key);
       field("requests");
     } else {
-      if (!counting_ || key.of.value != of_ || key.series.data() != series_) {
+      if (!counting_ || key.of.value != of_ || key.series.data() != series_ || key.series_names.data() != names_) {
         finish_line();
-        start_line("", {.of = key.of, .series = key.series});
+        start_line("", {.of = key.of, .series = key.series, .series_names = key.series_names});
       }
+      names_ = key.series_names.data();
       counting_ = true;
       of_ = key.of.value;
       series_ = key.series.data();
@@ -76,13 +77,14 @@ class Influx final : public Visitor {
 
   void number(const Key& key, double value) override {
     if (!std::isfinite(value)) return;  // the database has no such numbers
-    if (!counting_ || !of_.empty() || series_ != nullptr) {
+    if (!counting_ || !of_.empty() || series_ != nullptr || names_ != nullptr) {
       finish_line();
       start_line("", {});
     }
     counting_ = true;
     of_ = {};
     series_ = nullptr;
+    names_ = nullptr;
     field_of_family();
     if (!key.value.empty()) {
       sink_.put('_');
@@ -95,7 +97,8 @@ class Influx final : public Visitor {
 
   void histogram(const Key& key, const HistogramView& view) override {
     finish_line();
-    start_line("_phase", {key.name.empty() ? "phase" : key.name, short_name(*view.field), key.of, key.series});
+    start_line("_phase",
+               {key.name.empty() ? "phase" : key.name, short_name(*view.field), key.of, key.series, key.series_names});
     const unsigned decimals = decimals_of(view);
     const Buckets buckets = merged(view, options_.histograms);
     field("count=");
@@ -199,8 +202,9 @@ class Influx final : public Visitor {
   bool open_ = false;
   bool counting_ = false;  ///< True if the open line is that of counts.
   bool first_field_ = false;
-  std::string_view of_;            ///< Owner of the counts of the open line.
-  const Label* series_ = nullptr;  ///< Labels of the series of these counts.
+  std::string_view of_;                      ///< Owner of the counts of the open line.
+  const Label* series_ = nullptr;            ///< Labels of the series of these counts.
+  const std::string_view* names_ = nullptr;  ///< Names of the labels of all series that these counts may have.
 };
 
 }  // namespace
