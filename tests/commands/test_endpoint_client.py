@@ -30,9 +30,9 @@ def failure(address: str, timeout: float = 5.0, most_bytes: int = 1 << 20) -> st
 @pytest.mark.parametrize(
     ("text", "host", "port", "target"),
     [
-        ("http://example.org", "example.org", 80, "/metrics?format=json"),
-        ("example.org:8000", "example.org", 8000, "/metrics?format=json"),
-        ("https://example.org/", "example.org", 443, "/metrics?format=json"),
+        ("http://example.org", "example.org", 80, "/sluice-metrics?format=json"),
+        ("example.org:8000", "example.org", 8000, "/sluice-metrics?format=json"),
+        ("https://example.org/", "example.org", 443, "/sluice-metrics?format=json"),
         ("http://[::1]:81/a/b", "::1", 81, "/a/b?format=json"),
         ("http://example.org/m?x=1", "example.org", 80, "/m?x=1&format=json"),
     ],
@@ -81,7 +81,7 @@ def test_a_reading(tmp_path: Path, unix: bool) -> None:
     slow = {"process_group": "d", "pid": 7, "thread": 2, "age_seconds": 1.5, "method": "GET", "path": "/x"}
     whole = document(group(process_list=[process(7, active_requests=1, active_seconds=1.5)]), slow_requests=[slow])
     with stub(whole, tmp_path / "socket" if unix else None) as endpoint:
-        reading = Client(Address.parse(endpoint.address)).read()
+        reading = Client(Address.parse(endpoint.address, "/metrics")).read()
         assert endpoint.requests[0].startswith(b"GET /metrics?format=json HTTP/1.1\r\n")
     assert reading.version == "0.1.0"
     assert reading.start_time == 1700000000.5
@@ -151,6 +151,9 @@ def spoilt(**members: object) -> dict[str, object]:
         spoilt(threads=1.5),
         spoilt(threads=-1),
         spoilt(busy_seconds=10**400),
+        spoilt(resident_memory_bytes=10**300),
+        spoilt(process_list=[process(active_seconds=1.7e308)]),
+        spoilt(requests=dict.fromkeys(["1xx", "2xx", "3xx", "4xx", "5xx"], 10**308)),
         spoilt(process_group=7),
         spoilt(process_list={}),
         spoilt(process_list=[{"pid": 1}]),
@@ -170,6 +173,15 @@ def spoilt(**members: object) -> dict[str, object]:
 def test_json_of_another_program_or_version(body: dict[str, object]) -> None:
     with stub(answer(json.dumps(body).encode())) as endpoint:
         assert "not that of this version of Sluice" in failure(endpoint.address, most_bytes=1 << 24)
+
+
+def test_the_greatest_numbers_of_the_server_are_taken() -> None:
+    """A process can write any number of 64 bits into its counters. That may not hide the other groups."""
+    most = 2**64 - 1
+    classes = dict.fromkeys(["1xx", "2xx", "3xx", "4xx", "5xx"], most)
+    figures = {"requests": classes, "resident_memory_bytes": most, "busy_seconds": most / 1e6}
+    with stub(document(group(**figures))) as endpoint:
+        assert Client(Address.parse(endpoint.address)).read().groups[0].requests[0] == most
 
 
 def test_an_answer_that_is_no_http() -> None:

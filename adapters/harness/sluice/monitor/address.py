@@ -11,8 +11,9 @@ from sluice.monitor.text import clean
 
 __all__ = ["Address", "DEFAULT_PATH", "DEFAULT_URL"]
 
-DEFAULT_PATH = "/metrics"
-DEFAULT_URL = f"http://localhost{DEFAULT_PATH}"
+DEFAULT_PATH = "/sluice-metrics"
+DEFAULT_URL = f"http://localhost:8000{DEFAULT_PATH}"
+"""Where `sluice serve --metrics` has it."""
 _SOCKET = "unix:"
 
 

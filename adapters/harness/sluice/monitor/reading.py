@@ -19,6 +19,8 @@ _MOST_PROCESSES = 65_536
 _MOST_REQUESTS = 1000
 _NAME_LENGTH = 128
 _PATH_LENGTH = 400
+_GREATEST = 1e20
+"""The server's numbers have 64 bits. Without a limit, sums of some would be infinite."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def _number(values: Mapping[str, Any], name: str) -> float:
         number = float(value)
     except OverflowError:
         number = math.inf
-    if not 0.0 <= number < math.inf:
+    if not 0.0 <= number <= _GREATEST:
         raise ValueError(f"'{clean(name, 40)}' is out of range")
     return number
 

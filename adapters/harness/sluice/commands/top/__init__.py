@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from sluice.commands.endpoints import ADDRESSES, add_common, addresses
+from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addresses
 from sluice.monitor.watch import Watch
 
 __all__ = ["add_parser", "run"]
@@ -42,6 +42,7 @@ In a terminal the figures are redrawn in place, if the extra is installed
 --plain, each reading is printed below the one before.
 
 examples:
+  sluice top
   sluice top http://localhost:8000/metrics
   sluice top --once --json unix:/run/app.sock
   sluice top web1:8080 web2:8080 --interval 5
@@ -56,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("addresses", nargs="*", metavar="URL", help="endpoint of a server (default: http://localhost/metrics)")
+    parser.add_argument("addresses", nargs="*", metavar="URL", help=f"endpoint of a server (default: {DEFAULT_URL})")
     add_common(parser, interval=2.0)
     parser.add_argument("--once", action="store_true", help="print the figures of one interval and end; exit status 2 without an answer")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each interval, on one line")
