@@ -13,7 +13,7 @@ from apache.endpoint import read_json
 from apache.httpd import Httpd
 from apache.process import wait_until
 
-from .endpoints import HOSTILE, INTERPRETED, answer, document, sluice, stub
+from .endpoints import HOSTILE, INTERPRETED, answer, document, process, sluice, stub
 from .endpoints import group as told
 from .servers import group, in_flight, serving, under_load, url
 
@@ -56,6 +56,30 @@ def test_a_graceful_restart_under_load_is_no_fault(healthy: Httpd) -> None:
     wait_until(lambda: read_json(healthy)["groups"][1]["process_starts"] >= 4, "the new processes")
     status, found = check(healthy, "--fail-on", "full,stuck,restarting,not-starting,memory,unlisted,failing")
     assert status == 0, found
+
+
+def replaced_processes(*lives: tuple[int, ...]) -> tuple[int, dict[str, str]]:
+    """What is said when groups have these young processes in three readings: a tuple for each reading, a pid for each group."""
+    readings = [
+        document(*(
+            told(name, process_list=[process(pid, age_seconds=0.5)], process_starts=len({each[index] for each in lives[: number + 1]}))
+            for index, (name, pid) in enumerate(zip(("%{GLOBAL}", "d"), pids))
+        ))
+        for number, pids in enumerate(lives)
+    ]  # fmt: skip
+    with stub(lambda number, head: answer(readings[number])) as endpoint:
+        found = json.loads(sluice("check", endpoint.address, "--json", "--interval", "0.1").stdout)
+    return found["status"], {each["group"]: each["diagnosis"] for each in found["findings"]}
+
+
+def test_a_graceful_restart_soon_after_another_is_no_fault() -> None:
+    assert replaced_processes((1, 2), (1, 2), (3, 4)) == (0, {})
+    assert replaced_processes((1, 2), (3, 4), (3, 4)) == (0, {})
+
+
+def test_young_processes_of_one_group_that_end_are_a_fault() -> None:
+    assert replaced_processes((1, 2), (1, 2), (1, 4)) == (1, {"d": "restarting"})
+    assert replaced_processes((1, 2), (3, 4), (5, 6)) == (1, {"%{GLOBAL}": "restarting", "d": "restarting"})
 
 
 def test_a_full_pool() -> None:

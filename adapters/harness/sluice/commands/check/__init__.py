@@ -132,10 +132,12 @@ def _findings(whole: Window, first: Window, second: Window, limits: Limits, name
         description = f"{request.method} {request.path} in process {request.pid}"
         oldest[request.group] = max(oldest.get(request.group, (0.0, "")), (request.age_seconds, description))
     early = dict(enumerate(first.groups))
+    server_restarted = all(group.starts for group in whole.groups)
     for index, group in enumerate(whole.groups):
         if names and group.name not in names:
             continue
-        seen = Observation(group, early.get(index, group), second.groups[index], oldest.get(group.name, (0.0, ""))[1])
+        description = oldest.get(group.name, (0.0, ""))[1]
+        seen = Observation(group, early.get(index, group), second.groups[index], description, server_restarted)
         yield from diagnose(seen, limits)
 
 

@@ -39,6 +39,8 @@ class Observation:
     second_half: GroupWindow
     oldest: str = ""
     """What the server tells of the oldest request in flight; empty when it tells nothing."""
+    server_restarted: bool = False
+    """All groups have started processes, as they do when the server restarts gracefully."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +149,19 @@ def _never_served(group: GroupWindow) -> bool:
     return not any(process.state == "serving" for process in listed)
 
 
-def _keeps_starting(group: GroupWindow) -> bool:
-    """Returns True when processes end soon after their start and are replaced."""
+def _keeps_starting(seen: Observation) -> bool:
+    """Returns True when processes end soon after their start and are replaced.
+
+    A graceful restart of the server soon after another one, such as two deployments, ends young processes once.
+    """
+    group = seen.whole
     if group.after.process_list is None:
         return group.starts > max(group.after.processes, 1)
-    return group.starts > 0 and (_died_young(group) > 0 or group.starts > 2 * max(group.after.processes, 1))
+    if group.starts > 2 * max(group.after.processes, 1):
+        return True
+    if seen.server_restarted:
+        return _died_young(seen.first_half) > 0 and _died_young(seen.second_half) > 0
+    return group.starts > 0 and _died_young(group) > 0
 
 
 def _not_starting(seen: Observation, limits: Limits) -> str | None:
@@ -162,14 +172,14 @@ def _not_starting(seen: Observation, limits: Limits) -> str | None:
             f"{len(refusing)} of {group.after.processes} processes could not be set up and answer 503 "
             f"(state of process {refusing[0].pid}: refusing); see SLC0500 in the error log"
         )
-    if _keeps_starting(group) and _never_served(group):
+    if _keeps_starting(seen) and _never_served(group):
         return f"its processes end before they serve ({_restart_figures(group)}); see the error log"
     return None
 
 
 def _restarting(seen: Observation, limits: Limits) -> str | None:
     group = seen.whole
-    if not _keeps_starting(group) or _never_served(group):
+    if not _keeps_starting(seen) or _never_served(group):
         return None
     return f"its processes end again and again ({_restart_figures(group)}); see the error log"
 
