@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pty
 import pwd
 import signal
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
+from apache.client import fetch
 from apache.config import module_under_test
-from apache.process import group_members, wait_until
+from apache.process import free_port, group_members, wait_until
 
 from .conftest import APPLICATION, Serve
 from .served import PLAIN_USER, command, environment
@@ -143,6 +146,32 @@ def test_a_terminal_that_is_closed_stops_the_server(application: Path) -> None:
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert group_members(apache) == []
+
+
+@pytest.mark.parametrize("stalled", ["stdout", "stderr"])
+def test_a_log_that_nobody_reads_does_not_keep_the_server_from_stopping(application: Path, folder: Path, stalled: str) -> None:
+    """The logs go to a pipe that is full."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    port = free_port()
+    line = command("serve", application, "--module", module_under_test(), "--port", port, "--access-log", "--graceful-timeout", 1)
+    with open(folder / "other", "wb") as other:
+        streams = {"stdout": other, "stderr": other, stalled: writer}
+        server = subprocess.Popen(line, env=environment(), cwd="/", start_new_session=True, **streams)
+    os.close(writer)
+    wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0 or server.poll() is not None, "Apache")
+    fetch(port, "/")
+    server.send_signal(signal.SIGTERM)
+    try:
+        assert server.wait(60) == 0
+    finally:
+        os.close(reader)  # ends the one that waits for the reader
+        server.kill()
+        server.wait()
 
 
 def test_the_end_of_apache_ends_the_command(serve: Serve, application: Path) -> None:

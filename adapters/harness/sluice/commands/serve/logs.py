@@ -7,66 +7,61 @@ Apache writes to pipes, because it cannot open a terminal of another user, nor a
 from __future__ import annotations
 
 import os
+import select
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 MOST = 65536
+SECONDS_FOR_THE_REST = 1.0
 
 
 def say(line: str) -> None:
-    """Print a line of `sluice serve` itself."""
+    """Print a line of `sluice serve` itself, unless nobody reads the standard error: a signal has to stop the server then, too."""
     try:
-        print(f"sluice: {line}", file=sys.stderr, flush=True)
+        if select.select([], [sys.stderr], [], 0)[1]:
+            print(f"sluice: {line}", file=sys.stderr, flush=True)
     except OSError:
         pass  # The terminal was closed.
 
 
 class Logs:
-    """The pipes of the access log and of the error log."""
+    """The pipes of the access log and of the error log, a thread for each.
+
+    A reader of the logs that stalls makes its thread wait and Apache, but not the thread that receives signals.
+    """
 
     def __init__(self) -> None:
-        self._targets: dict[int, int] = {}
-        self._writers: list[int] = []
+        self._threads: list[threading.Thread] = []
 
     @contextmanager
     def writers(self) -> Iterator[tuple[int, int]]:
-        """Lend the ends that Apache inherits as its standard output and standard error."""
-        ends = []
-        for target in (1, 2):
-            reader, writer = os.pipe()
-            os.set_blocking(reader, False)
-            self._targets[reader] = target
-            ends.append(writer)
+        """Lend the ends that Apache inherits as its standard output and standard error, and pass on what arrives from then on."""
+        pipes = [os.pipe() for _ in range(2)]
         try:
-            yield ends[0], ends[1]
+            yield pipes[0][1], pipes[1][1]
         finally:
-            for writer in ends:
+            for _, writer in pipes:
                 os.close(writer)
+            for (reader, _), target in zip(pipes, (1, 2)):
+                thread = threading.Thread(target=_pass_on, args=(reader, target), daemon=True)
+                thread.start()
+                self._threads.append(thread)
 
-    @property
-    def pipes(self) -> list[int]:
-        return list(self._targets)
+    def wait_for_the_rest(self) -> None:
+        """Wait until all is passed on; not for long, because nobody may read it, or an application may have left a process."""
+        end = time.monotonic() + SECONDS_FOR_THE_REST
+        for thread in self._threads:
+            thread.join(max(end - time.monotonic(), 0.0))
 
-    def pass_on(self, pipe: int) -> bool:
-        """Pass on what a pipe has; return False when it has nothing."""
+
+def _pass_on(reader: int, target: int) -> None:
+    while text := os.read(reader, MOST):
         try:
-            text = os.read(pipe, MOST)
-        except BlockingIOError:
-            return False
-        _write(self._targets[pipe], text)
-        return bool(text)
-
-    def pass_on_the_rest(self) -> None:
-        for pipe in self.pipes:
-            while self.pass_on(pipe):
-                pass
-            os.close(pipe)
-
-
-def _write(target: int, text: bytes) -> None:
-    try:
-        while text:
-            text = text[os.write(target, text) :]
-    except OSError:
-        pass  # The terminal or the reader is gone; the server goes on.
+            while text:
+                text = text[os.write(target, text) :]
+        except OSError:
+            pass  # The terminal or the reader is gone; the server goes on.
+    os.close(reader)

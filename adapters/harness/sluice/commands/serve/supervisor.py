@@ -16,12 +16,14 @@ from sluice.commands.serve.configuration import Internal, listening_address
 from sluice.commands.serve.layout import Layout, share
 from sluice.commands.serve.logs import Logs, say
 from sluice.commands.serve.settings import Settings
+from sluice.monitor.text import clean
 
 STOP = (signal.SIGINT, signal.SIGTERM)
 RESTART = (signal.SIGHUP, signal.SIGUSR1)
 LOADING_SECONDS = 10.0
 SECONDS_BEYOND_GRACEFUL = 10.0
 SECONDS_TO_END = 15.0
+LONGEST_REPORT = 1000
 
 
 class Supervisor:
@@ -47,8 +49,6 @@ class Supervisor:
             loading_since = time.monotonic()
             selector.register(signals, selectors.EVENT_READ, lambda: self._on_signals(signals))
             selector.register(reports, selectors.EVENT_READ, lambda: self._on_report(reports))
-            for pipe in self._logs.pipes:
-                selector.register(pipe, selectors.EVENT_READ, lambda pipe=pipe: self._logs.pass_on(pipe))
             while self._child.alive:
                 for key, _ in selector.select(timeout=1.0):
                     key.data()
@@ -56,7 +56,7 @@ class Supervisor:
                     loading_since = 0.0
                     say(f"{self._settings.target} is still loading")
                 self._enforce_deadlines()
-        self._logs.pass_on_the_rest()
+        self._logs.wait_for_the_rest()
         return self._conclude()
 
     # Events
@@ -74,7 +74,8 @@ class Supervisor:
 
     def _on_report(self, reports: socket.socket) -> None:
         """Take the first report about loading; later ones are from processes that replace others, and are in the log."""
-        outcome, _, reason = reports.recv(8192).decode(errors="replace").partition(": ")
+        # The application, which may be another user's, chooses the text, and this goes to a terminal.
+        outcome, _, reason = clean(reports.recv(8192).decode(errors="replace"), LONGEST_REPORT).partition(": ")
         if self._ready or self._deadlines:
             return
         if outcome == "loaded":
