@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import socket
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 from apache.config import module_under_test
+from sluice.commands import CommandError
+from sluice.commands.serve import checks, layout
+from sluice.commands.serve.settings import Settings
+from sluice.commands.serve.target import Target
 
 from .conftest import Serve
 from .served import PLAIN_USER, command, environment, refusal, sluice
@@ -144,3 +149,77 @@ def test_a_mistake_that_only_apache_finds(start: Serve, application: Path, folde
     assert server.end() == 1
     assert "NoSuchDirective" in server.errors()
     assert "Apache has ended by itself, with status 1" in server.errors().splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", ["APP", "--include", "--working-directory", "--python-path", "--access-log", "--static"])
+def test_a_name_that_no_file_can_have(application: Path, option: str) -> None:
+    name = "x" * 5000
+    words = [name] if option == "APP" else [application, option, f"/s={name}" if option == "--static" else name]
+    assert serve_refusal(*words).endswith("xxx: File name too long")
+
+
+@as_root
+def test_what_this_user_cannot_search(application: Path, folder: Path) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copy(application, closed)
+    assert serve_refusal(closed / application.name, user=PLAIN_USER) == f"{closed / application.name}: Permission denied"
+    line = serve_refusal(application, "--working-directory", closed, user=PLAIN_USER)
+    assert line == f"{closed} cannot be entered: Permission denied (--working-directory)"
+
+
+def test_a_terminal_gets_no_escape_sequence_from_an_exception(folder: Path) -> None:
+    """Root may start the command, and the application is that of another user."""
+    broken = folder / "broken.py"
+    broken.write_text('raise ValueError("\\x1b]0;title\\x07\\x9b2J\\nsluice: all is well")\n', encoding="utf-8")
+    said = sluice("serve", broken, "--module", module_under_test(), "--port", 0).stderr
+    line = said.splitlines()[-1]
+    assert line.startswith(f"sluice: {broken} does not load: ValueError: ") and line.endswith("sluice: all is well")
+    assert not set("\x1b\x07\x9b") & set(said)
+
+
+@as_root
+def test_a_temporary_directory_that_another_user_could_replace_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    shutil.chown(theirs, PLAIN_USER)
+    monkeypatch.setattr(layout, "_usual_folders", lambda: [str(theirs)])
+    with pytest.raises(CommandError, match="belongs to another user"):
+        layout.temporary(None, None)
+    assert list(theirs.iterdir()) == []
+
+
+@pytest.mark.parametrize("use", ["--setup-only", "--runtime-directory", "--access-log", "--include"])
+def test_a_link_that_changes_after_the_check_leads_nowhere_else(folder: Path, use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files are used by the path that was checked, which has no symbolic links."""
+    for name in ("safe", "other"):
+        (folder / name).mkdir()
+        (folder / name / "file").touch()
+    link = folder / "link"
+    link.symlink_to(folder / "safe")
+
+    def check_then_change(path: Path, option: str, sticky_will_do: bool = False) -> Path:
+        checked = trusted(path, option, sticky_will_do)
+        link.unlink()
+        link.symlink_to(folder / "other")
+        return checked
+
+    trusted = layout.trusted
+    for module in (layout, checks):
+        monkeypatch.setattr(module, "trusted", check_then_change)
+    arguments = argparse.Namespace(certificate=None, include=[], access_log=None, key=None)
+    settings = Settings(arguments, Target("module", "m"), None, folder, ())
+    if use == "--setup-only":
+        used = layout.permanent(link, None).root
+    elif use == "--runtime-directory":
+        used = layout.temporary(link, None).root.parent
+    elif use == "--access-log":
+        arguments.access_log = str(link / "new")
+        checks.check(settings)
+        assert settings.access_log is not None
+        used = settings.access_log.parent
+    else:
+        arguments.include = [link / "file"]
+        checks.check(settings)
+        used = arguments.include[0].parent
+    assert used.resolve() == folder / "safe"

@@ -35,7 +35,7 @@ def control(application: Path, folder: Path) -> Iterator[Control]:
     port = free_port()
     done = sluice(
         "serve", application, "--module", module_under_test(), "--port", port, "--setup-only", folder / "set up", "--access-log",
-        "--envvar", "GREETING=it's \"me\" $HOME", "--graceful-timeout", 2,
+        "--envvar", "GREETING=it's \"me\" $HOME", "--envvar", b"BYTES=\xff".decode(errors="surrogateescape"), "--graceful-timeout", 2,
     )  # fmt: skip
     assert done.returncode == 0, done
     control = Control(folder / "set up", port)
@@ -53,6 +53,7 @@ def test_the_script_starts_restarts_and_stops_the_server(control: Control) -> No
     assert control.run("start") == (0, said.replace("started", "runs already,"))
     facts = fetch(control.port, "/").json()
     assert facts["variables"]["GREETING"] == "it's \"me\" $HOME"
+    assert facts["variables"]["BYTES"] == "\udcff"
     assert control.run("graceful") == (0, "")
     wait_until(lambda: fetch(control.port, "/").json()["pid"] != facts["pid"], "another process")
     assert control.run("stop") == (0, "stopped")

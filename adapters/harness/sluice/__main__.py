@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(parsed.run(parsed))
     except CommandError as error:
         print(f"sluice: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a name that is too long, or a directory that this user cannot search
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+        print(f"sluice: {f'{name[:200]}: ' if name else ''}{error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -10,19 +10,18 @@ import sys
 from pathlib import Path
 
 from sluice.commands import CommandError
-from sluice.commands.serve.layout import refuse_writable_by_others
+from sluice.commands.serve.layout import trusted
 from sluice.commands.serve.settings import Identity, Settings
 
 
 def check(settings: Settings) -> None:
-    """Raise CommandError with the first reason why Apache would not serve. Replaces port 0 by the number of a free port."""
+    """Raise CommandError with the first reason why Apache would not serve. Replaces paths by those that were checked."""
     options = settings.options
     if options.certificate:
         check_certificate(options.certificate, options.key)
-    for path in options.include:
-        refuse_writable_by_others(path, "--include")
+    options.include = [trusted(path, "--include") for path in options.include]
     if settings.access_log:
-        check_log(settings.access_log)
+        options.access_log = checked_log(settings.access_log)
     if settings.identity:
         check_access(settings, settings.identity)
 
@@ -82,12 +81,14 @@ def check_certificate(certificate: Path, key: Path | None) -> None:
         raise CommandError(f"{error.filename or certificate} cannot be read: {error.strerror}") from error
 
 
-def check_log(path: Path) -> None:
+def checked_log(path: Path) -> Path:
+    """Return the path of a file that this user may create or append to, without symbolic links."""
+    path = path.resolve()
     if not path.parent.is_dir():
         raise CommandError(f"there is no directory {path.parent} (--access-log)")
     if path.is_dir():
         raise CommandError(f"{path} is a directory (--access-log)")
-    refuse_writable_by_others(path if path.exists() else path.parent, "--access-log")
+    return trusted(path, "--access-log") if path.exists() else trusted(path.parent, "--access-log") / path.name
 
 
 def check_access(settings: Settings, identity: Identity) -> None:
@@ -114,5 +115,3 @@ def _refused(needed: list[tuple[Path, int]], identity: Identity) -> list[Path]:
     _, status = os.waitpid(child, 0)
     number = os.waitstatus_to_exitcode(status)
     return [needed[number][0]] if 0 <= number < len(needed) else []
-
-

@@ -58,7 +58,8 @@ class Layout:
         temporary = path.with_name(f".{path.name}.new")
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
+        # A variable of --envvar may be no UTF-8.
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         share(temporary, mode, identity)
         temporary.rename(path)
@@ -77,17 +78,20 @@ def share(path: Path, mode: int, identity: Identity | None) -> None:
 def temporary(chosen: Path | None, identity: Identity | None) -> Layout:
     """Create a new directory below the chosen one, or where such directories are."""
     if chosen is not None:
-        refuse_writable_by_others(_existing(chosen), "--runtime-directory", sticky_will_do=True)
-    for folder in [str(chosen.resolve())] if chosen else _usual_folders():
+        chosen = trusted(_existing(chosen), "--runtime-directory", sticky_will_do=True)
+    for folder in [str(chosen)] if chosen else _usual_folders():
         name = f"{PREFIX}{os.urandom(4).hex()}"
         if _is_too_long(Path(folder, name)):
             reason = "its name is too long for the path of a socket"
             continue
         try:
-            root = Path(folder, name)
+            root = trusted(Path(folder), "TMPDIR", sticky_will_do=True) / name
             root.mkdir(mode=0o700)
         except OSError as error:
             reason = error.strerror or str(error)
+            continue
+        except CommandError as error:
+            reason = str(error)
             continue
         return _prepared(Layout(root), identity)
     raise CommandError(f"{folder} cannot have the files of the server ({reason}): name a writable --runtime-directory")
@@ -98,30 +102,33 @@ def permanent(folder: Path, identity: Identity | None) -> Layout:
     folder = folder.absolute()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        refuse_writable_by_others(folder, "--setup-only")
+        folder = trusted(folder, "--setup-only")
         (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror} (--setup-only)") from error
-    if _is_too_long(folder.resolve()):
+    if _is_too_long(folder):
         raise CommandError(f"{folder} is too long for the path of a socket: name another directory (--setup-only)")
-    return _prepared(Layout(folder.resolve(), foreground=False), identity)
+    return _prepared(Layout(folder, foreground=False), identity)
 
 
-def refuse_writable_by_others(path: Path, option: str, sticky_will_do: bool = False) -> None:
-    """Raise CommandError if a user other than this one and root could replace a path, because the server trusts what is there.
+def trusted(path: Path, option: str, sticky_will_do: bool = False) -> Path:
+    """Return the path that symbolic links lead to; raise CommandError if a user other than this one and root could replace it.
 
+    The server trusts what is there. It has to use the path that is returned: another user could change a link of the other one.
     In a directory with the sticky bit, such as /tmp, nobody can replace what another user has created. That does for a new
     directory, and not for a file whose name others know.
     """
-    for part in (path.resolve(), *path.resolve().parents):
+    resolved = path.resolve()
+    for part in (resolved, *resolved.parents):
         entry = part.stat()
         if entry.st_uid not in (0, os.geteuid()):
             raise CommandError(f"{part} belongs to another user, who could replace {path} ({option})")
-        sticky = entry.st_mode & stat.S_ISVTX and (sticky_will_do or part != path.resolve())
+        sticky = entry.st_mode & stat.S_ISVTX and (sticky_will_do or part != resolved)
         if entry.st_mode & stat.S_IWOTH and not sticky:
             raise CommandError(f"{part} can be written by other users, who could replace {path} ({option})")
         if entry.st_mode & stat.S_IWGRP and not sticky and entry.st_gid not in (0, os.getegid()):
             raise CommandError(f"{part} can be written by another group, which could replace {path} ({option})")
+    return resolved
 
 
 def _existing(folder: Path) -> Path:

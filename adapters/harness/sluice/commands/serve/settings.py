@@ -35,7 +35,12 @@ class Settings:
     identity: Identity | None  # None unless started by root
     working_directory: Path
     python_path: tuple[Path, ...]
-    access_log: Path | None  # None also for the standard output
+
+    @property
+    def access_log(self) -> Path | None:
+        """The file of the access log; None also for the standard output."""
+        chosen = self.options.access_log
+        return None if chosen in (None, "-") else Path(chosen).absolute()
 
     @property
     def embedded(self) -> bool:
@@ -51,6 +56,8 @@ def settle(options: argparse.Namespace) -> Settings:
     working_directory = options.working_directory or target.folder or Path.cwd()
     if not working_directory.is_dir():
         raise CommandError(f"there is no directory {working_directory} (--working-directory)")
+    if not os.access(working_directory, os.X_OK):
+        raise CommandError(f"{working_directory} cannot be entered: Permission denied (--working-directory)")
     for path in options.python_path:
         if not path.exists():
             raise CommandError(f"there is no {path} (--python-path)")
@@ -58,14 +65,12 @@ def settle(options: argparse.Namespace) -> Settings:
     options.include = [_file(path, "--include") for path in options.include]
     if options.telemetry:
         options.telemetry = options.telemetry.absolute()
-    writes_file = options.access_log not in (None, "-")
     return Settings(
         options=options,
         target=target,
         identity=_identity(options.user, options.group),
         working_directory=working_directory.resolve(),
         python_path=tuple(path.resolve() for path in _search_path(options, target, working_directory)),
-        access_log=Path(options.access_log).absolute() if writes_file else None,
     )
 
 
