@@ -136,6 +136,12 @@ def test_a_terminal_without_the_extra_gets_plain_text() -> None:
     assert "[31mb" in written.decode(errors="replace")
 
 
+def test_no_line_of_plain_text_is_wider_than_the_output() -> None:
+    with stub(document(told())) as endpoint:
+        text = sluice("top", "--once", "--interval", "0.1", endpoint.address + "/" + "x" * 150).stdout
+    assert max(map(len, text.splitlines())) == 120
+
+
 def test_a_closed_pipe_ends_it_without_a_traceback() -> None:
     with stub(document(told())) as endpoint:
         command = [sys.executable, "-m", "sluice", "top", "--interval", "0.05", endpoint.address]

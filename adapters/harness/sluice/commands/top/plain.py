@@ -13,7 +13,7 @@ from typing import Any
 
 from sluice.commands.top.details import slow_lines
 from sluice.commands.top.table import chosen, line
-from sluice.monitor.text import format_rate
+from sluice.monitor.text import fit, format_rate
 from sluice.monitor.watch import Watch, poll_all
 from sluice.monitor.window import GroupWindow
 
@@ -63,9 +63,12 @@ def _lines(watch: Watch, width: int) -> list[str]:
     window = watch.window
     total = window.total
     columns = chosen(width)
-    lines = [
+    head = (
         f"{watch.address.text}  {time.strftime('%H:%M:%S')}  {window.seconds:.1f} s  {format_rate(total.rate)} requests/s  "
-        f"{total.after.active_requests}/{total.after.threads_limit} busy  {total.after.processes} processes",
+        f"{total.after.active_requests}/{total.after.threads_limit} busy  {total.after.processes} processes"
+    )
+    lines = [
+        fit(head, width).rstrip(),
         line(columns, None, width),
         *(line(columns, group, width) for group in window.groups),
     ]
