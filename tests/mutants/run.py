@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WORK = ROOT / "build" / "mutants"
 PARTS = ("core", "adapters/wsgi/schema", "tests/core", "tests/models", "examples")
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 600
 
 
 @dataclasses.dataclass(frozen=True)
