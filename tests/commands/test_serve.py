@@ -176,8 +176,10 @@ def test_a_log_that_nobody_reads_does_not_keep_the_server_from_stopping(applicat
 
 def test_the_end_of_apache_ends_the_command(serve: Serve, application: Path) -> None:
     server = serve(application)
-    os.kill(server.apache, signal.SIGKILL)
+    apache = server.apache
+    os.kill(apache, signal.SIGKILL)
     assert server.end() == 1
+    wait_until(lambda: not group_members(apache), "the end of the processes that would keep the port")
     assert "Apache has ended by itself, by signal 9" in server.errors().splitlines()[-1]
 
 

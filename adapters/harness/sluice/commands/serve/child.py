@@ -53,12 +53,16 @@ class Child:
         assert self._process is not None
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if ended is None:
                 return
-            if pid == self._process.pid:
+            if ended.si_pid == self._process.pid:
+                # A parent that was killed leaves processes that would keep the port. Its number is not given to others yet.
+                os.killpg(ended.si_pid, signal.SIGKILL)
+            _, status = os.waitpid(ended.si_pid, 0)
+            if ended.si_pid == self._process.pid:
                 self._status = self._process.returncode = os.waitstatus_to_exitcode(status)
 
     def signal(self, number: signal.Signals) -> None:
