@@ -12,8 +12,7 @@
 //     [P3] record     RMW   left     release  synchronizes with [P4]: the additions happen before the collection
 //     [P4] quiescent  load  left     acquire  synchronizes with [P3]
 //     [P5] end        RMW   count, cancelled, untracked_ended  release  synchronizes with [P6]: the beginning of a
-//     request that is
-//                                              counted as ended is seen
+//                                                                       request that is counted as ended is seen
 //     [P6] in_flight  load  count, cancelled, untracked_ended  acquire  synchronizes with [P5]
 #pragma once
 
