@@ -6,28 +6,23 @@ namespace {
 
 using Atomics = ProductionAtomics;
 
-constexpr std::size_t aligned(std::size_t bytes) noexcept {
-  constexpr std::size_t kUnit = 2 * kLine;
-  return (bytes + kUnit - 1) / kUnit * kUnit;
-}
-
-constexpr std::size_t kOverflowOffset = aligned(sizeof(RecorderHeader));
+constexpr std::size_t kOverflowOffset = whole_line_pairs(sizeof(RecorderHeader));
 
 std::size_t uncollected_offset(const MemoryLayout& layout) noexcept {
-  return kOverflowOffset + aligned(layout.overflow.bytes(overflow_stripes()));
+  return kOverflowOffset + whole_line_pairs(layout.overflow.bytes(overflow_stripes()));
 }
 
 std::size_t tree_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
-  return uncollected_offset(layout) + aligned(threads * sizeof(UncollectedExtremes<Atomics>));
+  return uncollected_offset(layout) + whole_line_pairs(threads * sizeof(UncollectedExtremes<Atomics>));
 }
 
 std::size_t slots_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
   using Tree = SlotTree<Atomics>;
-  return tree_offset(layout, threads) + aligned(Tree::words_for(threads) * sizeof(Tree::Word));
+  return tree_offset(layout, threads) + whole_line_pairs(Tree::words_for(threads) * sizeof(Tree::Word));
 }
 
 std::size_t series_offset(const MemoryLayout& layout, std::size_t threads) noexcept {
-  return aligned(slots_offset(layout, threads) + threads * layout.slot.slot_bytes);
+  return whole_line_pairs(slots_offset(layout, threads) + threads * layout.slot.slot_bytes);
 }
 
 std::size_t overflow_series_offset(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {

@@ -55,17 +55,11 @@ struct OverflowSeriesShape {
   [[nodiscard]] static constexpr std::size_t words(std::size_t series) noexcept { return (series + 63) / 64; }
   /// Returns the offset of the first cell.
   [[nodiscard]] constexpr std::size_t cells_at(std::size_t series) const noexcept {
-    return whole_units(2 * words(series) * word_bytes);
+    return whole_line_pairs(2 * words(series) * word_bytes);
   }
   /// Returns the size of a block with so many series.
   [[nodiscard]] constexpr std::size_t block_bytes(std::size_t series) const noexcept {
-    return series == 0 ? 0 : whole_units(cells_at(series) + series * cell_bytes);
-  }
-
- private:
-  static constexpr std::size_t whole_units(std::size_t bytes) noexcept {
-    constexpr std::size_t kUnit = 2 * kLine;
-    return (bytes + kUnit - 1) / kUnit * kUnit;
+    return series == 0 ? 0 : whole_line_pairs(cells_at(series) + series * cell_bytes);
   }
 };
 

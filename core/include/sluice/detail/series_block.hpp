@@ -66,7 +66,7 @@ struct SeriesShape {
     using Cell = SeriesCell<Atomics, T>;
     using BankType = SeriesBank<Atomics, T>;
     using Counts = Bank<typename Atomics::Counter, T>;
-    return {.cells_at = whole_units(2 * sizeof(TouchedSeries<Atomics>)),
+    return {.cells_at = whole_line_pairs(2 * sizeof(TouchedSeries<Atomics>)),
             .cell_bytes = sizeof(Cell),
             .bank_bytes = sizeof(BankType),
             .sums_at = offsetof(BankType, counts) + offsetof(Counts, sums),
@@ -75,14 +75,7 @@ struct SeriesShape {
 
   /// Returns the size of a block with so many series.
   [[nodiscard]] constexpr std::size_t block_bytes(std::size_t series) const noexcept {
-    return series == 0 ? 0 : whole_units(cells_at + series * cell_bytes);
-  }
-
- private:
-  /// Returns a size in whole pairs of cache lines, so that no two threads share one.
-  static constexpr std::size_t whole_units(std::size_t bytes) noexcept {
-    constexpr std::size_t kUnit = 2 * kLine;
-    return (bytes + kUnit - 1) / kUnit * kUnit;
+    return series == 0 ? 0 : whole_line_pairs(cells_at + series * cell_bytes);
   }
 };
 

@@ -29,6 +29,12 @@ namespace sluice::inline v0_1::detail {
 
 inline constexpr std::size_t kLine = 64;  ///< Bytes of a cache line.
 
+/// Returns a size in whole pairs of cache lines, so that no two threads share one.
+constexpr std::size_t whole_line_pairs(std::size_t bytes) noexcept {
+  constexpr std::size_t kUnit = 2 * kLine;
+  return (bytes + kUnit - 1) / kUnit * kUnit;
+}
+
 /// Ownership of a slot. A free slot has been used before, and its counts remain.
 enum class SlotState : std::uint32_t { kUnused = 0, kOwned = 1, kFree = 2 };
 
