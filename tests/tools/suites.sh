@@ -1,30 +1,34 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # suites.sh TIER...: runs the suites of the tiers named (`short`, `test`, `deep`, ...) on what the Makefile has built, each suite under a
-# title line, and stops at the first that fails. SLUICE_LONG selects the full counts. SLUICE_TALLY names a file that
+# title line, and names those that failed at the end. SLUICE_LONG selects the full counts. SLUICE_TALLY names a file that
 # gets the line `PASSED FAILED` instead of the closing line, for a caller that runs several tiers.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 passed=0
-finish() {
-  if [ -n "${SLUICE_TALLY:-}" ]; then
-    echo "$passed $1" >>"$SLUICE_TALLY"
-  else
-    printf '\n%d passed, %d failed\n' "$passed" "$1"
-  fi
-  exit "$1"
-}
-
+failed=0
+failures=
 suite() {
   title=$1
   shift
   printf '\n==== %s, from %s\n' "$title" "$(date +%T)"
-  if ! "$@"; then
-    printf '\nfailed: %s\n' "$title"
-    finish 1
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    failures="$failures$(printf '\nfailed: %s' "$title")"
   fi
-  passed=$((passed + 1))
+}
+
+finish() {
+  [ "$failed" = 0 ] || printf '%s\n' "$failures"
+  if [ -n "${SLUICE_TALLY:-}" ]; then
+    echo "$passed $failed" >>"$SLUICE_TALLY"
+  else
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+  fi
+  [ "$failed" = 0 ]
 }
 
 long=${SLUICE_LONG:-}
@@ -156,4 +160,4 @@ tier_packages_long() {
 }
 
 for tier; do "tier_$tier"; done
-finish 0
+finish
