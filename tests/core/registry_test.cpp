@@ -294,6 +294,32 @@ TEST_CASE(
   CHECK_FALSE(rig.registry.memory_of(rig.reserve({.group = group}, 2)).empty());
 }
 
+TEST_CASE("registry: processes that may start find free regions, however many run") {
+  RegistryRig rig(std::size_t{64} << 20U, demands_of({0}, 2));
+  const Registry::GroupId group = rig.group("g");
+  std::vector<pid_t> pids;
+  const auto start = [&] {
+    const Registry::SlotId slot = rig.reserve({.group = group}, 2);
+    pids.push_back(start_child([] {
+      for (;;) ::pause();
+      return 0;
+    }));
+    rig.registry.started(slot, pids.back());
+    return !rig.registry.memory_of(slot).empty();
+  };
+  for (std::uint32_t generation = 1; generation <= 4; ++generation) {
+    CHECK(rig.registry.pre_allocate(demands_of({0}, 2)).ok());
+    CHECK(start());
+    CHECK(rig.state->slots_used == generation + 1);
+  }
+  CHECK(start());
+  CHECK_FALSE(start());
+  for (const pid_t pid : pids) {
+    RegistryRig::kill(pid);
+    rig.reap(pid);
+  }
+}
+
 TEST_CASE("registry: a reserved slot is nobody's until its process has started, and can be given back") {
   RegistryRig rig;
   const Registry::GroupId group = rig.group("g", Mode::kEmbedded);

@@ -14,7 +14,8 @@ namespace {
 /// The name of the group of the server's own processes, as in the configuration.
 constexpr const char* kServerGroup = "%{GLOBAL}";
 constexpr std::size_t kMostBytes = std::size_t{1} << 30U;
-/// Old and new generations of processes overlap during a graceful restart.
+/// The daemon processes of a generation, and those of the next one. A child of Apache can read the regions that exist
+/// when it is forked, and may still answer a request when a graceful restart has begun the next generation.
 constexpr std::size_t kGenerations = 2;
 
 Registry::ParentState& retained_registry() {
@@ -43,7 +44,7 @@ std::size_t threads_of(const daemon::DaemonOptions& options) {
 Registry::Tenant server_tenant(const ParentState& state) { return {.group = state.server_group, .owner = 0}; }
 
 Registry::Demand demand(const Registry::Tenant& tenant, std::size_t threads, std::size_t processes) {
-  return {tenant, threads, kGenerations * processes, wsgi::ProcessBoard::bytes(threads)};
+  return {tenant, threads, processes, wsgi::ProcessBoard::bytes(threads)};
 }
 
 std::vector<Registry::Demand> demands(ParentState& state) {
@@ -55,7 +56,7 @@ std::vector<Registry::Demand> demands(ParentState& state) {
     const auto assignment = state.registry->group(options.name, wsgi::mode_number(wsgi::Mode::kDaemon));
     if (!assignment.ok()) continue;
     all.push_back(demand(tenant_of(options, assignment->id), threads_of(options),
-                         static_cast<std::size_t>(std::max(options.processes, 1))));
+                         kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))));
   }
   return all;
 }

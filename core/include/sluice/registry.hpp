@@ -185,15 +185,16 @@ class Registry {
     std::uint32_t owner = 0;  ///< Number of the caller's choice, such as the user id of the processes.
   };
 
-  /// How many processes of a tenant may record at one time, each with so many worker threads.
+  /// How many processes of a tenant may start from now on, each with so many worker threads. Those that run are beside
+  /// them.
   struct Demand {
     Tenant tenant;               ///< Tenant of the processes.
     std::size_t threads;         ///< Worker threads of each process.
-    std::size_t processes;       ///< Number of processes alive at one time.
+    std::size_t processes;       ///< Number of them alive at one time.
     std::size_t host_bytes = 0;  ///< Bytes of each region behind the recorder's memory, for the host.
   };
-  /// Creates regions until there are enough for all demands. A process that is forked before this call cannot read the
-  /// regions that the call creates, so call it before the first fork. One memory file and two mappings a region.
+  /// Creates regions until there are free ones for all demands. A process that is forked before this call cannot read
+  /// the regions that the call creates, so call it before the first fork. One memory file and two mappings a region.
   /// \return FailedPrecondition if the registry is not open; ResourceExhausted if `max_bytes` or kSlots is reached;
   ///         otherwise the code that absl::ErrnoToStatus() gives the error of the system. The regions that were created
   ///         are kept; processes that find none are unlisted.
@@ -240,7 +241,7 @@ class Registry {
   [[nodiscard]] std::span<std::byte> memory_of(SlotId slot) const noexcept;
 
   /// Returns the counts of all processes. For the parent and for processes that have entered, on any thread. Takes no
-  /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, up to 200 times with
+  /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, up to 4000 times with
   /// pauses of half a millisecond. Costs three system calls a live process and a look at each of its worker slots.
   /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended during each of the tries,
   /// or

@@ -110,8 +110,8 @@ absl::Status Registry::allocate(const Tenant& tenant, std::uint64_t bytes) {
 absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
   if (!is_open()) return not_open();
   const auto bytes_of = [this](const Demand& demand) { return region_bytes(demand.threads, demand.host_bytes); };
-  // The largest demands come first, and each counts all regions of its tenant that are large enough, those of the
-  // demands before included.
+  // The largest demands come first, and each counts all free regions of its tenant that are large enough, those of
+  // the demands before included.
   std::sort(demands.begin(), demands.end(),
             [&](const Demand& a, const Demand& b) { return bytes_of(a) > bytes_of(b); });
   absl::Status status;
@@ -124,7 +124,7 @@ absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
     }
     auto regions =
         static_cast<std::size_t>(std::count_if(used_slots().begin(), used_slots().end(), [&](const Allocation& slot) {
-          return belongs(slot, tenant) && slot.bytes >= bytes;
+          return belongs(slot, tenant) && slot.bytes >= bytes && slot.use != ParentState::Use::kRunning;
         }));
     absl::Status allocated;
     for (; regions < needed && allocated.ok(); ++regions) allocated = allocate(tenant, bytes);

@@ -18,7 +18,7 @@ namespace {
 
 /// Number of times that a group is read before the reading fails, and the pause between. The parent retires a process
 /// that it has waited for within that time.
-constexpr int kTries = 200;
+constexpr int kTries = 4000;
 constexpr long kPauseNs = 500'000;
 
 using Usage = std::optional<os::ProcessUsage>;
