@@ -174,7 +174,7 @@ def test_forged_lines_stand_under_the_process_that_wrote_them(server: Httpd) -> 
     assert not [line for line in lines if line.startswith("[Sat Jan 01")]
 
 
-@pytest.mark.parametrize("name", ["have_parent_trace", "refuse_to_end", "stop_itself"])
+@pytest.mark.parametrize("name", ["have_parent_trace", "refuse_to_end", "keep_refusing", "stop_itself"])
 @pytest.mark.parametrize("how", ["stop", "graceful"])
 def test_a_process_that_does_not_want_to_end_is_ended(serve: Serve, name: str, how: str) -> None:
     server = serve(*two_tenants(attacker="shutdown-timeout=1 deadlock-timeout=3 graceful-timeout=1"))

@@ -49,7 +49,10 @@ bool fork_daemon(ParentState& state, Daemon& daemon, unsigned pause_seconds) {
   daemon::keep_from_later_children(daemon.heartbeat);
   daemon_started(state, daemon.slot, daemon.process.pid);
   if (ProcessEntry* const entry = state.retained->processes.at(daemon.entry)) {
-    *entry = {{}, daemon.process.pid, false, options.deadlock_timeout, daemon.heartbeat, {}};
+    *entry = {};
+    entry->pid = daemon.process.pid;
+    entry->deadlock_timeout = options.deadlock_timeout;
+    entry->heartbeat = daemon.heartbeat;
     std::strncpy(entry->group, options.name, sizeof entry->group - 1);
   }
   return true;

@@ -13,6 +13,7 @@
 #include "adapters/apache/supervision/child_processes.hpp"
 #include "adapters/apache/supervision/daemon_fork.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
+#include "adapters/daemon/shutdown_controller.hpp"
 #include "sluice/clock.hpp"
 
 namespace sluice::apache {
@@ -154,6 +155,28 @@ void on_sigchld(int) noexcept {
   errno = error;
 }
 
+/// Whether a process has shown no sign of life for its deadlock timeout.
+bool is_stalled(ProcessEntry& entry, std::uint64_t elapsed_ns) noexcept {
+  if (entry.deadlock_timeout == 0 || entry.heartbeat == nullptr) return false;
+  const std::uint64_t limit_ns = static_cast<std::uint64_t>(entry.deadlock_timeout) * kSecond;
+  const std::uint64_t beats = entry.heartbeat->beats.load(std::memory_order_relaxed);
+  return entry.stall.stalled(beats, elapsed_ns, kCheckMostNs, limit_ns);
+}
+
+/// Tells a process of a previous generation again that others have replaced it, because its application may have
+/// ignored the signal when it came. Kills one that has not ended in time.
+void end_previous(const ParentState& state, const ProcessEntry& entry, std::uint64_t now_ns) noexcept {
+  if (entry.end_by_ns == 0 || now_ns < entry.end_by_ns) {
+    signal_child(entry.pid, SIGUSR1, daemon::kReplacedSignalValue);
+    return;
+  }
+  ap_log_error(APLOG_MARK, APLOG_ERR, 0, state.server,
+               "SLC0498: daemon process '%s' (pid %d) has not ended although a graceful restart has replaced it; it is "
+               "killed; look for code of the application that blocks or ignores signals",
+               entry.group, entry.pid);
+  signal_child(entry.pid, SIGKILL);
+}
+
 void set_sigchld_action(void (*handler)(int)) noexcept {
   struct sigaction action {};
   action.sa_handler = handler;
@@ -181,21 +204,22 @@ void start_missing_daemons(ParentState& state) {
   }
 }
 
-void kill_stalled_daemons(ParentState& state) {
+void end_unwanted_daemons(ParentState& state) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::uint64_t elapsed_ns = now_ns - state.retained->last_check_ns;
   if (elapsed_ns < kCheckLeastNs) return;
   state.retained->last_check_ns = now_ns;
   for (ProcessEntry& entry : state.retained->processes.entries) {
-    if (entry.pid == 0 || entry.deadlock_timeout == 0 || entry.heartbeat == nullptr) continue;
-    const std::uint64_t limit_ns = static_cast<std::uint64_t>(entry.deadlock_timeout) * kSecond;
-    const std::uint64_t beats = entry.heartbeat->beats.load(std::memory_order_relaxed);
-    if (!entry.stall.stalled(beats, elapsed_ns, kCheckMostNs, limit_ns)) continue;
-    ap_log_error(
-        APLOG_MARK, APLOG_ERR, 0, state.server,
-        "SLC0494: daemon process '%s' (pid %d) has not run for its deadlock timeout of %d s; it is killed and replaced",
-        entry.group, entry.pid, entry.deadlock_timeout);
-    signal_child(entry.pid, SIGKILL);
+    if (entry.pid == 0) continue;
+    if (is_stalled(entry, elapsed_ns)) {
+      ap_log_error(APLOG_MARK, APLOG_ERR, 0, state.server,
+                   "SLC0494: daemon process '%s' (pid %d) has not run for its deadlock timeout of %d s; it is killed "
+                   "and replaced",
+                   entry.group, entry.pid, entry.deadlock_timeout);
+      signal_child(entry.pid, SIGKILL);
+    } else if (entry.previous_generation) {
+      end_previous(state, entry, now_ns);
+    }
   }
 }
 

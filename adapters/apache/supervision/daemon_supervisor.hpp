@@ -13,8 +13,9 @@ void start_all_daemons(ParentState& state);
 /// Starts the processes that could not be created before.
 void start_missing_daemons(ParentState& state);
 
-/// Kills the processes that have not beaten for their deadlock timeout. Their deaths are noticed like any other.
-void kill_stalled_daemons(ParentState& state);
+/// Kills the processes that have not beaten for their deadlock timeout, and those of previous generations that have not
+/// ended in time; reminds the others of previous generations. Their deaths are noticed like any other.
+void end_unwanted_daemons(ParentState& state);
 
 /// Restores the default action of SIGCHLD, which start_all_daemons() replaces.
 void restore_default_sigchld() noexcept;

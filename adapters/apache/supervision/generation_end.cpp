@@ -22,6 +22,8 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 /// The time for which the end of a killed process is waited for.
 constexpr std::uint64_t kKillNs = 2 * kSecond;
+/// The time after which a process is killed that has not ended itself.
+constexpr std::uint64_t kMarginNs = 5 * kSecond;
 
 /// The callback of APR for a child that a previous generation started.
 void on_previous_generation_event(int reason, void* data, apr_wait_t) noexcept {
@@ -78,13 +80,24 @@ bool graceful_restart() {
   return !server_ends() && mpm != nullptr && mpm->is_ungraceful == 0;
 }
 
+/// Returns when a process of this group is to have ended after it was told to: the time for its requests and for
+/// Python, and a little more than it takes to end itself once that is over. 0: Python may take any time.
+std::uint64_t end_by_ns(const daemon::DaemonOptions& options) noexcept {
+  if (options.shutdown_timeout == 0) return 0;
+  const int seconds = std::max(options.graceful_timeout, options.eviction_timeout) + options.shutdown_timeout;
+  return monotonic_ns() + static_cast<std::uint64_t>(seconds) * kSecond + kMarginNs;
+}
+
 /// Tells the processes that others replace them, and leaves them to the next generation.
 void hand_over(ParentState& state) noexcept {
   for (Daemon& daemon : state.all_daemons()) {
     if (!daemon.running) continue;
     apr_proc_other_child_unregister(&daemon);
     signal_child(daemon.process.pid, SIGUSR1, daemon::kReplacedSignalValue);
-    if (ProcessEntry* const entry = state.retained->processes.at(daemon.entry)) entry->previous_generation = true;
+    ProcessEntry* const entry = state.retained->processes.at(daemon.entry);
+    if (entry == nullptr) continue;
+    entry->previous_generation = true;
+    entry->end_by_ns = end_by_ns(daemon.group->options);
   }
 }
 

@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 #include "adapters/daemon/heartbeat.hpp"
 
 namespace sluice::apache {
@@ -15,6 +17,7 @@ struct ProcessEntry {
   pid_t pid;                 ///< 0 when the entry is free.
   bool previous_generation;  ///< A reading of the configuration before the current one started the process.
   int deadlock_timeout;
+  std::uint64_t end_by_ns;       ///< When a process of a previous generation is to have ended; 0: it may take any time.
   daemon::Heartbeat* heartbeat;  ///< Null when there was no memory for it.
   daemon::StallDetector stall;
 };

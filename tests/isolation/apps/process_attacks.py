@@ -232,6 +232,20 @@ def refuse_to_end(query):
     return Report()
 
 
+def keep_refusing(query):
+    """Ignores the signals again as soon as the server has installed its handlers again."""
+
+    def refuse():
+        while True:
+            for number in (signal.SIGTERM, signal.SIGUSR1):
+                libc.signal(number, ctypes.c_void_p(1))
+            time.sleep(0.001)
+
+    libc.prctl(PR_SET_PDEATHSIG, 0)
+    threading.Thread(target=refuse, daemon=True).start()
+    return Report()
+
+
 def fork_and_return(query):
     """Both copies return to the server; the child is a copy that nobody started."""
     report = Report()
@@ -329,7 +343,7 @@ ATTACKS = {
         *(nothing, count_listeners, accept_for_others, close_listener, shut_listener_down, put_file_in_place_of_listener),
         *(put_own_socket_in_place_of_listener, unblock_listener, give_listener_a_timeout, shorten_backlog),
         *(close_everything, connect_to_others, take_descriptors, send_signals, set_limits_of_others, become_root),
-        *(forge_heartbeats, freeze_heartbeat, stop_itself, have_parent_trace, refuse_to_end, fork_and_return),
+        *(forge_heartbeats, freeze_heartbeat, stop_itself, have_parent_trace, refuse_to_end, keep_refusing, fork_and_return),
         *(fork_and_stay, use_up_descriptors, use_up_threads, use_up_memory, lower_own_limits, end_at_once),
         *(forge_log_lines, hold_log),
     )
