@@ -166,6 +166,13 @@ build/compilers: force
 	@echo "$${CC:-} $${CXX:-}" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# The packages that a configuration looks for, as far as they are there.
+build/installed: force | need-build
+	@mkdir -p build
+	@dpkg-query -W -f '$${db:Status-Abbrev} $${Package} $${Version}\n' $(sort $(build_packages) $(endpoint_packages) \
+	  catch2 libbenchmark-dev prometheus-cpp-dev) >$@.new 2>/dev/null || true
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 # One environment with the packages of Python of each purpose; a stamp says that those of its file are installed.
 
 define pip_install
@@ -224,7 +231,7 @@ build/node/mermaid.min.js: docs/site/mermaid.sh | need-docs
 	@docs/site/mermaid.sh 11.17.2
 	@touch $@
 
-# CMake notices changes of its own files; a new configuration is due when what it is told changes.
+# CMake notices changes of its own files; a new configuration is due when what it is told changes, or what it may find.
 
 told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
        -DCMAKE_INSTALL_LIBDIR=lib/$(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null) \
@@ -232,7 +239,7 @@ told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
        -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
        -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
 
-$(presets:%=build/%/configured.stamp): build/%/configured.stamp: Makefile CMakePresets.json build/compilers build/venv/build.stamp
+$(presets:%=build/%/configured.stamp): build/%/configured.stamp: Makefile CMakePresets.json build/compilers build/installed build/venv/build.stamp
 	@echo 'sluice: configuring $*'
 	@cmake --preset $* --fresh $(told)
 	@touch $@
@@ -271,7 +278,7 @@ build/venv-3.14t/test.stamp: tests/requirements.txt build/free-threaded.stamp
 	@build/venv-3.14t/bin/python -m pip install --quiet -c $< pytest pytest-timeout pytest-xdist prometheus-client
 	@touch $@
 
-build/module-3.14t/configured.stamp: Makefile CMakePresets.json build/compilers build/venv/build.stamp build/free-threaded.stamp
+build/module-3.14t/configured.stamp: Makefile CMakePresets.json build/compilers build/installed build/venv/build.stamp build/free-threaded.stamp
 	@echo 'sluice: configuring build/module-3.14t'
 	@cmake --preset release --fresh -B build/module-3.14t $(told) -DSLUICE_EXTRA_PYTHONS= -DSLUICE_BUILD_TESTS=OFF \
 	  -DSLUICE_PYTHON="$(CURDIR)/build/free-threaded/python/bin/python3.14t" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -DNDEBUG"
