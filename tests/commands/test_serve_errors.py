@@ -46,7 +46,10 @@ def test_no_apache(application: Path, folder: Path) -> None:
     """Apache is found in fixed folders too, so the machine has to hide it: in a mount namespace, with an empty folder on top."""
     (folder / "empty").mkdir()
     script = f'for hidden in /usr/sbin /usr/lib/apache2; do mount --bind {folder}/empty "$hidden"; done; exec "$@"'
-    words = ["unshare", "--mount", "--map-root-user", "sh", "-ec", script, "sh"]
+    unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine lets nobody have mounts of their own")
+    words = [*unshare, "sh", "-ec", script, "sh"]
     done = subprocess.run(
         [*words, *command("serve", application, "--module", module_under_test())],
         env=environment(), capture_output=True, text=True, check=False, timeout=60,

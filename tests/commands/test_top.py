@@ -154,6 +154,17 @@ def test_a_closed_pipe_ends_it_without_a_traceback() -> None:
         process.stderr.close()
 
 
+def test_a_closed_pipe_does_not_change_what_another_command_returns() -> None:
+    with stub(document(told())) as endpoint:
+        found = sluice("check", endpoint.address).returncode
+        command = [sys.executable, "-m", "sluice", "check", endpoint.address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(30) == found
+
+
 def test_windows_follow_one_another(server: Httpd) -> None:
     """Each request is in one window."""
     command = [sys.executable, "-m", "sluice", "top", "--json", "--interval", "0.2", url(server)]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from sluice import __version__
-from sluice.commands import CommandError, check, install_module, module_config, module_location, serve, top
+from sluice.commands import CommandError, check, discard_output, install_module, module_config, module_location, serve, top
 
 COMMANDS = (serve, top, check, module_config, install_module, module_location)
 
@@ -29,10 +29,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not hasattr(parsed, "run"):
         parser.print_help()
         return 0
+    status = _run(parsed)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+    return status
+
+
+def _run(parsed: argparse.Namespace) -> int:
     try:
         return int(parsed.run(parsed))
     except CommandError as error:
         print(f"sluice: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        discard_output()
         return 1
     except OSError as error:  # a name that is too long, or a directory that this user cannot search
         name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""

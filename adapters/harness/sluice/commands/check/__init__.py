@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from sluice.commands import discard_output
 from sluice.commands.check.diagnoses import DIAGNOSES, FIGURES, Finding, Limits, Observation, diagnose
 from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addresses, positive_seconds
 from sluice.monitor.client import Client, EndpointError
@@ -113,7 +114,10 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     exceeded = list(_exceeded(whole, arguments.fail_above, arguments.group))
     counting = [*exceeded, *(finding for finding in findings if everything or finding.diagnosis in chosen)]
     status = FAILED if counting else HEALTHY
-    _report(whole, [*exceeded, *findings], status, arguments)
+    try:
+        _report(whole, [*exceeded, *findings], status, arguments)
+    except BrokenPipeError:
+        discard_output()
     return status
 
 

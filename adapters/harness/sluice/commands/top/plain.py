@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from sluice.commands import discard_output
 from sluice.commands.top.details import slow_lines
 from sluice.commands.top.table import chosen, line
 from sluice.monitor.text import fit, format_rate
@@ -41,7 +42,7 @@ def print_windows(watches: Sequence[Watch], interval: float, *, once: bool, as_j
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
-        sys.stderr.close()  # so that Python does not report that the pipe is closed
+        discard_output()
         return 0
 
 
