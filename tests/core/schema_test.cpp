@@ -312,7 +312,8 @@ TEST_CASE("schema: one text has recorders of several schemas, process groups and
   std::array<char, encode::kStatsdPacketBytes> packet{};
   std::string sent;
   encode::statsd(only, {.prefix = "rpc"}, packet, [&](std::string_view some) { sent.append(some); });
-  CHECK(sent == "rpc.queue.depth.x:7|g\nrpc.queue.depth.y:0|g\nrpc.queue.depth.y:-1|g\nrpc.retries:9|g");
+  CHECK(sent ==
+        "rpc.queue.depth.queue.x:7|g\nrpc.queue.depth.queue.y:0|g\nrpc.queue.depth.queue.y:-1|g\nrpc.retries:9|g");
 }
 
 TEST_CASE("schema: fields have words of their own, and a hash tells layouts apart") {

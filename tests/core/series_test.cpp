@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -195,7 +196,72 @@ TEST_CASE("series: formats write the labels of each, and no other sum beside the
   text.clear();
   std::array<char, 1'400> packet;
   encode::statsd({.window = &window}, {.prefix = "p"}, packet, [&](std::string_view some) { text.append(some); });
-  CHECK(has("p.requests.GET.200._a"));
+  CHECK(has("p.requests.http_request_method.GET.http_response_status_code.200.http_route.-2Fa-22b-5C.2xx:1|c"));
+}
+
+namespace {
+
+struct Peak {
+  std::uint64_t most = 0;
+  std::uint64_t bytes = 0;
+};
+
+}  // namespace
+}  // namespace sluice::test
+
+template <>
+inline constexpr auto sluice::schema<sluice::test::Peak> =
+    sluice::fields(sluice::maximum("peak", sluice::Unit::kNone, &sluice::test::Peak::most),
+                   sluice::counter("sent", sluice::Unit::kBytes, &sluice::test::Peak::bytes));
+
+namespace sluice::test {
+
+TEST_CASE("series: without tags, no two series and no two gauges have one name in StatsD") {
+  sluice::Recorder<Peak> recorder({.threads = 1, .series = 100});
+  Reader reader = recorder.add_reader();
+  sluice::Worker<Peak> worker = recorder.attach();
+  const std::vector<std::vector<Label>> sets{
+      {{"method", "GET"}}, {{"verb", "GET"}},          {{"a", "x"}, {"b", "y"}}, {{"a", "x.b.y"}},
+      {{"a", "/users"}},   {{"a", "_users"}},          {{"a", " users"}},        {{"a", "-2Fusers"}},
+      {{"a", ":users"}},   {{"a", "|users"}},          {{"a_x", "y"}},           {{"a", "x_y"}},
+      {{"a", "x"}},        {{"a", "x"}, {"b", "y.z"}}, {{"a", "\xC3\xBC"}},      {{"a", "\xFF"}},
+      {{"a", "\xFE"}},     {{"b", "x"}, {"c", "y"}}};
+  std::uint64_t number = 0;
+  std::set<std::uint32_t> series;
+  for (const auto& set : sets) {
+    series.insert(recorder.series(set).number());
+    worker.begin(recorder.series(set)).finish({.most = ++number});
+  }
+  CHECK(series.size() >= sets.size() - 1);  // bytes that are not UTF-8 are the same
+  const Window window = reader.drain().value();
+  const auto one = [] { return 1.0; };
+  const std::vector<encode::Gauge> gauges{{.name = "depth", .help = "", .read = one},
+                                          {.name = "depth", .help = "", .read = one, .label = "queue", .value = "a"},
+                                          {.name = "depth", .help = "", .read = one, .label = "pool", .value = "a"},
+                                          {.name = "depth", .help = "", .read = one, .label = "po.ol", .value = "a"},
+                                          {.name = "depth", .help = "", .read = one, .label = "po-ol", .value = "a"},
+                                          {.name = "depth", .help = "", .read = one, .label = "pool", .value = "A/b"},
+                                          {.name = "depth", .help = "", .read = one, .label = "pool", .value = "A_b"}};
+  std::map<std::string, int> names;
+  std::array<char, encode::kStatsdPacketBytes> packet;
+  encode::statsd({.window = &window, .gauges = gauges}, {.prefix = "p"}, packet, [&](std::string_view some) {
+    std::istringstream lines{std::string(some)};
+    for (std::string line; std::getline(lines, line);) {
+      if (line.ends_with("|g")) ++names[line.substr(0, line.find(':'))];
+    }
+  });
+  std::size_t peaks = 0;
+  std::size_t depths = 0;
+  for (const auto& [name, lines] : names) {
+    INFO(name);
+    CHECK(lines == 1);
+    peaks += name.starts_with("p.peak.") ? 1 : 0;
+    depths += name.starts_with("p.depth") ? 1 : 0;
+  }
+  CHECK(peaks == series.size());
+  CHECK(depths == gauges.size());
+  CHECK(names.contains("p.peak.method.GET"));
+  CHECK(names.contains("p.depth.queue.a"));
 }
 
 TEST_CASE("series: a recorder without series counts all requests without labels") {

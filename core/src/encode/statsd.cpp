@@ -73,7 +73,10 @@ class Statsd final : public Visitor {
         sink_(packet_),
         send_(send) {}
 
-  void begin(const Family& family, const Interval&) override { family_ = &family; }
+  void begin(const Family& family, const Interval&) override {
+    family_ = &family;
+    is_callers_ = false;
+  }
 
   void point(const Key& key, const Amount& amount) override {
     if (key.name == "thread" || family_->otlp == "process.cpu.time")
@@ -88,7 +91,8 @@ class Statsd final : public Visitor {
   }
 
   void number(const Key& key, double value) override {
-    if (!std::isfinite(value)) return;                     // the protocol has no such numbers
+    if (!std::isfinite(value)) return;  // the protocol has no such numbers
+    is_callers_ = true;
     if (value < 0) line(key, [&] { sink_.put(":0|g"); });  // a sign would make it a difference to the value before
     line(key, [&] {
       sink_.put(':');
@@ -180,12 +184,36 @@ class Statsd final : public Visitor {
     if (options_.dialect == StatsdDialect::kDogStatsd) return;
     for (const Label& own : key.series) {
       sink_.put('.');
-      put_part(own.value);
-    }
-    for (const Label& own : {key.of, Label{key.name, key.value}}) {
-      if (own.name.empty()) continue;
+      put_name(sink_, own.name);  // as in Recorder::series(), where names that this writes alike are the same
       sink_.put('.');
-      put_part(own.value);
+      put_distinct(own.value);
+    }
+    if (!key.of.name.empty()) {
+      sink_.put('.');
+      put_distinct(key.of.value);
+    }
+    if (key.name.empty()) return;
+    // Points of a schema have labels of one name; gauges of the caller need not.
+    if (is_callers_) {
+      sink_.put('.');
+      put_distinct(key.name);
+    }
+    sink_.put('.');
+    put_distinct(key.value);
+  }
+
+  /// Puts a text so that different ones differ: letters, digits and underscores as they are, each other byte as `-` and
+  /// its two hexadecimal digits. Receivers change none of these characters, and none separates parts of a name.
+  void put_distinct(std::string_view text) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    for (const char byte : text) {
+      if (name_character(byte, false) == byte) {
+        sink_.put(byte);
+        continue;
+      }
+      sink_.put('-');
+      sink_.put(kDigits[static_cast<unsigned char>(byte) >> 4U]);
+      sink_.put(kDigits[static_cast<unsigned char>(byte) & 0xFU]);
     }
   }
 
@@ -219,6 +247,7 @@ class Statsd final : public Visitor {
   Sink sink_;
   detail::PacketSender send_;
   const Family* family_ = nullptr;
+  bool is_callers_ = false;      ///< True if the point is of a gauge of the caller's own.
   unsigned decimals_ = 0;        ///< Decimals of the histogram.
   std::size_t packet_size_ = 0;  ///< Size up to the end of the last whole line.
   StatsdSent sent_;

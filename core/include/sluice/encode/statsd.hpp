@@ -23,7 +23,10 @@ namespace sluice::inline v0_1::encode {
 
 /// A dialect of the protocol.
 enum class StatsdDialect : std::uint8_t {
-  kStatsd,     ///< No tags: names tell metrics apart. Durations are timers (`ms`).
+  /// No tags: names tell metrics apart. A label of a series, or of a gauge, is two parts of the name, as in
+  /// `server.requests.route.-2Fusers.2xx`. In values, bytes other than letters, digits and underscores are written as
+  /// `-` and two hexadecimal digits, so that different labels never make one name. Durations are timers (`ms`).
+  kStatsd,
   kDogStatsd,  ///< Tags, and several values a line (protocol 1.1). Durations are distributions (`d`).
 };
 
