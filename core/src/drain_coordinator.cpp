@@ -265,6 +265,9 @@ void DrainCoordinator::finish(Pending& pending, const Resources& now) const noex
 Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
   Pending& own = pending(id);
+  // Before the cut, so that it has each of their requests, unless an earlier one had it or the slot is deferred.
+  const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
+  memory_.exemplars.collect(std::min(claimed, options_.threads), names_.get(), exemplars_);
   if (const Status status = cut(); !status.ok()) return status;
   // A window of the caller's that fits is used again.
   const Window& own_window = own.window;
@@ -275,6 +278,7 @@ Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   if (!fits) window = empty_window();
   const Resources now = probe_.read();
   finish(own, now);
+  own.window.exemplars.swap(exemplars_);
 
   std::swap(window, own.window);
   own.window.mode = options_.mode;

@@ -84,6 +84,7 @@ class DrainCoordinator {
   detail::EpochReader<detail::ProductionAtomics> reader_;
   std::vector<std::unique_ptr<StripeSeen>> stripes_seen_;  ///< By stripe; null: not used yet.
   Window scratch_;                                         ///< Counts of the cut under way.
+  std::vector<Exemplar> exemplars_;                        ///< Exemplars of the drain under way.
   bool interrupted_ = false;            ///< True if the last cut was not completed; the next call completes it.
   bool slots_taken_ = false;            ///< True if it has collected the slots.
   bool overflow_taken_ = false;         ///< True if it has collected the overflow counters.

@@ -65,6 +65,7 @@ RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayou
     : layout(memory_layout),
       threads(options.threads),
       mapping(memory_bytes(memory_layout, options.threads, options.series), options.memory),
+      exemplars(options, *memory_layout.schema),
       slots_(slots_in(mapping.data(), memory_layout, options.threads, options.series)) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
 }

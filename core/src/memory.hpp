@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "exemplar_memory.hpp"
 #include "os/mapping.hpp"
 #include "sluice/detail/memory_layout.hpp"
 #include "sluice/recorder_options.hpp"
@@ -50,6 +51,7 @@ struct RecorderMemory {
   const MemoryLayout& layout;
   std::size_t threads;
   os::Mapping mapping;
+  ExemplarMemory exemplars;  ///< In a mapping of its own.
 
  private:
   SlotArray<ProductionAtomics> slots_;  ///< In the mapping, which stays where it is.

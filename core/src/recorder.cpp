@@ -21,14 +21,12 @@ namespace sluice::inline v0_1 {
 
 namespace {
 
-/// Sets the id of overflow counters to the next number that is valid, as 0 stands for a slot, and whether starts are
-/// tracked.
+/// Sets the id of overflow counters to the next number that is valid, and whether starts are tracked.
 template <class NextNumber>
-void set_up_overflow(const detail::OverflowMemory& overflow, bool tracks, std::uint32_t nowhere,
-                     NextNumber next_number) {
+void set_up_overflow(const detail::OverflowMemory& overflow, bool tracks, NextNumber next_number) {
   if (tracks) overflow.control().set_tracks();
   std::uint32_t number = next_number();
-  while (number == 0 || number == nowhere) number = next_number();
+  while (!detail::RequestPlace::is_overflow_id(number)) number = next_number();
   overflow.control().set_id(number);
 }
 
@@ -49,8 +47,7 @@ RecorderBase::RecorderBase(Options options, const detail::MemoryLayout& layout)
       memory_(std::make_unique<detail::RecorderMemory>(options_, layout_)),
       names_(options_.series == 0 ? nullptr : std::make_shared<detail::SeriesNames>(options_.series)),
       coordinator_(new detail::DrainCoordinator(options_, asymmetric_, *memory_, names_)) {
-  set_up_overflow(memory_->overflow(), options_.event_loops, detail::WorkerBase::kNowhere,
-                  [this] { return next_number(); });
+  set_up_overflow(memory_->overflow(), options_.event_loops, [this] { return next_number(); });
 }
 
 /// Leaks the parent's coordinator in a forked child that never used the recorder, because the coordinator may be torn.
@@ -70,6 +67,7 @@ detail::DrainCoordinator& RecorderBase::coordinator() {
 void RecorderBase::recover_from_fork() {
   if (memory_->mapping.inherited()) memory_->mapping.adopt();
   if (!memory_->begin_recovery()) return;
+  memory_->exemplars.recover();
   std::atomic<std::uint32_t>& alive = memory_->header().alive;
   try {
     // The names are copied, because another thread may have been adding one at the moment of the fork.
@@ -82,8 +80,7 @@ void RecorderBase::recover_from_fork() {
   }
   if (asymmetric_)
     static_cast<void>(detail::membarrier_available());  // in case a kernel does not inherit the registration
-  set_up_overflow(memory_->overflow(), options_.event_loops, detail::WorkerBase::kNowhere,
-                  [this] { return next_number(); });
+  set_up_overflow(memory_->overflow(), options_.event_loops, [this] { return next_number(); });
   alive.store(detail::RecorderMemory::kAlive, std::memory_order_release);  // [F3]
 }
 
@@ -91,12 +88,12 @@ detail::OverflowPlace RecorderBase::begin_overflow(std::uint64_t now_ns) noexcep
   try {
     if (memory_->needs_recovery()) recover_from_fork();
   } catch (...) {
-    return {.id = detail::WorkerBase::kNowhere};  // out of memory in a forked child: the request is not recorded
+    return {.id = detail::RequestPlace::kNowhere};  // out of memory in a forked child: the request is not recorded
   }
   const detail::OverflowMemory overflow = memory_->overflow();
   const std::uint32_t id = overflow.control().id();
-  // The process has overwritten the id, and 0 would mean the worker's slot.
-  if (id == 0) return {.id = detail::WorkerBase::kNowhere};
+  // The process has overwritten the id with a number that would mean the worker's slot.
+  if (!detail::RequestPlace::is_overflow_id(id)) return {.id = detail::RequestPlace::kNowhere};
   return {.id = id, .tracked = overflow.begin(detail::overflow_stripe(), now_ns, options_.event_loops)};
 }
 
@@ -166,7 +163,7 @@ namespace detail {
 
 /// In a forked child the slot is empty. The worker claims it again, unless another worker has done so.
 OverflowPlace WorkerBase::begin_elsewhere(std::uint64_t now_ns) noexcept {
-  if (recorder_ == nullptr) return {.id = kNowhere};
+  if (recorder_ == nullptr) return {.id = RequestPlace::kNowhere};
   const bool wiped =
       slot_ != nullptr && slot_->state.load(std::memory_order_relaxed) != owned_;  // own store, or a wipe
   if (!wiped || !recorder_->claim(slot_index_, owned_)) return recorder_->begin_overflow(now_ns);
@@ -179,8 +176,20 @@ void WorkerBase::end_tracking(OverflowPlace overflow) const noexcept {
   recorder_->memory_->overflow().end_tracking(overflow_stripe(), overflow.tracked);
 }
 
+OverflowPlace WorkerBase::set_trace(const Trace& trace, std::uint64_t start_ns, OverflowPlace overflow) const noexcept {
+  if (!RequestPlace::is_slot(overflow) || !recorder_->memory_->exemplars.exists()) return overflow;
+  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return overflow;  // begun before a fork
+  if (!trace.is_valid()) return {};
+  recorder_->memory_->exemplars.set_trace(slot_index_, trace);
+  return {.id = RequestPlace::kTraced};
+}
+
+void WorkerBase::keep_exemplar(std::uint64_t duration_ns, std::uint32_t series) const noexcept {
+  recorder_->memory_->exemplars.keep(slot_index_, duration_ns, series, clock());
+}
+
 void WorkerBase::cancel(std::uint64_t start_ns, OverflowPlace overflow) const noexcept {
-  if (overflow.id != 0) {
+  if (!RequestPlace::is_slot(overflow)) {
     if (overflow_ == nullptr || overflow_->id() != overflow.id) return;
     end_tracking(overflow);
     recorder_->cancel_overflow();

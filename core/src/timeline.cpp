@@ -15,12 +15,6 @@ constexpr std::uint64_t kPairNs = 100'000;
 constexpr int kTries = 4;
 constexpr std::int64_t kSecondNs = static_cast<std::int64_t>(kNsPerSecond);
 
-/// Returns the nearest double. Whole seconds are converted separately, because a double cannot hold the nanoseconds.
-double seconds(std::int64_t ns) noexcept {
-  const std::int64_t whole = ns / kSecondNs;
-  return static_cast<double>(whole) + static_cast<double>(ns - whole * kSecondNs) / 1e9;
-}
-
 struct Pair {
   std::uint64_t monotonic_ns;
   std::int64_t offset_ns;
@@ -38,6 +32,12 @@ Pair read_pair(const Clock& clock) noexcept {
 
 }  // namespace
 
+double epoch_seconds(std::int64_t ns) noexcept {
+  // Whole seconds are converted separately, because a double cannot hold the nanoseconds.
+  const std::int64_t whole = ns / kSecondNs;
+  return static_cast<double>(whole) + static_cast<double>(ns - whole * kSecondNs) / 1e9;
+}
+
 Timeline::Timeline(const Clock& clock) noexcept : clock_(&clock), offset_ns_(read_pair(clock).offset_ns) {}
 
 Timeline::Instant Timeline::now() noexcept {
@@ -45,7 +45,7 @@ Timeline::Instant Timeline::now() noexcept {
   const bool stepped = std::llabs(pair.offset_ns - offset_ns_) > kStepNs;
   if (stepped) offset_ns_ = pair.offset_ns;
   const std::int64_t wall_ns = static_cast<std::int64_t>(pair.monotonic_ns) + offset_ns_;
-  return {pair.monotonic_ns, seconds(wall_ns), stepped};
+  return {pair.monotonic_ns, epoch_seconds(wall_ns), stepped};
 }
 
 }  // namespace sluice

@@ -9,6 +9,9 @@
 
 namespace sluice::inline v0_1 {
 
+/// Returns the nearest number of seconds, for times since the Unix epoch.
+[[nodiscard]] double epoch_seconds(std::int64_t ns) noexcept;
+
 /// A source of instants on both clocks. Not thread-safe.
 class Timeline {
  public:

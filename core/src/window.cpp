@@ -107,7 +107,9 @@ void Window::merge_counts(const Window& later) {
 }
 
 void Window::append(const Window& next) {
+  std::vector<Exemplar> kept = next.exemplars;  // before anything is added, because it may throw
   merge_counts(next);
+  exemplars = std::move(kept);
   stop_time = next.stop_time;
   sample_period += next.sample_period;
   elapsed_ns += next.elapsed_ns;
@@ -127,6 +129,7 @@ void Window::clear_counts() noexcept {
   clear(extremes);
   clear(slot_values);
   series.clear();
+  exemplars.clear();
   std::fill(slots.begin(), slots.end(), SlotWindow{});
 }
 

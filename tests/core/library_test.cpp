@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "sluice/cumulative.hpp"
@@ -74,6 +75,27 @@ TEST_CASE("library: requests with labels are counted apart") {
     text.append(std::to_string(series.request_count)).append("\n");
   }
   CHECK(text == "batch 1\nGET /users/{id} 1\n");
+}
+
+TEST_CASE("library: a slow request leads to its trace") {
+  const std::string traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  sluice::http::Recorder traced({.threads = 8, .exemplars_from_ns = 500'000'000});
+  sluice::CumulativeReader scraped(traced.add_reader());
+  sluice::http::Worker handler = traced.attach();
+  sluice::http::InFlight slow = handler.begin();
+  const std::optional<sluice::Trace> trace = sluice::Trace::parse(traceparent);
+  if (trace && trace->sampled) slow.set_trace(*trace);
+  slow.finish({.status = 200, .duration_ns = 700'000'000});
+
+  sluice::Window window;
+  REQUIRE(scraped.read(window).ok());
+  REQUIRE(window.exemplars.size() == 1);
+  std::string text;
+  sluice::encode::fill(text, [&](std::span<char> out) {
+    return sluice::encode::exposition({.window = &window}, {.format = sluice::encode::Format::kOpenMetrics}, out);
+  });
+  CHECK(text.find(" # {trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\",span_id=\"00f067aa0ba902b7\"} 0.7 ") !=
+        std::string::npos);
 }
 
 TEST_CASE("library: a parent reads what its children have counted, after they have ended, too") {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // encode FORMAT [NAME=VALUE...] [< requests]: records the requests of its input, a line each, and writes what the
 // encoder of that format makes of them. Arguments that begin with `-` are options; the others are labels,
-// percent-encoded. A request is `FIELD=NUMBER...`, with `gil` for a single wait in microseconds.
+// percent-encoded. A request is `FIELD=NUMBER...`, with `gil` for a single wait in microseconds. With `-exemplars=NS`
+// the requests are those of sluice/http.hpp, with exemplars from that duration on: `duration_ns=NUMBER`, and, where a
+// request has them, `traceparent=TEXT` and `method=TEXT`.
 //
 // Fails if the encoder allocates, or needs another length with another buffer.
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -18,6 +21,7 @@
 #include "sluice/encode/influx.hpp"
 #include "sluice/encode/otlp.hpp"
 #include "sluice/encode/statsd.hpp"
+#include "sluice/http.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/core/allocations.hpp"
 
@@ -165,12 +169,46 @@ std::string encoded(const Source& source, const Arguments& arguments) {
   });
 }
 
+/// Returns the window of the requests of the input as those of an HTTP server.
+Window http_window(const Arguments& arguments) {
+  http::Recorder recorder(
+      {.threads = 1, .series = 8, .exemplars_from_ns = std::stoull(arguments.options.at("exemplars"))});
+  CumulativeReader cumulative(recorder.add_reader());
+  Reader reader = recorder.add_reader();
+  http::Worker worker = recorder.attach();
+  Window window;
+  for (std::string line; std::getline(std::cin, line);) {
+    http::InFlight request = worker.begin();
+    http::Request done;
+    std::istringstream words(line);
+    for (std::string word; words >> word;) {
+      const std::string name = word.substr(0, word.find('='));
+      const std::string value = word.substr(name.size() + 1);
+      if (name == "duration_ns") done.duration_ns = std::stoull(value);
+      if (name == "method") request.set_series(recorder.series(http::SeriesLabels(value, "/")));
+      if (name != "traceparent") continue;
+      const std::optional<Trace> trace = Trace::parse(value);
+      if (!trace) fail("no trace");
+      request.set_trace(*trace);
+    }
+    request.finish(done);
+  }
+  const Status status = arguments.has("delta") ? reader.drain(window) : cumulative.read(window);
+  if (!status.ok()) fail("no window");
+  return window;
+}
+
 }  // namespace
 
 int main(int count, char** values) {
   const Arguments arguments = parsed(count, values);
   if (arguments.format == "negotiate") {
     std::cout << content_type(negotiate(arguments.options.at("accept")));
+    return 0;
+  }
+  if (arguments.has("exemplars")) {
+    const Window window = http_window(arguments);
+    std::cout << encoded({.window = &window}, arguments);
     return 0;
   }
   const wsgi::Mode mode = arguments.has("daemon") ? wsgi::Mode::kDaemon : wsgi::Mode::kEmbedded;

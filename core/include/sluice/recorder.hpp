@@ -23,12 +23,14 @@
 #include "sluice/clock.hpp"
 #include "sluice/detail/memory_layout.hpp"
 #include "sluice/detail/overflow_counters.hpp"
+#include "sluice/detail/request_place.hpp"
 #include "sluice/detail/slot.hpp"
 #include "sluice/recorder_options.hpp"
 #include "sluice/schema_info.hpp"
 #include "sluice/series.hpp"
 #include "sluice/status.hpp"
 #include "sluice/totals.hpp"
+#include "sluice/trace.hpp"
 #include "sluice/window.hpp"
 
 namespace sluice::inline v0_1 {
@@ -49,15 +51,6 @@ class RecorderBase;
 
 namespace detail {
 
-/// Where a request is counted.
-struct RequestPlace {
-  OverflowPlace overflow;    ///< Without an id: in the slot of the worker.
-  std::uint32_t series = 0;  ///< Number of its series; 0: it has no labels.
-
-  /// Returns true for the slot of the worker and no series, as for most requests.
-  [[nodiscard]] bool is_plain() const noexcept { return (overflow.id | series) == 0; }
-};
-
 /// The part of a worker that all schemas share.
 class WorkerBase {
  public:
@@ -77,9 +70,6 @@ class WorkerBase {
     return series_size_ == 0 ? 0 : 1;
   }
 
-  /// The overflow id of requests that are not recorded.
-  static constexpr std::uint32_t kNowhere = UINT32_MAX;
-
   WorkerBase() noexcept = default;
   WorkerBase(WorkerBase&& other) noexcept { swap(other); }
   WorkerBase& operator=(WorkerBase&& other) noexcept {
@@ -97,6 +87,11 @@ class WorkerBase {
   [[nodiscard, gnu::cold]] OverflowPlace begin_elsewhere(std::uint64_t now_ns) noexcept;
   /// Ends a request without recording it.
   [[gnu::cold]] void cancel(std::uint64_t start_ns, OverflowPlace overflow) const noexcept;
+  /// Sets the trace of a request in flight, and returns where the request is from then on.
+  [[nodiscard, gnu::cold]] OverflowPlace set_trace(const Trace& trace, std::uint64_t start_ns,
+                                                   OverflowPlace overflow) const noexcept;
+  /// Keeps the request of the slot that has just ended as an exemplar, if it was slow.
+  [[gnu::cold]] void keep_exemplar(std::uint64_t duration_ns, std::uint32_t series) const noexcept;
   /// Removes the start of a request from the table of those in flight, if it is there.
   void end_tracking(OverflowPlace overflow) const noexcept;
 
@@ -160,10 +155,18 @@ class Request {
     if (worker_ != nullptr) where_.series = worker_->number_of(series);
   }
 
+  /// Says to which trace the request belongs, so that windows have it as an exemplar if it is slow, see
+  /// RecorderOptions::exemplars_from_ns. A later call replaces the trace; ids that are all zeros remove it. Does
+  /// nothing for a recorder that keeps no exemplars, and for a request that is not in a slot. A request with a trace
+  /// executes a full fence when it ends. Wait-free; allocates nothing.
+  void set_trace(const Trace& trace) noexcept {
+    if (worker_ != nullptr) where_.overflow = worker_->set_trace(trace, start_ns_, where_.overflow);
+  }
+
   /// Returns the instant at which the request began, in monotonic nanoseconds.
   [[nodiscard]] std::uint64_t start_ns() const noexcept { return start_ns_; }
   /// Returns true if the request is in the worker's slot, and false if it is counted by overflow counters.
-  [[nodiscard]] bool in_slot() const noexcept { return where_.overflow.id == 0; }
+  [[nodiscard]] bool in_slot() const noexcept { return detail::RequestPlace::is_slot(where_.overflow); }
 
  private:
   friend class Worker<T>;
@@ -234,6 +237,9 @@ class Worker : public detail::WorkerBase {
   /// fence.
   [[gnu::noinline]] void finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
                                           detail::RequestPlace where) const noexcept;
+  /// Ends a request in the slot that has a trace.
+  [[gnu::cold, gnu::noinline]] void finish_traced(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                                                  std::uint32_t series) const noexcept;
   [[nodiscard]] detail::SeriesWriter<detail::ProductionAtomics, T> series_writer(
       detail::RequestPlace where) const noexcept {
     return {series_, where.series};
@@ -445,7 +451,12 @@ template <class T>
 void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
                                  detail::RequestPlace where) const noexcept {
   if (where.overflow.id != 0) {
-    if (overflow_ == nullptr || overflow_->id() != where.overflow.id) return;  // unknown here, or begun before a fork
+    if (overflow_ == nullptr || overflow_->id() != where.overflow.id) {  // unknown here, begun before a fork, or traced
+      if constexpr (detail::has_exemplars<T>()) {
+        if (where.overflow.id == detail::RequestPlace::kTraced) finish_traced(done, start_ns, now_ns, where.series);
+      }
+      return;
+    }
     if (where.overflow.tracked != detail::OverflowPlace::kNotAsked) end_tracking(where.overflow);
     auto* const counters = reinterpret_cast<detail::OverflowCounters<T>*>(overflow_);
     const std::size_t stripe = detail::overflow_stripe();
@@ -464,6 +475,16 @@ void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uin
   } else {
     detail::record<detail::SymmetricFence>(target(), start_ns, now_ns, done, series_writer(where));
   }
+}
+
+/// Records as other requests off the path do: a full fence orders no less than the light one. The exemplar comes last,
+/// so that a drain which copies it counts the request.
+template <class T>
+void Worker<T>::finish_traced(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
+                              std::uint32_t series) const noexcept {
+  if (slot_->start_ns.load(std::memory_order_relaxed) != start_ns) return;  // begun before a fork
+  finish_elsewhere(done, start_ns, now_ns, {.overflow = {}, .series = series});
+  keep_exemplar(detail::measured_ns(done, now_ns > start_ns ? now_ns - start_ns : 0), series);
 }
 
 }  // namespace sluice

@@ -60,6 +60,8 @@ struct SlotField {
 
 /// A schema. A plain value that refers to constant tables.
 struct SchemaInfo {
+  static constexpr std::uint16_t kNoField = UINT16_MAX;  ///< Stands for a field that does not exist.
+
   std::span<const FieldInfo> fields;                ///< The fields in their order.
   std::span<const SlotField> slot_fields;           ///< Fields that windows keep by worker slot.
   std::string_view prefix = "server";               ///< Prefix of all names, with dots between its parts.
@@ -68,7 +70,9 @@ struct SchemaInfo {
   std::uint16_t extremes = 0;                       ///< Number of words that are compared.
   std::array<std::uint16_t, kModes> sums_in{};      ///< Number of those that a mode uses, by mode.
   std::array<std::uint16_t, kModes> extremes_in{};  ///< Number of those that a mode uses, by mode.
-  std::uint64_t hash = 0;                           ///< Differs between schemas whose memory is laid out differently.
+  /// Index of the first histogram of the time from begin() to finish(), which has exemplars; kNoField: there is none.
+  std::uint16_t measured_field = kNoField;
+  std::uint64_t hash = 0;  ///< Differs between schemas whose memory is laid out differently.
 };
 
 /// @}

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sluice/counts.hpp"
+#include "sluice/exemplar.hpp"
 #include "sluice/resources.hpp"
 #include "sluice/schema_info.hpp"
 #include "sluice/series.hpp"
@@ -49,6 +50,9 @@ struct Window {
   std::vector<std::uint64_t> extremes;     ///< Extremes, in the words of the schema.
   std::vector<std::uint64_t> slot_values;  ///< By worker slot, the values of SchemaInfo::slot_fields.
   SeriesCounts series;                     ///< The same counts by series; their sum is that of the window.
+  /// Slow requests that the recorder keeps at the end, in no order: requests of this window, or of earlier ones, which
+  /// encoders leave out. At most RecorderOptions::kExemplarRanges for each slot; one that is being replaced is missing.
+  std::vector<Exemplar> exemplars;
 
   std::vector<SlotWindow> slots;      ///< One entry for each worker slot of the recorder.
   std::size_t threads_started = 0;    ///< Number of slots that have ever been used; at most slots.size().
@@ -95,12 +99,13 @@ struct Window {
   /// Returns the number of slots that completed a request or were in one at the end of the window.
   [[nodiscard]] std::size_t threads_active() const noexcept;
 
-  /// Adds the counts of a window that follows this one, of the same schema and with as many slots. Leaves times and
-  /// resources alone. Requests of a recorder without series are added to those without labels.
+  /// Adds the counts of a window that follows this one, of the same schema and with as many slots. Leaves times,
+  /// resources and exemplars alone. Requests of a recorder without series are added to those without labels.
   /// \throws std::bad_alloc if there is no room for the series of `later`. Nothing is added then.
   /// \throws std::invalid_argument if both have series, of two recorders. Nothing is added then.
   void merge_counts(const Window& later);
-  /// Makes this the window over both, given the window that follows, of the same schema and with as many slots.
+  /// Makes this the window over both, given the window that follows, of the same schema and with as many slots. The
+  /// exemplars are those of `next`.
   /// \throws std::bad_alloc As merge_counts() does. Nothing is added then.
   /// \throws std::invalid_argument As merge_counts() does.
   void append(const Window& next);

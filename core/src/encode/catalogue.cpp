@@ -23,6 +23,7 @@ struct Part {
   Label of = {};
   Labels series = {};
   std::span<const std::string_view> series_names = {};
+  Exemplars exemplars = {};
 };
 
 /// The names of the labels of series, each once. Has room for as many as series may reasonably have.
@@ -153,11 +154,16 @@ class Fields {
     return wanted_.has(static_cast<std::size_t>(&field - schema_.fields.data()));
   }
 
+  /// Returns true for the field that exemplars are of.
+  [[nodiscard]] bool is_measured(const FieldInfo& field) const noexcept {
+    return &field - schema_.fields.data() == schema_.measured_field;
+  }
+
   void points(const Part& part, const FieldInfo& field) {
     const Key key{field.label, field.label_value, part.of, part.series, part.series_names};
     switch (field.kind) {
       case FieldKind::kHistogram:
-        return to_.histogram(key, part.counts.histogram(field));
+        return to_.histogram(key, part.counts.histogram(field), is_measured(field) ? part.exemplars : Exemplars());
       case FieldKind::kClasses: {
         const std::span<const std::uint64_t> counts = part.counts.classes(field);
         for (std::size_t i = 0; i < field.classes.size(); ++i) {
@@ -185,9 +191,11 @@ void visit_window(const Window& window, FieldSet fields, Visitor& to) {
     const bool has_series = !window.series.unused();
     const SeriesLabelNames names(window.series);
     const auto part = [&](std::size_t i) {
-      if (!has_series) return Part{window.counts(), window.request_count};
+      Exemplars exemplars{.all = window.exemplars, .since = window.start_time};
+      if (!has_series) return Part{window.counts(), window.request_count, {}, {}, {}, exemplars};
       const SeriesView series = window.series[i];
-      return Part{series.counts, series.request_count, {}, series.labels, names.names()};
+      exemplars.series = series.series;
+      return Part{series.counts, series.request_count, {}, series.labels, names.names(), exemplars};
     };
     Fields(*window.schema, has_series ? window.series.size() : 1, part, interval, fields, to).visit();
   }

@@ -17,6 +17,7 @@
 #include "encode/sink.hpp"
 #include "sluice/counts.hpp"
 #include "sluice/encode/encode.hpp"
+#include "sluice/exemplar.hpp"
 #include "sluice/registry.hpp"
 
 namespace sluice::inline v0_1::encode {
@@ -42,6 +43,13 @@ struct Key {
 struct Interval {
   double start;
   double stop;
+};
+
+/// The exemplars that a histogram can have: those of its series that ended in its interval.
+struct Exemplars {
+  std::span<const Exemplar> all = {};  ///< Exemplars of all series and intervals.
+  Series series = {};
+  double since = 0.0;  ///< Start of the interval, in seconds since the Unix epoch.
 };
 
 /// A histogram over chosen bounds. The last of `counts` has no bound.
@@ -91,7 +99,7 @@ class Visitor {
   virtual void begin(const Family& family, const Interval& interval) = 0;
   virtual void point(const Key& key, const Amount& amount) = 0;
   virtual void number(const Key& key, double value) = 0;
-  virtual void histogram(const Key& key, const HistogramView& view) = 0;
+  virtual void histogram(const Key& key, const HistogramView& view, const Exemplars& exemplars) = 0;
   virtual void end() = 0;
 
  protected:

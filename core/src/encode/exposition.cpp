@@ -67,8 +67,8 @@ class Merged final : public Visitor {
   void number(const Key& key, double value) override {
     if (is_written_) writer_->number(key, value);
   }
-  void histogram(const Key& key, const HistogramView& view) override {
-    if (is_written_) writer_->histogram(key, view);
+  void histogram(const Key& key, const HistogramView& view, const Exemplars& exemplars) override {
+    if (is_written_) writer_->histogram(key, view, exemplars);
   }
   void end() override {
     if (is_written_) pieces_.back().size = sink_->size() - pieces_.back().begin;

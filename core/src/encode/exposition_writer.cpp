@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "encode/exemplars.hpp"
+
 namespace sluice::inline v0_1::encode {
 namespace {
 
@@ -58,12 +60,15 @@ void ExpositionWriter::number(const Key& key, double value) {
   sink_.put('\n');
 }
 
-void ExpositionWriter::histogram(const Key& key, const HistogramView& view) {
+void ExpositionWriter::histogram(const Key& key, const HistogramView& view, const Exemplars& exemplars) {
   const unsigned decimals = decimals_of(view);
   const Buckets buckets = merged(view, options_.histograms);
+  const BucketExemplars newest(open_metrics() ? exemplars : Exemplars(), buckets);
+  std::size_t i = 0;
   buckets.for_each_cumulative([&](const std::uint64_t* upper, std::uint64_t count) {
     bucket(key, upper, decimals);
     put_integer(sink_, count);
+    if (const Exemplar* const one = newest.of(i++)) exemplar(*one, decimals);
     sink_.put('\n');
   });
   sample("_sum", key);
@@ -127,6 +132,18 @@ void ExpositionWriter::bucket(const Key& key, const std::uint64_t* upper, unsign
   put_bound(sink_, upper, decimals);
   sink_.put('"');
   end_labels();
+}
+
+/// The labels have 63 characters with their names; the format allows 128.
+void ExpositionWriter::exemplar(const Exemplar& exemplar, unsigned decimals) {
+  sink_.put(" # {trace_id=\"");
+  put_hex(sink_, exemplar.trace.trace_id);
+  sink_.put("\",span_id=\"");
+  put_hex(sink_, exemplar.trace.span_id);
+  sink_.put("\"} ");
+  put_decimal(sink_, exemplar.value, decimals);
+  sink_.put(' ');
+  put_decimal(sink_, time_of(exemplar), decimals_of(Unit::kNanoseconds));
 }
 
 void ExpositionWriter::created(const Key& key) {

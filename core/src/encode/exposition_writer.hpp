@@ -27,7 +27,7 @@ class ExpositionWriter final : public Visitor {
   void put_family_name(const Family& family, Sink& to) const;
   void point(const Key& key, const Amount& amount) override;
   void number(const Key& key, double value) override;
-  void histogram(const Key& key, const HistogramView& view) override;
+  void histogram(const Key& key, const HistogramView& view, const Exemplars& exemplars) override;
   void end() override {}
 
  private:
@@ -43,6 +43,7 @@ class ExpositionWriter final : public Visitor {
   void bucket(const Key& key, const std::uint64_t* upper, unsigned decimals);
   void start_sample(std::string_view suffix, const Key& key);
   void end_labels();
+  void exemplar(const Exemplar& exemplar, unsigned decimals);
   void created(const Key& key);
 
   const ExpositionOptions& options_;

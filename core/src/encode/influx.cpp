@@ -95,7 +95,7 @@ class Influx final : public Visitor {
     put_double(sink_, value);
   }
 
-  void histogram(const Key& key, const HistogramView& view) override {
+  void histogram(const Key& key, const HistogramView& view, const Exemplars&) override {
     finish_line();
     start_line("_phase",
                {key.name.empty() ? "phase" : key.name, short_name(*view.field), key.of, key.series, key.series_names});

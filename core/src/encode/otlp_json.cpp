@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "encode/exemplars.hpp"
 #include "encode/otlp.hpp"
 
 namespace sluice::inline v0_1::encode {
@@ -50,7 +51,7 @@ class Json final : public Visitor {
     sink_.put('}');
   }
 
-  void histogram(const Key& key, const HistogramView& view) override {
+  void histogram(const Key& key, const HistogramView& view, const Exemplars& exemplars) override {
     const Buckets buckets = merged_for_otlp(view, options_);
     const unsigned decimals = decimals_of(view);
     start_point(key);
@@ -74,6 +75,7 @@ class Json final : public Visitor {
       sink_.put(",\"max\":");
       put_decimal(sink_, view.largest, decimals, true);
     }
+    put_exemplars(BucketExemplars(exemplars, buckets), buckets.size, decimals);
     sink_.put('}');
   }
 
@@ -119,6 +121,25 @@ class Json final : public Visitor {
       sink_.put("\"stringValue\":");
       put_json_text(sink_, label.value);
     }
+  }
+
+  /// Writes exemplars, if there are any. JSON has ids of traces and spans in hexadecimal digits.
+  void put_exemplars(const BucketExemplars& newest, std::size_t last, unsigned decimals) {
+    bool first = true;
+    for (std::size_t i = 0; i <= last; ++i) {
+      const Exemplar* const exemplar = newest.of(i);
+      if (exemplar == nullptr) continue;
+      sink_.put(std::exchange(first, false) ? ",\"exemplars\":[{\"timeUnixNano\":" : ",{\"timeUnixNano\":");
+      quoted(time_of(*exemplar));
+      sink_.put(",\"asDouble\":");
+      put_decimal(sink_, exemplar->value, decimals, true);
+      sink_.put(",\"spanId\":\"");
+      put_hex(sink_, exemplar->trace.span_id);
+      sink_.put("\",\"traceId\":\"");
+      put_hex(sink_, exemplar->trace.trace_id);
+      sink_.put("\"}");
+    }
+    if (!first) sink_.put(']');
   }
 
   void start_point(const Key& key) {

@@ -6,6 +6,7 @@
 #include <bit>
 #include <limits>
 
+#include "encode/exemplars.hpp"
 #include "encode/otlp.hpp"
 
 namespace sluice::inline v0_1::encode {
@@ -23,9 +24,10 @@ constexpr unsigned kDataPoints = 1, kTemporality = 2, kMonotonic = 3;           
 constexpr unsigned kStart = 2, kTime = 3;                                             // both kinds of point
 constexpr unsigned kAsDouble = 4, kAsInt = 6, kNumberAttributes = 7;                  // NumberDataPoint
 constexpr unsigned kCount = 4, kTotal = 5, kBucketCounts = 6, kExplicitBounds = 7;    // HistogramDataPoint
-constexpr unsigned kHistogramAttributes = 9, kMin = 11, kMax = 12;
-constexpr unsigned kKey = 1, kValue = 2;                             // KeyValue
-constexpr unsigned kStringValue = 1, kBoolValue = 2, kIntValue = 3;  // AnyValue
+constexpr unsigned kExemplars = 8, kHistogramAttributes = 9, kMin = 11, kMax = 12;
+constexpr unsigned kExemplarTime = 2, kExemplarDouble = 3, kSpanId = 4, kTraceId = 5;  // Exemplar
+constexpr unsigned kKey = 1, kValue = 2;                                               // KeyValue
+constexpr unsigned kStringValue = 1, kBoolValue = 2, kIntValue = 3;                    // AnyValue
 }  // namespace field
 
 enum Wire : unsigned { kVarint = 0, kFixed64 = 1, kBytes = 2 };
@@ -72,6 +74,12 @@ class Writer {
     const std::size_t at = open(number);
     content();
     close(at);
+  }
+
+  void bytes(unsigned number, std::span<const std::uint8_t> value) {
+    nested(number, [&] {
+      for (const std::uint8_t byte : value) sink_.put(static_cast<char>(byte));
+    });
   }
 
   void text(unsigned number, std::string_view value) {
@@ -152,7 +160,7 @@ class Protobuf final : public Visitor {
     });
   }
 
-  void histogram(const Key& key, const HistogramView& view) override {
+  void histogram(const Key& key, const HistogramView& view, const Exemplars& exemplars) override {
     last_ = key;
     const Buckets buckets = merged_for_otlp(view, options_);
     const unsigned decimals = decimals_of(view);
@@ -170,6 +178,17 @@ class Protobuf final : public Visitor {
       });
       writer_.fixed64(field::kCount, buckets.total());
       writer_.real(field::kTotal, real(view.total));
+      const BucketExemplars newest(exemplars, buckets);
+      for (std::size_t i = 0; i <= buckets.size; ++i) {
+        const Exemplar* const exemplar = newest.of(i);
+        if (exemplar == nullptr) continue;
+        writer_.nested(field::kExemplars, [&] {
+          writer_.fixed64(field::kExemplarTime, time_of(*exemplar));
+          writer_.real(field::kExemplarDouble, real(exemplar->value));
+          writer_.bytes(field::kSpanId, exemplar->trace.span_id);
+          writer_.bytes(field::kTraceId, exemplar->trace.trace_id);
+        });
+      }
       if (!view.has_extremes()) return;
       writer_.real(field::kMin, real(view.smallest));
       writer_.real(field::kMax, real(view.largest));

@@ -34,7 +34,7 @@ class Members final : public Visitor {
     put_double(sink_, value);
   }
 
-  void histogram(const Key& key, const HistogramView& view) override {
+  void histogram(const Key& key, const HistogramView& view, const Exemplars&) override {
     member(key);
     const unsigned decimals = decimals_of(view);
     const Buckets buckets = merged(view, {.resolution = Resolution::kOctaves});

@@ -101,7 +101,7 @@ class Statsd final : public Visitor {
     });
   }
 
-  void histogram(const Key& key, const HistogramView& view) override {
+  void histogram(const Key& key, const HistogramView& view, const Exemplars&) override {
     if (view.buckets.empty()) return;
     const Samples samples = samples_of(view);
     // Durations are in milliseconds, as those of timers are.

@@ -72,7 +72,7 @@ struct Bank {
   template <std::size_t... kField>
   [[gnu::always_inline]] static void measure(Values& from, std::index_sequence<kField...>) noexcept {
     const auto set = [&from]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
-      if constexpr (kMeasured<kI>) {
+      if constexpr (Layout::template kMeasured<kI>) {
         const std::uint64_t given = from.done.*(Layout::template field<kI>().source_.pointer);
         from.measured[kI] = given == kSinceBegin ? elapsed<kI>(from.elapsed_ns) : converted<kI>(given);
       }
@@ -214,23 +214,6 @@ struct Bank {
     return kUnit == Unit::kMicroseconds ? elapsed_ns / kNsPerUs : elapsed_ns;
   }
 
-  /// True if the member says by kSinceBegin that the recorder measures it.
-  template <std::size_t kField>
-  static constexpr bool kMeasured = [] {
-    using Type = FieldOf<kField>;
-    if constexpr (Type::kKind == FieldKind::kClasses || std::is_same_v<typename Type::Source, Elapsed> ||
-                  kObserves<Type>) {
-      return false;
-    } else {
-      using Value = typename Type::Source::Value;
-      constexpr Value kDefault = T{}.*(Layout::template field<kField>().source_.pointer);
-      static_assert(std::is_same_v<Value, std::uint64_t> || std::is_same_v<Value, bool> ||
-                        kDefault != static_cast<Value>(kSinceBegin),
-                    "a member whose default is kSinceBegin must be a std::uint64_t");
-      return std::is_same_v<Value, std::uint64_t> && std::uint64_t{kDefault} == kSinceBegin;
-    }
-  }();
-
   /// Returns the value of a field: by reference where it is the member as it is.
   template <std::size_t kField>
   [[gnu::always_inline]] static decltype(auto) value(const Values& from) noexcept {
@@ -239,7 +222,7 @@ struct Bank {
       return elapsed<kField>(from.elapsed_ns);
     } else if constexpr (kObserves<FieldOf<kField>>) {
       return converted<kField>((from.done.*kFrom.source_.pointer).total);
-    } else if constexpr (kMeasured<kField>) {
+    } else if constexpr (Layout::template kMeasured<kField>) {
       return (from.measured[kField]);  // a reference
     } else if constexpr (std::is_same_v<typename FieldOf<kField>::Source::Value, std::uint64_t> &&
                          kFrom.source_unit_ == kFrom.unit_) {

@@ -15,6 +15,7 @@
 
 #include "sluice/schema.hpp"
 #include "sluice/schema_info.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::inline v0_1::detail {
 
@@ -179,6 +180,36 @@ struct SchemaLayout {
     return layout;
   }();
 
+  /// True if the member of a field says by kSinceBegin that the recorder measures it.
+  template <std::size_t kField>
+  static constexpr bool kMeasured = [] {
+    using Type = FieldType<T, kField>;
+    if constexpr (Type::kKind == FieldKind::kClasses || std::is_same_v<typename Type::Source, Elapsed> ||
+                  kObserves<Type>) {
+      return false;
+    } else {
+      using Value = typename Type::Source::Value;
+      constexpr Value kDefault = T{}.*(field<kField>().source_.pointer);
+      static_assert(std::is_same_v<Value, std::uint64_t> || std::is_same_v<Value, bool> ||
+                        kDefault != static_cast<Value>(kSinceBegin),
+                    "a member whose default is kSinceBegin must be a std::uint64_t");
+      return std::is_same_v<Value, std::uint64_t> && std::uint64_t{kDefault} == kSinceBegin;
+    }
+  }();
+
+  /// True for a histogram of the time from begin() to finish().
+  template <std::size_t kField>
+  static constexpr bool kMeasuredHistogram = FieldType<T, kField>::kKind == FieldKind::kHistogram &&
+                                             (std::is_same_v<typename FieldType<T, kField>::Source, Elapsed> ||
+                                              kMeasured<kField>);
+
+  /// The first such field; kFields: there is none.
+  static constexpr std::size_t kMeasuredField = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    const std::array<bool, kFields> is_measured{kMeasuredHistogram<kI>...};
+    return static_cast<std::size_t>(std::find(is_measured.begin(), is_measured.end(), true) - is_measured.begin());
+  }
+  (std::make_index_sequence<kFields>());
+
   static constexpr std::size_t kSums = kLayout.sums;
   static constexpr std::size_t kExtremes = kLayout.extremes;
   static_assert(kSums + kExtremes <= kWordsMost, "a schema has at most 4096 words of counts");
@@ -327,6 +358,8 @@ struct SchemaTables {
                     .sums = static_cast<std::uint16_t>(Layout::kSums),
                     .extremes = static_cast<std::uint16_t>(Layout::kExtremes),
                     .hash = hash()};
+    if (Layout::kMeasuredField != Layout::kFields)
+      info.measured_field = static_cast<std::uint16_t>(Layout::kMeasuredField);
     for (std::size_t mode = 0; mode < kModes; ++mode) {
       for (std::size_t g = 0; g < Layout::kLayout.groups; ++g) {
         const auto& group = Layout::kLayout.group[g];
@@ -360,6 +393,27 @@ template <class T, class M>
 struct ClassOfMember<M T::*> {
   using Type = T;
 };
+
+/// Returns true if the schema has a field that exemplars are of.
+template <class T>
+constexpr bool has_exemplars() noexcept {
+  return SchemaLayout<T>::kMeasuredField != SchemaLayout<T>::kFields;
+}
+
+/// Returns the value of SchemaInfo::measured_field of a request in nanoseconds.
+template <class T>
+constexpr std::uint64_t measured_ns(const T& done, std::uint64_t elapsed_ns) noexcept {
+  using Layout = SchemaLayout<T>;
+  static_assert(has_exemplars<T>());
+  if constexpr (std::is_same_v<typename FieldType<T, Layout::kMeasuredField>::Source, Elapsed>) {
+    return elapsed_ns;
+  } else {
+    constexpr auto& kFrom = Layout::template field<Layout::kMeasuredField>();
+    constexpr std::uint64_t kUnitNs = kFrom.source_unit_ == Unit::kMicroseconds ? kNsPerUs : 1;
+    const std::uint64_t given = done.*(kFrom.source_.pointer);
+    return given == kSinceBegin ? elapsed_ns : std::min(given, UINT64_MAX / kUnitNs) * kUnitNs;
+  }
+}
 
 /// Returns true if the field records the member.
 template <class T, std::size_t kField, auto kMember>
