@@ -18,6 +18,7 @@
 #include "adapters/apache/request/handler.hpp"
 #include "adapters/apache/supervision/daemons.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
+#include "adapters/apache/supervision/unix_listeners.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -38,6 +39,10 @@ void register_hooks(apr_pool_t* pool) {
   static const char* const after[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
   ap_hook_pre_config(begin_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_check_config(check_configuration, nullptr, nullptr, APR_HOOK_MIDDLE);
+  static const char* const mpms[] = {"event.c", "worker.c", "prefork.c", "core.c", nullptr};
+  ap_hook_open_logs(open_unix_listeners, nullptr, mpms, APR_HOOK_REALLY_FIRST);
+  ap_hook_post_config(release_previous_listeners, nullptr, nullptr, APR_HOOK_FIRST);
+  ap_hook_create_connection(name_unix_client, nullptr, nullptr, APR_HOOK_FIRST);
   ap_hook_post_config(log_notes, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(name_in_server_header, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_post_config(prepare_registry, nullptr, nullptr, APR_HOOK_MIDDLE);

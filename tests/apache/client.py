@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -10,6 +11,7 @@ import struct
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -55,6 +57,26 @@ def fetch(
         return read_response(connection)
     finally:
         connection.close()
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=DEADLINE_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def fetch_over(path: Path, target: str = "/", headers: Mapping[str, str] | None = None) -> Response:
+    """One request on a connection of its own to a Unix socket."""
+    with contextlib.closing(UnixConnection(path)) as connection:
+        connection.request("GET", target, headers=dict(headers or {}))
+        return read_response(connection)
 
 
 def read_response(connection: http.client.HTTPConnection) -> Response:

@@ -49,6 +49,7 @@ void reset_process_config(apr_pool_t* pool) {
   current.interpreter_options = apr_array_make(pool, 4, sizeof(InterpreterOptions));
   current.notes = apr_array_make(pool, 8, sizeof(const char*));
   current.daemons = apr_array_make(pool, 4, sizeof(DaemonGroup));
+  current.listen_sockets = apr_array_make(pool, 1, sizeof(ListenSocket));
 }
 
 telemetry::Settings telemetry_settings() {
@@ -85,6 +86,11 @@ void apply_server_defaults(const server_rec* server) noexcept {
     if (options.gid == daemon::DaemonOptions::kServerGroup) options.gid = ap_unixd_config.group_id;
     if (options.socket_timeout == 0) options.socket_timeout = static_cast<int>(apr_time_sec(server->timeout));
   }
+}
+
+std::span<const ListenSocket> listen_sockets() noexcept {
+  const apr_array_header_t* const sockets = current.listen_sockets;
+  return {reinterpret_cast<const ListenSocket*>(sockets->elts), static_cast<std::size_t>(sockets->nelts)};
 }
 
 DaemonGroup* find_daemon_group(std::string_view name) noexcept {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "adapters/apache/server/server.hpp"
@@ -75,6 +76,16 @@ struct DaemonGroup {
   server_rec* server;  ///< The server or virtual host that defines the group; its log has lines without a request.
 };
 
+/// A Unix socket at which the server listens, beside the addresses of Listen.
+struct ListenSocket {
+  static constexpr int kMost = 16;
+  static constexpr gid_t kServerGroup = static_cast<gid_t>(-2);
+
+  const char* path;
+  mode_t mode = 0660;
+  gid_t group = kServerGroup;  ///< kServerGroup: the directive Group, if root starts the server.
+};
+
 enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCaptureUserAgent };
 
 /// A section <WSGIInterpreterOptions>: settings for some interpreters.
@@ -118,8 +129,9 @@ struct ProcessConfig {
   apr_array_header_t* interpreter_options;  ///< Elements: InterpreterOptions.
   apr_array_header_t* notes;  ///< Elements are const char*: see add_note(). Null once the configuration has been read.
   bool server_scripts;        ///< The server itself calls scripts in its own processes: see ScriptFile.
-  apr_array_header_t* imports;  ///< Elements: Import.
-  apr_array_header_t* daemons;  ///< Elements: DaemonGroup.
+  apr_array_header_t* imports;         ///< Elements: Import.
+  apr_array_header_t* daemons;         ///< Elements: DaemonGroup.
+  apr_array_header_t* listen_sockets;  ///< Elements: ListenSocket.
   apr_array_header_t*
       application_groups;  ///< Elements are const char*: names of groups that directives give literally.
 };
@@ -134,6 +146,9 @@ void apply_server_defaults(const server_rec* server) noexcept;
 /// Returns true when requests and scripts of a server may use a group: one of the main server, of the same virtual
 /// host, or of a virtual host with the same name.
 [[nodiscard]] bool may_use(const server_rec& server, const DaemonGroup& group) noexcept;
+
+/// Returns the Unix sockets at which the server listens.
+[[nodiscard]] std::span<const ListenSocket> listen_sockets() noexcept;
 
 /// Returns the configuration that was read last.
 [[nodiscard]] ProcessConfig& process_config() noexcept;

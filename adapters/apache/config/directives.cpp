@@ -12,6 +12,7 @@
 #include "adapters/apache/config/config_error.hpp"
 #include "adapters/apache/config/daemon_option_parser.hpp"
 #include "adapters/apache/config/directive_arguments.hpp"
+#include "adapters/apache/config/listen_directive.hpp"
 #include "adapters/apache/config/notes.hpp"
 #include "adapters/apache/config/obsolete_directives.hpp"
 #include "adapters/apache/config/python_directives.hpp"
@@ -280,6 +281,8 @@ const command_rec kDirectives[] = {
     raw("WSGIDaemonProcess", daemon_process, nullptr, kServer, "Name of a process group, then options"),
     one("WSGIRestrictEmbedded", restrict_embedded, kServer, "On or Off: serve applications in daemon processes only"),
     one("WSGIRestrictSignal", restrict_signal, kServer, "On or Off: ignore signal handlers of applications"),
+    raw("WSGIListenSocket", listen_socket, nullptr, kServer,
+        "Path of a Unix socket to listen at, then mode=MODE and group=NAME"),
     one("WSGISocketPrefix", socket_prefix, kServer, "Prefix of the paths of the sockets of daemon processes"),
     two("WSGITelemetryService", telemetry_service, kServer,
         "unix:/path of the telemetry service, then interval=SECONDS"),

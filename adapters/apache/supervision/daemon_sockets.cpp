@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/supervision/daemon_sockets.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <unixd.h>
 
@@ -14,38 +12,11 @@
 #include <utility>
 
 #include "adapters/apache/config/config.hpp"
+#include "adapters/apache/supervision/socket_files.hpp"
 #include "adapters/daemon/listener.hpp"
 
 namespace sluice::apache {
 namespace {
-
-/// Returns true when only root can replace a socket in this directory.
-bool directory_is_safe(const std::string& path) {
-  if (::geteuid() != 0) return true;  // a server without root has one user only
-  struct stat info {};
-  if (::stat(path.substr(0, path.rfind('/') + 1).c_str(), &info) != 0) return true;  // bind() will fail and report it
-  if (info.st_uid != 0) return false;
-  return (info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (info.st_mode & S_ISVTX) != 0;
-}
-
-/// Makes the user who may connect the owner of a new socket. Others may have replaced the file if they can
-/// write to the directory, so only a socket of root with a single name changes its owner.
-bool give_to(const char* path, uid_t owner) {
-  if (::geteuid() != 0) return true;
-  const int file = ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (file < 0) return false;
-  struct stat info {};
-  bool transferred = ::fstat(file, &info) == 0;
-  if (transferred && (!S_ISSOCK(info.st_mode) || info.st_uid != 0 || info.st_nlink != 1)) {
-    errno = EPERM;
-    transferred = false;
-  }
-  transferred = transferred && ::fchownat(file, "", owner, static_cast<gid_t>(-1), AT_EMPTY_PATH) == 0;
-  const int error = errno;
-  ::close(file);
-  errno = error;
-  return transferred;
-}
 
 /// Returns the user who may connect to the socket of a group.
 uid_t owner_of(const daemon::DaemonOptions& options) noexcept {
@@ -55,20 +26,14 @@ uid_t owner_of(const daemon::DaemonOptions& options) noexcept {
 /// Creates a listening socket at a new path, to which only its owner may connect. Returns -1 on an error, with errno
 /// set.
 int listen_at(const char* path, const daemon::DaemonOptions& options) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-  const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return -1;
   ::unlink(path);
-  const mode_t before = ::umask(0177);
-  const int bound = ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  ::umask(before);
-  const bool owned = bound == 0 && give_to(path, owner_of(options));
+  const int descriptor = bind_socket(path, 0600);
+  if (descriptor < 0) return -1;
+  const bool owned = ::geteuid() != 0 || give_socket(path, owner_of(options), static_cast<gid_t>(-1));
   if (owned && ::listen(descriptor, options.listen_backlog) == 0) return descriptor;
   const int error = errno;
   ::close(descriptor);
-  if (bound == 0) ::unlink(path);
+  ::unlink(path);
   errno = error;
   return -1;
 }
