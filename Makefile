@@ -16,7 +16,8 @@ build_packages := build-essential g++ cmake ninja-build pkg-config python3 pytho
                   apache2 apache2-dev libabsl-dev
 endpoint_packages := libmicrohttpd-dev libcurl4-openssl-dev
 test_packages  := $(build_packages) $(endpoint_packages) catch2 curl influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
-                  libcpp-httplib-dev libboost-dev libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc strace openssl lintian rpm cpio $(if $(shell command -v npm),,nodejs npm)
+                  libcpp-httplib-dev libboost-dev libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc strace openssl lintian rpm cpio nginx \
+                  $(if $(shell command -v npm),,nodejs npm)
 deep_packages  := $(build_packages) $(endpoint_packages) catch2 relacy-dev spin clang openssl git
 # The core for aarch64, where the machine is none itself.
 cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)

@@ -17,7 +17,7 @@ from apache.config import module_under_test
 from apache.process import clean_environment, group_members, wait_until
 
 SECONDS = 60.0
-SERVING = re.compile(r"^sluice: serving .* at (\S+://[^\s;]+)", re.MULTILINE)
+SERVING = re.compile(r"^sluice: serving .* at ((?:\w+://|unix:)[^\s;]+)", re.MULTILINE)
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "build/release/python"
 PLAIN_USER = "nobody"
@@ -50,15 +50,15 @@ def refusal(*arguments: object, user: str | None = None) -> str:
 
 
 class Served:
-    """One run of `sluice serve` in the foreground, at a free port."""
+    """One run of `sluice serve` in the foreground, at a free port or a Unix socket."""
 
     def __init__(
-        self, folder: Path, *arguments: object, user: str | None = None, program: Sequence[object] = (),
+        self, folder: Path, *arguments: object, user: str | None = None, program: Sequence[object] = (), socket: Path | None = None,
     ) -> None:  # fmt: skip
         """`program` takes the place of `sluice serve`."""
         self.folder = folder
         self._files: Path | None = None
-        words = [*arguments, "--module", module_under_test(), "--port", 0]
+        words = [*arguments, "--module", module_under_test(), *(["--port", 0] if socket is None else ["--socket", socket])]
         line = [str(word) for word in (*program, *words)] if program else command("serve", *words, user=user)
         with open(folder / "output", "wb") as output, open(folder / "errors", "wb") as errors:
             self.process = subprocess.Popen(

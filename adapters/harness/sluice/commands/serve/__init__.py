@@ -23,6 +23,7 @@ examples:
   sluice serve shop.wsgi:application --processes 2 --threads 8 --metrics
   sluice serve --django shop.settings --static /static=static --reload
   sluice serve app.py --host 0.0.0.0 --https-port 8443 --certificate site.pem --http2
+  sluice serve app.py --socket /run/shop.sock --trust-proxy 127.0.0.1
   sluice serve app.py --port 80 --setup-only /etc/sluice-shop
 """
 
@@ -62,7 +63,7 @@ def _set_up(settings: Settings, server: apache.Apache, module_file: Path) -> int
 
 
 def _serve(settings: Settings, server: apache.Apache, module_file: Path) -> int:
-    checks.claim_ports(settings)
+    checks.claim_addresses(settings)
     internal = Internal()
     # Signals are received from here on, so that the directory is removed whenever one arrives.
     with received_signals() as signals:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import socket
+import stat
 import sys
 from pathlib import Path
 
 from sluice.commands import CommandError
-from sluice.commands.serve.layout import trusted
+from sluice.commands.serve.layout import LONGEST_SOCKET_PATH, trusted
 from sluice.commands.serve.settings import Identity, Settings
 
 
@@ -22,14 +24,20 @@ def check(settings: Settings) -> None:
     options.include = [trusted(path, "--include") for path in options.include]
     if settings.access_log:
         options.access_log = checked_log(settings.access_log)
+    if options.socket:
+        options.socket = checked_socket(options.socket)
+        check_group(options.socket_group)
     if settings.identity:
         check_access(settings, settings.identity)
 
 
-def claim_ports(settings: Settings) -> None:
-    """Raise CommandError if a port cannot be had."""
+def claim_addresses(settings: Settings) -> None:
+    """Raise CommandError if a port or the Unix socket cannot be had."""
     options = settings.options
-    options.port = free_port(options.host, options.port, "--port")
+    if options.socket:
+        check_unused(options.socket)
+    if options.port is not None:
+        options.port = free_port(options.host, options.port, "--port")
     if options.https_port is not None:
         options.https_port = free_port(options.host, options.https_port, "--https-port")
 
@@ -58,6 +66,42 @@ def _reason(error: OSError, host: str, port: int, option: str) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"this machine does not have the address {host} (--host)"
     return f"{host}:{port} cannot be listened at: {error.strerror}"
+
+
+def checked_socket(path: Path) -> Path:
+    """Return the path of a Unix socket, in a directory that is not a symbolic link. Root's is in one that only root can change."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise CommandError(f"there is no directory {folder} (--socket)")
+    path = (trusted(folder, "--socket", sticky_will_do=True) if os.geteuid() == 0 else folder.resolve()) / path.name
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        raise CommandError(f"{path} is too long for the path of a socket (--socket)")
+    return path
+
+
+def check_group(name: str | None) -> None:
+    try:
+        if name:
+            grp.getgrnam(name)
+    except KeyError:
+        raise CommandError(f"there is no group '{name}' (--socket-group)") from None
+
+
+def check_unused(path: Path) -> None:
+    """Raise CommandError if there is a file that is no socket, or a server that listens. One that was killed leaves its socket."""
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise CommandError(f"{path} is not a socket: remove it, or choose another path with --socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            pass  # The queue of connections is full.
+        except OSError:
+            return
+    raise CommandError(f"another server listens at {path}: choose another path with --socket")
 
 
 def check_certificate(certificate: Path, key: Path | None) -> None:

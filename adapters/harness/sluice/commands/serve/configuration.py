@@ -174,7 +174,12 @@ def listening_address(host: str, port: int) -> str:
 
 def _addresses(settings: Settings, layout: Layout) -> list[str]:
     options = settings.options
-    lines = [f"Listen {checked(listening_address(options.host, options.port), '--host')} http"]
+    lines = []
+    if options.port is not None:
+        lines.append(f"Listen {checked(listening_address(options.host, options.port), '--host')} http")
+    if options.socket:
+        group = f" group={quoted(options.socket_group, '--socket-group')}" if options.socket_group else ""
+        lines.append(f"WSGIListenSocket {quoted(options.socket, '--socket')} mode={options.socket_mode:03o}{group}")
     if options.http2:
         lines.append("Protocols h2 h2c http/1.1")
     if options.https_port is not None:

@@ -17,6 +17,7 @@ FORMATS = {
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MODE = re.compile(r"0?[0-7]{3}")
 SIZE = re.compile(r"(\d+)([KMG]?)", re.IGNORECASE)
 UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 LONGEST_SECONDS = 10 * 365 * 86400
@@ -27,6 +28,13 @@ def port(text: str) -> int:
     if not 0 <= value <= 65535:
         raise ValueError
     return value
+
+
+def mode(text: str) -> int:
+    """Return the mode of a file, given in octal digits."""
+    if not MODE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"not three octal digits, such as 660: {text!r}")
+    return int(text, 8)
 
 
 def host(text: str) -> str:
@@ -115,7 +123,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_addresses(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--host", type=host, default="127.0.0.1", metavar="ADDRESS", help="address to listen at; 0.0.0.0 is every one (%(default)s)")
-    add("--port", type=port, default=8000, metavar="N", help="port of HTTP; 0 takes a free one (%(default)s)")
+    add("--port", type=port, metavar="N", help="port of HTTP; 0 takes a free one (8000, without --socket)")
+    add("--socket", type=Path, metavar="PATH", help="listen at a Unix socket, behind a proxy; without --port only there")
+    add("--socket-mode", type=mode, default=0o660, metavar="MODE", help="mode of the Unix socket, in octal (660)")
+    add("--socket-group", metavar="NAME", help="group of the Unix socket (when started as root: that of the processes)")
     add("--https-port", type=port, metavar="N", help="port of HTTPS, beside that of HTTP; needs --certificate")
     add("--certificate", type=Path, metavar="FILE", help="certificate and its chain, in PEM")
     add("--key", type=Path, metavar="FILE", help="private key in PEM; without it, --certificate has both")

@@ -21,7 +21,7 @@ def ask(settings: Settings, internal: Internal) -> int | None:
     """
     head = f"GET {internal.path}?format=json HTTP/1.0\r\nHost: localhost\r\nX-Sluice-Key: {internal.key}\r\n\r\n"
     try:
-        with socket.create_connection((_own_address(settings.options.host), settings.options.port), SECONDS) as connection:
+        with _connection(settings) as connection:
             connection.sendall(head.encode("ascii"))
             answer = connection.makefile("rb").read(MOST)
         head_of_answer, _, body = answer.partition(b"\r\n\r\n")
@@ -31,6 +31,20 @@ def ask(settings: Settings, internal: Internal) -> int | None:
         return int(sum(total["requests"].values()) + total["active_requests"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _connection(settings: Settings) -> socket.socket:
+    options = settings.options
+    if options.port is not None:
+        return socket.create_connection((_own_address(options.host), options.port), SECONDS)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(SECONDS)
+    try:
+        connection.connect(str(options.socket))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _own_address(host: str) -> str:

@@ -14,6 +14,7 @@ from sluice.commands import CommandError
 from sluice.commands.serve.target import Target
 
 DEFAULT_USER = "www-data"
+DEFAULT_PORT = 8000
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def settle(options: argparse.Namespace) -> Settings:
         _refuse_swallowed_target(options)
     target = Target.parse(options.target, options.django)
     _refuse_contradictions(options)
+    options.port = _http_port(options)
     working_directory = options.working_directory or target.folder or Path.cwd()
     if not working_directory.is_dir():
         raise CommandError(f"there is no directory {working_directory} (--working-directory)")
@@ -72,6 +74,12 @@ def settle(options: argparse.Namespace) -> Settings:
         working_directory=working_directory.resolve(),
         python_path=tuple(path.resolve() for path in _search_path(options, target, working_directory)),
     )
+
+
+def _http_port(options: argparse.Namespace) -> int | None:
+    """Return the port of HTTP; None when there is a Unix socket in its place."""
+    port: int | None = options.port
+    return DEFAULT_PORT if port is None and not options.socket else port
 
 
 def _refuse_swallowed_target(options: argparse.Namespace) -> None:
@@ -94,8 +102,10 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CommandError("--https-port needs a certificate: give the file with --certificate")
     if options.key and not options.certificate:
         raise CommandError("--key belongs to a certificate: give the file with --certificate")
-    if options.https_port and options.https_port == options.port:
-        raise CommandError(f"HTTP and HTTPS cannot both be at port {options.port}: see --port and --https-port")
+    if options.https_port and options.https_port == _http_port(options):
+        raise CommandError(f"HTTP and HTTPS cannot both be at port {options.https_port}: see --port and --https-port")
+    if options.socket_group and not options.socket:
+        raise CommandError("--socket-group is for a Unix socket: give its path with --socket")
     if options.setup_only and options.runtime_directory:
         raise CommandError("--setup-only names the directory already: leave out --runtime-directory")
     if options.setup_only and 0 in (options.port, options.https_port):

@@ -153,8 +153,9 @@ class Supervisor:
     def _urls(self) -> list[str]:
         options = self._settings.options
         mount = "" if options.mount == "/" else options.mount
-        ports = {"http": options.port, **({"https": options.https_port} if options.https_port is not None else {})}
-        return [f"{scheme}://{listening_address(options.host, port)}{mount}/" for scheme, port in ports.items()]
+        ports = {"http": options.port, "https": options.https_port}
+        urls = [f"{scheme}://{listening_address(options.host, port)}{mount}/" for scheme, port in ports.items() if port is not None]
+        return [*urls, *([f"unix:{options.socket}"] if options.socket else [])]
 
 
 def _can_open_terminal() -> bool:
