@@ -8,6 +8,7 @@ import copy
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -74,13 +75,15 @@ Respond = Callable[[int, bytes], "bytes | Iterator[bytes]"]
 class Stub:
     """An endpoint that gives prepared answers."""
 
-    def __init__(self, respond: Respond, path: Path | None = None) -> None:
+    def __init__(self, respond: Respond, path: Path | None = None, context: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
+        self._context = context
         self._respond = respond
         self._socket = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
         self._socket.bind(("127.0.0.1", 0) if path is None else str(path))
         self._socket.listen()
-        self.address = f"unix:{path}" if path is not None else f"http://127.0.0.1:{self._socket.getsockname()[1]}/metrics"
+        scheme = "http" if context is None else "https"
+        self.address = f"unix:{path}" if path is not None else f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}/metrics"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -96,7 +99,7 @@ class Stub:
             except OSError:
                 return
             with connection, contextlib.suppress(OSError):
-                self._answer(connection)
+                self._answer(connection if self._context is None else self._context.wrap_socket(connection, server_side=True))
 
     def _answer(self, connection: socket.socket) -> None:
         head = b""
@@ -112,11 +115,13 @@ class Stub:
 
 
 @contextlib.contextmanager
-def stub(respond: Respond | bytes | dict[str, Any], path: Path | None = None) -> Iterator[Stub]:
-    """An endpoint as long as the block. Without a function it gives the same answer each time."""
+def stub(
+    respond: Respond | bytes | dict[str, Any], path: Path | None = None, context: ssl.SSLContext | None = None,
+) -> Iterator[Stub]:  # fmt: skip
+    """An endpoint as long as the block. Without a function it gives the same answer each time. With a context it speaks TLS."""
     if isinstance(respond, dict):
         respond = answer(respond)
-    endpoint = Stub(respond if callable(respond) else lambda number, head: respond, path)
+    endpoint = Stub(respond if callable(respond) else lambda number, head: respond, path, context)
     try:
         yield endpoint
     finally:

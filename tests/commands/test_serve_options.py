@@ -9,22 +9,11 @@ import socket
 import subprocess
 from pathlib import Path
 
-import pytest
 from apache.client import fetch
 from apache.process import wait_until
 
 from .conftest import Serve
 from .served import Served
-
-
-@pytest.fixture
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost, and its key."""
-    files = folder / "site.pem", folder / "site.key"
-    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", files[1], "-out", files[0])
-    subprocess.run(["openssl", "req", "-x509", "-days", "2", *subject, *key], check=True, capture_output=True)
-    return files
 
 
 def curl(*words: object) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import ssl
+from pathlib import Path
 
 from sluice.monitor.address import DEFAULT_PATH, DEFAULT_URL, Address
+from sluice.monitor.text import clean
 
-__all__ = ["ADDRESSES", "DEFAULT_URL", "add_common", "addresses", "positive_seconds"]
+__all__ = ["ADDRESSES", "DEFAULT_URL", "add_common", "addresses", "positive_seconds", "tls_context"]
 
 ADDRESSES = """\
 addresses:
@@ -34,6 +37,31 @@ def add_common(parser: argparse.ArgumentParser, interval: float) -> None:
         "--path", default=DEFAULT_PATH, metavar="PATH",
         help="path of the endpoint, for an address that names none (default: %(default)s)",
     )  # fmt: skip
+    trust = parser.add_mutually_exclusive_group()
+    trust.add_argument(
+        "--cacert", type=Path, metavar="FILE",
+        help="certificates in PEM, of those who may have signed that of an https:// server (those of the system)",
+    )  # fmt: skip
+    trust.add_argument(
+        "--insecure", action="store_true",
+        help="accept any certificate; whoever is between can then read the password and change the figures",
+    )  # fmt: skip
+
+
+def tls_context(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """Returns how certificates are checked, None for the usual way; ends the program with a line of usage for a file without any."""
+    if arguments.cacert is None and not arguments.insecure:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=arguments.cacert)
+    except ssl.SSLError:
+        parser.error(f"--cacert: {clean(str(arguments.cacert))} has no certificate in PEM")
+    except OSError as error:
+        parser.error(f"--cacert: {clean(str(arguments.cacert))} cannot be read: {error.strerror}")
+    if arguments.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def addresses(parser: argparse.ArgumentParser, arguments: argparse.Namespace, texts: list[str]) -> list[Address]:

@@ -36,8 +36,12 @@ class EndpointError(Exception):
 class Client:
     """Asks one endpoint; each reading is a connection of its own, because the server may end between two."""
 
-    def __init__(self, address: Address, timeout: float = 5.0, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, address: Address, timeout: float = 5.0, most_bytes: int = MOST_BYTES, context: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
+        """`context` says which certificates are trusted; without it, those of the system."""
         self.address = address
+        self._context = context
         self._timeout = timeout
         self._most_bytes = most_bytes
 
@@ -50,7 +54,7 @@ class Client:
             connection.connect()
             with _deadline(connection, begun + self._timeout - time.monotonic(), expired.set):
                 if self.address.tls:
-                    context = ssl.create_default_context()
+                    context = self._context or ssl.create_default_context()
                     connection.sock = context.wrap_socket(connection.sock, server_hostname=self.address.host)
                 status, location, body = self._exchange(connection)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -103,7 +107,7 @@ class Client:
         if isinstance(error, socket.gaierror):
             return self._line("there is no such host")
         if isinstance(error, ssl.SSLCertVerificationError):
-            return self._line(f"the certificate is not trusted: {error.verify_message}")
+            return self._line(f"the certificate is not trusted: {error.verify_message}; see --cacert and --insecure")
         if isinstance(error, ssl.SSLError):
             return self._line("the server does not speak TLS here")
         if isinstance(error, http.client.RemoteDisconnected):

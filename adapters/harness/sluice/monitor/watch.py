@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,14 +32,14 @@ class Sample:
 class Watch:
     """One server over time. `window` is None until two readings exist, and after a restart of the server."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, context: ssl.SSLContext | None = None) -> None:
         self.address = address
         self.window: Window | None = None
         self.error: str | None = None
         self.restarts = 0
         self.restarted = False
         """True when the last poll found that the server was started anew."""
-        self._client = Client(address, timeout)
+        self._client = Client(address, timeout, context=context)
         self._last: Reading | None = None
         self._history: dict[str, deque[Sample]] = {}
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sluice.commands import discard_output
 from sluice.commands.check.diagnoses import DIAGNOSES, FIGURES, Finding, Limits, Observation, diagnose
-from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addresses, positive_seconds
+from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addresses, positive_seconds, tls_context
 from sluice.monitor.client import Client, EndpointError
 from sluice.monitor.reading import Reading
 from sluice.monitor.text import format_rate, format_seconds
@@ -96,7 +96,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     (address,) = addresses(parser, arguments, [arguments.address])
     limits = Limits(stuck_seconds=arguments.stuck_after, growth_bytes=arguments.memory_growth)
     try:
-        readings = _take(Client(address, arguments.timeout), arguments.interval)
+        readings = _take(Client(address, arguments.timeout, context=tls_context(parser, arguments)), arguments.interval)
     except EndpointError as error:
         return _unknown(str(error), arguments)
     except KeyboardInterrupt:

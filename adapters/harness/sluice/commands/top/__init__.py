@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addresses
+from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addresses, tls_context
 from sluice.monitor.watch import Watch
 
 __all__ = ["add_parser", "run"]
@@ -66,7 +66,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
-    watches = [Watch(address, arguments.timeout) for address in addresses(parser, arguments, arguments.addresses)]
+    context = tls_context(parser, arguments)
+    watches = [Watch(address, arguments.timeout, context) for address in addresses(parser, arguments, arguments.addresses)]
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not (arguments.once or arguments.json or arguments.plain)
     if interactive and importlib.util.find_spec("textual") is not None:
         from sluice.commands.top.screen import show
