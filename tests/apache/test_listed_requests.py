@@ -96,6 +96,25 @@ def test_a_hundred_are_listed_at_most(start_httpd: StartHttpd) -> None:
         assert [each["age_seconds"] for each in listed] == sorted((each["age_seconds"] for each in listed), reverse=True)
 
 
+def test_a_group_with_many_slow_requests_hides_none_of_another(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIMetricsSlowRequests 0",
+        "WSGIDaemonProcess many processes=2 threads=60",
+        "WSGIDaemonProcess few threads=6",
+        APP.format("/few", "few"),
+        APP.format("/", "many"),
+        *ENDPOINT,
+        modules=MODULES,
+        threads=130,
+    )
+    # The clients begin in this order, so those of `few` have the youngest requests.
+    with in_flight(server, *["/slow"] * 110, "/few/a", "/few/b"):
+        listed = read_json(server)["slow_requests"]
+        assert sorted(each["path"] for each in listed if each["process_group"] == "few") == ["/few/a", "/few/b"]
+        assert sum(each["process_group"] == "many" for each in listed) == 98
+        assert [each["age_seconds"] for each in listed] == sorted((each["age_seconds"] for each in listed), reverse=True)
+
+
 def test_a_process_that_overwrites_its_memory_spoils_its_own_entries_alone(start_httpd: StartHttpd) -> None:
     """Whatever it writes, each answer is JSON of a bounded size, and the requests of others are right."""
     server = start_httpd(

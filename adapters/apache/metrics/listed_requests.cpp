@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -21,9 +22,22 @@ struct Entry {
   std::string_view group;
   std::int32_t pid;
   wsgi::RequestInFlight request;
+  std::size_t rank = 0;  ///< Number of older requests of the same group.
 };
 
 bool older(const Entry& a, const Entry& b) noexcept { return a.age_ns > b.age_ns; }
+
+/// Orders entries so that the oldest of each group come first, then the second oldest of each, and so on.
+bool has_precedence(const Entry& a, const Entry& b) noexcept {
+  return a.rank != b.rank ? a.rank < b.rank : a.age_ns > b.age_ns;
+}
+
+/// Drops all entries but those that come first in the order. Leaves the others in any order.
+void keep_first(std::vector<Entry>& entries, bool (*order)(const Entry&, const Entry&) noexcept) {
+  if (entries.size() <= kMost) return;
+  std::nth_element(entries.begin(), entries.begin() + kMost, entries.end(), order);
+  entries.resize(kMost);
+}
 
 /// Adds the requests of a process.
 void collect(const GroupReading& group, const ProcessReading& process, std::uint64_t least_ns, std::uint64_t now_ns,
@@ -31,7 +45,7 @@ void collect(const GroupReading& group, const ProcessReading& process, std::uint
   for (wsgi::RequestInFlight& request : wsgi::requests_in(process.host_memory, process.threads_limit)) {
     if (request.start_ns > now_ns) continue;
     const std::uint64_t age_ns = std::min(now_ns - request.start_ns, process.age_ns + kQueueNs);
-    if (age_ns >= least_ns) entries.push_back({age_ns, group.name, process.pid, std::move(request)});
+    if (age_ns >= least_ns) entries.push_back({age_ns, group.name, process.pid, std::move(request), 0});
   }
 }
 
@@ -46,20 +60,28 @@ void put(const Entry& entry, std::string& out) {
   out += ",\"path\":" + encode::json_text(entry.request.path) + '}';
 }
 
+/// Returns the oldest requests of a group, oldest first.
+std::vector<Entry> collect(const GroupReading& group, std::uint64_t least_ns, std::uint64_t now_ns) {
+  std::vector<Entry> entries;
+  for (const ProcessReading& process : group.live) {
+    collect(group, process, least_ns, now_ns, entries);
+    keep_first(entries, older);
+  }
+  std::sort(entries.begin(), entries.end(), older);
+  for (std::size_t rank = 0; rank < entries.size(); ++rank) entries[rank].rank = rank;
+  return entries;
+}
+
 }  // namespace
 
 std::string listed_requests(const ServerReading& reading, std::uint64_t age_ns, std::uint64_t now_ns) {
   std::vector<Entry> entries;
   for (const GroupReading& group : reading.groups) {
-    for (const ProcessReading& process : group.live) {
-      collect(group, process, age_ns, now_ns, entries);
-      if (entries.size() <= 2 * kMost) continue;
-      std::nth_element(entries.begin(), entries.begin() + kMost, entries.end(), older);
-      entries.resize(kMost);
-    }
+    std::vector<Entry> own = collect(group, age_ns, now_ns);
+    std::move(own.begin(), own.end(), std::back_inserter(entries));
+    keep_first(entries, has_precedence);
   }
   std::sort(entries.begin(), entries.end(), older);
-  if (entries.size() > kMost) entries.resize(kMost);
   std::string members = ",\"slow_requests\":[";
   for (const Entry& entry : entries) {
     if (&entry != entries.data()) members += ',';
