@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 from apache.endpoint import read_json
 from apache.httpd import Httpd
 from apache.process import wait_until
+from sluice.commands.check.diagnoses import Limits, Observation, diagnose
+from sluice.monitor.reading import parse
+from sluice.monitor.window import difference
 
 from .endpoints import HOSTILE, INTERPRETED, answer, document, process, sluice, stub
 from .endpoints import group as told
@@ -86,8 +90,14 @@ def test_a_graceful_restart_soon_after_another_is_no_fault() -> None:
     assert replaced_processes((1, 2), (3, 4), (3, 4)) == (0, {})
 
 
-def test_young_processes_of_one_group_that_end_are_a_fault() -> None:
-    assert replaced_processes((1, 2), (1, 2), (1, 4)) == (1, {"d": "restarting"})
+def test_one_replacement_of_a_young_process_is_no_fault() -> None:
+    """A changed script, or a changed module with --reload, replaces processes whenever the next request comes."""
+    assert replaced_processes((1, 2), (1, 2), (1, 4)) == (0, {})
+    assert replaced_processes((1, 2), (1, 4), (1, 4)) == (0, {})
+
+
+def test_young_processes_of_one_group_that_end_again_and_again_are_a_fault() -> None:
+    assert replaced_processes((1, 2), (1, 4), (1, 6)) == (1, {"d": "restarting"})
     assert replaced_processes((1, 2), (3, 4), (5, 6)) == (1, {"%{GLOBAL}": "restarting", "d": "restarting"})
 
 
@@ -101,6 +111,66 @@ def test_a_full_pool() -> None:
         assert check(server, "--fail-on", "stuck", "--fail-above", "oldest=1000", interval=0.2)[0] == 0
         assert check_until_it_fails(server, "--fail-above", "capacity=0.9", interval=0.2)[0] == 1
         assert check(server, "--group", "%{GLOBAL}", interval=0.2) == (0, {})
+
+
+def fullness(*moments: tuple[int, float]) -> dict[str, str]:
+    """What is said of a group of 4 threads with these requests in flight, and seconds of requests, in three readings a second apart."""
+    readings = [
+        document(told(active_requests=active, busy_seconds=busy, process_list=[process(active_requests=active, busy_seconds=busy)]))
+        for active, busy in moments
+    ]
+    instants = (0.0, 1.0, 2.0)
+    first, middle, last = (parse(each, instant) for each, instant in zip(readings, instants))
+    whole, early, late = difference(first, last), difference(first, middle), difference(middle, last)
+    assert whole and early and late
+    seen = Observation(whole.groups[0], early.groups[0], late.groups[0])
+    return {finding.diagnosis: finding.text for finding in diagnose(seen, Limits())}
+
+
+def test_a_pool_is_full_whether_or_not_a_thread_is_idle_at_an_instant() -> None:
+    assert fullness((4, 0.0), (3, 3.9), (3, 7.8)).keys() == {"full"}
+    assert fullness((0, 0.0), (0, 3.9), (0, 7.8)).keys() == {"full"}
+
+
+def test_a_pool_that_is_full_at_instants_alone_is_not_full() -> None:
+    assert fullness((0, 0.0), (0, 0.4), (4, 0.8)) == {}
+    assert fullness((4, 0.0), (4, 1.0), (4, 2.0)) == {}
+    assert fullness((0, 0.0), (4, 3.5), (4, 7.5)) == {}
+
+
+@pytest.mark.parametrize(("full_readings", "status"), [(3, 0), (5, 1)])
+def test_a_peak_of_one_interval_is_no_fault(full_readings: int, status: int) -> None:
+    def respond(number: int, head: bytes) -> bytes:
+        active = 4 if number < full_readings else 0
+        # The requests in flight are as old as the readings are apart, however long that takes.
+        spent = 4 * (time.monotonic() - begin) if active else 0.0
+        return answer(document(told(active_requests=active, process_list=[process(active_requests=active, active_seconds=spent)])))
+
+    begin = time.monotonic()
+    with stub(respond) as endpoint:
+        result = sluice("check", endpoint.address, "--json", "--interval", "0.5")
+        assert len(endpoint.requests) == 5
+    assert result.returncode == status
+    assert [each["diagnosis"] for each in json.loads(result.stdout)["findings"]] == ["full"] * status
+
+
+def test_counters_that_fall_are_named_and_hide_nothing_else() -> None:
+    def respond(number: int, head: bytes) -> bytes:
+        completed = {"requests": dict.fromkeys(("1xx", "3xx", "4xx", "5xx"), 0) | {"2xx": 100 - number}}
+        stuck = told("stuck", longest_request_seconds=99.0)
+        return answer(document(told("d", **completed, longest_request_seconds=50.0), stuck))
+
+    with stub(respond) as endpoint:
+        result = sluice("check", endpoint.address, "--json", "--interval", "0.1")
+        found = json.loads(result.stdout)
+        assert result.returncode == 1
+        assert {(each["group"], each["diagnosis"]) for each in found["findings"]} == {
+            ("d", "counters-fell"), ("d", "stuck"), ("stuck", "stuck"),
+        }  # fmt: skip
+        assert sluice("check", endpoint.address, "--interval", "0.1", "--fail-on", "full,queueing").returncode == 0
+        shown = json.loads(sluice("top", endpoint.address, "--once", "--json", "--interval", "0.1").stdout)["servers"][0]
+    assert [group["counters_fell"] for group in shown["groups"]] == [True, False]
+    assert shown["restarted"] is False
 
 
 def test_requests_that_queue() -> None:

@@ -74,8 +74,6 @@ def test_a_group_that_is_new_had_counted_nothing() -> None:
     "after",
     [
         reading(1.0, group(requests=classes(0, 10, 0, 0, 0)), start_time=1700000001.0),
-        reading(1.0, group(requests=classes(0, 9, 0, 0, 1))),
-        reading(1.0, group(requests=classes(0, 10, 0, 0, 0), process_starts=0)),
         reading(1.0, group("other", requests=classes(0, 10, 0, 0, 0))),
         reading(1.0),
     ],
@@ -84,6 +82,28 @@ def test_a_restart_of_the_server_is_noticed(after: Reading) -> None:
     before = reading(0.0, group(requests=classes(0, 10, 0, 0, 0)))
     assert difference(before, after) is None
     assert difference(before, reading(1.0, group(requests=classes(0, 10, 0, 0, 0)))) is not None
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"requests": classes(0, 9, 0, 0, 1)},
+        {"process_starts": 0},
+        {"gil_waits": 3},
+        {"request_duration_seconds": histogram(5, 6)},
+        {"phase_duration_seconds": {"queue": histogram(1), "gil_wait": histogram()}},
+    ],
+)
+def test_counters_that_fall_spoil_the_window_of_their_group_alone(numbers: dict[str, Any]) -> None:
+    good = {"requests": classes(0, 10, 0, 0, 0), "process_starts": 1, "gil_waits": 4, "request_duration_seconds": histogram(6, 4)}
+    queued = {"phase_duration_seconds": {"queue": histogram(2), "gil_wait": histogram()}}
+    before = reading(0.0, group(**good, **queued), group("other"))
+    fallen = group(**{**good, **queued, **numbers}, longest_request_seconds=9.0)
+    after = reading(1.0, fallen, group("other", requests=classes(0, 3, 0, 0, 0)))
+    own, other = window(before, after).groups
+    assert (own.fell, own.requests, own.rate, own.starts, own.durations.count) == (True, 0, 0.0, 0, 0)
+    assert own.after.longest_seconds == 9.0
+    assert (other.fell, other.requests) == (False, 3)
 
 
 def test_processes_of_both_readings_are_paired() -> None:

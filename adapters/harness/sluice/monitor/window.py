@@ -18,6 +18,8 @@ class GroupWindow:
     before: Group
     after: Group
     seconds: float
+    fell: bool = False
+    """A counter fell, which a process of the group can cause. The window is then empty but for the processes that it begins with."""
 
     @property
     def name(self) -> str:
@@ -98,7 +100,10 @@ class Window:
 
 
 def difference(before: Reading, after: Reading) -> Window | None:
-    """Returns what happened between two readings; None when the server was started anew, so that nothing is known."""
+    """Returns what happened between two readings; None when the server was started anew, so that nothing is known.
+
+    Processes write the counters of their group, so one can make them fall. That spoils the window of its group and of the total.
+    """
     seconds = after.instant - before.instant
     if seconds <= 0 or restarted(before, after):
         return None
@@ -106,26 +111,30 @@ def difference(before: Reading, after: Reading) -> Window | None:
 
     def window(index: int, group: Group) -> GroupWindow:
         base = earlier.get(index)
-        return GroupWindow(base if base is not None and base.name == group.name else _zero(group), group, seconds)
+        return _between(base if base is not None and base.name == group.name else _zero(group), group, seconds)
 
     groups = tuple(window(index, group) for index, group in enumerate(after.groups))
-    return Window(groups, GroupWindow(before.total, after.total, seconds), after, seconds)
+    return Window(groups, _between(before.total, after.total, seconds), after, seconds)
 
 
 def restarted(before: Reading, after: Reading) -> bool:
-    """Returns True when the server's counters began anew between the readings: its start changed, or a counter fell."""
+    """Returns True when the server's counters began anew between the readings: its start or its groups are others."""
     if before.start_time != after.start_time or len(after.groups) < len(before.groups):
         return True
-    pairs = [*zip(before.groups, after.groups), (before.total, after.total)]
-    return any(then.name != now.name or _fell(then, now) for then, now in pairs)
+    return any(then.name != now.name for then, now in zip(before.groups, after.groups))
+
+
+def _between(before: Group, after: Group, seconds: float) -> GroupWindow:
+    if not _fell(before, after):
+        return GroupWindow(before, after, seconds)
+    return GroupWindow(replace(after, process_list=before.process_list), after, seconds, fell=True)
 
 
 def _fell(before: Group, after: Group) -> bool:
-    return (
-        after.process_starts < before.process_starts
-        or any(now < then for then, now in zip(before.requests, after.requests))
-        or (before.durations.bounds == after.durations.bounds and after.durations.count < before.durations.count)
-    )
+    numbers = [(before.process_starts, after.process_starts), (before.gil_waits, after.gil_waits), *zip(before.requests, after.requests)]
+    histograms = [(before.durations, after.durations), *((before.phase(name), phase) for name, phase in after.phases.items())]
+    counts = [pair for then, now in histograms if then.bounds == now.bounds for pair in zip(then.counts, now.counts)]
+    return any(now < then for then, now in [*numbers, *counts])
 
 
 def _zero(group: Group) -> Group:

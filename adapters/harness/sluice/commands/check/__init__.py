@@ -27,7 +27,8 @@ HEALTHY, FAILED, UNKNOWN = 0, 1, 2
 
 _DESCRIPTION = """\
 Say in words what is wrong with a server now, and which figure shows it. Takes
-readings of exact counters over one interval, and judges their differences.
+readings of exact counters over one interval, and judges their differences. A
+group that is full is watched for a second interval: a peak is no fault.
 """
 
 
@@ -95,22 +96,22 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
         sys.stdout.reconfigure(errors="replace")
     (address,) = addresses(parser, arguments, [arguments.address])
     limits = Limits(stuck_seconds=arguments.stuck_after, growth_bytes=arguments.memory_growth)
+    client = Client(address, arguments.timeout, context=tls_context(parser, arguments))
     try:
-        readings = _take(Client(address, arguments.timeout, context=tls_context(parser, arguments)), arguments.interval)
+        whole, findings = _judge(client, client.read(), arguments, limits)
+        if any(finding.diagnosis == "full" for finding in findings):
+            _, later = _judge(client, whole.reading, arguments, limits)
+            still_full = {finding.group for finding in later if finding.diagnosis == "full"}
+            findings = [finding for finding in findings if finding.diagnosis != "full" or finding.group in still_full]
     except EndpointError as error:
         return _unknown(str(error), arguments)
     except KeyboardInterrupt:
         return UNKNOWN
-    windows = [difference(*pair) for pair in (readings[::2], readings[:2], readings[1:])]
-    whole, first, second = windows
-    if whole is None or first is None or second is None:
-        return _unknown(f"{address.text}: the server was started between two readings; its counters began again", arguments)
     missing = set(arguments.group) - {group.name for group in whole.groups}
     if missing:
         return _unknown(f"{address.text}: there is no process group '{sorted(missing)[0]}'", arguments)
     chosen = [name for names in arguments.fail_on for name in names]
     everything = "any" in chosen or not (chosen or arguments.fail_above)
-    findings = list(_findings(whole, first, second, limits, arguments.group))
     exceeded = list(_exceeded(whole, arguments.fail_above, arguments.group))
     counting = [*exceeded, *(finding for finding in findings if everything or finding.diagnosis in chosen)]
     status = FAILED if counting else HEALTHY
@@ -121,13 +122,19 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     return status
 
 
-def _take(client: Client, interval: float) -> Sequence[Reading]:
-    """Takes a reading at the beginning, in the middle and at the end of the interval."""
-    readings = [client.read()]
+def _judge(client: Client, begin: Reading, arguments: argparse.Namespace, limits: Limits) -> tuple[Window, list[Finding]]:
+    """Takes a reading in the middle and at the end of an interval that has begun. Returns its window, and what is wrong in it.
+
+    Raises EndpointError without an answer, and when the server was started meanwhile.
+    """
+    readings = [begin]
     for _ in range(2):
-        time.sleep(interval / 2)
+        time.sleep(arguments.interval / 2)
         readings.append(client.read())
-    return readings
+    whole, first, second = (difference(*pair) for pair in (readings[::2], readings[:2], readings[1:]))
+    if whole is None or first is None or second is None:
+        raise EndpointError(f"{client.address.text}: the server was started between two readings; its counters began again")
+    return whole, list(_findings(whole, first, second, limits, arguments.group))
 
 
 def _findings(whole: Window, first: Window, second: Window, limits: Limits, names: Sequence[str]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from sluice.monitor.window import GroupWindow
 __all__ = ["DIAGNOSES", "FIGURES", "Finding", "Limits", "diagnose"]
 
 _FULL = 0.95
+_FULL_IN_FLIGHT = 0.8
 _FEWEST_REQUESTS = 5
 """A mean or a share of fewer requests is not judged."""
 _GIL_WAIT_SECONDS = 0.005
@@ -56,13 +57,24 @@ class Finding:
 
 
 def _full(seen: Observation, limits: Limits) -> str | None:
+    """All threads are busy for nearly all of the time, or at each of three instants.
+
+    Short requests leave a thread idle at an instant also when the pool is full.
+    """
     group = seen.whole
     busy = [reading.active_requests for reading in (group.before, seen.first_half.after, group.after)]
     limit = group.after.threads_limit
-    told = group.after.occupied_seconds is not None
-    if not limit or (told and group.capacity < _FULL) or any(number < limit for number in busy[0 if not told else 2 :]):
+    if not limit or group.fell:
         return None
-    used = group.capacity if told else 1.0
+    always = all(number >= limit for number in busy)
+    if group.after.occupied_seconds is None:
+        if not always:
+            return None
+        used = 1.0
+    else:
+        used = group.capacity
+        if used < (_FULL_IN_FLIGHT if always else _FULL):
+            return None
     return (
         f"all {limit} threads are busy (capacity {used:.2f} in {group.seconds:.1f} s, active_requests {busy[-1]} of threads_limit {limit})"
     )
@@ -149,19 +161,25 @@ def _never_served(group: GroupWindow) -> bool:
     return not any(process.state == "serving" for process in listed)
 
 
+def _starts_often(group: GroupWindow) -> bool:
+    """Returns True when more processes started than two replacements of all of them take."""
+    most = max(group.after.processes, 1)
+    return group.starts > (most if group.after.process_list is None else 2 * most)
+
+
+def _died_young_twice(seen: Observation) -> bool:
+    return _died_young(seen.first_half) > 0 and _died_young(seen.second_half) > 0
+
+
 def _keeps_starting(seen: Observation) -> bool:
-    """Returns True when processes end soon after their start and are replaced.
+    """Returns True when processes that have yet to serve end soon after their start and are replaced.
 
     A graceful restart of the server soon after another one, such as two deployments, ends young processes once.
     """
     group = seen.whole
-    if group.after.process_list is None:
-        return group.starts > max(group.after.processes, 1)
-    if group.starts > 2 * max(group.after.processes, 1):
+    if _starts_often(group) or _died_young_twice(seen):
         return True
-    if seen.server_restarted:
-        return _died_young(seen.first_half) > 0 and _died_young(seen.second_half) > 0
-    return group.starts > 0 and _died_young(group) > 0
+    return group.after.process_list is not None and not seen.server_restarted and group.starts > 0 and _died_young(group) > 0
 
 
 def _not_starting(seen: Observation, limits: Limits) -> str | None:
@@ -178,14 +196,27 @@ def _not_starting(seen: Observation, limits: Limits) -> str | None:
 
 
 def _restarting(seen: Observation, limits: Limits) -> str | None:
+    """Processes end young again and again.
+
+    One replacement is none: a graceful restart, a changed script, or a changed module with `--reload` cause it soon after a start, too.
+    """
     group = seen.whole
-    if not _keeps_starting(seen) or _never_served(group):
+    if not (_starts_often(group) or _died_young_twice(seen)) or _never_served(group):
         return None
     return f"its processes end again and again ({_restart_figures(group)}); see the error log"
 
 
+def _counters_fell(seen: Observation, limits: Limits) -> str | None:
+    if not (seen.whole.fell or seen.first_half.fell or seen.second_half.fell):
+        return None
+    return (
+        f"its counters fell, which they do not do by themselves: a process of the group changes the memory that it counts in "
+        f"(process_starts {seen.whole.after.process_starts}, requests {seen.whole.after.completed}); the figures of the group are not exact"
+    )
+
+
 DIAGNOSES: Mapping[str, tuple[Callable[[Observation, Limits], str | None], str]] = {
-    "full": (_full, "all worker threads are busy, for the whole interval"),
+    "full": (_full, "all worker threads are busy, in two intervals in a row"),
     "queueing": (_queueing, "requests wait for a thread of a daemon process"),
     "stuck": (_stuck, "a request is older than --stuck-after"),
     "not-starting": (_not_starting, "processes end before they serve, or could not be set up"),
@@ -193,6 +224,7 @@ DIAGNOSES: Mapping[str, tuple[Callable[[Observation, Limits], str | None], str]]
     "gil": (_gil, "requests wait for the GIL for a large part of their time"),
     "failing": (_failing, "half of the responses or more have a status of 5xx"),
     "unlisted": (_unlisted, "processes record where the endpoint does not read"),
+    "counters-fell": (_counters_fell, "a process changes what its group has counted"),
     "memory": (_growing, "the memory of a process grows through the whole interval"),
 }
 """Each diagnosis by its name: the function that gives it, and what it means."""

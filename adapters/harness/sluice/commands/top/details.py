@@ -87,7 +87,7 @@ def figure_lines(group: GroupWindow, width: int) -> list[str]:
         f"memory {format_bytes(after.resident_bytes)}",
         f"CPU {percent(max(after.cpu_seconds - group.before.cpu_seconds, 0.0) / group.seconds)}",
     ]
-    lines = [after.name + ":"]
+    lines = [after.name + ":" + ("  its counters fell: a process changes what it has counted" if group.fell else "")]
     for figure in figures:
         joined = f"{lines[-1]}  {figure}"
         if columns(joined) <= width:

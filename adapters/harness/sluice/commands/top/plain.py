@@ -73,6 +73,7 @@ def _lines(watch: Watch, width: int) -> list[str]:
         line(columns, None, width),
         *(line(columns, group, width) for group in window.groups),
     ]
+    lines += [f"the counters of group '{group.name}' fell: a process changes what it has counted" for group in window.groups if group.fell]
     slow = window.reading.slow_requests
     if slow:
         lines += ["slowest requests in flight:", *slow_lines(slow, width)[:_SLOW_LINES]]
@@ -96,6 +97,7 @@ def _json_of(watch: Watch) -> dict[str, Any]:
 
 def _figures(group: GroupWindow) -> dict[str, Any]:
     figures: dict[str, Any] = {
+        "counters_fell": group.fell,
         "processes": group.after.processes,
         "process_starts": group.starts,
         "unlisted_processes": group.after.unlisted_processes,
