@@ -57,7 +57,7 @@ def test_a_mistake_is_answered_and_its_correction_served(server: Served, folder:
     assert answer.status == 500 and "SyntaxError" in answer.text
     write(folder / "helper.py", 'TEXT = "mended"\n')
     assert server.get().text == "mended"
-    assert "SyntaxError" in server.errors()
+    server.wait_for("SyntaxError")
 
 
 def test_a_server_starts_with_a_mistake_and_serves_its_correction(serve: Serve, folder: Path) -> None:

@@ -5,6 +5,7 @@
 
 #include "adapters/apache/supervision/daemon_supervisor.hpp"
 #include "adapters/apache/supervision/generation_end.hpp"
+#include "adapters/apache/supervision/process_registry.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -29,9 +30,22 @@ bool prepare_sockets(ParentState& state) {
   return true;
 }
 
+/// Ends the generation when the server ends. The pool of the process ends before that of the configuration, which may
+/// come after those of the logs.
+apr_status_t on_server_end(void*) noexcept {
+  ParentState& state = parent_state();
+  if (!state.in_parent()) return APR_SUCCESS;
+  end_generation(state);
+  log_completed_requests(state);
+  return APR_SUCCESS;
+}
+
 apr_status_t on_configuration_end(void*) noexcept {
   ParentState& state = parent_state();
-  if (state.in_parent()) end_generation(state);
+  if (!state.in_parent() || state.daemons == nullptr) return APR_SUCCESS;
+  // The module may be unloaded next, and its function with it.
+  apr_pool_cleanup_kill(state.server->process->pool, nullptr, on_server_end);
+  end_generation(state);
   return APR_SUCCESS;
 }
 
@@ -49,6 +63,7 @@ int prepare_daemons(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec*) {
     }
   }
   apr_pool_pre_cleanup_register(pool, nullptr, on_configuration_end);
+  apr_pool_pre_cleanup_register(state.server->process->pool, nullptr, on_server_end);
   adopt_previous_generation(state);
   if (ap_scoreboard_image != nullptr) start_all_daemons(state);
   return OK;

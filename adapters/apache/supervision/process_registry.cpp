@@ -2,6 +2,7 @@
 #include "adapters/apache/supervision/process_registry.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -166,6 +167,18 @@ std::span<std::byte> enter_child(ParentState& state) noexcept {
   if (!state.registry) return {};
   if (!may_change(state)) return state.registry->enter(state.next_child_slot);
   return state.next_child_slot ? state.registry->memory_of(*state.next_child_slot) : std::span<std::byte>();
+}
+
+void log_completed_requests(const ParentState& state) noexcept {
+  try {
+    const absl::StatusOr<ServerReading> reading = read_registry(state);
+    if (!reading.ok()) return;
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, state.server,
+                 "SLC0499: the server ends; its processes have completed %s requests",
+                 std::to_string(reading->total.counts.request_count).c_str());
+  } catch (const std::exception&) {
+    return;  // there is no memory left
+  }
 }
 
 absl::StatusOr<ServerReading> read_registry(const ParentState& state) {

@@ -45,6 +45,9 @@ int maintain_registry(apr_pool_t* pool, server_rec* server);
 /// In a serving process: it can read what other processes count, and write only its own region.
 [[nodiscard]] std::span<std::byte> enter_child(ParentState& state) noexcept;
 
+/// Logs how many requests all processes have completed, in the parent when they have ended.
+void log_completed_requests(const ParentState& state) noexcept;
+
 /// Returns the counts of all processes. In the parent and in any serving process.
 [[nodiscard]] absl::StatusOr<ServerReading> read_registry(const ParentState& state);
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sluice.commands import CommandError, apache, module
 from sluice.commands.serve import checks, control, layout, options, script
-from sluice.commands.serve.configuration import Internal, render
+from sluice.commands.serve.configuration import render
 from sluice.commands.serve.settings import Settings, settle
 from sluice.commands.serve.supervisor import Supervisor, received_signals
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         root = arguments.setup_only or arguments.runtime_directory or Path("/run/sluice")
         place = layout.Layout(root.absolute(), foreground=not arguments.setup_only)
-        print(render(settings, server, module_file, place, internal=None), end="")
+        print(render(settings, server, module_file, place), end="")
         return 0
     if arguments.setup_only:
         return _set_up(settings, server, module_file)
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _set_up(settings: Settings, server: apache.Apache, module_file: Path) -> int:
     place = layout.permanent(settings.options.setup_only, settings.identity)
-    text = render(settings, server, module_file, place, internal=None)
+    text = render(settings, server, module_file, place)
     _write(settings, place, text, report_to=None)
     control.write(settings, server, place)
     print(f"{place.root / 'control'} start|stop|graceful|configtest|status")
@@ -64,14 +64,13 @@ def _set_up(settings: Settings, server: apache.Apache, module_file: Path) -> int
 
 def _serve(settings: Settings, server: apache.Apache, module_file: Path) -> int:
     checks.claim_addresses(settings)
-    internal = Internal()
     # Signals are received from here on, so that the directory is removed whenever one arrives.
     with received_signals() as signals:
         place = layout.temporary(settings.options.runtime_directory, settings.identity)
         try:
-            text = render(settings, server, module_file, place, internal)
+            text = render(settings, server, module_file, place)
             _write(settings, place, text, place.report_socket)
-            return Supervisor(settings, server, place, internal).run(signals)
+            return Supervisor(settings, server, place).run(signals)
         finally:
             place.remove()
 

@@ -45,6 +45,10 @@ class Child:
                 raise CommandError(f"{self._command[0]} does not start: {error.strerror}") from error
 
     @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    @property
     def alive(self) -> bool:
         return self._status is None
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluice.commands import CommandError, module
@@ -86,13 +84,6 @@ WSGIScriptReloading On
 # Python takes a compiled file for that of any source of the same second and the same length.
 WSGIDontWriteBytecode On"""
 
-INTERNAL = """\
-# The number of requests, which `sluice serve` asks for before it ends
-<Location "{path}">
-    SetHandler sluice-metrics
-    Require expr "%{{HTTP:X-Sluice-Key}} == '{key}'"
-</Location>"""
-
 METRICS = """\
 <Location "{path}">
     SetHandler sluice-metrics
@@ -114,16 +105,8 @@ SSLProtocol -all +TLSv1.2 +TLSv1.3
 SSLSessionCache {session_cache}"""
 
 
-@dataclass(frozen=True)
-class Internal:
-    """The URL at which `sluice serve` asks its own Apache, and the key without which it answers nobody."""
-
-    path: str = field(default_factory=lambda: f"/.sluice-{os.urandom(8).hex()}")
-    key: str = field(default_factory=lambda: os.urandom(16).hex())
-
-
-def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout, internal: Internal | None) -> str:
-    """Return the configuration; without `internal`, nothing but the options says who may ask for metrics."""
+def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout) -> str:
+    """Return the configuration."""
     options = settings.options
     return TEMPLATE.format(
         root=folder(layout.root, "the runtime directory"),
@@ -135,7 +118,7 @@ def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout
         workers="\n".join(_workers(settings)),
         error_log=quoted(layout.error_log, "the error log"),
         log_level=options.log_level,
-        access_log=_access_log(settings, layout, internal),
+        access_log=_access_log(settings, layout),
         graceful_timeout=max(options.graceful_timeout, 1),
         limits=_limits(settings),
         documents=folder(layout.documents, "the runtime directory"),
@@ -144,7 +127,7 @@ def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout
         python="\n".join(_python(settings)),
         application=_application(settings, layout),
         script_name=quoted(layout.script.name, "the script"),
-        urls="\n".join(_urls(settings, internal)),
+        urls="\n".join(_urls(settings)),
     )
 
 
@@ -214,14 +197,13 @@ def _workers(settings: Settings) -> list[str]:
     ]
 
 
-def _access_log(settings: Settings, layout: Layout, internal: Internal | None) -> str:
+def _access_log(settings: Settings, layout: Layout) -> str:
     if settings.options.access_log is None:
         return "# No access log: --access-log"
     form = settings.options.log_format
     form = FORMATS.get(form) or checked(form, "--log-format").replace("\\", "\\\\").replace('"', '\\"')
     path = quoted(settings.access_log or layout.access_log, "--access-log")
-    without = f" \"expr=%{{REQUEST_URI}} != '{internal.path}'\"" if internal else ""
-    return f'LogFormat "{form}" sluice\nCustomLog {path} sluice{without}'
+    return f'LogFormat "{form}" sluice\nCustomLog {path} sluice'
 
 
 def _limits(settings: Settings) -> str:
@@ -260,7 +242,7 @@ def _application(settings: Settings, layout: Layout) -> str:
     return f'WSGIScriptAlias "{settings.options.mount}" {script} process-group={group} application-group=%{{GLOBAL}}'
 
 
-def _urls(settings: Settings, internal: Internal | None) -> list[str]:
+def _urls(settings: Settings) -> list[str]:
     options = settings.options
     parts = []
     if options.static:
@@ -276,8 +258,6 @@ def _urls(settings: Settings, internal: Internal | None) -> list[str]:
         parts.append(f"WSGITelemetryService {quoted(f'unix:{options.telemetry}', '--telemetry')}")
     if options.compress:
         parts.append(f"AddOutputFilterByType DEFLATE {COMPRESSED}")
-    if internal:
-        parts.append(INTERNAL.format(path=internal.path, key=internal.key))
     parts += [f"Include {_included(path)}" for path in options.include]
     return parts
 

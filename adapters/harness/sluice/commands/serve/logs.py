@@ -7,15 +7,18 @@ Apache writes to pipes, because it cannot open a terminal of another user, nor a
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 MOST = 65536
 SECONDS_FOR_THE_REST = 1.0
+COMPLETED = re.compile(rb"\[pid (\d+)\] SLC0499: [^\n]* (\d+) requests\n")
+LONGEST_LINE = 1000
 
 
 def say(line: str) -> None:
@@ -35,6 +38,7 @@ class Logs:
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
+        self._completed: dict[int, int] = {}  # The number of requests by the process that logged it at its end.
 
     @contextmanager
     def writers(self) -> Iterator[tuple[int, int]]:
@@ -45,10 +49,17 @@ class Logs:
         finally:
             for _, writer in pipes:
                 os.close(writer)
-            for (reader, _), target in zip(pipes, (1, 2)):
-                thread = threading.Thread(target=_pass_on, args=(reader, target), daemon=True)
+            for (reader, _), target, watch in zip(pipes, (1, 2), (None, self._watch)):
+                thread = threading.Thread(target=_pass_on, args=(reader, target, watch), daemon=True)
                 thread.start()
                 self._threads.append(thread)
+
+    def completed_requests(self, pid: int) -> int | None:
+        """Return the number of requests that the server of this process has logged when it ended; None if it has not."""
+        return self._completed.get(pid)
+
+    def _watch(self, text: bytes) -> None:
+        self._completed.update((int(pid), int(requests)) for pid, requests in COMPLETED.findall(text))
 
     def wait_for_the_rest(self) -> None:
         """Wait until all is passed on; not for long, because nobody may read it, or an application may have left a process."""
@@ -57,11 +68,16 @@ class Logs:
             thread.join(max(end - time.monotonic(), 0.0))
 
 
-def _pass_on(reader: int, target: int) -> None:
+def _pass_on(reader: int, target: int, watch: Callable[[bytes], None] | None) -> None:
+    before = b""
     while text := os.read(reader, MOST):
+        before = (before + text)[-MOST - LONGEST_LINE :]
         try:
             while text:
                 text = text[os.write(target, text) :]
         except OSError:
             pass  # The terminal or the reader is gone; the server goes on.
+        if watch:
+            watch(before)
+        before = before[-LONGEST_LINE:]
     os.close(reader)

@@ -10,9 +10,8 @@ import socket
 import time
 
 from sluice.commands.apache import Apache
-from sluice.commands.serve import served
 from sluice.commands.serve.child import Child
-from sluice.commands.serve.configuration import Internal, listening_address
+from sluice.commands.serve.configuration import listening_address
 from sluice.commands.serve.layout import Layout, share
 from sluice.commands.serve.logs import Logs, say
 from sluice.commands.serve.settings import Settings
@@ -29,17 +28,15 @@ LONGEST_REPORT = 1000
 class Supervisor:
     """Runs one Apache. It is the first process of a container where there is no other one, so it reaps any child."""
 
-    def __init__(self, settings: Settings, apache: Apache, place: Layout, internal: Internal) -> None:
+    def __init__(self, settings: Settings, apache: Apache, place: Layout) -> None:
         self._settings = settings
         self._place = place
-        self._internal = internal
         self._logs = Logs()
         self._child = Child(apache, place, settings)
         self._has_terminal = _can_open_terminal()
         self._ready = False
         self._restart_when_ready = False
         self._failure = ""
-        self._requests: int | None = None
         self._deadlines: list[tuple[float, signal.Signals]] = []  # When a stop becomes harder, and by which signal
 
     def run(self, signals: socket.socket) -> int:
@@ -108,7 +105,6 @@ class Supervisor:
             self._hurry()
             return
         say("stopping, when the requests in flight are finished; again to stop now")
-        self._requests = served.ask(self._settings, self._internal)
         self._child.signal(signal.SIGWINCH)
         harder = time.monotonic() + self._settings.options.graceful_timeout + SECONDS_BEYOND_GRACEFUL
         self._deadlines = [(harder, signal.SIGTERM), (harder + SECONDS_TO_END, signal.SIGKILL)]
@@ -135,10 +131,13 @@ class Supervisor:
         if not self._deadlines:
             say(f"Apache has ended by itself, {self._child.how_it_ended()}; the reason is in the lines above")
             return 1
-        if self._requests is not None:
-            say(f"stopped; {self._requests} requests served")
+        requests = self._logs.completed_requests(self._child.pid)
+        if not self._ready:
+            say("stopped")
+        elif requests is None:
+            say("stopped; the number of requests is not known, because Apache was killed or logs elsewhere")
         else:
-            say("stopped" if not self._ready else "stopped; the number of requests is not known, because Apache did not answer")
+            say(f"stopped; {requests} requests served")
         return 0
 
     # Details
