@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from apache.client import fetch
-from apache.config import module_under_test
+from apache.config import APACHE, module_under_test
 from apache.process import free_port, group_members, wait_until
 
 from .conftest import APPLICATION, Serve
@@ -86,6 +86,25 @@ def test_a_restart_replaces_the_processes_and_the_count_goes_on(
 
     wait_until(replaced, "another process")
     assert server.stop() == f"stopped; {counted} requests served"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_before_apache_starts_is_a_restart(start: Serve, application: Path, folder: Path, number: signal.Signals) -> None:
+    """Apache that is asked for its modules waits until the signal was sent."""
+    program = folder / "apache2"
+    program.write_text(
+        f'#!/bin/sh\nif [ "$1" = -l ]; then : >{folder}/asked; until [ -e {folder}/sent ]; do sleep 0.05; done; fi\nexec {APACHE} "$@"\n',
+        encoding="ascii",
+    )
+    program.chmod(0o755)
+    line = ["env", f"PATH={folder}:/usr/sbin:/usr/bin:/sbin:/bin", *command("serve", application)]
+    server = start(program=line)
+    wait_until((folder / "asked").exists, "the question for modules")
+    server.send(number)
+    (folder / "sent").touch()
+    server.wait()
+    server.wait_for("restarting gracefully")
+    assert server.stop().startswith("stopped; ")
 
 
 def test_a_stop_finishes_the_requests_in_flight_and_counts_them(serve: Serve, folder: Path) -> None:

@@ -10,7 +10,7 @@ from sluice.commands import CommandError, apache, module
 from sluice.commands.serve import checks, control, layout, options, script
 from sluice.commands.serve.configuration import render
 from sluice.commands.serve.settings import Settings, settle
-from sluice.commands.serve.supervisor import Supervisor, received_signals
+from sluice.commands.serve.supervisor import Supervisor, hold_restarts, received_signals
 
 DESCRIPTION = """\
 Serves a Python application by a private Apache in the foreground, in daemon
@@ -39,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
+    hold_restarts()
     settings = settle(arguments)
     checks.check(settings)
     server = apache.find()

@@ -165,12 +165,18 @@ def _can_open_terminal() -> bool:
     return True
 
 
+def hold_restarts() -> None:
+    """Keep signals for a restart until received_signals(); their default would end this process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, RESTART)
+
+
 def received_signals() -> socket.socket:
-    """Return a socket that receives the number of each signal from now on."""
+    """Return a socket that receives the number of each signal from now on, and of those that were held."""
     receiver, sender = socket.socketpair()
     for end in (receiver, sender):
         end.setblocking(False)
     signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
     for number in (*STOP, *RESTART, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, RESTART)
     return receiver
