@@ -123,6 +123,28 @@ def test_a_file_that_the_user_of_the_processes_cannot_read(application: Path, fo
 
 
 @as_root
+def test_root_loads_no_module_that_another_user_could_replace(start: Serve, application: Path, folder: Path) -> None:
+    module = folder / "modules/mod_sluice.so"
+    module.parent.mkdir()
+    shutil.copy(module_under_test(), module)
+    serve = ("serve", application, "--print-config", "--module")
+    assert str(module) in sluice(*serve, module).stdout
+    (folder / "link").symlink_to(module)
+    for path, owner, mode, said in [
+        (module, 65534, 0o755, f"{module} belongs to another user"),
+        (module, 0, 0o757, f"{module} can be written by other users"),
+        (module.parent, 0, 0o777, f"{module.parent} can be written by other users"),
+        (module.parent, 65534, 0o755, f"{module.parent} belongs to another user"),
+    ]:
+        os.chown(path, owner, -1)
+        path.chmod(mode)
+        for given in (module, folder / "link"):
+            assert refusal(*serve, given) == f"{said}, who could replace {given} (--module)"
+        os.chown(path, 0, -1)
+        path.chmod(0o755)
+
+
+@as_root
 def test_files_that_another_user_could_replace_are_not_trusted(application: Path, folder: Path) -> None:
     (folder / "more.conf").write_text("", encoding="utf-8")
     shutil.chown(folder / "more.conf", PLAIN_USER)

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settle(arguments)
     checks.check(settings)
     server = apache.find()
-    module_file = module.locate(arguments.module).resolve()
+    module_file = checks.checked_module(module.locate(arguments.module), chosen=arguments.module is not None)
     if arguments.print_config:
         root = arguments.setup_only or arguments.runtime_directory or Path("/run/sluice")
         place = layout.Layout(root.absolute(), foreground=not arguments.setup_only)

@@ -104,6 +104,14 @@ def check_unused(path: Path) -> None:
     raise CommandError(f"another server listens at {path}: choose another path with --socket")
 
 
+def checked_module(path: Path, chosen: bool) -> Path:
+    """Return the path of Apache's module, which root loads into its own process, without symbolic links.
+
+    A module that was not chosen is beside the code that runs here already, or with those of the system.
+    """
+    return trusted(path, "--module") if chosen and os.geteuid() == 0 else path.resolve()
+
+
 def check_certificate(certificate: Path, key: Path | None) -> None:
     import ssl  # Only here, because it takes megabytes of a process that runs as long as Apache.
 
