@@ -48,7 +48,7 @@ run update
 # shellcheck disable=SC2086  # one word a package
 run install -y --no-install-recommends $missing
 
-for service in apache2 influxdb prometheus; do
+for service in apache2 influxdb nginx prometheus; do
   case " $missing " in
     *" $service "*)
       update-rc.d "$service" disable >/dev/null 2>&1 || true
