@@ -52,6 +52,12 @@ SlotArray<Atomics> slots_in(void* memory, const MemoryLayout& layout, std::size_
           .series_size = series_with_overflow(series)};
 }
 
+std::byte* overflow_series_block_in(const SlotArray<Atomics>& slots, const MemoryLayout& layout,
+                                    std::size_t stripe) noexcept {
+  std::byte* const behind_slots = slots.series + slots.size * slots.series_shape.block_bytes(slots.series_size);
+  return behind_slots + stripe * layout.overflow_series.block_bytes(slots.series_size);
+}
+
 OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept {
   return {static_cast<std::byte*>(memory) + kOverflowOffset, layout.overflow, overflow_stripes()};
 }
@@ -63,16 +69,10 @@ std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads, std::s
 
 RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayout& memory_layout)
     : layout(memory_layout),
-      threads(options.threads),
       mapping(memory_bytes(memory_layout, options.threads, options.series), options.memory),
       exemplars(options, *memory_layout.schema),
       slots_(slots_in(mapping.data(), memory_layout, options.threads, options.series)) {
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
-}
-
-std::byte* RecorderMemory::overflow_series_block(std::size_t stripe) const noexcept {
-  std::byte* const behind_slots = slots_.series + threads * slots_.series_shape.block_bytes(slots_.series_size);
-  return behind_slots + stripe * layout.overflow_series.block_bytes(slots_.series_size);
 }
 
 bool RecorderMemory::begin_recovery() const noexcept {

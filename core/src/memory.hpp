@@ -20,6 +20,11 @@ using OverflowSeries = OverflowSeriesRef<StdAtomics, SharedCounter>;
 [[nodiscard]] SlotArray<ProductionAtomics> slots_in(void* memory, const MemoryLayout& layout, std::size_t threads,
                                                     std::size_t series = 0) noexcept;
 
+/// Returns the block of series of a stripe of the overflow counters in a recorder's memory. `slots` is what slots_in()
+/// returns, and has series. For any process that maps it.
+[[nodiscard]] std::byte* overflow_series_block_in(const SlotArray<ProductionAtomics>& slots, const MemoryLayout& layout,
+                                                  std::size_t stripe) noexcept;
+
 /// Returns the overflow counters in a recorder's memory. For any process that maps it.
 [[nodiscard]] OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept;
 
@@ -43,13 +48,14 @@ struct RecorderMemory {
   [[nodiscard]] const SlotArray<ProductionAtomics>& array() const noexcept { return slots_; }
   [[nodiscard]] OverflowMemory overflow() const noexcept { return overflow_in(mapping.data(), layout); }
   /// Returns the block of series of a stripe of the overflow counters. There must be series.
-  [[nodiscard]] std::byte* overflow_series_block(std::size_t stripe) const noexcept;
+  [[nodiscard]] std::byte* overflow_series_block(std::size_t stripe) const noexcept {
+    return overflow_series_block_in(slots_, layout, stripe);
+  }
   [[nodiscard]] OverflowSeries overflow_series(std::size_t stripe) const noexcept {
     return {overflow_series_block(stripe), layout.overflow_series, slots_.series_size};
   }
 
   const MemoryLayout& layout;
-  std::size_t threads;
   os::Mapping mapping;
   ExemplarMemory exemplars;  ///< In a mapping of its own.
 

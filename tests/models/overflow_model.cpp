@@ -21,7 +21,7 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes, kSeries>, kWrit
 
   /// The one series of a stripe, laid out as readers find it.
   struct Series {
-    alignas(2 * detail::kLine) RelacyAtomic<std::uint64_t> marks[2];
+    alignas(2 * detail::kLine) RelacyAtomic<std::uint64_t> marks[4];
     alignas(2 * detail::kLine) detail::OverflowSeriesCell<Counter, T> cell;
   };
 
@@ -169,6 +169,55 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes, kSeries>, kWrit
   Requests seen = 0;
 };
 
+/// Two writers record requests of one series in one stripe, while another process reads. It sees the series of each
+/// request that it has counted, whichever writer has marked the series.
+template <class T>
+struct ForeignSeries : Suite<ForeignSeries<T>, 3> {
+  using Of = Overflow<T, 2, NeverWait, 1, true>;
+  using Counter = typename Of::Counter;
+
+  void before() {
+    overflow = std::make_unique<typename Of::Counters>();
+    series = std::make_unique<typename Of::Series>();
+    alone = false;
+  }
+
+  void thread(unsigned index) {
+    for (int i = 0; index < 2 && i < load.records; ++i) {
+      const typename Of::Writer select(block(), 1, 1);
+      overflow->record(0, 1, Sample<T>::request(0), load.mode, select);
+    }
+    for (int i = 0; index == 2 && i < load.cuts; ++i) read();
+  }
+
+  void after() {
+    alone = true;
+    read();
+    require(seen == 2 * static_cast<std::uint64_t>(load.records), "a request is missing at the end");
+  }
+
+  void read() {
+    static constexpr auto kShape = detail::OverflowSeriesShape::of<RelacyAtomics, Counter, T>();
+    const detail::OverflowSeriesRef<RelacyAtomics, Counter> ref(block(), kShape, 1);
+    std::uint64_t ended = 0;
+    for (const auto& bank : overflow->stripes[0].banks) ended += bank.header.count.load(std::memory_order_acquire);
+    std::uint64_t counted = 0;
+    for (const std::size_t which : {0U, 1U}) {
+      ref.for_each_used(which, [&](std::uint32_t, const auto& bank) { counted += bank.count.get(); });
+    }
+    require(counted >= ended, "a request has ended, and its series has no mark");
+    require(counted >= seen, "a request that was seen is gone");
+    seen = counted;
+  }
+
+  [[nodiscard]] std::byte* block() const { return reinterpret_cast<std::byte*>(series.get()); }
+
+  Watched<typename Counter::Watch> watched;  ///< None: counters are plain numbers.
+  std::unique_ptr<typename Of::Counters> overflow;
+  std::unique_ptr<typename Of::Series> series;
+  std::uint64_t seen = 0;
+};
+
 /// The scenarios of one schema.
 template <class T>
 void explore(Run& run) {
@@ -187,6 +236,8 @@ void explore(Run& run) {
                                             Preemptions{2});
   run.explore<Overflow<T, 2, NeverWait, 1, true>>("overflow: 2 writers, a series, 1 record, 2 drains, no waiting",
                                                   {1, 2}, Preemptions{2});
+  run.explore<ForeignSeries<T>>("overflow: 2 writers of a series, 1 record, 2 readings in another process", {1, 2},
+                                Preemptions{3});
   const unsigned schedules = long_run() ? 2'000'000 : 25'000;
   run.explore<Overflow<T, 3, NeverWait, 2, true>>("overflow: 3 writers that migrate, a series, 3 records, 4 drains",
                                                   {3, 4}, RandomSchedules{schedules});

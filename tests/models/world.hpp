@@ -66,9 +66,41 @@ void set_writer(detail::Slot<Atomics, T>& slot, int writer) {
 /// The series of a slot, laid out as readers find them.
 template <class Atomics, class T, std::size_t kSeries>
 struct SeriesBlock {
+  using Mark = typename Atomics::template Atomic<std::uint64_t>;
+  static constexpr std::size_t kMarks = 2;  // one word for each parity
+  static_assert(kSeries <= detail::kSeriesPerMark);
+
+  alignas(2 * detail::kLine)
+      [[no_unique_address]] std::array<std::byte,
+                                       detail::whole_line_pairs(sizeof(Mark[kMarks])) - sizeof(Mark[kMarks])> in_front;
+  Mark marks[kMarks];
   alignas(2 * detail::kLine) detail::TouchedSeries<Atomics> touched[2];
   alignas(2 * detail::kLine) detail::SeriesCell<Atomics, T> cells[kSeries];
 };
+
+/// Fails the execution unless the parts of a block are where readers and writers find them.
+template <class Block>
+void check_layout(const detail::SeriesShape& shape, std::size_t series) {
+  constexpr std::size_t kAt = offsetof(Block, touched);
+  require(shape.marks_bytes(series) == kAt && offsetof(Block, marks) + sizeof(Block::marks) == kAt &&
+              shape.cells_at == offsetof(Block, cells) - kAt && shape.block_bytes(series) == sizeof(Block),
+          "the layout of series");
+}
+
+/// Declares who writes the series of a slot.
+template <class Block>
+void set_series_writer(Block& block, int writer) {
+  for (auto& mark : block.marks) mark.set_writer(writer);
+  for (auto& touched : block.touched) {
+    touched.tag.set_writer(writer);
+    touched.first.set_writer(writer);
+  }
+  for (auto& cell : block.cells) {
+    for (auto& bank : cell.banks) {
+      for (auto* const word : {&bank.header.tag, &bank.header.next}) word->set_writer(writer);
+    }
+  }
+}
 
 /// Slots of the schema of T, in the mode of the scenario. Requests take turns among no series and the
 /// `kSeries` series.
@@ -97,9 +129,7 @@ class World {
       array.series = reinterpret_cast<std::byte*>(series_.data());
       array.series_shape = detail::SeriesShape::of<Atomics, T>();
       array.series_size = kSeries;
-      require(array.series_shape.cells_at == offsetof(Block, cells) &&
-                  array.series_shape.block_bytes(kSeries) == sizeof(Block),
-              "the layout of series");
+      check_layout<Block>(array.series_shape, kSeries);
     }
     return array;
   }
@@ -252,19 +282,6 @@ class World {
   /// Returns the series of a request; 0: none. Each serves two requests in a row.
   static constexpr std::uint32_t series_of(std::size_t n) {
     return static_cast<std::uint32_t>((n + 1) / 2 % (kSeries + 1));
-  }
-
-  template <class Block>
-  static void set_series_writer(Block& block, int writer) {
-    for (auto& touched : block.touched) {
-      touched.tag.set_writer(writer);
-      touched.first.set_writer(writer);
-    }
-    for (auto& cell : block.cells) {
-      for (auto& bank : cell.banks) {
-        for (auto* const word : {&bank.header.tag, &bank.header.next}) word->set_writer(writer);
-      }
-    }
   }
 
   /// Checks that each series has its requests of those `inside` the window.

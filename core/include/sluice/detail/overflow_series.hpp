@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The series of a stripe of the overflow counters: for each set of labels, counters like those of the stripe itself.
 // Plain memory without pointers; all-zero bytes are the empty state, so a series takes no memory before its first
-// record. Any thread writes it, inside a record, and a reader looks at a bank once every writer has left it. So every
-// access is relaxed and ordered by those of the phaser (overflow_counters.hpp). A record marks its series in the bank,
-// so that a reader looks at what was touched.
+// record. Any thread writes it, inside a record, and a reader looks at a bank once every writer has left it. So its
+// accesses are relaxed and ordered by those of the phaser (overflow_counters.hpp). A record marks its series in the
+// bank, so that a reader looks at what was touched. Readers in other processes need every series that was ever used,
+// and look while others record: for them a second mark is set first, and stays.
+//
+//   Order map (the argument is in docs/memory-model.md, "Slots of another process")
+//     [P7] record  RMW   mark of the touched  release  synchronizes with [P8]: the other mark is set
+//     [P8] record  load  mark of the touched  acquire  synchronizes with [P7]: a request whose series another thread
+//                                                      has marked is seen by whoever sees that it has ended
 #pragma once
 
 #include <atomic>
@@ -31,7 +37,8 @@ struct alignas(kLine) OverflowSeriesCell {
   OverflowSeriesBank<Counter, T> banks[2];
 };
 
-/// Where the parts of a block lie, in bytes: the marks of both banks, and a cell for each series.
+/// Where the parts of a block lie, in bytes: the marks of both banks for series that were touched since a reader
+/// looked, those for series that were ever used, and a cell for each series.
 struct OverflowSeriesShape {
   std::size_t cell_bytes = 0;   ///< Size of a cell.
   std::size_t bank_bytes = 0;   ///< Size of a bank.
@@ -55,7 +62,7 @@ struct OverflowSeriesShape {
   [[nodiscard]] static constexpr std::size_t words(std::size_t series) noexcept { return (series + 63) / 64; }
   /// Returns the offset of the first cell.
   [[nodiscard]] constexpr std::size_t cells_at(std::size_t series) const noexcept {
-    return whole_line_pairs(2 * words(series) * word_bytes);
+    return whole_line_pairs(4 * words(series) * word_bytes);
   }
   /// Returns the size of a block with so many series.
   [[nodiscard]] constexpr std::size_t block_bytes(std::size_t series) const noexcept {
@@ -78,8 +85,12 @@ class OverflowSeriesWriter {
     auto* const words = reinterpret_cast<typename Atomics::template Atomic<std::uint64_t>*>(block_);
     auto& marks = words[which * OverflowSeriesShape::words(size_) + index_ / 64];
     const std::uint64_t mark = std::uint64_t{1} << index_ % 64;
-    if ((marks.load(std::memory_order_relaxed) & mark) == 0) {  // cleared by a reader before [P1] alone
-      marks.fetch_or(mark, std::memory_order_relaxed);          // published by [P3]
+    if ((marks.load(std::memory_order_acquire) & mark) == 0) {  // [P8]; cleared by a reader before [P1] alone
+      auto& used = words[(2 + which) * OverflowSeriesShape::words(size_) + index_ / 64];
+      if ((used.load(std::memory_order_relaxed) & mark) == 0) {  // once set it stays set
+        used.fetch_or(mark, std::memory_order_relaxed);          // published by [P7]
+      }
+      marks.fetch_or(mark, std::memory_order_release);  // [P7], and published by [P3]
     }
     OverflowSeriesBank<Counter, T>& bank = cells[index_].banks[which];
     bank.count.add(1);
@@ -118,7 +129,18 @@ class OverflowSeriesRef {
       }
     }
   }
-  /// Removes all marks of a quiescent bank.
+  /// Calls `each(number, bank)` for each series of a bank that was ever used. Any process, while others record.
+  template <class Each>
+  void for_each_used(std::size_t which, Each&& each) const {
+    for (std::size_t word = 0; word < OverflowSeriesShape::words(size_); ++word) {
+      for (std::uint64_t left = marks(2 + which, word).load(std::memory_order_relaxed); left != 0; left &= left - 1) {
+        // Once set, a mark stays set, so what was read of a series is read again.
+        const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+        if (index < size_) each(static_cast<std::uint32_t>(index + 1), bank(index, which));
+      }
+    }
+  }
+  /// Removes the marks of what was touched in a quiescent bank.
   void clear_marks(std::size_t which) const noexcept {
     for (std::size_t word = 0; word < OverflowSeriesShape::words(size_); ++word) {
       auto& here = marks(which, word);

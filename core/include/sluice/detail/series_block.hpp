@@ -8,9 +8,14 @@
 // reader follows the list and does not look at others. The list is begun anew with the first record of an epoch in any
 // series, unless a deferred cut has not collected it yet; then later series are added to it. Whether that is so, the
 // message about uncollected extremes says: what was opened at or after the oldest uncollected epoch is on the list.
+//
+// A reader in another process needs every series that was ever used, and may read no other, because that would commit
+// its memory. For such readers the first record in a bank of a series sets a mark that stays
+// (docs/memory-model.md, "Slots of another process").
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -51,14 +56,27 @@ struct alignas(kLine) SeriesCell {
   SeriesBank<Atomics, T> banks[2];
 };
 
-/// Where the parts of a block of series lie, in bytes. A block has the lists of both parities, and a cell for each
+/// The number of series that one word of marks has, for each parity.
+inline constexpr std::size_t kSeriesPerMark = 64;
+
+/// Returns the word with the mark of a bank of a series, numbered from 1: it says whether the bank was ever used. Marks
+/// lie in front of the lists, those of higher numbers further away, so that a writer finds them without the number of
 /// series.
+template <class Atomics>
+[[nodiscard]] auto& used_mark(std::byte* block, std::size_t number, std::size_t which) noexcept {
+  using Word = typename Atomics::template Atomic<std::uint64_t>;
+  return *(reinterpret_cast<Word*>(block) - 1 - ((number - 1) / kSeriesPerMark * 2 + which));
+}
+
+/// Where the parts of a block of series lie, in bytes. A block has marks, then the lists of both parities, where its
+/// address is, and a cell for each series.
 struct SeriesShape {
   std::size_t cells_at = 0;     ///< Offset of the first cell in a block.
   std::size_t cell_bytes = 0;   ///< Size of a cell.
   std::size_t bank_bytes = 0;   ///< Size of a bank.
   std::size_t sums_at = 0;      ///< Offset of the sums in a bank.
   std::size_t extremes_at = 0;  ///< Offset of the extremes in a bank.
+  std::size_t mark_bytes = 0;   ///< Size of a word of marks.
 
   /// Returns the shape of the series of a schema.
   template <class Atomics, class T>
@@ -70,12 +88,17 @@ struct SeriesShape {
             .cell_bytes = sizeof(Cell),
             .bank_bytes = sizeof(BankType),
             .sums_at = offsetof(BankType, counts) + offsetof(Counts, sums),
-            .extremes_at = offsetof(BankType, counts) + offsetof(Counts, extremes)};
+            .extremes_at = offsetof(BankType, counts) + offsetof(Counts, extremes),
+            .mark_bytes = sizeof(typename Atomics::template Atomic<std::uint64_t>)};
   }
 
+  /// Returns the size of the marks of so many series.
+  [[nodiscard]] constexpr std::size_t marks_bytes(std::size_t series) const noexcept {
+    return whole_line_pairs((series + kSeriesPerMark - 1) / kSeriesPerMark * 2 * mark_bytes);
+  }
   /// Returns the size of a block with so many series.
   [[nodiscard]] constexpr std::size_t block_bytes(std::size_t series) const noexcept {
-    return series == 0 ? 0 : whole_line_pairs(cells_at + series * cell_bytes);
+    return series == 0 ? 0 : marks_bytes(series) + whole_line_pairs(cells_at + series * cell_bytes);
   }
 };
 
@@ -99,7 +122,7 @@ class SeriesWriter {
 
  private:
   /// Opens a bank for the first record of the series in an epoch: lists the series and resets its extremes, unless both
-  /// wait for a reader.
+  /// wait for a reader. Marks a bank that was never used.
   [[gnu::noinline]] void open(SeriesBank<Atomics, T>& bank, std::uint64_t epoch,
                               const UncollectedExtremes<Atomics>& uncollected) const noexcept {
     constexpr auto kRelaxed = std::memory_order_relaxed;  // all are own stores, which [W7] publishes
@@ -109,7 +132,13 @@ class SeriesWriter {
     const std::uint64_t last_tag = touched.tag.load(kRelaxed);
     if (last_tag != epoch + 1 && is_collected(last_tag)) touched.first.store(0, kRelaxed);
     touched.tag.store(epoch + 1, kRelaxed);
-    if (is_collected(bank.header.tag.load(kRelaxed))) {
+    const std::uint64_t own_tag = bank.header.tag.load(kRelaxed);
+    if (own_tag == 0) {
+      auto& marks = used_mark<Atomics>(block_, number_, epoch & 1);
+      const std::uint64_t mark = std::uint64_t{1} << (number_ - 1) % kSeriesPerMark;
+      marks.store(marks.load(kRelaxed) | mark, kRelaxed);
+    }
+    if (is_collected(own_tag)) {
       bank.counts.clear_extremes();
       bank.header.next.store(touched.first.load(kRelaxed), kRelaxed);
       touched.first.store(number_, kRelaxed);
@@ -156,6 +185,26 @@ class SeriesRef {
       const SeriesBankRef<Atomics> at = bank(number, which);
       each(static_cast<std::uint32_t>(number), at);
       number = at.header.next.load(std::memory_order_relaxed);  // after [R3]
+    }
+  }
+
+  /// Returns true if the slot may have recorded in any series. Any process.
+  [[nodiscard]] bool is_used() const noexcept {
+    const auto tag = [this](std::size_t which) {
+      return touched(which).tag.load(std::memory_order_relaxed);
+    };  // after [X1]
+    return (tag(0) | tag(1)) != 0;
+  }
+  /// Calls `each(number, bank)` for each series whose bank of a parity was ever used. Any process, while the slot is
+  /// recording: the caller checks by [X3] that it has read whole records. Bounded, whatever others have written there.
+  template <class Each>
+  void for_each_used(std::size_t which, Each&& each) const {
+    for (std::size_t first = 1; first <= size_; first += kSeriesPerMark) {
+      const auto& marks = used_mark<Atomics>(block_, first, which);
+      for (std::uint64_t left = marks.load(std::memory_order_relaxed); left != 0; left &= left - 1) {  // after [X1]
+        const std::size_t number = first + static_cast<std::size_t>(std::countr_zero(left));
+        if (number <= size_) each(static_cast<std::uint32_t>(number), bank(number, which));
+      }
     }
   }
 

@@ -74,14 +74,16 @@ struct SlotArray {
   SlotShape shape{};
   std::size_t size = 0;
   SlotTree<Atomics> taken{};    ///< Which slots have owners. For the process that records alone.
-  std::byte* series = nullptr;  ///< The series, a block for each slot.
+  std::byte* series = nullptr;  ///< The blocks of series, one for each slot.
   SeriesShape series_shape{};
   std::size_t series_size = 0;  ///< Number of series; 0: there are none.
 
   [[nodiscard]] SlotRef<Atomics> slot(std::size_t i) const noexcept { return {slots + i * shape.slot_bytes, shape}; }
-  /// Returns the block of series of a slot; null if there are none.
+  /// Returns the address of the block of series of a slot, behind its marks; null if there are none.
   [[nodiscard]] std::byte* series_block(std::size_t i) const noexcept {
-    return series_size == 0 ? nullptr : series + i * series_shape.block_bytes(series_size);
+    return series_size == 0
+               ? nullptr
+               : series + i * series_shape.block_bytes(series_size) + series_shape.marks_bytes(series_size);
   }
   [[nodiscard]] SeriesRef<Atomics> series_of(std::size_t i) const noexcept {
     return {series_block(i), series_shape, series_size};

@@ -34,7 +34,7 @@ struct SlotReading {
 
   /// Reads the counters.
   template <class Read>
-  void read_again(Read& read) noexcept {
+  void read_again(Read& read) {
     sequence = header->sequence.load(std::memory_order_acquire);  // [X1]
     read(slot, counts);
   }
@@ -47,7 +47,7 @@ struct SlotReading {
 
 /// Reads the slots that are not whole yet, with one fence. Returns the number of whole readings.
 template <class Fence, class Reading, class Read>
-std::size_t read_at_once(std::span<Reading> readings, Read& read) noexcept {
+std::size_t read_at_once(std::span<Reading> readings, Read& read) {
   for (Reading& reading : readings) {
     if (!reading.whole) reading.read_again(read);
   }
@@ -63,11 +63,12 @@ std::size_t read_at_once(std::span<Reading> readings, Read& read) noexcept {
 /// Reads all slots that have recorded anything. `readings` are Fence::kSlotsAtOnce readings whose memory is used.
 /// Calls `read(slot, counts)`, which replaces the counts by the counters of a slot, read by relaxed loads; then calls
 /// `take(reading)` for each slot. The counts are those of whole requests, unless `tries` readings were not enough.
-/// Costs at most `tries` fences for each Fence::kSlotsAtOnce slots. Any thread of any process; wait-free.
+/// Costs at most `tries` fences for each Fence::kSlotsAtOnce slots. Any thread of any process; wait-free if `read` and
+/// `take` are. Throws what they throw.
 template <class Fence, class Atomics, class Counts, class Read, class Take>
 void read_whole_slots(const SlotArray<Atomics>& array, std::size_t size,
                       std::array<SlotReading<Atomics, Counts>, Fence::kSlotsAtOnce>& readings, Read&& read, Take&& take,
-                      int tries = kWholeTries) noexcept {
+                      int tries = kWholeTries) {
   for (std::size_t next = 0; next < size;) {
     std::size_t used = 0;
     for (; next < size && used < readings.size(); ++next) {
