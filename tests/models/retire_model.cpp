@@ -4,6 +4,7 @@
 #include "run.hpp"
 #include "world.hpp"
 // The code under test must be included after Relacy's atomics.
+#include "sluice/detail/retired_series.hpp"
 #include "sluice/detail/retired_totals.hpp"
 
 namespace sluice::models {
@@ -19,15 +20,21 @@ enum Count : int { kLongAgo, kBefore, kLate, kOther, kNext, kCounts };
 /// When the threads start, one process has ended and one is alive. The parent's thread also runs the processes that it
 /// retires, because it has waited for them: what they did happens before what it does. The process that reuses a region
 /// runs on a thread of its own from its fork on, and the parent publishes it after that.
-template <bool kReused>
-struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
+///
+/// With kSeries all counts are of one series, too, which the parent keeps beside the totals.
+template <bool kReused, bool kSeries = false>
+struct Retire : Suite<Retire<kReused, kSeries>, kReused ? 3 : 2> {
   using Fence = RelacySymmetricFence;
   using Totals = detail::RetiredTotals<RelacyAtomics, 1>;
+  using Series = detail::RetiredSeries<RelacyAtomics>;
+  static constexpr std::size_t kEntries = 2;
+  static constexpr std::size_t kNumber = 1;  ///< The entry of the series.
 
   struct Region {
     detail::Occupancy<RelacyAtomics> occupancy;
     RelacyAtomic<std::uint32_t> of;    ///< Data of the process: here its own number.
     RelacyAtomic<std::uint64_t> word;  ///< Counts of the process.
+    RelacyAtomic<std::uint64_t> of_series;
 
     void publish(std::uint32_t process) {
       of.store(process, std::memory_order_relaxed);
@@ -35,11 +42,14 @@ struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
     }
     void count(int which) {
       word.store(word.load(std::memory_order_relaxed) + weight(which), std::memory_order_relaxed);
+      if (kSeries)
+        of_series.store(of_series.load(std::memory_order_relaxed) + weight(which), std::memory_order_relaxed);
     }
   };
 
   void before() {
     totals = std::make_unique<Totals>();
+    retired_series = std::make_unique<std::array<typename Series::Word, Series::words_for(kEntries, 1)>>();
     forked = std::make_unique<RelacyAtomic<std::uint32_t>>();
     for (auto& region : regions) region = std::make_unique<Region>();
     regions[0]->publish(1);
@@ -83,18 +93,36 @@ struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
     std::array<std::uint64_t, 1> sums{};
     totals->current(sums);
     sums[0] += region.word.load(std::memory_order_relaxed);
-    totals->template retire<Fence>(region.occupancy, sums, [&] { region.word.store(0, std::memory_order_relaxed); });
+    if (kSeries) {
+      const std::array<std::uint64_t, 1> amounts{region.of_series.load(std::memory_order_relaxed)};
+      series().copy(totals->current_copy());
+      series().add(totals->current_copy(), kNumber, amounts);
+    }
+    totals->template retire<Fence>(region.occupancy, sums, [&] {
+      region.word.store(0, std::memory_order_relaxed);
+      if (kSeries) region.of_series.store(0, std::memory_order_relaxed);
+    });
   }
+
+  [[nodiscard]] Series series() const { return {retired_series->data(), kEntries, 1}; }
 
   void read() {
     std::array<std::uint64_t, 1> sums{};
+    std::uint64_t in_series = 0;
     bool known = true;
     const bool coherent = totals->template read<Fence>(sums, [&](const auto& incarnation_of) {
+      if (kSeries) {
+        series().for_each(incarnation_of.copy, [&](std::size_t number, const auto& words) {
+          require(number == kNumber, "a series that no process has used");
+          in_series += words[0].load(std::memory_order_relaxed);
+        });
+      }
       for (const auto& region : regions) {
         const std::uint64_t incarnation = incarnation_of(region->occupancy);
         if (incarnation == 0) continue;
         known = known && region->of.load(std::memory_order_relaxed) == incarnation;
         sums[0] += region->word.load(std::memory_order_relaxed);
+        if (kSeries) in_series += region->of_series.load(std::memory_order_relaxed);
       }
       return true;
     });
@@ -105,12 +133,19 @@ struct Retire : Suite<Retire<kReused>, kReused ? 3 : 2> {
     require(has(sums[0], kLongAgo) && has(sums[0], kBefore), "a count is missing");
     require((seen & ~sums[0]) == 0, "a count that was seen is gone");
     seen = sums[0];
+    if (!kSeries) return;
+    for (int count = 0; count < kCounts; ++count) require((in_series >> (2 * count) & 3) <= 1, "a count twice");
+    require(has(in_series, kLongAgo) && has(in_series, kBefore), "a count of the series is missing");
+    require((seen_in_series & ~in_series) == 0, "a count of the series that was seen is gone");
+    seen_in_series = in_series;
   }
 
   std::unique_ptr<Totals> totals;
   std::array<std::unique_ptr<Region>, 2> regions;
   std::unique_ptr<RelacyAtomic<std::uint32_t>> forked;
+  std::unique_ptr<std::array<typename Series::Word, Series::words_for(kEntries, 1)>> retired_series;
   std::uint64_t seen = 0;
+  std::uint64_t seen_in_series = 0;
 };
 
 }  // namespace
@@ -124,8 +159,14 @@ int main(int argc, char** argv) {
   run.explore<Retire<true>>("retire: 1 late count, 1 end, 1 reuse, 2 readings", {.records = 1, .cuts = 2},
                             Preemptions{3});
   run.explore<Retire<false>>("retire: 2 ends, 1 reading", {.records = 2, .cuts = 1}, Preemptions{3});
+  run.explore<Retire<false, true>>("retire series: 1 end, 1 reading", {.records = 0, .cuts = 1}, Preemptions{4});
+  run.explore<Retire<true, true>>("retire series: 1 late count, 1 end, 1 reuse, 1 reading", {.records = 1, .cuts = 1},
+                                  Preemptions{3});
+  run.explore<Retire<false, true>>("retire series: 2 ends, 1 reading", {.records = 2, .cuts = 1}, Preemptions{3});
   const unsigned schedules = long_run() ? 2'000'000 : 50'000;
   run.explore<Retire<true>>("retire: 2 ends, 1 reuse, 3 readings", {.records = 2, .cuts = 3},
                             RandomSchedules{schedules});
+  run.explore<Retire<true, true>>("retire series: 2 ends, 1 reuse, 3 readings", {.records = 2, .cuts = 3},
+                                  RandomSchedules{schedules});
   return run.end();
 }

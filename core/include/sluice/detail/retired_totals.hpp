@@ -50,9 +50,15 @@ struct RetiredTotals {
 
   static constexpr std::size_t copy_of(std::uint64_t version) noexcept { return version & 1; }
 
+  /// Returns the copy that readers use now. The parent alone. What it has of a group beside the totals, it writes into
+  /// the other copy before retire().
+  [[nodiscard]] std::size_t current_copy() const noexcept {
+    return copy_of(version.load(std::memory_order_relaxed));  // own store
+  }
+
   /// Sets `sums` to the totals. The parent alone, which is their only writer.
   void current(std::span<std::uint64_t> sums) const noexcept {
-    const Copy& copy = copies[copy_of(version.load(std::memory_order_relaxed))];                            // own store
+    const Copy& copy = copies[current_copy()];
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // own store
   }
 
@@ -73,10 +79,22 @@ struct RetiredTotals {
     ended.incarnation.store(0, std::memory_order_relaxed);  // after [G2]
   }
 
+  /// Tells whether a region is to be read, and which copy of the totals was.
+  struct IncarnationOf {
+    std::uint64_t retired;
+    std::size_t copy;
+
+    std::uint64_t operator()(const Occupancy<Atomics>& occupancy) const noexcept {
+      const std::uint64_t incarnation = occupancy.incarnation.load(std::memory_order_acquire);  // [G4]
+      return incarnation != retired ? incarnation : 0;
+    }
+  };
+
   /// Sets `sums` to the totals of ended processes, and calls `add_living(incarnation_of)` to look at
-  /// living ones. `incarnation_of(occupancy)` returns 0 for a region without a process, and for one whose process is
-  /// part of the totals already. Returns false if a process was retired meanwhile or `add_living` returned false;
-  /// `sums` is then meaningless. Any process; wait-free.
+  /// living ones, and at what else the parent keeps in the copy `incarnation_of.copy`. `incarnation_of(occupancy)`
+  /// returns 0 for a region without a process, and for one whose process is part of the totals already. Returns false
+  /// if a process was retired meanwhile or `add_living` returned false; `sums` is then meaningless. Any process;
+  /// wait-free.
   template <class Fence, class AddLiving>
   [[nodiscard]] bool read(std::span<std::uint64_t> sums, AddLiving&& add_living) const {
     const std::uint64_t now = version.load(std::memory_order_acquire);  // [G3]
@@ -85,10 +103,7 @@ struct RetiredTotals {
       sums[i] = copy.words[i].load(std::memory_order_relaxed);  // seen with [G3]
     }
     const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);  // seen with [G3]
-    const auto incarnation_of = [retired](const Occupancy<Atomics>& occupancy) noexcept {
-      const std::uint64_t incarnation = occupancy.incarnation.load(std::memory_order_acquire);  // [G4]
-      return incarnation != retired ? incarnation : 0;
-    };
+    const IncarnationOf incarnation_of{retired, copy_of(now)};
     if (!add_living(incarnation_of)) return false;
     Fence::light();                                         // [G5]
     return version.load(std::memory_order_relaxed) == now;  // [G6]
