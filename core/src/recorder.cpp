@@ -16,6 +16,7 @@
 #include "memory.hpp"
 #include "series_labels.hpp"
 #include "sluice/detail/claim.hpp"
+#include "sluice/series_set.hpp"
 
 namespace sluice::inline v0_1 {
 
@@ -30,8 +31,14 @@ void set_up_overflow(const detail::OverflowMemory& overflow, bool tracks, NextNu
   overflow.control().set_id(number);
 }
 
-RecorderOptions checked(RecorderOptions options) {
+/// Returns the options with what they leave to be chosen. \throws std::invalid_argument
+RecorderOptions checked(RecorderOptions options, const SchemaInfo& schema) {
   if (options.threads == 0) throw std::invalid_argument("a recorder needs at least one worker slot");
+  if (options.series_set != nullptr) {
+    if (options.series_set->schema().hash != schema.hash)
+      throw std::invalid_argument("a recorder has the series of another schema");
+    options.series = options.series_set->most();
+  }
   if (options.series > RecorderOptions::kSeriesMost) throw std::invalid_argument("a recorder has too many series");
   if (options.mode >= kModes) throw std::invalid_argument("a recorder has a mode from 0 to 7");
   if (options.clock == nullptr) options.clock = &system_clock();
@@ -40,12 +47,18 @@ RecorderOptions checked(RecorderOptions options) {
 
 }  // namespace
 
+/// Returns the names of a recorder's series: those of a set if there is one, or names of its own.
+std::shared_ptr<detail::SeriesNames> RecorderBase::names_for(const Options& options) {
+  if (options.series_set != nullptr) return options.series_set->names_;
+  return options.series == 0 ? nullptr : std::make_shared<detail::SeriesNames>(options.series);
+}
+
 RecorderBase::RecorderBase(Options options, const detail::MemoryLayout& layout)
-    : options_(checked(options)),
+    : options_(checked(options, *layout.schema)),
       layout_(layout),
       asymmetric_(options_.allow_membarrier && detail::may_leave_fence_to_readers(!options_.memory.empty())),
       memory_(std::make_unique<detail::RecorderMemory>(options_, layout_)),
-      names_(options_.series == 0 ? nullptr : std::make_shared<detail::SeriesNames>(options_.series)),
+      names_(names_for(options_)),
       coordinator_(new detail::DrainCoordinator(options_, asymmetric_, *memory_, names_)) {
   set_up_overflow(memory_->overflow(), options_.event_loops, [this] { return next_number(); });
 }
@@ -239,11 +252,9 @@ void RecorderBase::remove_reader(std::uint64_t id) noexcept {
 Series RecorderBase::series(Labels labels) {
   if (memory_->needs_recovery()) recover_from_fork();
   if (names_ == nullptr) return {};
-  const std::vector<detail::OwnedLabel> owned = detail::writable_labels(labels, schema());
-  std::vector<Label> writable;
-  writable.reserve(owned.size());
-  for (const detail::OwnedLabel& label : owned) writable.push_back({label.name, label.value, label.type});
-  return Series(names_->number_of(writable));
+  using Names = detail::SeriesNames;
+  const auto if_new = options_.series_set == nullptr ? Names::IfNew::kAdd : Names::IfNew::kOverflow;
+  return detail::resolve(*names_, labels, schema(), if_new);
 }
 
 ProcessTotals RecorderBase::totals() { return coordinator().totals(); }

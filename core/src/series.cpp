@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "series_names.hpp"
+#include "sluice/group_counts.hpp"
 
 namespace sluice::inline v0_1 {
 namespace {
@@ -20,8 +21,8 @@ void widen(std::span<std::uint64_t> extremes, std::span<const std::uint64_t> oth
 }  // namespace
 
 SeriesCounts::SeriesCounts(std::shared_ptr<const detail::SeriesNames> names, const SchemaInfo& schema,
-                           std::uint8_t mode) noexcept
-    : names_(std::move(names)), schema_(&schema), mode_(mode) {}
+                           std::uint8_t mode, bool has_extremes) noexcept
+    : names_(std::move(names)), schema_(&schema), mode_(mode), extremes_(has_extremes ? schema.extremes : 0) {}
 
 SeriesView SeriesCounts::operator[](std::size_t i) const noexcept {
   const std::span<const std::uint64_t> all = words(i);
@@ -67,6 +68,22 @@ void SeriesCounts::move_unknown() {
     widen(to.extremes, from.extremes);
     std::fill(from.sums.begin(), from.sums.end(), 0);
     std::fill(from.extremes.begin(), from.extremes.end(), 0);
+  }
+}
+
+void SeriesCounts::add_saturated(std::uint32_t number, std::uint64_t count, std::span<const std::uint64_t> sums) {
+  const std::uint32_t known = names_->knows(number) ? number : detail::SeriesNames::kOverflow;
+  make_room(known);
+  const Entry to = at(known);
+  to.request_count = saturated_sum(to.request_count, count);
+  for (std::size_t i = 0; i < sums.size(); ++i) to.sums[i] = saturated_sum(to.sums[i], sums[i]);
+}
+
+void SeriesCounts::add_saturated(const SeriesCounts& other) {
+  mode_ = std::max(mode_, other.mode_);
+  for (std::size_t i = 0; i < other.size(); ++i) {
+    const std::span<const std::uint64_t> all = other.words(i);
+    add_saturated(other.listed_[i], all[0], all.subspan(1, schema_->sums));
   }
 }
 

@@ -52,4 +52,12 @@ std::vector<OwnedLabel> writable_labels(Labels labels, const SchemaInfo& schema)
   return result;
 }
 
+Series resolve(SeriesNames& names, Labels labels, const SchemaInfo& schema, SeriesNames::IfNew if_new) {
+  const std::vector<OwnedLabel> owned = writable_labels(labels, schema);
+  std::vector<Label> writable;
+  writable.reserve(owned.size());
+  for (const OwnedLabel& label : owned) writable.push_back({label.name, label.value, label.type});
+  return Series(names.number_of(writable, if_new));
+}
+
 }  // namespace sluice::detail

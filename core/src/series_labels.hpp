@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "series_names.hpp"
 #include "sluice/labels.hpp"
 #include "sluice/schema_info.hpp"
+#include "sluice/series.hpp"
 
 namespace sluice::inline v0_1::detail {
 
@@ -21,5 +23,8 @@ struct OwnedLabel {
 /// format could not tell apart become equal: a label without a name or a value is left out, as is one whose name, as
 /// Prometheus has it, came before; values become UTF-8 without line breaks. \throws std::bad_alloc
 [[nodiscard]] std::vector<OwnedLabel> writable_labels(Labels labels, const SchemaInfo& schema);
+
+/// Returns the series of these labels, as formats can write them beside those of the schema. \throws std::bad_alloc
+[[nodiscard]] Series resolve(SeriesNames& names, Labels labels, const SchemaInfo& schema, SeriesNames::IfNew if_new);
 
 }  // namespace sluice::detail

@@ -57,12 +57,12 @@ SeriesNames::SeriesNames(const SeriesNames& parent) : SeriesNames(parent.most_) 
   }
 }
 
-std::uint32_t SeriesNames::number_of(Labels labels) {
+std::uint32_t SeriesNames::number_of(Labels labels, IfNew if_new) {
   std::string key = key_of(labels);
   const std::lock_guard lock(mutex_);
   if (const auto known = numbers_.find(key); known != numbers_.end()) return known->second;
   const std::uint32_t number = used_.load(std::memory_order_relaxed);  // own store, under the lock
-  if (number > most_ + kOverflow) return kOverflow;
+  if (number > most_ + kOverflow || if_new == IfNew::kOverflow) return kOverflow;
   add(std::move(key), std::make_unique<const LabelSet>(labels));
   return number;
 }

@@ -28,9 +28,12 @@ class SeriesNames {
   SeriesNames& operator=(const SeriesNames&) = delete;
   ~SeriesNames() = default;
 
-  /// Returns the number of the series with these labels, which are writable_labels(), after adding it if it is new and
-  /// there is room. \throws std::bad_alloc
-  [[nodiscard]] std::uint32_t number_of(Labels labels);
+  /// Whether series are added when they are asked for.
+  enum class IfNew : std::uint8_t { kAdd, kOverflow };
+
+  /// Returns the number of the series with these labels, which are writable_labels(), after adding it if it is new,
+  /// `if_new` says so and there is room. \throws std::bad_alloc
+  [[nodiscard]] std::uint32_t number_of(Labels labels, IfNew if_new);
 
   /// Returns true if the number has been given to a series.
   [[nodiscard]] bool knows(std::uint32_t number) const noexcept { return number < size(); }

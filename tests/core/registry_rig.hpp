@@ -47,10 +47,12 @@ inline std::vector<Registry::Demand> demands_of(std::initializer_list<std::uint3
 
 class RegistryRig {
  public:
-  /// Opens a registry for so many bytes of regions, and creates the regions before any process is forked.
+  /// Opens a registry for so many bytes of regions, and creates the regions before any process is forked. With `most`
+  /// processes count by at most so many series.
   explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U,
-                       std::vector<Registry::Demand> demands = demands_of({0, 1}))
-      : registry(Registry::of<Completion>(*state)) {
+                       std::vector<Registry::Demand> demands = demands_of({0, 1}), std::size_t most = 0)
+      : series(most == 0 ? nullptr : std::make_unique<SeriesSet<Completion>>(most)),
+        registry(series ? Registry::of<Completion>(*state, *series) : Registry::of<Completion>(*state)) {
     REQUIRE(registry.open(bytes).ok());
     registry.pre_allocate(std::move(demands)).IgnoreError();  // some tests demand more memory than there is
     signals = new (shared_.span().data()) Signals;
@@ -121,6 +123,7 @@ class RegistryRig {
   static constexpr std::size_t kReady = 15;
 
   std::unique_ptr<Registry::ParentState> state = std::make_unique<Registry::ParentState>();
+  std::unique_ptr<SeriesSet<Completion>> series;
   Registry registry;
   Signals* signals = nullptr;
 

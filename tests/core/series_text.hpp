@@ -18,11 +18,14 @@ inline std::string text_of(Labels labels) {
   return text;
 }
 
-/// Returns the requests of a window by the labels of their series.
-inline std::map<std::string, std::uint64_t> by_labels(const Window& window) {
+/// Returns numbers of requests by the labels of their series.
+inline std::map<std::string, std::uint64_t> by_labels(const SeriesCounts& of) {
   std::map<std::string, std::uint64_t> counts;
-  for (const SeriesView& series : window.series) counts[text_of(series.labels)] += series.request_count;
+  for (const SeriesView& series : of) counts[text_of(series.labels)] += series.request_count;
   return counts;
 }
+
+/// Returns the requests of a window by the labels of their series.
+inline std::map<std::string, std::uint64_t> by_labels(const Window& window) { return by_labels(window.series); }
 
 }  // namespace sluice::test

@@ -8,6 +8,7 @@
 
 #include "sluice/counts.hpp"
 #include "sluice/schema_info.hpp"
+#include "sluice/series.hpp"
 
 namespace sluice::inline v0_1 {
 
@@ -28,6 +29,8 @@ struct GroupCounts {
   const SchemaInfo* schema = nullptr;  ///< Schema of the processes.
   std::uint8_t mode = 0;               ///< Mode of the processes.
   std::vector<std::uint64_t> sums;     ///< Sums, in the words of the schema; empty means zeros.
+  /// The same counts by series, if the registry has series. `request_count` and `sums` are the sums of its entries.
+  SeriesCounts series = {};
 
   /// Number of counters that are not in `sums`.
   static constexpr std::size_t kOwnWords = 3;

@@ -308,7 +308,8 @@ class RecorderBase {
 
   /// Returns the series of these labels, in whatever order, for requests from now on. Where RecorderOptions::series
   /// series exist already, others are counted together: in a series with the label `otel.metric.overflow`, which is
-  /// `true`. A recorder without series counts them all without labels. Takes a lock, so that a host resolves its series
+  /// `true`. A recorder without series counts them all without labels, and one of a SeriesSet counts what the set does
+  /// not have with what is beyond its bound. Takes a lock, so that a host resolves its series
   /// once, before it serves requests. \throws std::bad_alloc
   [[nodiscard]] Series series(Labels labels);
   /// Does the same for labels that are written where they are used.
@@ -342,6 +343,7 @@ class RecorderBase {
  private:
   friend class Reader;
   friend class detail::WorkerBase;
+  static std::shared_ptr<detail::SeriesNames> names_for(const Options& options);
   detail::WorkerBase worker_at(std::size_t slot, std::uint32_t owned) noexcept;
   bool claim(std::size_t slot, std::uint32_t owned) noexcept;
   void release(std::size_t slot, std::uint32_t owned) noexcept;
@@ -376,8 +378,8 @@ class Recorder : public RecorderBase {
   }
 
   /// Makes a recorder. Registers the process with membarrier(), if the kernel has it.
-  /// \throws std::invalid_argument if there are no threads, there is no such mode, or the memory is too small or not of
-  ///         whole pages.
+  /// \throws std::invalid_argument if there are no threads, there is no such mode, the memory is too small or not of
+  ///         whole pages, or the series are those of another schema.
   /// \throws std::bad_alloc if memory for the slots cannot be reserved.
   explicit Recorder(Options options) : RecorderBase(options, detail::kMemoryLayout<T>) {}
   ~Recorder() = default;

@@ -10,6 +10,8 @@
 
 namespace sluice::inline v0_1 {
 
+class SeriesSetBase;
+
 /// \addtogroup record
 /// @{
 
@@ -22,6 +24,9 @@ struct RecorderOptions {
   /// Number of series that Recorder::series() can make; 0: the recorder has no labels. A series takes address space in
   /// each slot, and memory from its first request in a slot on.
   std::size_t series = 0;
+  /// Series that a parent has resolved for its processes, not owned; null: Recorder::series() resolves them. `series`
+  /// then is that of the set, whatever it says.
+  const SeriesSetBase* series_set = nullptr;
   std::uint8_t mode = 0;         ///< Mode of the host, from 0 to 7: says which fields of the schema exist.
   const Clock* clock = nullptr;  ///< Source of time, not owned; null: system_clock().
   /// True: threads are event loops, each with many requests in flight. Workers then are shared, and windows, totals and

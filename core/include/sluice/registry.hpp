@@ -17,6 +17,8 @@
 // inherited, and what a process may read it maps from a descriptor that was opened for reading, so that the kernel
 // never lets it become writable. The argument for readings is in docs/memory-model.md, "Processes"; errors are listed
 // in docs/errors.md.
+//
+// Processes may count by series, which the parent resolves: series_set.hpp.
 #pragma once
 
 #include <cstddef>
@@ -32,10 +34,15 @@
 #include "sluice/detail/memory_layout.hpp"
 #include "sluice/group_counts.hpp"
 #include "sluice/schema_info.hpp"
+#include "sluice/series_set.hpp"
 
 namespace sluice::inline v0_1 {
 
 struct RegistryTable;
+namespace detail {
+template <class Atomics>
+class RetiredSeries;
+}  // namespace detail
 
 /// \defgroup processes Several processes
 /// Record in memory that the processes of a server share, and read the counts of all of them.
@@ -62,8 +69,9 @@ struct ProcessReading {
   std::string_view state = {};                  ///< A word that the caller may set for encoders; empty: none.
 };
 
-/// Counts of one process group, or of all. `counts` and `process_starts` never go down from one reading to the next,
-/// while processes end and others begin; the other members describe the processes that live at the moment.
+/// Counts of one process group, or of all. `counts`, those by series too, and `process_starts` never go down from one
+/// reading to the next, while processes end and others begin; the other members describe the processes that live at the
+/// moment.
 struct GroupReading {
   std::string name;                      ///< Name of the group; empty for the total.
   std::uint8_t mode = 0;                 ///< Mode of its processes; for the total the greatest of all groups.
@@ -148,7 +156,13 @@ class Registry {
   /// Uses `state` for processes that record the schema of T. `state` must outlive the handle. Opens nothing.
   template <class T>
   static Registry of(ParentState& state) noexcept {
-    return Registry(state, detail::kMemoryLayout<T>);
+    return Registry(state, detail::kMemoryLayout<T>, nullptr);
+  }
+  /// Does the same for processes that count by series, each with RecorderOptions::series_set. Both must outlive the
+  /// handle, and the state is used with this set alone.
+  template <class T>
+  static Registry of(ParentState& state, SeriesSet<T>& series) noexcept {
+    return Registry(state, detail::kMemoryLayout<T>, &series);
   }
 
   /// Returns a number that differs between versions of this library, and between schemas, that cannot share memory or
@@ -163,7 +177,8 @@ class Registry {
 
   /// Creates the table that readers map, unless it exists. Regions will take at most `max_bytes` of address space in
   /// all; only pages in use are committed. One memory file and two mappings.
-  /// \return FailedPrecondition if the state is of another layout(); otherwise, if the system cannot share memory, the
+  /// \return FailedPrecondition if the state is of another layout() or of another set of series; otherwise, if the
+  /// system cannot share memory, the
   ///         code that absl::ErrnoToStatus() gives its error. The registry is then not open.
   [[nodiscard]] absl::Status open(std::size_t max_bytes);
 
@@ -173,8 +188,12 @@ class Registry {
     bool shared;  ///< True if kGroups groups exist already: `id` is the last of them, which counts for all later names.
   };
   /// Returns the group of this name and creates it if needed; a group exists for as long as the state does. A name is
-  /// cut to kNameBytes - 1 bytes. Costs a scan of the names.
-  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a mode above 7.
+  /// cut to kNameBytes - 1 bytes. Costs a scan of the names. With series a new group has a memory file and two mappings
+  /// for the counts of its ended processes.
+  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a mode above 7. With series also
+  ///         ResourceExhausted if `max_bytes` is reached, and the code that absl::ErrnoToStatus() gives the error of
+  ///         the system; there is no group then.
+  /// \throws std::bad_alloc with series.
   [[nodiscard]] absl::StatusOr<GroupAssignment> group(std::string_view name, std::uint8_t mode = 0);
 
   /// Processes that may write one another's regions. A copy of a process that code of its own forked can go on writing
@@ -202,9 +221,9 @@ class Registry {
 
   /// Reserves a slot for a process that is about to be forked and then inherits its region. The slot has memory if the
   /// tenant has a free region for so many worker threads, see memory_of(). Its memory is
-  /// Recorder::memory_bytes(threads) for the recorder, then at least `host_bytes` for the host, all zeros. Costs a scan
-  /// of the slots. \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots slots are in
-  /// use: the process
+  /// Recorder::memory_bytes(threads, series) for the recorder, then at least `host_bytes` for the host, all zeros.
+  /// Costs a scan of the slots. \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots
+  /// slots are in use: the process
   ///         is then neither counted nor listed.
   [[nodiscard]] absl::StatusOr<SlotId> reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes = 0);
   /// Publishes the process that was forked for a reserved slot: from now on readers count it, and no other process
@@ -242,7 +261,8 @@ class Registry {
 
   /// Returns the counts of all processes. For the parent and for processes that have entered, on any thread. Takes no
   /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, up to 4000 times with
-  /// pauses of half a millisecond. Costs three system calls a live process and a look at each of its worker slots.
+  /// pauses of half a millisecond. Costs three system calls a live process and a look at each of its worker slots, and
+  /// at each series that the slot has used.
   /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended during each of the tries,
   /// or
   ///         if a process records in a region that was created after the caller was forked. Try again at the next
@@ -255,9 +275,13 @@ class Registry {
 
   [[nodiscard]] static std::uint64_t layout_of(const detail::MemoryLayout& memory) noexcept;
 
-  Registry(ParentState& state, const detail::MemoryLayout& layout) noexcept : state_(state), memory_(layout) {}
+  Registry(ParentState& state, const detail::MemoryLayout& layout, SeriesSetBase* series) noexcept
+      : state_(state), memory_(layout), series_(series) {}
 
   [[nodiscard]] bool is_open() const noexcept { return state_.view != nullptr; }
+  [[nodiscard]] std::uint64_t own_layout() const noexcept;
+  [[nodiscard]] std::size_t series_most() const noexcept { return series_ == nullptr ? 0 : series_->most(); }
+  [[nodiscard]] absl::Status add_retired_series();
   [[nodiscard]] Allocation& allocation(SlotId slot) const noexcept {
     return state_.slots[static_cast<std::uint32_t>(slot)];
   }
@@ -268,10 +292,13 @@ class Registry {
   [[nodiscard]] std::optional<SlotId> free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept;
   [[nodiscard]] std::optional<SlotId> free_slot_without_memory() noexcept;
   void retire(SlotId slot) noexcept;
+  [[nodiscard]] detail::RetiredSeries<detail::StdAtomics> retired_series(std::uint32_t group) const noexcept;
+  void add_ended_by_series(SlotId slot, std::uint64_t age_ns, std::span<std::uint64_t> counts) noexcept;
   void unmap_writable_except(const Allocation* own) noexcept;
 
   ParentState& state_;
   const detail::MemoryLayout& memory_;
+  SeriesSetBase* series_;  ///< Null: processes count without labels.
 };
 
 /// @}

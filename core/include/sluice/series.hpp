@@ -99,8 +99,9 @@ class SeriesCounts {
 
   /// Makes the counts of a recorder without series.
   SeriesCounts() noexcept = default;
-  /// Makes counts without entries, of the series of a recorder.
-  SeriesCounts(std::shared_ptr<const detail::SeriesNames> names, const SchemaInfo& schema, std::uint8_t mode) noexcept;
+  /// Makes counts without entries, of the series of a recorder. Those of several processes have no extremes.
+  SeriesCounts(std::shared_ptr<const detail::SeriesNames> names, const SchemaInfo& schema, std::uint8_t mode,
+               bool has_extremes = true) noexcept;
 
   /// Returns the number of entries.
   [[nodiscard]] std::size_t size() const noexcept { return listed_.size(); }
@@ -134,6 +135,11 @@ class SeriesCounts {
   /// Moves the counts of series that have no labels, as numbers of another recorder may have none, to the overflow
   /// series. \throws std::bad_alloc
   void move_unknown();
+  /// Adds counts to an entry, and makes it if needed: that of the overflow series for a number without labels. Sums
+  /// stay at their largest value instead of overflowing. \throws std::bad_alloc Nothing is added then.
+  void add_saturated(std::uint32_t number, std::uint64_t count, std::span<const std::uint64_t> sums);
+  /// Does the same with all entries of other counts of the same series, in the greater mode. \throws std::bad_alloc
+  void add_saturated(const SeriesCounts& other);
   /// Adds counts of requests without labels. \throws std::bad_alloc Nothing is added then.
   void add_unlabelled(std::uint64_t count, std::span<const std::uint64_t> sums,
                       std::span<const std::uint64_t> extremes);
@@ -151,12 +157,12 @@ class SeriesCounts {
   /// Takes over the names of counts with the same numbers, if they are more.
   void adopt_names(const SeriesCounts& other) noexcept;
   /// Returns counts of the same series without entries.
-  [[nodiscard]] SeriesCounts without_entries() const noexcept { return {names_, *schema_, mode_}; }
+  [[nodiscard]] SeriesCounts without_entries() const noexcept { return {names_, *schema_, mode_, extremes_ != 0}; }
   /// Returns true if the other counts are those of the same series.
   [[nodiscard]] bool is_like(const SeriesCounts& other) const noexcept { return names_ == other.names_; }
 
  private:
-  [[nodiscard]] std::size_t stride() const noexcept { return 1U + schema_->sums + schema_->extremes; }
+  [[nodiscard]] std::size_t stride() const noexcept { return 1U + schema_->sums + extremes_; }
   [[nodiscard]] std::span<const std::uint64_t> words(std::size_t i) const noexcept {
     return {words_.data() + i * stride(), stride()};
   }
@@ -164,6 +170,7 @@ class SeriesCounts {
   std::shared_ptr<const detail::SeriesNames> names_;
   const SchemaInfo* schema_ = nullptr;
   std::uint8_t mode_ = 0;
+  std::uint16_t extremes_ = 0;           ///< Number of extremes of each entry.
   std::vector<std::uint32_t> listed_;    ///< Numbers of the series, by entry.
   std::vector<std::uint32_t> position_;  ///< 1 + the entry of a series, by number; 0: it has none.
   std::vector<std::uint64_t> words_;     ///< The count, sums and extremes of each entry; zeros behind the last.

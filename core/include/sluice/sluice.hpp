@@ -30,6 +30,7 @@
 #include "sluice/schema.hpp"
 #include "sluice/schema_info.hpp"
 #include "sluice/series.hpp"
+#include "sluice/series_set.hpp"
 #include "sluice/status.hpp"
 #include "sluice/totals.hpp"
 #include "sluice/trace.hpp"

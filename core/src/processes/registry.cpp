@@ -11,6 +11,7 @@
 #include "os/processes.hpp"
 #include "os/shared_region.hpp"
 #include "processes/registry_region.hpp"
+#include "series_names.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/units.hpp"
 
@@ -34,6 +35,10 @@ bool belongs(const Registry::ParentState::Allocation& slot, const Registry::Tena
 
 absl::Status not_open() { return absl::FailedPreconditionError("the registry is not open"); }
 
+absl::Status no_room() {
+  return absl::ResourceExhaustedError("the regions take all the memory that the registry may use");
+}
+
 }  // namespace
 
 std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
@@ -48,9 +53,19 @@ std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
   return mixed(hash, memory.schema->hash);
 }
 
+/// Returns the number of the layout with these series.
+std::uint64_t Registry::own_layout() const noexcept {
+  const std::uint64_t layout = layout_of(memory_);
+  if (series_ == nullptr) return layout;
+  return mixed(mixed(layout, series_->most()), detail::memory_bytes(memory_, 1, series_->most()));
+}
+
 absl::Status Registry::open(std::size_t max_bytes) {
   if (is_open()) {
-    if (state_.table->layout == layout_of(memory_)) return absl::OkStatus();
+    if (series_ != nullptr && series_->retired_.size() != state_.groups_used) {
+      return absl::FailedPreconditionError("the registry belongs to another set of series");
+    }
+    if (state_.table->layout == own_layout()) return absl::OkStatus();
     return absl::FailedPreconditionError("the registry belongs to another version of the library");
   }
   const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(os::whole_pages(sizeof(RegistryTable)));
@@ -59,8 +74,20 @@ absl::Status Registry::open(std::size_t max_bytes) {
   state_.view = std::launder(reinterpret_cast<const RegistryTable*>(region->readable.data()));
   state_.max_bytes = max_bytes;
   state_.ended_cpu_us = os::ended_children_cpu_us();
-  state_.table->layout = layout_of(memory_);
+  state_.table->layout = own_layout();
   state_.table->start_time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()));
+  return absl::OkStatus();
+}
+
+/// Makes memory for the series of the ended processes of the next group.
+absl::Status Registry::add_retired_series() {
+  const std::size_t bytes = os::whole_pages(retired_series_bytes(*memory_.schema, series_->most()));
+  if (bytes > state_.max_bytes - state_.allocated_bytes) return no_room();
+  series_->retired_.reserve(state_.groups_used + std::size_t{1});  // before the memory is made, because it may throw
+  const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(bytes);
+  if (!region.ok()) return region.status();
+  series_->retired_.push_back({region->writable, region->readable});
+  state_.allocated_bytes += bytes;
   return absl::OkStatus();
 }
 
@@ -72,6 +99,9 @@ absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name,
     if (kept == state_.groups[i].name) return GroupAssignment{GroupId{i}, false};
   }
   if (state_.groups_used == kGroups) return GroupAssignment{GroupId{kGroups - 1}, true};
+  if (series_ != nullptr) {
+    if (const absl::Status status = add_retired_series(); !status.ok()) return status;
+  }
   const std::uint32_t index = state_.groups_used++;
   std::memcpy(state_.groups[index].name, kept.data(), kept.size());
   state_.groups[index].mode = mode;
@@ -91,9 +121,7 @@ std::optional<Registry::SlotId> Registry::add_slot() noexcept {
 
 /// Adds a slot with a region of so many bytes.
 absl::Status Registry::allocate(const Tenant& tenant, std::uint64_t bytes) {
-  if (bytes > state_.max_bytes - state_.allocated_bytes) {
-    return absl::ResourceExhaustedError("the regions take all the memory that the registry may use");
-  }
+  if (bytes > state_.max_bytes - state_.allocated_bytes) return no_room();
   if (state_.slots_used == kSlots) return absl::ResourceExhaustedError("all slots of the registry have a region");
   const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(bytes);
   if (!region.ok()) return region.status();
@@ -152,7 +180,7 @@ std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
 }
 
 std::uint64_t Registry::region_bytes(std::size_t threads, std::size_t host_bytes) const noexcept {
-  return detail::memory_bytes(memory_, threads) + os::whole_pages(host_bytes);
+  return detail::memory_bytes(memory_, threads, series_most()) + os::whole_pages(host_bytes);
 }
 
 absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes) {
@@ -168,6 +196,9 @@ absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::si
   slot.use = ParentState::Use::kReserved;
   RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(*id)];
   published.reserved_ns.store(monotonic_ns(), std::memory_order_relaxed);  // published by [G7]
+  if (series_ != nullptr) {
+    published.series.store(series_->names_->size(), std::memory_order_relaxed);  // published by [G7]
+  }
   os::pass_to_children(memory_of(*id));
   return *id;
 }
@@ -224,7 +255,13 @@ void Registry::retire(SlotId id) noexcept {
     RegistryFence::light();
     const std::uint64_t now_ns = monotonic_ns() + kClockSkewNs;
     const std::uint64_t age_ns = now_ns - published.reserved_ns.load(std::memory_order_relaxed);  // own store
-    add_ended({memory_, slot.readable, slot.threads, state_.groups[slot.group].mode}, age_ns, counts);
+    if (series_ == nullptr) {
+      add_ended({memory_, slot.readable, slot.threads, state_.groups[slot.group].mode}, age_ns, counts);
+    } else {
+      add_ended_by_series(id, age_ns, counts);
+    }
+  } else if (series_ != nullptr) {
+    retired_series(slot.group).copy(retired.current_copy());  // the other copy becomes the current one
   }
   const std::uint64_t cpu_us = os::ended_children_cpu_us();
   counts[kProcessCpuUs] = cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
@@ -234,6 +271,27 @@ void Registry::retire(SlotId id) noexcept {
   retired.retire<RegistryFence>(published.occupancy, totals, [memory] { os::clear_shared(memory); });
   slot.use = ParentState::Use::kFree;
   slot.pid = 0;
+}
+
+/// Returns what the parent writes about the series of a group's ended processes.
+detail::RetiredSeries<RegistryAtomics> Registry::retired_series(std::uint32_t group) const noexcept {
+  return retired_series_in(series_->retired_[group].writable.data(), *memory_.schema, series_->most());
+}
+
+/// Adds the counts of an ended process, and those of its series to the copy of the group's that becomes the current
+/// one.
+void Registry::add_ended_by_series(SlotId id, std::uint64_t age_ns, std::span<std::uint64_t> counts) noexcept {
+  const Allocation& slot = allocation(id);
+  RegistryTable& table = *state_.table;
+  const std::uint32_t known =
+      table.slots[static_cast<std::uint32_t>(id)].series.load(std::memory_order_relaxed);  // own
+  const auto to = retired_series(slot.group);
+  const std::size_t current = table.groups[slot.group].retired.current_copy();
+  to.copy(current);
+  const Region region{memory_, slot.readable, slot.threads, state_.groups[slot.group].mode, series_->most(), known};
+  sluice::add_ended_by_series(
+      region, age_ns, counts,
+      [&](std::uint32_t number, std::span<const std::uint64_t> amounts) { to.add(current, number, amounts); });
 }
 
 void Registry::ended(std::int32_t pid) noexcept {
@@ -272,6 +330,7 @@ void Registry::unmap_writable_except(const Allocation* own) noexcept {
     slot.writable = nullptr;
   }
   state_.table = nullptr;
+  if (series_ != nullptr) series_->close(true);
 }
 
 std::span<std::byte> Registry::enter(std::optional<SlotId> id) noexcept {
@@ -287,6 +346,7 @@ std::span<std::byte> Registry::isolate_to(std::optional<SlotId> id) noexcept {
   }
   if (is_open()) os::unmap({reinterpret_cast<const std::byte*>(state_.view), os::whole_pages(sizeof(RegistryTable))});
   state_.view = nullptr;
+  if (series_ != nullptr) series_->close(false);
   return own;
 }
 

@@ -7,15 +7,28 @@
 // A process can write anything into its region. So no counter is taken for more than a process of its age can have
 // counted, and sums stay at their largest value instead of wrapping around: wrong numbers of one process distort the
 // figures of its group and of no other.
+//
+// Counts of series are read together with those of their slot, and bounded together with them. Requests without labels
+// are not the difference between all requests and those of series: of a slot that is read as it is, that difference may
+// go down. They are the requests that the classes or buckets of the slot's own counters have, which only grow; and the
+// sum of these parts is what is counted of the process. So the parts add up to the whole in any case.
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
 #include <vector>
 
 #include "processes/registry_region.hpp"
+#include "series_names.hpp"
 #include "sluice/detail/whole_slots.hpp"
 
 namespace sluice::inline v0_1 {
 namespace {
+
+/// Returns the number of entries for so many series: those, the overflow series, and requests without labels.
+constexpr std::size_t retired_entries(std::size_t series) noexcept { return series + 2; }
 
 constexpr std::uint64_t kQueueNs = 60'000'000'000;
 
@@ -60,12 +73,11 @@ struct Words {
   std::span<std::uint64_t> words_;
 };
 
-/// Adds the counters of a bank as they are now.
-template <class Counter>
-void add_sums(const Counter* sums, const SchemaInfo& schema, std::uint8_t mode, const Bounds& most,
-              std::uint64_t* to) noexcept {
+/// Calls `each(word, bound)` for each word of the sums that the mode counts.
+template <class Each>
+void for_each_word(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Each&& each) noexcept {
   const auto add_words = [&](std::size_t from, std::size_t size, std::uint64_t bound) {
-    for (std::size_t i = from; i < from + size; ++i) add(to[i], sums[i].get(), bound);
+    for (std::size_t i = from; i < from + size; ++i) each(i, bound);
   };
   for (const FieldInfo& field : schema.fields) {
     if (!field.exists_in(mode)) continue;
@@ -87,6 +99,13 @@ void add_sums(const Counter* sums, const SchemaInfo& schema, std::uint8_t mode, 
   }
 }
 
+/// Adds the counters of a bank as they are now.
+template <class Counter>
+void add_sums(const Counter* sums, const SchemaInfo& schema, std::uint8_t mode, const Bounds& most,
+              std::uint64_t* to) noexcept {
+  for_each_word(schema, mode, most, [&](std::size_t i, std::uint64_t bound) { add(to[i], sums[i].get(), bound); });
+}
+
 void add_slot(const detail::SlotRef<detail::ProductionAtomics>& slot, const SchemaInfo& schema, std::uint8_t mode,
               const Bounds& most, const Words& to) noexcept {
   for (const std::size_t which : {0U, 1U}) {
@@ -99,24 +118,144 @@ void add_slot(const detail::SlotRef<detail::ProductionAtomics>& slot, const Sche
   }
 }
 
-/// Adds requests without a slot counter by counter. Some counters of a request that is being recorded may be missing.
+/// Adds the requests without a slot of one stripe counter by counter. Some counters of a request that is being recorded
+/// may be missing.
+void add_stripe(const detail::OverflowStripeRef<detail::StdAtomics, detail::SharedCounter>& stripe,
+                const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, const Words& to) noexcept {
+  for (const std::size_t which : {0U, 1U}) {
+    const auto bank = stripe.bank(which);
+    const std::uint64_t count = bank.header.count.load(std::memory_order_relaxed);  // grows only
+    if (count == 0) continue;
+    add(to.request_count(), count, most.events);
+    add(to.busy_ns(), bank.header.busy_ns.get(), most.events);
+    add_sums(bank.sums, schema, mode, most, to.sums());
+  }
+}
+
+/// Adds the requests without a slot of all stripes.
 void add_overflow(const detail::OverflowMemory& overflow, const SchemaInfo& schema, std::uint8_t mode,
                   const Bounds& slot_most, const Words& to) noexcept {
   const Bounds most = slot_most.of_shared();
-  overflow.each_used([&](const auto& stripe) {
-    for (const std::size_t which : {0U, 1U}) {
-      const auto bank = stripe.bank(which);
-      const std::uint64_t count = bank.header.count.load(std::memory_order_relaxed);  // grows only
-      if (count == 0) continue;
-      add(to.request_count(), count, most.events);
-      add(to.busy_ns(), bank.header.busy_ns.get(), most.events);
-      add_sums(bank.sums, schema, mode, most, to.sums());
-    }
-  });
+  overflow.each_used([&](const auto& stripe) { add_stripe(stripe, schema, mode, most, to); });
 }
 
 /// Returns a region as callers read it. They never write it.
 void* to_read(const std::byte* region) noexcept { return const_cast<std::byte*>(region); }
+
+/// Returns the number of requests in the first field that has each request once.
+std::uint64_t requests_in(const std::uint64_t* sums, const SchemaInfo& schema, std::uint8_t mode) noexcept {
+  for (const FieldInfo& field : schema.fields) {
+    if (!field.exists_in(mode) || !detail::counts_each_request(field)) continue;
+    const bool is_classes = field.kind == FieldKind::kClasses;
+    const std::uint64_t* const first = sums + (is_classes ? field.sum : field.buckets_at);
+    return std::accumulate(first, first + (is_classes ? field.classes.size() : field.buckets->size()), std::uint64_t{0},
+                           saturated_sum);
+  }
+  return 0;  // a SeriesSet has no such schema
+}
+
+/// Memory for the counts of one slot or stripe, so that none is allocated where nothing may fail.
+struct SplitMemory {
+  std::span<std::uint64_t> all;    ///< All counts, in the words of a group.
+  std::span<std::uint64_t> piece;  ///< The requests of one series, and the sums of the schema.
+  std::span<std::uint64_t> raw;    ///< Sums of the schema as they were read.
+};
+
+/// Splits the counts of one slot or stripe by series. The bound of each word is that of all pieces together, so that a
+/// process with many series can distort the figures of its group no further than one with none. Members throw what the
+/// function throws that takes the pieces.
+class Split {
+ public:
+  /// Takes the counts of the slot or stripe itself, which are in `memory.all`.
+  Split(const Region& region, const Bounds& most, const SplitMemory& memory, AddSeries add)
+      : region_(region), schema_(*region.layout.schema), most_(most), memory_(memory), add_(add) {
+    std::uint64_t* const own = sums();
+    memory_.all[kRequestCount] = std::min(requests_in(own, schema_, region_.mode), most_.events);
+    memory_.piece[0] = memory_.all[kRequestCount];
+    std::copy_n(own, schema_.sums, memory_.piece.begin() + 1);
+    pass_on(0);
+  }
+
+  /// Takes the counts of a bank of a series, of which the caller has read each once.
+  void add(std::uint32_t number, const std::uint64_t* counted) {
+    std::fill(memory_.piece.begin(), memory_.piece.end(), 0);
+    for_each_word(schema_, region_.mode, most_, [&](std::size_t i, std::uint64_t bound) {
+      memory_.piece[i + 1] = within(bound, sums()[i], counted[i]);
+    });
+    memory_.piece[0] =
+        within(most_.events, memory_.all[kRequestCount], requests_in(memory_.piece.data() + 1, schema_, region_.mode));
+    pass_on(number < region_.known ? number : detail::SeriesNames::kOverflow);
+  }
+
+  /// Reads a bank of a series and takes its counts.
+  template <class Counter>
+  void read_bank(std::uint32_t number, const Counter* counters) {
+    for (std::size_t i = 0; i < memory_.raw.size(); ++i) memory_.raw[i] = counters[i].get();
+    add(number, memory_.raw.data());
+  }
+
+ private:
+  /// Returns what of `counted` there is room for, and adds it to `all`.
+  static std::uint64_t within(std::uint64_t bound, std::uint64_t& all, std::uint64_t counted) noexcept {
+    const std::uint64_t taken = std::min(counted, bound - std::min(bound, all));
+    all += taken;
+    return taken;
+  }
+  [[nodiscard]] std::uint64_t* sums() const noexcept { return memory_.all.data() + GroupCounts::kOwnWords; }
+  /// Passes the piece on, unless it is empty: there are no entries for series that nothing was counted of.
+  void pass_on(std::uint32_t number) {
+    const auto is_counted = [](std::uint64_t word) { return word != 0; };
+    if (std::any_of(memory_.piece.begin(), memory_.piece.end(), is_counted)) add_(number, memory_.piece);
+  }
+
+  const Region& region_;
+  const SchemaInfo& schema_;
+  Bounds most_;
+  SplitMemory memory_;
+  AddSeries add_;
+};
+
+/// Adds requests without a slot, by series, as add_overflow() does. Throws what `add` throws.
+void add_overflow_by_series(const Region& region, const detail::SlotArray<detail::ProductionAtomics>& array,
+                            const Bounds& slot_most, std::span<std::uint64_t> words, const SplitMemory& memory,
+                            AddSeries add) {
+  const Bounds most = slot_most.of_shared();
+  const detail::OverflowMemory overflow = detail::overflow_in(to_read(region.memory), region.layout);
+  for (std::size_t i = 0; i < overflow.stripes(); ++i) {
+    if (!overflow.control().is_used(i)) continue;
+    std::fill(memory.all.begin(), memory.all.end(), 0);
+    add_stripe(overflow.stripe(i), *region.layout.schema, region.mode, most, Words(memory.all));
+    Split split(region, most, memory, add);
+    const detail::OverflowSeries series(detail::overflow_series_block_in(array, region.layout, i),
+                                        region.layout.overflow_series, array.series_size);
+    for (const std::size_t which : {0U, 1U}) {
+      series.for_each_used(which, [&](std::uint32_t number, const auto& bank) { split.read_bank(number, bank.sums); });
+    }
+    add_words(words, memory.all);
+  }
+}
+
+/// The counters of a slot as they were read.
+struct SlotCounts {
+  std::vector<std::uint64_t> words;    ///< Counts of the slot itself, in the words of a group.
+  std::vector<std::uint32_t> numbers;  ///< The series of the banks in `banks`.
+  std::vector<std::uint64_t> banks;    ///< Sums of banks of series, one after the other; more behind them.
+
+  /// Reads all banks of series that were ever used. Bounds and sums come later, because this runs between two loads of
+  /// the sequence. \throws std::bad_alloc
+  void read_series(const detail::SeriesRef<detail::ProductionAtomics>& series, std::size_t sums) {
+    numbers.clear();
+    if (!series.is_used()) return;
+    for (const std::size_t which : {0U, 1U}) {
+      series.for_each_used(which, [&](std::uint32_t number, const auto& bank) {
+        const std::size_t at = numbers.size() * sums;
+        if (banks.size() < at + sums) banks.resize(2 * (at + sums));
+        for (std::size_t i = 0; i < sums; ++i) banks[at + i] = bank.sums[i].get();
+        numbers.push_back(number);
+      });
+    }
+  }
+};
 
 }  // namespace
 
@@ -132,11 +271,38 @@ void add_ended(const Region& region, std::uint64_t age_ns, std::span<std::uint64
   add_overflow(detail::overflow_in(to_read(region.memory), region.layout), schema, region.mode, most, to);
 }
 
+void add_ended_by_series(const Region& region, std::uint64_t age_ns, std::span<std::uint64_t> words,
+                         AddSeries add) noexcept {
+  const SchemaInfo& schema = *region.layout.schema;
+  const auto array = detail::slots_in(to_read(region.memory), region.layout, region.threads, region.series);
+  const Bounds most = Bounds::of_slot(age_ns);
+  // On the stack, because nothing may fail here.
+  std::array<std::uint64_t, kGroupWordsMost> all{};
+  std::array<std::uint64_t, kGroupWordsMost> piece{};
+  std::array<std::uint64_t, kGroupWordsMost> raw{};
+  const SplitMemory memory{std::span(all).first(words.size()), std::span(piece).first(schema.sums + std::size_t{1}),
+                           std::span(raw).first(schema.sums_in[region.mode])};
+  for (std::size_t i = 0; i < region.threads; ++i) {
+    const auto slot = array.slot(i);
+    if (slot.header().sequence.load(std::memory_order_relaxed) == 0) continue;
+    std::fill(memory.all.begin(), memory.all.end(), 0);
+    add_slot(slot, schema, region.mode, most, Words(memory.all));
+    Split split(region, most, memory, add);
+    const auto series = array.series_of(i);
+    for (const std::size_t which : {0U, 1U}) {
+      if (!series.is_used()) break;
+      series.for_each_used(which, [&](std::uint32_t number, const auto& bank) { split.read_bank(number, bank.sums); });
+    }
+    add_words(words, memory.all);
+  }
+  add_overflow_by_series(region, array, most, words, memory, add);
+}
+
 void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns, GroupReading& reading,
                 std::span<std::uint64_t> words) {
   const Words to(words);
   const SchemaInfo& schema = *region.layout.schema;
-  const auto array = detail::slots_in(to_read(region.memory), region.layout, region.threads);
+  const auto array = detail::slots_in(to_read(region.memory), region.layout, region.threads, region.series);
   const Bounds most = Bounds::of_slot(age_ns);
   const auto used = std::min<std::size_t>(array.high_water->load(std::memory_order_relaxed), region.threads);
   for (std::size_t i = 0; i < used; ++i) {
@@ -152,16 +318,35 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
     }
   }
   using Fence = detail::InterprocessFence;
-  using Counts = std::vector<std::uint64_t>;
-  std::array<detail::SlotReading<detail::ProductionAtomics, Counts>, Fence::kSlotsAtOnce> readings;
-  for (auto& each : readings) each.counts.resize(words.size());
+  std::array<detail::SlotReading<detail::ProductionAtomics, SlotCounts>, Fence::kSlotsAtOnce> readings;
+  for (auto& each : readings) each.counts.words.resize(words.size());
+  const bool has_series = region.series != 0;
+  const std::size_t sums = schema.sums_in[region.mode];
+  std::vector<std::uint64_t> split_words(has_series ? words.size() + 1U + schema.sums + sums : 0);
+  const std::span split(split_words);
+  const auto memory = [&]() -> SplitMemory {
+    return {split.first(words.size()), split.subspan(words.size(), 1U + schema.sums), split.last(sums)};
+  };
+  const auto add_series = [&](std::uint32_t number, std::span<const std::uint64_t> amounts) {
+    reading.counts.series.add_saturated(number, amounts.front(), amounts.subspan(1));
+  };
   detail::read_whole_slots<Fence>(
       array, used, readings,
-      [&](std::size_t slot, Counts& counts) {
+      [&](std::size_t slot, SlotCounts& to_fill) {
+        std::vector<std::uint64_t>& counts = to_fill.words;
         std::fill(counts.begin(), counts.end(), 0);
         add_slot(array.slot(slot), schema, region.mode, most, Words(counts));
+        if (has_series) to_fill.read_series(array.series_of(slot), sums);
       },
-      [&](const auto& slot) { add_words(words, slot.counts); });
+      [&](const auto& slot) {
+        if (!has_series) return add_words(words, slot.counts.words);
+        std::copy(slot.counts.words.begin(), slot.counts.words.end(), split.begin());
+        Split pieces(region, most, memory(), add_series);
+        for (std::size_t i = 0; i < slot.counts.numbers.size(); ++i) {
+          pieces.add(slot.counts.numbers[i], slot.counts.banks.data() + i * sums);
+        }
+        add_words(words, memory().all);
+      });
   const detail::OverflowMemory overflow = detail::overflow_in(to_read(region.memory), region.layout);
   add(reading.active_requests, overflow.in_flight(), kInFlightMost);
   if (overflow.control().tracks()) {
@@ -170,7 +355,19 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
     const std::uint64_t oldest_ns = std::min(overflow.oldest_ns(now_ns), age_ns + kQueueNs);
     reading.longest_request_ns = std::max(reading.longest_request_ns, oldest_ns);
   }
-  add_overflow(overflow, schema, region.mode, most, to);
+  if (!has_series) return add_overflow(overflow, schema, region.mode, most, to);
+  add_overflow_by_series(region, array, most, words, memory(), add_series);
+}
+
+std::size_t retired_series_bytes(const SchemaInfo& schema, std::size_t series) noexcept {
+  using Retired = detail::RetiredSeries<RegistryAtomics>;
+  return Retired::words_for(retired_entries(series), 1U + schema.sums) * sizeof(Retired::Word);
+}
+
+detail::RetiredSeries<RegistryAtomics> retired_series_in(void* memory, const SchemaInfo& schema,
+                                                         std::size_t series) noexcept {
+  using Word = detail::RetiredSeries<RegistryAtomics>::Word;
+  return {static_cast<Word*>(memory), retired_entries(series), 1U + schema.sums};
 }
 
 void add_words(std::span<std::uint64_t> to, std::span<const std::uint64_t> from) noexcept {

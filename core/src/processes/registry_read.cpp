@@ -2,6 +2,7 @@
 // Reads a registry, one group after another. The reading of a group is consistent with regard to the ends of its
 // processes.
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -47,7 +48,7 @@ void add_to_group(const ProcessReading& process, GroupReading& group) {
 }
 
 /// Reads the region of a living process, and adds its counts to `words`. Returns false if its parent is retiring it.
-bool read_region(const Region& region, const RegistrySlot& slot, ProcessReading& process,
+bool read_region(const Region& region, const RegistrySlot& slot, ProcessReading& process, SeriesCounts& series,
                  std::span<std::uint64_t> words) {
   const std::uint64_t now_ns = monotonic_ns();
   RegistryFence::light();
@@ -56,7 +57,9 @@ bool read_region(const Region& region, const RegistrySlot& slot, ProcessReading&
   const std::uint64_t requests = words[kRequestCount];
   const std::uint64_t busy_ns = words[kBusyNs];
   GroupReading alone;
+  std::swap(alone.counts.series, series);  // with the counts of its group so far
   add_living(region, now_ns, now_ns - reserved_ns, alone, words);
+  std::swap(alone.counts.series, series);
   process.request_count = words[kRequestCount] - requests;
   process.busy_ns = words[kBusyNs] - busy_ns;
   process.threads = alone.threads;
@@ -68,9 +71,19 @@ bool read_region(const Region& region, const RegistrySlot& slot, ProcessReading&
   return true;
 }
 
+/// The parts of a registry that this process reads.
+struct RegistryView {
+  const Registry::ParentState& state;
+  const detail::MemoryLayout& layout;
+  std::size_t series;  ///< Number of series; 0: processes count without labels.
+  std::shared_ptr<const detail::SeriesNames> names;
+};
+
 /// Adds a living process. `region` is the mapping of the slot in this process.
-Outcome add_process(const detail::MemoryLayout& layout, const Allocation& region, const RegistrySlot& slot,
-                    GroupReading& reading, std::span<std::uint64_t> words) {
+Outcome add_process(const RegistryView& view, const Allocation& region, const RegistrySlot& slot, GroupReading& reading,
+                    std::span<std::uint64_t> words) {
+  const detail::MemoryLayout& layout = view.layout;
+  const std::size_t series = view.series;
   ProcessReading process;
   process.pid = slot.pid.load(std::memory_order_relaxed);  // ordered by [G4], as all that follows
   const Usage usage = os::usage_of(process.pid);
@@ -83,31 +96,52 @@ Outcome add_process(const detail::MemoryLayout& layout, const Allocation& region
   const std::uint64_t bytes = slot.bytes.load(std::memory_order_relaxed);
   process.listed = bytes != 0;
   if (process.listed) {
-    const std::size_t recorder_bytes = detail::memory_bytes(layout, process.threads_limit);
+    const std::size_t recorder_bytes = detail::memory_bytes(layout, process.threads_limit, series);
     if (region.readable == nullptr || region.bytes != bytes || recorder_bytes > bytes) return Outcome::kUnmapped;
     process.host_memory = std::span(region.readable, bytes).subspan(recorder_bytes);
-    const Region mapped{layout, region.readable, process.threads_limit, reading.mode};
-    if (!read_region(mapped, slot, process, words)) return Outcome::kEnded;
+    const Region mapped{.layout = layout,
+                        .memory = region.readable,
+                        .threads = process.threads_limit,
+                        .mode = reading.mode,
+                        .series = series,
+                        .known = slot.series.load(std::memory_order_relaxed)};
+    if (!read_region(mapped, slot, process, reading.counts.series, words)) return Outcome::kEnded;
   }
   add_to_group(process, reading);
   return Outcome::kWhole;
 }
 
-/// Reads a group. Returns kWhole if no process of the group ended meanwhile. `words` has the size of the counts.
-Outcome read_group(const Registry::ParentState& state, const detail::MemoryLayout& layout, std::uint32_t index,
+/// Adds the series of a group's ended processes. The copy is the current one, unless the reading of the group fails.
+void add_retired_series(const RegistryView& view, std::span<const std::byte> memory, std::size_t copy,
+                        SeriesCounts& to) {
+  std::vector<std::uint64_t> amounts(1U + view.layout.schema->sums);
+  auto* const readable = const_cast<std::byte*>(memory.data());  // never written
+  const auto retired = retired_series_in(readable, *view.layout.schema, view.series);
+  retired.for_each(copy, [&](std::size_t number, const auto& words) {
+    for (std::size_t i = 0; i < words.size(); ++i) amounts[i] = words[i].load(std::memory_order_relaxed);  // after [G3]
+    to.add_saturated(static_cast<std::uint32_t>(number), amounts.front(), std::span(amounts).subspan(1));
+  });
+}
+
+/// Reads a group. Returns kWhole if no process of the group ended meanwhile. `words` has the size of the counts, and
+/// `retired` is what this process maps of the series of ended processes.
+Outcome read_group(const RegistryView& view, std::uint32_t index, std::span<const std::byte> retired,
                    GroupReading& reading, std::span<std::uint64_t> words) {
-  const RegistryTable& table = *state.view;
+  const RegistryTable& table = *view.state.view;
   const RegistryGroup& group = table.groups[index];
   reading = {.name = group.name,
              .mode = group.mode,
              .time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()))};
+  if (view.series != 0 && retired.empty()) return Outcome::kUnmapped;
+  if (view.series != 0) reading.counts.series = SeriesCounts(view.names, *view.layout.schema, group.mode, false);
   Outcome outcome = Outcome::kWhole;
   const bool coherent = group.retired.read<RegistryFence>(words, [&](const auto& incarnation_of) {
+    if (view.series != 0) add_retired_series(view, retired, incarnation_of.copy, reading.counts.series);
     const std::uint32_t used = table.slots_used.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < used && outcome == Outcome::kWhole; ++i) {
       const RegistrySlot& slot = table.slots[i];
       if (incarnation_of(slot.occupancy) == 0 || slot.group.load(std::memory_order_relaxed) != index) continue;
-      outcome = add_process(layout, state.slots[i], slot, reading, words);
+      outcome = add_process(view, view.state.slots[i], slot, reading, words);
     }
     return outcome == Outcome::kWhole;
   });
@@ -115,7 +149,7 @@ Outcome read_group(const Registry::ParentState& state, const detail::MemoryLayou
   counts.request_count = words[kRequestCount];
   counts.busy_ns = words[kBusyNs];
   counts.process_cpu_us = words[kProcessCpuUs];
-  counts.schema = layout.schema;
+  counts.schema = view.layout.schema;
   counts.mode = group.mode;
   counts.sums.assign(words.begin() + GroupCounts::kOwnWords, words.end());
   reading.process_starts = group.starts.load(std::memory_order_relaxed);
@@ -133,6 +167,9 @@ void GroupCounts::add(const GroupCounts& other) {
   schema = other.schema;
   if (sums.size() < other.sums.size()) sums.resize(other.sums.size());
   add_words(std::span(sums).first(other.sums.size()), other.sums);
+  if (other.series.unused()) return;
+  if (series.unused()) series = other.series.without_entries();
+  series.add_saturated(other.series);
 }
 
 void GroupReading::add(const GroupReading& other) {
@@ -156,15 +193,22 @@ absl::StatusOr<ServerReading> Registry::read() const {
   ServerReading server;
   server.start_time = state_.view->start_time;
   server.total.counts.schema = memory_.schema;  // also without groups
+  RegistryView view{state_, memory_, series_most(), nullptr};
+  if (series_ != nullptr) {
+    view.names = series_->names_;
+    server.total.counts.series = SeriesCounts(view.names, *memory_.schema, 0, false);
+  }
   std::vector<std::uint64_t> words(GroupCounts::kOwnWords + memory_.schema->sums);
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();
-    Outcome outcome = read_group(state_, memory_, i, reading, words);
+    const bool has_retired = series_ != nullptr && i < series_->retired_.size();
+    const auto retired = has_retired ? series_->retired_[i].readable : std::span<const std::byte>();
+    Outcome outcome = read_group(view, i, retired, reading, words);
     for (int tries = 1; outcome == Outcome::kEnded; ++tries) {
       if (tries == kTries) return absl::UnavailableError("processes ended whenever their counts were read");
       os::nap(kPauseNs);
-      outcome = read_group(state_, memory_, i, reading, words);
+      outcome = read_group(view, i, retired, reading, words);
     }
     if (outcome == Outcome::kUnmapped) {
       return absl::UnavailableError("a process records where only processes that were started later can read");

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "memory.hpp"
+#include "sluice/detail/retired_series.hpp"
 #include "sluice/detail/retired_totals.hpp"
 #include "sluice/group_counts.hpp"
 #include "sluice/registry.hpp"
@@ -39,7 +41,8 @@ struct RegistrySlot {
   std::atomic<std::int32_t> pid;
   std::atomic<std::uint32_t> group;
   std::atomic<std::uint32_t> threads;
-  std::atomic<std::uint64_t> bytes;  ///< Size of its region; 0: the process is unlisted.
+  std::atomic<std::uint32_t> series;  ///< Number of the parent's sets of labels before the process was forked.
+  std::atomic<std::uint64_t> bytes;   ///< Size of its region; 0: the process is unlisted.
   /// 1 from before the parent looks at the clock to bound what the ended process has counted. A reader that finds 0
   /// after it has looked at the clock has a smaller bound, so that no count goes down when the process is retired.
   std::atomic<std::uint32_t> ending;
@@ -61,17 +64,34 @@ struct Region {
   const std::byte* memory;
   std::size_t threads;
   std::uint8_t mode;
+  std::size_t series = 0;   ///< Number of series that the process has room for; 0: it has no labels.
+  std::uint32_t known = 0;  ///< Numbers of series from here on have no labels.
 };
 
-// The two functions below read a region into which its process may have written anything. Each number is bounded, and
+/// The entries of the retired counts of series have the number of requests, then the sums of the schema, as groups
+/// have.
+[[nodiscard]] std::size_t retired_series_bytes(const SchemaInfo& schema, std::size_t series) noexcept;
+[[nodiscard]] detail::RetiredSeries<RegistryAtomics> retired_series_in(void* memory, const SchemaInfo& schema,
+                                                                       std::size_t series) noexcept;
+
+// The three functions below read a region into which its process may have written anything. Each number is bounded, and
 // no number decides which memory is read or how long reading takes.
 
 /// Adds the counts in the region of a process that has ended. `age_ns` is at least the time since the process was
 /// forked.
 void add_ended(const Region& region, std::uint64_t age_ns, std::span<std::uint64_t> words) noexcept;
 
+/// Takes counts of a series: the number of requests, then the sums of the schema.
+using AddSeries = absl::FunctionRef<void(std::uint32_t number, std::span<const std::uint64_t> amounts)>;
+
+/// Does the same for a process with series, and calls `add` with parts of the counts of each, which add up to what is
+/// added to `words`.
+void add_ended_by_series(const Region& region, std::uint64_t age_ns, std::span<std::uint64_t> words,
+                         AddSeries add) noexcept;
+
 /// Adds the counts in the region of a living process. Each slot is read as a whole, or as it is if its writer is
-/// stopped inside a record. \throws std::bad_alloc
+/// stopped inside a record. If the process has series, adds their counts to `reading.counts.series`.
+/// \throws std::bad_alloc
 void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns, GroupReading& reading,
                 std::span<std::uint64_t> words);
 
