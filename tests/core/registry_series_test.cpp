@@ -13,6 +13,11 @@
 #include <vector>
 
 #include "random.hpp"
+#include "sluice/encode/exposition.hpp"
+#include "sluice/encode/influx.hpp"
+#include "sluice/encode/otlp.hpp"
+#include "sluice/encode/server.hpp"
+#include "sluice/encode/statsd.hpp"
 #include "sluice/http.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
@@ -324,6 +329,66 @@ TEST_CASE("registry series: a writer that stands still inside a record leaves co
   const ServerReading after = rig.read();
   check(after);
   CHECK(by_labels(after.total.counts.series) == ByLabels{{"", 1}, {"route=a;", 4}});
+}
+
+TEST_CASE("registry series: formats write the series of each group, and JSON their sums") {
+  RegistryRig rig(kBytes, demands_of({0, 1}), 2);
+  const std::array<Registry::GroupId, 2> groups{rig.group("a"), rig.group("b")};
+  const Series get = rig.series->add({{"method", "GET"}});
+  for (const Registry::GroupId group : groups) {
+    const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
+      Recorded recorder(options_in(rig, memory, 1));
+      sluice::Worker<Completion> worker = recorder.attach();
+      for (int i = 0; i < 2; ++i) worker.begin(get).finish({.status = 200, .request_us = 1'500});
+      worker.begin().finish({.status = 404});
+      worker.begin(Series(1)).finish({.status = 200});
+      return 0;
+    });
+    CHECK(wait_for(pid) == 0);
+    rig.registry.ended(pid);
+  }
+  const ServerReading reading = rig.read();
+  const encode::Source source{.groups = &reading};
+  std::string text;
+  const auto has = [&](const std::string& line) {
+    CAPTURE(text, line);
+    std::size_t found = 0;
+    for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) ++found;
+    CHECK(found == 1);
+  };
+  for (const encode::Format format : {encode::Format::kPrometheus, encode::Format::kOpenMetrics}) {
+    encode::fill(text, [&](std::span<char> out) { return encode::server_exposition(reading, format, out); });
+    for (const std::string group : {"a", "b"}) {
+      const std::string of = "process_group=\"" + group + "\"";
+      has("\nsluice_requests_total{method=\"GET\"," + of + ",status_class=\"2xx\"} 2\n");
+      has("\nsluice_requests_total{" + of + ",status_class=\"4xx\"} 1\n");
+      has("\nsluice_requests_total{otel_metric_overflow=\"true\"," + of + ",status_class=\"2xx\"} 1\n");
+      has("\nsluice_processes{" + of + "} 0\n");
+    }
+    has("\nsluice_server_requests_total{method=\"GET\",status_class=\"2xx\"} 4\n");
+  }
+  encode::fill(text, [&](std::span<char> out) { return encode::exposition(source, {.labels = route("x")}, out); });
+  has("requests_total{route=\"x\",method=\"GET\",process_group=\"b\",status_class=\"2xx\"} 2\n");
+  encode::fill(
+      text, [&](std::span<char> out) { return encode::otlp(source, {.encoding = encode::OtlpEncoding::kJson}, out); });
+  CHECK(text.find("{\"key\":\"method\",\"value\":{\"stringValue\":\"GET\"}},"
+                  "{\"key\":\"process_group\",\"value\":{\"stringValue\":\"a\"}}") != std::string::npos);
+  CHECK(text.find("{\"key\":\"otel.metric.overflow\",\"value\":{\"boolValue\":true}}") != std::string::npos);
+  encode::fill(text, [&](std::span<char> out) { return encode::otlp(source, {}, out); });
+  CHECK(text.find("otel.metric.overflow") != std::string::npos);
+  encode::fill(text, [&](std::span<char> out) { return encode::influx(source, {.measurement = "m"}, out); });
+  for (const std::string group : {"a", "b"}) {
+    has("m,method=GET,process_group=" + group + " requests_1xx=0i,requests_2xx=2i");
+    has("m,otel.metric.overflow=true,process_group=" + group + " requests_1xx=0i,requests_2xx=1i");
+  }
+  text.clear();
+  std::array<char, encode::kStatsdPacketBytes> packet{};
+  encode::statsd(source, {.dialect = encode::StatsdDialect::kDogStatsd}, packet,
+                 [&](std::string_view each) { text.append(each).append("\n"); });
+  has("requests:2|c|#method:GET,process_group:a,status_class:2xx\n");
+  encode::fill(text, [&](std::span<char> out) { return encode::server_json(reading, out); });
+  CHECK(text.find("method") == std::string::npos);
+  CHECK(text.find("\"requests\":{\"1xx\":0,\"2xx\":6,\"3xx\":0,\"4xx\":2,\"5xx\":0}") != std::string::npos);
 }
 
 TEST_CASE("registry series: a state belongs to one set, and mistakes are refused") {

@@ -29,7 +29,9 @@ struct Part {
 /// The names of the labels of series, each once. Has room for as many as series may reasonably have.
 class SeriesLabelNames {
  public:
-  explicit SeriesLabelNames(const SeriesCounts& counts) noexcept {
+  SeriesLabelNames() noexcept = default;
+  explicit SeriesLabelNames(const SeriesCounts& counts) noexcept { add(counts); }
+  void add(const SeriesCounts& counts) noexcept {
     for (const SeriesView& series : counts) {
       for (const Label& label : series.labels) add(label.name);
     }
@@ -256,6 +258,49 @@ Label label_of(const GroupReading& reading, bool named) noexcept {
   return named ? Label{"process_group", reading.name} : Label();
 }
 
+/// The counts of readings as parts: one for each reading, or one for each of its series.
+class PartsOfReadings {
+ public:
+  PartsOfReadings(std::span<const GroupReading> readings, bool named, BySeries series) noexcept
+      : readings_(readings), named_(named), apart_(series == BySeries::kApart) {
+    for (const GroupReading& reading : readings_) {
+      size_ += parts_of(reading);
+      if (apart_) names_.add(reading.counts.series);
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  /// Returns a part. Costs nothing but a step if the last one was the part before.
+  Part operator()(std::size_t i) noexcept {
+    if (i < first_) first_ = reading_ = 0;
+    while (i - first_ >= parts_of(readings_[reading_])) first_ += parts_of(readings_[reading_++]);
+    const GroupReading& reading = readings_[reading_];
+    const Label of = label_of(reading, named_);
+    if (!has_series(reading)) {
+      return {reading.counts.counts(), reading.counts.request_count, of, {}, names_.names()};
+    }
+    const SeriesView series = reading.counts.series[i - first_];
+    return {series.counts, series.request_count, of, series.labels, names_.names()};
+  }
+
+ private:
+  [[nodiscard]] bool has_series(const GroupReading& reading) const noexcept {
+    return apart_ && !reading.counts.series.unused();
+  }
+  [[nodiscard]] std::size_t parts_of(const GroupReading& reading) const noexcept {
+    return has_series(reading) ? reading.counts.series.size() : 1;
+  }
+
+  std::span<const GroupReading> readings_;
+  bool named_;
+  bool apart_;
+  SeriesLabelNames names_;
+  std::size_t size_ = 0;
+  std::size_t reading_ = 0;  ///< The reading of the last part.
+  std::size_t first_ = 0;    ///< The first part of that reading.
+};
+
 /// Returns the bound to write for a bound of the layout. Inclusive ones are written as the formats define a bound.
 std::uint64_t written_bound(std::uint64_t bound, const BucketsInfo& layout, Bounds how) noexcept {
   const bool exact =
@@ -301,15 +346,13 @@ std::string_view short_name(const FieldInfo& field) noexcept {
   return field.name.substr(0, field.name.find_last_of('.'));
 }
 
-void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, Visitor& visitor) {
+void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, Visitor& visitor, BySeries series) {
   if (readings.empty()) return;
   const Interval since_ever{0.0, readings.front().time};  // counts of a group go on through restarts
   if (const SchemaInfo* const schema = readings.front().counts.schema; schema != nullptr) {
-    const auto part = [&](std::size_t i) {
-      const GroupReading& reading = readings[i];
-      return Part{reading.counts.counts(), reading.counts.request_count, label_of(reading, named)};
-    };
-    Fields(*schema, readings.size(), part, since_ever, fields, visitor).visit();
+    PartsOfReadings parts(readings, named, series);
+    const auto part = [&parts](std::size_t i) { return parts(i); };
+    Fields(*schema, parts.size(), part, since_ever, fields, visitor).visit();
   }
   for (const GroupFamily& each : kGroupFamilies) {
     const auto is_of = [&each](const GroupReading& reading) { return each.is_of(reading); };

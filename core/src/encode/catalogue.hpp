@@ -109,9 +109,13 @@ class Visitor {
 /// Calls the visitor with each family of the source in order.
 void visit(const Source& source, FieldSet fields, Visitor& visitor);
 
+/// Whether counts by series are points of their own.
+enum class BySeries : std::uint8_t { kApart, kTogether };
+
 /// Calls the visitor with each family of process groups in order, and with the points of all readings for each family.
 /// If `named`, each point has its process group.
-void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, Visitor& visitor);
+void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, Visitor& visitor,
+           BySeries series = BySeries::kApart);
 
 /// Returns the schema of the source; null if it has none.
 [[nodiscard]] const SchemaInfo* schema_of(const Source& source) noexcept;

@@ -121,7 +121,7 @@ void put_reading(Sink& sink, const GroupReading& reading, bool named) {
     put_json_text(sink, reading.name);
   }
   Members members(sink);
-  visit(std::span(&reading, 1), false, FieldSet::all(), members);
+  visit(std::span(&reading, 1), false, FieldSet::all(), members, BySeries::kTogether);
   if (named) put_processes(sink, reading);
   sink.put('}');
 }
