@@ -13,6 +13,7 @@
 #include "sluice/http.hpp"
 #include "sluice/quantile.hpp"
 #include "sluice/registry.hpp"
+#include "sluice/series_set.hpp"
 #include "sluice/version.hpp"
 #include "tests/catch.hpp"
 
@@ -126,6 +127,37 @@ TEST_CASE("library: a parent reads what its children have counted, after they ha
   });
   CHECK(reading->total.counts.request_count == 1);
   CHECK(body.ends_with("# EOF\n"));
+}
+
+TEST_CASE("library: children count by the series that their parent has resolved") {
+  static sluice::Registry::ParentState labelled_state;
+  static sluice::SeriesSet<sluice::http::Request> routes(64);
+  const sluice::Series get_user = routes.add(sluice::http::SeriesLabels("GET", "/users/{id}"));
+  auto labelled = sluice::Registry::of<sluice::http::Request>(labelled_state, routes);
+  REQUIRE(labelled.open(std::size_t{64} << 20).ok());
+  const sluice::Registry::Tenant tenant{.group = labelled.group("web")->id};
+  REQUIRE(labelled.pre_allocate({{.tenant = tenant, .threads = 2, .processes = 4}}).ok());
+
+  const auto slot = labelled.reserve(tenant, 2);
+  const pid_t child = fork();
+  if (child == 0) {
+    sluice::http::Recorder recorder({.threads = 2, .series_set = &routes, .memory = labelled.enter(*slot)});
+    recorder.attach().begin(get_user).finish({.status = 200});
+    recorder.attach().begin(recorder.series({{"queue", "batch"}})).finish({.status = 200});
+    _exit(0);
+  }
+  labelled.started(*slot, child);
+  waitpid(child, nullptr, 0);
+  labelled.ended(child);
+
+  const absl::StatusOr<sluice::ServerReading> reading = labelled.read();
+  REQUIRE(reading.ok());
+  std::string text;
+  for (const sluice::SeriesView& series : reading->total.counts.series) {
+    for (const sluice::Label& label : series.labels) text.append(label.value).append(" ");
+    text.append(std::to_string(series.request_count)).append("\n");
+  }
+  CHECK(text == "true 1\nGET /users/{id} 1\n");
 }
 
 TEST_CASE("library: codes of gRPC are classes of their own, and requests that are cancelled are not counted") {
