@@ -181,7 +181,8 @@ void remove_unused(RetainedListeners& retained) noexcept {
   for (const Listener& listener : retained.all()) {
     if (unused(listener)) remove_file(listener);
   }
-  retained.count -= std::ranges::remove_if(retained.all(), unused).size();
+  const std::span<Listener> all = retained.all();
+  retained.count = static_cast<std::size_t>(std::remove_if(all.begin(), all.end(), unused) - all.begin());
 }
 
 int use_listener(RetainedListeners& retained, const ListenSocket& socket) {
