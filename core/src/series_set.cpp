@@ -6,6 +6,7 @@
 #include "os/shared_region.hpp"
 #include "series_labels.hpp"
 #include "sluice/recorder_options.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice::inline v0_1 {
 namespace {
@@ -19,7 +20,10 @@ std::size_t checked(std::size_t most) {
 }  // namespace
 
 SeriesSetBase::SeriesSetBase(const SchemaInfo& schema, std::size_t most)
-    : schema_(schema), most_(checked(most)), names_(std::make_shared<detail::SeriesNames>(most)) {}
+    : schema_(schema),
+      most_(checked(most)),
+      names_(std::make_shared<detail::SeriesNames>(most)),
+      retired_(Registry::kGroups) {}
 
 Series SeriesSetBase::add(Labels labels) {
   using Names = detail::SeriesNames;

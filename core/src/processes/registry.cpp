@@ -62,7 +62,7 @@ std::uint64_t Registry::own_layout() const noexcept {
 
 absl::Status Registry::open(std::size_t max_bytes) {
   if (is_open()) {
-    if (series_ != nullptr && series_->retired_.size() != state_.groups_used) {
+    if (series_ != nullptr && series_->groups_ != state_.groups_used) {
       return absl::FailedPreconditionError("the registry belongs to another set of series");
     }
     if (state_.table->layout == own_layout()) return absl::OkStatus();
@@ -83,10 +83,9 @@ absl::Status Registry::open(std::size_t max_bytes) {
 absl::Status Registry::add_retired_series() {
   const std::size_t bytes = os::whole_pages(retired_series_bytes(*memory_.schema, series_->most()));
   if (bytes > state_.max_bytes - state_.allocated_bytes) return no_room();
-  series_->retired_.reserve(state_.groups_used + std::size_t{1});  // before the memory is made, because it may throw
   const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(bytes);
   if (!region.ok()) return region.status();
-  series_->retired_.push_back({region->writable, region->readable});
+  series_->retired_[series_->groups_++] = {region->writable, region->readable};  // published with the group
   state_.allocated_bytes += bytes;
   return absl::OkStatus();
 }

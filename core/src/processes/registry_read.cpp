@@ -202,8 +202,7 @@ absl::StatusOr<ServerReading> Registry::read() const {
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();
-    const bool has_retired = series_ != nullptr && i < series_->retired_.size();
-    const auto retired = has_retired ? series_->retired_[i].readable : std::span<const std::byte>();
+    const auto retired = series_ != nullptr ? series_->retired_[i].readable : std::span<const std::byte>();
     Outcome outcome = read_group(view, i, retired, reading, words);
     for (int tries = 1; outcome == Outcome::kEnded; ++tries) {
       if (tries == kTries) return absl::UnavailableError("processes ended whenever their counts were read");
