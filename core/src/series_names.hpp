@@ -34,6 +34,10 @@ class SeriesNames {
   /// Returns the number of the series with these labels, which are writable_labels(), after adding it if it is new,
   /// `if_new` says so and there is room. \throws std::bad_alloc
   [[nodiscard]] std::uint32_t number_of(Labels labels, IfNew if_new);
+  /// Ends the adding of series in a forked process, before it has other threads. Lookups take no lock from then on,
+  /// because a thread of the parent may have held it at the moment of the fork. The thread that forked is the one that
+  /// adds, so the sets are whole.
+  void close() noexcept { closed_ = true; }
 
   /// Returns true if the number has been given to a series.
   [[nodiscard]] bool knows(std::uint32_t number) const noexcept { return number < size(); }
@@ -60,6 +64,7 @@ class SeriesNames {
 
   std::size_t most_;
   std::shared_ptr<const char> origin_ = std::make_shared<const char>();  ///< An identity that copies share.
+  bool closed_ = false;                                                  ///< True if the sets do not change any more.
   std::mutex mutex_;
   std::unordered_map<std::string, std::uint32_t> numbers_;   ///< By key.
   std::unique_ptr<std::unique_ptr<const LabelSet>[]> sets_;  ///< By number; published by `used_`.

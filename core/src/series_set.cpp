@@ -5,6 +5,7 @@
 
 #include "os/shared_region.hpp"
 #include "series_labels.hpp"
+#include "series_names.hpp"
 #include "sluice/recorder_options.hpp"
 #include "sluice/registry.hpp"
 
@@ -26,8 +27,7 @@ SeriesSetBase::SeriesSetBase(const SchemaInfo& schema, std::size_t most)
       retired_(Registry::kGroups) {}
 
 Series SeriesSetBase::add(Labels labels) {
-  using Names = detail::SeriesNames;
-  return detail::resolve(*names_, labels, schema_, closed_ ? Names::IfNew::kOverflow : Names::IfNew::kAdd);
+  return detail::resolve(*names_, labels, schema_, detail::SeriesNames::IfNew::kAdd);
 }
 
 /// A forked process has not inherited what the parent writes.
@@ -38,7 +38,7 @@ void SeriesSetBase::close(bool reads) noexcept {
     os::unmap(memory.readable);
     memory.readable = {};
   }
-  closed_ = true;
+  names_->close();
 }
 
 }  // namespace sluice

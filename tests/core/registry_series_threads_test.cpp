@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests a set of series that several threads of the parent use while the parent makes groups.
+// Tests a set of series that several threads of the parent use while the parent makes groups and forks.
+#include <unistd.h>
+
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +38,35 @@ TEST_CASE("registry series: a thread of the parent reads while the parent makes 
   reader.join();
   CHECK(failed == 0);
   CHECK(rig.read().groups.size() == kGroups);
+}
+
+TEST_CASE("registry series: a process that was forked while a thread looked up labels can look them up") {
+  constexpr std::size_t kForks = 200;
+  constexpr std::size_t kThreads = 3;
+  RegistryRig rig(kBytes, demands_of({0}, 1), 2);
+  const Registry::GroupId group = rig.group("g");
+  const Series known = rig.series->add(route("a"));
+  Recorded recorder({.threads = 1, .series_set = rig.series.get(), .mode = mode_number(Mode::kDaemon)});
+  std::atomic<bool> stop = false;
+  std::array<std::thread, kThreads> threads;
+  for (std::thread& thread : threads) {
+    thread = std::thread([&] {
+      while (!stop.load()) static_cast<void>(recorder.series(route("a")));
+    });
+  }
+  for (std::size_t i = 0; i < kForks; ++i) {
+    const pid_t pid = rig.start(group, 2, [&](std::span<std::byte> memory) {
+      Recorded own(options_in(rig, memory));
+      if (own.series(route("a")) != known || rig.series->add(route("a")) != known) return 1;
+      return own.series(route("b")) == Series(1) && rig.series->add(route("b")) == Series(1) ? 0 : 2;
+    });
+    const int status = wait_for(pid);
+    rig.registry.ended(pid);
+    CHECK(status == 0);
+    if (status != 0) break;
+  }
+  stop.store(true);
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace sluice::test

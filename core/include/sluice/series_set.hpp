@@ -72,7 +72,6 @@ class SeriesSetBase {
   /// By group of the registry, with an entry for each that there may be: other threads read while the parent adds one.
   std::vector<RetiredMemory> retired_;
   std::uint32_t groups_ = 0;  ///< Number of groups that have memory. For the parent.
-  bool closed_ = false;       ///< True in a forked process that records.
 };
 
 namespace detail {
