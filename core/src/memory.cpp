@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory.hpp"
 
+#include <limits>
+
 namespace sluice::inline v0_1::detail {
 namespace {
 
@@ -27,6 +29,21 @@ std::size_t series_offset(const MemoryLayout& layout, std::size_t threads) noexc
 
 std::size_t overflow_series_offset(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {
   return series_offset(layout, threads) + threads * layout.series.block_bytes(series_with_overflow(series));
+}
+
+/// More than any address space has room for, and little enough to be rounded up.
+constexpr std::size_t kBeyondAddresses = std::numeric_limits<std::size_t>::max() / 2;
+
+/// Returns a size that is no less than that of the memory, but for what the parts of a recorder have in common.
+double estimated_bytes(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {
+  constexpr double kRounding = 8.0 * kLine;  // bytes for each block, its marks and lists included
+  const auto block_bytes = [series](std::size_t cell_bytes) {
+    return series == 0 ? 0.0
+                       : (static_cast<double>(series) + 1.0) * (static_cast<double>(cell_bytes) + 1.0) + kRounding;
+  };
+  const auto thread_bytes = static_cast<double>(layout.slot.slot_bytes + sizeof(UncollectedExtremes<Atomics>) + 1);
+  return static_cast<double>(threads) * (thread_bytes + block_bytes(layout.series.cell_bytes)) +
+         static_cast<double>(overflow_stripes()) * block_bytes(layout.overflow_series.cell_bytes);
 }
 
 /// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
@@ -63,6 +80,9 @@ OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept {
 }
 
 std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads, std::size_t series) noexcept {
+  if (estimated_bytes(layout, threads, series) >= static_cast<double>(kBeyondAddresses)) {
+    return os::whole_pages(kBeyondAddresses);
+  }
   return os::whole_pages(overflow_series_offset(layout, threads, series) +
                          overflow_stripes() * layout.overflow_series.block_bytes(series_with_overflow(series)));
 }

@@ -179,7 +179,10 @@ std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
 }
 
 std::uint64_t Registry::region_bytes(std::size_t threads, std::size_t host_bytes) const noexcept {
-  return detail::memory_bytes(memory_, threads, series_most()) + os::whole_pages(host_bytes);
+  const std::uint64_t recorder_bytes = detail::memory_bytes(memory_, threads, series_most());
+  const std::uint64_t rounded_bytes = os::whole_pages(host_bytes);
+  // A sum that wrapped around would seem to fit.
+  return rounded_bytes < host_bytes ? UINT64_MAX : saturated_sum(recorder_bytes, rounded_bytes);
 }
 
 absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes) {
