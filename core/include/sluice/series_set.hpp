@@ -35,10 +35,10 @@ class SeriesSetBase {
   SeriesSetBase& operator=(const SeriesSetBase&) = delete;
 
   /// Returns the series of these labels, in whatever order. Where most() series exist already, others are counted
-  /// together, in a series with the label `otel.metric.overflow`, which is `true`. A process that was forked before the
-  /// call does not have a new series. In a forked process that has called Registry::isolate_to() or Registry::enter(),
-  /// labels that the set does not have belong to that series, too. For the parent, on one thread.
-  /// \throws std::bad_alloc
+  /// together, in a series with the label `otel.metric.overflow`, which is `true`. A process whose slot was
+  /// reserved before the call does not have a new series: what it counts there belongs to that series, too. In a forked
+  /// process that has called Registry::isolate_to() or Registry::enter(), labels that the set does not have belong to
+  /// that series, too. For the parent, on one thread. \throws std::bad_alloc
   [[nodiscard]] Series add(Labels labels);
   /// Does the same for labels that are written where they are used.
   [[nodiscard]] Series add(std::initializer_list<Label> labels) { return add(Labels(labels.begin(), labels.size())); }

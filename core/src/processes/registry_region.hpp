@@ -74,8 +74,9 @@ struct Region {
 [[nodiscard]] detail::RetiredSeries<RegistryAtomics> retired_series_in(void* memory, const SchemaInfo& schema,
                                                                        std::size_t series) noexcept;
 
-// The three functions below read a region into which its process may have written anything. Each number is bounded, and
-// no number decides which memory is read or how long reading takes.
+// The three functions below read a region into which its process may have written anything. Each number is bounded. The
+// marks of series decide which cells are read, and so how long reading takes, but nothing outside of the region is ever
+// read, and no cell twice in one pass.
 
 /// Adds the counts in the region of a process that has ended. `age_ns` is at least the time since the process was
 /// forked.
@@ -90,8 +91,8 @@ void add_ended_by_series(const Region& region, std::uint64_t age_ns, std::span<s
                          AddSeries add) noexcept;
 
 /// Adds the counts in the region of a living process. Each slot is read as a whole, or as it is if its writer is
-/// stopped inside a record. If the process has series, adds their counts to `reading.counts.series`.
-/// \throws std::bad_alloc
+/// stopped inside a record or leaves no time between two, as one with many series may. If the process has series, adds
+/// their counts to `reading.counts.series`. \throws std::bad_alloc
 void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns, GroupReading& reading,
                 std::span<std::uint64_t> words);
 
