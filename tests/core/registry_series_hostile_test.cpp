@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "random.hpp"
+#include "shared_memory.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
@@ -105,11 +106,41 @@ TEST_CASE("registry series: marks that lead behind the series read nothing there
   });
   CHECK(greatest < 3);
   CHECK(words[kRequestCount] > 0);
-  // The bound of a slot or stripe is that of all its series together; sixteen threads may share a stripe.
-  CHECK(words[kRequestCount] <= (kThreads + 16 * detail::overflow_stripes()) * kAgeNs);
+  // Each bank of a slot or stripe, and of each of its series, has a bound; sixteen threads may share a stripe.
+  constexpr std::size_t kBanks = 2 * (1 + kMost + 1);
+  const std::uint64_t most = kBanks * (kThreads + 16 * detail::overflow_stripes()) * kAgeNs;
+  CHECK(words[kRequestCount] <= most);
   const auto all = std::span(words).subspan(GroupCounts::kOwnWords);
-  CHECK(*std::max_element(all.begin(), all.end()) <= 2 * (kThreads + 16 * detail::overflow_stripes()) * 64 * kAgeNs);
+  CHECK(*std::max_element(all.begin(), all.end()) <= 64 * most);
   ::munmap(mapped, bytes + (std::size_t{1} << 20U));
+}
+
+TEST_CASE("registry series: a series at its bound does not go down when another one of its slot grows") {
+  SeriesSet<Completion> set(2);
+  const Series series = set.add(route("a"));
+  constexpr std::uint8_t kMode = mode_number(Mode::kDaemon);
+  const SharedMemory shared(Recorded::memory_bytes(1, set.most()));
+  Recorded recorder({.threads = 1, .series_set = &set, .mode = kMode, .memory = shared.span()});
+  auto worker = recorder.attach();
+  const auto bytes_of_series = [&](std::uint64_t age_ns) {
+    const Region region{.layout = detail::kMemoryLayout<Completion>,
+                        .memory = shared.span().data(),
+                        .threads = 1,
+                        .mode = kMode,
+                        .series = set.most(),
+                        .known = 3};
+    std::vector<std::uint64_t> words(GroupCounts::kOwnWords + schema_info<Completion>.sums);
+    std::uint64_t bytes = 0;
+    constexpr std::size_t kWord = 1 + schema_info<Completion>.fields[detail::field_of<&Completion::output_bytes>()].sum;
+    add_ended_by_series(region, age_ns, words, [&](std::uint32_t number, std::span<const std::uint64_t> amounts) {
+      if (number == series.number()) bytes += amounts[kWord];
+    });
+    return bytes;
+  };
+  for (int i = 0; i < 10; ++i) worker.begin(series).finish({.output_bytes = 10'000'000'000});
+  const std::uint64_t before = bytes_of_series(1'000'000'000);
+  for (int i = 0; i < 3; ++i) worker.begin().finish({.output_bytes = 10'000'000'000});
+  CHECK(bytes_of_series(1'100'000'000) >= before);
 }
 
 namespace {

@@ -8,7 +8,8 @@
 // counted, and sums stay at their largest value instead of wrapping around: wrong numbers of one process distort the
 // figures of its group and of no other.
 //
-// Counts of series are read together with those of their slot, and bounded together with them. Requests without labels
+// Counts of series are read together with those of their slot. Each bank of a series has a bound of its own, so that no
+// series goes down when another one grows. Requests without labels
 // are not the difference between all requests and those of series: of a slot that is read as it is, that difference may
 // go down. They are the requests that the classes or buckets of the slot's own counters have, which only grow; and the
 // sum of these parts is what is counted of the process. So the parts add up to the whole in any case.
@@ -161,9 +162,7 @@ struct SplitMemory {
   std::span<std::uint64_t> raw;    ///< Sums of the schema as they were read.
 };
 
-/// Splits the counts of one slot or stripe by series. The bound of each word is that of all pieces together, so that a
-/// process with many series can distort the figures of its group no further than one with none. Members throw what the
-/// function throws that takes the pieces.
+/// Splits the counts of one slot or stripe by series. Members throw what the function throws that takes the pieces.
 class Split {
  public:
   /// Takes the counts of the slot or stripe itself, which are in `memory.all`.
@@ -180,10 +179,11 @@ class Split {
   void add(std::uint32_t number, const std::uint64_t* counted) {
     std::fill(memory_.piece.begin(), memory_.piece.end(), 0);
     for_each_word(schema_, region_.mode, most_, [&](std::size_t i, std::uint64_t bound) {
-      memory_.piece[i + 1] = within(bound, sums()[i], counted[i]);
+      memory_.piece[i + 1] = std::min(counted[i], bound);
+      sums()[i] = saturated_sum(sums()[i], memory_.piece[i + 1]);
     });
-    memory_.piece[0] =
-        within(most_.events, memory_.all[kRequestCount], requests_in(memory_.piece.data() + 1, schema_, region_.mode));
+    memory_.piece[0] = std::min(requests_in(memory_.piece.data() + 1, schema_, region_.mode), most_.events);
+    memory_.all[kRequestCount] = saturated_sum(memory_.all[kRequestCount], memory_.piece[0]);
     pass_on(number < region_.known ? number : detail::SeriesNames::kOverflow);
   }
 
@@ -195,12 +195,6 @@ class Split {
   }
 
  private:
-  /// Returns what of `counted` there is room for, and adds it to `all`.
-  static std::uint64_t within(std::uint64_t bound, std::uint64_t& all, std::uint64_t counted) noexcept {
-    const std::uint64_t taken = std::min(counted, bound - std::min(bound, all));
-    all += taken;
-    return taken;
-  }
   [[nodiscard]] std::uint64_t* sums() const noexcept { return memory_.all.data() + GroupCounts::kOwnWords; }
   /// Passes the piece on, unless it is empty: there are no entries for series that nothing was counted of.
   void pass_on(std::uint32_t number) {
