@@ -8,6 +8,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from apache.process import free_port, wait_until
 from .conftest import Serve
 from .served import PLAIN_USER, refusal, sluice
 
+ROOT = Path(__file__).parents[2]
 MODES = pytest.mark.parametrize("mode", [(), ("--embedded",)], ids=["daemon", "embedded"])
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="starts servers as several users, as root")
 
@@ -122,8 +124,11 @@ def test_the_headers_of_a_proxy_count_if_it_is_trusted(serve: Serve, application
 
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: Path) -> Iterator[int]:
-    """nginx at a free port, in front of a socket."""
+    """nginx at a free port, in front of a socket, as docs/commands.md shows."""
     port = free_port()
+    shown = re.search(r"```nginx\n(.*?)```", (ROOT / "docs/commands.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert shown is not None
+    location = shown[1].replace("/run/shop.sock", str(upstream))
     user = "user www-data;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
         f"""
@@ -136,16 +141,9 @@ def nginx(folder: Path, upstream: Path) -> Iterator[int]:
             access_log off;
             client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
             uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-            upstream shop {{ server unix:{upstream}; keepalive 4; }}
             server {{
                 listen 127.0.0.1:{port};
-                location / {{
-                    proxy_pass http://shop;
-                    proxy_http_version 1.1;
-                    proxy_set_header Connection "";
-                    proxy_set_header Host $host;
-                    proxy_set_header X-Forwarded-For $remote_addr;
-                }}
+                {location}
             }}
         }}
         """,

@@ -14,6 +14,7 @@ DRAWINGS = "drawings and formulas, no code"
 # Blocks that another suite runs: its file names the document, so that a search for the document finds it.
 RUN_ELSEWHERE = {
     ("docs/commands.md", "sh"): "tests/commands/test_documentation.py",
+    ("docs/commands.md", "nginx"): "tests/commands/test_serve_socket.py",
     ("docs/fleet.md", "yaml"): "tests/examples/test_fleet_cost.py",
     ("README.md", "python"): "tests/examples/test_readme.py",
     ("docs/configuration.md", "python"): "tests/apache/test_python_modules.py",
