@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <latch>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -384,10 +385,12 @@ TEST_CASE("exemplars: every one that is read while requests are recorded is whol
       {.threads = kThreads, .exemplars_from_ns = kFirstNs, .allow_membarrier = GENERATE(true, false)});
   CumulativeReader cumulative(recorder.add_reader());
   std::atomic<std::size_t> running{kThreads};
+  std::latch attached(kThreads);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       http::Worker worker = recorder.attach();
+      attached.arrive_and_wait();  // so that no thread takes the slot of one that has ended
       for (std::uint64_t number = 0; number < requests; ++number) {
         http::InFlight request = worker.begin();
         request.set_trace(numbered(number));

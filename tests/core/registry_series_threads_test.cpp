@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "registry_series.hpp"
+#include "stress.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
@@ -40,6 +41,7 @@ TEST_CASE("registry series: a thread of the parent reads while the parent makes 
   CHECK(rig.read().groups.size() == kGroups);
 }
 
+#if !SLUICE_ADDRESS_SANITIZER  // a forked child waits for ever for the lock of its allocator, if a thread had it
 TEST_CASE("registry series: a process that was forked while a thread looked up labels can look them up") {
   constexpr std::size_t kForks = 200;
   constexpr std::size_t kThreads = 3;
@@ -68,5 +70,6 @@ TEST_CASE("registry series: a process that was forked while a thread looked up l
   stop.store(true);
   for (std::thread& thread : threads) thread.join();
 }
+#endif
 
 }  // namespace sluice::test

@@ -23,6 +23,7 @@
 #include "sluice/http.hpp"
 #include "sluice/manual_clock.hpp"
 #include "sluice/recorder.hpp"
+#include "stress.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
@@ -186,6 +187,7 @@ TEST_CASE("series windows: a cumulative reader in a forked child knows the serie
       }) == 0);
 }
 
+#if !SLUICE_ADDRESS_SANITIZER  // a forked child waits for ever for the lock of its allocator, if a thread had it
 TEST_CASE("series windows: forks while another thread makes series") {
   constexpr int kForks = 30;
   Calls recorder({.threads = 2, .series = 1'000});
@@ -223,5 +225,6 @@ TEST_CASE("series windows: forks while another thread makes series") {
   maker.join();
   CHECK(failed.empty());
 }
+#endif
 
 }  // namespace sluice::test
