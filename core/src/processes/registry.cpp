@@ -62,7 +62,8 @@ std::uint64_t Registry::own_layout() const noexcept {
 
 absl::Status Registry::open(std::size_t max_bytes) {
   if (is_open()) {
-    if (series_ != nullptr && series_->groups_ != state_.groups_used) {
+    // Own store.
+    if (series_ != nullptr && series_->groups_.load(std::memory_order_relaxed) != state_.groups_used) {
       return absl::FailedPreconditionError("the registry belongs to another set of series");
     }
     if (state_.table->layout == own_layout()) return absl::OkStatus();
@@ -85,7 +86,9 @@ absl::Status Registry::add_retired_series() {
   if (bytes > state_.max_bytes - state_.allocated_bytes) return no_room();
   const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(bytes);
   if (!region.ok()) return region.status();
-  series_->retired_[series_->groups_++] = {region->writable, region->readable};  // published with the group
+  const std::uint32_t group = series_->groups_.load(std::memory_order_relaxed);  // own store
+  series_->retired_[group] = {region->writable, region->readable};
+  series_->groups_.store(group + 1, std::memory_order_release);  // published to read(), before the group is
   state_.allocated_bytes += bytes;
   return absl::OkStatus();
 }

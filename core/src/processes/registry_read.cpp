@@ -200,6 +200,9 @@ absl::StatusOr<ServerReading> Registry::read() const {
   }
   std::vector<std::uint64_t> words(GroupCounts::kOwnWords + memory_.schema->sums);
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
+  // Synchronizes with the store in add_retired_series(), so that the memory of each of these groups is seen. A group is
+  // published through another mapping of the table, which a race detector takes for other memory.
+  if (series_ != nullptr) static_cast<void>(series_->groups_.load(std::memory_order_acquire));
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();
     const auto retired = series_ != nullptr ? series_->retired_[i].readable : std::span<const std::byte>();
