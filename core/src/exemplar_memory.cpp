@@ -52,6 +52,7 @@ struct alignas(2 * kLine) ExemplarMemory::Slot {
 
 ExemplarMemory::ExemplarMemory(const RecorderOptions& options, const SchemaInfo& schema)
     : from_ns_(options.exemplars_from_ns) {
+  static_assert(sizeof(Slot) == 640, "docs/library.md says what exemplars take");
   if (from_ns_ == 0) return;
   if (options.event_loops) throw std::invalid_argument("a recorder of event loops has no exemplars");
   if (schema.measured_field == SchemaInfo::kNoField || !schema.fields[schema.measured_field].exists_in(options.mode)) {
