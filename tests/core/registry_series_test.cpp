@@ -403,6 +403,11 @@ TEST_CASE("registry series: a state belongs to one set, and mistakes are refused
   SeriesSet<http::Request> of_http(4);
   CHECK_THROWS_AS(Recorded({.threads = 1, .series_set = &of_http}), std::invalid_argument);
 
+  RegistryRig elsewhere(kBytes, demands_of({0}), 4);
+  GroupReading total = rig.read().total;
+  total.add(rig.read().total);
+  CHECK_THROWS_AS(total.add(elsewhere.read().total), std::invalid_argument);
+
   RegistryRig small(Recorded::memory_bytes(2, 4) * 2, {}, 4);
   std::size_t groups = 0;
   while (groups < 10'000 && small.registry.group(std::to_string(groups), 0).ok()) ++groups;

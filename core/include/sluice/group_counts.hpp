@@ -29,7 +29,8 @@ struct GroupCounts {
   const SchemaInfo* schema = nullptr;  ///< Schema of the processes.
   std::uint8_t mode = 0;               ///< Mode of the processes.
   std::vector<std::uint64_t> sums;     ///< Sums, in the words of the schema; empty means zeros.
-  /// The same counts by series, if the registry has series. `request_count` and `sums` are the sums of its entries.
+  /// The same counts by series, if the registry has series. `request_count` and `sums` are the sums of its entries by
+  /// saturated_sum().
   SeriesCounts series = {};
 
   /// Number of counters that are not in `sums`.
@@ -43,7 +44,9 @@ struct GroupCounts {
     return counts().get<kMember>();
   }
 
-  /// Adds each counter by saturated_sum(). Takes the schema of `other` if there is none yet.
+  /// Adds each counter by saturated_sum(). Takes the schema of `other` if there is none yet. Both are of registries
+  /// with the same set of series, or of ones without.
+  /// \throws std::invalid_argument if they have series of two sets. Nothing is added then.
   void add(const GroupCounts& other);
 };
 

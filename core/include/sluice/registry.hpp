@@ -92,6 +92,7 @@ struct GroupReading {
 
   /// Adds the counts of another group, without its list of processes. Sums stay at their largest value instead of
   /// overflowing.
+  /// \throws std::invalid_argument As GroupCounts::add() does. Nothing is added then.
   void add(const GroupReading& other);
 };
 
@@ -178,8 +179,8 @@ class Registry {
   /// Creates the table that readers map, unless it exists. Regions will take at most `max_bytes` of address space in
   /// all; only pages in use are committed. One memory file and two mappings.
   /// \return FailedPrecondition if the state is of another layout() or of another set of series; otherwise, if the
-  /// system cannot share memory, the
-  ///         code that absl::ErrnoToStatus() gives its error. The registry is then not open.
+  ///         system cannot share memory, the code that absl::ErrnoToStatus() gives its error. The registry is then not
+  ///         open.
   [[nodiscard]] absl::Status open(std::size_t max_bytes);
 
   /// The result of group().
@@ -222,8 +223,8 @@ class Registry {
   /// Reserves a slot for a process that is about to be forked and then inherits its region. The slot has memory if the
   /// tenant has a free region for so many worker threads, see memory_of(). Its memory is
   /// Recorder::memory_bytes(threads, series) for the recorder, then at least `host_bytes` for the host, all zeros.
-  /// Costs a scan of the slots. \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots
-  /// slots are in use: the process
+  /// Costs a scan of the slots.
+  /// \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots slots are in use: the process
   ///         is then neither counted nor listed.
   [[nodiscard]] absl::StatusOr<SlotId> reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes = 0);
   /// Publishes the process that was forked for a reserved slot: from now on readers count it, and no other process
@@ -260,8 +261,8 @@ class Registry {
   [[nodiscard]] std::span<std::byte> memory_of(SlotId slot) const noexcept;
 
   /// Returns the counts of all processes. For the parent and for processes that have entered, on any thread. Takes no
-  /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, up to 4000 times with
-  /// pauses of half a millisecond. Costs three system calls a live process and a look at each of its worker slots, and
+  /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, with pauses, for up to
+  /// two seconds. Costs three system calls a live process and a look at each of its worker slots, and
   /// at each series that the slot has used.
   /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended during each of the tries,
   ///         or if a process records in a region that was created after the caller was forked. With series also if a

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -17,8 +18,8 @@
 namespace sluice::inline v0_1 {
 namespace {
 
-/// Number of times that a group is read before the reading fails, and the pause between. The parent retires a process
-/// that it has waited for within that time.
+/// Number of times that a group is read before the reading fails, and the pause between: two seconds in all. The parent
+/// retires a process that it has waited for within that time, also on a busy machine.
 constexpr int kTries = 4000;
 constexpr long kPauseNs = 500'000;
 
@@ -159,6 +160,9 @@ Outcome read_group(const RegistryView& view, std::uint32_t index, std::span<cons
 }  // namespace
 
 void GroupCounts::add(const GroupCounts& other) {
+  if (!series.unused() && !other.series.unused() && !series.has_numbers_of(other.series)) {
+    throw std::invalid_argument("counts with series of two sets cannot be added");
+  }
   request_count = saturated_sum(request_count, other.request_count);
   busy_ns = saturated_sum(busy_ns, other.busy_ns);
   process_cpu_us = saturated_sum(process_cpu_us, other.process_cpu_us);
@@ -173,9 +177,9 @@ void GroupCounts::add(const GroupCounts& other) {
 }
 
 void GroupReading::add(const GroupReading& other) {
+  counts.add(other.counts);  // first, because it may throw
   mode = std::max(mode, other.mode);
   time = std::max(time, other.time);
-  counts.add(other.counts);
   process_starts += other.process_starts;
   processes += other.processes;
   unlisted_processes += other.unlisted_processes;
