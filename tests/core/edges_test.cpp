@@ -32,12 +32,13 @@ constexpr std::array<int, 10> kStatuses = {INT_MIN, -1, 0, 99, 100, 199, 599, 60
 
 bool never_wait() { return false; }
 
-/// Sets every counter of a bank except extremes to a number.
+/// Sets every sum of a bank to a number, and the extremes to those of requests of all lengths.
 template <class Atomics>
 void preset(detail::EpochBank<Atomics, Completion>& bank, std::uint64_t value, std::uint64_t busy_ns) {
   bank.header.count.store(value, std::memory_order_relaxed);
   bank.header.busy_ns.store(busy_ns, std::memory_order_relaxed);
   for (auto& counter : bank.counts.sums) counter.set(value);
+  for (auto& extreme : bank.counts.extremes) extreme.set(kMax);
 }
 
 /// Records and cuts on one thread. Returns a description of the first window that differs from the recorded requests.

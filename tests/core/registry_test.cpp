@@ -50,6 +50,35 @@ TEST_CASE("registry: what living processes count is read by group and in total")
   }
 }
 
+TEST_CASE("registry: a reading has the buckets of all epochs, while a process records and after it has ended") {
+  RegistryRig rig;
+  const Registry::GroupId group = rig.group("g");
+  constexpr std::array<std::uint64_t, 6> kTimes{40, 3'000'000, 700, 9, 20'000, 700};
+  const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
+    Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory});
+    Reader reader = recorder.add_reader();
+    Worker worker = recorder.attach();
+    for (const std::uint64_t us : kTimes) {
+      worker.begin().finish({.request_us = us});
+      static_cast<void>(reader.drain());
+    }
+    rig.signals->words[0].store(1);
+    for (;;) ::pause();
+    return 0;
+  });
+  rig.signals->wait_for(0, 1);
+  const auto check = [&] {
+    const ServerReading server = rig.read();
+    const auto request = phase_of(group_in(server, group).counts.counts(), Phase::kRequest);
+    for (const std::uint64_t us : kTimes) CHECK(request.buckets[BucketLayout::bucket_of(us)] == (us == 700 ? 2 : 1));
+    CHECK(broken_sum(group_in(server, group).counts, kPhases).empty());
+  };
+  check();
+  RegistryRig::kill(pid);
+  rig.reap(pid);
+  check();
+}
+
 TEST_CASE("registry: a reading lists the live processes of each group with numbers that add up to those of the group") {
   RegistryRig rig;
   const Registry::GroupId group = rig.group("g");

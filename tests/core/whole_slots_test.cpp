@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <map>
@@ -66,7 +67,7 @@ std::vector<Reading> read_all(std::span<std::byte> memory, std::size_t threads) 
   std::vector<Reading> all;
   std::array<Reading, Fence::kSlotsAtOnce> readings;
   detail::read_whole_slots<Fence>(
-      array, threads, readings, [&](std::size_t slot, Sums& sums) { read(array.slot(slot), sums); },
+      array, threads, readings, [&](std::size_t slot, Sums& sums, detail::Reach) { read(array.slot(slot), sums); },
       [&](const auto& reading) { all.push_back(reading); });
   return all;
 }
@@ -147,6 +148,31 @@ TEST_CASE("whole slots: slots that have recorded are read several to a fence, an
     CHECK(readings[i].counts.count == 2 * i + 1);
     CHECK(readings[i].counts.output_bytes == kBytes * (2 * i + 1));
   }
+}
+
+TEST_CASE("whole slots: a slot that was never whole is read with all its buckets") {
+  const SharedMemory memory(Recorder::memory_bytes(1));
+  Recorder recorder({.threads = 1, .memory = memory.span()});
+  Worker worker = recorder.attach();
+  worker.begin().finish({});
+  const auto array = detail::slots_in(memory.span().data(), detail::kMemoryLayout<Completion>, 1);
+  std::vector<detail::Reach> reaches;
+  const auto read = [&] {
+    reaches.clear();
+    std::array<Reading, detail::AcquireFence::kSlotsAtOnce> readings;
+    detail::read_whole_slots<detail::AcquireFence>(
+        array, 1, readings, [&](std::size_t, Sums&, detail::Reach reach) { reaches.push_back(reach); },
+        [](const auto&) {});
+  };
+  read();
+  CHECK(reaches == std::vector{detail::Reach::kUsedBuckets});
+  auto& sequence = array.slot(0).header().sequence;
+  sequence.store(sequence.load() + 1);
+  read();
+  REQUIRE(reaches.size() == detail::kWholeTries + 1U);
+  CHECK(reaches.back() == detail::Reach::kAllBuckets);
+  CHECK(std::count(reaches.begin(), reaches.end(), detail::Reach::kUsedBuckets) == detail::kWholeTries);
+  sequence.store(sequence.load() + 1);
 }
 
 TEST_CASE("whole slots: a writer that stands still inside a record is given up, and those beside it are read once") {

@@ -32,19 +32,31 @@ constexpr std::size_t kSeriesMost = 2;
 struct Sums {
   std::uint64_t count = 0;
   std::uint64_t busy_ns = 0;
+  std::uint64_t longest_ns = 0;
   /// Sums of the field that tells which requests are in it, without labels and of each series.
   std::array<std::uint64_t, kSeriesMost + 1> told{};
 };
 
 /// Thread i < kWriters has slot i, and the next thread reads. With kCuts a further thread makes cuts in the process of
 /// the writers, reduced to the part that writers see: it stores new epochs. Requests take turns among no series and the
-/// `kSeries` series.
-template <class T, int kWriters, class WriterFence, class ReaderFence, bool kCuts = false, std::size_t kSeries = 0>
-struct Whole : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts, kSeries>, kWriters + (kCuts ? 2 : 1)> {
+/// `kSeries` series. With kExtremes the longest request is read, too.
+template <class T, int kWriters, class WriterFence, class ReaderFence, bool kCuts = false, std::size_t kSeries = 0,
+          bool kExtremes = false>
+struct Whole
+    : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts, kSeries, kExtremes>, kWriters + (kCuts ? 2 : 1)> {
   using Atomics = RelacyReadAtomics;
   using Slot = detail::Slot<Atomics, T>;
   using Block = SeriesBlock<Atomics, T, kSeriesMost>;
   static constexpr std::size_t kWord = schema_info<T>.fields[Sample<T>::kTells].sum;
+  /// The extreme that is the longest duration.
+  static constexpr std::size_t kLongest = [] {
+    std::size_t i = 0;
+    while (schema_info<T>.fields[i].kind != FieldKind::kMaximum) ++i;
+    return schema_info<T>.fields[i].extreme;
+  }();
+  /// Duration of the first request of a slot. Each has half of the one before, so that the longest one lies in an
+  /// earlier epoch.
+  static constexpr std::uint64_t kFirstNs = 1 << 7;
 
   void before() {
     epoch = std::make_unique<detail::Epoch<Atomics>>();
@@ -53,6 +65,9 @@ struct Whole : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts, kSeries
     watched = std::make_unique<Watched<RelacyReadCounter::Watch>>();
     for (Slot& slot : *slots) {
       for (auto& bank : slot.banks) watched->add(&bank.counts.sums[kWord]);
+      if (!kExtremes) continue;
+      watched->add(&slot.banks[0].counts.extremes[kLongest]);
+      watched->add(&slot.banks[0].earlier[kLongest]);
     }
     if (kSeries != 0) blocks = std::make_unique<std::array<Block, kWriters>>();
     for (std::size_t i = 0; kSeries != 0 && i < kWriters; ++i) {
@@ -67,6 +82,7 @@ struct Whole : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts, kSeries
       for (auto& cell : (*uncollected)[i].banks) cell.set_constant();
     }
     if (kCuts) {
+      epoch->value.store(1, std::memory_order_relaxed);  // the next cut opens the bank of the first request again
       epoch->value.set_writer(kWriters + 1);
     } else {
       epoch->value.set_constant();
@@ -93,16 +109,17 @@ struct Whole : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts, kSeries
   /// Serves a request. Requests of a slot are told apart by the bits of their durations and of one sum.
   void serve(std::size_t i) {
     const std::uint32_t series = series_of(served[i]);
+    const std::uint64_t duration_ns = kFirstNs >> served[i];
     const std::uint64_t weight = std::uint64_t{1} << served[i]++;
     const std::uint64_t start_ns = tick();
     (*slots)[i].header.begin(start_ns);
     const detail::RecordTarget<Atomics, T> target{
         .slot = &(*slots)[i], .epoch = epoch.get(), .uncollected = &(*uncollected)[i], .mode = load.mode};
     if (series == 0) {
-      detail::record<WriterFence>(target, start_ns, start_ns + weight, Sample<T>::weighing(weight));
+      detail::record<WriterFence>(target, start_ns, start_ns + duration_ns, Sample<T>::weighing(weight));
     } else {
       const detail::SeriesWriter<Atomics, T> select(array().series_block(i), series);
-      detail::record<WriterFence>(target, start_ns, start_ns + weight, Sample<T>::weighing(weight), select);
+      detail::record<WriterFence>(target, start_ns, start_ns + duration_ns, Sample<T>::weighing(weight), select);
     }
   }
 
@@ -125,11 +142,12 @@ struct Whole : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts, kSeries
     std::array<detail::SlotReading<Atomics, Sums>, ReaderFence::kSlotsAtOnce> readings;
     detail::read_whole_slots<ReaderFence>(
         all, kWriters, readings,
-        [&](std::size_t slot, Sums& sums) {
+        [&](std::size_t slot, Sums& sums, detail::Reach) {
           sums = {};
           for (const std::size_t which : {0U, 1U}) {
             const detail::BankRef<Atomics> bank = all.slot(slot).bank(which);
             sums.told[0] += bank.sums[kWord].get();
+            sums.longest_ns = std::max({sums.longest_ns, bank.extremes[kLongest].get(), bank.earlier[kLongest].get()});
             sums.count += bank.header.count.load(std::memory_order_relaxed);
             sums.busy_ns += bank.header.busy_ns.load(std::memory_order_relaxed);
           }
@@ -153,7 +171,8 @@ struct Whole : Suite<Whole<T, kWriters, WriterFence, ReaderFence, kCuts, kSeries
     require(sums.count == reading.sequence / 2, "requests that the sequence does not count");
     std::array<std::uint64_t, kSeriesMost + 1> weights{};
     for (std::uint64_t n = 0; n < sums.count; ++n) weights[series_of(n)] += std::uint64_t{1} << n;
-    require(sums.busy_ns == (std::uint64_t{1} << sums.count) - 1, "a request in part");
+    require(sums.busy_ns == 2 * kFirstNs - (2 * kFirstNs >> sums.count), "a request in part");
+    require(!kExtremes || sums.longest_ns == (sums.count == 0 ? 0 : kFirstNs), "the longest request is not told");
     require(sums.told == weights, "a request in part, or in another series");
     require(sums.count >= last.count, "a request that was seen is gone");
     last = sums;
@@ -192,6 +211,10 @@ void explore(Run& run) {
                                                                     {2, 1}, Preemptions{preemptions});
   run.explore<Whole<T, 2, Light, BarrierOfReader<2>>>("whole: barrier, 2 writers, 1 record, 2 readings", {1, 2},
                                                       Preemptions{2});
+  run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true, 0, true>>(
+      "whole extremes: release fence, 1 record, 1 reading, 1 cut", {1, 1}, Preemptions{2});
+  run.explore<Whole<T, 1, Light, BarrierOfReader<1>, true, 0, true>>(
+      "whole extremes: barrier, 1 record, 1 reading, 1 cut", {1, 1}, Preemptions{2});
   run.refute<Whole<T, 1, Light, StrongestFenceOfReader, false, 1>>(
       "whole series: no order between the sequence and the counters", {1, 1}, Preemptions{2});
   run.explore<Whole<T, 1, Light, BarrierOfReader<1>, false, 1>>("whole series: barrier, 1 record, 1 reading", {1, 1},

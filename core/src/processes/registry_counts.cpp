@@ -23,6 +23,7 @@
 
 #include "processes/registry_region.hpp"
 #include "series_names.hpp"
+#include "sluice/detail/used_buckets.hpp"
 #include "sluice/detail/whole_slots.hpp"
 
 namespace sluice::inline v0_1 {
@@ -74,30 +75,43 @@ struct Words {
   std::span<std::uint64_t> words_;
 };
 
-/// Calls `each(word, bound)` for each word of the sums that the mode counts.
-template <class Each>
-void for_each_word(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Each&& each) noexcept {
-  const auto add_words = [&](std::size_t from, std::size_t size, std::uint64_t bound) {
-    for (std::size_t i = from; i < from + size; ++i) each(i, bound);
-  };
+/// Stands for a function that returns the used buckets of a field: all of them.
+constexpr auto kAllBuckets = [](const FieldInfo& field) noexcept -> detail::UsedBuckets {
+  return {0, field.buckets->size()};
+};
+
+/// Calls `each(first, size, bound)` for runs of the words that the mode counts, except buckets that
+/// `used_buckets(field)` leaves out.
+template <class Used, class Each>
+void for_each_run(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Used&& used_buckets, Each&& each) {
   for (const FieldInfo& field : schema.fields) {
     if (!field.exists_in(mode)) continue;
     const bool is_amount = field.unit != Unit::kNone;
     switch (field.kind) {
       case FieldKind::kCounter:
-        add_words(field.sum, 1, is_amount ? most.amounts : most.events);
+        each(field.sum, 1, is_amount ? most.amounts : most.events);
         break;
       case FieldKind::kClasses:
-        add_words(field.sum, field.classes.size(), most.events);
+        each(field.sum, field.classes.size(), most.events);
         break;
-      case FieldKind::kHistogram:
-        add_words(field.sum, 1, most.amounts);
-        add_words(field.buckets_at, field.buckets->size(), most.events);
+      case FieldKind::kHistogram: {
+        const detail::UsedBuckets used = used_buckets(field);
+        each(field.sum, 1, most.amounts);
+        each(field.buckets_at + used.first, used.size, most.events);
         break;
+      }
       case FieldKind::kMaximum:
         break;
     }
   }
+}
+
+/// Calls `each(word, bound)` for each word of the sums that the mode counts.
+template <class Each>
+void for_each_word(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Each&& each) noexcept {
+  for_each_run(schema, mode, most, kAllBuckets, [&](std::size_t first, std::size_t size, std::uint64_t bound) {
+    for (std::size_t i = first; i < first + size; ++i) each(i, bound);
+  });
 }
 
 /// Adds the counters of a bank as they are now.
@@ -105,6 +119,15 @@ template <class Counter>
 void add_sums(const Counter* sums, const SchemaInfo& schema, std::uint8_t mode, const Bounds& most,
               std::uint64_t* to) noexcept {
   for_each_word(schema, mode, most, [&](std::size_t i, std::uint64_t bound) { add(to[i], sums[i].get(), bound); });
+}
+
+/// Returns the buckets of a field that whole records have ever counted in, in the bank of a slot.
+detail::UsedBuckets ever_used(const detail::BankRef<detail::ProductionAtomics>& bank, const FieldInfo& field) noexcept {
+  if (!detail::extremes_tell_buckets(field)) return kAllBuckets(field);
+  const auto widest = [&bank](std::size_t word) {
+    return std::max(bank.extremes[word].get(), bank.earlier[word].get());
+  };
+  return detail::used_buckets(*field.buckets, widest(field.extreme), widest(field.extreme + std::size_t{1}));
 }
 
 void add_slot(const detail::SlotRef<detail::ProductionAtomics>& slot, const SchemaInfo& schema, std::uint8_t mode,
@@ -155,6 +178,12 @@ std::uint64_t requests_in(const std::uint64_t* sums, const SchemaInfo& schema, s
   return 0;  // a SeriesSet has no such schema
 }
 
+/// Reads neighbouring counters.
+template <class Counter>
+void copy(const Counter* from, std::size_t size, std::uint64_t* to) noexcept {
+  for (std::size_t i = 0; i < size; ++i) to[i] = from[i].get();
+}
+
 /// Memory for the counts of one slot or stripe, so that none is allocated where nothing may fail.
 struct SplitMemory {
   std::span<std::uint64_t> all;    ///< All counts, in the words of a group.
@@ -190,7 +219,7 @@ class Split {
   /// Reads a bank of a series and takes its counts.
   template <class Counter>
   void read_bank(std::uint32_t number, const Counter* counters) {
-    for (std::size_t i = 0; i < memory_.raw.size(); ++i) memory_.raw[i] = counters[i].get();
+    copy(counters, memory_.raw.size(), memory_.raw.data());
     add(number, memory_.raw.data());
   }
 
@@ -229,14 +258,64 @@ void add_overflow_by_series(const Region& region, const detail::SlotArray<detail
   }
 }
 
-/// The counters of a slot as they were read.
+/// Adds neighbouring counters.
+void add_all(const std::uint64_t* counted, std::size_t size, std::uint64_t most, std::uint64_t* sums) noexcept {
+  for (std::size_t i = 0; i < size; ++i) add(sums[i], counted[i], most);
+}
+
+/// The counters of a slot as they were read. Bounds and sums come later, because they are read between two loads of the
+/// sequence.
 struct SlotCounts {
-  std::vector<std::uint64_t> words;    ///< Counts of the slot itself, in the words of a group.
+  /// Neighbouring sums of a bank that were read.
+  struct Run {
+    std::size_t first = 0;
+    std::size_t size = 0;
+    std::uint64_t bound = 0;  ///< Bound of each.
+  };
+
+  std::uint64_t request_counts[2] = {};
+  std::uint64_t busy_ns[2] = {};
+  std::vector<Run> runs;               ///< Sums of the slot itself.
+  std::vector<std::uint64_t> read;     ///< The words of `runs`, one after the other; more behind them.
   std::vector<std::uint32_t> numbers;  ///< The series of the banks in `banks`.
   std::vector<std::uint64_t> banks;    ///< Sums of banks of series, one after the other; more behind them.
 
-  /// Reads all banks of series that were ever used. Bounds and sums come later, because this runs between two loads of
-  /// the sequence. \throws std::bad_alloc
+  /// Reads the counters of the slot itself. \throws std::bad_alloc
+  void read_slot(const detail::SlotRef<detail::ProductionAtomics>& slot, const SchemaInfo& schema, std::uint8_t mode,
+                 const Bounds& most, detail::Reach reach) {
+    runs.clear();
+    read.resize(2 * std::size_t{schema.sums});
+    std::uint64_t* to = read.data();
+    for (const std::size_t which : {0U, 1U}) {
+      const auto bank = slot.bank(which);
+      request_counts[which] = bank.header.count.load(std::memory_order_relaxed);  // grows only
+      busy_ns[which] = bank.header.busy_ns.load(std::memory_order_relaxed);       // grows only
+      if (request_counts[which] == 0 && bank.header.tag.load(std::memory_order_relaxed) == 0) continue;
+      const auto used = [&](const FieldInfo& field) {
+        return reach == detail::Reach::kUsedBuckets ? ever_used(bank, field) : kAllBuckets(field);
+      };
+      for_each_run(schema, mode, most, used, [&](std::size_t first, std::size_t size, std::uint64_t bound) {
+        runs.push_back({first, size, bound});
+        copy(bank.sums + first, size, to);
+        to += size;
+      });
+    }
+  }
+
+  /// Adds the counts of the slot itself.
+  void add_to(const Words& words, const Bounds& most) const noexcept {
+    for (const std::size_t which : {0U, 1U}) {
+      add(words.request_count(), request_counts[which], most.events);
+      add(words.busy_ns(), busy_ns[which], most.events);
+    }
+    const std::uint64_t* from = read.data();
+    for (const Run& run : runs) {
+      add_all(from, run.size, run.bound, words.sums() + run.first);
+      from += run.size;
+    }
+  }
+
+  /// Reads all banks of series that were ever used. \throws std::bad_alloc
   void read_series(const detail::SeriesRef<detail::ProductionAtomics>& series, std::size_t sums) {
     numbers.clear();
     if (!series.is_used()) return;
@@ -244,7 +323,7 @@ struct SlotCounts {
       series.for_each_used(which, [&](std::uint32_t number, const auto& bank) {
         const std::size_t at = numbers.size() * sums;
         if (banks.size() < at + sums) banks.resize(2 * (at + sums));
-        for (std::size_t i = 0; i < sums; ++i) banks[at + i] = bank.sums[i].get();
+        copy(bank.sums, sums, banks.data() + at);
         numbers.push_back(number);
       });
     }
@@ -260,7 +339,8 @@ void add_ended(const Region& region, std::uint64_t age_ns, std::span<std::uint64
   const Bounds most = Bounds::of_slot(age_ns);
   for (std::size_t i = 0; i < region.threads; ++i) {
     const auto slot = array.slot(i);
-    if (slot.header().sequence.load(std::memory_order_relaxed) != 0) add_slot(slot, schema, region.mode, most, to);
+    if (slot.header().sequence.load(std::memory_order_relaxed) == 0) continue;
+    add_slot(slot, schema, region.mode, most, to);
   }
   add_overflow(detail::overflow_in(to_read(region.memory), region.layout), schema, region.mode, most, to);
 }
@@ -313,7 +393,6 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
   }
   using Fence = detail::InterprocessFence;
   std::array<detail::SlotReading<detail::ProductionAtomics, SlotCounts>, Fence::kSlotsAtOnce> readings;
-  for (auto& each : readings) each.counts.words.resize(words.size());
   const bool has_series = region.series != 0;
   const std::size_t sums = schema.sums_in[region.mode];
   std::vector<std::uint64_t> split_words(has_series ? words.size() + 1U + schema.sums + sums : 0);
@@ -326,15 +405,14 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
   };
   detail::read_whole_slots<Fence>(
       array, used, readings,
-      [&](std::size_t slot, SlotCounts& to_fill) {
-        std::vector<std::uint64_t>& counts = to_fill.words;
-        std::fill(counts.begin(), counts.end(), 0);
-        add_slot(array.slot(slot), schema, region.mode, most, Words(counts));
+      [&](std::size_t slot, SlotCounts& to_fill, detail::Reach reach) {
+        to_fill.read_slot(array.slot(slot), schema, region.mode, most, reach);
         if (has_series) to_fill.read_series(array.series_of(slot), sums);
       },
       [&](const auto& slot) {
-        if (!has_series) return add_words(words, slot.counts.words);
-        std::copy(slot.counts.words.begin(), slot.counts.words.end(), split.begin());
+        if (!has_series) return slot.counts.add_to(to, most);
+        std::fill(memory().all.begin(), memory().all.end(), 0);
+        slot.counts.add_to(Words(memory().all), most);
         Split pieces(region, most, memory(), add_series);
         for (std::size_t i = 0; i < slot.counts.numbers.size(); ++i) {
           pieces.add(slot.counts.numbers[i], slot.counts.banks.data() + i * sums);

@@ -20,9 +20,11 @@ namespace sluice::inline v0_1::detail {
 template <class Counter, class T>
 struct Bank {
   using Layout = SchemaLayout<T>;
+  /// Size of the array of extremes. An array has at least one element.
+  static constexpr std::size_t kExtremeWords = Layout::kExtremes == 0 ? 1 : Layout::kExtremes;
 
   alignas(sizeof(U64x2)) Counter sums[Layout::kSums];
-  Counter extremes[Layout::kExtremes == 0 ? 1 : Layout::kExtremes];
+  Counter extremes[kExtremeWords];
 
   /// Adds one request. Wait-free for single-writer counters. Inlined for a small schema alone, because the additions of
   /// a larger one and the addresses of the caller would compete for registers.
@@ -36,6 +38,11 @@ struct Bank {
 
   /// Resets the extremes, for the writer of the bank or a reader that has the bank to itself. Without a loop.
   void clear_extremes() noexcept { clear_extremes(std::make_index_sequence<Layout::kExtremes>()); }
+
+  /// Does the same, and first widens `earlier` by the extremes. For the writer of the bank.
+  void move_extremes(Counter (&earlier)[kExtremeWords]) noexcept {
+    move_extremes(earlier, std::make_index_sequence<Layout::kExtremes>());
+  }
 
  private:
   template <std::size_t kField>
@@ -82,6 +89,13 @@ struct Bank {
 
   template <std::size_t... kExtreme>
   [[gnu::always_inline]] void clear_extremes(std::index_sequence<kExtreme...>) noexcept {
+    (extremes[kExtreme].set(0), ...);
+  }
+
+  template <std::size_t... kExtreme>
+  [[gnu::always_inline]] void move_extremes(Counter (&earlier)[kExtremeWords],
+                                            std::index_sequence<kExtreme...>) noexcept {
+    (earlier[kExtreme].update_max(extremes[kExtreme].get()), ...);
     (extremes[kExtreme].set(0), ...);
   }
 

@@ -150,8 +150,7 @@ template <class Counter>
 #if __SIZEOF_POINTER__ == 8
 /// Does the same with one load.
 [[gnu::always_inline]] inline U64x2 load_quiescent_pair(const RelaxedCounter* counters) noexcept {
-  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
-  return *reinterpret_cast<const Words*>(counters);
+  return load_two(reinterpret_cast<const std::uint64_t*>(counters));
 }
 #endif
 

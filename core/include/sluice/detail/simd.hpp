@@ -26,6 +26,18 @@ using U64x2 = std::uint64_t __attribute__((vector_size(16)));
 #endif
 }
 
+/// Returns two neighbouring integers, which need not be aligned as a vector is.
+[[gnu::always_inline]] inline U64x2 load_two(const std::uint64_t* numbers) noexcept {
+  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
+  return *reinterpret_cast<const Words*>(numbers);
+}
+
+/// Stores two neighbouring integers, which need not be aligned as a vector is.
+[[gnu::always_inline]] inline void store_two(std::uint64_t* numbers, U64x2 values) noexcept {
+  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
+  *reinterpret_cast<Words*>(numbers) = values;
+}
+
 /// Returns 16 bits, from bit `kBit` on, of element `kElement`.
 template <std::size_t kElement, std::size_t kBit = 0>
 [[gnu::always_inline]] inline std::size_t extract16(U64x2 numbers) noexcept {

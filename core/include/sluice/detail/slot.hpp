@@ -81,8 +81,11 @@ struct EpochHeader {
 /// The counters of a slot for the epochs of one parity, in the words of the schema of T.
 template <class Atomics, class T>
 struct alignas(kLine) EpochBank {
+  using Counts = Bank<typename Atomics::Counter, T>;
+
   EpochHeader<Atomics> header;
-  Bank<typename Atomics::Counter, T> counts;
+  Counts counts;
+  typename Atomics::Counter earlier[Counts::kExtremeWords];  ///< The extremes of all epochs before those of `counts`.
 };
 
 /// The counters of one worker thread.
@@ -114,7 +117,7 @@ template <class Atomics, class T>
   EpochHeader<Atomics>& header = bank.header;
   const std::uint64_t oldest_tag = uncollected.banks[epoch & 1].load(std::memory_order_relaxed);  // [W4]
   const bool taken = oldest_tag == 0 || header.tag.load(std::memory_order_relaxed) < oldest_tag;  // own store
-  if (taken) bank.counts.clear_extremes();
+  if (taken) bank.counts.move_extremes(bank.earlier);
   header.first_start_ns.store(start_ns, std::memory_order_relaxed);  // published by [W5]
   header.tag.store(epoch + 1, std::memory_order_release);            // [W5]
 }

@@ -20,6 +20,7 @@ struct SlotShape {
   std::size_t bank_bytes = 0;   ///< Size of a bank.
   std::size_t sums_at = 0;      ///< Offset of the sums in a bank.
   std::size_t extremes_at = 0;  ///< Offset of the extremes in a bank.
+  std::size_t earlier_at = 0;   ///< Offset of the extremes of earlier epochs in a bank.
 
   /// Returns the shape of a slot type.
   template <class Atomics, class T>
@@ -31,7 +32,8 @@ struct SlotShape {
             .banks_at = offsetof(SlotType, banks),
             .bank_bytes = sizeof(BankType),
             .sums_at = offsetof(BankType, counts) + offsetof(Counts, sums),
-            .extremes_at = offsetof(BankType, counts) + offsetof(Counts, extremes)};
+            .extremes_at = offsetof(BankType, counts) + offsetof(Counts, extremes),
+            .earlier_at = offsetof(BankType, earlier)};
   }
 };
 
@@ -41,6 +43,7 @@ struct BankRef {
   EpochHeader<Atomics>& header;
   const typename Atomics::Counter* sums;
   const typename Atomics::Counter* extremes;
+  const typename Atomics::Counter* earlier;  ///< Extremes of epochs before those of `extremes`.
 };
 
 /// One slot. A reference.
@@ -56,7 +59,8 @@ class SlotRef {
     std::byte* const bank = at_ + shape_.banks_at + which * shape_.bank_bytes;
     return {*reinterpret_cast<EpochHeader<Atomics>*>(bank),
             reinterpret_cast<const typename Atomics::Counter*>(bank + shape_.sums_at),
-            reinterpret_cast<const typename Atomics::Counter*>(bank + shape_.extremes_at)};
+            reinterpret_cast<const typename Atomics::Counter*>(bank + shape_.extremes_at),
+            reinterpret_cast<const typename Atomics::Counter*>(bank + shape_.earlier_at)};
   }
 
  private:

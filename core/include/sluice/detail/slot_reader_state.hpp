@@ -13,6 +13,7 @@
 
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/simd.hpp"
+#include "sluice/detail/used_buckets.hpp"
 #include "sluice/schema_info.hpp"
 #include "sluice/window.hpp"
 
@@ -20,12 +21,35 @@ namespace sluice::inline v0_1::detail {
 
 /// The words of a schema that a recorder of one mode counts.
 struct CountedWords {
+  /// Neighbouring sums.
+  struct Run {
+    std::size_t first = 0;
+    std::size_t size = 0;
+    const BucketsInfo* buckets = nullptr;  ///< The layout, if the extremes tell which of the words have grown.
+    std::size_t extreme = 0;               ///< The first of these extremes.
+  };
+
   std::size_t sums = 0;                      ///< Number of words that are added up.
   std::size_t extremes = 0;                  ///< Number of words that are compared.
   std::span<const SlotField> slot_fields{};  ///< Fields that windows keep by slot.
+  std::vector<Run> runs{};                   ///< All sums.
 
-  static constexpr CountedWords of(const SchemaInfo& schema, std::uint8_t mode) noexcept {
-    return {schema.sums_in[mode], schema.extremes_in[mode], schema.slot_fields};
+  static CountedWords of(const SchemaInfo& schema, std::uint8_t mode) {
+    CountedWords words{schema.sums_in[mode], schema.extremes_in[mode], schema.slot_fields};
+    for (const FieldInfo& field : schema.fields) {
+      if (!field.exists_in(mode) || !extremes_tell_buckets(field)) continue;
+      words.runs.push_back({field.buckets_at, field.buckets->size(), field.buckets, field.extreme});
+    }
+    std::sort(words.runs.begin(), words.runs.end(), [](const Run& a, const Run& b) { return a.first < b.first; });
+    std::vector<Run> between;
+    std::size_t next = 0;
+    for (const Run& run : words.runs) {
+      if (next != run.first) between.push_back({next, run.first - next});
+      next = run.first + run.size;
+    }
+    if (next != words.sums) between.push_back({next, words.sums - next});
+    words.runs.insert(words.runs.end(), between.begin(), between.end());
+    return words;
   }
 };
 
@@ -51,15 +75,16 @@ void take_delta(const Counter& counter, std::uint64_t& seen, std::uint64_t& sum)
 template <class Counter>
 void take_sums(const Counter* counters, std::size_t count, std::uint64_t* seen, std::uint64_t* sums) noexcept {
   constexpr std::size_t kBlock = 8;
-  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
   std::size_t i = 0;
   for (; i + kBlock <= count; i += kBlock) {
-    const auto* const last = reinterpret_cast<const Words*>(seen + i);
-    const U64x2 grown =
-        (load_quiescent_pair(counters + i) ^ last[0]) | (load_quiescent_pair(counters + i + 2) ^ last[1]) |
-        (load_quiescent_pair(counters + i + 4) ^ last[2]) | (load_quiescent_pair(counters + i + 6) ^ last[3]);
+    const auto change = [&](std::size_t k) { return load_quiescent_pair(counters + k) ^ load_two(seen + k); };
+    const U64x2 grown = change(i) | change(i + 2) | change(i + 4) | change(i + 6);
     if ((grown[0] | grown[1]) == 0) continue;
-    for (std::size_t k = i; k < i + kBlock; ++k) take_delta(counters[k], seen[k], sums[k]);
+    for (std::size_t k = i; k < i + kBlock; k += 2) {
+      const U64x2 now = load_quiescent_pair(counters + k);
+      store_two(sums + k, load_two(sums + k) + (now - load_two(seen + k)));
+      store_two(seen + k, now);
+    }
   }
   for (; i < count; ++i) take_delta(counters[i], seen[i], sums[i]);
 }
@@ -76,7 +101,8 @@ inline std::uint64_t* slot_values_in(Window& window, std::size_t slot) noexcept 
   return window.slot_values.data() + slot * window.schema->slot_fields.size();
 }
 
-/// Adds the growth of a quiescent bank, extremes included. The caller has checked that the bank has grown.
+/// Adds the growth of a quiescent bank, extremes included. The extremes are those of all requests since the last
+/// reading, at least. The caller has checked that the bank has grown.
 template <class Counter>
 void take_words(const Counter* sums, const Counter* extremes, const CountedWords& words, LastRead& seen,
                 const Collected& to) noexcept {
@@ -95,7 +121,15 @@ void take_words(const Counter* sums, const Counter* extremes, const CountedWords
     }
     ++by_slot;
   }
-  take_sums(sums, words.sums, seen.sums.get(), to.sums);
+  for (const CountedWords::Run& run : words.runs) {
+    UsedBuckets used{0, run.size};
+    if (run.buckets != nullptr) {
+      used = used_buckets(*run.buckets, extremes[run.extreme].load_quiescent(),
+                          extremes[run.extreme + 1].load_quiescent());
+    }
+    const std::size_t first = run.first + used.first;
+    take_sums(sums + first, used.size, seen.sums.get() + first, to.sums + first);
+  }
   for (std::size_t i = 0, count = words.extremes; i < count; ++i) {
     to.extremes[i] = std::max(to.extremes[i], extremes[i].load_quiescent());
   }

@@ -23,6 +23,12 @@ namespace sluice::inline v0_1::detail {
 /// a record, or was killed there, stays odd.
 inline constexpr int kWholeTries = 16;
 
+/// How far a reading of a slot reaches.
+enum class Reach : std::uint8_t {
+  kUsedBuckets,  ///< To buckets that the extremes of the bank tell, because whole records change both together.
+  kAllBuckets,   ///< To all buckets, because the reading may have records in part.
+};
+
 /// The last reading of one slot.
 template <class Atomics, class Counts>
 struct SlotReading {
@@ -34,9 +40,9 @@ struct SlotReading {
 
   /// Reads the counters.
   template <class Read>
-  void read_again(Read& read) {
+  void read_again(Read& read, Reach reach) {
     sequence = header->sequence.load(std::memory_order_acquire);  // [X1]
-    read(slot, counts);
+    read(slot, counts, reach);
   }
 
   /// Sets `whole`. Called after a fence that follows the reading of the counters.
@@ -49,7 +55,7 @@ struct SlotReading {
 template <class Fence, class Reading, class Read>
 std::size_t read_at_once(std::span<Reading> readings, Read& read) {
   for (Reading& reading : readings) {
-    if (!reading.whole) reading.read_again(read);
+    if (!reading.whole) reading.read_again(read, Reach::kUsedBuckets);
   }
   Fence::heavy();  // [X2]
   std::size_t whole = 0;
@@ -61,8 +67,9 @@ std::size_t read_at_once(std::span<Reading> readings, Read& read) {
 }
 
 /// Reads all slots that have recorded anything. `readings` are Fence::kSlotsAtOnce readings whose memory is used.
-/// Calls `read(slot, counts)`, which replaces the counts by the counters of a slot, read by relaxed loads; then calls
-/// `take(reading)` for each slot. The counts are those of whole requests, unless `tries` readings were not enough.
+/// Calls `read(slot, counts, reach)`, which replaces the counts by the counters of a slot, read by relaxed loads; then
+/// calls `take(reading)` for each slot. The counts are those of whole requests, unless `tries` readings were not
+/// enough: then the slot is read once more, with all its buckets, so that none is lower than in an earlier reading.
 /// Costs at most `tries` fences for each Fence::kSlotsAtOnce slots. Any thread of any process; wait-free if `read` and
 /// `take` are. Throws what they throw.
 template <class Fence, class Atomics, class Counts, class Read, class Take>
@@ -80,7 +87,10 @@ void read_whole_slots(const SlotArray<Atomics>& array, std::size_t size,
     }
     std::size_t whole = 0;
     for (int i = 0; whole < used && i < tries; ++i) whole = read_at_once<Fence>(std::span(readings).first(used), read);
-    for (std::size_t i = 0; i < used; ++i) take(std::as_const(readings[i]));
+    for (std::size_t i = 0; i < used; ++i) {
+      if (!readings[i].whole) readings[i].read_again(read, Reach::kAllBuckets);
+      take(std::as_const(readings[i]));
+    }
   }
 }
 
