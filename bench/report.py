@@ -119,9 +119,7 @@ def make_report(context: dict, of_row: dict[str, list[float]]) -> dict:
         "machine": machine(context),
         "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in known if row.name in medians],
         "ratios": {
-            ratio.name: medians[ratio.over] / medians[ratio.under]
-            for ratio in RATIOS
-            if ratio.over in medians and ratio.under in medians
+            ratio.name: value for ratio in RATIOS if (value := ratio.value(medians)) is not None
         },
     }
 
@@ -139,7 +137,7 @@ def print_report(report: dict, of_row: dict[str, list[float]]) -> None:
     for ratio in RATIOS:
         value = report["ratios"].get(ratio.name)
         if value is None:
-            if [] in (of_row.get(ratio.over), of_row.get(ratio.under)):
+            if [] in (of_row.get(row) for row in ratio.rows):
                 print(f"{ratio.name:<36}{'not measured':>10}")
             continue
         print(f"{ratio.name:<36}{value:>10.2f}  {ratio.judge(value)}".rstrip())

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures a whole scrape: the counts of all processes of a server are read from the memory that they share and written
-// as text. There are 64 processes of 25 threads, each of which has served in both banks of its slot.
+// as text. There are 64 processes of 25 threads, each of which has served in both banks of its slot. The floor is a
+// memcpy of as many banks.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "bench/workload.hpp"
+#include "sluice/detail/slot.hpp"
 #include "sluice/encode/server.hpp"
 #include "sluice/recorder.hpp"
 #include "sluice/registry.hpp"
@@ -86,6 +89,30 @@ void read_registry(benchmark::State& state) {
   }
 }
 
+/// Copies the banks of as many slots, which have served the same requests.
+void copy_registry(benchmark::State& state) {
+  using Atomics = detail::ProductionAtomics;
+  using Slot = detail::Slot<Atomics, Completion>;
+  constexpr std::size_t kSlots = kProcesses * kThreads;
+  const Workload requests;
+  const auto slots = std::make_unique<Slot[]>(kSlots);
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    for (auto& bank : slots[i].banks) {
+      for (std::size_t k = 0; k < kRequestsPerSlot; ++k) bank.counts.add(requests[n++], 1, kDaemonMode);
+    }
+  }
+  std::vector<std::byte> copy(kSlots * sizeof(Slot::banks));
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kSlots; ++i) {
+      std::memcpy(copy.data() + i * sizeof(Slot::banks), &slots[i].banks, sizeof(Slot::banks));
+    }
+    benchmark::DoNotOptimize(copy.data());
+    benchmark::ClobberMemory();
+  }
+}
+
+BENCHMARK(copy_registry)->Unit(benchmark::kNanosecond);
 BENCHMARK(scrape)->Unit(benchmark::kNanosecond);
 BENCHMARK(read_registry)->Unit(benchmark::kNanosecond);
 

@@ -21,7 +21,7 @@ ONE_THREAD |= {"atomics": 60.0, "prometheus_cpp": 240.0, "record_tail": 0.0, "lo
 ONE_THREAD |= {"small_record": 8.0, "small_series": 10.0, "small_floor": 4.0, "small_prometheus_cpp": 32.0}
 ONE_THREAD |= {"shared": 60.0, "small_shared": 20.0}
 ONE_THREAD |= {"drain_busy": 30_000.0, "drain_idle": 3_000.0, "copy_busy": 6_000.0}
-ONE_THREAD |= {"scrape": 2_000_000.0, "read_registry": 1_500_000.0}
+ONE_THREAD |= {"scrape": 2_000_000.0, "read_registry": 1_500_000.0, "copy_registry": 1_000_000.0}
 TWO_THREADS = {"record": 11.0, "floor": 9.0, "locked": 110.0, "locked_seconds": 150.0, "lock_by_slot": 16.0}
 TWO_THREADS |= {"atomics": 280.0, "prometheus_cpp": 900.0, "shared": 36.0, "small_shared": 15.0}
 TAILS = {"record_tail": 500.0, "locked_tail": 4_000.0}
@@ -104,11 +104,13 @@ def test_the_report_has_its_form_and_its_medians(tmp_path: Path, out: Path) -> N
         "prometheus_cpp_over_record_1t": pytest.approx(12.0),
         "prometheus_cpp_over_record_2t": pytest.approx(900 / 11),
         "record_2t_over_1t": pytest.approx(1.1),
+        "record_2t_growth_over_floor": pytest.approx(1.1 / 1.125),
         "shared_2t_over_1t": pytest.approx(1.2),
         "small_shared_2t_over_1t": pytest.approx(1.5),
         "floor_2t_over_1t": pytest.approx(1.125),
         "record_p9999_locked_over_ours": pytest.approx(8.0),
         "drain_64_over_memcpy": pytest.approx(5.0),
+        "scrape_64_processes_of_25": pytest.approx(2.0),
     }
     assert values["scrape_64_processes_of_25"] == 2_000_000.0
     assert values["drain_by_slots_16"] == 16.0
@@ -170,9 +172,9 @@ def test_what_grows_can_be_left_out(tmp_path: Path, out: Path) -> None:
 def test_each_aim_is_shown_with_whether_it_is_reached(tmp_path: Path, out: Path) -> None:
     lines = report(binary(tmp_path, results()), out).stdout.splitlines()
     shown = {words[0]: words[2:] for line in lines if len(words := line.split()) >= 5}
-    assert shown["record_over_floor_1t"] == ["<=", "1.25", "reached"]
+    assert shown["record_over_floor_1t"] == ["<=", "1.15", "missed"]
     assert shown["locked_over_record_2t"] == [">=", "15", "missed"]
-    assert shown["drain_64_over_memcpy"] == ["<=", "4", "missed"]
+    assert shown["drain_64_over_memcpy"] == ["<=", "2", "missed"]
 
 
 def test_without_a_binary_one_line_says_what_to_do(tmp_path: Path, out: Path) -> None:
@@ -217,11 +219,20 @@ def test_rows_of_servers_are_medians_and_their_ratios_are_judged(monkeypatch: py
     assert set(of_servers) == set(values)
 
 
+def test_a_ratio_over_that_of_the_floor_needs_all_four_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPORT.parent))
+    rows = importlib.import_module("rows")
+    growth = next(ratio for ratio in rows.RATIOS if ratio.floor)
+    medians = dict(zip(growth.rows, (6.0, 2.0, 4.0, 2.0), strict=True))
+    assert growth.value(medians) == 1.5
+    assert growth.value({name: medians[name] for name in growth.rows[:3]}) is None
+
+
 def test_every_ratio_is_of_rows_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(REPORT.parent))
     rows = importlib.import_module("rows")
     names = {row.name for row in [*rows.CORE_ROWS, *rows.COMPILE_ROWS, *rows.SERVER_ROWS, *rows.GROWTH_ROWS]}
-    assert {name for ratio in rows.RATIOS for name in (ratio.over, ratio.under)} <= names
+    assert {name for ratio in rows.RATIOS for name in ratio.rows} <= names
 
 
 def test_every_row_of_servers_is_measured_by_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
