@@ -139,7 +139,7 @@ bool DrainCoordinator::complete_cut() {
 }
 
 std::size_t DrainCoordinator::last_used_slot() const noexcept {
-  const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
+  const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // only the number is used
   const std::size_t used = std::min(claimed, options_.threads);
   return used == 0 ? 0 : used - 1;
 }
@@ -266,7 +266,7 @@ Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   const std::lock_guard lock(mutex_);
   Pending& own = pending(id);
   // Before the cut, so that it has each of their requests, unless an earlier one had it or the slot is deferred.
-  const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // a number alone
+  const std::size_t claimed = memory_.header().high_water.load(std::memory_order_relaxed);  // only the number is used
   memory_.exemplars.collect(std::min(claimed, options_.threads), names_.get(), exemplars_);
   if (const Status status = cut(); !status.ok()) return status;
   // A window of the caller's that fits is used again.

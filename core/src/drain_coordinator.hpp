@@ -74,7 +74,7 @@ class DrainCoordinator {
   const RecorderOptions options_;
   const bool asymmetric_;
   RecorderMemory& memory_;
-  const std::shared_ptr<const SeriesNames> names_;  ///< Null: there are no series.
+  const std::shared_ptr<const SeriesNames> names_;  ///< Labels of the series; null without series.
   const CountedWords words_;
   std::mutex mutex_;
   ResourceProbe probe_;

@@ -29,10 +29,10 @@ class ExemplarMemory {
   /// Zeroes memory that a fork has not, on old kernels. For the thread that recovers the recorder.
   void recover() noexcept;
 
-  /// Sets the trace of the request in flight of a slot. The thread of the slot; wait-free.
+  /// Sets the trace of the request in flight of a slot. Called by the thread of the slot; wait-free.
   void set_trace(std::size_t slot, const Trace& trace) noexcept;
-  /// Keeps the request that has just ended in a slot, with the trace that was set, if it was slow. The thread of the
-  /// slot; wait-free.
+  /// Keeps the request that has just ended in a slot, with the trace that was set, if it was slow. Called by the thread
+  /// of the slot; wait-free.
   void keep(std::size_t slot, std::uint64_t duration_ns, std::uint32_t series, const Clock& clock) noexcept;
 
   /// Sets `to` to the exemplars of the first `slots` slots. Those of series without a name are of the overflow series.

@@ -16,16 +16,17 @@ namespace sluice::inline v0_1::detail {
 using OverflowMemory = OverflowRef<StdAtomics, SharedCounter>;
 using OverflowSeries = OverflowSeriesRef<StdAtomics, SharedCounter>;
 
-/// Returns the arrays in a recorder's memory for so many worker slots and series. For any process that maps it.
+/// Returns the arrays in a recorder's memory for `threads` worker slots and `series` series. Any process that maps the
+/// memory may call it.
 [[nodiscard]] SlotArray<ProductionAtomics> slots_in(void* memory, const MemoryLayout& layout, std::size_t threads,
                                                     std::size_t series = 0) noexcept;
 
 /// Returns the block of series of a stripe of the overflow counters in a recorder's memory. `slots` is what slots_in()
-/// returns, and has series. For any process that maps it.
+/// returns, and has series. Any process that maps the memory may call it.
 [[nodiscard]] std::byte* overflow_series_block_in(const SlotArray<ProductionAtomics>& slots, const MemoryLayout& layout,
                                                   std::size_t stripe) noexcept;
 
-/// Returns the overflow counters in a recorder's memory. For any process that maps it.
+/// Returns the overflow counters in a recorder's memory. Any process that maps the memory may call it.
 [[nodiscard]] OverflowMemory overflow_in(void* memory, const MemoryLayout& layout) noexcept;
 
 /// The memory of one recorder.

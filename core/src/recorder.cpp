@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Order map of what happens once a fork (threads come and go in detail/claim.hpp, the recording path is in slot.hpp and
 // epoch_reader.hpp; the argument is in docs/memory-model.md, "Threads and forks")
-//   [F1] recover      store      coordinator_  release  synchronizes with [F2]: the coordinator is seen as a whole
+//   [F1] recover      store      coordinator_  release  synchronizes with [F2]: the coordinator is visible as a whole
 //   [F2] coordinator  load       coordinator_  acquire  synchronizes with [F1]
 //   [F3] recover      store      alive         release  synchronizes with [F4]: coordinator and overflow id are seen
 //   [F4] recovery     load, CAS  alive         acquire  synchronizes with [F3]

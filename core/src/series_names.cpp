@@ -51,7 +51,8 @@ SeriesNames::SeriesNames(std::size_t most)
 
 SeriesNames::SeriesNames(const SeriesNames& parent) : SeriesNames(parent.most_) {
   origin_ = parent.origin_;
-  const std::uint32_t used = parent.used_.load(std::memory_order_acquire);  // the sets below it are whole
+  // Synchronizes with the store of used_ in add(), so the sets below it are complete.
+  const std::uint32_t used = parent.used_.load(std::memory_order_acquire);
   for (std::uint32_t i = kOverflow + 1; i < used; ++i) {
     add(key_of(parent.labels(i)), std::make_unique<const LabelSet>(parent.labels(i)));
   }

@@ -7,7 +7,7 @@
 namespace sluice::inline v0_1 {
 namespace {
 
-/// Returns the value of a hexadecimal digit, which Trace Context has in lower case alone; -1 for other characters.
+/// Returns the value of a hexadecimal digit, which Trace Context has only in lower case; -1 for other characters.
 constexpr int digit_of(char byte) noexcept {
   if (byte >= '0' && byte <= '9') return byte - '0';
   return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;

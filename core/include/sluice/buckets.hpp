@@ -50,7 +50,7 @@ class View {
   [[nodiscard]] constexpr std::uint64_t count(std::span<const std::uint64_t> buckets,
                                               std::size_t entry) const noexcept {
     std::size_t bucket = firsts_[entry];
-    std::uint64_t sum = buckets[bucket];  // most have one
+    std::uint64_t sum = buckets[bucket];  // most entries consist of one bucket
     for (const std::size_t end = first(entry + 1); ++bucket < end;) sum += buckets[bucket];
     return sum;
   }

@@ -13,7 +13,7 @@ namespace sluice::inline v0_1 {
 /// A range of zeroed memory. Pages are committed when they are first written.
 class ForkWipedMemory {
  public:
-  /// Maps so many bytes. \throws std::bad_alloc
+  /// Maps `bytes` bytes. \throws std::bad_alloc
   explicit ForkWipedMemory(std::size_t bytes);
   ForkWipedMemory(const ForkWipedMemory&) = delete;
   ForkWipedMemory& operator=(const ForkWipedMemory&) = delete;

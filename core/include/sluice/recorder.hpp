@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recorder: worker threads record whole requests into their own slots, readers drain coherent windows. Recording is
-// wait-free and takes no lock; the argument is in docs/memory-model.md. What a request is, a schema says: see
-// schema.hpp, and http.hpp for one that servers can use as it is.
+// wait-free and takes no lock; the argument is in docs/memory-model.md. A schema defines what is recorded of a
+// request: see schema.hpp, and http.hpp for one that servers can use as it is.
 //
 //   sluice::Recorder<Call> recorder({.threads = 8});
 //   sluice::Reader reader = recorder.add_reader();
@@ -97,7 +97,7 @@ class WorkerBase {
 
   RecorderBase* recorder_ = nullptr;
   std::byte* series_ = nullptr;                    ///< The series of the slot; null if there are none.
-  SlotHeader<ProductionAtomics>* slot_ = nullptr;  ///< Null: all requests go to overflow counters.
+  SlotHeader<ProductionAtomics>* slot_ = nullptr;  ///< The slot; null when all requests go to overflow counters.
   const Epoch<ProductionAtomics>* epoch_ = nullptr;
   const UncollectedExtremes<ProductionAtomics>* uncollected_ = nullptr;
   OverflowControl<StdAtomics>* overflow_ = nullptr;
@@ -107,7 +107,7 @@ class WorkerBase {
   std::uint32_t series_size_ = 0;
   std::uint8_t mode_ = 0;
   bool asymmetric_ = false;
-  bool own_memory_ = false;  ///< False: the memory was given, and others may have written anything into it.
+  bool own_memory_ = false;  ///< True if the recorder mapped its memory. Others may write into memory that was given.
 };
 
 }  // namespace detail
@@ -206,7 +206,8 @@ class Worker : public detail::WorkerBase {
   /// Begins a request at `now_ns`, in monotonic nanoseconds of the recorder's clock.
   [[nodiscard]] Request<T> begin(std::uint64_t now_ns) noexcept;
 
-  /// Begins a request of a series of the recorder. A series of another recorder is counted by one of this one's.
+  /// Begins a request of a series of the recorder. A request of a series of another recorder is counted in the
+  /// overflow series.
   [[nodiscard]] Request<T> begin(Series series) noexcept { return begin(series, clock().monotonic_ns()); }
 
   /// Begins a request of a series of the recorder at `now_ns`.
@@ -358,7 +359,8 @@ class RecorderBase {
   const detail::MemoryLayout layout_;
   bool asymmetric_;
   std::unique_ptr<detail::RecorderMemory> memory_;
-  std::shared_ptr<detail::SeriesNames> names_;  ///< Null: there are no series. A forked child replaces it.
+  /// Labels of the series; null without series. A forked child replaces it.
+  std::shared_ptr<detail::SeriesNames> names_;
   /// Numbers claims, readers and overflow counters. A forked child continues the sequence of its parent, so that
   /// nothing made before the fork is taken for something made after it.
   std::atomic<std::uint32_t> next_number_{1};
@@ -372,7 +374,7 @@ class RecorderBase {
 template <class T>
 class Recorder : public RecorderBase {
  public:
-  /// Returns the size of the memory for so many worker slots and series, in whole pages.
+  /// Returns the size of the memory for `threads` worker slots and `series` series, in whole pages.
   [[nodiscard]] static std::size_t memory_bytes(std::size_t threads, std::size_t series = 0) noexcept {
     return detail::memory_bytes(detail::kMemoryLayout<T>, threads, series);
   }
@@ -479,8 +481,8 @@ void Worker<T>::finish_elsewhere(const T& done, std::uint64_t start_ns, std::uin
   }
 }
 
-/// Records as other requests off the path do: a full fence orders no less than the light one. The exemplar comes last,
-/// so that a drain which copies it counts the request.
+/// Records through finish_elsewhere(), whose full fence is at least as strong as the light one. The exemplar comes
+/// last, so that a drain which copies it counts the request.
 template <class T>
 void Worker<T>::finish_traced(const T& done, std::uint64_t start_ns, std::uint64_t now_ns,
                               std::uint32_t series) const noexcept {

@@ -37,7 +37,7 @@ struct RecorderOptions {
   /// and so on up to 128 times this duration, each up to the next. Requests in overflow counters have none, because
   /// several threads would write them. Readers in other processes have none, because exemplars are not in `memory`.
   std::uint64_t exemplars_from_ns = 0;
-  bool allow_membarrier = true;  ///< False: each record passes a full fence, as on kernels without membarrier().
+  bool allow_membarrier = true;  ///< If false, each record passes a full fence, as on kernels without membarrier().
   /// Where workers record: at least Recorder::memory_bytes(threads, series) of zeroed whole pages, which outlive the
   /// recorder and may be shared with processes that read them. The counts stay in them. Empty: memory of the recorder's
   /// own.

@@ -51,7 +51,7 @@ class RetiredSeries;
 /// A live process. Its numbers begin at zero when it starts.
 struct ProcessReading {
   std::int32_t pid = 0;                         ///< Its process id.
-  bool listed = true;                           ///< False: nothing is known of its requests.
+  bool listed = true;                           ///< False when nothing is known of its requests.
   std::uint64_t age_ns = 0;                     ///< Time since its parent called started(), after it was forked.
   std::uint64_t request_count = 0;              ///< Number of completed requests.
   std::uint64_t busy_ns = 0;                    ///< Time that threads spent in them.
@@ -132,7 +132,7 @@ class Registry {
 
     /// A slot: where one process records. A slot with memory keeps its group and its owner for ever.
     struct Allocation {
-      std::byte* writable;        ///< Null: the slot has no memory, and its process is unlisted.
+      std::byte* writable;        ///< The region; null when the slot has none, and its process is unlisted.
       const std::byte* readable;  ///< The same pages, for readers.
       std::uint64_t bytes;        ///< Size of the region.
       std::uint32_t group;        ///< Index of its group.
@@ -160,7 +160,7 @@ class Registry {
     return Registry(state, detail::kMemoryLayout<T>, nullptr);
   }
   /// Does the same for processes that count by series, each with RecorderOptions::series_set. Both must outlive the
-  /// handle, and the state is used with this set alone.
+  /// handle, and the state is used only with this set.
   template <class T>
   static Registry of(ParentState& state, SeriesSet<T>& series) noexcept {
     return Registry(state, detail::kMemoryLayout<T>, &series);
@@ -205,8 +205,7 @@ class Registry {
     std::uint32_t owner = 0;  ///< Number of the caller's choice, such as the user id of the processes.
   };
 
-  /// How many processes of a tenant may start from now on, each with so many worker threads. Those that run are beside
-  /// them.
+  /// The processes of a tenant that may start from now on. Processes that already run are not included.
   struct Demand {
     Tenant tenant;               ///< Tenant of the processes.
     std::size_t threads;         ///< Worker threads of each process.
@@ -214,14 +213,15 @@ class Registry {
     std::size_t host_bytes = 0;  ///< Bytes of each region behind the recorder's memory, for the host.
   };
   /// Creates regions until there are free ones for all demands. A process that is forked before this call cannot read
-  /// the regions that the call creates, so call it before the first fork. One memory file and two mappings a region.
+  /// the regions that the call creates, so call it before the first fork. Creates one memory file and two mappings
+  /// for each region.
   /// \return FailedPrecondition if the registry is not open; ResourceExhausted if `max_bytes` or kSlots is reached;
   ///         otherwise the code that absl::ErrnoToStatus() gives the error of the system. The regions that were created
   ///         are kept; processes that find none are unlisted.
   absl::Status pre_allocate(std::vector<Demand> demands);
 
   /// Reserves a slot for a process that is about to be forked and then inherits its region. The slot has memory if the
-  /// tenant has a free region for so many worker threads, see memory_of(). Its memory is
+  /// tenant has a free region for `threads` worker threads, see memory_of(). Its memory is
   /// Recorder::memory_bytes(threads, series) for the recorder, then at least `host_bytes` for the host, all zeros.
   /// Costs a scan of the slots.
   /// \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots slots are in use: the process
@@ -252,7 +252,7 @@ class Registry {
   /// Unmaps everything that the registry shares but the region of the slot. Afterwards the registry is closed for this
   /// process. At most two system calls a slot.
   [[nodiscard]] std::span<std::byte> isolate_to(std::optional<SlotId> slot) noexcept;
-  /// Unmaps everything that is writable but the region of the slot. What can be read stays, for read().
+  /// Unmaps everything that is writable but the region of the slot. Keeps readable mappings, which read() uses.
   [[nodiscard]] std::span<std::byte> enter(std::optional<SlotId> slot) noexcept;
   /// @}
 
@@ -298,7 +298,7 @@ class Registry {
 
   ParentState& state_;
   const detail::MemoryLayout& memory_;
-  SeriesSetBase* series_;  ///< Null: processes count without labels.
+  SeriesSetBase* series_;  ///< Set of the labels; null when processes count without labels.
 };
 
 /// @}

@@ -72,7 +72,7 @@ class SeriesSetBase {
   std::shared_ptr<detail::SeriesNames> names_;
   /// By group of the registry, with an entry for each that there may be: other threads read while the parent adds one.
   std::vector<RetiredMemory> retired_;
-  std::atomic<std::uint32_t> groups_{0};  ///< Number of groups that have memory. The parent alone stores it.
+  std::atomic<std::uint32_t> groups_{0};  ///< Number of groups that have memory. Only the parent stores it.
 };
 
 namespace detail {

@@ -67,9 +67,9 @@ struct Window {
   std::uint64_t cpu_user_us = 0;    ///< User CPU time of the process in the window.
   std::uint64_t cpu_system_us = 0;  ///< System CPU time of the process in the window.
 
-  /// Makes a window of nothing.
+  /// Makes an empty window without a schema.
   Window() noexcept = default;
-  /// Makes an empty window of a schema, for so many worker slots.
+  /// Makes an empty window of a schema, for `threads` worker slots.
   /// \throws std::bad_alloc
   Window(const SchemaInfo& what, std::uint8_t in_mode, std::size_t threads);
 
@@ -100,12 +100,12 @@ struct Window {
   [[nodiscard]] std::size_t threads_active() const noexcept;
 
   /// Adds the counts of a window that follows this one, of the same schema and with as many slots. Leaves times,
-  /// resources and exemplars alone. Requests of a recorder without series are added to those without labels.
+  /// resources and exemplars as they are. Requests of a recorder without series are added to those without labels.
   /// \throws std::bad_alloc if there is no room for the series of `later`. Nothing is added then.
   /// \throws std::invalid_argument if both have series, of two recorders. Nothing is added then.
   void merge_counts(const Window& later);
-  /// Makes this the window over both, given the window that follows, of the same schema and with as many slots. The
-  /// exemplars are those of `next`.
+  /// Extends this window by the one that follows it, of the same schema and with as many slots. The exemplars are those
+  /// of `next`.
   /// \throws std::bad_alloc As merge_counts() does. Nothing is added then.
   /// \throws std::invalid_argument As merge_counts() does.
   void append(const Window& next);

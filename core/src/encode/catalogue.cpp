@@ -405,7 +405,7 @@ double stop_time(const Source& source) noexcept {
   if (source.processes != nullptr) return source.processes->time;
   if (source.window != nullptr) return source.window->stop_time;
   if (source.totals != nullptr) return source.totals->current_time;
-  return seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()));  // gauges alone
+  return seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()));  // only gauges are written
 }
 
 const SchemaInfo* schema_of(const Source& source) noexcept {

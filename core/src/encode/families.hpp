@@ -26,7 +26,7 @@ inline constexpr Family kMemory = {
 inline constexpr Family kUntracked = {"untracked_requests", Kind::kGauge, "", "{request}",
                                       "Number of requests in flight whose age is not known."};
 
-// Families of process groups alone.
+// Families that only process groups have.
 inline constexpr Family kCompletedBusy = {"busy", Kind::kCounter, "seconds", "s",
                                           "Time that worker threads spent in completed requests."};
 inline constexpr Family kLongest = {"longest_request", Kind::kGauge, "seconds", "s",

@@ -16,7 +16,7 @@ namespace sluice::inline v0_1::os {
 /// A range of zeroed memory. Pages are committed when they are first written.
 class Mapping {
  public:
-  /// Maps so many bytes, or uses `memory`, which consists of zeroed whole pages that outlive the object. Throws
+  /// Maps `bytes` bytes, or uses `memory`, which consists of zeroed whole pages that outlive the object. Throws
   /// std::bad_alloc, and std::invalid_argument if `memory` is too small or not of whole pages.
   explicit Mapping(std::size_t bytes, std::span<std::byte> memory = {});
   Mapping(const Mapping&) = delete;

@@ -121,7 +121,7 @@ std::optional<Registry::SlotId> Registry::add_slot() noexcept {
   return SlotId{state_.slots_used++};
 }
 
-/// Adds a slot with a region of so many bytes.
+/// Adds a slot with a region of `bytes` bytes.
 absl::Status Registry::allocate(const Tenant& tenant, std::uint64_t bytes) {
   if (bytes > state_.max_bytes - state_.allocated_bytes) return no_room();
   if (state_.slots_used == kSlots) return absl::ResourceExhaustedError("all slots of the registry have a region");
@@ -289,7 +289,7 @@ void Registry::add_ended_by_series(SlotId id, std::uint64_t age_ns, std::span<st
   const Allocation& slot = allocation(id);
   RegistryTable& table = *state_.table;
   const std::uint32_t known =
-      table.slots[static_cast<std::uint32_t>(id)].series.load(std::memory_order_relaxed);  // own
+      table.slots[static_cast<std::uint32_t>(id)].series.load(std::memory_order_relaxed);  // own store
   const auto to = retired_series(slot.group);
   const std::size_t current = table.groups[slot.group].retired.current_copy();
   to.copy(current);

@@ -29,7 +29,7 @@
 namespace sluice::inline v0_1 {
 namespace {
 
-/// Returns the number of entries for so many series: those, the overflow series, and requests without labels.
+/// Returns the number of entries for `series` series: those, the overflow series, and requests without labels.
 constexpr std::size_t retired_entries(std::size_t series) noexcept { return series + 2; }
 
 constexpr std::uint64_t kQueueNs = 60'000'000'000;

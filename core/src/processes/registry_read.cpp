@@ -196,7 +196,7 @@ absl::StatusOr<ServerReading> Registry::read() const {
   if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
   server.start_time = state_.view->start_time;
-  server.total.counts.schema = memory_.schema;  // also without groups
+  server.total.counts.schema = memory_.schema;  // encoders need it even when there is no group to add
   RegistryView view{state_, memory_, series_most(), nullptr};
   if (series_ != nullptr) {
     view.names = series_->names_;
@@ -204,8 +204,8 @@ absl::StatusOr<ServerReading> Registry::read() const {
   }
   std::vector<std::uint64_t> words(GroupCounts::kOwnWords + memory_.schema->sums);
   const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
-  // Synchronizes with the store in add_retired_series(), so that the memory of each of these groups is seen. A group is
-  // published through another mapping of the table, which a race detector takes for other memory.
+  // Synchronizes with the store in add_retired_series(), so that the memory of each of these groups is visible. A group
+  // is published through another mapping of the table, which a race detector takes for other memory.
   if (series_ != nullptr) static_cast<void>(series_->groups_.load(std::memory_order_acquire));
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();

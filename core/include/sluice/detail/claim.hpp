@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How threads claim slots and release them, once a thread. Which slots are taken says slot_tree.hpp, the state of a
-// slot says for readers and for its owner. The recording path is in slot.hpp.
+// How threads claim slots and release them, once a thread. slot_tree.hpp records which slots are taken; the state word
+// of a slot tells readers and the owner. The recording path is in slot.hpp.
 //
 //   Order map
 //     [S3] claim    CAS   high_water  release   synchronizes with [S4] (drain_coordinator.cpp): a reader sees the claim

@@ -10,7 +10,7 @@
 //                                           epoch
 //     [R3] cut  load  sequence     acquire  synchronizes with [W7], [W1]: an idle slot, or one that has moved on,
 //                                           has left the old bank
-//     [R4] cut  load  start_ns     acquire  synchronizes with [B1], [W6]: the tag [W5] of the record before is seen
+//     [R4] cut  load  start_ns     acquire  synchronizes with [B1], [W6]: the tag [W5] of the record before is visible
 //     [R5] cut  load  tag          acquire  synchronizes with [W5]: first_start_ns belongs to the tag
 #pragma once
 
@@ -41,7 +41,7 @@ class EpochReader {
   /// deferred to a later cut. Returns false if the heavy fence failed. Nothing is lost then: the next call completes
   /// the same cut and needs the same `out`. Throws std::bad_alloc when a slot or a series of a slot is discovered, with
   /// the same guarantee. Costs a heavy fence and a look at each slot in use, and at each series that was recorded in.
-  /// If there are series, counts are added to those of `out` alone, and its totals are left to the caller.
+  /// If there are series, counts are added only to those of `out`, and its totals are left to the caller.
   template <class Fence, class TryWait>
   [[nodiscard]] bool cut(std::uint64_t now_ns, Window& out, TryWait&& try_wait) {
     if (has_series()) out.series.make_room(0);
@@ -205,7 +205,7 @@ class EpochReader {
     std::uint64_t start_ns = slot.header().start_ns.load(std::memory_order_acquire);  // [R4]
     const EpochHeader<Atomics>& next = slot.bank((closing_ + 1) & 1).header;
     if (next.tag.load(std::memory_order_acquire) == closing_ + 2) {    // [R5]
-      start_ns = next.first_start_ns.load(std::memory_order_relaxed);  // seen with [R5]
+      start_ns = next.first_start_ns.load(std::memory_order_relaxed);  // ordered by [R5]
     }
     return start_ns <= cut_ns_ ? start_ns : 0;
   }

@@ -5,8 +5,8 @@
 // untracked: it is counted, and the age that a reader gets is then a lower bound. Long requests keep their entries, so
 // untracked are rather the young ones.
 //
-// Wait-free. Each access is relaxed, because an entry is a number alone: whoever exchanges a 0 for its start owns the
-// entry until it stores 0. A reader may see a start a moment after its request has ended.
+// Wait-free. Each access is relaxed, because an entry publishes no other data: whoever exchanges a 0 for its start owns
+// the entry until it stores 0. A reader may see a start a moment after its request has ended.
 #pragma once
 
 #include <atomic>
@@ -31,8 +31,9 @@ class InFlightTable {
     for (std::uint64_t i = cursor; i < cursor + kProbes; ++i) {
       const std::size_t index = i % kTrackedMost;
       std::uint64_t none = 0;
-      if (starts_[index].load(std::memory_order_relaxed) == 0 &&                                // a number alone
-          starts_[index].compare_exchange_strong(none, start_ns, std::memory_order_relaxed)) {  // a number alone
+      // Relaxed, because the entry publishes no other data.
+      if (starts_[index].load(std::memory_order_relaxed) == 0 &&
+          starts_[index].compare_exchange_strong(none, start_ns, std::memory_order_relaxed)) {
         return static_cast<std::uint32_t>(index + 1);
       }
     }
@@ -41,14 +42,14 @@ class InFlightTable {
 
   /// Frees an entry that take() returned. Any thread.
   void give_back(std::uint32_t entry) noexcept {
-    starts_[entry - 1].store(0, std::memory_order_relaxed);  // a number alone
+    starts_[entry - 1].store(0, std::memory_order_relaxed);  // relaxed, because the entry publishes no other data
   }
 
   /// Returns the earliest start in the table; UINT64_MAX if it is empty. Any process.
   [[nodiscard]] std::uint64_t oldest_start_ns() const noexcept {
     std::uint64_t oldest = UINT64_MAX;
     for (const auto& start : starts_) {
-      const std::uint64_t start_ns = start.load(std::memory_order_relaxed);  // a number alone
+      const std::uint64_t start_ns = start.load(std::memory_order_relaxed);  // the entry publishes no other data
       if (start_ns != 0 && start_ns < oldest) oldest = start_ns;
     }
     return oldest;
@@ -58,7 +59,8 @@ class InFlightTable {
   typename Atomics::template Atomic<std::uint64_t> starts_[kTrackedMost]{};
 };
 
-/// Where a request without a slot is: in no process's memory that a forked child could take for its own.
+/// The overflow counters and the table entry of a request without a slot. A process and its forked children have
+/// different ids, so a child never ends a request of its parent in its own counters.
 struct OverflowPlace {
   /// Values of `tracked` apart from entries.
   enum : std::uint32_t { kNotAsked = 0, kUntracked = UINT32_MAX };

@@ -42,8 +42,8 @@ inline constexpr MemoryLayout kMemoryLayout{
 /// Returns the number of series that a recorder has memory for: those of the options, and the overflow series.
 constexpr std::size_t series_with_overflow(std::size_t series) noexcept { return series == 0 ? 0 : series + 1; }
 
-/// Returns the size of the memory for so many worker slots and series, in whole pages. Where that would be more than an
-/// address space has room for, the size does not wrap around: it is one that no system call grants.
+/// Returns the size of the memory for `threads` worker slots and `series` series, in whole pages. Where that would be
+/// more than an address space has room for, the size does not wrap around: it is one that no system call grants.
 [[nodiscard]] std::size_t memory_bytes(const MemoryLayout& layout, std::size_t threads,
                                        std::size_t series = 0) noexcept;
 

@@ -12,7 +12,7 @@
 //     [P3] record     RMW   left     release  synchronizes with [P4]: the additions happen before the collection
 //     [P4] quiescent  load  left     acquire  synchronizes with [P3]
 //     [P5] end        RMW   count, cancelled, untracked_ended  release  synchronizes with [P6]: the beginning of a
-//                                                                       request that is counted as ended is seen
+//                                                                       request that is counted as ended is visible
 //     [P6] in_flight  load  count, cancelled, untracked_ended  acquire  synchronizes with [P5]
 #pragma once
 
@@ -45,7 +45,8 @@ struct OverflowBank {
   Bank<Counter, T> counts;
 };
 
-/// Which of two banks of a stripe writers use, and when the other one is quiescent. All-zero bytes are the empty state.
+/// A phaser: selects the bank of a stripe that writers use, and tells when the other one is quiescent. All-zero bytes
+/// are the empty state.
 template <class Atomics>
 class OverflowPhaser {
  public:
@@ -70,13 +71,14 @@ class OverflowPhaser {
     return entered_.fetch_add(1, std::memory_order_acq_rel) < 0 ? 1 : 0;  // [P1]
   }
 
-  /// Leaves the bank. The thread that entered; lock-free.
+  /// Leaves the bank. Called by the thread that entered it; lock-free.
   void leave(std::size_t bank) noexcept { left_[bank].fetch_add(1, std::memory_order_release); }  // [P3]
 
   /// Sends later writers to the other bank, unless a bank is waiting to be collected or no writer has entered this one.
   /// One reader at a time.
   void flip() noexcept {
-    const std::int64_t entered = entered_.load(std::memory_order_relaxed);  // a record before the drain is seen
+    // Relaxed, because a record that happens before the drain is visible anyway.
+    const std::int64_t entered = entered_.load(std::memory_order_relaxed);
     if (closing_ || (entered & std::numeric_limits<std::int64_t>::max()) == 0) return;
     const bool odd = entered < 0;
     const std::int64_t base = odd ? 0 : std::numeric_limits<std::int64_t>::min();
@@ -176,7 +178,7 @@ class alignas(2 * kLine) OverflowControl {
   void use(std::size_t stripe) noexcept {
     const std::uint32_t bit = std::uint32_t{1} << stripe;
     if ((used_.load(std::memory_order_relaxed) & bit) == 0) {  // once set it stays set
-      used_.fetch_or(bit, std::memory_order_relaxed);          // seen by whoever sees [P5], or comes after the request
+      used_.fetch_or(bit, std::memory_order_relaxed);          // ordered by [P5], or belongs to a later request
     }
   }
 
@@ -195,7 +197,7 @@ class alignas(2 * kLine) OverflowControl {
   Atomic<std::uint32_t> tracks_{};
 };
 
-/// Counters for requests without a slot. A recorder has memory for the first overflow_stripes() stripes alone. All-zero
+/// Counters for requests without a slot. A recorder has memory only for the first overflow_stripes() stripes. All-zero
 /// bytes are the empty state.
 template <class Atomics, class Counter, class T, std::size_t kStripes = kOverflowStripesMost>
 struct BasicOverflowCounters {
@@ -225,12 +227,12 @@ struct OverflowShape {
   std::size_t extremes_at = 0;   ///< Offset of the extremes in a bank.
   std::size_t table_bytes = 0;   ///< Size of a table of starts.
 
-  /// Returns the offset of the tables, one for each of so many stripes. Recorders of event loops alone write them.
+  /// Returns the offset of the tables, one for each of `stripes` stripes. Only recorders of event loops write them.
   [[nodiscard]] constexpr std::size_t tables_at(std::size_t stripes) const noexcept {
     return stripes_at + stripes * stripe_bytes;
   }
 
-  /// Returns the size of counters with so many stripes.
+  /// Returns the size in bytes of counters with `stripes` stripes.
   [[nodiscard]] constexpr std::size_t bytes(std::size_t stripes) const noexcept {
     return tables_at(stripes) + stripes * table_bytes;
   }

@@ -8,8 +8,8 @@
 //
 //   Order map (the argument is in docs/memory-model.md, "Slots of another process")
 //     [P7] record  RMW   mark of the touched  release  synchronizes with [P8]: the other mark is set
-//     [P8] record  load  mark of the touched  acquire  synchronizes with [P7]: a request whose series another thread
-//                                                      has marked is seen by whoever sees that it has ended
+//     [P8] record  load  mark of the touched  acquire  synchronizes with [P7]: if the end of a request is visible,
+//                                                      the mark that another thread set for it is, too
 #pragma once
 
 #include <atomic>
@@ -58,13 +58,13 @@ struct OverflowSeriesShape {
             .word_bytes = sizeof(typename Atomics::template Atomic<std::uint64_t>)};
   }
 
-  /// Returns the number of words that mark so many series in one bank.
+  /// Returns the number of words that mark `series` series in one bank.
   [[nodiscard]] static constexpr std::size_t words(std::size_t series) noexcept { return (series + 63) / 64; }
   /// Returns the offset of the first cell.
   [[nodiscard]] constexpr std::size_t cells_at(std::size_t series) const noexcept {
     return whole_line_pairs(4 * words(series) * word_bytes);
   }
-  /// Returns the size of a block with so many series.
+  /// Returns the size in bytes of a block for `series` series.
   [[nodiscard]] constexpr std::size_t block_bytes(std::size_t series) const noexcept {
     return series == 0 ? 0 : whole_line_pairs(cells_at(series) + series * cell_bytes);
   }
@@ -85,7 +85,7 @@ class OverflowSeriesWriter {
     auto* const words = reinterpret_cast<typename Atomics::template Atomic<std::uint64_t>*>(block_);
     auto& marks = words[which * OverflowSeriesShape::words(size_) + index_ / 64];
     const std::uint64_t mark = std::uint64_t{1} << index_ % 64;
-    if ((marks.load(std::memory_order_acquire) & mark) == 0) {  // [P8]; cleared by a reader before [P1] alone
+    if ((marks.load(std::memory_order_acquire) & mark) == 0) {  // [P8]; a reader clears it only before [P1]
       auto& used = words[(2 + which) * OverflowSeriesShape::words(size_) + index_ / 64];
       if ((used.load(std::memory_order_relaxed) & mark) == 0) {  // once set it stays set
         used.fetch_or(mark, std::memory_order_relaxed);          // published by [P7]

@@ -12,15 +12,15 @@ namespace sluice::inline v0_1::detail {
 /// Greatest number of stripes. With more CPUs than that, several share a stripe.
 inline constexpr std::size_t kOverflowStripesMost = 32;
 
-/// Returns the number of stripes for so many CPUs: a power of two, so that a mask selects one.
+/// Returns the number of stripes for `cpus` CPUs: a power of two, so that a mask selects one.
 constexpr std::size_t overflow_stripes_for(long cpus) noexcept {
   std::size_t stripes = 1;
   while (stripes < kOverflowStripesMost && static_cast<long>(stripes) < cpus) stripes *= 2;
   return stripes;
 }
 
-/// Returns the stripe of a thread, by the address of its control block, among so many. The upper bits of the product
-/// depend on all bits of the address.
+/// Returns the stripe of a thread, by the address of its control block, among `stripes` stripes. The upper bits of the
+/// product depend on all bits of the address.
 constexpr std::size_t overflow_stripe_by_hash(std::uint64_t thread, std::size_t stripes) noexcept {
   return static_cast<std::size_t>((thread * 0x9E3779B97F4A7C15U) >> 32U) & (stripes - 1);
 }

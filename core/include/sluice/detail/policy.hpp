@@ -67,7 +67,7 @@ class RelaxedCounter {
   [[nodiscard]] std::uint64_t get() const noexcept { return word().load(std::memory_order_relaxed); }
   /// Returns the value of a counter that no writer can change. A plain read, so that a compiler may combine several.
   [[nodiscard]] std::uint64_t load_quiescent() const noexcept { return value_; }
-  /// Sets the value. The writer alone, as are the two below.
+  /// Sets the value. Called by the writer only, as are add() and update_max().
   void set(std::uint64_t value) noexcept { word().store(value, std::memory_order_relaxed); }
   /// Adds an amount. One instruction on x86-64, where GCC would emit three. The aligned load and store inside that
   /// instruction are each atomic to others, as x86 guarantees for separate ones.

@@ -26,7 +26,7 @@ struct RequestPlace {
   }
 
   OverflowPlace overflow;    ///< Without an id, or with kTraced: in the slot of the worker.
-  std::uint32_t series = 0;  ///< Number of its series; 0: it has no labels.
+  std::uint32_t series = 0;  ///< Number of its series; 0 when it has no labels.
 
   /// Returns true for the slot of the worker, no series and no trace, as for most requests.
   [[nodiscard]] bool is_plain() const noexcept { return (overflow.id | series) == 0; }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The counts of a group's ended processes by series, beside its totals: in two copies, of which the version of
-// RetiredTotals selects the current one (retired_totals.hpp). The parent alone writes them: the copy that is not
+// RetiredTotals selects the current one (retired_totals.hpp). Only the parent writes them: the copy that is not
 // current, before it makes this the current one by [G1]. So every access is relaxed. What a reader reads of the current
 // copy was published by [G1], and if the parent writes that copy meanwhile, [G6] tells the reader. Plain memory without
-// pointers; all-zero bytes are counts of nothing, and the memory of a series is not touched before the first process
-// that used the series has ended.
+// pointers; all-zero bytes are counts of zero, and the memory of a series is not touched before the first process that
+// used the series has ended.
 #pragma once
 
 #include <atomic>
@@ -30,8 +30,8 @@ class RetiredSeries {
     return 2 * (marks_for(entries) + entries * entry_words);
   }
 
-  /// Makes the copy that is not `current` equal to the one that is. The parent alone; costs a look at each entry in
-  /// use.
+  /// Makes the copy that is not `current` equal to the one that is. Called by the parent only. Costs a look at each
+  /// entry in use.
   void copy(std::size_t current) const noexcept {
     const std::size_t next = 1 - current;
     for_each_number(current, [&](std::size_t number) {
@@ -48,8 +48,8 @@ class RetiredSeries {
     }
   }
 
-  /// Adds to an entry of the copy that is not `current`, after copy(). The parent alone. Sums stay at their largest
-  /// value instead of overflowing.
+  /// Adds to an entry of the copy that is not `current`, after copy(). Called by the parent only. Sums stay at their
+  /// largest value instead of overflowing.
   void add(std::size_t current, std::size_t number, std::span<const std::uint64_t> amounts) const noexcept {
     const std::size_t other = 1 - current;
     Word& used = mark(other, number / kMarks);

@@ -4,7 +4,7 @@
 // processes read. Neither waits for the other, and the processes that count take no part.
 //
 //   Order map (the argument is in docs/memory-model.md, "Processes")
-//     [G1] retire   store version      release   synchronizes with [G3]: the totals that the version selects are seen
+//     [G1] retire   store version      release   synchronizes with [G3]: the totals of the selected copy are visible
 //     [G2] retire   fence                        pairs with [G5]: a reader that sees a later store, in the region or in
 //                                                the other copy, sees that the version has changed
 //     [G3] read     load  version      acquire   synchronizes with [G1]
@@ -23,7 +23,7 @@
 
 namespace sluice::inline v0_1::detail {
 
-/// Identifies the process that records in a region, for readers. Written by the parent alone. All-zero bytes are a
+/// Identifies the process that records in a region, for readers. Written by the parent only. All-zero bytes are a
 /// region without a process.
 template <class Atomics>
 struct Occupancy {
@@ -50,20 +50,21 @@ struct RetiredTotals {
 
   static constexpr std::size_t copy_of(std::uint64_t version) noexcept { return version & 1; }
 
-  /// Returns the copy that readers use now. The parent alone. What it has of a group beside the totals, it writes into
-  /// the other copy before retire().
+  /// Returns the index of the copy that readers use. Called by the parent only, which writes a group's other counts
+  /// into the other copy before it calls retire().
   [[nodiscard]] std::size_t current_copy() const noexcept {
     return copy_of(version.load(std::memory_order_relaxed));  // own store
   }
 
-  /// Sets `sums` to the totals. The parent alone, which is their only writer.
+  /// Sets `sums` to the totals. Called by the parent only, which is their only writer.
   void current(std::span<std::uint64_t> sums) const noexcept {
     const Copy& copy = copies[current_copy()];
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = copy.words[i].load(std::memory_order_relaxed);  // own store
   }
 
   /// Replaces the totals by `sums`, the old totals plus the counts of an ended process; then calls `clear()`, which
-  /// clears the region, and marks the region free. The parent alone, on one thread. Wait-free but for `clear()`.
+  /// clears the region, and marks the region free. Called by the parent only, on one thread. Wait-free but for
+  /// `clear()`.
   template <class Fence, class Clear>
   void retire(Occupancy<Atomics>& ended, std::span<const std::uint64_t> sums, Clear&& clear) noexcept {
     const std::uint64_t now = version.load(std::memory_order_relaxed);  // own store
@@ -100,9 +101,9 @@ struct RetiredTotals {
     const std::uint64_t now = version.load(std::memory_order_acquire);  // [G3]
     const Copy& copy = copies[copy_of(now)];
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      sums[i] = copy.words[i].load(std::memory_order_relaxed);  // seen with [G3]
+      sums[i] = copy.words[i].load(std::memory_order_relaxed);  // ordered by [G3]
     }
-    const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);  // seen with [G3]
+    const std::uint64_t retired = copy.last_incarnation.load(std::memory_order_relaxed);  // ordered by [G3]
     const IncarnationOf incarnation_of{retired, copy_of(now)};
     if (!add_living(incarnation_of)) return false;
     Fence::light();                                         // [G5]

@@ -6,8 +6,8 @@
 //
 //   Order map (the argument is in docs/memory-model.md, "Slow requests")
 //     [Q1] store  store sequence  relaxed   odd: being written. Ordered by [Q2], so that no fence is needed
-//     [Q2] put    store word      release   synchronizes with [Q5]: [Q1] of the same writing is seen with the word
-//     [Q3] store  store sequence  release   synchronizes with [Q4]: all words are seen with the number
+//     [Q2] put    store word      release   synchronizes with [Q5]: [Q1] of the same writing happens before [Q6]
+//     [Q3] store  store sequence  release   synchronizes with [Q4]: all words are visible with the number
 //     [Q4] load   load  sequence  acquire   synchronizes with [Q3]
 //     [Q5] load   load  word      acquire   synchronizes with [Q2]
 //     [Q6] load   load  sequence  relaxed   ordered by [Q5]: differs if a word came from a later writing
@@ -30,7 +30,8 @@ class Seqlock {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(std::uint64_t) == 0);
   static constexpr std::size_t kWords = sizeof(T) / sizeof(std::uint64_t);
 
-  /// Stores the first `bytes` of a value with a sequence, which must be even and new. The writer alone; wait-free.
+  /// Stores the first `bytes` of a value with a sequence, which must be even and new. Called by the writer only;
+  /// wait-free.
   void store(const T& value, std::size_t bytes, std::uint64_t sequence) noexcept {
     sequence_.store(sequence - 1, std::memory_order_relaxed);  // [Q1]
     const auto* const from = reinterpret_cast<const std::byte*>(&value);
@@ -42,7 +43,8 @@ class Seqlock {
     sequence_.store(sequence, std::memory_order_release);  // [Q3]
   }
 
-  /// Changes one word of the stored value. Readers see the old word or the new one. The writer alone; wait-free.
+  /// Changes one word of the stored value. Readers see the old word or the new one. Called by the writer only;
+  /// wait-free.
   void put(std::size_t index, std::uint64_t word) noexcept {
     words_[index].store(word, std::memory_order_release);  // [Q2]
   }
@@ -60,9 +62,9 @@ class Seqlock {
     return sequence_.load(std::memory_order_relaxed) == before ? before : 0;  // [Q6]
   }
 
-  /// Returns the sequence that was stored last. The writer alone.
+  /// Returns the sequence that was stored last. Called by the writer only.
   [[nodiscard]] std::uint64_t own_sequence() const noexcept { return sequence_.load(std::memory_order_relaxed); }
-  /// Returns a word that was stored last. The writer alone, or any thread for an estimate.
+  /// Returns a word that was stored last. Called by the writer, or by any thread for an estimate.
   [[nodiscard]] std::uint64_t own_word(std::size_t i) const noexcept {
     return words_[i].load(std::memory_order_relaxed);
   }

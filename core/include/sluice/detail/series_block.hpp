@@ -92,11 +92,11 @@ struct SeriesShape {
             .mark_bytes = sizeof(typename Atomics::template Atomic<std::uint64_t>)};
   }
 
-  /// Returns the size of the marks of so many series.
+  /// Returns the size in bytes of the marks of `series` series.
   [[nodiscard]] constexpr std::size_t marks_bytes(std::size_t series) const noexcept {
     return whole_line_pairs((series + kSeriesPerMark - 1) / kSeriesPerMark * 2 * mark_bytes);
   }
-  /// Returns the size of a block with so many series.
+  /// Returns the size in bytes of a block for `series` series.
   [[nodiscard]] constexpr std::size_t block_bytes(std::size_t series) const noexcept {
     return series == 0 ? 0 : marks_bytes(series) + whole_line_pairs(cells_at + series * cell_bytes);
   }

@@ -61,9 +61,9 @@ struct SlotHeader {
   Atomic64 start_ns;                                       ///< Start of the request in flight; 0 when idle.
   typename Atomics::template Atomic<std::uint32_t> state;  ///< A SlotState and the number of the claim.
 
-  /// Begins a request. The thread of the slot; wait-free.
+  /// Begins a request. Called by the thread of the slot; wait-free.
   void begin(std::uint64_t now_ns) noexcept { start_ns.store(now_ns, std::memory_order_release); }  // [B1]
-  /// Ends the request in flight without recording it. The thread of the slot; wait-free.
+  /// Ends the request in flight without recording it. Called by the thread of the slot; wait-free.
   void cancel() noexcept { begin(0); }
 };
 

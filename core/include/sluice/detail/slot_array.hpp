@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory that writers and readers share, as readers see it: the types of a schema are gone, what is left are places
-// of words. So readers are compiled once for all schemas.
+// The memory that writers and readers share, as readers see it. They use offsets of words instead of the types of a
+// schema, so readers are compiled once for all schemas.
 #pragma once
 
 #include <cstddef>
@@ -77,7 +77,7 @@ struct SlotArray {
   std::byte* slots = nullptr;                                              ///< The slots, `size` of them.
   SlotShape shape{};
   std::size_t size = 0;
-  SlotTree<Atomics> taken{};    ///< Which slots have owners. For the process that records alone.
+  SlotTree<Atomics> taken{};    ///< Tree of the slots that have owners. Used only by the process that records.
   std::byte* series = nullptr;  ///< The blocks of series, one for each slot.
   SeriesShape series_shape{};
   std::size_t series_size = 0;  ///< Number of series; 0: there are none.

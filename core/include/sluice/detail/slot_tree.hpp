@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which slots are taken, so that a free one is found in a time that does not depend on their number: a tree of words.
-// A bit of the lowest level is a slot, and set while the slot is taken; a bit above is a word, and set while all its
-// bits are. So the lowest free slot is found from the top in one step for each level, of which 10,000 slots have three.
-// All-zero bytes are the empty state. Plain memory without pointers; values in it never lead outside of it.
+// A tree of words whose bits record which slots are taken. A bit of the lowest level stands for a slot, and is set
+// while the slot is taken; a bit above stands for a word, and is set while all bits of the word are. Finding the lowest
+// free slot takes one step for each level from the top, and 10,000 slots have three levels. All-zero bytes are the
+// empty state. Plain memory without pointers; values in it never lead outside of it.
 //
 // The bits of the lowest level are exact. Those above may be wrong for a moment while slots come and go: a bit that is
 // clear though its word is full is corrected by whoever meets it, and one that is set though its word is not full is
@@ -36,7 +36,7 @@ class SlotTree {
   /// Makes a view of words_for(slots) words.
   SlotTree(Word* words, std::size_t slots) noexcept : words_(words), slots_(slots) {}
 
-  /// Returns the number of words of a tree for so many slots.
+  /// Returns the number of words of a tree for `slots` slots.
   [[nodiscard]] static constexpr std::size_t words_for(std::size_t slots) noexcept {
     std::size_t all = 0;
     for (Level level{0, slots};; level = level.above()) {
@@ -104,7 +104,8 @@ class SlotTree {
   /// is one: then `stale` is set.
   std::optional<std::size_t> descend(const Level& level, std::size_t number, bool& stale) noexcept {
     const std::uint64_t full = level.full(number);
-    const std::uint64_t clear = ~word(level, number * kFanout).load(std::memory_order_relaxed) & full;  // take() checks
+    // Relaxed, because take() checks the bit again.
+    const std::uint64_t clear = ~word(level, number * kFanout).load(std::memory_order_relaxed) & full;
     if (clear == 0) {
       stale = !level.is_top();
       if (stale) close(level, number * kFanout, full);
@@ -124,7 +125,8 @@ class SlotTree {
   [[nodiscard]] std::optional<std::size_t> search() const noexcept {
     const Level slots{0, slots_};
     for (std::size_t number = 0; number < slots.words(); ++number) {
-      const std::uint64_t taken = word(slots, number * kFanout).load(std::memory_order_relaxed);  // take() checks
+      // Relaxed, because take() checks the bit again.
+      const std::uint64_t taken = word(slots, number * kFanout).load(std::memory_order_relaxed);
       const std::uint64_t clear = ~taken & slots.full(number);
       if (clear != 0) return number * kFanout + static_cast<std::size_t>(std::countr_zero(clear));
     }

@@ -46,8 +46,8 @@ struct Gauge {
 /// The data to encode: a window, lifetime totals, or both; or what several processes have counted. With both of the
 /// first two, the counts are those of the window, and the totals add what only they have. Gauges come in addition.
 struct Source {
-  const Window* window = nullptr;           ///< Null: the output has nothing of a window.
-  const ProcessTotals* totals = nullptr;    ///< Null: the output has nothing of totals.
+  const Window* window = nullptr;           ///< Window to write; null for none.
+  const ProcessTotals* totals = nullptr;    ///< Totals to write; null for none.
   const GroupReading* processes = nullptr;  ///< Counts of several processes, instead of a window and totals.
   const ServerReading* groups = nullptr;    ///< Counts by process group, each with its label, instead of the others.
   std::span<const Gauge> gauges = {};       ///< Gauges of the caller's own.
