@@ -37,7 +37,7 @@ struct Drained {
   }
 };
 
-/// Measures a drain of so many slots, each of which has recorded since the last drain.
+/// Measures a drain of `range(0)` slots, each of which has recorded since the last drain.
 void drain_by_slots(benchmark::State& state) {
   const Workload requests;
   Drained drained(static_cast<std::size_t>(state.range(0)));
@@ -48,14 +48,14 @@ void drain_by_slots(benchmark::State& state) {
   time_second(state, serve, [&] { drained.drain(state); });
 }
 
-/// Measures a drain of so many slots, none of which has recorded since the last drain.
+/// Measures a drain of `range(0)` slots, none of which has recorded since the last drain.
 void idle_drain_by_slots(benchmark::State& state) {
   Drained drained(static_cast<std::size_t>(state.range(0)));
   time_second(
       state, [] {}, [&] { drained.drain(state); });
 }
 
-/// Measures a drain of 8 slots that have recorded so many requests together.
+/// Measures a drain of 8 slots that have recorded `range(0)` requests together.
 void drain_by_requests(benchmark::State& state) {
   constexpr std::size_t kSlots = 8;
   const Workload requests;
@@ -93,7 +93,7 @@ void locked_by_threads(benchmark::State& state) {
   }
 }
 
-/// A recorder with 10,000 series, of which the first so many are used in turn.
+/// A recorder with 10,000 series, of which the first `used` are used in turn.
 struct Labelled {
   static constexpr std::size_t kSeries = 10'000;
 
@@ -111,7 +111,7 @@ struct Labelled {
   }
 };
 
-/// Measures a drain of one slot that has recorded a request in each of so many series.
+/// Measures a drain of one slot that has recorded a request in each of `range(0)` series.
 void drain_by_series(benchmark::State& state) {
   const SmallWorkload requests;
   Labelled labelled(static_cast<std::size_t>(state.range(0)));
@@ -126,7 +126,7 @@ void drain_by_series(benchmark::State& state) {
   });
 }
 
-/// Measures a record, each in the next of so many series.
+/// Measures a record, each in the next of `range(0)` series.
 void record_by_series(benchmark::State& state) {
   const SmallWorkload requests;
   Labelled labelled(static_cast<std::size_t>(state.range(0)));

@@ -46,7 +46,7 @@ MIB = bytes(1 << 20)
 
 
 def median_us(call, number):
-    """Return the median time of so many calls in microseconds."""
+    """Return the median time of `number` calls in microseconds."""
     times = []
     for _ in range(number):
         start = time.perf_counter_ns()

@@ -56,7 +56,7 @@ class Clients:
             thread.join()
 
     def wait_for(self, whole: int) -> None:
-        """Waits until so many more requests have been answered whole."""
+        """Waits until `whole` more requests have been answered whole."""
         least = self.fates.whole + whole
         wait_until(lambda: self.fates.whole >= least, f"{whole} more requests")
 

@@ -94,7 +94,7 @@ def read_json(server: Httpd) -> Any:
 
 
 def settled(server: Httpd, requests: float, seconds: float = 10.0) -> Reading:
-    """The reading once so many requests have been counted: an answer may arrive before its request is counted."""
+    """The reading once `requests` requests have been counted: an answer may arrive before its request is counted."""
     deadline = time.monotonic() + seconds
     while (reading := read(server)).requests() < requests and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -203,7 +203,7 @@ class Httpd:
         return [line for mark in CRASH_MARKS for line in self.log_lines(mark)]
 
     def forget_crashes(self, number: int) -> None:
-        """Empties the log once it has the lines of so many crashes, which the test itself has caused."""
+        """Empties the log once it has the lines of `number` crashes, which the test itself has caused."""
         wait_until(lambda: len(self.log_lines("exit signal")) >= number, f"the lines of {number} crashes")
         self.layout.error_log.write_text("")
 

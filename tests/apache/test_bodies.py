@@ -38,7 +38,7 @@ def server(request: pytest.FixtureRequest, start_httpd: StartHttpd) -> Httpd:
 
 
 def pieces(size: int) -> Iterator[bytes]:
-    """The body of so many bytes, as apps/bodies_app.py makes it."""
+    """The body of `size` bytes, as apps/bodies_app.py makes it."""
     piece = random.Random(1).randbytes(65536 + 1)
     for length in itertools.cycle((65537, 1, 4096, 65536)):
         part = piece[: min(length, size)]

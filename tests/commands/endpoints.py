@@ -24,7 +24,7 @@ INTERPRETED = "\x1b\x9b\r\x07\u202e"
 
 
 def histogram(*counts: int, total: float = 0.0) -> dict[str, Any]:
-    """A histogram with so many requests in each of the buckets."""
+    """A histogram with these numbers of requests in the buckets."""
     padded = [*counts, *[0] * (len(BOUNDS) - len(counts))]
     cumulative = [sum(padded[: index + 1]) for index in range(len(padded))]
     return {"buckets": dict(zip(BOUNDS, cumulative)), "count": sum(padded), "sum": total}

@@ -47,8 +47,8 @@ inline std::vector<Registry::Demand> demands_of(std::initializer_list<std::uint3
 
 class RegistryRig {
  public:
-  /// Opens a registry for so many bytes of regions, and creates the regions before any process is forked. With `most`
-  /// processes count by at most so many series.
+  /// Opens a registry for `bytes` bytes of regions, and creates the regions before any process is forked. If `most` is
+  /// not 0, processes count by at most `most` series.
   explicit RegistryRig(std::size_t bytes = std::size_t{64} << 20U,
                        std::vector<Registry::Demand> demands = demands_of({0, 1}), std::size_t most = 0)
       : series(most == 0 ? nullptr : std::make_unique<SeriesSet<Completion>>(most)),
@@ -72,7 +72,7 @@ class RegistryRig {
     return assignment->id;
   }
 
-  /// Reserves a slot for a process with so many worker threads.
+  /// Reserves a slot for a process with `threads` worker threads.
   Registry::SlotId reserve(const Registry::Tenant& tenant, std::size_t threads) {
     const absl::StatusOr<Registry::SlotId> slot = registry.reserve(tenant, threads);
     REQUIRE(slot.ok());
@@ -87,7 +87,7 @@ class RegistryRig {
     return pid;
   }
 
-  /// Starts a process of the group that serves so many requests, reports in `signals`, and runs until it is killed.
+  /// Starts a process of the group that serves `requests` requests, reports in `signals`, and runs until it is killed.
   pid_t start_serving(Registry::GroupId group, std::uint64_t requests, Completion done = {}) {
     const std::uint64_t before = signals->words[kReady].load();
     const pid_t pid = start(group, 2, [=, this](std::span<std::byte> memory) {

@@ -67,7 +67,7 @@ class Mix {
 
   [[nodiscard]] const Completion& operator[](std::size_t i) const { return requests_[i]; }
 
-  /// Returns the expected counts of so many of each request.
+  /// Returns the expected counts when each request was served as often as `served` says.
   [[nodiscard]] Counts counts(const std::array<std::uint64_t, kSize>& served) const {
     Counts counts;
     for (std::size_t i = 0; i < kSize; ++i) counts.add(requests_[i], mode_, served[i]);

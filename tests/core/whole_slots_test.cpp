@@ -72,7 +72,7 @@ std::vector<Reading> read_all(std::span<std::byte> memory, std::size_t threads) 
   return all;
 }
 
-/// Starts a process that records on so many threads until it is killed, one request in about the given time.
+/// Starts a process that records on `threads` threads until it is killed, one request in about the given time.
 pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uint64_t pace_ns) {
   return start_child([=] {
     ::alarm(600);
@@ -91,7 +91,7 @@ pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uin
   });
 }
 
-/// Reads until slots were whole, with more requests than before, so many times.
+/// Reads until slots were whole, with more requests than before, `wanted` times.
 template <class Fence>
 void check_living() {
   constexpr std::size_t kThreads = 3;

@@ -66,7 +66,7 @@ REFUSES = f"SLC0500: daemon process '{VICTIM}' serves nothing: "
 
 
 def check_nothing_served(server: Httpd, said: str) -> None:
-    """A request gets an error, and so many processes end without having loaded the application."""
+    """A request gets an error, and PROCESSES or STARTS processes end without having loaded the application."""
     assert fetch(server.port, f"/{VICTIM}").status in (503, 504)
     line, starts = (REFUSES, PROCESSES) if server.log_lines(REFUSES) else (ENDS, STARTS)
     wait_until(lambda: len(server.log_lines(line)) >= starts, f"{starts} starts", 60.0 + starts)

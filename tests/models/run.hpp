@@ -43,7 +43,7 @@ struct EverySchedule {
   [[nodiscard]] std::string name() const { return "every schedule"; }
 };
 
-/// All schedules with at most so many preemptions.
+/// All schedules with at most `most` preemptions.
 struct Preemptions {
   template <int kThreads>
   using Scheduler = rl::context_bound_scheduler<kThreads>;

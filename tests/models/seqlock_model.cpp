@@ -58,7 +58,7 @@ struct Values : Suite<Values<kReaders>, 1 + kReaders> {
     place->store({number, number + 1, number}, sizeof(Value), place->own_sequence() + 2);
   }
 
-  std::uint64_t number = 0;  ///< Number of the last value. The writer alone.
+  std::uint64_t number = 0;  ///< Number of the last value. Used by the writer only.
   std::unique_ptr<detail::Seqlock<RelacyAtomics, Value>> place;
 };
 

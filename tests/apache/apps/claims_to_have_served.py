@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ends its process as it is loaded, after it has written over every sign of life that it can reach."""
+"""Ends its process as it is loaded, after it has overwritten every heartbeat that it can reach."""
 
 import ctypes
 import os

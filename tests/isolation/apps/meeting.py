@@ -10,7 +10,7 @@ _complete = collections.defaultdict(threading.Event)
 
 
 def meet(name, number, seconds):
-    """Waits until so many requests have come to a meeting. Returns b"met", or b"alone" when they do not come in this time."""
+    """Waits until `number` requests have come to a meeting. Returns b"met", or b"alone" when they do not come in this time."""
     with _lock:
         _counts[name] += 1
         complete = _complete[name]

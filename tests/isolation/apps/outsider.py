@@ -4,8 +4,8 @@
     outsider.py cases SOCKET FILE     sends each line of the file (hexadecimal) on a connection of its own; prints the answers
     outsider.py trickle SOCKET FILE   sends the first line a byte at a time, twenty a second, on four connections until all
                                       are closed; prints how many bytes they took, and how many there are
-    outsider.py idle SOCKET NUMBER    opens so many connections, says "ready", and waits for the end of its input
-    outsider.py vanish SOCKET NUMBER  connects and is gone, so many times
+    outsider.py idle SOCKET NUMBER    opens NUMBER connections, says "ready", and waits for the end of its input
+    outsider.py vanish SOCKET NUMBER  connects and is gone, NUMBER times
 """
 
 import contextlib

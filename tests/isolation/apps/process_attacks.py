@@ -196,7 +196,7 @@ def forge_heartbeats(query):
 
 
 def freeze_heartbeat(query):
-    """Writes the same number without end, so that the parent sees no sign of life of this process."""
+    """Writes the same number without end, so that the parent sees no heartbeat of this process."""
 
     def freeze():
         while True:
