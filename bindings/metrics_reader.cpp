@@ -25,7 +25,7 @@ struct Instance {
   MetricsSession::Consumer* consumer;
   Py_ssize_t reading;  ///< Number of threads inside read(). The last one frees the consumer of a closed reader.
   bool closed;
-  /// Guards the three members before it, as the GIL does where there is one.
+  /// Guards consumer, reading and closed where Python has no GIL.
   [[no_unique_address]] SectionMutex mutex;
 };
 

@@ -79,7 +79,7 @@ bool is_none(const Field& field, const Sample& sample) {
     case NoneRule::kInFlight:
       return sample.slow->active;
     case NoneRule::kUnknown:
-      return false;  // to_python() decides
+      return false;  // to_python() returns None itself when the value is unknown
   }
   return false;
 }

@@ -50,8 +50,9 @@ Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
 }
 
 /// Returns the frame that a thread executes in the current interpreter, or null. The GIL keeps the threads from running
-/// meanwhile, and from coming and going; without one, only the calling thread is asked. sys._current_frames() is not
-/// used, because it reads the threads of all interpreters, and those with another GIL run at the same time.
+/// meanwhile, and from coming and going; without a GIL, returns the frame of the calling thread only.
+/// sys._current_frames() is not used, because it reads the threads of all interpreters, and those with another GIL run
+/// at the same time.
 Object frame_of(unsigned long thread) {
   if (thread == PyThread_get_thread_ident()) return borrow(reinterpret_cast<PyObject*>(PyEval_GetFrame()));
   PyThreadState* state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());

@@ -159,7 +159,7 @@ bool sleep_until_armed() noexcept {
   return !over;
 }
 
-/// The rest of [A3].
+/// Second part of [A3]: wakes the watcher if it sleeps.
 void wake_watcher() noexcept {
   ::pthread_mutex_lock(&wake_mutex);
   if (sleeping.load(std::memory_order_relaxed)) {

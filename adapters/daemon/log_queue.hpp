@@ -47,7 +47,8 @@ class LogQueue {
   std::atomic<bool> waiting_{false};
 };
 
-/// Decodes the frame of a line. Returns false for the rest of a frame.
+/// Decodes the frame of a line. Returns false when `frame` is not a whole frame, but what is left of one that was sent
+/// in part.
 [[nodiscard]] bool decode_frame(std::string_view frame, LogLine& line);
 
 }  // namespace sluice::daemon

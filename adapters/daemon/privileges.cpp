@@ -27,7 +27,7 @@ bool groups_dropped(const DaemonOptions& options) {
                    options.supplementary_groups + options.supplementary_group_count);
   } else if (options.user != nullptr) {
     int count = 0;
-    ::getgrouplist(options.user, options.gid, nullptr, &count);  // gives their number
+    ::getgrouplist(options.user, options.gid, nullptr, &count);  // fails and sets `count` to the number of groups
     allowed.resize(static_cast<std::size_t>(std::max(count, 1)));
     if (::getgrouplist(options.user, options.gid, allowed.data(), &count) < 0) return false;
   }

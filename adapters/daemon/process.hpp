@@ -25,7 +25,7 @@ namespace sluice::daemon {
 
 struct ProcessOptions {
   const DaemonOptions& daemon;
-  int listener = -1;               ///< -1 for a service process.
+  int listener = -1;               ///< Listening socket; -1 for a service process.
   KeyRing keys{};                  ///< The keys that authenticate requests.
   pid_t parent = 0;                ///< The server's parent process.
   Heartbeat* heartbeat = nullptr;  ///< Null when the parent does not check it.

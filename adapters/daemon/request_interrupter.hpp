@@ -18,7 +18,7 @@ namespace sluice::daemon {
 struct OverdueRequest {
   wsgi::Interruptible* target;
   std::uint64_t start_ns;
-  unsigned long thread;  ///< As Python identifies it.
+  unsigned long thread;  ///< Python's identifier of the thread.
 };
 
 class RequestInterrupter {

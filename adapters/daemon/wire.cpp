@@ -153,7 +153,7 @@ std::optional<std::string> encode(const RequestHead& head) {
 bool decode(std::string_view payload, RequestHead& head) {
   if (payload.size() > kRequestMax) return false;
   Decoder decoder(payload);
-  static_cast<void>(decoder.u64());  // skips the code
+  static_cast<void>(decoder.u64());  // skips the authentication code, which verify() has checked
   head.generation = decoder.u64();
   head.timestamps = {};
   head.timestamps.accepted_ns = decoder.u64();

@@ -49,8 +49,8 @@ class Backoff {
 
 /// How an attempt ended.
 struct Attempt {
-  absl::Status status;                 ///< OK: the receiver took the whole batch.
-  bool may_retry = true;               ///< False: the receiver refused the rest of the batch for good.
+  absl::Status status;                 ///< OK if the receiver took the whole batch.
+  bool may_retry = true;               ///< False if the receiver refused the rest of the batch for good.
   std::chrono::milliseconds after{0};  ///< Least pause that the receiver asks for.
 };
 

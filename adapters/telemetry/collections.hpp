@@ -57,7 +57,7 @@ class CollectionLog {
 
   /// Whether the reporter has drained the log since the last update(). Costs one load.
   [[nodiscard]] bool wants_update() const noexcept {
-    // The value alone matters: an update that comes late is part of the next drain.
+    // Only the value matters: an update that comes late is part of the next drain.
     return wants_update_.load(std::memory_order_relaxed);
   }
 

@@ -37,7 +37,7 @@ class Reporter {
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() = delete;
 
-  /// Also reports these garbage collections, which outlive the reporter. Called before start().
+  /// Adds the logs of garbage collections, which outlive the reporter. Called before start().
   void report_collections(CollectionLogs& collections) noexcept { collections_ = &collections; }
 
   /// Starts the thread, which blocks all signals. Logs a failure; nothing is sent then.
@@ -88,7 +88,7 @@ class Reporter {
   std::mutex mutex_;  ///< Guards the members below.
   std::condition_variable changed_;
   Phase phase_ = Phase::kStopped;  ///< The reporter's thread.
-  /// A thread has the turn to send: it alone uses the readers, the sender and the members above.
+  /// A thread has the turn to send: only it uses the readers, the sender and the members above.
   bool sending_ = false;
 };
 

@@ -20,7 +20,7 @@ class Sender {
   ~Sender();
 
   /// Begins a series of datagrams, whose success end_series() evaluates. When the queue of the service is full, send()
-  /// retries with pauses of 1 ms, at most so many times in the series.
+  /// retries with pauses of 1 ms, at most `retries` times in the series.
   void begin_series(int retries) noexcept;
 
   /// Sends a datagram.

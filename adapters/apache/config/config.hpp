@@ -36,12 +36,12 @@ struct ScriptFile {
 };
 
 struct ServerConfig {
-  apr_array_header_t* aliases;  ///< Elements: Alias, in the order of the configuration.
+  apr_array_header_t* aliases;  ///< Aliases (Alias) in the order of the configuration.
 };
 
 struct DirectoryConfig {
-  apr_array_header_t* trusted_proxies;        ///< Elements: apr_ipsubnet_t*. Null: every client is trusted.
-  apr_array_header_t* trusted_proxy_headers;  ///< Elements: const char*, names of variables. Null: none is trusted.
+  apr_array_header_t* trusted_proxies;        ///< Networks (apr_ipsubnet_t*); null when every client is trusted.
+  apr_array_header_t* trusted_proxy_headers;  ///< Names of variables (const char*); null when none is trusted.
   const char* process_group;
   const char* application_group;
   const char* callable;
@@ -52,19 +52,19 @@ struct DirectoryConfig {
   const ScriptFile* group_script;
   const ScriptFile* access_script;
   const ScriptFile* dispatch_script;
-  apr_array_header_t* handler_scripts;  ///< WSGIHandlerScript: elements are Alias, `location` is the handler. Or null.
+  apr_array_header_t* handler_scripts;  ///< WSGIHandlerScript: Alias, with the handler as `location`; null for none.
   int ignore_activity;
   int pass_request;                          ///< Embedded applications get the request_rec.
   int error_override;                        ///< The server replaces error responses of daemon processes.
   int map_head_to_get;                       ///< 0, 1, or kUnset: only when a filter needs the body of the response.
-  const apr_array_header_t* allowed_groups;  ///< Elements are const char*: WSGIRestrictProcess. Null: no restriction.
+  const apr_array_header_t* allowed_groups;  ///< WSGIRestrictProcess (const char*); null without a restriction.
 };
 
 /// A script that is loaded when a process starts.
 struct Import {
   const char* path;
   const char* application_group;
-  const char* process_group;  ///< Empty: the server's own processes.
+  const char* process_group;  ///< Process group that loads it; empty for the server's own processes.
   const server_rec* server;   ///< The server or virtual host of the directive.
 };
 
@@ -90,8 +90,10 @@ enum TelemetryOption : int { kCaptureUserAgent = 1, kAllTelemetryOptions = kCapt
 
 /// A section <WSGIInterpreterOptions>: settings for some interpreters.
 struct InterpreterOptions {
-  const char* process_group = nullptr;      ///< Null: those of all processes. Empty: those of the server's own.
-  const char* application_group = nullptr;  ///< Null: all. Empty: the main interpreter.
+  /// Process group that the section selects; null for all processes, empty for the server's own.
+  const char* process_group = nullptr;
+  /// Application group that the section selects; null for all, empty for the main interpreter.
+  const char* application_group = nullptr;
   int own_gil = kUnset;
   int free_threading = kUnset;   ///< For all of a process, so a section for an application group has none.
   double switch_interval = 0.0;  ///< Seconds; 0 when absent.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers of the configuration. Like mod_wsgi, they may be as long as one likes and may have text behind them.
+// Numbers of the configuration. As in mod_wsgi, a number may have any length and may be followed by text.
 #pragma once
 
 #include <cstdint>

@@ -78,7 +78,7 @@ const std::string* internal_redirect(const wsgi::ResponseHead& head) {
 }
 
 void redirect(request_rec* request, const std::string& path) {
-  // A rest of the body would be taken for the next request of the connection.
+  // Unread bytes of the body would be parsed as the next request of the connection.
   if (const int status = ap_discard_request_body(request); status != OK) {
     request->connection->keepalive = AP_CONN_CLOSE;
   }

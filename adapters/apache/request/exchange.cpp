@@ -185,7 +185,8 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
     if (!merges && !kept_elsewhere(name)) add_field(name, value);
   }
   if (type != nullptr) ap_set_content_type(request_, apr_pstrdup(request_->pool, type->c_str()));
-  if (length != nullptr) ap_set_content_length(request_, std::strtoll(length->c_str(), nullptr, 10));  // was checked
+  if (length != nullptr)
+    ap_set_content_length(request_, std::strtoll(length->c_str(), nullptr, 10));  // check_head() has parsed it
   // A later read must not send an interim "100 Continue" into the response. A client that still waits for it may send
   // its body or its next request, which cannot be distinguished, so the connection is closed. The same holds after a
   // status that clients take for an interim one.

@@ -12,7 +12,7 @@ namespace sluice::apache {
 /// WSGITrustedProxyHeaders.
 void apply_trusted_proxies(request_rec* request, const DirectoryConfig& config);
 
-/// Returns the scheme that a trusted proxy has told for the request: true for https, or nothing when none has.
+/// Returns the scheme that a trusted proxy reports for the request: true for https, or nothing when none does.
 [[nodiscard]] std::optional<bool> https_by_proxy(const request_rec* request);
 
 }  // namespace sluice::apache

@@ -62,7 +62,7 @@ const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t*
 }
 
 const char* DaemonSockets::reuse(Socket& socket, const daemon::DaemonOptions& options, server_rec* server) {
-  ::listen(socket.descriptor, options.listen_backlog);  // changes the backlog
+  ::listen(socket.descriptor, options.listen_backlog);  // listen() on a listening socket only changes its backlog
   socket.used = true;
   if (!socket.keys.add_generation()) {
     ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,

@@ -20,7 +20,8 @@ namespace sluice::apache {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-/// After so many early ends in a row a process starts with a pause, so that restarts do not keep the machine busy.
+/// Number of early ends in a row after which a process starts with a pause, so that restarts do not keep the machine
+/// busy.
 constexpr int kEarlyEnds = 2;
 constexpr unsigned kPauseSeconds = 1;
 /// Short lives in a row after which restarts are throttled, also of processes that have served a request.
@@ -134,8 +135,8 @@ void start(ParentState& state, Daemon& daemon) {
   apr_proc_other_child_register(&daemon.process, on_daemon_event, &daemon, nullptr, state.pool);
 }
 
-/// A daemon process has ended as below and is still to be replaced. Relaxed: the thread that reads it is the one that
-/// the handler interrupts.
+/// True while a daemon process that on_sigchld() has waited for still needs a replacement. Relaxed, because the thread
+/// that reads it is the one that the handler interrupts.
 constinit std::atomic<bool> kept_from_server{false};
 
 /// Makes a blocking call of the parent return, so that the parent waits for the child that has ended. Waits here for a
@@ -155,7 +156,7 @@ void on_sigchld(int) noexcept {
   errno = error;
 }
 
-/// Whether a process has shown no sign of life for its deadlock timeout.
+/// Whether the heartbeat of a process has stopped for its deadlock timeout.
 bool is_stalled(ProcessEntry& entry, std::uint64_t elapsed_ns) noexcept {
   if (entry.deadlock_timeout == 0 || entry.heartbeat == nullptr) return false;
   const std::uint64_t limit_ns = static_cast<std::uint64_t>(entry.deadlock_timeout) * kSecond;
@@ -163,8 +164,8 @@ bool is_stalled(ProcessEntry& entry, std::uint64_t elapsed_ns) noexcept {
   return entry.stall.stalled(beats, elapsed_ns, kCheckMostNs, limit_ns);
 }
 
-/// Tells a process of a previous generation again that others have replaced it, because its application may have
-/// ignored the signal when it came. Kills one that has not ended in time.
+/// Sends the stop signal again to a process of a previous generation, because its application may have ignored the
+/// first one. Kills one that has not ended in time.
 void end_previous(const ParentState& state, const ProcessEntry& entry, std::uint64_t now_ns) noexcept {
   if (entry.end_by_ns == 0 || now_ns < entry.end_by_ns) {
     signal_child(entry.pid, SIGUSR1, daemon::kReplacedSignalValue);

@@ -226,8 +226,8 @@ void set_loopback(apr_sockaddr_t& address, apr_port_t port, apr_pool_t* pool) no
   address.ipaddr_ptr = &address.sa.sin.sin_addr;
 }
 
-/// Returns true when the configuration may have the MPM bind each listener more than once, which it tells nobody before
-/// it has done so.
+/// Returns true when the configuration may have the MPM bind each listener more than once, which the MPM does not
+/// expose before it has done so.
 bool has_copies_of_listeners() noexcept {
   for (const ap_directive_t* directive = ap_conftree; directive != nullptr; directive = directive->next) {
     if (strcasecmp(directive->directive, "ListenCoresBucketsRatio") == 0) return true;

@@ -25,7 +25,7 @@ class Interpreter {
     std::string name;                      ///< Empty for the main interpreter.
     std::vector<std::string> python_path;  ///< Directories for the front of sys.path.
     std::string home;                      ///< Directory that is the first of sys.path; empty for none.
-    double switch_interval = 0.0;          ///< Seconds, for its GIL; 0 leaves that of Python.
+    double switch_interval = 0.0;          ///< Switch interval of its GIL in seconds; 0 keeps Python's default.
     bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
     bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.
     ScriptOwnerRule script_owner = {};     ///< Required owner of the scripts that it loads.

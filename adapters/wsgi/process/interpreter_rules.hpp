@@ -26,7 +26,7 @@ struct InterpreterRule {
 struct InterpreterSettings {
   bool own_gil = false;
   double switch_interval = 0.0;          ///< Seconds; 0 when none is configured.
-  bool interval_is_of_group = false;     ///< The interval was given for the application group alone.
+  bool interval_is_of_group = false;     ///< True if the interval was set only for the application group.
   std::vector<std::string> python_path;  ///< Directories for the front of sys.path, the most specific ones first.
   bool restrict_stdin = false;           ///< Use of sys.stdin raises OSError.
   bool restrict_stdout = false;          ///< Use of sys.stdout raises OSError.

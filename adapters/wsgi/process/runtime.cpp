@@ -272,8 +272,8 @@ bool Runtime::has_other_threads() {
   return false;
 }
 
-/// The same where there is no GIL, without which the state of a thread may end while it is looked at: asks for the
-/// threads that execute Python code, for which Python stops all of them.
+/// Variant of has_other_threads() for builds without a GIL, where the state of a thread may end while it is examined:
+/// asks for the threads that execute Python code, for which Python stops all of them.
 bool Runtime::has_other_frames() {
   const WithGil attached(main_->owner());
   const Object function = bindings::borrow(PySys_GetObject("_current_frames"));

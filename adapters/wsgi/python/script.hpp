@@ -28,7 +28,7 @@ class Scripts {
  public:
   struct Loaded {
     bindings::Object module;  ///< Null after an error, which has been logged, and when one of the others is true.
-    bool outdated = false;    ///< With kLeave: the script has changed.
+    bool outdated = false;    ///< True if the script has changed (kLeave only).
     bool forbidden = false;   ///< The process must not run the file; logged.
   };
 

@@ -93,8 +93,8 @@ class Exchange {
   /// Returns the server's own object for the request, for applications that know it; null when they get none.
   [[nodiscard]] virtual void* native_request() const noexcept { return nullptr; }
 
-  /// Tells that code of the application may still write lines after the end of the response, which therefore must not
-  /// end the way of these lines to the log. Called before the end is sent. The caller may hold the GIL.
+  /// Tells that code of the application may still write lines after the end of the response, so the server must keep
+  /// the path of log lines open after the end. Called before the end is sent. The caller may hold the GIL.
   virtual void expect_lines_after_end() noexcept {}
 
   /// Sets the source whose lines belong before the end of the response; null when there is none. For the thread that

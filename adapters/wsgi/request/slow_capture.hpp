@@ -52,7 +52,7 @@ class SlowCapture {
 
   Measurement& measurement_;
   ThreadCpu cpu_start_;
-  const ProcessBoard* board_;  ///< Null: the endpoint lists no requests.
+  const ProcessBoard* board_;  ///< Board of the process; null when the endpoint lists no requests.
   bool captures_;
 };
 

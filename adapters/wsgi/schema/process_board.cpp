@@ -15,7 +15,7 @@ namespace {
 
 /// The memory representation of a request. The text comes last, so that only as much of it as is used is copied.
 struct Copy {
-  std::uint64_t start_ns;  ///< 0: no request.
+  std::uint64_t start_ns;  ///< Start of the request; 0 for none.
   std::uint32_t method_size;
   std::uint32_t path_size;
   std::array<char, ProcessBoard::kMethodBytes> method;
@@ -90,7 +90,7 @@ void ProcessBoard::end(std::size_t slot) const noexcept {
 ProcessState state_in(std::span<const std::byte> memory) noexcept {
   if (memory.size() < sizeof(Header)) return ProcessState::kStarting;
   const auto& header = *reinterpret_cast<const Header*>(memory.data());
-  return static_cast<ProcessState>(header.state.load(std::memory_order_relaxed));  // a number alone
+  return static_cast<ProcessState>(header.state.load(std::memory_order_relaxed));  // it publishes no other data
 }
 
 std::vector<RequestInFlight> requests_in(std::span<const std::byte> memory, std::size_t threads) {

@@ -41,7 +41,7 @@ class ProcessBoard {
   static constexpr std::size_t kMethodBytes = 16;  ///< Longest method.
   static constexpr std::size_t kPathBytes = 384;   ///< Longest path.
 
-  /// Returns the size of the memory for so many worker slots.
+  /// Returns the size of the memory for `threads` worker slots.
   [[nodiscard]] static std::size_t bytes(std::size_t threads) noexcept;
 
   ProcessBoard() = default;
@@ -65,8 +65,8 @@ class ProcessBoard {
 /// Returns the state that a process has published. `memory` is what the process has behind its recorder's memory.
 [[nodiscard]] ProcessState state_in(std::span<const std::byte> memory) noexcept;
 
-/// Returns the requests in flight that a process with so many worker slots has published. Skips one that begins or ends
-/// meanwhile. \throws std::bad_alloc
+/// Returns the requests in flight that a process with `threads` worker slots has published. Skips one that begins or
+/// ends meanwhile. \throws std::bad_alloc
 [[nodiscard]] std::vector<RequestInFlight> requests_in(std::span<const std::byte> memory, std::size_t threads);
 
 }  // namespace sluice::wsgi

@@ -169,7 +169,7 @@ void SlowRequests::finish(std::size_t slot, const Completion& done, const Thread
 
 SlowReader::SlowReader(SlowRequests& requests) : requests_(requests), next_(requests.memory_->size) {
   for (std::size_t i = 0; i < next_.size(); ++i) {
-    next_[i] = requests_.memory_->slot(i).completed.load(std::memory_order_relaxed);  // a number alone
+    next_[i] = requests_.memory_->slot(i).completed.load(std::memory_order_relaxed);  // only the number is used
   }
 }
 

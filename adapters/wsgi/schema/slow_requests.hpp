@@ -72,7 +72,7 @@ class SlowRequests {
   /// Number of completed slow requests of a slot that are kept for readers.
   static constexpr std::size_t kKept = 16;
 
-  /// Makes room for so many worker slots. Memory of a slot, about 20 KiB, is committed as it is used.
+  /// Reserves memory for `threads` worker slots. Memory of a slot, about 20 KiB, is committed as it is used.
   /// \throws std::bad_alloc
   SlowRequests(std::size_t threads, std::uint64_t threshold_us, const Clock& clock);
   SlowRequests(const SlowRequests&) = delete;

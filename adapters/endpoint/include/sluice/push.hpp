@@ -34,8 +34,9 @@ struct PushSchedule {
   std::chrono::milliseconds first_pause{1'000};     ///< Pause after a failed attempt; doubled with each further one.
   std::chrono::milliseconds longest_pause{60'000};  ///< Longest pause. A pause is shortened by up to a half, at random.
   std::chrono::milliseconds flush{5'000};           ///< Time that the destructor may take to send the rest.
-  std::size_t queue = 8;  ///< Most batches that wait to be sent, at least 1. While there are so many, none is asked of
-                          ///< the source: one that returns what has changed since its last call loses nothing thereby.
+  std::size_t queue =
+      8;  ///< Most batches that wait to be sent, at least 1. While there are `queue` of them, none is asked of
+          ///< the source: one that returns what has changed since its last call loses nothing thereby.
 };
 
 /// The messages of a pusher since it was made: bodies of OTLP, packets of StatsD.

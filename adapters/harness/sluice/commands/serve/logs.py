@@ -62,7 +62,7 @@ class Logs:
         self._completed.update((int(pid), int(requests)) for pid, requests in COMPLETED.findall(text))
 
     def wait_for_the_rest(self) -> None:
-        """Wait until all is passed on; not for long, because nobody may read it, or an application may have left a process."""
+        """Wait a bounded time until all lines are passed on: the reader may be gone, or a process of an application may stay."""
         end = time.monotonic() + SECONDS_FOR_THE_REST
         for thread in self._threads:
             thread.join(max(end - time.monotonic(), 0.0))

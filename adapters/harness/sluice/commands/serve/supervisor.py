@@ -100,7 +100,7 @@ class Supervisor:
             self._child.signal(signal.SIGUSR1)
 
     def _stop(self) -> None:
-        """Stop gracefully; harder each time that it is asked again, and without grace when nothing is served yet."""
+        """Stop gracefully; each repeated signal escalates. Without grace when nothing is served yet."""
         if self._deadlines or not self._ready:
             self._hurry()
             return

@@ -61,7 +61,7 @@ class Panel(Vertical):
             yield Static(id="details", markup=False)
 
     def update(self) -> None:
-        """Takes over the last window. What the server told before an error stays in view."""
+        """Takes over the last window. Keeps the last values on screen after an error."""
         if self._watch.window is not None:
             self._window = self._watch.window
         elif self._watch.restarted:
@@ -169,7 +169,7 @@ class Top(App[None]):
     ]
 
     class Polled(Message):
-        """All servers were asked."""
+        """Handles one completed poll of all servers."""
 
     def __init__(self, watches: Sequence[Watch], interval: float) -> None:
         super().__init__()
