@@ -7,6 +7,7 @@
 #include "bindings/convert.hpp"
 #include "bindings/dict_builder.hpp"
 #include "bindings/schema.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::bindings {
 namespace {
@@ -75,7 +76,7 @@ Object text(std::string_view bytes) {
 
 Object whole(long value) { return steal(PyLong_FromLong(value)); }
 Object count(std::uint64_t value) { return steal(number(value)); }
-double seconds(std::int64_t us) { return static_cast<double>(us) / 1e6; }
+double seconds(std::int64_t us) { return static_cast<double>(us) / static_cast<double>(kUsPerSecond); }
 Object epoch_seconds(std::int64_t us) { return steal(number(seconds(us))); }
 
 }  // namespace

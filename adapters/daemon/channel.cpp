@@ -15,12 +15,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::daemon {
 namespace {
 
 constexpr std::size_t kBuffer = kPieceMax + 4096;
-constexpr std::uint64_t kSecond = 1'000'000'000;
 
 absl::Status status_of(int error) {
   if (error == EPIPE || error == ECONNRESET) return absl::CancelledError("the other end is gone");
@@ -47,7 +47,7 @@ FrameBatch& FrameBatch::add(FrameType type, absl::Span<const std::string_view> p
 Channel::Channel(int socket, Sender peer, int silence_seconds) noexcept
     : socket_(socket),
       peer_(peer),
-      silence_ns_(silence_seconds > 0 ? static_cast<std::uint64_t>(silence_seconds) * kSecond : kNever) {}
+      silence_ns_(silence_seconds > 0 ? static_cast<std::uint64_t>(silence_seconds) * kNsPerSecond : kNever) {}
 
 Channel::~Channel() {
   if (socket_ >= 0) ::close(socket_);

@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::daemon {
 namespace {
@@ -120,12 +121,11 @@ void check(Slot& slot, std::uint64_t now_ns) noexcept {
 
 /// Waits for a tick. Returns false when the watcher is to end.
 bool wait_for_tick() noexcept {
-  constexpr std::uint64_t kSecond = 1'000'000'000;
   timespec until{};
   ::clock_gettime(CLOCK_MONOTONIC, &until);
   const std::uint64_t nanoseconds = static_cast<std::uint64_t>(until.tv_nsec) + tick;
-  until.tv_sec += static_cast<time_t>(nanoseconds / kSecond);
-  until.tv_nsec = static_cast<long>(nanoseconds % kSecond);
+  until.tv_sec += static_cast<time_t>(nanoseconds / kNsPerSecond);
+  until.tv_nsec = static_cast<long>(nanoseconds % kNsPerSecond);
   ::pthread_mutex_lock(&wake_mutex);
   int status = 0;
   while (!ending && status != ETIMEDOUT) {

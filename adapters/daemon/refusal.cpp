@@ -11,15 +11,15 @@
 #include "adapters/daemon/deadlines.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::daemon {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kRefusalNs = 60 * kSecond;
+constexpr std::uint64_t kRefusalNs = 60 * kNsPerSecond;
 constexpr int kTickMs = 200;
 /// The time for one request. The server sends its head at once.
-constexpr std::uint64_t kRequestNs = 2 * kSecond;
+constexpr std::uint64_t kRequestNs = 2 * kNsPerSecond;
 constexpr std::uint32_t kServiceUnavailable = 503;
 /// The server asks other processes of the group first, for at most 0.2 s with its pauses.
 constexpr std::uint32_t kTriesElsewhere = 20;

@@ -12,21 +12,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::daemon {
 
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 /// The pause between checks: half a second, so that a process without its listener is replaced within a second.
 constexpr timespec kTick = {0, 500'000'000};
 /// A longer pause between two checks means that the process itself did not run.
-constexpr std::uint64_t kTickMostNs = 5 * kSecond / 2;
+constexpr std::uint64_t kTickMostNs = 5 * kNsPerSecond / 2;
 constexpr timespec kShortTick = {0, 20'000'000};
 
 constinit SignalQueue watched{SIGTERM, SIGINT, SIGUSR1, SIGWINCH, SIGXCPU};
 
-std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
+std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kNsPerSecond; }
 
 /// Returns the time for one request. It grows with the logarithm of the number of threads, because a stuck request
 /// matters less where more threads are left to serve others.

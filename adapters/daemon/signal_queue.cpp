@@ -8,13 +8,13 @@
 
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::daemon {
 namespace {
 
 constexpr int kSignals = 64;
 constexpr std::uint64_t kValue = 1;
-constexpr std::uint64_t kSecond = 1'000'000'000;
 
 constexpr std::uint64_t bit(int signal) noexcept { return std::uint64_t{1} << signal; }
 
@@ -99,9 +99,9 @@ bool SignalQueue::repair() noexcept {
 }
 
 SignalQueue::Arrivals SignalQueue::wait(const timespec& timeout) noexcept {
-  const std::uint64_t until_ns = monotonic_ns() + static_cast<std::uint64_t>(timeout.tv_sec) * kSecond +
+  const std::uint64_t until_ns = monotonic_ns() + static_cast<std::uint64_t>(timeout.tv_sec) * kNsPerSecond +
                                  static_cast<std::uint64_t>(timeout.tv_nsec);
-  const timespec until = {static_cast<time_t>(until_ns / kSecond), static_cast<long>(until_ns % kSecond)};
+  const timespec until = {static_cast<time_t>(until_ns / kNsPerSecond), static_cast<long>(until_ns % kNsPerSecond)};
   while (::sem_clockwait(&arrived_, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
   }
   const std::uint64_t noted = noted_.exchange(0, std::memory_order_acquire);

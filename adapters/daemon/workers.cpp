@@ -17,14 +17,13 @@
 #include "adapters/wsgi/process/service.hpp"
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::daemon {
 
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-
-std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
+std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kNsPerSecond; }
 
 /// The time for the whole head of a request, however slowly it arrives. The server sends the head as soon as it is
 /// connected, so a slower peer is not the server, and it occupies a thread.
@@ -36,7 +35,7 @@ std::uint64_t head_limit_ns(const DaemonOptions& options) noexcept {
 
 /// Returns the time that stop() may wait.
 std::uint64_t stop_limit_ns(const DaemonOptions& options) noexcept {
-  return options.shutdown_timeout > 0 ? std::min(seconds(options.shutdown_timeout) / 2, kSecond) : kSecond;
+  return options.shutdown_timeout > 0 ? std::min(seconds(options.shutdown_timeout) / 2, kNsPerSecond) : kNsPerSecond;
 }
 
 /// The number of attempts for one request in which a module may ask for a new process. Without a limit, a module that

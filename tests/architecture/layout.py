@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names at the top level, lengths of files, and words that core may not hold."""
+"""Names at the top level, lengths of files, words that core may not hold, and units that have a name."""
 
 import re
 from pathlib import Path
 
-from tree import SOURCES
+from tree import CXX, SOURCES
 
 FOLDERS = {"core", "adapters", "bindings", "bench", "tests", "examples", "docs"}
 FILES = {
@@ -21,11 +21,14 @@ FOREIGN_TO_CORE = re.compile(
 # Words of what a host measures. They belong to its schema: the core has one, http.hpp, and knows no other.
 HOSTS = re.compile(r"(?<!\w)(?:GIL|gil_\w+|(?i:interpreters?|daemons?|embedded|http(?!\.hpp)\w*))(?!\w)")
 SCHEMA_OF_CORE = Path("core/include/sluice/http.hpp")
+# The nanoseconds of a second, written out where UNITS has a name for them.
+SECOND = re.compile(r"(?<![\d'.])1'000'000'000(?![\d'])")
+UNITS = Path("core/include/sluice/units.hpp")
 
 
 def check(root, texts):
     """One line for each violation."""
-    return [*_top_level(Path(root), texts), *_lengths(texts), *_foreign_words(texts)]
+    return [*_top_level(Path(root), texts), *_lengths(texts), *_foreign_words(texts), *_units(texts)]
 
 
 def _top_level(root, texts):
@@ -57,3 +60,11 @@ def _foreign_words(texts):
             of_hosts = [] if path == SCHEMA_OF_CORE else HOSTS.findall(line)
             for word in [*FOREIGN_TO_CORE.findall(line), *of_hosts]:
                 yield f"{path}:{number}: core mentions {word}"
+
+
+def _units(texts):
+    for path, text in texts.items():
+        if path.suffix in CXX and path.parts[0] in ("core", "adapters", "bindings") and path != UNITS:
+            for number, line in enumerate(text.splitlines(), 1):
+                if SECOND.search(line):
+                    yield f"{path}:{number}: has a number for kNsPerSecond of {UNITS.name}"

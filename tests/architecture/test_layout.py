@@ -88,3 +88,9 @@ def test_the_top_level_holds_the_known_names_only(tree):
     tree.write("build/anything/long.cpp", "#include <Python.h>\n" * 600)
     tree.write(".ci/run", "")
     assert check(tree) == ["notes.txt: not a name of the top level", "tools: not a name of the top level"]
+
+
+def test_a_second_in_nanoseconds_has_one_name(tree):
+    tree.write("core/include/sluice/units.hpp", "inline constexpr auto kNsPerSecond = 1'000'000'000;\n")
+    tree.write("adapters/wsgi/limits.cpp", "constexpr auto kLimitNs = 11'000'000'000;\nconstexpr auto kSecond = 1'000'000'000;\n")
+    assert check(tree) == ["adapters/wsgi/limits.cpp:2: has a number for kNsPerSecond of units.hpp"]

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "adapters/wsgi/process/runtime.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -67,12 +68,12 @@ telemetry::Identity telemetry_identity() {
 
 std::optional<std::uint64_t> slow_threshold_us() noexcept {
   if (current.slow_requests < 0.0) return std::nullopt;
-  return static_cast<std::uint64_t>(current.slow_requests * 1e6);
+  return static_cast<std::uint64_t>(current.slow_requests * kUsPerSecond);
 }
 
 std::optional<std::uint64_t> listed_requests_ns() noexcept {
   if (current.listed_requests < 0.0) return std::nullopt;
-  return static_cast<std::uint64_t>(current.listed_requests * 1e9);
+  return static_cast<std::uint64_t>(current.listed_requests * kNsPerSecond);
 }
 
 void apply_server_defaults(const server_rec* server) noexcept {

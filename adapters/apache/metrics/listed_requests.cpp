@@ -10,6 +10,7 @@
 
 #include "adapters/wsgi/schema/process_board.hpp"
 #include "sluice/encode/server.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -54,7 +55,7 @@ void put(const Entry& entry, std::string& out) {
   out += ",\"pid\":" + std::to_string(entry.pid);
   out += ",\"thread\":" + std::to_string(entry.request.thread_id);
   char age[32];
-  std::snprintf(age, sizeof age, "%.6f", static_cast<double>(entry.age_ns) / 1e9);
+  std::snprintf(age, sizeof age, "%.6f", seconds_of_ns(entry.age_ns));
   out += ",\"age_seconds\":" + std::string(age);
   out += ",\"method\":" + encode::json_text(entry.request.method);
   out += ",\"path\":" + encode::json_text(entry.request.path) + '}';

@@ -13,6 +13,7 @@
 
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/wsgi/schema/window.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -30,8 +31,6 @@ std::string decimal(std::uint64_t value, std::uint64_t unit) {
 }
 
 std::vector<Column> columns(const GroupReading& reading) {
-  constexpr std::uint64_t kNs = 1'000'000'000;
-  constexpr std::uint64_t kUs = 1'000'000;
   constexpr std::uint64_t kMiB = 1 << 20;
   const GroupCounts& counts = reading.counts;
   const std::span<const std::uint64_t> counted = wsgi::status_classes(counts.counts());
@@ -45,15 +44,15 @@ std::vector<Column> columns(const GroupReading& reading) {
           {"Threads", "Threads", number(reading.threads)},
           {"ThreadsLimit", "At most", number(reading.threads_limit)},
           {"ActiveRequests", "In flight", number(reading.active_requests)},
-          {"LongestRequestSeconds", "Longest, s", decimal(reading.longest_request_ns, kNs)},
+          {"LongestRequestSeconds", "Longest, s", decimal(reading.longest_request_ns, kNsPerSecond)},
           {"Requests", "Requests", number(counts.request_count)},
           {"Requests1xx", "1xx", number(classes[0])},
           {"Requests2xx", "2xx", number(classes[1])},
           {"Requests3xx", "3xx", number(classes[2])},
           {"Requests4xx", "4xx", number(classes[3])},
           {"Requests5xx", "5xx", number(classes[4])},
-          {"BusySeconds", "Busy, s", decimal(counts.busy_ns, kNs)},
-          {"CPUSeconds", "CPU, s", decimal(counts.process_cpu_us, kUs)},
+          {"BusySeconds", "Busy, s", decimal(counts.busy_ns, kNsPerSecond)},
+          {"CPUSeconds", "CPU, s", decimal(counts.process_cpu_us, kUsPerSecond)},
           {"ResidentMiB", "Memory, MiB", decimal(reading.resident_bytes, kMiB)}};
 }
 

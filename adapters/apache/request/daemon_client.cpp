@@ -14,6 +14,7 @@
 #include "adapters/daemon/authentication.hpp"
 #include "adapters/daemon/wire.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::apache {
 
@@ -21,14 +22,13 @@ using daemon::Channel;
 
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 /// The number of attempts. Each process that is about to end may refuse a request, also more than once.
 constexpr int kTriesMax = 1000;
 /// The number of processes that may end while they read a request. More attempts would end one process after the other
 /// when the request itself is the cause.
 constexpr std::uint32_t kUnreadTriesMax = 3;
 
-std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kSecond; }
+std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kNsPerSecond; }
 
 /// The part of the request body that has arrived, which is sent with the head.
 class ArrivedBody {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::apache {
 
@@ -31,15 +32,14 @@ class LogBudget {
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
 
  private:
-  static constexpr std::uint64_t kSecond = 1'000'000'000;
   static constexpr std::uint64_t kPrefixBytes =
       128;  ///< Approximate size of the text that the server writes in front of a line.
 
   void refill(std::uint64_t now_ns) noexcept {
-    const std::uint64_t seconds = last_ns_ == 0 ? 0 : (now_ns - last_ns_) / kSecond;
+    const std::uint64_t seconds = last_ns_ == 0 ? 0 : (now_ns - last_ns_) / kNsPerSecond;
     if (seconds == 0 && last_ns_ != 0) return;
     left_ = std::min(kBurstBytes, left_ + std::min(seconds, kBurstBytes / kBytesPerSecond) * kBytesPerSecond);
-    last_ns_ = last_ns_ == 0 ? now_ns : last_ns_ + seconds * kSecond;
+    last_ns_ = last_ns_ == 0 ? now_ns : last_ns_ + seconds * kNsPerSecond;
   }
 
   std::uint64_t left_ = kBurstBytes;

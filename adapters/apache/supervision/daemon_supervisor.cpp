@@ -15,11 +15,11 @@
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/daemon/shutdown_controller.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::apache {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 /// Number of early ends in a row after which a process starts with a pause, so that restarts do not keep the machine
 /// busy.
 constexpr int kEarlyEnds = 2;
@@ -28,8 +28,8 @@ constexpr unsigned kPauseSeconds = 1;
 constexpr int kShortLives = 5;
 /// The parent checks heartbeats less often than processes beat. It does so about every ten seconds, so a longer pause
 /// than the limit means that the parent itself did not run.
-constexpr std::uint64_t kCheckLeastNs = 2 * kSecond;
-constexpr std::uint64_t kCheckMostNs = 20 * kSecond;
+constexpr std::uint64_t kCheckLeastNs = 2 * kNsPerSecond;
+constexpr std::uint64_t kCheckMostNs = 20 * kNsPerSecond;
 
 void start(ParentState& state, Daemon& daemon);
 
@@ -89,8 +89,8 @@ void log_end(const ParentState& state, const Daemon& daemon, int status) {
 /// delays the throttle.
 void count_early_end(const ParentState& state, Daemon& daemon) noexcept {
   const bool throttled = is_throttled(daemon);
-  const std::uint64_t pause_ns = throttled ? kPauseSeconds * kSecond : 0;
-  const bool short_life = monotonic_ns() - daemon.started_ns < kSecond + pause_ns;
+  const std::uint64_t pause_ns = throttled ? kPauseSeconds * kNsPerSecond : 0;
+  const bool short_life = monotonic_ns() - daemon.started_ns < kNsPerSecond + pause_ns;
   const bool served = daemon.heartbeat != nullptr && daemon.heartbeat->served.load(std::memory_order_relaxed);
   daemon.short_lives = short_life ? std::min(daemon.short_lives + 1, kShortLives) : 0;
   daemon.early_ends = short_life && !served ? std::min(daemon.early_ends + 1, kEarlyEnds) : 0;
@@ -159,7 +159,7 @@ void on_sigchld(int) noexcept {
 /// Whether the heartbeat of a process has stopped for its deadlock timeout.
 bool is_stalled(ProcessEntry& entry, std::uint64_t elapsed_ns) noexcept {
   if (entry.deadlock_timeout == 0 || entry.heartbeat == nullptr) return false;
-  const std::uint64_t limit_ns = static_cast<std::uint64_t>(entry.deadlock_timeout) * kSecond;
+  const std::uint64_t limit_ns = static_cast<std::uint64_t>(entry.deadlock_timeout) * kNsPerSecond;
   const std::uint64_t beats = entry.heartbeat->beats.load(std::memory_order_relaxed);
   return entry.stall.stalled(beats, elapsed_ns, kCheckMostNs, limit_ns);
 }

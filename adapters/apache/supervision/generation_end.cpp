@@ -15,15 +15,15 @@
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/daemon/shutdown_controller.hpp"
 #include "sluice/clock.hpp"
+#include "sluice/units.hpp"
 
 namespace sluice::apache {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 /// The time for which the end of a killed process is waited for.
-constexpr std::uint64_t kKillNs = 2 * kSecond;
+constexpr std::uint64_t kKillNs = 2 * kNsPerSecond;
 /// The time after which a process is killed that has not ended itself.
-constexpr std::uint64_t kMarginNs = 5 * kSecond;
+constexpr std::uint64_t kMarginNs = 5 * kNsPerSecond;
 
 /// The callback of APR for a child that a previous generation started.
 void on_previous_generation_event(int reason, void* data, apr_wait_t) noexcept {
@@ -50,7 +50,7 @@ bool ended_by(pid_t pid, std::uint64_t deadline_ns) noexcept {
 /// its tracer.
 void end_all(ParentState& state, const std::vector<pid_t>& pids, std::uint64_t allowed_ns) noexcept {
   for (const pid_t pid : pids) signal_child(pid, SIGTERM);
-  const std::uint64_t deadline_ns = monotonic_ns() + allowed_ns + kSecond;
+  const std::uint64_t deadline_ns = monotonic_ns() + allowed_ns + kNsPerSecond;
   std::vector<pid_t> killed;
   for (const pid_t pid : pids) {
     if (ended_by(pid, deadline_ns)) {
@@ -85,7 +85,7 @@ bool graceful_restart() {
 std::uint64_t end_by_ns(const daemon::DaemonOptions& options) noexcept {
   if (options.shutdown_timeout == 0) return 0;
   const int seconds = std::max(options.graceful_timeout, options.eviction_timeout) + options.shutdown_timeout;
-  return monotonic_ns() + static_cast<std::uint64_t>(seconds) * kSecond + kMarginNs;
+  return monotonic_ns() + static_cast<std::uint64_t>(seconds) * kNsPerSecond + kMarginNs;
 }
 
 /// Tells the processes that others replace them, and leaves them to the next generation.
@@ -110,7 +110,7 @@ void end_now(ParentState& state) noexcept {
     apr_proc_other_child_unregister(&daemon);
     pids.push_back(daemon.process.pid);
     const int timeout = daemon.group->options.shutdown_timeout;
-    allowed_ns = std::max(allowed_ns, static_cast<std::uint64_t>(timeout) * kSecond);
+    allowed_ns = std::max(allowed_ns, static_cast<std::uint64_t>(timeout) * kNsPerSecond);
   }
   auto& entries = state.retained->processes.entries;
   for (const ProcessEntry& entry : entries) {
