@@ -38,7 +38,7 @@ std::deque<std::string> LogQueue::take(bool report_dropped) {
   if (report_dropped && dropped_ != 0) {
     append(LogLevel::kWarning,
            absl::StrCat("SLC1000: ", std::exchange(dropped_, 0),
-                        " line(s) of this request are missing in the log, because they were ",
+                        " line(s) of this request are missing in the log, because they were "
                         "written faster than the server took them; write less, or yield parts of the response"));
   }
   waiting_.store(dropped_ != 0, std::memory_order_relaxed);

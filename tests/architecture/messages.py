@@ -115,15 +115,18 @@ def _level(code, found):
 
 
 def _text(code, found):
-    """The literals of a line, joined where they adjoin, with `...` for values; the id is left out."""
+    """The literals of a line, joined where they adjoin, with `...` for values; the id is left out. Arguments of a function
+    that joins its arguments adjoin, too; between others, such as a reason and its consequence, the line has more."""
     arguments = _rest_of_arguments(code, found.start())
     formatted = re.search(r"\bap_log_\w+\((?:[^;\"]|\n)*$", code[: found.start()][-400:]) and "%" in arguments
+    concatenated = re.search(r"\b(?:StrCat|apr_pstrcat)\([^()]*$", code[: found.start()][-400:])
     parts, at = [], 0
     for literal in LITERAL.finditer(arguments):
         between = arguments[at : literal.start()].strip()
         if between and formatted:
             break
-        parts.append(" ... " if between == "," else "..." if between else "")
+        if between and not (between == "," and concatenated):
+            parts.append(" ... " if between == "," else "...")
         parts.append(literal.group(1))
         at = literal.end()
     if not formatted and re.match(r"\s*[,+]\s*(?!nullptr)\S", arguments[at:]):

@@ -32,6 +32,20 @@ def test_lines_that_are_explained_have_no_fault(logging):
     assert check(logging) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ('host.log(LogLevel::kInfo, absl::StrCat("SLC0101: script ", name, " was ", "lost"));', "script ... was lost"),
+        ('return apr_pstrcat(request->pool, "SLC0101: script ", "lost: ", error, nullptr);', "script lost: ..."),
+        ('stop(Stop::kEnd, "SLC0101: timeout exceeded", "the process ends");', "timeout exceeded ... the process ends"),
+    ],
+)
+def test_the_text_is_that_of_the_line(tree, code, text):
+    tree.write("adapters/wsgi/log.cpp", code + "\n")
+    ((message,), _) = messages.collect(tree.texts())
+    assert message.text == text
+
+
 def test_lines_that_are_passed_on_need_no_id(logging):
     logging.write("adapters/apache/log.cpp", 'ap_log_error(APLOG_MARK, level, 0, server, "%.*s", size, data);\nlog(level, line);\n')
     assert check(logging) == []
