@@ -31,7 +31,9 @@ esac
 # The imperative is the bare verb. Its other forms end in -s, -ed or -ing, as few bare verbs do.
 verb=$(printf '%s\n' "$subject" | sed -n 's/^[^:]*: \([a-z]*\).*/\1/p')
 case $verb in
-  *ss | focus | bias | embed | feed | need | seed | speed | proceed | exceed | succeed | shed | bring | ring | string) ;;
+  *ss | alias | bias | canvas | focus) ;;
+  bleed | breed | embed | exceed | feed | heed | need | proceed | seed | shed | shred | speed | succeed | weed) ;;
+  bring | cling | ping | ring | sing | spring | sting | string | swing | wring) ;;
   *s | *ed | *ing) fault "'$verb' is not the imperative of a verb" ;;
 esac
 

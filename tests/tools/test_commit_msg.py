@@ -31,6 +31,10 @@ def complaints(path: Path, message: str) -> list[str]:
         "Merge branch 'docs'\n",
         'Revert "core: pass the clock"\n',
         "fixup! core: pass the clock\n",
+        "core: alias the clock\n",
+        "tests: ping the endpoint\n",
+        "tests: sing to the reviewer\n",
+        "docs: swing the arrow\n",
     ],
 )
 def test_a_good_message_passes(tmp_path: Path, message: str) -> None:
