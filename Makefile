@@ -41,7 +41,7 @@ presets := release dev asan tsan bench models fuzz arm64
 venv    := build/venv/bin/python
 apxs     = $(shell apxs -q $(1))
 sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch]pp' -o -name '*.[ch]')
-# What a requirement file asks for, on one line.
+# The packages of a requirement file, on one line.
 asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 
 .DEFAULT_GOAL := help
@@ -200,7 +200,7 @@ build/applications.stamp: tests/applications/requirements.txt build/venv/build.s
 	@build/applications/bin/python -m pip install --quiet -r $<
 	@touch $@
 
-# Those of the others that a module for tests can embed, each with its version.
+# The other interpreters that a module for tests can embed, each with its version.
 build/embeddable: tests/tools/embeddable.sh build/pythons
 	@tests/tools/embeddable.sh $$(sed 1d build/pythons) >$@
 
@@ -226,7 +226,7 @@ build/node/statsd.stamp: tests/encoders/package.json | need-test
 	  { tail -n 20 build/npm.log >&2; exit 1; }
 	@touch $@
 
-# What draws diagrams in the documentation.
+# The program that draws diagrams in the documentation.
 build/node/mermaid.min.js: docs/site/mermaid.sh | need-docs
 	@echo 'sluice: build/node: npm brings mermaid'
 	@docs/site/mermaid.sh 11.17.2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a second core gains an application that computes: requests a second of one Python with its GIL and without.
+"""The gain of a second core for an application that computes: requests a second of one Python with its GIL and without.
 
 The module is the one for a Python without a GIL that `make test-long` builds. Rounds alternate, so that what else the
 machine does hits all alike.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the C++ API stands in the site. Names of the library in code spans, as `Recorder` or `Registry::read()`, become links to
+"""Links from the site's pages to the C++ API. Names of the library in code spans, as `Recorder` or `Registry::read()`, become links to
 the page that documents them. Classes come first on a page of the API. Headers and namespaces, for which Breathe wants links,
 stay names: they have no pages."""
 

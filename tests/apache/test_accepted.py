@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mod_wsgi takes and this module takes too: directives and options without an effect, large and odd numbers."""
+"""This module takes what mod_wsgi takes: directives and options without an effect, large and odd numbers."""
 
 from __future__ import annotations
 

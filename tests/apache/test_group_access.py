@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which process groups a virtual host may use, and import scripts inside virtual hosts."""
+"""The process groups that a virtual host may use, and import scripts inside virtual hosts."""
 
 from __future__ import annotations
 

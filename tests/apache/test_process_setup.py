@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a daemon process has around it: directory, environment, locale, groups, limits and priority."""
+"""The surroundings of a daemon process: directory, environment, locale, groups, limits and priority."""
 
 from __future__ import annotations
 

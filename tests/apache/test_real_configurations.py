@@ -21,7 +21,7 @@ NOTE = "SLC0900"
 
 @dataclass(frozen=True)
 class Answer:
-    """Which process group answers a request, and in which interpreter."""
+    """The process group that answers a request, and the interpreter."""
 
     host: str
     path: str

@@ -7,9 +7,15 @@ from pathlib import Path
 
 from tree import CXX
 
-DANGLING = {"Of", "What", "Who", "Whose", "Those", "Such", "of", "what", "who", "whose", "whom", "those", "such", "which"}
-CODE_SUFFIXES = CXX | {".py", ".sh", ".cmake"}
-NAMED = re.compile(r"(?<![\w./<*{}$-])((?:[\w.-]+/)*[\w-]+\.(?:hpp|cpp|py|md|sh|cmake))\b(?![\w/*-])")
+DANGLING = {
+    *("Of", "What", "Who", "Whose", "Those", "Such", "That", "Which"),
+    *("of", "what", "who", "whose", "whom", "those", "such", "which"),
+}
+CODE_SUFFIXES = CXX | {".py", ".pyi", ".sh", ".cmake", ".toml", ".yml", ".yaml", ".conf"}
+CODE_NAMES = {"Makefile", "CMakeLists.txt"}
+SUFFIXES_OF_NAMES = "hpp|cpp|pyi?|md|sh|cmake|txt|toml|json|ya?ml|conf|pml"
+NAMED = re.compile(rf"(?<![\w./<*{{}}$-])((?:[\w.-]+/)*[\w-]+\.(?:{SUFFIXES_OF_NAMES}))\b(?![\w/*-])")
+DOCSTRING = re.compile(r'\s*[rR]?"""\s*(\w+)\b')
 
 
 def check(texts):
@@ -17,11 +23,16 @@ def check(texts):
     comment or a document of the tree and does not exist."""
     names = {path.name for path in texts}
     for path, text in texts.items():
-        if path.suffix in CODE_SUFFIXES and path.parts[:2] != ("tests", "architecture"):
+        if is_code(path) and path.parts[:2] != ("tests", "architecture"):
             yield from _dangling(path, text)
             yield from _missing(texts, names, path, _comments(path, text))
         elif path.suffix == ".md":
             yield from _missing(texts, names, path, enumerate(text.splitlines(), 1))
+
+
+def is_code(path):
+    """Whether a file has comments."""
+    return path.suffix in CODE_SUFFIXES or path.name in CODE_NAMES
 
 
 def _comments(path, text):
@@ -59,6 +70,10 @@ def _dangling(path, text):
         word = re.match(r"[/!<\s]*(\w+)\b(?!\?)", first)
         if word and word.group(1) in DANGLING:
             yield f"{path}:{number}: a comment begins with '{word.group(1)}', which refers to nothing"
+    for number, line in enumerate(text.splitlines() if path.suffix in (".py", ".pyi") else [], 1):
+        word = DOCSTRING.match(line)
+        if word and word.group(1) in DANGLING:
+            yield f"{path}:{number}: a docstring begins with '{word.group(1)}', which refers to nothing"
 
 
 def _missing(texts, names, path, lines):

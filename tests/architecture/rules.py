@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each room of a tree may use, as the READMEs say it.
+"""The rooms of a tree and what each may use, as the READMEs say it.
 
 A room is a folder whose README says what it may use, in one of two forms:
 

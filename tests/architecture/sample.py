@@ -23,7 +23,7 @@ def drawn(texts, seed, count=COUNT):
     everything = [
         (f"{path}:{number}", " ".join(line.strip("/!< #") for line in block))
         for path, text in texts.items()
-        if path.suffix in comments.CODE_SUFFIXES
+        if comments.is_code(path)
         for number, block in comments.blocks(path, text)
         if not _for_tools(block[0])
     ]

@@ -21,6 +21,8 @@ def test_the_comments_of_this_project_stand_by_themselves(project):
         "// Those that wait.",
         "int end;  // Whose end it is",
         "int end;  // which a fork has taken",
+        "int end;  ///< That of the request.",
+        "/// Which slots have owners.",
     ],
 )
 def test_a_comment_that_begins_with_a_dangling_word_is_reported(tree, text):
@@ -32,6 +34,20 @@ def test_a_comment_that_begins_with_a_dangling_word_is_reported(tree, text):
 def test_python_is_held_to_it_too(tree):
     tree.write("tests/apache/run.py", "# What is run.\n")
     assert check(tree) == ["tests/apache/run.py:1: a comment begins with 'What', which refers to nothing"]
+
+
+@pytest.mark.parametrize("path", ["Makefile", "core/CMakeLists.txt", "examples/rules.yml", "pyproject.toml", "tests/a.conf"])
+def test_files_of_builds_and_configurations_are_held_to_it_too(tree, path):
+    tree.write(path, "# Those that wait.\n# See absent.toml.\n")
+    assert [line.split(": ", 1)[1] for line in check(tree)] == [
+        "a comment begins with 'Those', which refers to nothing",
+        "names absent.toml, which does not exist",
+    ]
+
+
+def test_docstrings_are_held_to_it_too(tree):
+    tree.write("tests/apache/run.py", '"""What is run."""\n\n\ndef run():\n    """Runs what is given."""\n')
+    assert check(tree) == ["tests/apache/run.py:1: a docstring begins with 'What', which refers to nothing"]
 
 
 def test_a_sentence_that_goes_on_in_the_next_line_is_left_alone(tree):
@@ -46,6 +62,8 @@ def test_a_sentence_that_goes_on_in_the_next_line_is_left_alone(tree):
         ("core/src/merge.hpp", "// see split.hpp\n"),
         ("docs/library.md", "The header `sluice/absent.hpp` has it.\n"),
         ("docs/library.md", "[more](../absent/README.md)\n"),
+        ("docs/library.md", "`absent.json`, as written by\n"),
+        ("docs/library.md", "the model `absent.pml`\n"),
     ],
 )
 def test_a_file_that_does_not_exist_is_reported(tree, path, text):

@@ -25,7 +25,7 @@ def test_the_labels_of_the_core_pair_up_with_its_proof():
 
 @pytest.fixture
 def complaints(tmp_path):
-    """What the checker says of a source and a proof."""
+    """The complaints of the checker about a source and a proof."""
 
     def run(code, proof):
         (tmp_path / "code.hpp").write_text(code, encoding="utf-8")

@@ -72,7 +72,7 @@ def test_a_graceful_restart_under_load_is_no_fault(healthy: Httpd) -> None:
 
 
 def replaced_processes(*lives: tuple[int, ...]) -> tuple[int, dict[str, str]]:
-    """What is said when groups have these young processes in three readings: a tuple for each reading, a pid for each group."""
+    """The findings when groups have these young processes in three readings: a tuple for each reading, a pid for each group."""
     readings = [
         document(*(
             told(name, process_list=[process(pid, age_seconds=0.5)], process_starts=len({each[index] for each in lives[: number + 1]}))
@@ -114,7 +114,7 @@ def test_a_full_pool() -> None:
 
 
 def fullness(*moments: tuple[int, float]) -> dict[str, str]:
-    """What is said of a group of 4 threads with these requests in flight, and seconds of requests, in three readings a second apart."""
+    """The findings about a group of 4 threads with these requests in flight, and seconds of requests, in three readings a second apart."""
     readings = [
         document(told(active_requests=active, busy_seconds=busy, process_list=[process(active_requests=active, busy_seconds=busy)]))
         for active, busy in moments

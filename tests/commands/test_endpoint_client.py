@@ -19,7 +19,7 @@ GOOD = document(group())
 
 
 def failure(address: str, timeout: float = 5.0, most_bytes: int = 1 << 20) -> str:
-    """What the client says of an endpoint that gives no reading."""
+    """The client's error for an endpoint that gives no reading."""
     with pytest.raises(EndpointError) as caught:
         Client(Address.parse(address), timeout, most_bytes).read()
     line = str(caught.value)

@@ -17,7 +17,7 @@ ONCE = ["--interval", "0.1"]
 
 @pytest.fixture
 def context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    """That of a server with a certificate that it has signed itself."""
+    """The context of a server with a certificate that it has signed itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     return context

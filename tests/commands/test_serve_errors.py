@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps `sluice serve` from serving is told in one line."""
+"""`sluice serve` says in one line why it cannot serve."""
 
 from __future__ import annotations
 

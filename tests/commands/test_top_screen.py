@@ -63,7 +63,7 @@ Test = Callable[[Pilot[None], Top, Script], Awaitable[None]]
 
 
 def text_of(app: Top) -> str:
-    """What the screen shows."""
+    """The text that the screen shows."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 

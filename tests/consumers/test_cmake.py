@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the CMake project does on machines that lack things, and inside another project."""
+"""The CMake project on machines that lack things, and inside another project."""
 
 from __future__ import annotations
 

@@ -71,6 +71,6 @@ def all_blocks() -> list[Block]:
 
 
 def blocks_in(language: str) -> list[Block]:
-    """Those in a language that this suite has to run itself."""
+    """The blocks in a language that this suite has to run itself."""
     left_out = RUN_ELSEWHERE.keys() | NOT_RUN.keys()
     return [block for block in all_blocks() if block.language == language and block.kind not in left_out]

@@ -26,5 +26,5 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def xml(site: Path) -> Path:
-    """What Doxygen read out of the headers."""
+    """The XML that Doxygen made of the headers."""
     return site.with_name("site.work") / "xml"

@@ -13,7 +13,7 @@ LINKS = {"a": "href", "link": "href", "img": "src", "script": "src", "source": "
 
 @dataclass
 class Page(HTMLParser):
-    """What a page can be linked at, and what it links and loads."""
+    """The anchors of a page, its links, and the files that it loads."""
 
     ids: set[str] = field(default_factory=set)
     links: list[tuple[str, str]] = field(default_factory=list)

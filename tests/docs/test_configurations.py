@@ -21,7 +21,7 @@ MODULES = ["authz_host", "authn_core", "auth_basic", "authz_user"]
 
 
 def apache_complaint(lines: str) -> str:
-    """What Apache says of a configuration; empty if it takes it."""
+    """Apache's complaint about a configuration; empty if it takes it."""
     layout = make_layout()
     try:
         layout.conf.write_text(render(layout, 80, lines.splitlines(), workers=Workers(), modules=MODULES))

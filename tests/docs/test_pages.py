@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a browser makes of the pages. Each fits the window of a phone and of a desktop: only tables and code scroll sideways, by
+"""The pages in a browser. Each fits the window of a phone and of a desktop: only tables and code scroll sideways, by
 themselves. Each diagram is drawn."""
 
 from __future__ import annotations

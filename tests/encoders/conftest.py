@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the encoders share: requests, the program that encodes them, and the sums that must come out."""
+"""Shared parts of the tests of the encoders: requests, the program that encodes them, and the sums that must come out."""
 
 from __future__ import annotations
 

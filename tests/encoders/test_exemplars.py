@@ -39,7 +39,7 @@ def some_lines(seed: int, count: int) -> list[Line]:
 
 
 def kept(lines: list[Line]) -> list[Line]:
-    """What one slot keeps, by the words of the header: the last request of each of eight ranges, oldest first."""
+    """The exemplars that one slot keeps, by the words of the header: the last request of each of eight ranges, oldest first."""
     last: dict[int, tuple[int, Line]] = {}
     for i, line in enumerate(lines):
         if "traceparent" in line and int(line["duration_ns"]) >= SLOW_NS:

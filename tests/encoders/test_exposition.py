@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Prometheus and the parsers of both formats make of the text is what was recorded."""
+"""Prometheus and the parsers of both formats read from the text what was recorded."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Statsd:
         return {name: float(value) for name, value in found}
 
     def first_two(self, timer: str) -> list[float]:
-        """What the timer got first. It does not list more than a hundred."""
+        """The first values of the timer, which does not list more than a hundred."""
         found = re.search(rf"'{re.escape(timer)}': \[([^\]]*)", self.text("timers"))
         assert found
         return [float(each) for each in found[1].split(",")[:2]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `SetHandler sluice-metrics` gives, made up: each family with its labels, counters rising with each scrape."""
+"""An invented answer of `SetHandler sluice-metrics`: each family with its labels, counters rising with each scrape."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def test_a_wrong_name_is_noticed(expression: str, prometheus: Prometheus) -> Non
 
 
 def unknown(expressions: list[str], prometheus: Prometheus) -> set[str]:
-    """What the expressions name that Prometheus has never heard of."""
+    """The names in the expressions that Prometheus has never heard of."""
     names, labels = set(prometheus.ask("label/__name__/values")), set(prometheus.ask("labels"))
     found: set[str] = set()
     for expression in expressions:

@@ -124,7 +124,7 @@ def send(server: Httpd, pauses: Counter[float]) -> list[Sent]:
 
 
 def buckets(prometheus: Prometheus) -> dict[float, int]:
-    """Of both servers together: how many requests took at most so long."""
+    """The number of requests of both servers that took at most that long."""
     found = prometheus.query(f'sum by (le) ({BUCKET}{{job="sluice-fleet"}})')
     return {float(one["metric"]["le"]): int(one["value"][1]) for one in found}
 

@@ -160,7 +160,7 @@ def send(server: Httpd, count: int) -> None:
 
 
 def counted(database: Influxd, name: str) -> int:
-    """What throughput and period of all points, of whatever process, add up to. One that is being written may be seen
+    """The sum over the points of all processes of throughput times period. A point that is being written may be seen
     without its values.
     """
     return sum(

@@ -24,7 +24,7 @@ def run(*command: object, cwd: Path = ROOT, **environment: str) -> str:
 
 @pytest.fixture(scope="session")
 def version() -> str:
-    """What everything must agree with."""
+    """The version that everything must agree with."""
     return run("tests/tools/version.sh").strip()
 
 

@@ -39,7 +39,7 @@ class Machine:
         return run(*self._enter, "chroot", self.root, "/usr/bin/env", "-i", *variables, *words, check=check)
 
     def fetch(self, path: str, port: int = 80) -> tuple[int, str]:
-        """What a client on the machine gets: the status and the body."""
+        """The status and the body that a client on the machine gets."""
         script = (
             "import http.client, sys; c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=30);"
             "c.request('GET', sys.argv[2]); r = c.getresponse(); print(r.status); print(r.read().decode())"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the packages of Debian, before anybody installs them."""
+"""The contents of the packages of Debian, before anybody installs them."""
 
 from __future__ import annotations
 

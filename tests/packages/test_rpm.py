@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the RPM of the module. It is made on Debian and has not been run on RHEL."""
+"""The contents of the RPM of the module. It is made on Debian and has not been run on RHEL."""
 
 from __future__ import annotations
 

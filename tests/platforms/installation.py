@@ -15,7 +15,7 @@ SOURCES = "srv/sluice"
 BASE_DAYS = 7
 """An older base is made anew, so that installing does not begin with upgrades."""
 BASE_PACKAGES = "ca-certificates,make"
-"""What a user has before the first command of the README."""
+"""An installation as it is before the first command of the README."""
 CONFIGURATION = [
     *("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/npmrc", "/usr/etc/npmrc"),
     *("~/.config/pip/pip.conf", "~/.pip/pip.conf", "~/.npmrc"),
@@ -43,7 +43,7 @@ class Source:
 
 
 def host_sources() -> list[Source]:
-    """What apt has of Debian on this machine."""
+    """The sources of apt on this machine that are of Debian."""
     asked = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"]
     lines = _output(asked).splitlines()
     found = {}

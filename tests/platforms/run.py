@@ -27,7 +27,7 @@ FAILURE_LINES = 60
 
 @dataclasses.dataclass
 class Outcome:
-    """How `make TARGET` ended in a release."""
+    """The result of `make TARGET` in a release."""
 
     release: str
     target: str

@@ -42,7 +42,7 @@ def test_times_are_rounded_to_whole_seconds(seconds: float, shown: str) -> None:
 
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """What runs in each release; one that is not in here cannot be installed."""
+    """The command that runs in each release; a release that is not in here cannot be installed."""
     scripts: dict[str, str] = {}
 
     def fresh(release: str) -> StandIn:

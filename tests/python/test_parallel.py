@@ -32,7 +32,7 @@ def threads_take_turns_often() -> Iterator[None]:
 
 
 def at_once(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
-    """What `work(number)` returns in each of the threads, which begin together."""
+    """The results of `work(number)` in the threads, which begin together."""
     start = threading.Barrier(threads)
 
     def run(number: int) -> Any:

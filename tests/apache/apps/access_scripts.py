@@ -14,7 +14,7 @@ KEPT = []
 
 
 def describe(environ):
-    """What a script saw, as one line of the log."""
+    """The arguments that a script saw, as one line of the log."""
     plain = {key: value for key, value in environ.items() if isinstance(value, str)}
     plain["interpreter"] = mod_wsgi.application_group
     plain["server process"] = mod_wsgi.process_group == ""

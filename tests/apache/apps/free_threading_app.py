@@ -23,7 +23,7 @@ first_window = threading.Lock()
 
 
 def gil(environ):
-    """What Python says, and what it costs to attach to it."""
+    """Python's own description of its GIL, and the cost of attaching to it."""
     mod_wsgi.start_recording_metrics()
     return {"enabled": sys._is_gil_enabled() if hasattr(sys, "_is_gil_enabled") else True, "pid": os.getpid()}
 

@@ -67,7 +67,7 @@ def wrong_arguments():
 
 
 def forked():
-    """What a forked process that has registered a handler does with the signal, and without one."""
+    """The ends of two forked processes that get the signal: one has registered a handler, one has not."""
     answers = []
     for register in (True, False):
         reader, writer = os.pipe()
@@ -100,7 +100,7 @@ def output_of_fork():
 
 
 def output_of(start):
-    """What a process prints that `start` starts with a file for its output."""
+    """The output of a process that `start` starts with a file for its output."""
     path = f"{OUT}/status-{os.getpid()}-{threading.get_ident()}"
     start(path)
     with open(path, encoding="ascii") as file:
@@ -129,7 +129,7 @@ def statuses():
 
 
 def ends():
-    """How a process ends that gets each signal that ends processes."""
+    """The ends of processes that get the signals which end processes, one each."""
     answers = {}
     for number in sorted(signal.valid_signals()):
         name = signal.Signals(number).name if number in set(signal.Signals) else ""

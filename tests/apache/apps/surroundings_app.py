@@ -10,7 +10,7 @@ import warnings
 
 
 def of_child():
-    """What a process that the application starts sees."""
+    """The surroundings that a process sees which the application starts."""
     code = "import os, json; print(json.dumps([os.environ.get('HOME'), os.getcwd()]))"
     shown = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, check=True)
     return json.loads(shown.stdout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server did between two readings: the differences of its counters."""
+"""The activity of a server between two readings: the differences of its counters."""
 
 from __future__ import annotations
 

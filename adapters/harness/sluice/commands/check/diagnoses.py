@@ -39,7 +39,7 @@ class Observation:
     first_half: GroupWindow
     second_half: GroupWindow
     oldest: str = ""
-    """What the server tells of the oldest request in flight; empty when it tells nothing."""
+    """Return a description of the oldest request in flight; empty when the server lists none."""
     server_restarted: bool = False
     """All groups have started processes, as they do when the server restarts gracefully."""
 

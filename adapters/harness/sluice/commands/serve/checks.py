@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would keep Apache from serving, found before it starts, so that one line can tell it."""
+"""Checks before Apache starts, so that one line can say what would keep it from serving."""
 
 from __future__ import annotations
 

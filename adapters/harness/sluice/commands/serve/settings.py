@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the command line asks for, checked as far as that is possible without Apache."""
+"""The settings of the command line, checked as far as that is possible without Apache."""
 
 from __future__ import annotations
 
