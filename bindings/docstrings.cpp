@@ -121,7 +121,8 @@ Docstrings create() {
           "effect, and a warning in the error log shows where it was made. Return the callback, for use as a\n"
           "decorator. Raise TypeError when it is not callable.",
       .request_timeout =
-          "Raised by an application to give up a request. The client gets 504 unless a response has begun.",
+          "Raised by an application to give up a request, and by the server in a request that exceeds request-timeout\n"
+          "where interrupt-timeout is set. The client gets 504 unless a response has begun.",
   };
 }
 

@@ -41,12 +41,11 @@ void log_exception(const RequestContext& context) {
   log_traceback(context);
 }
 
-/// Logs that the application has raised RequestTimeout.
+/// Logs that RequestTimeout, which the application or the server has raised, has ended the request.
 void log_timeout(bool head_sent, const Exchange& exchange) {
   if (head_sent) {
     exchange.log(LogLevel::kInfo,
-                 "SLC0127: the application gave up the request with RequestTimeout after its response had begun; the "
-                 "response is cut off.");
+                 "SLC0127: RequestTimeout ended the request after its response had begun; the response is cut off.");
   } else {
     exchange.log(LogLevel::kInfo,
                  "SLC0122: Request interrupted by RequestTimeout; thread recovered. The client gets 504.");
