@@ -227,7 +227,8 @@ void Workers::serve_all(Worker& worker) {
     try {
       served = serve(socket, thread, worker);
     } catch (const std::exception& error) {
-      log(LogLevel::kError, absl::StrCat("SLC0505: a request was dropped: ", error.what()));
+      log(LogLevel::kError, absl::StrCat("SLC0505: daemon process '", endpoint_.options.name,
+                                         "' dropped a request: ", error.what(), "; the client gets an error"));
     }
     const int limit = endpoint_.options.maximum_requests;
     if (limit > 0 && served && served_.fetch_add(1, std::memory_order_relaxed) + 1 == limit) {

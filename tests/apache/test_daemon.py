@@ -156,7 +156,8 @@ def test_embedded_mode_can_be_forbidden(start_httpd: StartHttpd) -> None:
         *lines("threads=1"),
     )
     assert server.get("/embedded").status == 500
-    assert server.log_lines("SLC0442: embedded mode is disabled by WSGIRestrictEmbedded")
+    (line,) = server.log_lines("SLC0442: embedded mode is disabled by WSGIRestrictEmbedded")
+    assert "hello.py; the request was answered with 500" in line
     assert server.get("/").status == 200
 
 

@@ -78,6 +78,7 @@ def test_only_a_require_of_its_location_lets_anybody_in(
     assert server.get("/metrics").status == status
     said = server.log_lines("SLC0450: access to the metrics is not allowed")
     assert bool(said) == (lines == [])
+    assert all("/metrics; the request was answered with 403" in line for line in said)
 
 
 def test_the_configuration_in_the_document_works(start_httpd: StartHttpd) -> None:

@@ -156,7 +156,8 @@ const char* per_interpreter_gil(cmd_parms* cmd, void*, const char* value) {
   own_gil = 0;
   ap_log_error(
       APLOG_MARK, APLOG_WARNING, 0, cmd->server,
-      "SLC0400: %s has no effect, because this module embeds a Python older than 3.12: sub-interpreters share one GIL",
+      "SLC0400: %s has no effect, because this module embeds a Python older than 3.12: sub-interpreters share one GIL; "
+      "remove the directive, or use a module built for Python 3.12 or later",
       cmd->cmd->name);
   return nullptr;
 }

@@ -20,10 +20,11 @@ namespace {
 
 constexpr const char* kRetrySeconds = "1";
 
-/// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
+/// Logs why a request is refused and how it is answered, and returns the status. `message` begins with the id of the
+/// log line.
 int refuse(request_rec* request, int status, const char* message) {
   ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s",
-                apr_pstrcat(request->pool, message, ": ", request->uri, nullptr));
+                apr_psprintf(request->pool, "%s: %s; the request was answered with %d", message, request->uri, status));
   return status;
 }
 
@@ -129,7 +130,7 @@ int handle_metrics(request_rec* request) noexcept {
     return serve(request);
   } catch (const std::exception& error) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR,
-                  apr_pstrcat(request->pool, "SLC0453: the request failed: ", error.what(), nullptr));
+                  apr_pstrcat(request->pool, "SLC0453: the metrics could not be written: ", error.what(), nullptr));
   }
 }
 

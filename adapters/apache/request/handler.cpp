@@ -25,10 +25,12 @@
 namespace sluice::apache {
 namespace {
 
-/// Logs why a request is refused, and returns the status. `message` begins with the id of the log line.
+/// Logs why a request is refused and how it is answered, and returns the status. `message` begins with the id of the
+/// log line.
 int refuse(request_rec* request, int status, const char* message) {
-  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request, "%s",
-                apr_pstrcat(request->pool, message, ": ", request->filename, nullptr));
+  ap_log_rerror(
+      APLOG_MARK, APLOG_ERR, 0, request, "%s",
+      apr_psprintf(request->pool, "%s: %s; the request was answered with %d", message, request->filename, status));
   return status;
 }
 
@@ -187,7 +189,7 @@ int serve_request(request_rec* request, const Alias* handler) {
   const DaemonGroup* const group = group_name.empty() ? nullptr : find_daemon_group(group_name);
   if (!group_name.empty() && (group == nullptr || group->socket == nullptr)) {
     const std::string why =
-        "SLC0441: process group '" + group_name + "' is not defined by a WSGIDaemonProcess that serves requests";
+        "SLC0441: process group '" + group_name + "' is not defined, or has threads=0 and serves no requests";
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, why.c_str());
   }
   if (const int refused = check_group(request, group_name, group, config); refused != OK) return refused;
