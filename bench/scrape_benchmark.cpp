@@ -59,7 +59,7 @@ class Server {
     }
   }
 
-  std::unique_ptr<Registry::ParentState> state_ = std::make_unique<Registry::ParentState>();
+  std::unique_ptr<Registry::State> state_ = std::make_unique<Registry::State>();
   Registry registry_;
   std::vector<std::unique_ptr<PhasesRecorder>> recorders_;
 };

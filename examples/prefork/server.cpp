@@ -256,7 +256,7 @@ class Parent {
   std::size_t workers_;
   std::uint16_t metrics_port_;
   int listener_ = -1;
-  inline static Registry::ParentState state_{};
+  inline static Registry::State state_{};
   sluice::SeriesSet<sluice::http::Request> routes_{64};
   Registry registry_ = Registry::of<sluice::http::Request>(state_, routes_);
   Registry::Tenant web_{};

@@ -13,7 +13,7 @@ namespace {
 using Call = sluice::http::Request;
 
 /// Sets up a registry as the page does. Returns the number of warnings, or -1 if it gave up.
-int set_up(sluice::Registry::ParentState* state) {
+int set_up(sluice::Registry::State* state) {
   int warnings = 0;
   const auto warn = [&warnings](const absl::Status&) { ++warnings; };
   const auto give_up = [](const absl::Status&) { return -1; };
@@ -39,7 +39,7 @@ int scrape(const sluice::Registry& registry) {
 }  // namespace
 
 TEST_CASE("errors: a registry that can be opened gives no warnings, and one that is closed cannot be read") {
-  const auto state = std::make_unique<sluice::Registry::ParentState>();
+  const auto state = std::make_unique<sluice::Registry::State>();
   CHECK(scrape(sluice::Registry::of<Call>(*state)) == 500);
   CHECK(sluice::Registry::of<Call>(*state).group("web", 0).status().code() == absl::StatusCode::kFailedPrecondition);
   CHECK(sluice::Registry::of<Call>(*state).reserve({}, 1).status().code() == absl::StatusCode::kFailedPrecondition);
@@ -51,7 +51,7 @@ TEST_CASE("errors: a registry that can be opened gives no warnings, and one that
 }
 
 TEST_CASE("errors: a region that exceeds what the registry may use is refused, and its process is unlisted") {
-  const auto state = std::make_unique<sluice::Registry::ParentState>();
+  const auto state = std::make_unique<sluice::Registry::State>();
   sluice::Registry registry = sluice::Registry::of<Call>(*state);
   REQUIRE(registry.open(4096).ok());
   const auto group = registry.group("web", 0);

@@ -101,7 +101,7 @@ TEST_CASE("library: a slow request leads to its trace") {
 
 TEST_CASE("library: a parent reads what its children have counted, after they have ended, too") {
   std::string body;
-  static sluice::Registry::ParentState state;
+  static sluice::Registry::State state;
   auto registry = sluice::Registry::of<sluice::http::Request>(state);
   if (!registry.open(std::size_t{64} << 20).ok()) return;
   const auto web = registry.group("web");
@@ -130,7 +130,7 @@ TEST_CASE("library: a parent reads what its children have counted, after they ha
 }
 
 TEST_CASE("library: children count by the series that their parent has resolved") {
-  static sluice::Registry::ParentState labelled_state;
+  static sluice::Registry::State labelled_state;
   static sluice::SeriesSet<sluice::http::Request> routes(64);
   const sluice::Series get_user = routes.add(sluice::http::SeriesLabels("GET", "/users/{id}"));
   auto labelled = sluice::Registry::of<sluice::http::Request>(labelled_state, routes);

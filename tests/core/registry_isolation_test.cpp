@@ -75,7 +75,7 @@ TEST_CASE("registry isolation: a process maps its own region alone, or may read 
   const pid_t neighbour = rig.start_serving(group, 1);
   const Registry::SlotId next =
       rig.reserve({.group = group}, 2);  // inherited by the next child, because it is reserved
-  const auto* const table = reinterpret_cast<const std::byte*>(rig.state->view);
+  const auto* const table = reinterpret_cast<const std::byte*>(rig.state->readable_table);
   const auto* const written_table = reinterpret_cast<const std::byte*>(rig.state->table);
   const auto& foreign = rig.state->slots[0];
   const std::byte* const reserved = rig.state->slots[static_cast<std::uint32_t>(next)].writable;

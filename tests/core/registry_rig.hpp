@@ -122,7 +122,7 @@ class RegistryRig {
 
   static constexpr std::size_t kReady = 15;
 
-  std::unique_ptr<Registry::ParentState> state = std::make_unique<Registry::ParentState>();
+  std::unique_ptr<Registry::State> state = std::make_unique<Registry::State>();
   std::unique_ptr<SeriesSet<Completion>> series;
   Registry registry;
   Signals* signals = nullptr;

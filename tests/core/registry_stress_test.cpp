@@ -146,7 +146,7 @@ TEST_CASE("registry stress: processes that are killed inside records and replace
   std::uint64_t classes = 0;
   for (const std::uint64_t value : classes_of(end.counts)) classes += value;
   CHECK(classes - end.counts.request_count <= kThreads * (kills + kProcesses));
-  CHECK(rig.state->view->slots_used.load() <= kProcesses);
+  CHECK(rig.state->readable_table->slots_used.load() <= kProcesses);
 }
 
 TEST_CASE("registry stress: what is read of a process at work adds up") {

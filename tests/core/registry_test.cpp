@@ -198,7 +198,7 @@ TEST_CASE("registry: what a killed process had counted is its group's, once, and
     CHECK(retired.total.processes == 0);
     CHECK(retired.total.threads == 0);
   }
-  CHECK(rig.state->view->slots_used.load() == 1);
+  CHECK(rig.state->readable_table->slots_used.load() == 1);
 }
 
 TEST_CASE("registry: a request in flight has an age, and dies with its process") {

@@ -19,11 +19,11 @@ constexpr std::size_t kMostBytes = std::size_t{1} << 30U;
 /// when it is forked, and may still answer a request when a graceful restart has begun the next generation.
 constexpr std::size_t kGenerations = 2;
 
-Registry::ParentState& retained_registry() {
+Registry::State& retained_registry() {
   const std::string key = "sluice-registry-" + std::to_string(Registry::layout<wsgi::Completion>());
   void* state = ap_retained_data_get(key.c_str());
-  if (state == nullptr) state = ap_retained_data_create(key.c_str(), sizeof(Registry::ParentState));
-  return *static_cast<Registry::ParentState*>(state);
+  if (state == nullptr) state = ap_retained_data_create(key.c_str(), sizeof(Registry::State));
+  return *static_cast<Registry::State*>(state);
 }
 
 std::size_t ask_mpm(int what) {

@@ -120,7 +120,7 @@ class Registry {
 
   /// The parent's bookkeeping: private memory that the parent keeps for as long as it lives, all zeros at first. A
   /// forked process has a copy, in which it finds the mappings that it inherited. Members are the registry's own.
-  struct ParentState {
+  struct State {
     /// Use of a slot.
     enum class Use : std::uint8_t { kFree, kReserved, kRunning };
 
@@ -142,27 +142,27 @@ class Registry {
       Use use;                    ///< Whether a process has it.
     };
 
-    RegistryTable* table;            ///< Pages that the parent publishes to readers; null: the registry is not open.
-    const RegistryTable* view;       ///< The same pages, as readers map them.
-    std::uint64_t max_bytes;         ///< Bound of `allocated_bytes`.
-    std::uint64_t allocated_bytes;   ///< Sum of the sizes of all regions.
-    std::uint64_t last_incarnation;  ///< Number that the last process to start was given.
-    std::uint64_t ended_cpu_us;      ///< CPU time of the children whose end has been processed.
-    std::uint32_t groups_used;       ///< Number of entries of `groups` in use.
-    std::uint32_t slots_used;        ///< Number of entries of `slots` in use.
-    GroupEntry groups[kGroups];      ///< Process groups by GroupId.
-    Allocation slots[kSlots];        ///< Slots by SlotId.
+    RegistryTable* table;  ///< Pages that the parent publishes to readers; null: the registry is not open.
+    const RegistryTable* readable_table;  ///< The same pages, as readers map them.
+    std::uint64_t max_bytes;              ///< Bound of `allocated_bytes`.
+    std::uint64_t allocated_bytes;        ///< Sum of the sizes of all regions.
+    std::uint64_t last_incarnation;       ///< Number that the last process to start was given.
+    std::uint64_t ended_cpu_us;           ///< CPU time of the children whose end has been processed.
+    std::uint32_t groups_used;            ///< Number of entries of `groups` in use.
+    std::uint32_t slots_used;             ///< Number of entries of `slots` in use.
+    GroupEntry groups[kGroups];           ///< Process groups by GroupId.
+    Allocation slots[kSlots];             ///< Slots by SlotId.
   };
 
   /// Uses `state` for processes that record the schema of T. `state` must outlive the handle. Opens nothing.
   template <class T>
-  static Registry of(ParentState& state) noexcept {
+  static Registry of(State& state) noexcept {
     return Registry(state, detail::kMemoryLayout<T>, nullptr);
   }
   /// Does the same for processes that count by series, each with RecorderOptions::series_set. Both must outlive the
   /// handle, and the state is used only with this set.
   template <class T>
-  static Registry of(ParentState& state, SeriesSet<T>& series) noexcept {
+  static Registry of(State& state, SeriesSet<T>& series) noexcept {
     return Registry(state, detail::kMemoryLayout<T>, &series);
   }
 
@@ -271,14 +271,14 @@ class Registry {
   [[nodiscard]] absl::StatusOr<ServerReading> read() const;
 
  private:
-  using Allocation = ParentState::Allocation;
+  using Allocation = State::Allocation;
 
   [[nodiscard]] static std::uint64_t layout_of(const detail::MemoryLayout& memory) noexcept;
 
-  Registry(ParentState& state, const detail::MemoryLayout& layout, SeriesSetBase* series) noexcept
+  Registry(State& state, const detail::MemoryLayout& layout, SeriesSetBase* series) noexcept
       : state_(state), memory_(layout), series_(series) {}
 
-  [[nodiscard]] bool is_open() const noexcept { return state_.view != nullptr; }
+  [[nodiscard]] bool is_open() const noexcept { return state_.readable_table != nullptr; }
   [[nodiscard]] std::uint64_t own_layout() const noexcept;
   [[nodiscard]] std::size_t series_most() const noexcept { return series_ == nullptr ? 0 : series_->most(); }
   [[nodiscard]] absl::Status add_retired_series();
@@ -296,7 +296,7 @@ class Registry {
   void add_ended_by_series(SlotId slot, std::uint64_t age_ns, std::span<std::uint64_t> counts) noexcept;
   void unmap_writable_except(const Allocation* own) noexcept;
 
-  ParentState& state_;
+  State& state_;
   const detail::MemoryLayout& memory_;
   SeriesSetBase* series_;  ///< Set of the labels; null when processes count without labels.
 };

@@ -29,7 +29,7 @@ bool same(const Registry::Tenant& a, const Registry::Tenant& b) noexcept {
   return a.group == b.group && a.owner == b.owner;
 }
 
-bool belongs(const Registry::ParentState::Allocation& slot, const Registry::Tenant& tenant) noexcept {
+bool belongs(const Registry::State::Allocation& slot, const Registry::Tenant& tenant) noexcept {
   return same({Registry::GroupId{slot.group}, slot.owner}, tenant);
 }
 
@@ -45,7 +45,7 @@ std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
-        sizeof(ParentState), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at,
+        sizeof(State), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at,
         memory.overflow.stripe_bytes, detail::kTrackedMost, kGroups, kSlots, detail::kTreeFanout,
         GroupCounts::kOwnWords, detail::memory_bytes(memory, 1), detail::memory_bytes(memory, 100)}) {
     hash = mixed(hash, part);
@@ -72,7 +72,7 @@ absl::Status Registry::open(std::size_t max_bytes) {
   const absl::StatusOr<os::SharedRegion> region = os::make_shared_region(os::whole_pages(sizeof(RegistryTable)));
   if (!region.ok()) return region.status();
   state_.table = std::launder(reinterpret_cast<RegistryTable*>(region->writable.data()));
-  state_.view = std::launder(reinterpret_cast<const RegistryTable*>(region->readable.data()));
+  state_.readable_table = std::launder(reinterpret_cast<const RegistryTable*>(region->readable.data()));
   state_.max_bytes = max_bytes;
   state_.ended_cpu_us = os::ended_children_cpu_us();
   state_.table->layout = own_layout();
@@ -154,7 +154,7 @@ absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
     }
     auto regions =
         static_cast<std::size_t>(std::count_if(used_slots().begin(), used_slots().end(), [&](const Allocation& slot) {
-          return belongs(slot, tenant) && slot.bytes >= bytes && slot.use != ParentState::Use::kRunning;
+          return belongs(slot, tenant) && slot.bytes >= bytes && slot.use != State::Use::kRunning;
         }));
     absl::Status allocated;
     for (; regions < needed && allocated.ok(); ++regions) allocated = allocate(tenant, bytes);
@@ -168,7 +168,7 @@ std::optional<Registry::SlotId> Registry::free_slot(const Tenant& tenant, std::u
   std::optional<SlotId> smallest;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     const Allocation& slot = state_.slots[i];
-    if (slot.use != ParentState::Use::kFree || !belongs(slot, tenant) || slot.bytes < bytes) continue;
+    if (slot.use != State::Use::kFree || !belongs(slot, tenant) || slot.bytes < bytes) continue;
     if (!smallest || slot.bytes < allocation(*smallest).bytes) smallest = SlotId{i};
   }
   return smallest;
@@ -176,7 +176,7 @@ std::optional<Registry::SlotId> Registry::free_slot(const Tenant& tenant, std::u
 
 std::optional<Registry::SlotId> Registry::free_slot_without_memory() noexcept {
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
-    if (state_.slots[i].use == ParentState::Use::kFree && state_.slots[i].bytes == 0) return SlotId{i};
+    if (state_.slots[i].use == State::Use::kFree && state_.slots[i].bytes == 0) return SlotId{i};
   }
   return add_slot();
 }
@@ -198,7 +198,7 @@ absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::si
   slot.owner = tenant.owner;
   slot.threads = static_cast<std::uint32_t>(threads);
   slot.pid = 0;
-  slot.use = ParentState::Use::kReserved;
+  slot.use = State::Use::kReserved;
   RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(*id)];
   published.reserved_ns.store(monotonic_ns(), std::memory_order_relaxed);  // published by [G7]
   if (series_ != nullptr) {
@@ -213,7 +213,7 @@ void Registry::started(SlotId id, std::int32_t pid) noexcept {
   Allocation& slot = allocation(id);
   os::keep_from_children(memory_of(id));
   slot.pid = pid;
-  slot.use = ParentState::Use::kRunning;
+  slot.use = State::Use::kRunning;
   RegistryTable& table = *state_.table;
   table.groups[slot.group].starts.fetch_add(1, std::memory_order_relaxed);  // a count, which orders nothing
   const auto index = static_cast<std::uint32_t>(id);
@@ -233,12 +233,12 @@ void Registry::started(SlotId id, std::int32_t pid) noexcept {
 void Registry::cancel(SlotId id) noexcept {
   if (!is_open()) return;
   os::keep_from_children(memory_of(id));
-  allocation(id).use = ParentState::Use::kFree;
+  allocation(id).use = State::Use::kFree;
 }
 
 void Registry::cancel_reserved() noexcept {
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
-    if (state_.slots[i].use == ParentState::Use::kReserved) cancel(SlotId{i});
+    if (state_.slots[i].use == State::Use::kReserved) cancel(SlotId{i});
   }
 }
 
@@ -274,7 +274,7 @@ void Registry::retire(SlotId id) noexcept {
   add_words(totals, counts);
   const std::span<std::byte> memory = memory_of(id);
   retired.retire<RegistryFence>(published.occupancy, totals, [memory] { os::clear_shared(memory); });
-  slot.use = ParentState::Use::kFree;
+  slot.use = State::Use::kFree;
   slot.pid = 0;
 }
 
@@ -303,7 +303,7 @@ void Registry::ended(std::int32_t pid) noexcept {
   if (!is_open()) return;
   bool had_slot = false;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
-    if (state_.slots[i].use != ParentState::Use::kRunning || state_.slots[i].pid != pid) continue;
+    if (state_.slots[i].use != State::Use::kRunning || state_.slots[i].pid != pid) continue;
     retire(SlotId{i});
     had_slot = true;
   }
@@ -314,7 +314,7 @@ void Registry::reap_missing() noexcept {
   if (!is_open()) return;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     const Allocation& slot = state_.slots[i];
-    if (slot.use == ParentState::Use::kRunning && !os::process_exists(slot.pid)) retire(SlotId{i});
+    if (slot.use == State::Use::kRunning && !os::process_exists(slot.pid)) retire(SlotId{i});
   }
 }
 
@@ -331,7 +331,7 @@ std::span<std::byte> Registry::memory_of(SlotId id) const noexcept {
 void Registry::unmap_writable_except(const Allocation* own) noexcept {
   for (Allocation& slot : used_slots()) {
     if (&slot == own) continue;
-    if (slot.use == ParentState::Use::kReserved) os::unmap({slot.writable, slot.bytes});
+    if (slot.use == State::Use::kReserved) os::unmap({slot.writable, slot.bytes});
     slot.writable = nullptr;
   }
   state_.table = nullptr;
@@ -349,8 +349,9 @@ std::span<std::byte> Registry::isolate_to(std::optional<SlotId> id) noexcept {
     if (slot.readable != nullptr) os::unmap({slot.readable, slot.bytes});
     slot.readable = nullptr;
   }
-  if (is_open()) os::unmap({reinterpret_cast<const std::byte*>(state_.view), os::whole_pages(sizeof(RegistryTable))});
-  state_.view = nullptr;
+  if (is_open())
+    os::unmap({reinterpret_cast<const std::byte*>(state_.readable_table), os::whole_pages(sizeof(RegistryTable))});
+  state_.readable_table = nullptr;
   if (series_ != nullptr) series_->close(false);
   return own;
 }

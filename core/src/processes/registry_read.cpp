@@ -24,7 +24,7 @@ constexpr int kTries = 4000;
 constexpr long kPauseNs = 500'000;
 
 using Usage = std::optional<os::ProcessUsage>;
-using Allocation = Registry::ParentState::Allocation;
+using Allocation = Registry::State::Allocation;
 
 /// The outcome of reading a process or a group.
 enum class Outcome {
@@ -73,18 +73,18 @@ bool read_region(const Region& region, const RegistrySlot& slot, ProcessReading&
 }
 
 /// The parts of a registry that this process reads.
-struct RegistryView {
-  const Registry::ParentState& state;
+struct MappedRegistry {
+  const Registry::State& state;
   const detail::MemoryLayout& layout;
   std::size_t series;  ///< Number of series; 0: processes count without labels.
   std::shared_ptr<const detail::SeriesNames> names;
 };
 
 /// Adds a living process. `region` is the mapping of the slot in this process.
-Outcome add_process(const RegistryView& view, const Allocation& region, const RegistrySlot& slot, GroupReading& reading,
-                    std::span<std::uint64_t> words) {
-  const detail::MemoryLayout& layout = view.layout;
-  const std::size_t series = view.series;
+Outcome add_process(const MappedRegistry& registry, const Allocation& region, const RegistrySlot& slot,
+                    GroupReading& reading, std::span<std::uint64_t> words) {
+  const detail::MemoryLayout& layout = registry.layout;
+  const std::size_t series = registry.series;
   ProcessReading process;
   process.pid = slot.pid.load(std::memory_order_relaxed);  // ordered by [G4], as all that follows
   const Usage usage = os::usage_of(process.pid);
@@ -113,11 +113,11 @@ Outcome add_process(const RegistryView& view, const Allocation& region, const Re
 }
 
 /// Adds the series of a group's ended processes. The copy is the current one, unless the reading of the group fails.
-void add_retired_series(const RegistryView& view, std::span<const std::byte> memory, std::size_t copy,
+void add_retired_series(const MappedRegistry& registry, std::span<const std::byte> memory, std::size_t copy,
                         SeriesCounts& to) {
-  std::vector<std::uint64_t> amounts(1U + view.layout.schema->sums);
+  std::vector<std::uint64_t> amounts(1U + registry.layout.schema->sums);
   auto* const readable = const_cast<std::byte*>(memory.data());  // never written
-  const auto retired = retired_series_in(readable, *view.layout.schema, view.series);
+  const auto retired = retired_series_in(readable, *registry.layout.schema, registry.series);
   retired.for_each(copy, [&](std::size_t number, const auto& words) {
     for (std::size_t i = 0; i < words.size(); ++i) amounts[i] = words[i].load(std::memory_order_relaxed);  // after [G3]
     to.add_saturated(static_cast<std::uint32_t>(number), amounts.front(), std::span(amounts).subspan(1));
@@ -126,23 +126,24 @@ void add_retired_series(const RegistryView& view, std::span<const std::byte> mem
 
 /// Reads a group. Returns kWhole if no process of the group ended meanwhile. `words` has the size of the counts, and
 /// `retired` is what this process maps of the series of ended processes.
-Outcome read_group(const RegistryView& view, std::uint32_t index, std::span<const std::byte> retired,
+Outcome read_group(const MappedRegistry& registry, std::uint32_t index, std::span<const std::byte> retired,
                    GroupReading& reading, std::span<std::uint64_t> words) {
-  const RegistryTable& table = *view.state.view;
+  const RegistryTable& table = *registry.state.readable_table;
   const RegistryGroup& group = table.groups[index];
   reading = {.name = group.name,
              .mode = group.mode,
              .time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()))};
-  if (view.series != 0 && retired.empty()) return Outcome::kUnmapped;
-  if (view.series != 0) reading.counts.series = SeriesCounts(view.names, *view.layout.schema, group.mode, false);
+  if (registry.series != 0 && retired.empty()) return Outcome::kUnmapped;
+  if (registry.series != 0)
+    reading.counts.series = SeriesCounts(registry.names, *registry.layout.schema, group.mode, false);
   Outcome outcome = Outcome::kWhole;
   const bool coherent = group.retired.read<RegistryFence>(words, [&](const auto& incarnation_of) {
-    if (view.series != 0) add_retired_series(view, retired, incarnation_of.copy, reading.counts.series);
+    if (registry.series != 0) add_retired_series(registry, retired, incarnation_of.copy, reading.counts.series);
     const std::uint32_t used = table.slots_used.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < used && outcome == Outcome::kWhole; ++i) {
       const RegistrySlot& slot = table.slots[i];
       if (incarnation_of(slot.occupancy) == 0 || slot.group.load(std::memory_order_relaxed) != index) continue;
-      outcome = add_process(view, view.state.slots[i], slot, reading, words);
+      outcome = add_process(registry, registry.state.slots[i], slot, reading, words);
     }
     return outcome == Outcome::kWhole;
   });
@@ -150,7 +151,7 @@ Outcome read_group(const RegistryView& view, std::uint32_t index, std::span<cons
   counts.request_count = words[kRequestCount];
   counts.busy_ns = words[kBusyNs];
   counts.process_cpu_us = words[kProcessCpuUs];
-  counts.schema = view.layout.schema;
+  counts.schema = registry.layout.schema;
   counts.mode = group.mode;
   counts.sums.assign(words.begin() + GroupCounts::kOwnWords, words.end());
   reading.process_starts = group.starts.load(std::memory_order_relaxed);
@@ -195,26 +196,26 @@ void GroupReading::add(const GroupReading& other) {
 absl::StatusOr<ServerReading> Registry::read() const {
   if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
-  server.start_time = state_.view->start_time;
+  server.start_time = state_.readable_table->start_time;
   server.total.counts.schema = memory_.schema;  // encoders need it even when there is no group to add
-  RegistryView view{state_, memory_, series_most(), nullptr};
+  MappedRegistry registry{state_, memory_, series_most(), nullptr};
   if (series_ != nullptr) {
-    view.names = series_->names_;
-    server.total.counts.series = SeriesCounts(view.names, *memory_.schema, 0, false);
+    registry.names = series_->names_;
+    server.total.counts.series = SeriesCounts(registry.names, *memory_.schema, 0, false);
   }
   std::vector<std::uint64_t> words(GroupCounts::kOwnWords + memory_.schema->sums);
-  const std::uint32_t groups = state_.view->groups_used.load(std::memory_order_acquire);
+  const std::uint32_t groups = state_.readable_table->groups_used.load(std::memory_order_acquire);
   // Synchronizes with the store in add_retired_series(), so that the memory of each of these groups is visible. A group
   // is published through another mapping of the table, which a race detector takes for other memory.
   if (series_ != nullptr) static_cast<void>(series_->groups_.load(std::memory_order_acquire));
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();
     const auto retired = series_ != nullptr ? series_->retired_[i].readable : std::span<const std::byte>();
-    Outcome outcome = read_group(view, i, retired, reading, words);
+    Outcome outcome = read_group(registry, i, retired, reading, words);
     for (int tries = 1; outcome == Outcome::kEnded; ++tries) {
       if (tries == kTries) return absl::UnavailableError("processes ended whenever their counts were read");
       os::nap(kPauseNs);
-      outcome = read_group(view, i, retired, reading, words);
+      outcome = read_group(registry, i, retired, reading, words);
     }
     if (outcome == Outcome::kUnmapped) {
       return absl::UnavailableError("a process records where only processes that were started later can read");

@@ -87,13 +87,13 @@ struct SchemaLayout {
   /// Returns the first field with these buckets.
   template <class Buckets>
   static constexpr std::size_t first_with() noexcept {
-    std::size_t found = kFields;
-    const auto look = [&found]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
-      if (found == kFields && std::is_same_v<typename FieldType<T, kI>::Buckets, Buckets>) found = kI;
+    std::size_t first = kFields;
+    const auto look = [&first]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
+      if (first == kFields && std::is_same_v<typename FieldType<T, kI>::Buckets, Buckets>) first = kI;
     };
     [&look]<std::size_t... kI>(std::index_sequence<kI...>) { (look(std::integral_constant<std::size_t, kI>()), ...); }
     (std::make_index_sequence<kFields>());
-    return found;
+    return first;
   }
 
   static constexpr std::array<Shape, kFields> kShapes = []<std::size_t... kI>(std::index_sequence<kI...>) {
@@ -103,9 +103,9 @@ struct SchemaLayout {
   (std::make_index_sequence<kFields>());
 
   /// A group of fields that exist in the same modes.
-  struct Group {
+  struct ModeGroup {
     std::uint8_t modes = 0xFF;
-    std::size_t first_pair = 0;                 ///< Its first pair of histograms in Layout::pair.
+    std::size_t first_pair = 0;                 ///< Its first pair of histograms in WordLayout::pair.
     std::size_t pairs = 0;                      ///< Number of its pairs.
     std::size_t singles = 0;                    ///< Number of other histograms.
     std::array<std::size_t, kFields> single{};  ///< Their fields.
@@ -113,9 +113,10 @@ struct SchemaLayout {
     std::size_t extremes_end = 0;
   };
 
-  struct Layout {
+  /// The words of a record: where the sums, buckets and extremes of each field are.
+  struct WordLayout {
     std::size_t groups = 0;
-    std::array<Group, kModes + 1> group{};
+    std::array<ModeGroup, kModes + 1> group{};
     std::size_t pairs = 0;                                             ///< Number of pairs of histograms.
     std::array<std::array<std::size_t, 2>, (kFields + 1) / 2> pair{};  ///< Fields of each pair.
     std::array<std::size_t, kFields> sum{};
@@ -125,8 +126,8 @@ struct SchemaLayout {
     std::size_t extremes = 0;
   };
 
-  static constexpr Layout kLayout = [] {
-    Layout layout;
+  static constexpr WordLayout kLayout = [] {
+    WordLayout layout;
     layout.groups = 1;
     for (const Shape& shape : kShapes) {
       std::size_t g = 0;
@@ -136,7 +137,7 @@ struct SchemaLayout {
     std::size_t sum = 0;
     std::size_t extreme = 0;
     for (std::size_t g = 0; g < layout.groups; ++g) {
-      Group& group = layout.group[g];
+      ModeGroup& group = layout.group[g];
       group.first_pair = layout.pairs;
       sum = (sum + 1) / 2 * 2;
       // Pairs of neighbouring histograms with the same buckets.
@@ -318,15 +319,15 @@ struct SchemaTables {
 
   static constexpr std::array<SlotField, Layout::kSlotFields> kSlotFields =
       []<std::size_t... kI>(std::index_sequence<kI...>) {
-    std::array<SlotField, Layout::kSlotFields> found{};
+    std::array<SlotField, Layout::kSlotFields> slot_fields{};
     std::size_t used = 0;
     const auto add = [&](std::size_t i, bool by_slot) {
       if (!by_slot) return;
       const bool extreme = kFields[i].kind == FieldKind::kMaximum;
-      found[used++] = {static_cast<std::uint16_t>(i), extreme ? kFields[i].extreme : kFields[i].sum, extreme};
+      slot_fields[used++] = {static_cast<std::uint16_t>(i), extreme ? kFields[i].extreme : kFields[i].sum, extreme};
     };
     (add(kI, Layout::template field<kI>().by_slot_), ...);
-    return found;
+    return slot_fields;
   }
   (std::make_index_sequence<Layout::kFields>());
 
@@ -410,8 +411,8 @@ constexpr std::uint64_t measured_ns(const T& done, std::uint64_t elapsed_ns) noe
   } else {
     constexpr auto& kFrom = Layout::template field<Layout::kMeasuredField>();
     constexpr std::uint64_t kUnitNs = kFrom.source_unit_ == Unit::kMicroseconds ? kNsPerUs : 1;
-    const std::uint64_t given = done.*(kFrom.source_.pointer);
-    return given == kSinceBegin ? elapsed_ns : std::min(given, UINT64_MAX / kUnitNs) * kUnitNs;
+    const std::uint64_t duration = done.*(kFrom.source_.pointer);
+    return duration == kSinceBegin ? elapsed_ns : std::min(duration, UINT64_MAX / kUnitNs) * kUnitNs;
   }
 }
 
@@ -431,13 +432,13 @@ constexpr bool records() noexcept {
 template <auto kMember>
 constexpr std::uint64_t fields_of() noexcept {
   using T = typename ClassOfMember<decltype(kMember)>::Type;
-  std::uint64_t found = 0;
+  std::uint64_t fields = 0;
   const auto look = [&]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
-    if (records<T, kI, kMember>()) found |= std::uint64_t{1} << kI;
+    if (records<T, kI, kMember>()) fields |= std::uint64_t{1} << kI;
   };
   [&]<std::size_t... kI>(std::index_sequence<kI...>) { (look(std::integral_constant<std::size_t, kI>()), ...); }
   (std::make_index_sequence<SchemaLayout<T>::kFields>());
-  return found;
+  return fields;
 }
 
 /// Returns the first field of a member; the number of fields if there is none.
