@@ -45,11 +45,11 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 using namespace std::chrono_literals;
-using Asked = http::request<http::string_body>;
+using HttpRequest = http::request<http::string_body>;
 using Answer = http::response<http::string_body>;
 using Stream = std::shared_ptr<beast::tcp_stream>;
 
-constexpr auto kPatience = 30s;
+constexpr auto kIdleTimeout = 30s;
 constexpr std::size_t kThreads = 4;
 constexpr std::size_t kMostThreads = 64;
 
@@ -110,38 +110,38 @@ class Server {
     beast::flat_buffer buffer;
     const Open open(*this, stream);
     for (bool again = true; again && !stopping_;) {
-      Asked asked;
-      stream->expires_after(kPatience);
-      co_await http::async_read(*stream, buffer, asked, asio::redirect_error(asio::use_awaitable, error));
+      HttpRequest request;
+      stream->expires_after(kIdleTimeout);
+      co_await http::async_read(*stream, buffer, request, asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
-      sluice::http::InFlight request;  // counts as failed when its answer cannot be sent
-      if (asked.target() != "/metrics") request = worker_.begin();
-      Answer answer = co_await handle(asked);
-      again = asked.keep_alive() && !stopping_;
+      sluice::http::InFlight in_flight;  // counts as failed when its answer cannot be sent
+      if (request.target() != "/metrics") in_flight = worker_.begin();
+      Answer answer = co_await handle(request);
+      again = request.keep_alive() && !stopping_;
       answer.keep_alive(again);
       answer.prepare_payload();
-      stream->expires_after(kPatience);
+      stream->expires_after(kIdleTimeout);
       co_await http::async_write(*stream, answer, asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
-      request.finish({.status = static_cast<int>(answer.result_int()),
-                      .request_bytes = asked.body().size(),
-                      .response_bytes = answer.body().size()});
+      in_flight.finish({.status = static_cast<int>(answer.result_int()),
+                        .request_bytes = request.body().size(),
+                        .response_bytes = answer.body().size()});
     }
   }
 
-  asio::awaitable<Answer> handle(const Asked& asked) {
-    const std::string_view target(asked.target().data(), asked.target().size());
-    Answer answer(http::status::ok, asked.version());
+  asio::awaitable<Answer> handle(const HttpRequest& request) {
+    const std::string_view target(request.target().data(), request.target().size());
+    Answer answer(http::status::ok, request.version());
     answer.set(http::field::content_type, "text/plain");
-    const bool get = asked.method() == http::verb::get;
+    const bool get = request.method() == http::verb::get;
     if (get && target == "/hello") {
       answer.body() = "Hello World!";
     } else if (get && target == "/slow") {  // the wait occupies no thread
       co_await asio::steady_timer(co_await asio::this_coro::executor, 200ms).async_wait(asio::use_awaitable);
       answer.body() = "Hello at last!";
     } else if (get && target == "/metrics") {
-      expose(asked, answer);
-    } else if (const auto threads = threads_wanted(asked.method(), target)) {
+      expose(request, answer);
+    } else if (const auto threads = threads_wanted(request.method(), target)) {
       pool_.resize(*threads);
     } else {
       answer.result(http::status::not_found);
@@ -155,13 +155,13 @@ class Server {
     return number(target.substr(kPath.size()), kMostThreads);
   }
 
-  void expose(const Asked& asked, Answer& answer) {
+  void expose(const HttpRequest& request, Answer& answer) {
     sluice::Window window;
     if (!scraped_.read(window).ok()) {
       answer.result(http::status::service_unavailable);
       return;
     }
-    const auto accept = asked[http::field::accept];
+    const auto accept = request[http::field::accept];
     const auto format = sluice::encode::negotiate({accept.data(), accept.size()});
     sluice::encode::fill(answer.body(), [&](std::span<char> out) {
       return sluice::encode::exposition({.window = &window}, {.format = format}, out);

@@ -20,25 +20,25 @@ sluice::http::Recorder& recorder() {
   return *all;
 }
 
-/// The thread's place and its request. The members end in the order that they need: the request first.
-struct Place {
+/// The worker of a thread and its request. The members end in the order that they need: the request first.
+struct ThreadState {
   sluice::http::Worker worker = recorder().attach();
   sluice::http::InFlight request;
 };
 
-Place& place() {
-  thread_local Place mine;
-  return mine;
+ThreadState& thread_state() {
+  thread_local ThreadState state;
+  return state;
 }
 
 void begin() {
-  place().request = {};  // a request whose connection broke before the answer counts as failed
-  place().request = place().worker.begin();
+  thread_state().request = {};  // a request whose connection broke before the answer counts as failed
+  thread_state().request = thread_state().worker.begin();
 }
 
 /// Records the request, if there is one: the duration is measured from begin() on.
 void finish(const httplib::Request& request, const httplib::Response& response) {
-  place().request.finish(
+  thread_state().request.finish(
       {.status = response.status, .request_bytes = request.body.size(), .response_bytes = response.body.size()});
 }
 

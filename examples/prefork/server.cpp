@@ -39,7 +39,7 @@ using Parser = http::request_parser<http::string_body>;
 
 constexpr std::size_t kMostWorkers = 64;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20U;
-constexpr timeval kPatience = {.tv_sec = 5, .tv_usec = 0};
+constexpr timeval kIdleTimeout = {.tv_sec = 5, .tv_usec = 0};
 
 /// The answer of a worker, and the series that counts it. A request without a route has no labels, because a path is
 /// whatever a client sends.
@@ -80,8 +80,8 @@ class Server {
     while (wait_for_connection()) {
       const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (connection < 0) continue;  // another worker has it
-      ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-      ::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+      ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kIdleTimeout, sizeof kIdleTimeout);
+      ::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &kIdleTimeout, sizeof kIdleTimeout);
       serve(connection);
       ::close(connection);
     }
@@ -129,9 +129,9 @@ class Server {
     return true;
   }
 
-  [[nodiscard]] Answer answer_to(const Parser::value_type& asked) const {
-    const std::string_view path(asked.target().data(), asked.target().size());
-    if (asked.method() != http::verb::get) return {};
+  [[nodiscard]] Answer answer_to(const Parser::value_type& request) const {
+    const std::string_view path(request.target().data(), request.target().size());
+    if (request.method() != http::verb::get) return {};
     if (path == "/hello") return {http::status::ok, "Hello World!", hello_};
     if (path.starts_with("/users/")) return {http::status::ok, "user " + std::string(path.substr(7)), user_};
     if (path == "/pid") return {http::status::ok, std::to_string(::getpid()), {}};
