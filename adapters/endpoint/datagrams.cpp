@@ -76,10 +76,10 @@ absl::StatusOr<Destination> unix_destination(const std::string& path) {
                                                    sizeof address.sun_path - 1, " bytes and no NUL: ", path));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  Destination found;
-  std::memcpy(&found.address, &address, sizeof address);
-  found.size = sizeof address;
-  return found;
+  Destination destination;
+  std::memcpy(&destination.address, &address, sizeof address);
+  destination.size = sizeof address;
+  return destination;
 }
 
 absl::StatusOr<Destination> udp_destination(const std::string& host, std::uint16_t port) {
@@ -92,10 +92,10 @@ absl::StatusOr<Destination> udp_destination(const std::string& host, std::uint16
   const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
   const std::unique_ptr<addrinfo, EndAddresses> owner(list);
   if (error != 0) return absl::NotFoundError(absl::StrCat("no address of ", host, ": ", ::gai_strerror(error)));
-  Destination found;
-  std::memcpy(&found.address, list->ai_addr, list->ai_addrlen);
-  found.size = list->ai_addrlen;
-  return found;
+  Destination destination;
+  std::memcpy(&destination.address, list->ai_addr, list->ai_addrlen);
+  destination.size = list->ai_addrlen;
+  return destination;
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ std::uint32_t SeriesNames::number_of(Labels labels, IfNew if_new) {
   std::string key = key_of(labels);
   std::unique_lock lock(mutex_, std::defer_lock);
   if (!closed_) lock.lock();
-  if (const auto known = numbers_.find(key); known != numbers_.end()) return known->second;
+  if (const auto entry = numbers_.find(key); entry != numbers_.end()) return entry->second;
   if (closed_) return kOverflow;
   const std::uint32_t number = used_.load(std::memory_order_relaxed);  // own store, under the lock
   if (number > most_ + kOverflow || if_new == IfNew::kOverflow) return kOverflow;

@@ -156,11 +156,11 @@ authz_status check_group(request_rec* request, const char* required, const void*
                   request->uri);
     return AUTHZ_DENIED;
   }
-  bool known = false;
+  bool has_groups = false;
   std::vector<std::string> groups;
   decide(request, *file, "groups_for_user", {request->user},
-         [&](const CalledScript& script, PyObject* result) { known = collect_groups(script, result, groups); });
-  if (!known) return AUTHZ_DENIED;
+         [&](const CalledScript& script, PyObject* result) { has_groups = collect_groups(script, result, groups); });
+  if (!has_groups) return AUTHZ_DENIED;
   if (is_member(request, groups, required)) return AUTHZ_GRANTED;
   ap_log_rerror(
       APLOG_MARK, APLOG_ERR, 0, request,

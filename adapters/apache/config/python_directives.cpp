@@ -176,8 +176,8 @@ const char* restrict_signal(cmd_parms* cmd, void*, const char* value) {
 
 const char* free_threading(cmd_parms* cmd, void*, const char* value) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
-  int wanted = 0;
-  if (const char* const problem = parse_switch(cmd, value, wanted)) return problem;
+  int setting = 0;
+  if (const char* const problem = parse_switch(cmd, value, setting)) return problem;
   InterpreterOptions* const section = section_around(cmd);
   if (section != nullptr && section->application_group != nullptr) {
     add_note(
@@ -187,7 +187,7 @@ const char* free_threading(cmd_parms* cmd, void*, const char* value) {
                     nullptr));
     return nullptr;
   }
-  if (wanted != 0 && !wsgi::Runtime::has_free_threading()) {
+  if (setting != 0 && !wsgi::Runtime::has_free_threading()) {
     add_note(
         apr_pstrcat(cmd->pool, cmd->cmd->name,
                     " has no effect, because this module embeds a Python with a GIL; build it for a Python that is "
@@ -195,7 +195,7 @@ const char* free_threading(cmd_parms* cmd, void*, const char* value) {
                     nullptr));
     return nullptr;
   }
-  (section != nullptr ? section->free_threading : process_config().free_threading) = wanted;
+  (section != nullptr ? section->free_threading : process_config().free_threading) = setting;
   return nullptr;
 }
 

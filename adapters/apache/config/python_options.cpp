@@ -71,14 +71,14 @@ wsgi::InterpreterRules interpreter_rules(const daemon::DaemonOptions* group) {
 bool free_threading(const daemon::DaemonOptions* group) {
   const ProcessConfig& config = process_config();
   const std::string_view name = group != nullptr ? group->name : "";
-  int wanted[2] = {config.free_threading, kUnset};  // for all processes, for this group
+  int setting[2] = {config.free_threading, kUnset};  // for all processes, for this group
   for (int i = 0; i < config.interpreter_options->nelts; ++i) {
     const auto& section = reinterpret_cast<const InterpreterOptions*>(config.interpreter_options->elts)[i];
     const bool of_group = section.process_group != nullptr;
     if (section.free_threading == kUnset || (of_group && name != section.process_group)) continue;
-    wanted[of_group ? 1 : 0] = section.free_threading;
+    setting[of_group ? 1 : 0] = section.free_threading;
   }
-  return (wanted[1] != kUnset ? wanted[1] : wanted[0]) == 1;
+  return (setting[1] != kUnset ? setting[1] : setting[0]) == 1;
 }
 
 wsgi::ApacheFacts apache_facts() {

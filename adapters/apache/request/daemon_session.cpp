@@ -211,8 +211,8 @@ absl::Status DaemonSession::on_data(const Frame& frame) {
     const bool last = data_left_ == 0 && !excess && !short_of_promise() && channel_.take_if(FrameType::kEnd);
     const bool clean = !last || channel_.buffered() == 0;
     over_ = last;
-    const std::string_view asked = range_ ? range_->cut(block, produced_ - block.size()) : block;
-    if (absl::Status status = write(asked, last && clean); !status.ok()) return status;
+    const std::string_view in_range = range_ ? range_->cut(block, produced_ - block.size()) : block;
+    if (absl::Status status = write(in_range, last && clean); !status.ok()) return status;
     if (excess) return violation("a body longer than its Content-Length");
     if (!clean) return violation("bytes after the end of its response");
   }

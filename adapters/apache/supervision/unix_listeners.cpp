@@ -126,12 +126,12 @@ int open_listener(const ListenSocket& socket, Listener& listener) {
   if (descriptor < 0) return refuse(socket.path, errno, "it cannot be created");
   struct stat info {};
   const gid_t group = group_of(socket);
-  const bool given = group == static_cast<gid_t>(-1) || give_socket(socket.path, static_cast<uid_t>(-1), group);
-  if (!given || ::listen(descriptor, kBacklog) != 0 || ::lstat(socket.path, &info) != 0) {
+  const bool has_group = group == static_cast<gid_t>(-1) || give_socket(socket.path, static_cast<uid_t>(-1), group);
+  if (!has_group || ::listen(descriptor, kBacklog) != 0 || ::lstat(socket.path, &info) != 0) {
     const int error = errno;
     ::close(descriptor);
     ::unlink(socket.path);
-    return refuse(socket.path, error, given ? "it cannot be listened at" : "its group cannot be changed");
+    return refuse(socket.path, error, has_group ? "it cannot be listened at" : "its group cannot be changed");
   }
   std::strcpy(listener.path, socket.path);
   listener.descriptor = descriptor;
@@ -186,11 +186,11 @@ void remove_unused(RetainedListeners& retained) noexcept {
 }
 
 int use_listener(RetainedListeners& retained, const ListenSocket& socket) {
-  const std::span<Listener> known = retained.all();
-  const auto listener =
-      std::ranges::find_if(known, [&](const Listener& each) { return std::strcmp(each.path, socket.path) == 0; });
+  const std::span<Listener> listeners = retained.all();
+  const auto listener = std::ranges::find_if(
+      listeners, [&](const Listener& candidate) { return std::strcmp(candidate.path, socket.path) == 0; });
   int status = OK;
-  if (listener != known.end() && is_intact(*listener)) {
+  if (listener != listeners.end() && is_intact(*listener)) {
     status = keep_listener(socket, *listener);
     if (status == OK) add_record(*listener, retained.pool);
     return status;
@@ -199,7 +199,7 @@ int use_listener(RetainedListeners& retained, const ListenSocket& socket) {
   status = open_listener(socket, opened);
   if (status != OK) return status;
   add_record(opened, retained.pool);
-  (listener != known.end() ? *listener : retained.listeners[retained.count++]) = opened;
+  (listener != listeners.end() ? *listener : retained.listeners[retained.count++]) = opened;
   return OK;
 }
 

@@ -47,20 +47,20 @@ class InterpreterRules {
 
   /// Returns the settings of an application group; later rules replace earlier ones that are no more specific.
   [[nodiscard]] InterpreterSettings settings_of(const std::string& application_group) const {
-    InterpreterSettings found = base_;
+    InterpreterSettings settings = base_;
     for (const InterpreterRule& rule : rules_) {
       if (rule.application_group && *rule.application_group != application_group) continue;
-      found.own_gil = rule.own_gil.value_or(found.own_gil);
-      found.restrict_stdin = rule.restrict_stdin.value_or(found.restrict_stdin);
-      found.restrict_stdout = rule.restrict_stdout.value_or(found.restrict_stdout);
-      found.restrict_signal = rule.restrict_signal.value_or(found.restrict_signal);
+      settings.own_gil = rule.own_gil.value_or(settings.own_gil);
+      settings.restrict_stdin = rule.restrict_stdin.value_or(settings.restrict_stdin);
+      settings.restrict_stdout = rule.restrict_stdout.value_or(settings.restrict_stdout);
+      settings.restrict_signal = rule.restrict_signal.value_or(settings.restrict_signal);
       if (rule.switch_interval) {
-        found.switch_interval = *rule.switch_interval;
-        found.interval_is_of_group = rule.application_group.has_value();
+        settings.switch_interval = *rule.switch_interval;
+        settings.interval_is_of_group = rule.application_group.has_value();
       }
-      found.python_path.insert(found.python_path.begin(), rule.python_path.begin(), rule.python_path.end());
+      settings.python_path.insert(settings.python_path.begin(), rule.python_path.begin(), rule.python_path.end());
     }
-    return found;
+    return settings;
   }
 
   /// Returns true when some interpreter may have a GIL of its own.

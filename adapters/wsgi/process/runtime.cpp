@@ -279,10 +279,10 @@ bool Runtime::has_other_frames() {
   const Object function = bindings::borrow(PySys_GetObject("_current_frames"));
   const Object frames = function ? bindings::steal(PyObject_CallNoArgs(function.ptr())) : Object();
   const Object here = bindings::steal(PyLong_FromUnsignedLong(PyThread_get_thread_ident()));
-  const bool found = frames && here && PyDict_Check(frames.ptr()) != 0 &&
-                     PyDict_Size(frames.ptr()) > PyDict_Contains(frames.ptr(), here.ptr());
+  const bool others = frames && here && PyDict_Check(frames.ptr()) != 0 &&
+                      PyDict_Size(frames.ptr()) > PyDict_Contains(frames.ptr(), here.ptr());
   PyErr_Clear();
-  return found;
+  return others;
 }
 
 /// Returns the sub-interpreters, then the main interpreter.

@@ -22,8 +22,8 @@ ScriptRequest script_request(const ScriptCall& call) {
 bool with_script(Runtime& runtime, ThreadContext& thread, Exchange& exchange, const ScriptCall& call,
                  absl::FunctionRef<void(PyObject* module, InterpreterObjects& objects)> use) {
   const ThreadContext::Serving serving(thread, exchange);
-  const absl::StatusOr<Interpreter*> found = runtime.interpreter(call.application_group, call.path, thread);
-  Interpreter* const interpreter = found.value_or(nullptr);
+  const absl::StatusOr<Interpreter*> lookup = runtime.interpreter(call.application_group, call.path, thread);
+  Interpreter* const interpreter = lookup.value_or(nullptr);
   PyThreadState* const state = interpreter != nullptr ? thread.state_in(interpreter->state()) : nullptr;
   if (state == nullptr) {
     exchange.log(LogLevel::kError,

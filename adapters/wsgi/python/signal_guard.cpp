@@ -59,8 +59,8 @@ void log_ignored(PyObject* self, const char* function, long number) {
       "WSGIRestrictSignal Off");
   PyObject* const logged = PyTuple_GET_ITEM(self, kLogged);
   const Object key = steal(PyUnicode_DecodeUTF8(line.data(), static_cast<Py_ssize_t>(line.size()), "replace"));
-  const int known = key ? PySet_Contains(logged, key.ptr()) : -1;
-  if (known == 0 && PySet_GET_SIZE(logged) < kLoggedMax) {
+  const int is_logged = key ? PySet_Contains(logged, key.ptr()) : -1;
+  if (is_logged == 0 && PySet_GET_SIZE(logged) < kLoggedMax) {
     auto* const host = static_cast<const bindings::Host*>(PyCapsule_GetPointer(PyTuple_GET_ITEM(self, kHost), nullptr));
     if (PySet_Add(logged, key.ptr()) == 0 && host != nullptr) host->log(LogLevel::kWarning, line);
   }

@@ -67,7 +67,7 @@ template <class Counted>
 /// Returns all fields but the durations of the phases that are not in the list, and the waits if they are not.
 template <class... Phases>
 [[nodiscard]] constexpr encode::FieldSet only_phases(Phases... phases) noexcept {
-  encode::FieldSet wanted = encode::FieldSet::all();
+  encode::FieldSet fields_left = encode::FieldSet::all();
   encode::FieldSet all;
   const auto fields = [](Phase phase) {
     constexpr std::array<encode::FieldSet, kPhases> kSets = {
@@ -78,9 +78,9 @@ template <class... Phases>
     return kSets[index(phase)];
   };
   for (std::size_t i = 0; i < kPhases; ++i) all.add(fields(static_cast<Phase>(i)));
-  wanted.remove(all);
-  (wanted.add(fields(phases)), ...);
-  return wanted;
+  fields_left.remove(all);
+  (fields_left.add(fields(phases)), ...);
+  return fields_left;
 }
 
 }  // namespace sluice::wsgi

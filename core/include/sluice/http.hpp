@@ -66,9 +66,9 @@ class SeriesLabels {
 
  private:
   static constexpr std::string_view known_method(std::string_view method) noexcept {
-    for (const std::string_view known :
+    for (const std::string_view name :
          {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}) {
-      if (method == known) return known;
+      if (method == name) return name;
     }
     return "_OTHER";
   }

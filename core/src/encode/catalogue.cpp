@@ -354,13 +354,13 @@ void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, 
     const auto part = [&parts](std::size_t i) { return parts(i); };
     Fields(*schema, parts.size(), part, since_ever, fields, visitor).visit();
   }
-  for (const GroupFamily& each : kGroupFamilies) {
-    const auto is_of = [&each](const GroupReading& reading) { return each.is_of(reading); };
+  for (const GroupFamily& family : kGroupFamilies) {
+    const auto is_of = [&family](const GroupReading& reading) { return family.is_of(reading); };
     if (std::none_of(readings.begin(), readings.end(), is_of)) continue;
-    visitor.begin(each.family, since_ever);
+    visitor.begin(family.family, since_ever);
     for (const GroupReading& reading : readings) {
       if (!is_of(reading)) continue;
-      visitor.point({{}, {}, label_of(reading, named)}, {each.value(reading), each.decimals});
+      visitor.point({{}, {}, label_of(reading, named)}, {family.value(reading), family.decimals});
     }
     visitor.end();
   }

@@ -55,11 +55,11 @@ std::size_t cpu_number() noexcept { return 0; }
 }  // namespace
 
 std::size_t overflow_stripes() noexcept {
-  std::size_t known = stripes.load(std::memory_order_relaxed);  // every thread computes the same number
-  if (known != 0) return known;
-  known = overflow_stripes_for(::sysconf(_SC_NPROCESSORS_CONF));
-  stripes.store(known, std::memory_order_relaxed);  // orders nothing
-  return known;
+  std::size_t count = stripes.load(std::memory_order_relaxed);  // every thread computes the same number
+  if (count != 0) return count;
+  count = overflow_stripes_for(::sysconf(_SC_NPROCESSORS_CONF));
+  stripes.store(count, std::memory_order_relaxed);  // orders nothing
+  return count;
 }
 
 std::size_t overflow_stripe() noexcept {

@@ -74,9 +74,9 @@ def modules_folder() -> Path:
 
 def _program() -> Path:
     for name in PROGRAMS:
-        found = shutil.which(name, path=_search_path())
-        if found:
-            return Path(found)
+        program = shutil.which(name, path=_search_path())
+        if program:
+            return Path(program)
     raise CommandError(MISSING)
 
 

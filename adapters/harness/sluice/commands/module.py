@@ -46,8 +46,8 @@ def _candidates() -> list[Path]:
 
 def embedded_python(module: Path) -> str:
     """Return the version of the Python library that a module is linked with, such as "3.11" or "3.14t"; empty for none."""
-    found = re.search(rb"\0libpython(\d+\.\d+t?)[a-z]*\.so", module.read_bytes())
-    return found[1].decode() if found else ""
+    match = re.search(rb"\0libpython(\d+\.\d+t?)[a-z]*\.so", module.read_bytes())
+    return match[1].decode() if match else ""
 
 
 def running_python() -> str:

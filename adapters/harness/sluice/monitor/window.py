@@ -80,11 +80,11 @@ class GroupWindow:
     @property
     def survivors(self) -> list[tuple[Process, Process]]:
         """The processes of both readings, each as it was and as it is."""
-        known = {process.pid: process for process in self.before.process_list or ()}
+        before_by_pid = {process.pid: process for process in self.before.process_list or ()}
         return [
-            (known[process.pid], process)
+            (before_by_pid[process.pid], process)
             for process in self.after.process_list or ()
-            if process.pid in known and process.age_seconds >= known[process.pid].age_seconds
+            if process.pid in before_by_pid and process.age_seconds >= before_by_pid[process.pid].age_seconds
         ]
 
 

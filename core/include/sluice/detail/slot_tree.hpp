@@ -116,9 +116,9 @@ class SlotTree {
   }
 
   [[nodiscard]] Level below(const Level& level) const noexcept {
-    Level found{0, slots_};
-    while (found.above().first != level.first) found = found.above();
-    return found;
+    Level lower{0, slots_};
+    while (lower.above().first != level.first) lower = lower.above();
+    return lower;
   }
 
   /// Looks at each word of the lowest level, whose bits are exact.

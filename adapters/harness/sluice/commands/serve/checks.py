@@ -126,8 +126,8 @@ def check_certificate(certificate: Path, key: Path | None) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
     except ssl.SSLError as error:
         pair = f"{certificate} and {key}" if key else str(certificate)
-        known = error.reason and not error.reason.startswith("[")
-        reason = str(error.reason).lower().replace("_", " ") if known else "not in PEM, or one of the two is missing"
+        has_reason = error.reason and not error.reason.startswith("[")
+        reason = str(error.reason).lower().replace("_", " ") if has_reason else "not in PEM, or one of the two is missing"
         raise CommandError(f"{pair} cannot be used as a certificate and its key: {reason}") from error
     except OSError as error:
         raise CommandError(f"{error.filename or certificate} cannot be read: {error.strerror}") from error

@@ -182,9 +182,9 @@ def _workers(settings: Settings) -> list[str]:
     """Return the size of the server: that of the application, or enough workers that requests wait in its queue."""
     processes, threads = settings.options.processes, settings.options.threads
     if not settings.embedded:
-        wanted = max(LEAST_WORKERS, 2 * processes * threads)
-        threads = min(wanted, WORKERS_OF_A_PROCESS)
-        processes = -(-wanted // threads)
+        workers = max(LEAST_WORKERS, 2 * processes * threads)
+        threads = min(workers, WORKERS_OF_A_PROCESS)
+        processes = -(-workers // threads)
     return [
         # The old and the new processes overlap during a graceful restart.
         f"ServerLimit {2 * processes}",

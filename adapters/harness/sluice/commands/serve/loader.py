@@ -82,8 +82,8 @@ def report(message: str) -> None:
 
 def files() -> set[str]:
     """Return the source files of the loaded modules, and of the one that could not be loaded."""
-    found = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    return {name for name in found | failed_files if isinstance(name, str) and name.endswith((".py", ".pyi", ".so"))}
+    sources = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return {name for name in sources | failed_files if isinstance(name, str) and name.endswith((".py", ".pyi", ".so"))}
 
 
 def modified(path: str) -> int | None:

@@ -57,10 +57,10 @@ def seconds(text: str) -> int:
 
 def size(text: str) -> int:
     """Return a number of bytes, which may be given in units of 1024."""
-    found = SIZE.fullmatch(text)
-    if found is None:
+    match = SIZE.fullmatch(text)
+    if match is None:
         raise ValueError
-    return int(found[1]) << UNITS[found[2].upper()]
+    return int(match[1]) << UNITS[match[2].upper()]
 
 
 def url_path(text: str) -> str:
@@ -71,15 +71,15 @@ def url_path(text: str) -> str:
 
 
 def url_and_folder(text: str) -> tuple[str, Path]:
-    url, found, path = text.partition("=")
-    if not found or not path:
+    url, separator, path = text.partition("=")
+    if not separator or not path:
         raise argparse.ArgumentTypeError(f"not URL=DIR: {text!r}")
     return url_path(url), Path(path)
 
 
 def variable(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found or not NAME.fullmatch(name) or "\0" in value:
+    name, separator, value = text.partition("=")
+    if not separator or not NAME.fullmatch(name) or "\0" in value:
         raise argparse.ArgumentTypeError(f"not NAME=VALUE: {text!r}")
     return name, value
 
