@@ -7,6 +7,7 @@
 #include "adapters/wsgi/request/request_events.hpp"
 #include "bindings/items.hpp"
 #include "bindings/object.hpp"
+#include "bindings/source.hpp"
 
 namespace sluice::wsgi {
 
@@ -125,12 +126,12 @@ bool add_module_attributes(PyObject* module, ModuleContext& context) {
   const Object capsule = steal(PyCapsule_New(&context, kCapsule, nullptr));
   const Object scope =
       steal(Py_BuildValue("{s:s,s:O}", "__name__", "mod_wsgi", "attributes", PyModule_GetDict(module)));
-  if (!capsule || !scope || PyDict_SetItemString(scope.ptr(), "__builtins__", PyEval_GetBuiltins()) < 0) return false;
+  if (!capsule || !scope) return false;
   for (PyMethodDef& function : functions) {
     const Object callable = steal(PyCFunction_New(&function, capsule.ptr()));
     if (!callable || PyDict_SetItemString(scope.ptr(), function.ml_name, callable.ptr()) < 0) return false;
   }
-  if (!steal(PyRun_String(kSource, Py_file_input, scope.ptr(), scope.ptr()))) return false;
+  if (!bindings::run_source(scope.ptr(), kSource)) return false;
   const Object get = bindings::item_of(scope.ptr(), "__getattr__");
   return get && PyModule_AddObjectRef(module, "__getattr__", get.ptr()) == 0 &&
          PyModule_AddObjectRef(module, "FileWrapper", context.objects->file_wrapper_type.ptr()) == 0;

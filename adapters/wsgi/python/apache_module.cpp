@@ -4,6 +4,7 @@
 #include <Python.h>
 
 #include "bindings/object.hpp"
+#include "bindings/source.hpp"
 
 namespace sluice::wsgi {
 
@@ -48,15 +49,12 @@ PyObject* text(const std::string& value) {
 bool add_apache_module(const ApacheFacts& facts) {
   PyObject* const module = PyImport_AddModule("apache");
   if (module == nullptr) return false;
-  PyObject* const scope = PyModule_GetDict(module);
   const int(&version)[3] = facts.version;
   return set(module, "version", Py_BuildValue("(iii)", version[0], version[1], version[2])) &&
          set(module, "maximum_processes", PyLong_FromLong(facts.maximum_processes)) &&
          set(module, "threads_per_process", PyLong_FromLong(facts.threads_per_process)) &&
          set(module, "description", text(facts.description)) && set(module, "mpm_name", text(facts.mpm_name)) &&
-         set(module, "build_date", text(facts.build_date)) &&
-         PyDict_SetItemString(scope, "__builtins__", PyEval_GetBuiltins()) == 0 &&
-         steal(PyRun_String(kSource, Py_file_input, scope, scope));
+         set(module, "build_date", text(facts.build_date)) && bindings::run_source(PyModule_GetDict(module), kSource);
 }
 
 }  // namespace sluice::wsgi

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "bindings/items.hpp"
+#include "bindings/source.hpp"
 
 namespace sluice::wsgi {
 
@@ -82,9 +83,8 @@ std::optional<RegularFile> regular_file_or_error(PyObject* response, PyObject* f
 
 Object make_file_wrapper_type() {
   const Object scope = steal(Py_BuildValue("{s:s}", "__name__", "mod_wsgi"));
-  if (!scope || PyDict_SetItemString(scope.ptr(), "__builtins__", PyEval_GetBuiltins()) < 0) return {};
-  const Object done = steal(PyRun_String(kSource, Py_file_input, scope.ptr(), scope.ptr()));
-  return done ? bindings::item_of(scope.ptr(), "FileWrapper") : Object();
+  if (!scope || !bindings::run_source(scope.ptr(), kSource)) return {};
+  return bindings::item_of(scope.ptr(), "FileWrapper");
 }
 
 std::optional<RegularFile> regular_file(PyObject* response, PyObject* file_wrapper_type) {
