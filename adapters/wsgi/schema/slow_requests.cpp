@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Order map (that of a single record is in detail/seqlock.hpp)
-//   [H1] finish  store completed  release   pairs with [H2]: the records that are counted are seen
+//   [H1] finish  store completed  release   pairs with [H2]: the records that are counted are visible
 //   [H2] take    load  completed  acquire   pairs with [H1]
 #include "adapters/wsgi/schema/slow_requests.hpp"
 
@@ -30,11 +30,7 @@ static_assert(sum_of_limits() == kTextBytes);
 
 /// The memory representation of a request. The text comes last, so that only as much of it as is used is copied.
 struct Copy {
-  std::uint64_t accepted_ns;  ///< When it was accepted; 0: no request.
-  std::uint64_t queued_ns;
-  std::uint64_t dispatched_ns;
-  std::uint64_t entered_ns;
-  std::uint64_t left_ns;
+  Timestamps timestamps;  ///< Without an instant of acceptance there is no request.
   std::int64_t accepted_wall_ns;
   std::uint64_t server_pid;
   std::uint64_t active_at_start;
@@ -46,8 +42,11 @@ struct Copy {
   std::array<char, kTextBytes> text;
 };
 
+/// The word of an instant, by its offset in the timestamps.
 template <std::size_t Offset>
-constexpr std::size_t kWordAt = Offset / sizeof(std::uint64_t);
+constexpr std::size_t kWordOf = (offsetof(Copy, timestamps) + Offset) / sizeof(std::uint64_t);
+
+static_assert(kWordOf<offsetof(Timestamps, accepted_ns)> == 0, "an empty copy is stored as its first word");
 
 using Box = sluice::detail::Seqlock<Atomics, Copy>;
 
@@ -69,7 +68,7 @@ SlowRequest record_of(const Copy& copy, std::size_t slot) {
   record.server_pid = copy.server_pid;
   record.active_at_start = copy.active_at_start;
   record.start_time = static_cast<double>(copy.accepted_wall_ns) / 1e9;
-  record.start_ns = copy.accepted_ns;
+  record.start_ns = copy.timestamps.accepted_ns;
   std::size_t at = 0;
   for (std::size_t i = 0; i < kRequestTexts; ++i) {
     const std::size_t length = std::min<std::size_t>(copy.lengths[i], kTextBytes - at);
@@ -106,40 +105,38 @@ void SlowRequests::begin(std::size_t slot, const Timestamps& timestamps, const R
   Box& box = memory_->slot(slot).active;
   const std::uint64_t now_ns = clock_.monotonic_ns();
   Copy copy;  // members that are not set are not copied, or have no meaning before the request completes
-  copy.accepted_ns = timestamps.accepted_ns != 0 ? timestamps.accepted_ns : now_ns;
-  copy.queued_ns = timestamps.queued_ns;
-  copy.dispatched_ns = timestamps.dispatched_ns;
-  copy.entered_ns = timestamps.entered_ns;
-  copy.left_ns = 0;
+  copy.timestamps = timestamps;
+  std::uint64_t& accepted_ns = copy.timestamps.accepted_ns;
+  if (accepted_ns == 0) accepted_ns = now_ns;
   copy.server_pid = server_pid;
   copy.active_at_start = count_active() + 1;  // this request is not stored yet
   copy.duration_us = copy.active_requests = 0;
   copy.cpu = {};
   copy.done = {};
-  const std::uint64_t age_ns = now_ns > copy.accepted_ns ? now_ns - copy.accepted_ns : 0;
+  const std::uint64_t age_ns = now_ns > accepted_ns ? now_ns - accepted_ns : 0;
   copy.accepted_wall_ns = clock_.wall_ns() - static_cast<std::int64_t>(age_ns);
   box.store(copy, copy_texts(texts, copy), box.own_sequence() + 2);
 }
 
 void SlowRequests::enter(std::size_t slot, std::uint64_t entered_ns) noexcept {
-  memory_->slot(slot).active.put(kWordAt<offsetof(Copy, entered_ns)>, entered_ns);
+  memory_->slot(slot).active.put(kWordOf<offsetof(Timestamps, entered_ns)>, entered_ns);
 }
 
 void SlowRequests::leave(std::size_t slot, std::uint64_t left_ns) noexcept {
-  memory_->slot(slot).active.put(kWordAt<offsetof(Copy, left_ns)>, left_ns);
+  memory_->slot(slot).active.put(kWordOf<offsetof(Timestamps, left_ns)>, left_ns);
 }
 
 void SlowRequests::cancel(std::size_t slot) noexcept {
   Box& box = memory_->slot(slot).active;
   const Copy none{};
-  box.store(none, sizeof none.accepted_ns, box.own_sequence() + 2);
+  box.store(none, sizeof none.timestamps.accepted_ns, box.own_sequence() + 2);
 }
 
 std::size_t SlowRequests::count_active() const noexcept {
   std::size_t count = 0;
   for (std::size_t i = 0; i < memory_->size; ++i) {
     // An estimate, because other requests begin and end meanwhile.
-    if (memory_->slot(i).active.own_word(kWordAt<offsetof(Copy, accepted_ns)>) != 0) ++count;
+    if (memory_->slot(i).active.own_word(kWordOf<offsetof(Timestamps, accepted_ns)>) != 0) ++count;
   }
   return count;
 }
@@ -149,7 +146,7 @@ std::size_t SlowRequests::count_active() const noexcept {
 void SlowRequests::finish(std::size_t slot, const Completion& done, const ThreadCpu& cpu,
                           std::uint64_t now_ns) noexcept {
   Memory::Slot& own = memory_->slot(slot);
-  const std::uint64_t accepted_ns = own.active.own_word(kWordAt<offsetof(Copy, accepted_ns)>);
+  const std::uint64_t accepted_ns = own.active.own_word(kWordOf<offsetof(Timestamps, accepted_ns)>);
   if (accepted_ns == 0) return;  // begun before a fork
   const std::uint64_t duration_us = std::max(elapsed_us(accepted_ns, now_ns), done.request_us);
   Copy copy;
@@ -205,20 +202,16 @@ void SlowReader::take_completed(std::size_t slot, std::vector<SlowRequest>& into
 /// Skips a copy that is being written: its request has just begun, or is with the completed ones already.
 void SlowReader::take_active(std::size_t slot, std::uint64_t now_ns, std::vector<SlowRequest>& into) const {
   Copy copy;
-  if (requests_.memory_->slot(slot).active.load(copy) == 0 || copy.accepted_ns == 0) return;
-  const std::uint64_t duration_us = elapsed_us(copy.accepted_ns, now_ns);
+  Timestamps& timestamps = copy.timestamps;
+  if (requests_.memory_->slot(slot).active.load(copy) == 0 || timestamps.accepted_ns == 0) return;
+  const std::uint64_t duration_us = elapsed_us(timestamps.accepted_ns, now_ns);
   if (duration_us < requests_.threshold_us()) return;
   SlowRequest record = record_of(copy, slot);
   record.active = true;
   record.duration_us = duration_us;
-  const std::uint64_t left_ns = copy.left_ns != 0 ? copy.left_ns : now_ns;
-  sequential_phases({.accepted_ns = copy.accepted_ns,
-                     .queued_ns = copy.queued_ns,
-                     .dispatched_ns = copy.dispatched_ns,
-                     .entered_ns = copy.entered_ns,
-                     .left_ns = left_ns,
-                     .flushed_ns = now_ns},
-                    record.done);
+  if (timestamps.left_ns == 0) timestamps.left_ns = now_ns;
+  timestamps.flushed_ns = now_ns;
+  sequential_phases(timestamps, record.done);
   into.push_back(std::move(record));
 }
 
