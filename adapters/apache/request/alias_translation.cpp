@@ -7,10 +7,8 @@ namespace sluice::apache {
 namespace {
 
 void add_match(request_rec* request, const Alias& alias, const char* uri) {
-  const auto* const next = static_cast<AliasMatch*>(ap_get_module_config(request->request_config, &wsgi_module));
-  auto* const match = static_cast<AliasMatch*>(apr_palloc(request->pool, sizeof(AliasMatch)));
-  *match = {&alias, uri, next};
-  ap_set_module_config(request->request_config, &wsgi_module, match);
+  RequestState& state = state_of(request);
+  state.matches = new (apr_palloc(request->pool, sizeof(AliasMatch))) AliasMatch{&alias, uri, state.matches};
 }
 
 /// Remembers the alias for the request, and for the request that it is a subrequest of: mod_dir and others have a

@@ -14,12 +14,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "adapters/apache/request/request_state.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 
 namespace sluice::apache {
 namespace {
-
-constexpr const char* kSchemeNote = "sluice-scheme";
 
 enum class Meaning : std::uint8_t { kAddresses, kAddress, kHost, kServer, kPort, kMount, kScheme, kSecure };
 
@@ -100,7 +99,7 @@ void apply_scheme(request_rec* request, std::string_view value, Meaning meaning)
   const bool flag = meaning == Meaning::kSecure;
   const bool https = flag ? is("on") || is("true") || is("1") : is("https");
   const bool http = flag ? is("off") || is("false") || is("0") : is("http");
-  if (https || http) apr_table_setn(request->notes, kSchemeNote, https ? "https" : "http");
+  if (https || http) state_of(request).https_by_proxy = https;
 }
 
 void apply(request_rec* request, const DirectoryConfig& config, const Field& field, const char* value) {
@@ -151,9 +150,8 @@ void apply_trusted_proxies(request_rec* request, const DirectoryConfig& config) 
 }
 
 std::optional<bool> https_by_proxy(const request_rec* request) {
-  const char* const scheme = apr_table_get(request->notes, kSchemeNote);
-  if (scheme == nullptr) return std::nullopt;
-  return std::string_view(scheme) == "https";
+  const RequestState* const state = find_state(request);
+  return state != nullptr ? state->https_by_proxy : std::nullopt;
 }
 
 }  // namespace sluice::apache
