@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/wsgi/process/service.hpp"
 
+#include <string_view>
+
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "adapters/wsgi/process/interruptible.hpp"
 #include "adapters/wsgi/python/gil.hpp"
+#include "adapters/wsgi/request/response.hpp"
 #include "adapters/wsgi/request/slow_capture.hpp"
 #include "adapters/wsgi/schema/timestamps.hpp"
 #include "sluice/clock.hpp"
@@ -43,6 +47,7 @@ class ServedRequest {
 
  private:
   [[nodiscard]] Outcome run_in(Interpreter& interpreter, PyThreadState* state, DeferredWrite& deferred);
+  void send(const DeferredWrite& deferred);
 
   Runtime& runtime_;
   ThreadContext& thread_;
@@ -75,6 +80,24 @@ Outcome ServedRequest::run_in(Interpreter& interpreter, PyThreadState* state, De
   return run_application(script.module.ptr(), context);
 }
 
+/// Sends the end of the response and logs a failure, without the GIL.
+void ServedRequest::send(const DeferredWrite& deferred) {
+  const std::string_view block(deferred.data);
+  const absl::Span<const std::string_view> blocks(&block, block.empty() ? 0 : 1);
+  const absl::Status status =
+      measurement_.measure_write(block.size(), [&] { return exchange_.write(blocks, deferred.complete); });
+  if (absl::IsCancelled(status)) {
+    log_client_gone(exchange_);
+  } else if (!status.ok()) {
+    exchange_.log(LogLevel::kError, absl::StrCat("SLC0125: the end of a response could not be written: ",
+                                                 status.message(), "; the connection is closed."));
+    exchange_.break_off();
+  } else if (!deferred.complete) {
+    log_short_response(exchange_);
+    exchange_.break_off();
+  }
+}
+
 Outcome ServedRequest::run() {
   const ThreadContext::Serving serving(thread_, exchange_);
   const absl::StatusOr<Interpreter*> interpreter =
@@ -89,7 +112,7 @@ Outcome ServedRequest::run() {
   }
   DeferredWrite deferred;
   const Outcome outcome = run_in(**interpreter, state, deferred);
-  if (deferred.pending) deferred.send(exchange_, measurement_);
+  if (deferred.pending) send(deferred);
   return outcome;
 }
 

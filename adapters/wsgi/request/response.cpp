@@ -48,6 +48,17 @@ class InUse {
 
 }  // namespace
 
+void log_client_gone(const Exchange& exchange) noexcept {
+  exchange.log(LogLevel::kDebug, "SLC0123: the client closed the connection before the end of its response.");
+}
+
+void log_short_response(const Exchange& exchange) noexcept {
+  exchange.log(
+      LogLevel::kDebug,
+      "SLC0124: the response is shorter than its Content-Length or could not be written in full; the connection "
+      "is closed so that the client can tell.");
+}
+
 bool Response::may_start(PyObject* exc_info) const {
   if (ended_) {
     PyErr_SetString(PyExc_RuntimeError, "start_response() called after the end of the response");

@@ -28,6 +28,12 @@ class ResponseObserver {
   ~ResponseObserver() = default;
 };
 
+/// Logs that the client has closed the connection.
+void log_client_gone(const Exchange& exchange) noexcept;
+
+/// Logs that a response is incomplete.
+void log_short_response(const Exchange& exchange) noexcept;
+
 /// The caller of each member holds the GIL. Members release it while they send. Without a GIL, each member is a
 /// critical section of the mutex that share() has set; it is left where the GIL would be released.
 ///
