@@ -128,6 +128,16 @@ def test_a_long_line_is_whole(server: Httpd) -> None:
     assert sum(line.count("y") for line in log_of(server, "two").splitlines() if "yyyy" in line) >= 10_000
 
 
+def test_one_request_cannot_fill_the_log(daemon_server: Httpd) -> None:
+    count = 30_000
+    assert ask(daemon_server, "two", f"marker=much&flood={count}") == 200
+    wait_for(daemon_server, "two", "SLC1002: ")
+    logged = log_of(daemon_server, "two").count("much-FLOOD-")
+    assert 10_000 < logged < count
+    assert ask(daemon_server, "two", "marker=next") == 200
+    wait_for(daemon_server, "two", "next-FROM-BODY")
+
+
 def test_control_characters_do_not_reach_the_log(server: Httpd) -> None:
     assert ask(server, "two", "marker=control&control=1") == 200
     line = wait_for(server, "two", "control-CONTROL-")

@@ -18,6 +18,8 @@ LOGGING = {"adapters", "bindings"}
 CALL = re.compile(r"\b(?:ap_log_[a-z]*error|log_?)\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 PASSED_ON = re.compile(r"%\.\*s|%s")
+FORMATTED_BY_APR = re.compile(r"\b(?:ap_log_\w+|apr_\w*printf)\(")
+UNKNOWN_TO_APR = re.compile(r"%[-+ #0-9.*]*(?:ll|z|j|t)[diouxX]")
 ID = re.compile(r"SLC\d{4}(?=: )")
 FIRST_LITERAL = re.compile(r'"(SLC\d{4}): ')
 LEVEL = re.compile(r"APLOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)\b|LogLevel::k(\w+)")
@@ -76,6 +78,9 @@ def collect(texts):
             literal = LITERAL.search(_rest_of_arguments(code, found.end()))
             if literal and not PASSED_ON.fullmatch(literal.group(1)) and not ID.match(literal.group(1)):
                 complaints.append(f"{_place(path, code, found)}: a line is logged without an id: {literal.group(1)}")
+        for found in FORMATTED_BY_APR.finditer(code):
+            for conversion in UNKNOWN_TO_APR.findall(_rest_of_arguments(code, found.end())):
+                complaints.append(f"{_place(path, code, found)}: APR has no conversion {conversion}, and takes the next value for it")
         for found in FIRST_LITERAL.finditer(code):
             if found.group(1) in messages:
                 complaints.append(f"{_place(path, code, found)}: {found.group(1)} is logged by another call, too")
@@ -132,7 +137,7 @@ def _text(code, found):
     if not formatted and re.match(r"\s*[,+]\s*(?!nullptr)\S", arguments[at:]):
         parts.append("...")
     text = "".join(parts).split(": ", 1)[1]
-    return re.sub(r"%(?:\.\*s|l?l?[sdu]|zu)", "...", text).replace('\\"', '"').replace("......", "...")
+    return re.sub(r"%(?:\.\*s|l?[sdu])", "...", text).replace('\\"', '"').replace("......", "...")
 
 
 def _cell(text):

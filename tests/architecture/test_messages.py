@@ -71,6 +71,14 @@ def test_a_call_has_an_id_of_its_own(logging, call, complaint):
     assert f"adapters/wsgi/zone.cpp:1: {complaint}" in check(logging)
 
 
+@pytest.mark.parametrize("conversion", ["%llu", "%zu", "%-5lld", "%jd"])
+def test_a_format_has_no_conversion_that_apr_does_not_know(logging, conversion):
+    logging.write("adapters/apache/zone.cpp", f'apr_psprintf(pool,\n  "%s" " {conversion}", a, b);\n')
+    assert check(logging) == [
+        f"adapters/apache/zone.cpp:1: APR has no conversion {conversion}, and takes the next value for it"
+    ]
+
+
 def test_the_document_has_each_line_as_it_is_logged(logging):
     logging.write("adapters/wsgi/zone.cpp", 'host.log(LogLevel::kError, "SLC0102: no thread");\n')
     assert check(logging) == ["docs/messages.md: SLC0102 is missing"]

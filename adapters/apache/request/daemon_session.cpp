@@ -339,10 +339,10 @@ void DaemonSession::log_dropped_lines() const {
   if (dropped == 0) return;
   ap_log_rerror(
       APLOG_MARK, APLOG_WARNING, 0, request_,
-      "SLC1002: %llu line(s) of daemon process '%s' for this request were dropped, because it may log %llu MiB, "
-      "and %llu MiB a second from then on; have the application log less",
-      static_cast<unsigned long long>(dropped), group_, static_cast<unsigned long long>(LogBudget::kBurstBytes >> 20U),
-      static_cast<unsigned long long>(LogBudget::kBytesPerSecond >> 20U));
+      "SLC1002: %lu line(s) of daemon process '%s' for this request were dropped, because it may log %lu MiB, "
+      "and %lu MiB a second from then on; have the application log less",
+      static_cast<unsigned long>(dropped), group_, static_cast<unsigned long>(LogBudget::kBurstBytes >> 20U),
+      static_cast<unsigned long>(LogBudget::kBytesPerSecond >> 20U));
 }
 
 /// Ends the session after the daemon process has died, has exceeded its time, or has violated the protocol.

@@ -40,6 +40,8 @@ def application(environ, start_response):
         print(f"{marker}-LINE-{number}-" + "x" * 100, file=errors)
     if "long" in query:
         print(f"{marker}-" + "y" * 10_000 + "-LONG-END", file=errors)
+    for _ in range(int(query.get("flood", ["0"])[0])):
+        print(f"{marker}-FLOOD-" + "f" * 1_000, file=errors)
     if "control" in query:
         print(f"{marker}-CONTROL-\x1b[31m\r-\x07-END", file=errors)
     if "thread" in query:
