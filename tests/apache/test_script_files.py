@@ -36,6 +36,12 @@ def rule_of(rule: str) -> str:
     return f"{rule}={OWNER if rule == 'script-user' else group_of(OWNER)}"
 
 
+def own(path: Path, rule: str) -> None:
+    """Gives the user or the group that a rule asks for, and nothing that it does not ask for."""
+    account = pwd.getpwnam(OWNER)
+    os.chown(path, account.pw_uid if rule == "script-user" else 0, account.pw_gid if rule == "script-group" else 0)
+
+
 @pytest.fixture(params=RULES)
 def server(request: pytest.FixtureRequest, start_httpd: StartHttpd) -> Httpd:
     """One thread serves, so that a request which Apache has checked waits behind one that is held."""
@@ -49,6 +55,7 @@ def server(request: pytest.FixtureRequest, start_httpd: StartHttpd) -> Httpd:
     (server.apps / "forbidden.py").write_text(text.replace('"allowed"', '"forbidden"'))
     for name, owner in (("owner_app", OWNER), ("second", OWNER), ("forbidden", OTHER)):
         give(server.apps / f"{name}.py", owner)
+    give(server.apps, OWNER)
     return server
 
 
@@ -117,6 +124,7 @@ def test_a_script_that_is_loaded_at_the_start_is_checked_too(start_httpd: StartH
     (server.apps / "forbidden.py").write_text(text.replace('"allowed"', '"forbidden"'))
     give(server.apps / "owner_app.py", OWNER)
     give(server.apps / "forbidden.py", OTHER)
+    give(server.apps, OWNER)
     server.reconfigure(
         f"WSGIDaemonProcess d {rule_of(rule)}",
         "WSGIImportScript ${APPS}/forbidden.py process-group=d application-group=%{GLOBAL}",
@@ -125,6 +133,70 @@ def test_a_script_that_is_loaded_at_the_start_is_checked_too(start_httpd: StartH
     wait_until((server.out / "loaded-allowed").exists, "the script that may run")
     assert server.log_lines("forbidden.py' is not loaded: it belongs to ")
     assert not (server.out / "loaded-forbidden").exists()
+
+
+# Other users that can write them
+
+
+def is_dir(what: str) -> bool:
+    return what == "directory"
+
+
+@pytest.fixture(params=RULES)
+def checked(request: pytest.FixtureRequest, start_httpd: StartHttpd) -> tuple[Httpd, str]:
+    """A server whose script and directory have the owner that a rule asks for, and the name of the rule."""
+    server = start_httpd(
+        f"WSGIDaemonProcess d threads=1 {rule_of(request.param)}",
+        "WSGIScriptAlias / ${APPS}/hello.py process-group=d application-group=%{GLOBAL}",
+    )
+    for path in (server.apps, server.apps / "hello.py"):
+        own(path, request.param)
+    return server, request.param
+
+
+BY_GROUP = {"script-user": 403, "script-group": 200}
+
+
+@as_root
+@pytest.mark.parametrize("bits, statuses", [(0o020, BY_GROUP), (0o002, dict.fromkeys(RULES, 403))])
+@pytest.mark.parametrize("what", ["file", "directory"])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_script_that_others_can_write_is_refused(
+    checked: tuple[Httpd, str], bits: int, statuses: dict[str, int], what: str, loaded: bool
+) -> None:
+    server, rule = checked
+    if loaded:
+        assert server.get("/").status == 200
+    path = server.apps if is_dir(what) else server.apps / "hello.py"
+    path.chmod(path.stat().st_mode | bits)
+    assert server.get("/").status == statuses[rule]
+    if statuses[rule] == 403:
+        server.wait_for_log(f"the script must not run: {'its directory' if is_dir(what) else 'it'} can be written by ")
+
+
+@as_root
+def test_a_script_in_a_directory_of_another_owner_is_refused(checked: tuple[Httpd, str]) -> None:
+    server, _ = checked
+    give(server.apps, OTHER)
+    assert server.get("/").status == 403
+    server.wait_for_log("the script must not run: its directory belongs to ")
+
+
+@as_root
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_nor_is_it_loaded_at_the_start_when_others_can_write_it(start_httpd: StartHttpd, rule: str, what: str) -> None:
+    server = start_httpd("WSGIScriptAlias / ${APPS}/hello.py")
+    for path in (server.apps, server.apps / "owner_app.py"):
+        own(path, rule)
+    path = server.apps if is_dir(what) else server.apps / "owner_app.py"
+    path.chmod(0o757 if is_dir(what) else 0o646)
+    server.reconfigure(
+        f"WSGIDaemonProcess d {rule_of(rule)}",
+        "WSGIImportScript ${APPS}/owner_app.py process-group=d application-group=%{GLOBAL}",
+    )
+    server.wait_for_log(f"is not loaded: {'its directory' if is_dir(what) else 'it'} can be written by everybody")
+    assert not (server.out / "loaded-allowed").exists()
 
 
 # Their contents

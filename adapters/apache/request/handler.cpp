@@ -11,6 +11,7 @@
 #include <string>
 
 #include "adapters/apache/config/config.hpp"
+#include "adapters/apache/config/python_options.hpp"
 #include "adapters/apache/request/child.hpp"
 #include "adapters/apache/request/daemon_client.hpp"
 #include "adapters/apache/request/deferred_signals.hpp"
@@ -61,20 +62,19 @@ int check_script(request_rec* request, bool aliased) {
 apr_finfo_t script_file(const request_rec* request, const Target& target) {
   if (target.script == nullptr) return request->finfo;
   apr_finfo_t file{};
-  static_cast<void>(apr_stat(&file, target.script, APR_FINFO_MTIME | APR_FINFO_OWNER, request->pool));
+  static_cast<void>(apr_stat(&file, target.script, APR_FINFO_MTIME, request->pool));
   return file;
 }
 
-/// Returns OK, or the status of a request whose script does not have the owner that the process group requires. The
-/// daemon process checks again the file that it opens.
-int check_owner(request_rec* request, const apr_finfo_t& file, const daemon::DaemonOptions& options) {
-  if (options.script_user != nullptr && ((file.valid & APR_FINFO_USER) == 0 || file.user != options.script_uid)) {
-    return refuse(request, HTTP_FORBIDDEN, "SLC0434: the script does not belong to the user that script-user names");
-  }
-  if (options.script_group != nullptr && ((file.valid & APR_FINFO_GROUP) == 0 || file.group != options.script_gid)) {
-    return refuse(request, HTTP_FORBIDDEN, "SLC0435: the script does not belong to the group that script-group names");
-  }
-  return OK;
+/// Returns OK, or the status of a request whose script the process group must not run. The daemon process checks again
+/// the file that it opens.
+int check_owner(request_rec* request, const Target& target, const daemon::DaemonOptions& options) {
+  const wsgi::ScriptOwnerRule rule = script_owner(options);
+  if (!rule.any()) return OK;
+  const std::string reason = rule.why_forbidden(target.script != nullptr ? target.script : request->filename);
+  if (reason.empty()) return OK;
+  return refuse(request, HTTP_FORBIDDEN,
+                apr_pstrcat(request->pool, "SLC0434: the script must not run: ", reason.c_str(), nullptr));
 }
 
 /// Returns OK, or the status of a request that may not use the process group that it names.
@@ -194,7 +194,7 @@ int serve_request(request_rec* request, const Alias* handler) {
   }
   if (const int refused = check_group(request, group_name, group, config); refused != OK) return refused;
   const apr_finfo_t file = script_file(request, target);
-  if (const int refused = group != nullptr ? check_owner(request, file, group->options) : OK; refused != OK)
+  if (const int refused = group != nullptr ? check_owner(request, target, group->options) : OK; refused != OK)
     return refused;
   std::optional<DeferredSignals::Scope> whole_request;
   if (!process->threaded()) whole_request.emplace(client_socket(request));

@@ -36,16 +36,6 @@ std::int64_t modified_us_of(const struct stat& file) noexcept {
   return std::int64_t{file.st_mtim.tv_sec} * 1'000'000 + file.st_mtim.tv_nsec / 1000;
 }
 
-std::string why_forbidden(const struct stat& file, const ScriptOwnerRule& rule) {
-  if (rule.user && file.st_uid != *rule.user) {
-    return absl::StrCat("it belongs to user ", file.st_uid, ", and script-user allows user ", *rule.user, " only");
-  }
-  if (rule.group && file.st_gid != *rule.group) {
-    return absl::StrCat("it belongs to group ", file.st_gid, ", and script-group allows group ", *rule.group, " only");
-  }
-  return {};
-}
-
 int read_all(int descriptor, std::string& text) {
   while (true) {
     const std::size_t size = text.size();
@@ -59,27 +49,42 @@ int read_all(int descriptor, std::string& text) {
   }
 }
 
+/// A descriptor that is closed at the end of its scope; -1 for none.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) noexcept : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  [[nodiscard]] int number() const noexcept { return number_; }
+
+ private:
+  int number_;
+};
+
+/// Opens the file through its directory, because a directory that is looked at by its path could be another one.
 Source read_source(const std::string& path, const ScriptOwnerRule& rule) {
   Source source;
-  const int descriptor = ::open(path.c_str(), kOpenFlags);
-  if (descriptor < 0) {
-    source.error = errno;
-    return source;
-  }
+  const Descriptor directory(::open(directory_of(path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::string name = path.substr(path.rfind('/') + 1);
+  const Descriptor script(directory.number() < 0 ? -1 : ::openat(directory.number(), name.c_str(), kOpenFlags));
+  struct stat around {};
   struct stat file {};
-  if (::fstat(descriptor, &file) != 0) {
+  if (script.number() < 0 || ::fstat(script.number(), &file) != 0 || ::fstat(directory.number(), &around) != 0) {
     source.error = errno;
   } else if (!S_ISREG(file.st_mode)) {
     source.forbidden = "it is not a regular file";
-  } else if (source.forbidden = why_forbidden(file, rule); source.forbidden.empty()) {
+  } else if (source.forbidden = rule.why_forbidden(file, around); source.forbidden.empty()) {
     source.mtime_us = modified_us_of(file);  // taken before reading, so that a later change is noticed
     try {
-      source.error = read_all(descriptor, source.text);
+      source.error = read_all(script.number(), source.text);
     } catch (const std::bad_alloc&) {
       source.error = ENOMEM;
     }
   }
-  ::close(descriptor);
   return source;
 }
 

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiling a WSGI script. The owner is checked on the same open file that is compiled.
+// Compiling a WSGI script. The owner is checked on the same open file that is compiled, and on the directory through
+// which it was opened.
 #pragma once
 
 #include <Python.h>
-#include <sys/types.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
+#include "adapters/wsgi/python/script_owner.hpp"
 #include "bindings/object.hpp"
 
 namespace sluice::wsgi {
-
-/// The required owner of a script. An empty member allows any user or group.
-struct ScriptOwnerRule {
-  std::optional<uid_t> user;
-  std::optional<gid_t> group;
-};
 
 /// The result of compiling a script file.
 struct ScriptCode {
@@ -26,9 +20,10 @@ struct ScriptCode {
   std::int64_t mtime_us = 0;  ///< Modification time of the opened file, since the epoch.
 };
 
-/// Reads and compiles a script. Opens the file once and checks the owner and the type of that descriptor, so that
-/// another file at the path cannot take its place. Calls no function that an application can replace, except a codec
-/// that the file names. The caller holds the GIL, which is released while the file is read.
+/// Reads and compiles a script. Opens the directory and the file in it once, and checks the owner, the permissions and
+/// the type of these descriptors, so that another file at the path cannot take its place. Calls no function that an
+/// application can replace, except a codec that the file names. The caller holds the GIL, which is released while the
+/// file is read.
 [[nodiscard]] ScriptCode compile_script(const std::string& path, const ScriptOwnerRule& rule);
 
 /// Returns the modification time of a file in microseconds since the epoch; 0 when stat() fails. Blocks like stat().
