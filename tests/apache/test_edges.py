@@ -35,6 +35,17 @@ def test_a_list_that_falls_short_of_its_length_is_seen_to_be_short(server: Httpd
     assert caught.value.expected == 5
 
 
+@pytest.mark.parametrize("group", ["%{GLOBAL}", "d"])
+def test_a_client_sees_in_both_modes_that_a_response_broke_off(start_httpd: StartHttpd, group: str) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d", f"WSGIScriptAlias / ${{APPS}}/edges_app.py process-group={group}"
+    )
+    for path in ("/short", "/breaks"):
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            server.get(path)
+        assert caught.value.partial == b"abcde"
+
+
 def test_a_body_over_the_limit_is_answered_once(server: Httpd) -> None:
     response = server.post("/catches", iter([b"x" * 20]))
     assert response.status == 413

@@ -38,6 +38,13 @@ def short(environ, start_response):
     return [b"abcde"]
 
 
+def breaks(environ, start_response):
+    """Raises an exception when a part of a response of unknown length has been sent."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"abcde"
+    raise LookupError("as asked")
+
+
 def catches(environ, start_response):
     """Goes on after a body that cannot be read."""
     try:
