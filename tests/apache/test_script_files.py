@@ -184,6 +184,23 @@ def test_a_script_in_a_directory_of_another_owner_is_refused(checked: tuple[Http
 
 @as_root
 @pytest.mark.parametrize("rule", RULES)
+def test_the_rule_is_about_a_handler_script_and_not_about_the_file_that_it_serves(start_httpd: StartHttpd, rule: str) -> None:
+    server = start_httpd(
+        f"WSGIDaemonProcess d {rule_of(rule)}",
+        "WSGIHandlerScript page ${APPS}/dispatched_app.py process-group=d application-group=%{GLOBAL}",
+        "WSGIHandlerScript other ${DOCS}/other.py process-group=d application-group=%{GLOBAL}",
+        *("<Location /page>", "SetHandler page", "</Location>"),
+        *("<Location /other>", "SetHandler other", "</Location>"),
+    )
+    (server.docs / "other.py").write_text((server.apps / "dispatched_app.py").read_text())
+    for path in (server.apps, server.apps / "dispatched_app.py"):
+        own(path, rule)
+    assert server.get("/page").status == 200
+    assert server.get("/other").status == 403
+
+
+@as_root
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("what", ["file", "directory"])
 def test_nor_is_it_loaded_at_the_start_when_others_can_write_it(start_httpd: StartHttpd, rule: str, what: str) -> None:
     server = start_httpd("WSGIScriptAlias / ${APPS}/hello.py")
