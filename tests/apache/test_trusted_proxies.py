@@ -39,6 +39,16 @@ def server(request: pytest.FixtureRequest, start_shared_httpd: StartHttpd) -> Ht
         f"WSGITrustedProxyHeaders {FIELDS}",
         "WSGITrustedProxies 10.99.99.99",
         "</Location>",
+        "<Location /nobody>",
+        f"WSGITrustedProxyHeaders {FIELDS}",
+        "WSGITrustedProxies",
+        "</Location>",
+        "<Location /trusted/none>",
+        "WSGITrustedProxyHeaders",
+        "</Location>",
+        "<Location /trusted/nobody>",
+        "WSGITrustedProxies",
+        "</Location>",
         "<Location /partial>",
         "WSGITrustedProxyHeaders X-Forwarded-For",
         "</Location>",
@@ -64,8 +74,10 @@ def test_what_a_client_wrote_before_the_address_that_a_proxy_saw_is_removed(serv
     assert environ(server, "/trusted", SENT)["HTTP_X_FORWARDED_FOR"] == "198.51.100.7, 127.0.0.1"
 
 
-def test_the_fields_of_any_other_client_are_removed(server: Httpd) -> None:
-    seen = environ(server, "/untrusted", SENT)
+@pytest.mark.parametrize("path", ["/untrusted", "/nobody", "/trusted/nobody"])
+def test_the_fields_of_any_other_client_are_removed(server: Httpd, path: str) -> None:
+    """An empty list of proxies trusts nobody, and replaces that of an outer section."""
+    seen = environ(server, path, SENT)
     assert seen["REMOTE_ADDR"] == "127.0.0.1"
     assert (seen["SERVER_NAME"], seen["SERVER_PORT"]) == ("127.0.0.1", str(server.port))
     assert (seen["wsgi.url_scheme"], seen["SCRIPT_NAME"]) == ("http", "")
@@ -80,8 +92,9 @@ def test_fields_of_a_kind_that_is_not_named_are_passed_on(server: Httpd) -> None
     assert "HTTP_X_REAL_IP" not in seen
 
 
-def test_without_the_directives_nothing_changes(server: Httpd) -> None:
-    seen = environ(server, "/", SENT)
+@pytest.mark.parametrize("path", ["/", "/trusted/none"])
+def test_without_names_of_fields_nothing_changes(server: Httpd, path: str) -> None:
+    seen = environ(server, path, SENT)
     assert (seen["REMOTE_ADDR"], seen["wsgi.url_scheme"]) == ("127.0.0.1", "http")
     assert seen["HTTP_X_REAL_IP"] == "192.0.2.66"
 

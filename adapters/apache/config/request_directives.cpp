@@ -10,11 +10,13 @@
 namespace sluice::apache {
 namespace {
 
+/// Returns the list of a directive, which exists from its first line on. An empty list is not the same as none, because
+/// it replaces that of an outer section.
 template <class T>
-T& append(apr_pool_t* pool, apr_array_header_t*& array) {
+apr_array_header_t* list_of(apr_pool_t* pool, apr_array_header_t*& list) {
   // NOLINTNEXTLINE(bugprone-sizeof-expression): the elements are pointers.
-  if (array == nullptr) array = apr_array_make(pool, 4, sizeof(T));
-  return *static_cast<T*>(apr_array_push(array));
+  if (list == nullptr) list = apr_array_make(pool, 4, sizeof(T));
+  return list;
 }
 
 /// Returns the name of the variable in which the server passes a header field on.
@@ -30,8 +32,9 @@ const char* variable_of(apr_pool_t* pool, const char* field) {
 }  // namespace
 
 const char* trusted_proxies(cmd_parms* cmd, void* config, const char* line) {
-  // Without a list every client would be trusted, which an empty variable of the configuration must not bring about.
-  if (*line == '\0') return error(cmd, "needs an address or a network");
+  // Without a list every client would be trusted, with an empty one nobody is.
+  apr_array_header_t* const proxies =
+      list_of<apr_ipsubnet_t*>(cmd->pool, static_cast<DirectoryConfig*>(config)->trusted_proxies);
   while (*line != '\0') {
     char* const network = ap_getword_conf(cmd->pool, &line);
     char* const mask = std::strchr(network, '/');
@@ -40,15 +43,16 @@ const char* trusted_proxies(cmd_parms* cmd, void* config, const char* line) {
     if (apr_ipsubnet_create(&subnet, network, mask != nullptr ? mask + 1 : nullptr, cmd->pool) != APR_SUCCESS) {
       return error(cmd, "'", network, mask != nullptr ? "' with that mask" : "'", " is not an address or a network");
     }
-    append<apr_ipsubnet_t*>(cmd->pool, static_cast<DirectoryConfig*>(config)->trusted_proxies) = subnet;
+    *static_cast<apr_ipsubnet_t**>(apr_array_push(proxies)) = subnet;
   }
   return nullptr;
 }
 
 const char* trusted_proxy_headers(cmd_parms* cmd, void* config, const char* line) {
+  apr_array_header_t* const headers =
+      list_of<const char*>(cmd->pool, static_cast<DirectoryConfig*>(config)->trusted_proxy_headers);
   while (*line != '\0') {
-    const char* const variable = variable_of(cmd->pool, ap_getword_conf(cmd->pool, &line));
-    append<const char*>(cmd->pool, static_cast<DirectoryConfig*>(config)->trusted_proxy_headers) = variable;
+    *static_cast<const char**>(apr_array_push(headers)) = variable_of(cmd->pool, ap_getword_conf(cmd->pool, &line));
   }
   return nullptr;
 }

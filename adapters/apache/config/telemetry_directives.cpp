@@ -93,14 +93,15 @@ const char* telemetry_service(cmd_parms* cmd, void*, const char* target, const c
 
 const char* telemetry_options(cmd_parms* cmd, void*, const char* line) {
   if (const char* const problem = only_in_main_server(cmd)) return problem;
+  if (*line == '\0') return error(cmd, "requires at least one flag");
   Flags flags{.value = process_config().telemetry_options};
   while (*line != '\0') {
     const char* const word = ap_getword_conf(cmd->temp_pool, &line);
     if (*word == '\0') break;
     if (const char* const problem = apply(cmd, word, flags)) return problem;
   }
-  if (!flags.relative && !flags.absolute) return error(cmd, "requires at least one flag");
-  process_config().telemetry_options = flags.value;
+  const bool empty = !flags.relative && !flags.absolute;  // an empty word in quotation marks stands for None
+  process_config().telemetry_options = empty ? 0 : flags.value;
   return nullptr;
 }
 
