@@ -173,7 +173,7 @@ def test_a_good_configuration_is_accepted(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        f"WSGIScriptAlias / {SCRIPT} process-group=nowhere",
+        f"WSGIScriptAlias / {SCRIPT} process-group=nowhere application-group=a",
         f"WSGIImportScript {SCRIPT} process-group=nowhere application-group=a",
     ],
 )

@@ -49,7 +49,7 @@ def test_hosts_of_one_name_share_their_groups(start_httpd: StartHttpd) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        f"WSGIScriptAlias / {HELLO} process-group=site",
+        f"WSGIScriptAlias / {HELLO} process-group=site application-group=a",
         f"WSGIImportScript {HELLO} process-group=site application-group=a",
     ],
 )
@@ -58,6 +58,31 @@ def test_a_group_of_another_host_is_refused_at_the_start(line: str) -> None:
     assert f"SLC0901: {line.split()[0]} of 'two.test' names process group 'site'" in message
     code, message = config_test([*host("one.test", "WSGIDaemonProcess site"), *host("one.test", line)])
     assert code == 0, message
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        f"WSGIScriptAlias / {HELLO} process-group=%s",
+        f"WSGIScriptAlias / {HELLO} process-group=%s application-group=%{{HOST}}",
+        "WSGIScriptAliasMatch ^/(.*) ${APPS}/hello$1.py process-group=%s application-group=a",
+    ],
+)
+def test_an_alias_that_depends_on_the_request_may_name_a_group_that_it_cannot_use(
+    start_httpd: StartHttpd, alias: str
+) -> None:
+    server = start_httpd(
+        *host("one.test", "WSGIDaemonProcess site"),
+        *host("two.test", alias.replace("%s", "site")),
+        *host("three.test", alias.replace("%s", "nowhere")),
+        *host("four.test", f"WSGIScriptAlias / {HELLO}", "WSGIProcessGroup nowhere"),
+    )
+    for name in ("two", "three", "four"):
+        assert server.get("/", headers={"Host": f"{name}.test"}).status == 500
+    for name in ("site", "nowhere"):
+        (line,) = server.log_lines(f"names process group '{name}', which ")
+        assert "SLC0900: the configuration is accepted, but WSGIScriptAlias" in line
+        assert "its requests are answered with 500" in line
 
 
 def test_only_the_groups_that_are_allowed_may_be_selected(start_httpd: StartHttpd) -> None:

@@ -154,12 +154,19 @@ bool is_known(const char* group) {
   return false;
 }
 
+/// Whether a script may have to be loaded into the group of an alias at the start.
+bool is_loaded_at_start(const Alias& alias) {
+  const auto literal = [](const char* group) { return group != nullptr && std::strstr(group, "%{") == nullptr; };
+  return literal(alias.process_group) && literal(alias.application_group) &&
+         (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
+}
+
 void check_references(Configuration& configuration) {
   bool known = true;
   for (const Alias& alias : elements<Alias>(config_of(&configuration.server()).aliases)) {
     require(*alias.location != '\0' && *alias.target != '\0', "an alias has a location and a target");
     require(is_switch(alias.pass_authorization), "a switch is on, off or unset");
-    known = known && is_known(alias.process_group);
+    known = known && (!is_loaded_at_start(alias) || is_known(alias.process_group));
   }
   for (const Import& script : elements<Import>(process_config().imports)) {
     require(script.application_group != nullptr && script.process_group != nullptr, "an import has both groups");
@@ -167,7 +174,7 @@ void check_references(Configuration& configuration) {
   }
   apr_pool_t* const pool = configuration.pool();
   const int checked = check_configuration(pool, pool, pool, &configuration.server());
-  require((checked == OK) == known, "a configuration is right when all its groups are defined");
+  require((checked == OK) == known, "a configuration is right when all groups are defined that it needs at the start");
 }
 
 /// Checks that each setting of an inner configuration overrides that of the outer one.

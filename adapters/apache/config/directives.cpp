@@ -24,13 +24,17 @@
 namespace sluice::apache {
 namespace {
 
-/// Loads the script of an alias at the start of a process, when both of its groups are known then.
+/// Whether both groups and the file of an alias are known before any request. Its script is loaded at the start of a
+/// process then.
+bool is_literal(const Alias& alias) {
+  return alias.process_group != nullptr && alias.application_group != nullptr &&
+         !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
+         (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
+}
+
 void import_alias(const cmd_parms* cmd, const Alias& alias) {
-  const bool importable = alias.process_group != nullptr && alias.application_group != nullptr &&
-                          !has_expansion(alias.application_group) && !has_expansion(alias.process_group) &&
-                          (alias.pattern == nullptr || std::strchr(alias.target, '$') == nullptr);
   struct stat info {};
-  if (!importable || ::stat(alias.target, &info) != 0 || !S_ISREG(info.st_mode)) return;
+  if (!is_literal(alias) || ::stat(alias.target, &info) != 0 || !S_ISREG(info.st_mode)) return;
   *static_cast<Import*>(apr_array_push(process_config().imports)) = {
       canonical(cmd->pool, alias.target), alias.application_group, alias.process_group, cmd->server};
 }
@@ -188,6 +192,22 @@ bool usable(const char* directive, const char* process_group, const server_rec& 
   return false;
 }
 
+/// Checks the process group of an alias. Returns false when the server must not start because of it, which is logged.
+/// An alias whose groups or file depend on the request is accepted with a note, because nothing has to be loaded for it
+/// at the start; its requests are answered with 500.
+bool check_alias(apr_pool_t* pool, const Alias& alias, const server_rec& server) {
+  const char* const name = alias.process_group;
+  if (is_literal(alias)) return usable("WSGIScriptAlias", name, server);
+  if (name == nullptr || *name == '\0' || has_expansion(name)) return true;
+  const DaemonGroup* const group = find_daemon_group(name);
+  if (group != nullptr && may_use(server, *group)) return true;
+  const char* const why = group == nullptr ? "which no WSGIDaemonProcess defines"
+                                           : "which belongs to a virtual host with another ServerName";
+  add_note(apr_pstrcat(pool, alias.pattern == nullptr ? "WSGIScriptAlias " : "WSGIScriptAliasMatch ", alias.location,
+                       " names process group '", name, "', ", why, "; its requests are answered with 500", nullptr));
+  return true;
+}
+
 using Handler = const char* (*)(cmd_parms*, void*, const char*);
 
 /// Casts a handler to the type that the macros of Apache expect, because C++ cannot initialise their union by the name
@@ -222,12 +242,12 @@ char match_marker;  // its address distinguishes WSGIScriptAliasMatch from WSGIS
 
 }  // namespace
 
-int check_configuration(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* server) {
+int check_configuration(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* server) {
   for (; server != nullptr; server = server->next) {
     const apr_array_header_t* const aliases = config_of(server).aliases;
     for (int i = 0; i < aliases->nelts; ++i) {
       const auto& alias = reinterpret_cast<const Alias*>(aliases->elts)[i];
-      if (!usable("WSGIScriptAlias", alias.process_group, *server)) return HTTP_INTERNAL_SERVER_ERROR;
+      if (!check_alias(pool, alias, *server)) return HTTP_INTERNAL_SERVER_ERROR;
     }
   }
   const apr_array_header_t* const imports = process_config().imports;
