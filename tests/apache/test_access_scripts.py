@@ -59,8 +59,25 @@ def ask(server: Httpd, path: str, user: str, password: str = "secret") -> Respon
 
 def seen(server: Httpd) -> Any:
     """The arguments that the script saw at its last call."""
-    line = server.log_lines("saw {")[-1]
+    return seen_in(server.log_lines("saw {")[-1])
+
+
+def seen_in(line: str) -> Any:
     return json.loads(line[line.index("saw {") + 4 :])
+
+
+def hashed(server: Httpd, user: str, password: str) -> int:
+    """The status of a request with Digest authentication."""
+    url = f"http://{HOST}:{server.port}/app/digest"
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, url, user, password)
+    digest = urllib.request.HTTPDigestAuthHandler(passwords)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), digest)
+    try:
+        with opener.open(url, timeout=DEADLINE_SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 @pytest.fixture
@@ -68,6 +85,19 @@ def server(start_httpd: StartHttpd) -> Httpd:
     server = start_httpd(*CONFIGURATION, modules=AUTH)
     (server.docs / "file.txt").write_text("a file")
     return server
+
+
+@pytest.mark.parametrize("switch, kind", [("On", "PyCapsule"), ("Off", "NoneType")])
+def test_each_function_gets_the_request_of_the_server_on_demand(
+    start_httpd: StartHttpd, switch: str, kind: str
+) -> None:
+    server = start_httpd(*CONFIGURATION, f"WSGIPassApacheRequest {switch}", modules=AUTH)
+    assert server.get("/app/access").status == 200
+    assert ask(server, "/app/group", "spy").status == 200
+    assert hashed(server, "spy", "secret") == 200
+    calls = [seen_in(line) for line in server.log_lines("saw {")]
+    assert {call["function"] for call in calls} == {"allow_access", "check_password", "groups_for_user", "get_realm_hash"}
+    assert {call["request"] for call in calls} == {kind}
 
 
 # Users
@@ -101,21 +131,9 @@ def test_a_script_that_fails_admits_nobody_and_logs_no_password(server: Httpd, u
 
 
 def test_digest_authentication_asks_the_script_for_the_hash(server: Httpd) -> None:
-    def status(user: str, password: str) -> int:
-        url = f"http://{HOST}:{server.port}/app/digest"
-        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-        passwords.add_password(None, url, user, password)
-        digest = urllib.request.HTTPDigestAuthHandler(passwords)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), digest)
-        try:
-            with opener.open(url, timeout=DEADLINE_SECONDS) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-
-    assert [status(user, "secret") for user in ("spy", "citizen")] == [200, 200]
-    assert [status("spy", "wrong"), status("nobody", "secret")] == [401, 401]
-    assert status("number", "secret") == 500
+    assert [hashed(server, user, "secret") for user in ("spy", "citizen")] == [200, 200]
+    assert [hashed(server, "spy", "wrong"), hashed(server, "nobody", "secret")] == [401, 401]
+    assert hashed(server, "number", "secret") == 500
     server.wait_for_log("SLC1055: get_realm_hash()")
 
 

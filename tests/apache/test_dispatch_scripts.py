@@ -16,6 +16,12 @@ GROUPS = ["WSGIDaemonProcess first", "WSGIDaemonProcess second"]
 EMBEDDED = ["WSGIProcessGroup %{GLOBAL}", "WSGIApplicationGroup %{GLOBAL}"]
 
 
+def seen(server: Httpd) -> Any:
+    """What the script saw at its last call."""
+    line = server.log_lines("saw {")[-1]
+    return json.loads(line[line.index("saw {") + 4 :])
+
+
 def place(server: Httpd, path: str, **headers: str) -> Any:
     """Process group, application group and callable of a request."""
     response = server.get(path, headers)
@@ -41,8 +47,7 @@ def test_a_dispatch_script_chooses_groups_and_callable(server: Httpd) -> None:
 
 def test_a_dispatch_script_runs_in_the_servers_process_and_sees_the_request(server: Httpd) -> None:
     place(server, "/app/info?process=first")
-    line = server.log_lines("saw {")[-1]
-    seen = json.loads(line[line.index("saw {") + 4 :])
+    variables = seen(server)
     expected = {
         "interpreter": "",
         "own group": "",
@@ -50,8 +55,17 @@ def test_a_dispatch_script_runs_in_the_servers_process_and_sees_the_request(serv
         "mod_wsgi.application_group": "",
         "PATH_INFO": "/info",
     }
-    assert {key: seen[key] for key in expected} == expected
-    assert "mod_wsgi.callable_object" not in seen
+    assert {key: variables[key] for key in expected} == expected
+    assert "mod_wsgi.callable_object" not in variables
+
+
+@pytest.mark.parametrize("switch, kind", [("On", "PyCapsule"), ("Off", "NoneType")])
+def test_a_dispatch_script_gets_the_request_of_the_server_on_demand(
+    start_httpd: StartHttpd, switch: str, kind: str
+) -> None:
+    server = start_httpd(*GROUPS, *EMBEDDED, ALIAS, DISPATCH, f"WSGIPassApacheRequest {switch}")
+    place(server, "/app?process=first")
+    assert seen(server)["request"] == kind
 
 
 @pytest.mark.parametrize("query", ["RAISE", "process=NUMBER", "callable=NUMBER", "application=%E2%82%AC"])

@@ -167,9 +167,9 @@ AccessEnviron::AccessEnviron(const CalledScript& script, const std::string& appl
   add_paths(request, variables);
   variables.set("mod_wsgi.process_group", "");
   variables.set("mod_wsgi.application_group", application_group.c_str());
+  script.add_common(dict);
   dict_ = dict.set("apache.version", triple(server.major, server.minor, server.patch))
               .set("mod_wsgi.version", triple(version[0], version[1], version[2]))
-              .set("wsgi.errors", script.objects().request_errors)
               .set("mod_ssl.is_https", steal(PyCFunction_New(&is_https_method, request_.ptr())))
               .set("mod_ssl.var_lookup", steal(PyCFunction_New(&var_lookup_method, request_.ptr())))
               .take();

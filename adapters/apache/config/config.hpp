@@ -54,7 +54,7 @@ struct DirectoryConfig {
   const ScriptFile* dispatch_script;
   apr_array_header_t* handler_scripts;  ///< WSGIHandlerScript: Alias, with the handler as `location`; null for none.
   int ignore_activity;
-  int pass_request;                          ///< Embedded applications get the request_rec.
+  int pass_request;                          ///< Embedded applications and called scripts get the request_rec.
   int error_override;                        ///< The server replaces error responses of daemon processes.
   int map_head_to_get;                       ///< 0, 1, or kUnset: only when a filter needs the body of the response.
   const apr_array_header_t* allowed_groups;  ///< WSGIRestrictProcess (const char*); null without a restriction.

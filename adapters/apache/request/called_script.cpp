@@ -36,6 +36,12 @@ Object CalledScript::call(const char* function, const Object& arguments) const {
   return result;
 }
 
+void CalledScript::add_common(bindings::DictBuilder& environ) const {
+  environ.set("wsgi.errors", objects_.request_errors);
+  if (config_of(request_).pass_request != 1) return;
+  environ.set("apache.request_rec", steal(PyCapsule_New(request_, nullptr, nullptr)));
+}
+
 void CalledScript::log_wrong_result(const char* function, const char* expected, PyObject* result) const {
   PyErr_Clear();
   ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_,

@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "adapters/apache/config/config.hpp"
 #include "adapters/wsgi/python/interpreter_objects.hpp"
+#include "bindings/dict_builder.hpp"
 #include "bindings/object.hpp"
 
 namespace sluice::apache {
@@ -35,6 +36,9 @@ class CalledScript {
 
   /// Logs the exception that is set, and clears it.
   void log_exception(const char* function) const;
+
+  /// Adds what every environ of a called script has: the error stream and, with WSGIPassApacheRequest, the request_rec.
+  void add_common(bindings::DictBuilder& environ) const;
 
   [[nodiscard]] request_rec* request() const noexcept { return request_; }
   [[nodiscard]] wsgi::InterpreterObjects& objects() const noexcept { return objects_; }

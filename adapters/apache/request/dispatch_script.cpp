@@ -35,7 +35,8 @@ Object dispatch_environ(const CalledScript& script, const std::string& applicati
                                  !names.set(dict.dict(), "mod_wsgi.application_group", application_group))) {
     dict.fail();
   }
-  return dict.set("wsgi.errors", script.objects().request_errors).take();
+  script.add_common(dict);
+  return dict.take();
 }
 
 /// Calls a function of the script, if it has it. Returns false after an error, which has been logged. `choice` is empty

@@ -13,12 +13,14 @@ GROUPS = {"spy": ["secret-agents", b"bytes"], "citizen": ("people",), "canonical
 KEPT = []
 
 
-def describe(environ):
+def describe(environ, function):
     """The arguments that a script saw, as one line of the log."""
     plain = {key: value for key, value in environ.items() if isinstance(value, str)}
     plain["interpreter"] = mod_wsgi.application_group
     plain["server process"] = mod_wsgi.process_group == ""
+    plain["function"] = function
     plain["errors"] = "wsgi.errors" in environ
+    plain["request"] = type(environ.get("apache.request_rec")).__name__
     plain["versions"] = [environ["apache.version"], environ["mod_wsgi.version"]]
     plain["https"] = environ["mod_ssl.is_https"]()
     plain["protocol"] = environ["mod_ssl.var_lookup"]("SSL_PROTOCOL")
@@ -26,7 +28,7 @@ def describe(environ):
 
 
 def check_password(environ, user, password):
-    describe(environ)
+    describe(environ, "check_password")
     if user == "raises":
         raise LookupError("no such table")
     if user == "exits":
@@ -45,6 +47,7 @@ def check_password(environ, user, password):
 
 
 def get_realm_hash(environ, user, realm):
+    describe(environ, "get_realm_hash")
     if user == "number":
         return 1
     if user not in PASSWORDS:
@@ -60,12 +63,14 @@ def broken_groups():
 
 
 def groups_for_user(environ, user):
+    describe(environ, "groups_for_user")
     if os.path.exists(os.path.join(os.path.dirname(__file__), "groups_break")):
         return broken_groups()
     return GROUPS.get(user, [])
 
 
 def allow_access(environ, host):
+    describe(environ, "allow_access")
     path = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
     if path.endswith("/keep"):
         KEPT.append(environ)

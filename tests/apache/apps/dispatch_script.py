@@ -19,6 +19,7 @@ def process_group(environ):
         raise LookupError("no such table")
     seen = {key: value for key, value in environ.items() if isinstance(value, str)}
     seen["interpreter"] = mod_wsgi.application_group
+    seen["request"] = type(environ.get("apache.request_rec")).__name__
     seen["own group"] = mod_wsgi.process_group
     print("saw " + json.dumps(seen), file=environ["wsgi.errors"])
     return choice(environ, "process")
