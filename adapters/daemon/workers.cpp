@@ -61,10 +61,19 @@ void answer(Channel& channel, std::uint32_t status) {
 
 void refuse_for_now(Channel& channel) { static_cast<void>(channel.send(FrameType::kRetry)); }
 
+/// Returns a variable of a request; empty when it has none of that name.
+std::string_view variable_of(const RequestHead& head, std::string_view name) {
+  const auto found = std::find_if(head.variables.begin(), head.variables.end(),
+                                  [name](const auto& variable) { return variable.first == name; });
+  return found != head.variables.end() ? found->second : std::string_view();
+}
+
 /// Returns the script that a request asks for. A changed script is left to a new process.
 wsgi::ScriptRequest script_request(const RequestHead& head, wsgi::LoadListener& listener) {
   using enum wsgi::ScriptRequest::OnChange;
+  const std::string_view file = variable_of(head, "SCRIPT_FILENAME");
   return {.path = std::string(head.script),
+          .resource = std::string(file != head.script ? file : std::string_view()),
           .mtime_us = head.script_mtime_us,
           .on_change = head.script_reloading ? kLeave : kServe,
           .ask_module = head.tries <= kTriesToAsk,
@@ -72,10 +81,7 @@ wsgi::ScriptRequest script_request(const RequestHead& head, wsgi::LoadListener& 
 }
 
 /// Whether WSGIIgnoreActivity applies to a request.
-bool is_no_activity(const RequestHead& head) {
-  return std::any_of(head.variables.begin(), head.variables.end(),
-                     [](const auto& variable) { return variable.first == "mod_wsgi.ignore_activity"; });
-}
+bool is_no_activity(const RequestHead& head) { return !variable_of(head, "mod_wsgi.ignore_activity").empty(); }
 
 std::uint32_t status_of(wsgi::Outcome outcome, const SocketExchange& exchange) {
   if (outcome == wsgi::Outcome::kTimedOut) return kGatewayTimeout;

@@ -170,6 +170,26 @@ def test_a_changed_handler_script_replaces_the_process(start_httpd: StartHttpd) 
     assert server.get("/any").json()["place"] == ["first", "", "changed"]
 
 
+@pytest.mark.parametrize("group", ["%{GLOBAL}", "first"])
+def test_a_handler_script_is_asked_about_the_file_of_the_request(start_httpd: StartHttpd, group: str) -> None:
+    server = start_httpd(
+        *GROUPS,
+        *EMBEDDED,
+        f"WSGIHandlerScript resource ${{APPS}}/asked_app.py process-group={group} application-group=%{{GLOBAL}}",
+        "WSGIScriptAlias /script ${APPS}/asked_app.py",
+        "TypesConfig /dev/null",
+        "AddHandler resource .res",
+        modules=("mime",),
+    )
+    for name in ("one", "two"):
+        (server.docs / f"{name}.res").write_text("data")
+    server.get("/one.res")
+    assert server.get("/one.res").text == str(server.docs / "one.res")
+    assert server.get("/two.res").text == str(server.docs / "two.res")
+    server.get("/script")
+    assert server.get("/script").text == str(server.apps / "asked_app.py")
+
+
 def test_a_missing_handler_script_is_an_error_of_the_server(start_httpd: StartHttpd) -> None:
     server = start_httpd(
         "WSGIHandlerScript resource ${APPS}/missing.py",

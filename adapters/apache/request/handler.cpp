@@ -138,6 +138,7 @@ wsgi::DispatchedRequest dispatched_request(request_rec* request, const Target& t
       .application_group = target.application_group,
       .callable = target.callable,
       .script = {.path = target.script != nullptr ? target.script : request->filename,
+                 .resource = target.script != nullptr && request->filename != nullptr ? request->filename : "",
                  .mtime_us = file.mtime,
                  .on_change = config.script_reloading != 0 ? wsgi::ScriptRequest::OnChange::kReload
                                                            : wsgi::ScriptRequest::OnChange::kServe},

@@ -56,17 +56,17 @@ Scripts::State Scripts::state_of(const Script& script) const {
   return {.module = script.module, .loads = script.loads};
 }
 
-/// Calls reload_required() of a module, if it has one. An exception counts as False.
-bool Scripts::wants_reload(PyObject* module, const std::string& path, LogLine log) const {
+/// Calls reload_required() of a module, if it has one, with the file of the request. An exception counts as False.
+bool Scripts::wants_reload(PyObject* module, const ScriptRequest& request, LogLine log) const {
   const Object ask = names_.in_module(module, "reload_required");
   if (!ask) return false;
-  const Object name = file_name(path);
+  const Object name = file_name(request.resource.empty() ? request.path : request.resource);
   const Object answer = name ? steal(PyObject_CallFunctionObjArgs(ask.ptr(), name.ptr(), nullptr)) : Object();
   const int yes = answer ? PyObject_IsTrue(answer.ptr()) : -1;
   ForkedCopy::end_if_this();
   if (yes >= 0) return yes == 1;
   log(LogLevel::kError,
-      absl::StrCat("SLC0110: reload_required() of WSGI script '", path, "' raised ", bindings::exception_name(),
+      absl::StrCat("SLC0110: reload_required() of WSGI script '", request.path, "' raised ", bindings::exception_name(),
                    "; the loaded script stays in use. Traceback follows."));
   log_traceback(log);
   return false;
@@ -81,7 +81,7 @@ bool Scripts::is_current(PyObject* module, const ScriptRequest& request, LogLine
     PyErr_Clear();
     return false;
   }
-  return !request.ask_module || !wants_reload(module, request.path, log);
+  return !request.ask_module || !wants_reload(module, request, log);
 }
 
 Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {

@@ -57,7 +57,7 @@ class Scripts {
   [[nodiscard]] Script& script_at(const std::string& path);
   [[nodiscard]] State state_of(const Script& script) const;
   [[nodiscard]] bool is_current(PyObject* module, const ScriptRequest& request, LogLine log) const;
-  [[nodiscard]] bool wants_reload(PyObject* module, const std::string& path, LogLine log) const;
+  [[nodiscard]] bool wants_reload(PyObject* module, const ScriptRequest& request, LogLine log) const;
   [[nodiscard]] bindings::Object replace_module(Script& script, bindings::Object module);
   [[nodiscard]] Loaded import(Script& script, const ScriptRequest& request, LogLine log);
   [[nodiscard]] bindings::Object execute(const Script& script, const ScriptRequest& request, PyObject* code,

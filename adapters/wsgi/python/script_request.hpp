@@ -24,7 +24,8 @@ struct ScriptRequest {
   };
 
   std::string path;
-  std::int64_t mtime_us = 0;  ///< Modification time of the file when the server looked at it, since the epoch.
+  std::string resource = {};  ///< File of the request, for reload_required(); empty when it is the script.
+  std::int64_t mtime_us = 0;  ///< Modification time of the script when the server looked at it, since the epoch.
   OnChange on_change = OnChange::kReload;
   bool ask_module = true;            ///< Whether the module may ask to be loaded again, by reload_required().
   bool may_exit = false;             ///< Whether SystemExit ends the script without an error.
