@@ -237,16 +237,15 @@ def test_headers_of_one_name_are_all_kept(server: Httpd) -> None:
     assert response.header("X-Twice") == "one, two"
 
 
-def test_headers_of_one_name_come_from_a_daemon_process_as_one(
-    start_httpd: StartHttpd,
-) -> None:
-    """As from mod_wsgi's; those of which each is a value of its own stay apart."""
+@pytest.mark.parametrize("group", ["%{GLOBAL}", "d"])
+def test_headers_of_one_name_arrive_as_one(start_httpd: StartHttpd, group: str) -> None:
+    """As from daemon processes of mod_wsgi; those of which each is a value of its own stay apart."""
     server = start_httpd(
-        "WSGIDaemonProcess d", "WSGIScriptAlias / ${APPS}/start_response_app.py process-group=d"
+        "WSGIDaemonProcess d", f"WSGIScriptAlias / ${{APPS}}/start_response_app.py process-group={group}"
     )
-    twice = [[name, value] for name in ("X-Twice", "Set-Cookie") for value in ("one", "two")]
+    twice = [[name, value] for name in ("X-Twice", "Set-Cookie", "x-twice") for value in ("one", "two")]
     response = given(server, headers=[PLAIN, *twice])
-    assert response.header_values("X-Twice") == ["one, two"]
+    assert response.header_values("X-Twice") == ["one, two, one, two"]
     assert response.header_values("Set-Cookie") == ["one", "two"]
 
 

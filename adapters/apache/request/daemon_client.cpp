@@ -129,7 +129,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
                            .variables = {}};
   exchange.each_variable(
       [&](std::string_view key, std::string_view value) { head.variables.emplace_back(key, value); });
-  exchange.merge_repeated_fields();
+  exchange.merge_with_other_fields();
   const ArrivedBody arrived(exchange, head);
   head.timestamps.queued_ns = monotonic_ns();
   const std::uint64_t end_ns = head.timestamps.queued_ns + seconds(group.options.exchange_timeout);

@@ -156,9 +156,9 @@ void ApacheExchange::add_field(std::string_view name, std::string_view value) {
                  apr_pstrmemdup(pool, value.data(), value.size()));
 }
 
-/// Adds fields, merged by name. The search among the fields of other modules costs little, because these are few.
-void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
-  const bool others = !apr_is_empty_table(request_->headers_out);
+/// Adds fields, merged by name; with `others`, also with the fields of other modules. The search among those costs
+/// little, because they are few.
+void ApacheExchange::add_merged_fields(const wsgi::Headers& headers, bool others) {
   apr_table_t* const before = others ? apr_table_copy(request_->pool, request_->headers_out) : nullptr;
   for (const auto& [name, value] : wsgi::merge_fields(headers)) {
     if (kept_elsewhere(name)) continue;
@@ -174,8 +174,9 @@ void ApacheExchange::add_merged_fields(const wsgi::Headers& headers) {
 absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   request_->status = head.status;
   request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
-  const bool merges = merges_ && (wsgi::may_need_merge(head.headers) || !apr_is_empty_table(request_->headers_out));
-  if (merges) add_merged_fields(head.headers);
+  const bool others = merges_others_ && !apr_is_empty_table(request_->headers_out);
+  const bool merges = others || wsgi::may_need_merge(head.headers);
+  if (merges) add_merged_fields(head.headers, others);
   // Apache searches its table whenever one of these two is set, so each is set once, to its last value.
   const std::string* type = nullptr;
   const std::string* length = nullptr;

@@ -44,9 +44,9 @@ class ApacheExchange final : public wsgi::Exchange {
   /// this request. Without effect on a stream of HTTP/2, whose time the server limits.
   void limit_write_time(int seconds) const;
 
-  /// Merges response fields of the same name into one, with their values separated by commas, as mod_wsgi does for its
-  /// daemon processes. Fields that cannot be merged, such as `Set-Cookie` and `WWW-Authenticate`, stay separate.
-  void merge_repeated_fields() noexcept { merges_ = true; }
+  /// Merges response fields also with those of the same name that other modules have set, as mod_wsgi does for its
+  /// daemon processes.
+  void merge_with_other_fields() noexcept { merges_others_ = true; }
 
   /// Gives the application the Authorization field of the client; null gives none. It is no variable of the request,
   /// because those are passed on to requests that the server makes from this one.
@@ -57,7 +57,7 @@ class ApacheExchange final : public wsgi::Exchange {
 
  private:
   void add_field(std::string_view name, std::string_view value);
-  void add_merged_fields(const wsgi::Headers& headers);
+  void add_merged_fields(const wsgi::Headers& headers, bool others);
   [[nodiscard]] apr_status_t read_some(apr_read_type_e blocking, absl::Span<char> into, std::size_t& size);
   [[nodiscard]] absl::Status read_error(apr_status_t status);
   [[nodiscard]] apr_bucket_brigade* ensure_brigade(apr_bucket_brigade*& brigade);
@@ -72,7 +72,7 @@ class ApacheExchange final : public wsgi::Exchange {
   absl::Status input_broken_;
   bool input_ended_ = false;
   int input_error_ = 0;
-  bool merges_ = false;
+  bool merges_others_ = false;
   bool head_passed_ = false;
   bool body_ended_ = false;  ///< The end of the response has been passed on with a file.
   bool answered_ = false;    ///< A filter of the server has already responded to an invalid request body.
