@@ -19,6 +19,9 @@ class Subscribers {
   /// Appends a callable and returns a new reference to it, for use as a decorator. Returns null with TypeError set.
   [[nodiscard]] PyObject* add(PyObject* callback);
 
+  /// The list of the subscribers, which an application may change. Null before create().
+  [[nodiscard]] PyObject* list() const noexcept { return callbacks_.ptr(); }
+
   [[nodiscard]] bool empty() const noexcept { return !callbacks_ || PyList_GET_SIZE(callbacks_.ptr()) == 0; }
 
   /// Calls each subscriber as callback(name, **event), in the order of their subscription. Merges a dict that one

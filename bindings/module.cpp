@@ -132,6 +132,13 @@ PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
   return borrow(callback).release().ptr();
 }
 
+/// Makes the lists of subscribers attributes of the module, by which an application can remove a subscriber.
+bool add_lists(PyObject* module, const State& state) {
+  return PyObject_SetAttrString(module, "event_callbacks", state.event_subscribers.list()) == 0 &&
+         PyObject_SetAttrString(module, "shutdown_callbacks", state.shutdown_subscribers.list()) == 0 &&
+         PyObject_SetAttrString(module, "signal_callbacks", state.signal_subscribers.list()) == 0;
+}
+
 bool make_state(PyObject* module, State& state) {
   state.request_timeout = steal(
       PyErr_NewExceptionWithDoc("mod_wsgi.RequestTimeout", docstrings().request_timeout, PyExc_BaseException, nullptr));
@@ -139,7 +146,7 @@ bool make_state(PyObject* module, State& state) {
   return state.request_timeout && state.metrics_reader_type && state.request_dict.intern_keys() &&
          state.process_dict.intern_keys() && state.slow_request_dict.intern_keys() && state.server_dict.intern_keys() &&
          state.event_subscribers.create() && state.shutdown_subscribers.create() && state.signal_subscribers.create() &&
-         PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
+         add_lists(module, state) && PyObject_SetAttrString(module, "RequestTimeout", state.request_timeout.ptr()) == 0;
 }
 
 int exec(PyObject* module) {

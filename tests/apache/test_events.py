@@ -57,6 +57,14 @@ def test_subscribing_none_or_two_at_once_is_a_type_error(server: Httpd) -> None:
     assert server.get("/refused").json() == ["TypeError"] * 4
 
 
+def test_a_subscriber_can_be_removed_from_the_list_that_has_it(server: Httpd) -> None:
+    assert server.get("/removed").json() == [["first", "second", "third", "wrapping"], ["third"], []]
+    server.get("/seen")
+    before = len(events(server, "second"))
+    assert before > 0
+    assert len(events(server, "second")) == before
+
+
 def test_a_request_is_told_of_from_start_to_end(server: Httpd) -> None:
     def names() -> list[str]:
         return [name for name, event in events(server) if event["path"] == "/plain"]

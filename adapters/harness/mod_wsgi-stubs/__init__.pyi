@@ -21,6 +21,10 @@ threads_per_process: int
 
 active_requests: dict[str, dict[str, Any]]
 
+event_callbacks: list[Callable[..., Any]]
+shutdown_callbacks: list[Callable[..., Any]]
+signal_callbacks: list[Callable[..., Any]]
+
 class RequestTimeout(BaseException): ...
 
 class LogHandler(logging.Handler): ...

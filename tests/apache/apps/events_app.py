@@ -63,6 +63,16 @@ def refused():
     return errors
 
 
+def removed():
+    """The names of the subscribers, before one of them is removed by the list that has them."""
+    names = [[callback.__name__ for callback in callbacks] for callbacks in LISTS]
+    mod_wsgi.event_callbacks.remove(second)
+    return names
+
+
+LISTS = [mod_wsgi.event_callbacks, mod_wsgi.shutdown_callbacks, mod_wsgi.signal_callbacks]
+
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/raise":
@@ -71,6 +81,7 @@ def application(environ, start_response):
         "/seen": lambda: seen,
         "/returned": lambda: returned,
         "/refused": refused,
+        "/removed": removed,
         "/data": lambda: mod_wsgi.request_data().get("noted"),
     }
     answer = answers.get(path, lambda: path)()
