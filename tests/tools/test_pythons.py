@@ -119,3 +119,10 @@ def test_cmake_gives_the_reason(tmp_path: Path, stand_in: StandIn, reason: str, 
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert f"{python} {said(reason)}" in " ".join(done.stderr.split())
+
+
+def test_another_system_than_linux_is_refused(tmp_path: Path) -> None:
+    command = ["cmake", "-S", ROOT, "-B", tmp_path / "build", "-DCMAKE_SYSTEM_NAME=FreeBSD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "Sluice supports Linux only, not FreeBSD" in done.stderr
