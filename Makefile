@@ -37,7 +37,7 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 
-presets := release dev asan tsan bench models fuzz arm64
+presets := release dev asan tsan tsan-module bench models fuzz arm64
 venv    := build/venv/bin/python
 apxs     = $(shell apxs -q $(1))
 sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch]pp' -o -name '*.[ch]')
@@ -99,9 +99,9 @@ test-deep: need-deep compile-tests compile-others compile-asan compile-tsan comp
 test-long: export SLUICE_LONG = 1
 test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           compile-free-threaded $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp \
+           compile-free-threaded compile-tsan-module $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp \
            build/venvs build/node/statsd.stamp $(docs_tools)
-	@tests/tools/suites.sh test applications deep free_threaded platforms_long packages_long
+	@tests/tools/suites.sh test applications deep free_threaded thread_sanitizer platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
 test-platforms: export SLUICE_STEPS = $(STEPS)

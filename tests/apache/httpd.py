@@ -38,6 +38,9 @@ CRASH_MARKS = (
     "Fatal Python error",
 )
 
+PRELOAD = {"LD_PRELOAD": library} if (library := os.environ.get("SLUICE_PRELOAD")) else {}
+"""What each Apache is started with, for a sanitizer whose runtime must be the first library of a program."""
+
 started: list[Httpd] = []
 """Servers that have not had their last check."""
 
@@ -220,7 +223,7 @@ class Httpd:
         with open(self.layout.root / "console.log", "ab") as console:
             return subprocess.Popen(
                 [APACHE, "-DFOREGROUND", "-d", self.layout.root, "-f", self.layout.conf],
-                env={**clean_environment(), **self._environment},
+                env={**clean_environment(), **PRELOAD, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,

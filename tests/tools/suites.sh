@@ -117,6 +117,15 @@ tier_free_threaded() {
   unset SLUICE_MODULE
 }
 
+# The module under ThreadSanitizer, whose reports are in the error log. Apache, APR and Python are not compiled with it, so
+# what they access themselves is left out.
+tier_thread_sanitizer() {
+  suite "apache, module under ThreadSanitizer" env "SLUICE_MODULE=$PWD/build/tsan-module/modules/mod_sluice.so" \
+    "SLUICE_PRELOAD=$(c++ -print-file-name=libtsan.so)" \
+    "TSAN_OPTIONS=exitcode=0 report_thread_leaks=0 die_after_fork=0 suppressions=$PWD/tests/apache/thread_sanitizer.supp" \
+    "$python" -m pytest -n 2 tests/apache/test_events.py tests/apache/test_interpreters.py tests/apache/test_error_logs.py
+}
+
 # The core as code for aarch64, where the machine is none itself. Without the load for long, and without what qemu-user does
 # not do: it installs no filter of system calls (barrier:, cannot wipe), lets no limit bind the memory of a process (no
 # pages), tells a thread no number of its CPU (of its CPU), and shows a fence that is too weak only after far more windows
