@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,14 @@ def parent(root: Path, *options: str, before: str = "") -> str:
     text = PARENT.format(root=ROOT, consumer=HERE / "consumer.cpp", before=before)
     (root / "CMakeLists.txt").write_text(text)
     return run("cmake", "-G", "Ninja", "-S", root, "-B", root / "build", *options)
+
+
+def standards_of_the_core(build: Path) -> set[str]:
+    """The language standards, as options of the compiler, that the sources of the core are compiled with."""
+    commands = json.loads((build / "compile_commands.json").read_text("utf-8"))
+    of_core = [each["command"] for each in commands if Path(each["file"]).is_relative_to(ROOT / "core")]
+    assert of_core
+    return {option for command in of_core for option in re.findall(r"-std=(\S+)", command)}
 
 
 def test_a_compiler_and_abseil_are_enough_for_the_core(tmp_path: Path) -> None:
@@ -94,3 +104,28 @@ def test_a_shared_library_has_a_soname_and_what_a_consumer_needs(tmp_path: Path)
 def test_the_abseil_of_the_other_project_is_taken(tmp_path: Path) -> None:
     """Another search for Abseil would fail."""
     parent(tmp_path, before="set(CMAKE_DISABLE_FIND_PACKAGE_absl ON)")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "standards"),
+    [
+        ("", {"c++20"}),
+        ("set(CMAKE_CXX_STANDARD 23)\nset(CMAKE_CXX_EXTENSIONS OFF)", {"c++23", "c++2b"}),
+        ("set(CMAKE_CXX_STANDARD 23)\nset(CMAKE_CXX_EXTENSIONS ON)", {"gnu++23", "gnu++2b"}),
+        ("set(CMAKE_CXX_STANDARD 17)", {"c++20"}),
+    ],
+    ids=["none", "later", "with extensions", "earlier"],
+)
+def test_the_standard_of_the_other_project_is_taken_from_20_on(tmp_path: Path, chosen: str, standards: set[str]) -> None:
+    parent(tmp_path, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", before=chosen)
+    used = standards_of_the_core(tmp_path / "build")
+    assert len(used) == 1
+    assert used <= standards
+
+
+def test_a_later_standard_may_be_asked_for(tmp_path: Path) -> None:
+    options = ["-DCMAKE_CXX_STANDARD=23", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
+    run("cmake", "-S", ROOT, "-B", tmp_path, *BARE, *options)
+    used = standards_of_the_core(tmp_path)
+    assert len(used) == 1
+    assert used <= {"c++23", "c++2b"}
