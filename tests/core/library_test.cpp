@@ -25,7 +25,18 @@ struct Call {
   std::uint64_t bytes = 0;
 };
 
+/// Calls of which the longest one is of interest.
+struct Batch {
+  std::uint64_t rows = 0;
+};
+
 }  // namespace
+
+template <>
+inline constexpr auto sluice::schema<Batch> = sluice::fields(sluice::counter("rows", sluice::Unit::kNone, &Batch::rows),
+                                                             sluice::maximum("longest", sluice::Unit::kNanoseconds,
+                                                                             sluice::kElapsed))
+                                                  .prefix("rpc");
 
 template <>
 inline constexpr auto sluice::schema<Call> =
@@ -55,6 +66,27 @@ TEST_CASE("library: a recorder of a schema of one's own counts each member") {
   for (const char* name :
        {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n", "rpc_duration_seconds_bucket"}) {
     CHECK(text.find(name) != std::string::npos);
+  }
+}
+
+TEST_CASE("library: a field has the name in Prometheus that the table of kinds shows, and a maximum is a gauge") {
+  sluice::Recorder<Call> calls({});
+  sluice::Reader reader = calls.add_reader();
+  sluice::Recorder<Batch> batches({});
+  sluice::Reader reader_of_batches = batches.add_reader();
+  calls.attach().begin().finish({.code = 5, .bytes = 120});
+  batches.attach().begin(1'000).finish({}, 3'500);
+  const sluice::Window counted = reader.drain().value();
+  const sluice::Window greatest = reader_of_batches.drain().value();
+  std::string text;
+  sluice::encode::fill(text, [&](std::span<char> out) {
+    return sluice::encode::exposition({{{.source = {.window = &counted}}, {.source = {.window = &greatest}}}},
+                                      sluice::encode::Format::kPrometheus, out);
+  });
+  for (const char* line : {"rpc_sent_bytes_total 120\n", "rpc_requests_total{code=\"5\"} 1\n",
+                           "# TYPE rpc_longest_seconds gauge\n", "rpc_longest_seconds 0.0000025\n"}) {
+    CAPTURE(line, text);
+    CHECK(text.find(line) != std::string::npos);
   }
 }
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .blocks import ROOT, Block, blocks_in
@@ -25,3 +27,14 @@ def test_the_lines_stand_in_a_test_of_the_library(block: Block) -> None:
 def test_a_line_that_is_not_compiled_is_noticed() -> None:
     block = Block("docs/new.md", 1, "cpp", "int one = 1;  // one\n\nint two = 2;\n")
     assert missing(block, ["", "  int one = 1;\n"]) == ["int two = 2;"]
+
+
+def test_the_names_in_prometheus_of_each_kind_of_field_stand_in_a_test_of_the_library() -> None:
+    text = (ROOT / "docs/library.md").read_text(encoding="utf-8")
+    rows = re.search(r"\| kind .*\| in Prometheus \|\n\|[-|]+\|\n((?:\|.*\n)+)", text)
+    assert rows
+    tests = (ROOT / "tests/core/library_test.cpp").read_text(encoding="utf-8").replace("\\", "")
+    for row in rows[1].splitlines():
+        names = re.findall(r"`(rpc_[^`]+)`", row.split("|")[-2])
+        assert names, row
+        assert [name for name in names if name not in tests] == []
