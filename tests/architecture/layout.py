@@ -19,7 +19,7 @@ FOREIGN_TO_CORE = re.compile(
     r"\w*(?:httpd|python|pybind11)\w*(?:\.h)?|\bPy(?:Object|[A-Z]\w+|_\w+)|\bapr(?:util|u|_\w+|\.h)?\b", re.IGNORECASE
 )
 # Words of what a host measures. They belong to its schema: the core has one, http.hpp, and knows no other.
-HOSTS = re.compile(r"(?<!\w)(?:GIL|gil_\w+|(?i:interpreters?|daemons?|embedded|http(?!\.hpp)\w*))(?!\w)")
+HOSTS = re.compile(r"(?<!\w)(?:GIL|gil_\w+|(?i:interpreters?|daemons?|embedded|\w*queue\w*|http(?!\.hpp)\w*))(?!\w)")
 SCHEMA_OF_CORE = Path("core/include/sluice/http.hpp")
 # The nanoseconds of a second, written out where UNITS has a name for them.
 SECOND = re.compile(r"(?<![\d'.])1'000'000'000(?![\d'])")

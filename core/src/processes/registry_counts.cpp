@@ -32,7 +32,8 @@ namespace {
 /// Returns the number of entries for `series` series: those, the overflow series, and requests without labels.
 constexpr std::size_t retired_entries(std::size_t series) noexcept { return series + 2; }
 
-constexpr std::uint64_t kQueueNs = 60'000'000'000;
+/// The longest time that a request is taken to have waited in the host before its process began.
+constexpr std::uint64_t kWaitBeforeNs = 60'000'000'000;
 
 /// Greatest number of requests without a slot that one process is taken to have in flight.
 constexpr std::uint64_t kInFlightMost = 65'536;
@@ -40,7 +41,7 @@ constexpr std::uint64_t kInFlightMost = 65'536;
 /// Bounds of the counters of one slot.
 struct Bounds {
   /// Bytes and microseconds per nanosecond of the age of the process. A duration may have begun long before
-  /// the process did, in the queue of the server.
+  /// the process did, because the host let the request wait.
   static constexpr std::uint64_t kPerNs = 64;
   /// Number of threads that may share the counters of requests without a slot.
   static constexpr std::uint64_t kSharing = 16;
@@ -385,8 +386,8 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
     const std::uint64_t start_ns = header.start_ns.load(std::memory_order_relaxed);
     if (start_ns != 0) {
       ++reading.active_requests;
-      // A request is no older than its process plus the time that a host says it waited in a queue.
-      const std::uint64_t request_ns = now_ns > start_ns ? std::min(now_ns - start_ns, age_ns + kQueueNs) : 0;
+      // A request is no older than its process plus the time that a host may have let it wait before.
+      const std::uint64_t request_ns = now_ns > start_ns ? std::min(now_ns - start_ns, age_ns + kWaitBeforeNs) : 0;
       reading.longest_request_ns = std::max(reading.longest_request_ns, request_ns);
       reading.active_ns = saturated_sum(reading.active_ns, request_ns);
     }
@@ -424,7 +425,7 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
   if (overflow.control().tracks()) {
     reading.event_loops = true;
     add(reading.untracked_requests, overflow.untracked(), kInFlightMost);
-    const std::uint64_t oldest_ns = std::min(overflow.oldest_ns(now_ns), age_ns + kQueueNs);
+    const std::uint64_t oldest_ns = std::min(overflow.oldest_ns(now_ns), age_ns + kWaitBeforeNs);
     reading.longest_request_ns = std::max(reading.longest_request_ns, oldest_ns);
   }
   if (!has_series) return add_overflow(overflow, schema, region.mode, most, to);
