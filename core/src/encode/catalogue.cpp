@@ -107,16 +107,15 @@ class Fields {
          const Interval& interval, FieldSet wanted, Visitor& to) noexcept
       : schema_(schema), parts_(parts), part_(part), interval_(interval), wanted_(wanted), to_(to) {}
 
-  /// Writes the number of requests by the first field of classes, if the schema has one, then all other fields.
+  /// Writes the number of requests by the first field of classes that the mode has, if there is one, then all other
+  /// fields.
   void visit() {
     if (parts_ == 0) return;
     const auto& fields = schema_.fields;
-    const auto classes = std::find_if(fields.begin(), fields.end(),
-                                      [](const FieldInfo& field) { return field.kind == FieldKind::kClasses; });
     to_.begin(kRequests, interval_);
     for (std::size_t i = 0; i < parts_; ++i) {
       const Part part = part_(i);
-      if (classes != fields.end()) {
+      if (const FieldInfo* const classes = classes_of_requests(part)) {
         points(part, *classes);
       } else {
         to_.point({{}, {}, part.of, part.series, part.series_names}, {part.request_count});
@@ -126,19 +125,28 @@ class Fields {
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const bool is_first = std::none_of(fields.begin(), fields.begin() + static_cast<std::ptrdiff_t>(i),
                                          [&](const FieldInfo& other) { return other.name == fields[i].name; });
-      if (is_first && (classes == fields.end() || &fields[i] != &*classes)) family(fields[i]);
+      if (is_first) family(fields[i]);
     }
   }
 
  private:
+  /// Returns the field by which the requests of a part are told apart; null if its mode has none.
+  [[nodiscard]] const FieldInfo* classes_of_requests(const Part& part) const noexcept {
+    for (const FieldInfo& field : schema_.fields) {
+      if (field.kind == FieldKind::kClasses && field.exists_in(part.counts.mode())) return &field;
+    }
+    return nullptr;
+  }
+
   /// Writes all fields of the family of this one, its first.
   void family(const FieldInfo& first) {
     const Family family = family_of(first.name, kind_of(first.kind), first.unit, first.thing, first.help);
     bool begun = false;
     for (std::size_t i = 0; i < parts_; ++i) {
       const Part part = part_(i);
+      const FieldInfo* const written = classes_of_requests(part);
       for (const FieldInfo& field : schema_.fields) {
-        if (field.name != first.name || !is_known(part, field) || !is_wanted(field)) continue;
+        if (field.name != first.name || &field == written || !is_known(part, field) || !is_wanted(field)) continue;
         if (!begun) to_.begin(family, interval_);
         begun = true;
         points(part, field);

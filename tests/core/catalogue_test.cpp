@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// The families that encoders make of a schema: which of them a mode has, and that no two have one name.
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/encode/exposition.hpp"
+#include "sluice/encode/influx.hpp"
+#include "sluice/encode/otlp.hpp"
+#include "sluice/encode/server.hpp"
+#include "sluice/encode/statsd.hpp"
+#include "sluice/recorder.hpp"
+#include "sluice/registry.hpp"
+#include "tests/catch.hpp"
+
+using namespace sluice;
+
+namespace {
+
+/// A request whose classes depend on the mode.
+struct Job {
+  int outcome = 0;
+  int code = 0;
+  std::uint64_t rows = 0;
+};
+
+/// The texts that the formats have of one source.
+struct Texts {
+  std::string prometheus, open_metrics, influx, otlp, statsd;
+};
+
+template <class Encode>
+std::string filled(Encode&& encode) {
+  std::string text;
+  encode::fill(text, encode);
+  return text;
+}
+
+std::string exposed(const encode::Source& source, encode::Format format) {
+  return filled([&](std::span<char> out) { return encode::exposition(source, {.format = format}, out); });
+}
+
+Texts texts_of(const encode::Source& source) {
+  Texts texts{
+      .prometheus = exposed(source, encode::Format::kPrometheus),
+      .open_metrics = exposed(source, encode::Format::kOpenMetrics),
+      .influx = filled([&](std::span<char> out) { return encode::influx(source, {}, out); }),
+      .otlp = filled(
+          [&](std::span<char> out) { return encode::otlp(source, {.encoding = encode::OtlpEncoding::kJson}, out); }),
+      .statsd = {},
+  };
+  std::array<char, encode::kStatsdPacketBytes> packet{};
+  encode::statsd(source, {}, packet, [&](std::string_view some) { texts.statsd.append(some).append("\n"); });
+  return texts;
+}
+
+std::size_t times(std::string_view text, std::string_view part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+}  // namespace
+
+template <>
+inline constexpr auto sluice::schema<Job> =
+    fields(classes<2>("outcome", &Job::outcome).names("done", "failed").only_in(0),
+           classes<3>("code", &Job::code).names("a", "b", "c").only_in(1), counter("rows", Unit::kNone, &Job::rows))
+        .prefix("jobs")
+        .modes("first", "second", "third");
+
+TEST_CASE("catalogue: requests are counted by the classes that the mode has, or without classes") {
+  const std::uint8_t mode = GENERATE(std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2});
+  CAPTURE(mode);
+  Recorder<Job> recorder({.mode = mode});
+  Reader reader = recorder.add_reader();
+  Worker<Job> worker = recorder.attach();
+  for (int i = 0; i < 3; ++i) worker.begin().finish({.outcome = 1, .code = 1, .rows = 5});
+  const Window window = reader.drain().value();
+  constexpr std::string_view kLabels[] = {"{outcome=\"failed\"}", "{code=\"b\"}", ""};
+  constexpr std::string_view kOtlp[] = {R"({"key":"outcome","value":{"stringValue":"failed"}})",
+                                        R"({"key":"code","value":{"stringValue":"b"}})", R"("attributes":[])"};
+  constexpr std::string_view kInflux[] = {"requests_failed=3i", "requests_b=3i", "requests=3i"};
+  constexpr std::string_view kStatsd[] = {"jobs.requests.failed:3|c", "jobs.requests.b:3|c", "jobs.requests:3|c"};
+  const Texts texts = texts_of({.window = &window});
+  const std::string line = std::string("jobs_requests_total").append(kLabels[mode]).append(" 3\n");
+  CHECK(times(texts.prometheus, line) == 1);
+  CHECK(times(texts.open_metrics, line) == 1);
+  CHECK(times(texts.influx, kInflux[mode]) == 1);
+  CHECK(times(texts.statsd, kStatsd[mode]) == 1);
+  const std::size_t at = texts.otlp.find(R"({"name":"jobs.requests")");
+  REQUIRE(at != std::string::npos);
+  const std::string_view metric = std::string_view(texts.otlp).substr(at, texts.otlp.find("{\"name\"", at + 1) - at);
+  CHECK(times(metric, kOtlp[mode]) == 1);
+  CHECK(times(metric, R"("asInt":"3")") == 1);
+  // The requests are not counted a second time, under the name of the field.
+  CHECK(times(texts.prometheus, "_outcome") + times(texts.prometheus, "_code") == 0);
+}
+
+TEST_CASE("catalogue: groups of several modes count their requests by the classes of each") {
+  ServerReading processes;
+  for (const std::uint8_t mode : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}}) {
+    GroupReading& group = processes.groups.emplace_back();
+    group.name = std::string("g").append(std::to_string(mode));
+    group.mode = mode;
+    group.counts.mode = mode;
+    group.counts.request_count = 3;
+    group.counts.schema = &schema_info<Job>;
+    group.counts.sums.resize(schema_info<Job>.sums);
+    const FieldInfo* const classes = mode < 2 ? &schema_info<Job>.fields[mode] : nullptr;
+    if (classes != nullptr) group.counts.sums[classes->sum + 1U] = 3;
+    processes.total.counts.schema = group.counts.schema;
+  }
+  const std::string text = exposed({.groups = &processes}, encode::Format::kPrometheus);
+  CAPTURE(text);
+  for (const char* const line :
+       {"jobs_requests_total{process_group=\"g0\",outcome=\"failed\"} 3\n",
+        "jobs_requests_total{process_group=\"g1\",code=\"b\"} 3\n", "jobs_requests_total{process_group=\"g2\"} 3\n"}) {
+    CHECK(times(text, line) == 1);
+  }
+  const std::string json = filled([&](std::span<char> out) { return encode::server_json(processes, out); });
+  for (const char* const member :
+       {R"("requests":{"done":0,"failed":3})", R"("requests":{"a":0,"b":3,"c":0})", R"("requests":3,)"}) {
+    CAPTURE(json, member);
+    CHECK(times(json, member) == 1);
+  }
+}
