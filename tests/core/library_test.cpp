@@ -9,7 +9,6 @@
 
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
-#include "sluice/encode/server.hpp"
 #include "sluice/http.hpp"
 #include "sluice/quantile.hpp"
 #include "sluice/registry.hpp"
@@ -155,10 +154,20 @@ TEST_CASE("library: a parent reads what its children have counted, after they ha
   const absl::StatusOr<sluice::ServerReading> reading = registry.read();
   REQUIRE(reading.ok());
   sluice::encode::fill(body, [&](std::span<char> out) {
-    return sluice::encode::server_exposition(*reading, sluice::encode::Format::kOpenMetrics, out);
+    return sluice::encode::exposition({.groups = &*reading}, {.format = sluice::encode::Format::kOpenMetrics}, out);
   });
   CHECK(reading->total.counts.request_count == 1);
   CHECK(body.ends_with("# EOF\n"));
+  for (const char* name :
+       {"http_server_requests_total{process_group=\"web\",status_class=\"2xx\"} 1\n",
+        "http_server_request_duration_seconds_count{process_group=\"web\"} 1\n",
+        "http_server_cpu_seconds_total{process_group=\"web\"} ",
+        "http_server_resident_memory_bytes{process_group=\"web\"} ", "http_server_processes{process_group=\"web\"} 0\n",
+        "http_server_process_starts_total{process_group=\"web\"} 1\n"}) {
+    CAPTURE(name, body);
+    CHECK(body.find(name) != std::string::npos);
+  }
+  CHECK(body.find("\nprocess_") == std::string::npos);
 }
 
 TEST_CASE("library: children count by the series that their parent has resolved") {
