@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -87,6 +88,40 @@ TEST_CASE("library: a field has the name in Prometheus that the table of kinds s
     CAPTURE(line, text);
     CHECK(text.find(line) != std::string::npos);
   }
+}
+
+TEST_CASE("library: one text has recorders of several schemas and a gauge") {
+  sluice::http::Recorder recorder({.threads = 8});
+  sluice::Recorder<Call> calls({.threads = 8});
+  sluice::Reader of_requests = recorder.add_reader();
+  sluice::Reader of_calls = calls.add_reader();
+  recorder.attach().begin().finish({.status = 200});
+  calls.attach().begin().finish({.code = 5, .bytes = 120});
+  const sluice::Window requests = of_requests.drain().value();
+  const sluice::Window outgoing = of_calls.drain().value();
+  std::atomic<int> waiting{3};
+  const auto format = sluice::encode::Format::kOpenMetrics;
+  std::string text;
+
+  const sluice::encode::Gauge gauges[] = {{.name = "calls.waiting",
+                                           .help = "Number of calls that wait for a thread.",
+                                           .read = [&waiting] { return static_cast<double>(waiting.load()); }}};
+  const sluice::encode::Label backend[] = {{"backend", "users"}};
+  const sluice::encode::Part parts[] = {
+      {.source = {.window = &requests}},
+      {.source = {.window = &outgoing, .gauges = gauges}, .labels = backend},
+  };
+  sluice::encode::fill(text, [&](std::span<char> out) { return sluice::encode::exposition(parts, format, out); });
+
+  for (const char* line :
+       {"\nhttp_server_requests_total{status_class=\"2xx\"} 1\n", "\nrpc_sent_bytes_total{backend=\"users\"} 120\n",
+        "\n# TYPE rpc_calls_waiting gauge\n", "\nrpc_calls_waiting{backend=\"users\"} 3\n",
+        "\n# TYPE process_cpu_seconds counter\n", "\nprocess_resident_memory_bytes{backend=\"users\"} "}) {
+    CAPTURE(line, text);
+    CHECK(text.find(line) != std::string::npos);
+    CHECK(text.find(line) == text.rfind(line));
+  }
+  CHECK(text.find("# EOF\n") == text.size() - 6);
 }
 
 TEST_CASE("library: requests with labels are counted apart") {

@@ -19,6 +19,14 @@ TEST_CASE("library: a program without a server is scraped, and pushes") {
   const bool taken = endpoint.status().code() == absl::StatusCode::kAlreadyExists;  // another program has the port
   CHECK((taken || endpoint.ok()));
 
+  const auto depth = [] { return 2.0; };
+  auto with_gauge =
+      sluice::serve(recorder, {}, {{.name = "depth", .help = "Jobs that wait.", .read = [&] { return depth(); }}});
+  REQUIRE(with_gauge.ok());
+  const auto scraper = sluice::test::connected(with_gauge->port());
+  sluice::test::send_all(scraper, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(sluice::test::read_all(scraper).find("\nhttp_server_depth 2\n") != std::string::npos);
+
   auto other = sluice::serve([&](sluice::encode::Format format) -> absl::StatusOr<std::string> {
     std::string text;
     sluice::encode::fill(text, [&](std::span<char> out) {

@@ -41,7 +41,8 @@ TEST_CASE("push: the windows of a recorder are posted with the name of the servi
                           {.url = receiver.url(),
                            .encoding = encode::OtlpEncoding::kJson,
                            .headers = {{"Authorization", "Bearer secret"}, {"X-Empty", ""}},
-                           .schedule = patient()});
+                           .schedule = patient()},
+                          {{.name = "jobs.waiting", .help = "Jobs that wait.", .read = [] { return 2.5; }}});
   REQUIRE(pusher.ok());
   recorder.attach().begin().finish({.status = 200, .duration_ns = 5'000});
   CHECK(pusher->flush(kLong).ok());
@@ -53,6 +54,8 @@ TEST_CASE("push: the windows of a recorder are posted with the name of the servi
   CHECK(has(all[0].head, "X-Empty:"));
   CHECK(has(all[0].body, "\"stringValue\":\"shop\""));
   CHECK(has(all[0].body, "http.server.request.duration"));
+  CHECK(has(all[0].body, "\"name\":\"http.server.jobs.waiting\""));
+  CHECK(has(all[0].body, "\"asDouble\":2.5"));
   const PushCounts counts = pusher->counts();
   CHECK((counts.taken == 1 && counts.delivered == 1 && counts.dropped == 0 && counts.waiting == 0));
   CHECK(pusher->last_error().ok());

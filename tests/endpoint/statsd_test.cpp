@@ -48,17 +48,21 @@ TEST_CASE("statsd: each window of a recorder is sent once") {
   http::Recorder recorder({.threads = 1});
   http::Worker worker = recorder.attach();
   auto pusher =
-      push_statsd(recorder, encode::StatsdDialect::kStatsd, {.port = port_of(receiver), .schedule = patient()});
+      push_statsd(recorder, encode::StatsdDialect::kStatsd, {.port = port_of(receiver), .schedule = patient()},
+                  {{.name = "jobs.waiting", .help = "Jobs that wait.", .read = [] { return 2.5; }}});
   REQUIRE(pusher.ok());
   std::uint64_t total = 0;
+  std::size_t gauges = 0;
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 4; ++i) worker.begin().finish({.status = 200, .duration_ns = 5'000});
     CHECK(pusher->flush(kLong).ok());
   }
   for (std::string packet; !(packet = next(receiver, MSG_DONTWAIT)).empty();) {
     total += sum(packet, "http.server.requests.2xx");
+    gauges += packet.find("http.server.jobs.waiting:2.5|g") != std::string::npos ? 1 : 0;
   }
   CHECK(total == 12);
+  CHECK(gauges == 3);
   CHECK(pusher->counts().delivered == pusher->counts().taken);
 }
 

@@ -96,11 +96,13 @@ struct OtlpPushOptions {
 /// be started.
 [[nodiscard]] absl::StatusOr<Pusher> push_otlp(OtlpSource source, OtlpPushOptions options = {});
 
-/// Starts a pusher of the windows of a recorder, which must outlive it, as deltas with the attribute `service.name`.
+/// Starts a pusher of the windows of a recorder, which must outlive it, as deltas with the attribute `service.name`,
+/// and of gauges. Their functions are called on the thread of the pusher, perhaps twice for a message; their texts must
+/// outlive it too.
 /// \return As above.
 /// \throws std::bad_alloc
 [[nodiscard]] absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& service_name,
-                                               OtlpPushOptions options = {});
+                                               OtlpPushOptions options = {}, std::vector<encode::Gauge> gauges = {});
 
 /// Calls the function with each packet of the next batch. Called on the thread of the pusher.
 using StatsdSource = std::function<absl::Status(absl::FunctionRef<void(std::string_view)>)>;
@@ -120,11 +122,12 @@ struct StatsdPushOptions {
 /// ResourceExhausted if no thread can be started.
 [[nodiscard]] absl::StatusOr<Pusher> push_statsd(StatsdSource source, const StatsdPushOptions& options = {});
 
-/// Starts a pusher of the windows of a recorder, which must outlive it.
+/// Starts a pusher of the windows of a recorder, which must outlive it, and of gauges as above.
 /// \return As above.
 /// \throws std::bad_alloc
 [[nodiscard]] absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect,
-                                                 const StatsdPushOptions& options = {});
+                                                 const StatsdPushOptions& options = {},
+                                                 std::vector<encode::Gauge> gauges = {});
 
 /// @}
 

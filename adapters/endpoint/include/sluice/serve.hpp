@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "sluice/encode/exposition.hpp"
@@ -66,10 +67,13 @@ class Endpoint {
 ///         kernel, with the address in the message.
 [[nodiscard]] absl::StatusOr<Endpoint> serve(Render render, ServeOptions options = {});
 
-/// Starts an endpoint that answers with the counts of a recorder since this call, which must outlive the endpoint.
+/// Starts an endpoint that answers with the counts of a recorder since this call, which must outlive the endpoint, and
+/// with gauges. Their functions are called on the thread of the endpoint, perhaps twice for an answer; their texts must
+/// outlive it too.
 /// \return As above.
 /// \throws std::bad_alloc
-[[nodiscard]] absl::StatusOr<Endpoint> serve(RecorderBase& recorder, ServeOptions options = {});
+[[nodiscard]] absl::StatusOr<Endpoint> serve(RecorderBase& recorder, ServeOptions options = {},
+                                             std::vector<encode::Gauge> gauges = {});
 
 /// @}
 
