@@ -24,6 +24,7 @@
 #include "members.hpp"
 #include "phases.hpp"
 #include "shared_memory.hpp"
+#include "sluice/cumulative.hpp"
 #include "sluice/manual_clock.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
@@ -145,6 +146,33 @@ TEST_CASE("fork: readers of the parent and of the child are not confused") {
           inherited.reset();
           return own.drain().value().request_count == 1 ? 0 : 2;
         }) == 0);
+}
+
+TEST_CASE("fork: the sum of a cumulative reader begins anew in the child, and goes on in the parent") {
+  Recorder recorder({.threads = 2});
+  CumulativeReader cumulative(recorder.add_reader());
+  const auto read_count = [&] {
+    Window window;
+    return cumulative.read(window).ok() ? window.request_count : UINT64_MAX;
+  };
+  Worker worker = recorder.attach();
+  const bool used = GENERATE(false, true);
+  worker.begin().finish({.status = 200});
+  if (used) CHECK(read_count() == 1);
+  const auto record_two = [&] {
+    for (int i = 0; i < 2; ++i) worker.begin().finish({.status = 200});
+  };
+  CHECK(in_child([&] {
+          if (read_count() != 0) return 1;
+          record_two();
+          if (read_count() != 2) return 2;
+          const int of_grandchild = in_child([&] { return static_cast<int>(read_count()); });
+          if (of_grandchild != 0) return 3;
+          record_two();
+          return read_count() == 4 ? 0 : 4;
+        }) == 0);
+  record_two();
+  CHECK(read_count() == 3);
 }
 
 TEST_CASE("fork: the child of a child begins empty, too") {

@@ -3,8 +3,8 @@
 // Prometheus scrapes.
 #pragma once
 
+#include <cstdint>
 #include <mutex>
-#include <utility>
 
 #include "sluice/recorder.hpp"
 #include "sluice/status.hpp"
@@ -15,16 +15,18 @@ namespace sluice::inline v0_1 {
 /// \addtogroup read
 /// @{
 
-/// Adds up the windows of a Reader. Thread-safe. Must not outlive the Recorder. After a fork the sum in the child
-/// continues its parent's, so a child should make a reader of its own.
+/// Adds up the windows of a Reader. Thread-safe. Must not outlive the Recorder. In a forked child the sum begins anew,
+/// as the windows of the Reader do; it must not be used there if another thread was in read() at the moment of the
+/// fork.
 class CumulativeReader {
  public:
   /// Takes over a reader. The sum begins where the reader's next window does.
-  explicit CumulativeReader(Reader reader) : reader_(std::move(reader)) {}
+  explicit CumulativeReader(Reader reader);
 
-  /// Sets `window` to the sum of all windows since construction: `start_time` stays, counts only grow, extremes are
-  /// those of the whole time. Blocks on other calls and as Reader::drain() does. \return Unavailable as Reader::drain()
-  /// does; nothing is lost, and `window` is unchanged. \throws std::bad_alloc Nothing is lost either.
+  /// Sets `window` to the sum of all windows since construction, or since the fork: `start_time` stays, counts only
+  /// grow, extremes are those of the whole time. Blocks on other calls and as Reader::drain() does. \return Unavailable
+  /// as Reader::drain() does; nothing is lost, and `window` is unchanged. \throws std::bad_alloc Nothing is lost
+  /// either.
   [[nodiscard]] Status read(Window& window);
 
  private:
@@ -34,6 +36,7 @@ class CumulativeReader {
   Reader reader_;
   Window latest_;
   Window sum_;
+  std::int64_t process_;  ///< The process that the sum is of.
   bool begun_ = false;
   bool unadded_ = false;  ///< True if the sum lacks the last window.
 };
