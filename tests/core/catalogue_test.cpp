@@ -2,10 +2,12 @@
 // The families that encoders make of a schema: which of them a mode has, and that no two have one name.
 #include <array>
 #include <cstdint>
+#include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "encode/source.hpp"
 #include "sluice/encode/exposition.hpp"
 #include "sluice/encode/influx.hpp"
 #include "sluice/encode/otlp.hpp"
@@ -126,4 +128,122 @@ TEST_CASE("catalogue: groups of several modes count their requests by the classe
     CAPTURE(json, member);
     CHECK(times(json, member) == 1);
   }
+}
+
+namespace {
+
+/// The names and samples of a text that stand in it more than once, and samples of a family that is not theirs.
+std::string repeated_in(const std::string& text) {
+  std::set<std::string> seen;
+  std::istringstream lines(text);
+  std::string repeated;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# HELP ") || line.starts_with("# UNIT ")) continue;
+    const std::string key = line.substr(0, line.rfind(' '));
+    if (!seen.insert(key).second) repeated.append(key).append("\n");
+  }
+  return repeated;
+}
+
+}  // namespace
+
+TEST_CASE("catalogue: a gauge with the name of another family, or of its samples, is left out") {
+  Recorder<Job> recorder({.threads = 2});
+  Reader reader = recorder.add_reader();
+  recorder.attach().begin().finish({.rows = 5});
+  const Window window = reader.drain().value();
+  const ProcessTotals totals = recorder.totals();
+  const auto read = [] { return 7.0; };
+  const encode::Gauge gauges[] = {
+      {.name = "active_requests", .help = "A.", .read = read},
+      {.name = "threads", .help = "A.", .read = read},
+      {.name = "rows", .help = "A.", .read = read},
+      {.name = "rows.total", .help = "A.", .read = read},
+      {.name = "busy_seconds", .help = "A.", .read = read},
+      {.name = "busy", .help = "A.", .read = read},
+      {.name = "thread_requests", .help = "A.", .read = read},
+      {.name = "requests_created", .help = "A.", .read = read},
+      {.name = "size", .help = "A.", .read = read, .unit = Unit::kBytes},
+      {.name = "size_bytes", .help = "A.", .read = read},
+      {.name = "size", .help = "A.", .read = read},
+      {.name = "a.b", .help = "A.", .read = read},
+      {.name = "a_b", .help = "A.", .read = read},
+      {.name = "a.b", .help = "A.", .read = read, .label = "of", .value = "x"},
+      {.name = "a_b", .help = "A.", .read = read, .label = "of", .value = "y"},
+      {.name = "a_b", .help = "A.", .read = read, .label = "of", .value = "x"},
+      {.name = "cpu", .help = "A.", .read = read},
+  };
+  const Texts texts = texts_of({.window = &window, .totals = &totals, .gauges = gauges});
+  for (const std::string& text : {texts.prometheus, texts.open_metrics}) {
+    CAPTURE(text);
+    CHECK(repeated_in(text) == "");
+    CHECK(times(text, "# TYPE jobs_active_requests gauge\n") == 1);
+    CHECK(times(text, "jobs_active_requests 0\n") == 1);
+    CHECK(times(text, "jobs_rows_total 5\n") == 1);
+    CHECK(times(text, "jobs_size_bytes 7\n") == 1);
+    CHECK(times(text, "jobs_size 7\n") == 1);
+    CHECK(times(text, "jobs_busy 7\n") == 1);
+    CHECK(times(text, "jobs_a_b 7\njobs_a_b{of=\"x\"} 7\njobs_a_b{of=\"y\"} 7\n") == 1);
+    CHECK(times(text, "jobs_cpu 7\n") == 1);
+    CHECK(times(text, " 7\n") == 7);
+  }
+  CHECK(times(texts.otlp, "\"name\":\"jobs.active_requests\"") == 1);
+  CHECK(times(texts.otlp, "\"name\":\"jobs.a.b\"") == 1);
+  CHECK(times(texts.statsd, "jobs.threads:") == 1);
+  CHECK(times(texts.influx, "active_requests=") == 1);
+}
+
+TEST_CASE("catalogue: a gauge with the name of a metric of the process is left out, whatever the prefix is") {
+  Recorder<Job> recorder({});
+  Reader reader = recorder.add_reader();
+  const Window window = reader.drain().value();
+  const encode::Gauge gauges[] = {
+      {.name = "resident_memory", .help = "A.", .read = [] { return 7.0; }, .unit = Unit::kBytes}};
+  const encode::Source source{.window = &window, .gauges = gauges};
+  const std::string text =
+      filled([&](std::span<char> out) { return encode::exposition(source, {.prefix = "process"}, out); });
+  CHECK(times(text, "# TYPE process_resident_memory_bytes ") == 1);
+  CHECK(times(exposed(source, encode::Format::kPrometheus), "# TYPE jobs_resident_memory_bytes ") == 1);
+}
+
+namespace {
+
+/// Keeps the names of families that have the prefix of the schema.
+class Names final : public encode::Visitor {
+ public:
+  void begin(const encode::Family& family, const encode::Interval&) override {
+    if (family.prometheus.empty()) names.insert(std::string(family.name));
+  }
+  void point(const encode::Key&, const encode::Amount&) override {}
+  void number(const encode::Key&, double) override {}
+  void histogram(const encode::Key&, const HistogramView&, const encode::Exemplars&) override {}
+  void end() override {}
+
+  std::set<std::string> names;
+};
+
+}  // namespace
+
+TEST_CASE("catalogue: a schema cannot have a name of the families that are written for every schema") {
+  Names visited;
+  const auto visit = [&](const encode::Source& source) {
+    encode::visit_counts(source, encode::FieldSet::all(), visited);
+  };
+  for (const bool event_loops : {false, true}) {
+    Recorder<Job> recorder({.event_loops = event_loops});
+    Reader reader = recorder.add_reader();
+    const Window window = reader.drain().value();
+    const ProcessTotals totals = recorder.totals();
+    GroupReading group;
+    group.event_loops = event_loops;
+    group.counts.schema = &schema_info<Job>;
+    group.counts.sums.resize(schema_info<Job>.sums);
+    visit({.window = &window});
+    visit({.totals = &totals});
+    visit({.window = &window, .totals = &totals});
+    visit({.processes = &group});
+  }
+  std::set<std::string> expected{"rows"};
+  for (const std::string_view name : detail::kNamesOfAllSchemas) expected.insert(std::string(name));
+  CHECK(visited.names == expected);
 }

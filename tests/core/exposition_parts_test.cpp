@@ -132,8 +132,12 @@ TEST_CASE("exposition: a part is read a number of times that does not depend on 
     std::size_t reads = 0;
     const std::string help(100, 'x');
     std::vector<encode::Gauge> gauges;
-    for (std::size_t i = 0; i < 3; ++i) {
-      gauges.push_back({.name = "depth", .help = help, .read = [&reads] { return static_cast<double>(++reads); }});
+    for (const char* const value : {"a", "b", "c"}) {
+      gauges.push_back({.name = "depth",
+                        .help = help,
+                        .read = [&reads] { return static_cast<double>(++reads); },
+                        .label = "of",
+                        .value = value});
     }
     std::vector<std::string> prefixes;
     for (std::size_t i = 0; i < count; ++i) prefixes.push_back(std::string("p").append(std::to_string(i)));

@@ -239,7 +239,7 @@ TEST_CASE("series: without tags, no two series and no two gauges have one name i
                                           {.name = "depth", .help = "", .read = one, .label = "queue", .value = "a"},
                                           {.name = "depth", .help = "", .read = one, .label = "pool", .value = "a"},
                                           {.name = "depth", .help = "", .read = one, .label = "po.ol", .value = "a"},
-                                          {.name = "depth", .help = "", .read = one, .label = "po-ol", .value = "a"},
+                                          {.name = "depth", .help = "", .read = one, .label = "po-ol", .value = "b"},
                                           {.name = "depth", .help = "", .read = one, .label = "pool", .value = "A/b"},
                                           {.name = "depth", .help = "", .read = one, .label = "pool", .value = "A_b"}};
   std::map<std::string, int> names;

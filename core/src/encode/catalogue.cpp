@@ -60,45 +60,6 @@ constexpr Kind kind_of(FieldKind kind) noexcept {
   return kind == FieldKind::kHistogram ? Kind::kHistogram : kind == FieldKind::kMaximum ? Kind::kGauge : Kind::kCounter;
 }
 
-/// Returns a family of a schema or of the caller's own. `counted` is the unit of a number in UCUM.
-constexpr Family family_of(std::string_view name, Kind kind, Unit unit, std::string_view counted,
-                           std::string_view help) noexcept {
-  Family family{.name = name, .kind = kind, .unit = "", .otlp_unit = counted.empty() ? "1" : counted, .help = help};
-  if (unit == Unit::kBytes) {
-    family.unit = "bytes";
-    family.otlp_unit = "By";
-  } else if (unit != Unit::kNone) {
-    family.unit = "seconds";
-    family.otlp_unit = "s";
-  }
-  return family;
-}
-
-/// Reads a gauge. Returns nothing if its function is missing or throws.
-std::optional<double> value_of(const Gauge& gauge) noexcept {
-  if (!gauge.read) return std::nullopt;
-  try {
-    return gauge.read();
-  } catch (...) {
-    return std::nullopt;
-  }
-}
-
-/// Writes gauges; those of one name together.
-void visit_gauges(std::span<const Gauge> gauges, double now, Visitor& to) {
-  for (std::size_t i = 0; i < gauges.size(); ++i) {
-    const auto same = [&](const Gauge& other) { return other.name == gauges[i].name; };
-    if (std::any_of(gauges.begin(), gauges.begin() + static_cast<std::ptrdiff_t>(i), same)) continue;
-    const Family family = family_of(gauges[i].name, Kind::kGauge, gauges[i].unit, {}, gauges[i].help);
-    to.begin(family, {0.0, now});
-    for (const Gauge& gauge : gauges) {
-      if (!same(gauge)) continue;
-      if (const std::optional<double> value = value_of(gauge)) to.number({gauge.label, gauge.value}, *value);
-    }
-    to.end();
-  }
-}
-
 /// The fields of a schema as families.
 class Fields {
  public:
@@ -374,8 +335,6 @@ void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, 
   }
 }
 
-namespace {
-
 void visit_counts(const Source& source, FieldSet fields, Visitor& visitor) {
   if (source.groups != nullptr) return visit(source.groups->groups, true, fields, visitor);
   if (source.processes != nullptr) return visit(std::span(source.processes, 1), false, fields, visitor);
@@ -399,13 +358,6 @@ void visit_counts(const Source& source, FieldSet fields, Visitor& visitor) {
   // A sum since the process began, whose time is not known here.
   single(visitor, kProcessCpu, {0.0, interval.stop}, {used.cpu_user_us + used.cpu_system_us, kUs});
   single(visitor, kMemory, interval, {used.memory_rss});
-}
-
-}  // namespace
-
-void visit(const Source& source, FieldSet fields, Visitor& visitor) {
-  visit_counts(source, fields, visitor);
-  if (!source.gauges.empty()) visit_gauges(source.gauges, stop_time(source), visitor);
 }
 
 double stop_time(const Source& source) noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The metrics of a window, of lifetime totals and of process groups, made once for all formats: from the fields of the
-// schema, and from what is recorded with every schema. visit() calls a format with each family in order, and with the
+// schema, and from what is recorded with every schema. They call a format with each family in order, and with the
 // points of each family together.
 #pragma once
 
@@ -106,8 +106,8 @@ class Visitor {
   ~Visitor() = default;
 };
 
-/// Calls the visitor with each family of the source in order.
-void visit(const Source& source, FieldSet fields, Visitor& visitor);
+/// Calls the visitor with each family of the source in order, without its gauges.
+void visit_counts(const Source& source, FieldSet fields, Visitor& visitor);
 
 /// Whether counts by series are points of their own.
 enum class BySeries : std::uint8_t { kApart, kTogether };

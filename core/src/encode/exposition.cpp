@@ -7,15 +7,15 @@
 #include <unordered_map>
 #include <vector>
 
-#include "encode/catalogue.hpp"
 #include "encode/exposition_writer.hpp"
+#include "encode/source.hpp"
 
 namespace sluice::inline v0_1::encode {
 
 Encoded exposition(const Source& source, const ExpositionOptions& options, std::span<char> out) noexcept {
   Sink sink(out);
   ExpositionWriter writer(options, schema_of(source), sink);
-  visit(source, options.histograms.fields, writer);
+  visit(source, prefix_of(options.prefix, schema_of(source)), options.histograms.fields, writer);
   if (options.format == Format::kOpenMetrics) sink.put("# EOF\n");
   return sink.done();
 }
@@ -38,7 +38,7 @@ class Merged final : public Visitor {
       ExpositionWriter writer(options, schema_of(part.source), sink);
       sink_ = &sink;
       writer_ = &writer;
-      visit(part.source, part.histograms.fields, *this);
+      visit(part.source, prefix_of(part.prefix, schema_of(part.source)), part.histograms.fields, *this);
       return sink.done();
     });
     for (const Piece& piece : pieces_) families_[piece.family].text.append(text_, piece.begin, piece.size);

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "sluice/schema.hpp"
+
 namespace sluice::inline v0_1::encode {
 
 enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
@@ -19,5 +21,19 @@ struct Family {
   std::string_view prometheus = {};  ///< A name of its own, without a prefix.
   std::string_view otlp = {};        ///< A name of its own, without a prefix.
 };
+
+/// Returns a family of a schema or of the caller's own. `counted` is the unit of a number in UCUM.
+constexpr Family family_of(std::string_view name, Kind kind, Unit unit, std::string_view counted,
+                           std::string_view help) noexcept {
+  Family family{.name = name, .kind = kind, .unit = "", .otlp_unit = counted.empty() ? "1" : counted, .help = help};
+  if (unit == Unit::kBytes) {
+    family.unit = "bytes";
+    family.otlp_unit = "By";
+  } else if (unit != Unit::kNone) {
+    family.unit = "seconds";
+    family.otlp_unit = "s";
+  }
+  return family;
+}
 
 }  // namespace sluice::encode

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "encode/catalogue.hpp"
 #include "encode/sink.hpp"
+#include "encode/source.hpp"
 
 namespace sluice::inline v0_1::encode {
 namespace {
@@ -212,7 +212,7 @@ class Influx final : public Visitor {
 Encoded influx(const Source& source, const InfluxOptions& options, std::span<char> out) noexcept {
   Sink sink(out);
   Influx influx(options, schema_of(source), epoch_ns(stop_time(source)), sink);
-  visit(source, options.histograms.fields, influx);
+  visit(source, prefix_of({}, schema_of(source)), options.histograms.fields, influx);
   influx.finish_line();
   return sink.done();
 }

@@ -7,6 +7,7 @@
 
 #include "encode/exemplars.hpp"
 #include "encode/otlp.hpp"
+#include "encode/source.hpp"
 
 namespace sluice::inline v0_1::encode {
 namespace {
@@ -179,7 +180,7 @@ void otlp_json(const Source& source, const OtlpOptions& options, Sink& sink) {
   sink.put("},\"scopeMetrics\":[{\"scope\":{\"name\":\"");
   sink.put(kScope);
   sink.put("\"},\"metrics\":[");
-  visit(source, options.histograms.fields, json);
+  visit(source, *options.prefix, options.histograms.fields, json);
   sink.put("]}]}]}");
 }
 

@@ -8,6 +8,7 @@
 
 #include "encode/exemplars.hpp"
 #include "encode/otlp.hpp"
+#include "encode/source.hpp"
 
 namespace sluice::inline v0_1::encode {
 namespace {
@@ -230,7 +231,7 @@ void otlp_protobuf(const Source& source, const OtlpOptions& options, Sink& sink)
                   [&] { put_attributes(writer, field::kResourceAttributes, options.resource, schema, {}); });
     writer.nested(field::kScopeMetrics, [&] {
       writer.nested(field::kScope, [&] { writer.text(field::kScopeName, kScope); });
-      visit(source, options.histograms.fields, metrics);
+      visit(source, *options.prefix, options.histograms.fields, metrics);
     });
   });
 }

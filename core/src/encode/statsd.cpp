@@ -6,8 +6,8 @@
 #include <cmath>
 #include <utility>
 
-#include "encode/catalogue.hpp"
 #include "encode/sink.hpp"
+#include "encode/source.hpp"
 
 namespace sluice::inline v0_1::encode {
 namespace {
@@ -258,7 +258,7 @@ class Statsd final : public Visitor {
 StatsdSent detail::statsd(const Source& source, const StatsdOptions& options, std::span<char> packet,
                           PacketSender send) {
   Statsd statsd(options, schema_of(source), packet, send);
-  visit(source, options.fields, statsd);
+  visit(source, prefix_of(options.prefix, schema_of(source)), options.fields, statsd);
   statsd.flush();
   return statsd.sent();
 }

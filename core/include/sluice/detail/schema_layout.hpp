@@ -31,17 +31,12 @@ inline constexpr bool kObserves = requires {
 };
 
 /// Names of families that encoders write for every schema (encode/families.hpp).
-inline constexpr std::array<std::string_view, 12> kNamesOfAllSchemas{"requests",
-                                                                     "busy",
-                                                                     "active_requests",
-                                                                     "threads",
-                                                                     "threads.limit",
-                                                                     "thread.requests",
-                                                                     "processes",
-                                                                     "longest_request",
-                                                                     "unlisted_processes",
-                                                                     "process.starts",
-                                                                     "cpu",
+inline constexpr std::array<std::string_view, 13> kNamesOfAllSchemas{"requests",           "busy",
+                                                                     "active_requests",    "threads",
+                                                                     "threads.limit",      "thread.requests",
+                                                                     "processes",          "longest_request",
+                                                                     "untracked_requests", "unlisted_processes",
+                                                                     "process.starts",     "cpu",
                                                                      "resident_memory"};
 
 /// Names of labels that encoders write themselves.

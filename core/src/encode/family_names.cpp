@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "encode/family_names.hpp"
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "encode/catalogue.hpp"
+
+namespace sluice::inline v0_1::encode {
+namespace {
+
+/// The name of a family or of a sample, character by character.
+class Name {
+ public:
+  Name(const Family& family, std::string_view prefix, std::string_view suffix) noexcept {
+    if (!family.prometheus.empty()) {
+      add(family.prometheus);
+    } else {
+      add(prefix);
+      if (!prefix.empty()) add("_");
+      add(family.name);
+    }
+    if (!family.unit.empty()) add("_");
+    add(family.unit);
+    add(suffix);
+  }
+
+  /// Returns the next character; 0 at the end.
+  char next() noexcept {
+    while (piece_ < pieces_ && at_ == text_[piece_].size()) {
+      ++piece_;
+      at_ = 0;
+    }
+    if (piece_ == pieces_) return '\0';
+    const bool first = std::exchange(first_, false);
+    return name_character(text_[piece_][at_++], first);
+  }
+
+ private:
+  void add(std::string_view text) noexcept { text_[pieces_++] = text; }
+
+  std::array<std::string_view, 6> text_{};
+  std::size_t pieces_ = 0;
+  std::size_t piece_ = 0;
+  std::size_t at_ = 0;
+  bool first_ = true;
+};
+
+bool equal(Name a, Name b) noexcept {
+  for (;;) {
+    const char next = a.next();
+    if (next != b.next()) return false;
+    if (next == '\0') return true;
+  }
+}
+
+/// Returns what follows the name of a family in its samples; the empty text is the family itself.
+std::span<const std::string_view> suffixes_of(Kind kind) noexcept {
+  static constexpr std::string_view kOfCounter[] = {"", "_total", "_created"};
+  static constexpr std::string_view kOfHistogram[] = {"", "_bucket", "_sum", "_count", "_created"};
+  if (kind == Kind::kCounter) return kOfCounter;
+  if (kind == Kind::kHistogram) return kOfHistogram;
+  return std::span(kOfCounter).first(1);
+}
+
+}  // namespace
+
+bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept {
+  for (const std::string_view of_a : suffixes_of(a.kind)) {
+    for (const std::string_view of_b : suffixes_of(b.kind)) {
+      if (equal(Name(a, prefix, of_a), Name(b, prefix, of_b))) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace sluice::encode

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of families, as Prometheus has them: the format with the narrowest rules.
+#pragma once
+
+#include <string_view>
+
+#include "encode/family.hpp"
+
+namespace sluice::inline v0_1::encode {
+
+/// Returns true if a family, or one of its samples, has the name of another family or of one of its samples. `prefix`
+/// is that of both.
+[[nodiscard]] bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept;
+
+}  // namespace sluice::encode
