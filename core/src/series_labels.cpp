@@ -29,9 +29,8 @@ std::string without_line_breaks(std::string_view value) {
 
 bool is_taken(std::string_view name, const SchemaInfo& schema) noexcept {
   const auto same = [name](std::string_view own) { return !own.empty() && encode::same_name(name, own); };
-  // InfluxDB has its own time, and Prometheus the name of the metric.
-  return same("phase") || same("time") || same("__name__") ||
-         std::any_of(kLabelsOfEncoders.begin(), kLabelsOfEncoders.end(), same) ||
+  // Lines of InfluxDB name histograms by the tag `phase`.
+  return same("phase") || std::any_of(kLabelsOfEncoders.begin(), kLabelsOfEncoders.end(), same) ||
          std::any_of(schema.fields.begin(), schema.fields.end(), [&](const FieldInfo& field) {
            return same(field.kind == FieldKind::kClasses ? field.name : field.label);
          });

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "encode/source.hpp"
 #include "sluice/encode/exposition.hpp"
@@ -246,4 +247,29 @@ TEST_CASE("catalogue: a schema cannot have a name of the families that are writt
   std::set<std::string> expected{"rows"};
   for (const std::string_view name : detail::kNamesOfAllSchemas) expected.insert(std::string(name));
   CHECK(visited.names == expected);
+}
+
+TEST_CASE("catalogue: labels with a name that is in use are left out, and others are written") {
+  constexpr std::string_view kUsed[] = {"le",   "quantile", "thread",  "process_group", "phase",
+                                        "time", "__name__", "outcome", "code"};
+  Recorder<Job> recorder({.series = 64});
+  Reader reader = recorder.add_reader();
+  Worker<Job> worker = recorder.attach();
+  for (const std::string_view name : kUsed) {
+    worker.begin(recorder.series({{name, "x"}})).finish({});
+    worker.begin(recorder.series({{"", "x"}, {"empty", ""}, {name, "x"}})).finish({});
+  }
+  worker.begin(recorder.series({{"free", "x"}})).finish({});
+  const Window window = reader.drain().value();
+  CHECK(window.series.size() == 2);  // requests without labels, and those with the free one
+
+  std::vector<Label> labels;
+  for (const std::string_view name : kUsed) {
+    if (name != "process_group" && name != "phase" && name != "time") labels.push_back({name, "given"});
+  }
+  const std::string text =
+      filled([&](std::span<char> out) { return encode::exposition({.window = &window}, {.labels = labels}, out); });
+  CAPTURE(text);
+  CHECK(times(text, "given") == 0);
+  CHECK(times(text, "jobs_requests_total{free=\"x\",outcome=\"done\"} 1\n") == 1);
 }

@@ -112,7 +112,8 @@ class RandomLabels {
     for (const encode::Label& label : labels_) {
       const std::string name = name_as(label.name);
       bool known = name.empty();
-      for (const char* own : {"le", "phase", "status_class", "thread", "quantile"}) known = known || name == own;
+      for (const char* own : {"le", "phase", "status_class", "thread", "quantile", "__name__"})
+        known = known || name == own;
       for (const auto& [earlier, value] : kept) known = known || name == earlier;
       if (!known) kept.emplace_back(name, value_as(label.value));
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The metrics of a window, of lifetime totals and of process groups, made once for all formats: from the fields of the
-// schema, and from what is recorded with every schema. They call a format with each family in order, and with the
-// points of each family together.
+// schema, and from what is recorded with every schema. visit_counts() calls a format with each family in order, and
+// with the points of each family together.
 #pragma once
 
 #include <array>
@@ -149,7 +149,7 @@ template <class Same>
                            Same&& same) noexcept {
   const std::string_view name = labels[i].name;
   if (name.empty()) return false;
-  for (const std::string_view own : {"le", "thread", "quantile"}) {
+  for (const std::string_view own : {"le", "thread", "quantile", "__name__"}) {
     if (same(name, own)) return false;
   }
   for (const std::string_view own : {key.name, key.of.name}) {

@@ -39,8 +39,10 @@ inline constexpr std::array<std::string_view, 13> kNamesOfAllSchemas{"requests",
                                                                      "process.starts",     "cpu",
                                                                      "resident_memory"};
 
-/// Names of labels that encoders write themselves.
-inline constexpr std::array<std::string_view, 4> kLabelsOfEncoders{"le", "quantile", "thread", "process_group"};
+/// Names of labels that encoders write themselves, or that formats keep for something else: InfluxDB for the time of a
+/// line, Prometheus for the name of the metric.
+inline constexpr std::array<std::string_view, 6> kLabelsOfEncoders{"le",   "quantile", "thread", "process_group",
+                                                                   "time", "__name__"};
 
 /// Returns true if a format without dots in names writes both names alike.
 constexpr bool written_alike(std::string_view a, std::string_view b) noexcept {
@@ -261,7 +263,7 @@ struct SchemaLayout {
     return std::any_of(kLabelsOfEncoders.begin(), kLabelsOfEncoders.end(),
                        [&](std::string_view other) { return written_alike(label, other); });
   });
-  static_assert(kLabelsAreFree, "a label, or a field of classes, has the name of a label that encoders write");
+  static_assert(kLabelsAreFree, "a label, or a field of classes, has the name of a label that encoders or formats use");
 
   static constexpr bool kModesExist =
       std::all_of(kShapes.begin(), kShapes.end(), [](const Shape& shape) { return shape.modes != 0; });
