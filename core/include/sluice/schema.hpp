@@ -80,6 +80,7 @@ namespace detail {
 /// The member of the struct that a field is read from.
 template <class T, class M>
 struct Member {
+  using Struct = T;
   using Value = M;
   M T::*pointer;
 };
@@ -234,6 +235,16 @@ class Schema {
 template <class M>
 concept Amount = std::unsigned_integral<M> || std::same_as<M, Observations>;
 
+template <class T>
+inline constexpr bool kIsLayout = false;
+template <const auto& kBounds, class BucketViews>
+inline constexpr bool kIsLayout<Buckets<kBounds, BucketViews>> = true;
+
+template <class T>
+inline constexpr bool kIsField = false;
+template <FieldKind kKind, class Source, class Buckets, std::size_t kClasses, class Class>
+inline constexpr bool kIsField<Field<kKind, Source, Buckets, kClasses, Class>> = true;
+
 }  // namespace detail
 
 /// \addtogroup record
@@ -251,30 +262,39 @@ inline constexpr T abandoned{};
 /// Makes a schema of its fields.
 template <class... Fields>
 constexpr detail::Schema<Fields...> fields(Fields... all) noexcept {
+  static_assert((detail::kIsField<Fields> && ...),
+                "a schema is made of what counter(), histogram(), classes() and maximum() return");
   return detail::Schema<Fields...>(all...);
 }
 
 /// Makes a counter of a member, which is an unsigned integer or Observations.
-template <class T, detail::Amount M>
+template <class T, class M>
 constexpr auto counter(std::string_view name, Unit unit, M T::*member) noexcept {
+  static_assert(detail::Amount<M>, "the member of a counter is an unsigned integer or sluice::Observations");
   return detail::Field<FieldKind::kCounter, detail::Member<T, M>>(name, unit, {member});
 }
 
 /// Makes a histogram of a member, which is an unsigned integer or Observations, with a bucket layout.
-template <class T, detail::Amount M, class Buckets>
+template <class T, class M, class Buckets>
 constexpr auto histogram(std::string_view name, Unit unit, M T::*member, Buckets) noexcept {
+  static_assert(detail::Amount<M>, "the member of a histogram is an unsigned integer or sluice::Observations");
+  static_assert(detail::kIsLayout<Buckets>,
+                "the buckets of a histogram are kFine or another constant of sluice::buckets, or bounded_by<kBounds>");
   return detail::Field<FieldKind::kHistogram, detail::Member<T, M>, Buckets>(name, unit, {member});
 }
 
 /// Makes a histogram of the time from begin() to finish().
 template <class Buckets>
 constexpr auto histogram(std::string_view name, Unit unit, Elapsed, Buckets) noexcept {
+  static_assert(detail::kIsLayout<Buckets>,
+                "the buckets of a histogram are kFine or another constant of sluice::buckets, or bounded_by<kBounds>");
   return detail::Field<FieldKind::kHistogram, Elapsed, Buckets>(name, unit, {});
 }
 
 /// Makes a field that keeps the greatest value of a member.
-template <class T, std::unsigned_integral M>
+template <class T, class M>
 constexpr auto maximum(std::string_view name, Unit unit, M T::*member) noexcept {
+  static_assert(std::unsigned_integral<M>, "the member of a maximum is an unsigned integer");
   return detail::Field<FieldKind::kMaximum, detail::Member<T, M>>(name, unit, {member});
 }
 
@@ -284,9 +304,12 @@ constexpr auto maximum(std::string_view name, Unit unit, Elapsed) noexcept {
 }
 
 /// Makes a field that counts requests by class, which is the value of the member; values from `kClasses` on and below 0
-/// belong to the last class. Encoders write the class as a label with the name of the field.
-template <std::size_t kClasses, class T, std::integral M>
+/// belong to the last class. Encoders write the class as a label with the name of the field: that of the number of
+/// requests for the first such field that the mode has.
+template <std::size_t kClasses, class T, class M>
 constexpr auto classes(std::string_view name, M T::*member) noexcept {
+  static_assert(std::integral<M>,
+                "the member of classes is an integer; for other types, give a function: classes<17, index_of>");
   static_assert(kClasses >= 2 && kClasses <= 255, "a field of classes has from 2 to 255 classes");
   return detail::Field<FieldKind::kClasses, detail::Member<T, M>, detail::NoBuckets, kClasses,
                        detail::ClassOfNumber<kClasses>>(name, Unit::kNone, {member});
@@ -295,6 +318,8 @@ constexpr auto classes(std::string_view name, M T::*member) noexcept {
 /// Does the same for classes that a function of the value tells: `kFunction(value)` is the index of the class.
 template <std::size_t kClasses, auto kFunction, class T, class M>
 constexpr auto classes(std::string_view name, M T::*member) noexcept {
+  static_assert(std::is_invocable_r_v<std::size_t, decltype(kFunction), M>,
+                "the function of classes takes the member and returns the index of a class");
   static_assert(kClasses >= 2 && kClasses <= 255, "a field of classes has from 2 to 255 classes");
   return detail::Field<FieldKind::kClasses, detail::Member<T, M>, detail::NoBuckets, kClasses,
                        detail::ClassOfFunction<kClasses, kFunction>>(name, Unit::kNone, {member});

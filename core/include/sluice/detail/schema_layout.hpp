@@ -58,6 +58,21 @@ struct SchemaLayout {
   static constexpr std::size_t kFields = SchemaType<T>::kSize;
   static_assert(kFields >= 1 && kFields <= 64, "a schema has from 1 to 64 fields");
   static_assert(std::is_trivially_copyable_v<T>, "the struct that a recorder records must be trivially copyable");
+  static_assert(std::is_default_constructible_v<T>, "the struct that a recorder records needs a default constructor");
+
+  template <std::size_t kField>
+  static constexpr bool kIsOfStruct = [] {
+    if constexpr (std::is_same_v<typename FieldType<T, kField>::Source, Elapsed>) {
+      return true;
+    } else {
+      return std::is_base_of_v<typename FieldType<T, kField>::Source::Struct, T>;
+    }
+  }();
+  static constexpr bool kMembersAreOfStruct = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return (kIsOfStruct<kI> && ...);
+  }
+  (std::make_index_sequence<kFields>());
+  static_assert(kMembersAreOfStruct, "the members of a schema are those of its struct");
 
   template <std::size_t kField>
   static constexpr const auto& field() noexcept {
@@ -211,6 +226,7 @@ struct SchemaLayout {
   static constexpr std::size_t kSums = kLayout.sums;
   static constexpr std::size_t kExtremes = kLayout.extremes;
   static_assert(kSums + kExtremes <= kWordsMost, "a schema has at most 4096 words of counts");
+  static_assert(kSums > 0, "a schema needs a field that is no maximum");
 
   static constexpr std::size_t kSlotFields = []<std::size_t... kI>(std::index_sequence<kI...>) {
     return (std::size_t{field<kI>().by_slot_} + ... + 0);
