@@ -3,7 +3,7 @@
 // encoder of that format makes of them. Arguments that begin with `-` are options; the others are labels,
 // percent-encoded. A request is `FIELD=NUMBER...`, with `gil` for a single wait in microseconds. With `-exemplars=NS`
 // the requests are those of sluice/http.hpp, with exemplars from that duration on: `duration_ns=NUMBER`, and, where a
-// request has them, `traceparent=TEXT` and `method=TEXT`.
+// request has them, `traceparent=TEXT` and `method=TEXT`. With `-gauge` there is a gauge `depth` of -2.5.
 //
 // Fails if the encoder allocates, or needs another length with another buffer.
 #include <cstdio>
@@ -228,6 +228,8 @@ int main(int count, char** values) {
   Source source{.window = &window, .totals = &totals};
   if (arguments.has("totals")) source.window = nullptr;
   if (arguments.has("window")) source.totals = nullptr;
+  const Gauge gauges[] = {{.name = "depth", .help = "Jobs that wait.", .read = [] { return -2.5; }}};
+  if (arguments.has("gauge")) source.gauges = gauges;
   if (arguments.format == "statsd" || arguments.format == "dogstatsd") {
     statsd_packets(source, arguments);
     return 0;

@@ -102,3 +102,21 @@ def test_hostile_attributes_come_back_as_they_were(form: str) -> None:
 def test_an_empty_window_has_no_extremes() -> None:
     (point,) = metrics_of(decoded("otlp-protobuf", encode("otlp-protobuf", [])))["http.server.request.duration"].histogram.data_points
     assert point.count == 0 and point.sum == 0 and not point.HasField("min") and not point.HasField("max")
+
+
+@pytest.mark.parametrize("form", ENCODINGS)
+@pytest.mark.parametrize("options", [["-delta"], ["-cumulative"]])
+def test_gauges_and_maxima_are_gauges_and_what_adds_up_is_a_sum(form: str, options: list[str], requests: list[Request]) -> None:
+    """The maximum of a window is not to be added to that of the next one."""
+    metrics = metrics_of(decoded(form, encode(form, requests, "-gauge", *options)))
+    kinds = {name: metric.WhichOneof("data") for name, metric in metrics.items()}
+    assert {name for name, kind in kinds.items() if kind == "gauge"} == {"http.server.depth", "http.server.request.longest"}
+    (depth,) = metrics["http.server.depth"].gauge.data_points
+    assert depth.as_double == -2.5
+    assert depth.time_unix_nano > 0
+    (longest,) = metrics["http.server.request.longest"].gauge.data_points
+    assert longest.as_double > 0
+    up_down = {name for name, kind in kinds.items() if kind == "sum" and not metrics[name].sum.is_monotonic}
+    assert up_down == {
+        *("http.server.active_requests", "http.server.threads", "http.server.threads.limit", "process.memory.usage")
+    }

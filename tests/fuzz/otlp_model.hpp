@@ -14,7 +14,7 @@ namespace sluice::fuzz {
 
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 
-/// Numbers of a data point. A sum has an integer or a double; a histogram has all else.
+/// Numbers of a data point. A sum or a gauge has an integer or a double; a histogram has all else.
 struct OtlpPoint {
   Attributes attributes;
   std::uint64_t start = 0;
@@ -34,6 +34,7 @@ struct OtlpMetric {
   std::string description;
   std::string unit;
   bool histogram = false;
+  bool gauge = false;
   bool monotonic = false;
   std::uint64_t temporality = 0;
   std::vector<OtlpPoint> points;
@@ -71,7 +72,7 @@ inline void require_same(const Otlp& a, const Otlp& b) {
     const OtlpMetric& left = a.metrics[i];
     const OtlpMetric& right = b.metrics[i];
     require(left.name == right.name && left.description == right.description && left.unit == right.unit &&
-                left.histogram == right.histogram && left.monotonic == right.monotonic &&
+                left.histogram == right.histogram && left.gauge == right.gauge && left.monotonic == right.monotonic &&
                 left.temporality == right.temporality && left.points.size() == right.points.size(),
             "both encodings say the same of a metric", left.name);
     for (std::size_t k = 0; k < left.points.size(); ++k) require_same(left.points[k], right.points[k]);

@@ -136,10 +136,12 @@ inline OtlpMetric read_metric(std::string_view bytes) {
     if (field.number == 1) return void(metric.name = protobuf_text(field));
     if (field.number == 2) return void(metric.description = protobuf_text(field));
     if (field.number == 3) return void(metric.unit = protobuf_text(field));
-    require(field.number == 7 || field.number == 9, "a metric is a sum or a histogram");
+    require(field.number == 5 || field.number == 7 || field.number == 9, "a metric is a gauge, a sum or a histogram");
+    metric.gauge = field.number == 5;
     metric.histogram = field.number == 9;
     Message(field.bytes).each([&](const Message::Field& inner) {
       if (inner.number == 1) return metric.points.push_back(read_point(inner.bytes, metric.histogram));
+      require(!metric.gauge, "a gauge has points alone");
       if (inner.number == 2) return void(metric.temporality = inner.value);
       require(inner.number == 3 && !metric.histogram, "a field of a sum is known");
       metric.monotonic = inner.value != 0;

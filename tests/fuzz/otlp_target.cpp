@@ -52,8 +52,9 @@ OtlpMetric metric_in(const Json& json) {
   metric.description = json.at("description").as_text();
   metric.unit = json.at("unit").as_text();
   metric.histogram = json.has("histogram");
-  const Json& data = json.at(metric.histogram ? "histogram" : "sum");
-  metric.temporality = static_cast<std::uint64_t>(data.at("aggregationTemporality").as_number());
+  metric.gauge = json.has("gauge");
+  const Json& data = json.at(metric.histogram ? "histogram" : metric.gauge ? "gauge" : "sum");
+  if (!metric.gauge) metric.temporality = static_cast<std::uint64_t>(data.at("aggregationTemporality").as_number());
   metric.monotonic = data.has("isMonotonic") && data.at("isMonotonic").text == "true";
   for (const Json& item : data.at("dataPoints").list()) metric.points.push_back(point_in(item, metric.histogram));
   return metric;
@@ -74,7 +75,8 @@ void check(const Otlp& otlp, const Window& window, const Attributes& attributes,
   require(otlp.resource == resource, "the attributes of the resource come back");
   require(!otlp.metrics.empty(), "metrics are written");
   for (const OtlpMetric& metric : otlp.metrics) {
-    require(metric.temporality == 1 || metric.temporality == 2, "a temporality is known", metric.name);
+    require(metric.gauge == metric.name.ends_with("request.longest"), "the maximum is the gauge", metric.name);
+    require(metric.gauge || metric.temporality == 1 || metric.temporality == 2, "a temporality is known", metric.name);
     for (const OtlpPoint& point : metric.points) {
       require(point.attributes.size() >= attributes.size() &&
                   std::equal(attributes.begin(), attributes.end(), point.attributes.begin()),

@@ -30,8 +30,8 @@ inline constexpr Family kUntracked = {"untracked_requests", Kind::kGauge, "", "{
 // OpenTelemetry, because these mean one process, and a group has the sum of all.
 inline constexpr Family kCompletedBusy = {"busy", Kind::kCounter, "seconds", "s",
                                           "Time that worker threads spent in completed requests."};
-inline constexpr Family kLongest = {"longest_request", Kind::kGauge, "seconds", "s",
-                                    "Age of the oldest request in flight."};
+inline constexpr Family kLongest = {
+    "longest_request", Kind::kGauge, "seconds", "s", "Age of the oldest request in flight.", {}, {}, false};
 inline constexpr Family kProcesses = {"processes", Kind::kGauge, "", "{process}", "Number of live processes."};
 inline constexpr Family kUnlisted = {"unlisted_processes", Kind::kGauge, "", "{process}",
                                      "Number of live processes whose requests are not counted."};

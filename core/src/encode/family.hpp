@@ -20,12 +20,20 @@ struct Family {
   std::string_view help;
   std::string_view prometheus = {};  ///< A name of its own, without a prefix.
   std::string_view otlp = {};        ///< A name of its own, without a prefix.
+  /// For a gauge: true if the values of several are a sum that means something, as of an UpDownCounter of
+  /// OpenTelemetry.
+  bool additive = true;
 };
 
 /// Returns a family of a schema or of the caller's own. `counted` is the unit of a number in UCUM.
 constexpr Family family_of(std::string_view name, Kind kind, Unit unit, std::string_view counted,
                            std::string_view help) noexcept {
-  Family family{.name = name, .kind = kind, .unit = "", .otlp_unit = counted.empty() ? "1" : counted, .help = help};
+  Family family{.name = name,
+                .kind = kind,
+                .unit = "",
+                .otlp_unit = counted.empty() ? "1" : counted,
+                .help = help,
+                .additive = kind != Kind::kGauge};
   if (unit == Unit::kBytes) {
     family.unit = "bytes";
     family.otlp_unit = "By";

@@ -35,7 +35,17 @@ inline bool same_attribute(std::string_view a, std::string_view b) noexcept {
   return label.value == "true";
 }
 
-/// Returns true for counters. A gauge of the catalogue is an UpDownCounter of OpenTelemetry.
+/// The kinds of metrics in OTLP.
+enum class Data : std::uint8_t { kGauge, kSum, kHistogram };
+
+/// Returns the kind of a family. A number that may be added to others, as that of the requests in flight, is a sum that
+/// is not monotonic; a maximum, an age or a number of the caller's is a gauge.
+constexpr Data data_of(const Family& family) noexcept {
+  if (family.kind == Kind::kHistogram) return Data::kHistogram;
+  return family.kind == Kind::kGauge && !family.additive ? Data::kGauge : Data::kSum;
+}
+
+/// Returns true for counters.
 constexpr bool monotonic(const Family& family) noexcept { return family.kind == Kind::kCounter; }
 
 /// Returns the temporality of a family. Gauges, and what a process has used since it began, are cumulative in any case.

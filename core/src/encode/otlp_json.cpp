@@ -27,7 +27,9 @@ class Json final : public Visitor {
     put_json_text(sink_, family.help);
     sink_.put(",\"unit\":");
     put_json_text(sink_, family.otlp_unit);
-    sink_.put(family.kind == Kind::kHistogram ? ",\"histogram\":{\"dataPoints\":[" : ",\"sum\":{\"dataPoints\":[");
+    const Data data = data_of(family);
+    sink_.put(data == Data::kHistogram ? ",\"histogram\"" : data == Data::kSum ? ",\"sum\"" : ",\"gauge\"");
+    sink_.put(":{\"dataPoints\":[");
     first_point_ = true;
     last_ = {};
   }
@@ -81,10 +83,14 @@ class Json final : public Visitor {
   }
 
   void end() override {
-    sink_.put("],\"aggregationTemporality\":");
-    put_integer(sink_, static_cast<std::uint64_t>(temporality_of(*family_, last_, options_)));
-    if (family_->kind != Kind::kHistogram)
+    sink_.put(']');
+    if (data_of(*family_) != Data::kGauge) {
+      sink_.put(",\"aggregationTemporality\":");
+      put_integer(sink_, static_cast<std::uint64_t>(temporality_of(*family_, last_, options_)));
+    }
+    if (data_of(*family_) == Data::kSum) {
       sink_.put(monotonic(*family_) ? ",\"isMonotonic\":true" : ",\"isMonotonic\":false");
+    }
     sink_.put("}}");
   }
 

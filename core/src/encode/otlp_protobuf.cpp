@@ -16,15 +16,15 @@ namespace {
 // Numbers of the fields in opentelemetry/proto/{collector/metrics,metrics,resource,common}/v1.
 namespace field {
 constexpr unsigned kRequestResourceMetrics = 1;
-constexpr unsigned kResource = 1, kScopeMetrics = 2;                                  // ResourceMetrics
-constexpr unsigned kResourceAttributes = 1;                                           // Resource
-constexpr unsigned kScope = 1, kMetrics = 2;                                          // ScopeMetrics
-constexpr unsigned kScopeName = 1;                                                    // InstrumentationScope
-constexpr unsigned kName = 1, kDescription = 2, kUnit = 3, kSum = 7, kHistogram = 9;  // Metric
-constexpr unsigned kDataPoints = 1, kTemporality = 2, kMonotonic = 3;                 // Sum, Histogram
-constexpr unsigned kStart = 2, kTime = 3;                                             // both kinds of point
-constexpr unsigned kAsDouble = 4, kAsInt = 6, kNumberAttributes = 7;                  // NumberDataPoint
-constexpr unsigned kCount = 4, kTotal = 5, kBucketCounts = 6, kExplicitBounds = 7;    // HistogramDataPoint
+constexpr unsigned kResource = 1, kScopeMetrics = 2;  // ResourceMetrics
+constexpr unsigned kResourceAttributes = 1;           // Resource
+constexpr unsigned kScope = 1, kMetrics = 2;          // ScopeMetrics
+constexpr unsigned kScopeName = 1;                    // InstrumentationScope
+constexpr unsigned kName = 1, kDescription = 2, kUnit = 3, kGauge = 5, kSum = 7, kHistogram = 9;  // Metric
+constexpr unsigned kDataPoints = 1, kTemporality = 2, kMonotonic = 3;                             // Sum, Histogram
+constexpr unsigned kStart = 2, kTime = 3;                                                         // both kinds of point
+constexpr unsigned kAsDouble = 4, kAsInt = 6, kNumberAttributes = 7;                              // NumberDataPoint
+constexpr unsigned kCount = 4, kTotal = 5, kBucketCounts = 6, kExplicitBounds = 7;                // HistogramDataPoint
 constexpr unsigned kExemplars = 8, kHistogramAttributes = 9, kMin = 11, kMax = 12;
 constexpr unsigned kExemplarTime = 2, kExemplarDouble = 3, kSpanId = 4, kTraceId = 5;  // Exemplar
 constexpr unsigned kKey = 1, kValue = 2;                                               // KeyValue
@@ -139,7 +139,10 @@ class Protobuf final : public Visitor {
     writer_.nested(field::kName, [&] { put_metric_name(sink_, family, *options_.prefix); });
     writer_.text(field::kDescription, family.help);
     writer_.text(field::kUnit, family.otlp_unit);
-    data_at_ = writer_.open(family.kind == Kind::kHistogram ? field::kHistogram : field::kSum);
+    const Data data = data_of(family);
+    data_at_ = writer_.open(data == Data::kHistogram ? field::kHistogram
+                            : data == Data::kSum     ? field::kSum
+                                                     : field::kGauge);
   }
 
   void point(const Key& key, const Amount& amount) override {
@@ -197,8 +200,10 @@ class Protobuf final : public Visitor {
   }
 
   void end() override {
-    writer_.varint(field::kTemporality, static_cast<std::uint64_t>(temporality_of(*family_, last_, options_)));
-    if (family_->kind != Kind::kHistogram && monotonic(*family_)) writer_.varint(field::kMonotonic, 1);
+    if (data_of(*family_) != Data::kGauge) {
+      writer_.varint(field::kTemporality, static_cast<std::uint64_t>(temporality_of(*family_, last_, options_)));
+    }
+    if (monotonic(*family_)) writer_.varint(field::kMonotonic, 1);
     writer_.close(data_at_);
     writer_.close(metric_at_);
   }

@@ -15,7 +15,8 @@ namespace sluice::inline v0_1::encode {
 /// \addtogroup encode
 /// @{
 
-/// The meaning of the window. Lifetime totals and the number of requests in flight are always written as cumulative.
+/// The meaning of the window. Lifetime totals and the number of requests in flight are always written as cumulative,
+/// maxima and the caller's gauges as gauges, which have no temporality.
 enum class Temporality : std::uint8_t {
   kDelta = 1,       ///< One of many adjacent windows, as Reader::drain() returns it.
   kCumulative = 2,  ///< A sum from a fixed beginning, as CumulativeReader makes it.
