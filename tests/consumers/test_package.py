@@ -40,6 +40,15 @@ def test_find_package_with_a_version(tmp_path: Path, installed: Path) -> None:
     build(tmp_path, "find_package(sluice 0.1 REQUIRED)", f"-DCMAKE_PREFIX_PATH={installed}")
 
 
+def test_the_core_is_a_component(tmp_path: Path, installed: Path) -> None:
+    build(tmp_path, "find_package(sluice 0.1 REQUIRED COMPONENTS core)", f"-DCMAKE_PREFIX_PATH={installed}")
+
+
+def test_an_unknown_component_is_refused_by_its_name(tmp_path: Path, installed: Path) -> None:
+    with pytest.raises(AssertionError, match=r"no component\s+another"):
+        build(tmp_path, "find_package(sluice REQUIRED COMPONENTS core another)", f"-DCMAKE_PREFIX_PATH={installed}")
+
+
 def test_find_package_refuses_another_version(tmp_path: Path, installed: Path) -> None:
     with pytest.raises(AssertionError, match="compatible"):
         build(tmp_path, "find_package(sluice 7.0 REQUIRED)", f"-DCMAKE_PREFIX_PATH={installed}")

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiles and runs the code that docs/errors.md shows.
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
+#include <stdexcept>
 
 #include "sluice/http.hpp"
 #include "sluice/registry.hpp"
+#include "sluice/series_set.hpp"
 #include "tests/catch.hpp"
 
 namespace {
 
 using Call = sluice::http::Request;
+
+/// Requests without a duration.
+struct Other {
+  int code = 0;
+};
 
 /// Sets up a registry as the page does. Returns the number of warnings, or -1 if it gave up.
 int set_up(sluice::Registry::State* state) {
@@ -38,6 +47,9 @@ int scrape(const sluice::Registry& registry) {
 
 }  // namespace
 
+template <>
+inline constexpr auto sluice::schema<Other> = sluice::fields(sluice::classes<2>("code", &Other::code));
+
 TEST_CASE("errors: a registry that can be opened gives no warnings, and one that is closed cannot be read") {
   const auto state = std::make_unique<sluice::Registry::State>();
   CHECK(scrape(sluice::Registry::of<Call>(*state)) == 500);
@@ -61,4 +73,18 @@ TEST_CASE("errors: a region that exceeds what the registry may use is refused, a
   REQUIRE(slot.ok());
   CHECK(registry.memory_of(*slot).empty());
   static_cast<void>(registry.isolate_to(std::nullopt));
+}
+
+TEST_CASE("errors: the constructor of a recorder refuses what the page lists") {
+  using sluice::RecorderOptions;
+  const sluice::SeriesSet<Other> of_others(4);
+  alignas(4096) static std::array<std::byte, 4096> memory{};
+  const std::span<std::byte> uneven = std::span(memory).first(100);
+  for (const RecorderOptions& options :
+       {RecorderOptions{.threads = 0}, RecorderOptions{.mode = 8}, RecorderOptions{.memory = memory},
+        RecorderOptions{.memory = uneven}, RecorderOptions{.series = RecorderOptions::kSeriesMost + 1},
+        RecorderOptions{.series_set = &of_others}, RecorderOptions{.event_loops = true, .exemplars_from_ns = 1}}) {
+    CHECK_THROWS_AS(sluice::http::Recorder(options), std::invalid_argument);
+  }
+  CHECK_THROWS_AS(sluice::Recorder<Other>({.exemplars_from_ns = 1}), std::invalid_argument);
 }
