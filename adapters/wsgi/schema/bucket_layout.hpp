@@ -75,8 +75,6 @@ inline constexpr auto kAll = [] {
 using BucketLayout =
     Buckets<bounds::kAll, Views<bounds::kQuarterOctaves, bounds::kOctaves, bounds::kOtel, bounds::kOtel>>;
 
-static_assert(BucketLayout::is_sound());
-
 /// Views of the layout.
 namespace views {
 

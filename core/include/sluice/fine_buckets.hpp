@@ -69,8 +69,6 @@ using Fine = Buckets<bounds::kFine, Views<detail::kNoBounds, bounds::kCoarse, bo
 /// The default layout of durations in nanoseconds: 101 bounds.
 inline constexpr Fine kFine{};
 
-static_assert(Fine::is_sound());
-
 /// @}
 
 }  // namespace buckets
