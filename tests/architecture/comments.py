@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comments that can be read by themselves, and names of files that exist."""
+"""Comments that can be read by themselves, and names of files that exist, also those that tests read."""
 
 import os
 import re
@@ -17,15 +17,18 @@ SUFFIXES_OF_NAMES = "hpp|cpp|pyi?|md|sh|cmake|txt|toml|json|ya?ml|conf|pml"
 NAMED = re.compile(rf"(?<![\w./<*{{}}$-])((?:[\w.-]+/)*[\w-]+\.(?:{SUFFIXES_OF_NAMES}))\b(?![\w/*-])")
 DOCSTRING = re.compile(r'\s*[rR]?"""\s*(\w+)\b')
 
+FROM_ROOT = re.compile(r"""\b(?:ROOT|PROJECT) / (["'])([^."'][^"'{]*\.\w+)\1""")
+
 
 def check(texts):
     """One line for each comment that begins with a word that refers to nothing, and for each file that is named in a
-    comment or a document of the tree and does not exist."""
+    comment or a document of the tree, or by its path from the root in a test, and does not exist."""
     names = {path.name for path in texts}
     for path, text in texts.items():
         if is_code(path) and path.parts[:2] != ("tests", "architecture"):
             yield from _dangling(path, text)
             yield from _missing(texts, names, path, _comments(path, text))
+            yield from _missing_from_root(texts, path, text)
         elif path.suffix == ".md":
             yield from _missing(texts, names, path, enumerate(text.splitlines(), 1))
 
@@ -81,6 +84,13 @@ def _missing(texts, names, path, lines):
         for name in NAMED.findall(line):
             if not name.startswith("build/") and not _exists(texts, names, path, name):
                 yield f"{path}:{number}: names {name}, which does not exist"
+
+
+def _missing_from_root(texts, path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        for _, name in FROM_ROOT.findall(line):
+            if path.suffix == ".py" and Path(name) not in texts and not name.startswith("build/"):
+                yield f"{path}:{number}: reads {name}, which does not exist"
 
 
 def _exists(texts, names, path, name):

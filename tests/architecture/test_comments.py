@@ -77,3 +77,10 @@ def test_files_that_exist_may_be_named_in_several_ways(tree):
     tree.write("core/src/merge.hpp", "// see window.cpp and os/clock.cpp\n")
     tree.write("docs/library.md", "`sluice/window.hpp`, [bindings](../bindings/README.md), `build/report.md`, `*.cpp`\n")
     assert check(tree) == []
+
+
+def test_a_path_from_the_root_that_a_test_reads_has_to_exist(tree):
+    tree.write("tests/run.py", 'ROOT / "core/src"\nROOT / "core/src/merge.hpp"\nPROJECT / "build/release"\nROOT / ".git"\n')
+    assert check(tree) == []
+    tree.write("tests/run.py", 'PROJECT / "tests/package/consumer.cpp"\n')
+    assert check(tree) == ["tests/run.py:5: reads tests/package/consumer.cpp, which does not exist"]

@@ -215,7 +215,7 @@ def test_the_library_is_found_by_cmake_and_pkg_config(machine: Machine) -> None:
         "cmake_minimum_required(VERSION 3.25)\nproject(consumer CXX)\nfind_package(sluice REQUIRED)\n"
         "add_executable(consumer consumer.cpp)\ntarget_link_libraries(consumer sluice::core)\n"
     )
-    consumer = (installation.PROJECT / "tests/package/consumer.cpp").read_text(encoding="utf-8")
+    consumer = (installation.PROJECT / "tests/consumers/consumer.cpp").read_text(encoding="utf-8")
     machine.write("/srv/consumer/CMakeLists.txt", project)
     machine.write("/srv/consumer/consumer.cpp", consumer)
     machine.run("sh", "-ec", "cd /srv/consumer; cmake -B build; cmake --build build; build/consumer")
