@@ -62,11 +62,31 @@ def test_a_file_is_served_and_the_end_says_how_many_requests_were(serve: Serve, 
 )
 def test_an_application_is_named_by_file_directory_or_module(start: Serve, folder: Path, given: str, files: dict[str, str]) -> None:
     for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     is_module = given.startswith("shop.web")
     server = start(given if is_module else folder / given, *(["--working-directory", folder] if is_module else [])).wait()
     assert server.get().json()["directory"] == str(folder if is_module else folder / "site")
+
+
+@pytest.mark.parametrize(
+    ("given", "files", "served"),
+    [
+        ("shop:app", ["shop/__init__.py", "shop/wsgi.py"], "shop/__init__.py"),
+        ("shop:app", ["shop/__init__.py"], "shop/__init__.py"),
+        ("shop:app", ["shop.py", "shop/other.py"], "shop.py"),
+        ("shop", ["shop/__init__.py", "shop/views.py"], "shop/__init__.py"),
+        ("shop", ["shop/__init__.py", "shop/wsgi.py"], "shop/wsgi.py"),
+        ("./shop", ["shop/__init__.py", "shop/wsgi.py"], "shop/wsgi.py"),
+        ("shop:app", ["shop/wsgi.py"], "shop/wsgi.py"),
+    ],
+)
+def test_a_package_beside_the_command_is_a_module(start: Serve, folder: Path, given: str, files: list[str], served: str) -> None:
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(APPLICATION.replace("def application", "def app"), encoding="utf-8")
+    server = start(program=["env", "--chdir", folder, *command("serve", given)]).wait()
+    assert server.get().json()["file"] == str(folder / served)
 
 
 @MODES

@@ -41,17 +41,29 @@ class Target:
             return Target("django", django)
         if not text:
             raise CommandError("there is no application: name a file, a directory, a module, or a project with --django")
-        if Path(text).exists():
+        if Path(text).exists() and not _is_module(text, with_callable=False):
             return Target("file", _file(Path(text)))
         name, found, attribute = text.rpartition(":")
         if found and not attribute.isidentifier():
             raise CommandError(f"'{attribute}' in '{text}' is not the name of a callable")
         name = name if found else text
-        if Path(name).exists():
+        if Path(name).exists() and not _is_module(name, with_callable=bool(found)):
             return Target("file", _file(Path(name)), attribute if found else None)
         if MODULE.fullmatch(name) and not name.endswith(".py"):
             return Target("module", name, attribute if found else None)
         raise CommandError(f"there is no file {name}")
+
+
+def _is_module(name: str, with_callable: bool) -> bool:
+    """Return whether the name of a directory is meant as a module: a package in it, or a file of that name beside it.
+
+    Without a callable, a directory in which an application is found by its name is served as a directory.
+    """
+    path = Path(name)
+    if not path.is_dir() or not MODULE.fullmatch(name):
+        return False
+    importable = (path / "__init__.py").is_file() or Path(f"{name}.py").is_file()
+    return importable and (with_callable or not any((path / file).is_file() for file in FILES))
 
 
 def _file(path: Path) -> str:
