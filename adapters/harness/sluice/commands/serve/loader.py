@@ -52,10 +52,8 @@ def load() -> Any:
 
 
 def load_file(path: str) -> ModuleType:
-    """Return the module of a file. It has the name of the file, so that modules which import it by that name get the same."""
-    name = os.path.splitext(os.path.basename(path))[0]
-    if name in sys.modules or not name.isidentifier():
-        name = "sluice_application"
+    """Return the module of a file."""
+    name = name_of_module(path)
     loader = importlib.machinery.SourceFileLoader(name, path)
     module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=path))
     module.__file__ = path
@@ -66,6 +64,17 @@ def load_file(path: str) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def name_of_module(path: str) -> str:
+    """Return the name that `import` would find the file by, so that modules which import it get the same one; else a neutral name.
+
+    `import` does not find shop.wsgi by the name `shop`, nor shop.py beside a package `shop`.
+    """
+    name, suffix = os.path.splitext(os.path.basename(path))
+    beside = os.path.join(os.path.dirname(path), name, "__init__.py")
+    importable = suffix == ".py" and name.isidentifier() and not os.path.exists(beside)
+    return name if importable and name not in sys.modules else "sluice_application"
 
 
 def report(message: str) -> None:
