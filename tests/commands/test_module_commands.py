@@ -15,6 +15,7 @@ import pytest
 from apache.client import fetch
 from apache.config import APACHE, module_under_test
 from apache.process import clean_environment, free_port, wait_until
+from sluice.commands import CommandError, module
 
 from .served import PACKAGE, environment, sluice
 
@@ -33,6 +34,16 @@ def run(package: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_the_module_of_the_package_has_precedence(package: Path) -> None:
     assert run(package, "module-location").stdout == f"{package}/sluice/mod_sluice.so\n"
+
+
+def test_a_package_that_was_built_without_the_module_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_candidates", lambda: [])
+    monkeypatch.setattr(module, "missing_for_module", "apxs (package apache2-dev)")
+    with pytest.raises(CommandError, match=r"the build of this package had no apxs \(package apache2-dev\); install that"):
+        module.locate()
+    monkeypatch.setattr(module, "missing_for_module", "")
+    with pytest.raises(CommandError, match="or apache2-dev and a Python with a shared library"):
+        module.locate()
 
 
 def test_the_configuration_names_the_module_and_the_packages(package: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,15 @@ def test_a_compiler_and_abseil_are_enough_for_the_core(tmp_path: Path) -> None:
 def test_a_part_that_is_asked_for_is_not_left_out_in_silence(tmp_path: Path, part: str, missing: str) -> None:
     with pytest.raises(AssertionError, match=f"(?s)SLUICE_BUILD_{part} is ON.*{missing}"):
         run("cmake", "-S", ROOT, "-B", tmp_path, *BARE, f"-DSLUICE_BUILD_{part}=ON")
+
+
+@pytest.mark.skipif(shutil.which("apxs") is None, reason="builds against the headers of Apache")
+def test_the_module_needs_no_pkg_config(tmp_path: Path) -> None:
+    """apxs knows where the headers of libaprutil are, too."""
+    others = [f"-DSLUICE_BUILD_{part}=OFF" for part in ("PYTHON", "ENDPOINT", "TESTS", "BENCH")]
+    without = ["-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON", "-DSLUICE_BUILD_MODULE=ON"]
+    run("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, f"-DSLUICE_PYTHON={sys.executable}", *without, *others)
+    run("ninja", "-C", tmp_path, "adapters/daemon/CMakeFiles/sluice_authentication.dir/authentication.cpp.o")
 
 
 def test_a_part_that_is_refused_is_not_looked_for(tmp_path: Path) -> None:

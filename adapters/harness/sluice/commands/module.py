@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from sluice._version import missing_for_module
 from sluice.commands import CommandError, apache
 
 NAME = "mod_sluice.so"
@@ -17,6 +18,10 @@ OWN = Path(__file__).resolve().parent.parent / NAME
 MISSING = (
     "there is no Apache module for this Python ({python}): install libapache2-mod-sluice (Debian), or apache2-dev and a Python "
     "with a shared library, and then this package from its sources again"
+)
+LEFT_OUT = (
+    "there is no Apache module for this Python ({python}): the build of this package had no {missing}; install that, and then "
+    "this package from its sources again, or libapache2-mod-sluice (Debian)"
 )
 
 
@@ -34,7 +39,8 @@ def locate(chosen: Path | None = None) -> Path:
         raise CommandError(f"{unfit[0]}: run sluice with the Python of the module, or install the package with this one")
     if chosen:
         raise CommandError(f"there is no module {chosen}")
-    raise CommandError(MISSING.format(python=sys.executable))
+    text = LEFT_OUT if missing_for_module else MISSING
+    raise CommandError(text.format(python=sys.executable, missing=missing_for_module))
 
 
 def _candidates() -> list[Path]:
