@@ -51,6 +51,12 @@ def test_names_that_apache_cannot_have_are_refused(application: Path, folder: Pa
     assert "control character" in line or "'${', which Apache would replace" in line
 
 
+def test_a_directory_that_a_rule_would_cut_is_refused(application: Path, folder: Path) -> None:
+    (folder / "a?b").mkdir()
+    line = refusal("serve", "--module", module_under_test(), application, "--static", f"/={folder}/a?b")
+    assert "cannot be served at the URL of the application" in line
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [

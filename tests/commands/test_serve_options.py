@@ -7,8 +7,10 @@ import gzip
 import os
 import socket
 import subprocess
+import urllib.parse
 from pathlib import Path
 
+import pytest
 from apache.client import fetch
 from apache.process import wait_until
 
@@ -59,6 +61,43 @@ def test_files_compression_and_limits(serve: Serve, application: Path, folder: P
     assert server.get("/static/missing").status == 404
     assert server.get("/", method="POST", body=b"x" * 1024).json()["body"] == 1024
     assert server.get("/", method="POST", body=b"x" * 1025).status == 413
+
+
+@pytest.mark.parametrize("mount", ["/", "/shop.d"])
+def test_files_at_the_url_of_the_application_come_first(
+    serve: Serve, application: Path, folder: Path, certificate: tuple[Path, Path], mount: str
+) -> None:
+    root, other = folder / 'a $1 %{x} "b', folder / "other"
+    for file in (root / "page.html", root / "sub/style.css", root / "static/x.css", root / "sluice-metrics", other / "x.css"):
+        file.parent.mkdir(exist_ok=True, parents=True)
+        file.write_text(file.name if file.parent != other else "other", encoding="utf-8")
+    (folder / "secret").write_text("secret", encoding="utf-8")
+    base = mount.rstrip("/")
+    https = ("--https-port", 0, "--certificate", certificate[0], "--key", certificate[1])
+    options = ("--static", f"{mount}={root}", "--static", f"{base}/static={other}", "--metrics", "--compress", *https)
+    server = serve(application, "--mount", mount, *options)
+    answer = server.get(f"{base}/page.html")
+    assert (answer.text, answer.header("Content-Type")) == ("page.html", "text/html")
+    assert server.get(f"{base}/sub/style.css").text == "style.css"
+    assert server.get(f"{base}/static/x.css").text == "other"
+    assert server.get(f"{base}/static/y.css").status == 404
+    secure = server.errors().partition(" and ")[2].partition(";")[0].replace("127.0.0.1", "localhost")
+    assert curl("--cacert", certificate[0], f"{secure}page.html") == "page.html"
+    assert '"wsgi.url_scheme": "https"' in curl("--cacert", certificate[0], f"{secure}page")
+    for path in ("/", "/missing", "/sub", "/sub/", "/page.html/more", "/page%2ehtml2", "/%24x", "/sub/..%2f..%2fsecret"):
+        answer = server.get(base + path)
+        assert answer.status == 404 if "%2f" in path else answer.json()["environ"]["PATH_INFO"] == urllib.parse.unquote(path)
+    assert "sluice_requests_total" in server.get("/sluice-metrics").text
+
+
+def test_files_above_the_url_of_the_application_do_not_hide_it(serve: Serve, application: Path, folder: Path) -> None:
+    (folder / "files/shop").mkdir(parents=True)
+    for name in ("page.html", "shop/page.html"):
+        (folder / "files" / name).write_text(name, encoding="utf-8")
+    server = serve(application, "--mount", "/shop", "--static", f"/={folder}/files")
+    assert server.get("/page.html").text == "page.html"
+    assert server.get("/shop/page.html").json()["environ"]["PATH_INFO"] == "/page.html"
+    assert [server.get(path).status for path in ("/missing", "/shopping", "/shop")] == [404, 404, 200]
 
 
 def test_logs_go_to_the_terminal_or_to_a_file(serve: Serve, application: Path, folder: Path) -> None:

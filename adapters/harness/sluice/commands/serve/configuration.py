@@ -8,6 +8,7 @@ from pathlib import Path
 from sluice.commands import CommandError, module
 from sluice.commands.apache import Apache
 from sluice.commands.quoting import checked, folder, quoted
+from sluice.commands.serve import static
 from sluice.commands.serve.layout import Layout
 from sluice.commands.serve.options import FORMATS
 from sluice.commands.serve.settings import Settings
@@ -90,17 +91,11 @@ METRICS = """\
     Require local
 {networks}</Location>"""
 
-STATIC = """\
-Alias {url} {path}
-<Directory {path}>
-    Require all granted
-</Directory>"""
-
 HTTPS = """\
 <VirtualHost *:{port}>
     SSLEngine on
     SSLCertificateFile {certificate}
-{key}</VirtualHost>
+{key}{files}</VirtualHost>
 SSLProtocol -all +TLSv1.2 +TLSv1.3
 SSLSessionCache {session_cache}"""
 
@@ -140,8 +135,7 @@ def _identity(settings: Settings) -> str:
 def _modules(settings: Settings, apache: Apache, module_file: Path) -> list[str]:
     options = settings.options
     names = ["mpm_event", "unixd", "log_config", "authz_core", "authz_host", "reqtimeout"]
-    if options.static:
-        names += ["alias", "mime"]
+    names += static.modules(options.static, options.mount)
     if options.compress:
         names += ["filter", "deflate"]
     if options.https_port is not None:
@@ -170,6 +164,7 @@ def _addresses(settings: Settings, layout: Layout) -> list[str]:
         key = f"    SSLCertificateKeyFile {quoted(options.key.resolve(), '--key')}\n" if options.key else ""
         lines.append(HTTPS.format(
             port=options.https_port, key=key, certificate=quoted(options.certificate.resolve(), "--certificate"),
+            files=static.lines_of_virtual_host(options.static, options.mount),
             session_cache=quoted(f"shmcb:{layout.root}/tls(512000)", "the runtime directory"),
         ))  # fmt: skip
     if options.trust_proxy:
@@ -244,13 +239,7 @@ def _application(settings: Settings, layout: Layout) -> str:
 
 def _urls(settings: Settings) -> list[str]:
     options = settings.options
-    parts = []
-    if options.static:
-        # Apache's own file of types is not everywhere; this one is written from Python's.
-        parts.append('TypesConfig "mime.types"')
-        # The first alias that matches has precedence, so the longest come first.
-        for url, path in sorted(options.static, key=lambda pair: -len(pair[0])):
-            parts.append(STATIC.format(url=quoted(url, "--static"), path=folder(path, "--static")))
+    parts = static.lines(options.static, options.mount)
     if options.metrics:
         networks = "".join(f"    Require ip {network}\n" for network in options.metrics_from)
         parts.append(METRICS.format(path=options.metrics, networks=networks))

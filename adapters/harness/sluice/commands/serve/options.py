@@ -162,7 +162,7 @@ def _add_urls(group: argparse._ArgumentGroup) -> None:
     add("--mount", type=url_path, default="/", metavar="URL", help="path that the application is served at (%(default)s)")
     add(
         "--static", type=url_and_folder, action="append", default=[], metavar="URL=DIR",
-        help="serve the files of a directory, without Python; may be repeated",
+        help="serve the files of a directory, without Python; may be repeated. /=DIR: files first, else the application",
     )  # fmt: skip
     add("--compress", action="store_true", help="compress text, JSON, JavaScript and SVG")
 
