@@ -10,7 +10,9 @@ set(CPACK_RPM_PACKAGE_LICENSE "Apache-2.0 AND BSD-3-Clause")
 set(CPACK_RPM_PACKAGE_GROUP "System Environment/Daemons")
 set(CPACK_RPM_RPM_PACKAGE_SUMMARY "WSGI with coherent request metrics, for Apache")
 set(CPACK_COMPONENT_RPM_DESCRIPTION ${SLUICE_APACHE_DESCRIPTION})
-set(CPACK_RPM_RPM_PACKAGE_REQUIRES "httpd-mmn = 20120211-${CMAKE_SYSTEM_PROCESSOR}")
+# httpd provides the number of its interface with the name and the bits of the processor joined to it: 20120211x8664.
+string(REPLACE "_" "" httpd_platform "${CMAKE_SYSTEM_PROCESSOR}")
+set(CPACK_RPM_RPM_PACKAGE_REQUIRES "httpd-mmn = 20120211${httpd_platform}")
 set(CPACK_RPM_RPM_PACKAGE_CONFLICTS "mod_wsgi, python3-mod_wsgi")
 set(CPACK_RPM_RPM_USER_FILELIST
   "%config(noreplace) /etc/httpd/conf.modules.d/10-sluice.conf" "%config(noreplace) /etc/httpd/conf.d/sluice.conf"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_configuration_survives_an_upgrade(rpm: Path) -> None:
 
 def test_it_asks_for_the_interface_of_the_server_and_the_library_of_python(rpm: Path) -> None:
     requires = query(rpm, "--requires")
-    assert any(one.startswith("httpd-mmn = 20120211-") for one in requires)
+    assert f"httpd-mmn = 20120211{platform.machine().replace('_', '')}" in requires  # as RHEL's and Fedora's httpd provide it
     assert any(one.startswith("libpython3.") for one in requires)
     assert "python3-mod_wsgi" in query(rpm, "--conflicts")
 
