@@ -23,10 +23,10 @@ mount --make-rprivate /
 mount --rbind "$1" "$2"
 mount -t proc proc "$2/proc"
 mount --rbind /dev "$2/dev"
-mount -t tmpfs -o mode=755 tmpfs "$2/run"
+mount -t tmpfs -o "mode=$3" tmpfs "$2/run"
 mount -o remount,bind,ro "$2"
 root=$2
-shift 2
+shift 3
 exec chroot "$root" "$@"
 """
 """Shows a root read-only except for /run, and becomes the command in it: the first process of its namespace."""
@@ -106,10 +106,11 @@ class Image:
 class Container:
     """A command as the first process of its own namespace, on a read-only root with a writable /run."""
 
-    def __init__(self, root: Path, folder: Path, *command: object, environment: dict[str, str]) -> None:
+    def __init__(self, root: Path, folder: Path, *command: object, environment: dict[str, str], mode: str = "755") -> None:
+        """`mode` is that of /run."""
         self._log = folder / "log"
         (folder / "root").mkdir()
-        words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", ENTER, "sh", root, folder / "root", *command]
+        words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", ENTER, "sh", root, folder / "root", mode, *command]
         with open(self._log, "wb") as output:
             self.process = subprocess.Popen(
                 [str(word) for word in words], env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/"

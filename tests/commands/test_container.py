@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +74,30 @@ def test_the_first_process_reaps_orphans_on_a_read_only_root(containers: list[Co
         assert fetch(port, "/orphan").json() == {"uid": pwd.getpwnam("www-data").pw_uid, "written": "Read-only file system"}
     wait_until(lambda: set(container.states()) == before, "the end of the orphans")
     check_the_end(container, 6)
+
+
+@pytest.mark.parametrize("user", ["0", "12345"])
+def test_a_volume_that_everybody_can_write_to_is_a_runtime_directory(containers: list[Container], folder: Path, user: str) -> None:
+    """An emptyDir of Kubernetes belongs to root, and its mode is 777. The user of a container may have no name.
+
+    That user's server has the arguments of the manifest in examples/container/README.md.
+    """
+    manifest = (ROOT / "examples/container/README.md").read_text(encoding="utf-8")
+    (given,) = re.findall(r"^  args: (\[.*\])$", manifest, re.MULTILINE)
+    options = json.loads(given)[1:] if user != "0" else []
+    (folder / "orphans.py").write_text(ORPHANS, encoding="utf-8")
+    port = free_port()
+    as_user = ["setpriv", f"--reuid={user}", "--regid=12345", "--clear-groups"] if user != "0" else []
+    line = [*as_user, *command("serve", folder / "orphans.py", *options, "--module", module_under_test(), "--port", port)]
+    container = Container(Path("/"), folder, *line, environment=environment(), mode="777")
+    containers.append(container)
+    wait_until_it_serves(container)
+    assert fetch(port, "/").json()["uid"] == (int(user) or pwd.getpwnam("www-data").pw_uid)
+    run = Path(f"/proc/{container.first}/root/run")
+    assert run.stat().st_mode & 0o7777 == (0o1777 if user == "0" else 0o777)
+    assert len(list(run.glob("sluice-*"))) == 1
+    assert ("sticky" in container.log()) == (user == "0"), container.log()
+    check_the_end(container, 1)
 
 
 @pytest.mark.machine

@@ -203,6 +203,42 @@ def test_a_terminal_gets_no_escape_sequence_from_an_exception(folder: Path) -> N
     assert not set("\x1b\x07\x9b") & set(said)
 
 
+def test_the_owner_of_a_volume_that_everybody_can_write_to_sets_the_sticky_bit(serve: Serve, application: Path, folder: Path) -> None:
+    volume = folder / "volume"
+    volume.mkdir()
+    volume.chmod(0o777)
+    server = serve(application, "--runtime-directory", volume)
+    assert server.errors().startswith(f"sluice: set the sticky bit of {volume}, ")
+    assert volume.stat().st_mode & 0o7777 == 0o1777
+    server.stop()
+    assert "sticky" not in (serve(application, "--runtime-directory", volume)).errors()
+
+
+@as_root
+def test_a_plain_user_is_warned_of_a_volume_that_others_can_write_to(serve: Serve, application: Path, folder: Path) -> None:
+    volume = folder / "volume"
+    volume.mkdir()
+    volume.chmod(0o777)
+    said = serve(application, "--runtime-directory", volume, user=PLAIN_USER).errors()
+    assert said.startswith(f"sluice: warning: {volume} can be written by other users, who could replace the files of the server")
+    folder.chmod(0o777)
+    said = serve_refusal(application, "--runtime-directory", volume, user=PLAIN_USER)
+    assert said.startswith(f"{folder} can be written by other users")
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_usual_directory_has_no_other_writers_except_in_a_container(folder: Path, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    (folder / "volume").mkdir()
+    (folder / "volume").chmod(0o777)
+    monkeypatch.setattr(layout, "_usual_folders", lambda: [str(folder / "volume")])
+    monkeypatch.setattr(layout, "FIRST_PROCESS", os.getpid() if first else 1)
+    if first:
+        assert layout.temporary(None, None).root.parent == folder / "volume"
+    else:
+        with pytest.raises(CommandError, match="volume can be written by other users"):
+            layout.temporary(None, None)
+
+
 @as_root
 def test_a_temporary_directory_that_another_user_could_replace_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = folder / "theirs"
@@ -223,8 +259,8 @@ def test_a_link_that_changes_after_the_check_leads_nowhere_else(folder: Path, us
     link = folder / "link"
     link.symlink_to(folder / "safe")
 
-    def check_then_change(path: Path, option: str, sticky_will_do: bool = False) -> Path:
-        checked = trusted(path, option, sticky_will_do)
+    def check_then_change(path: Path, option: str, **rules: bool) -> Path:
+        checked = trusted(path, option, **rules)
         link.unlink()
         link.symlink_to(folder / "other")
         return checked

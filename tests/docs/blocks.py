@@ -15,6 +15,7 @@ DRAWINGS = "drawings and formulas, no code"
 RUN_ELSEWHERE = {
     ("docs/commands.md", "sh"): "tests/commands/test_documentation.py",
     ("docs/commands.md", "nginx"): "tests/commands/test_serve_socket.py",
+    ("examples/container/README.md", "yaml"): "tests/commands/test_container.py",
     ("docs/fleet.md", "yaml"): "tests/examples/test_fleet_cost.py",
     ("README.md", "python"): "tests/examples/test_readme.py",
     ("docs/configuration.md", "python"): "tests/apache/test_python_modules.py",

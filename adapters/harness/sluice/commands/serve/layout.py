@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
+from sluice.commands.serve.logs import say
 from sluice.commands.serve.settings import Identity
 
 PREFIX = "sluice-"
+FIRST_PROCESS = 1
 LONGEST_SOCKET_PATH = 107
 LONGEST_NAME_BELOW = len("/wsgi.1234567.123456.123456.sock")
 
@@ -78,14 +80,14 @@ def share(path: Path, mode: int, identity: Identity | None) -> None:
 def temporary(chosen: Path | None, identity: Identity | None) -> Layout:
     """Create a new directory below the chosen one, or where such directories are."""
     if chosen is not None:
-        chosen = trusted(_existing(chosen), "--runtime-directory", sticky_will_do=True)
+        chosen = _shared(_existing(chosen), "--runtime-directory", others_may_write=True)
     for folder in [str(chosen)] if chosen else _usual_folders():
         name = f"{PREFIX}{os.urandom(4).hex()}"
         if _is_too_long(Path(folder, name)):
             reason = "its name is too long for the path of a socket"
             continue
         try:
-            root = trusted(Path(folder), "TMPDIR", sticky_will_do=True) / name
+            root = (chosen or _shared(Path(folder), "TMPDIR", others_may_write=os.getpid() == FIRST_PROCESS)) / name
             root.mkdir(mode=0o700)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -111,12 +113,39 @@ def permanent(folder: Path, identity: Identity | None) -> Layout:
     return _prepared(Layout(folder, foreground=False), identity)
 
 
-def trusted(path: Path, option: str, sticky_will_do: bool = False) -> Path:
+def _shared(folder: Path, option: str, others_may_write: bool) -> Path:
+    """Return a directory for a new one, without symbolic links.
+
+    A volume of Kubernetes belongs to root, and every user may write to it. Who owns the directory sets the sticky bit. Root
+    always does, because the application, which runs as another user, could replace the configuration that root reads again.
+    A plain user cannot, and runs the application with its own rights; the first process of a container has no other users
+    beside it.
+    """
+    resolved = trusted(folder, option, sticky_will_do=True, others_may_write=others_may_write)
+    entry = resolved.stat()
+    if not _writers(entry) or entry.st_mode & stat.S_ISVTX:
+        return resolved
+    if entry.st_uid == os.geteuid():
+        resolved.chmod(stat.S_IMODE(entry.st_mode) | stat.S_ISVTX)
+        say(f"set the sticky bit of {resolved}, so that others who can write there cannot replace the files of the server")
+    elif os.getpid() != FIRST_PROCESS:
+        say(f"warning: {resolved} can be written by {_writers(entry)}, who could replace the files of the server: set its sticky bit")
+    return resolved
+
+
+def _writers(entry: os.stat_result) -> str:
+    """Return who but this user and root may write to a file or directory."""
+    if entry.st_mode & stat.S_IWOTH:
+        return "other users"
+    return "another group" if entry.st_mode & stat.S_IWGRP and entry.st_gid not in (0, os.getegid()) else ""
+
+
+def trusted(path: Path, option: str, sticky_will_do: bool = False, others_may_write: bool = False) -> Path:
     """Return the path that symbolic links lead to; raise CommandError if a user other than this one and root could replace it.
 
     The server trusts what is there. It has to use the path that is returned: another user could change a link of the other one.
     In a directory with the sticky bit, such as /tmp, nobody can replace what another user has created. That does for a new
-    directory, and not for a file whose name others know.
+    directory, and not for a file whose name others know. With `others_may_write` the directory itself needs no sticky bit.
     """
     resolved = path.resolve()
     for part in (resolved, *resolved.parents):
@@ -124,10 +153,8 @@ def trusted(path: Path, option: str, sticky_will_do: bool = False) -> Path:
         if entry.st_uid not in (0, os.geteuid()):
             raise CommandError(f"{part} belongs to another user, who could replace {path} ({option})")
         sticky = entry.st_mode & stat.S_ISVTX and (sticky_will_do or part != resolved)
-        if entry.st_mode & stat.S_IWOTH and not sticky:
-            raise CommandError(f"{part} can be written by other users, who could replace {path} ({option})")
-        if entry.st_mode & stat.S_IWGRP and not sticky and entry.st_gid not in (0, os.getegid()):
-            raise CommandError(f"{part} can be written by another group, which could replace {path} ({option})")
+        if _writers(entry) and not sticky and not (others_may_write and part == resolved):
+            raise CommandError(f"{part} can be written by {_writers(entry)}, who could replace {path} ({option})")
     return resolved
 
 
