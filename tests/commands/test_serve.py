@@ -206,6 +206,27 @@ def test_a_terminal_that_is_closed_stops_the_server(application: Path) -> None:
     assert group_members(apache) == []
 
 
+def test_nohup_keeps_the_server_from_the_end_of_its_terminal(application: Path, folder: Path) -> None:
+    """A restart is asked for by SIGUSR1 then."""
+    line = ["nohup", *command("serve", application, "--module", module_under_test(), "--port", 0)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvpe(line[0], line, environment())
+
+    def said() -> str:
+        return (folder / "nohup.out").read_text(encoding="utf-8") if (folder / "nohup.out").exists() else ""
+
+    wait_until(lambda: "Ctrl-C stops" in said(), "a line that says that it serves")
+    os.close(terminal)
+    os.kill(pid, signal.SIGUSR1)
+    wait_until(lambda: "restarting gracefully" in said() or "stopping" in said(), "a restart")
+    assert "stopping" not in said()
+    os.kill(pid, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert said().count("restarting gracefully") == 1
+
+
 @pytest.mark.parametrize("stalled", ["stdout", "stderr"])
 def test_a_log_that_nobody_reads_does_not_keep_the_server_from_stopping(application: Path, folder: Path, stalled: str) -> None:
     """The logs go to a pipe that is full."""

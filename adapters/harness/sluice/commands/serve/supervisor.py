@@ -176,7 +176,9 @@ def received_signals() -> socket.socket:
     for end in (receiver, sender):
         end.setblocking(False)
     signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
-    for number in (*STOP, *RESTART, signal.SIGCHLD):
+    # nohup ignores SIGHUP, so that closing the terminal does not reach the program.
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
+    for number in {*STOP, *RESTART, signal.SIGCHLD} - ignored:
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, RESTART)
     return receiver
