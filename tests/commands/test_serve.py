@@ -129,6 +129,28 @@ def test_a_signal_before_apache_starts_is_a_restart(start: Serve, application: P
     assert server.stop().startswith("stopped; ")
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_while_the_command_is_imported_is_a_restart(
+    start: Serve, application: Path, folder: Path, number: signal.Signals
+) -> None:
+    """Python waits at one of the first modules until the signal was sent."""
+    hook = (
+        "import os, sys, time\n\nclass Finder:\n    def find_spec(self, name, *_):\n        if name == 'argparse':\n"
+        f"            open('{folder}/asked', 'w').close()\n            while not os.path.exists('{folder}/sent'):\n"
+        "                time.sleep(0.05)\n\nsys.meta_path.insert(0, Finder())\n"
+    )
+    (folder / "hooks").mkdir()
+    (folder / "hooks/sitecustomize.py").write_text(hook, encoding="ascii")
+    path = f"PYTHONPATH={folder}/hooks:{environment()['PYTHONPATH']}"
+    server = start(program=["env", path, *command("serve", application)])
+    wait_until((folder / "asked").exists, "the import of a module")
+    server.send(number)
+    (folder / "sent").touch()
+    server.wait()
+    server.wait_for("restarting gracefully")
+    assert server.stop().startswith("stopped; ")
+
+
 def test_a_stop_finishes_the_requests_in_flight_and_counts_them(serve: Serve, folder: Path) -> None:
     (folder / "slow.py").write_text(SLOW, encoding="utf-8")
     server = serve(folder / "slow.py", "--metrics")

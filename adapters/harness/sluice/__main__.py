@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
+if sys.argv[1:2] == ["serve"]:
+    # A restart that is asked for while the rest is imported waits; its default would end this process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
+
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 
 from sluice import __version__
