@@ -42,6 +42,15 @@ def test_the_page_has_commands() -> None:
     assert len(COMMANDS) >= 5
 
 
+def test_no_text_names_a_project_of_the_same_name_to_pip() -> None:
+    """PyPI's `sluice` is another project."""
+    folders = [ROOT / name for name in ("adapters", "bindings", "docs", "examples")]
+    files = [*ROOT.glob("*.md"), *(path for folder in folders for suffix in ("md", "py", "in") for path in folder.rglob(f"*.{suffix}"))]
+    wrong = [path for path in files if re.search(r"pip install [^\n`]*['\" ]sluice\b", " " + path.read_text(encoding="utf-8"))]
+    assert wrong == []
+    assert "pip install 'textual>=" in sluice("top", "--help").stdout
+
+
 def test_the_page_names_each_option_and_no_other() -> None:
     options = set(re.findall(r"^\s+(--[a-z0-9-]+)", sluice("serve", "--help").stdout, re.MULTILINE)) - {"--help"}
     described = set(re.findall(r"`(--[a-z0-9-]+)", PAGE.partition("## Beside mod_wsgi-express")[0]))

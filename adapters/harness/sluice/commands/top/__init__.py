@@ -37,9 +37,9 @@ columns:
   5XX       share of responses with a status of 500 and more
   MEMORY    resident memory of the processes
 
-In a terminal the figures are redrawn in place, if the extra is installed
-(pip install 'sluice[top]'); the keys are on its last line. Otherwise, and with
---plain, each reading is printed below the one before.
+In a terminal the figures are redrawn in place, if Textual is installed
+(pip install 'textual>=8,<9'); the keys are on its last line. Otherwise, and
+with --plain, each reading is printed below the one before.
 
 examples:
   sluice top

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``sluice top`` redrawn in place in a terminal, by Textual, which the extra ``sluice[top]`` installs.
+"""``sluice top`` redrawn in place in a terminal, by Textual, which the extra ``top`` of the package installs.
 
 Texts of the server are given to Textual as `Text`, never as markup, and have no control characters by then.
 """
