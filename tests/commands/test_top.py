@@ -119,8 +119,21 @@ def test_names_of_the_server_do_not_reach_the_terminal_as_they_are(options: list
     assert not any(each in result.stdout for each in INTERPRETED)
 
 
-def test_a_terminal_without_the_extra_gets_plain_text() -> None:
-    program = "import sys; sys.modules['textual'] = None; from sluice.__main__ import main; sys.exit(main(sys.argv[1:]))"
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("None", "Textual cannot be used: "),
+        ("'0.1.13'", "Textual 0.1.13 is too old"),  # that of Debian 12
+        ("''", "Textual cannot be used: "),
+        ("m.version('no-such-package')", "there is no Textual"),
+    ],
+)
+def test_a_terminal_without_textual_gets_plain_text_and_the_reason(version: str, said: str) -> None:
+    stand_in = f"m.version = lambda name, version=m.version: {version.replace('m.', '')}; " if version != "None" else ""
+    program = (
+        f"import sys, importlib.metadata as m; {stand_in}sys.modules['textual'] = None; "
+        "from sluice.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
     with stub(hostile()) as endpoint:
         parent, child = pty.openpty()
         command = [sys.executable, "-c", program, "top", "--interval", "0.1", endpoint.address]
@@ -133,6 +146,8 @@ def test_a_terminal_without_the_extra_gets_plain_text() -> None:
         process.wait()
         os.close(parent)
     assert b"\x1b" not in written and b"\x07" not in written
+    (line,) = [line for line in written.decode(errors="replace").splitlines() if line.startswith("sluice: ")]
+    assert line.startswith(f"sluice: plain text, because {said}")
     assert "[31mb" in written.decode(errors="replace")
 
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,8 @@ from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addres
 from sluice.monitor.watch import Watch
 
 __all__ = ["add_parser", "run"]
+
+_OLDEST_TEXTUAL = 8  # the first major version that this was tried with
 
 _DESCRIPTION = """\
 Show what a server does now: for each process group its requests a second, its
@@ -69,10 +71,28 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     context = tls_context(parser, arguments)
     watches = [Watch(address, arguments.timeout, context) for address in addresses(parser, arguments, arguments.addresses)]
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not (arguments.once or arguments.json or arguments.plain)
-    if interactive and importlib.util.find_spec("textual") is not None:
-        from sluice.commands.top.screen import show
-
+    show = _screen() if interactive else None
+    if show:
         return show(watches, arguments.interval)
     from sluice.commands.top.plain import print_windows
 
     return print_windows(watches, arguments.interval, once=arguments.once, as_json=arguments.json)
+
+
+def _screen() -> Callable[[list[Watch], float], int] | None:
+    """Return what draws in the terminal; where Textual does not serve for that, say why in one line and return None."""
+    import importlib.metadata  # Only here, because other commands do without its time.
+
+    try:
+        version = importlib.metadata.version("textual")
+        if int(version.partition(".")[0]) >= _OLDEST_TEXTUAL:
+            from sluice.commands.top.screen import show
+
+            return show
+        reason = f"Textual {version} is too old"
+    except importlib.metadata.PackageNotFoundError:
+        reason = "there is no Textual"
+    except (ImportError, ValueError) as error:
+        reason = f"Textual cannot be used: {error}"
+    print(f"sluice: plain text, because {reason}; pip install 'textual>=8,<9' brings it", file=sys.stderr)
+    return None
