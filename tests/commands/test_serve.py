@@ -71,6 +71,22 @@ def test_an_application_is_named_by_file_directory_or_module(start: Serve, folde
     assert server.get().json()["directory"] == str(folder if is_module else folder / "site")
 
 
+@MODES
+def test_a_file_of_a_package_can_import_the_package(serve: Serve, folder: Path, mode: tuple[str, ...]) -> None:
+    """A project's wsgi.py is often named from the root of the project, and imports the project by its name."""
+    package = folder / "shop/web"
+    package.mkdir(parents=True)
+    for path in (folder / "shop/__init__.py", package / "__init__.py", package / "pages.py"):
+        path.touch()
+    (package / "wsgi.py").write_text("import shop.web.pages, pages\n" + APPLICATION, encoding="utf-8")
+    facts = serve(package / "wsgi.py", *mode).get().json()
+    assert facts["directory"] == str(package)
+    assert facts["path"][:2] == [str(package), str(folder)]
+    facts = serve(package / "wsgi.py", "--working-directory", folder, *mode).get().json()
+    assert facts["path"][:2] == [str(folder), str(package)]
+    assert facts["path"].count(str(folder)) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "files", "served"),
     [

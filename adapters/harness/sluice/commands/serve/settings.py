@@ -90,9 +90,17 @@ def _refuse_swallowed_target(options: argparse.Namespace) -> None:
 
 
 def _search_path(options: argparse.Namespace, target: Target, working_directory: Path) -> list[Path]:
-    """Return the directories for sys.path behind the working directory: that of the application's file, and those chosen."""
-    own = [target.folder] if target.folder and target.folder != working_directory.resolve() else []
-    return [*own, *options.python_path]
+    """Return the directories for sys.path behind the working directory.
+
+    They are the one of the application's file, the one that its package is imported from, and those chosen.
+    """
+    own = dict.fromkeys([target.folder, _above_package(target.folder)] if target.folder else [])
+    return [*(path for path in own if path != working_directory.resolve()), *options.python_path]
+
+
+def _above_package(folder: Path) -> Path:
+    """Return the first directory, from this one up, that is no package."""
+    return next((path for path in (folder, *folder.parents) if not (path / "__init__.py").is_file()), folder)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
