@@ -103,6 +103,7 @@ def test_a_certificate_that_is_missing_or_wrong(application: Path, folder: Path)
         (["APP", "--embedded", "--request-timeout", "1"], "--request-timeout needs daemon processes"),
         (["APP", "--host", "192.0.2.1"], "this machine does not have the address 192.0.2.1"),
         (["APP", "--access-log", "/none/log"], "there is no directory /none"),
+        (["APP", "--access-log", "/dev/stderr"], "not to /dev/stderr: --access-log=- is the output"),
         (["APP", "--access-log", "/tmp/log"], "/tmp can be written by other users"),
         (["APP", "--setup-only", "/tmp"], "/tmp can be written by other users"),
         (["APP", "--key", "/none"], "--key belongs to a certificate"),

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from apache.client import fetch
+from apache.config import module_under_test
 from apache.process import wait_until
 
 from .conftest import Serve
-from .served import Served
+from .served import SERVING, Served, command, environment
 
 
 def curl(*words: object) -> str:
@@ -114,6 +115,21 @@ def test_logs_go_to_the_terminal_or_to_a_file(serve: Serve, application: Path, f
     server.stop()
     assert (folder / "access.log").read_text(encoding="utf-8") == 'GET "/seen" \\ 200\n'
     assert server.output() == ""
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_the_standard_output_may_be_a_pipe(application: Path, name: str) -> None:
+    """It is one in a container."""
+    line = command("serve", application, "--module", module_under_test(), "--port", 0, f"--access-log={name}")
+    with subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout and server.stderr
+        said = iter(server.stderr.readline, "")
+        found = next((found for text in said if (found := SERVING.search(text))), None)
+        assert found
+        fetch(int(found[1].rsplit(":", 1)[1].strip("/")), "/seen")
+        assert '"GET /seen HTTP/1.1" 200' in server.stdout.readline()
+        server.terminate()
+        server.communicate(timeout=60)
 
 
 def test_metrics_and_telemetry(serve: Serve, application: Path, folder: Path) -> None:

@@ -15,6 +15,8 @@ from sluice.commands.serve.target import Target
 
 DEFAULT_USER = "www-data"
 DEFAULT_PORT = 8000
+OUTPUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+ERROR_NAMES = ("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def settle(options: argparse.Namespace) -> Settings:
     if not (options.target or options.django):
         _refuse_swallowed_target(options)
     target = Target.parse(options.target, options.django)
+    options.access_log = _access_log(options.access_log)
     _refuse_contradictions(options)
     options.port = _http_port(options)
     working_directory = options.working_directory or target.folder or Path.cwd()
@@ -74,6 +77,13 @@ def settle(options: argparse.Namespace) -> Settings:
         working_directory=working_directory.resolve(),
         python_path=tuple(path.resolve() for path in _search_path(options, target, working_directory)),
     )
+
+
+def _access_log(chosen: str | None) -> str | None:
+    """Return "-" for the names of the standard output, which Apache cannot open where it is a pipe or another user's terminal."""
+    if chosen in ERROR_NAMES:
+        raise CommandError(f"the access log goes to the standard output or a file, not to {chosen}: --access-log=- is the output")
+    return "-" if chosen in OUTPUT_NAMES else chosen
 
 
 def _http_port(options: argparse.Namespace) -> int | None:
