@@ -42,6 +42,12 @@ def test_the_page_has_commands() -> None:
     assert len(COMMANDS) >= 5
 
 
+def test_an_image_is_not_built_from_what_was_built_here() -> None:
+    assert "\nCOPY . " in (ROOT / "examples/container/Dockerfile").read_text(encoding="utf-8")
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {"build", ".git", "**/__pycache__"} <= set(ignored)
+
+
 def test_no_text_names_a_project_of_the_same_name_to_pip() -> None:
     """PyPI's `sluice` is another project."""
     folders = [ROOT / name for name in ("adapters", "bindings", "docs", "examples")]
