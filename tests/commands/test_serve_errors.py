@@ -106,6 +106,7 @@ def test_a_certificate_that_is_missing_or_wrong(application: Path, folder: Path)
         (["APP", "--access-log", "/dev/stderr"], "not to /dev/stderr: --access-log=- is the output"),
         (["APP", "--access-log", "/tmp/log"], "/tmp can be written by other users"),
         (["APP", "--setup-only", "/tmp"], "/tmp can be written by other users"),
+        (["APP", "--log-format", "combined"], "--log-format is for the access log"),
         (["APP", "--key", "/none"], "--key belongs to a certificate"),
     ],
 )

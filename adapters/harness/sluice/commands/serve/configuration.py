@@ -10,7 +10,7 @@ from sluice.commands.apache import Apache
 from sluice.commands.quoting import checked, folder, quoted
 from sluice.commands.serve import static
 from sluice.commands.serve.layout import Layout
-from sluice.commands.serve.options import FORMATS
+from sluice.commands.serve.options import DEFAULT_FORMAT, FORMATS
 from sluice.commands.serve.settings import Settings
 
 GROUP = "app"
@@ -195,7 +195,7 @@ def _workers(settings: Settings) -> list[str]:
 def _access_log(settings: Settings, layout: Layout) -> str:
     if settings.options.access_log is None:
         return "# No access log: --access-log"
-    form = settings.options.log_format
+    form = settings.options.log_format or DEFAULT_FORMAT
     form = FORMATS.get(form) or checked(form, "--log-format").replace("\\", "\\\\").replace('"', '\\"')
     path = quoted(settings.access_log or layout.access_log, "--access-log")
     return f'LogFormat "{form}" sluice\nCustomLog {path} sluice'

@@ -14,6 +14,7 @@ FORMATS = {
     "combined": "%h %l %u %t \\\"%r\\\" %>s %O \\\"%{Referer}i\\\" \\\"%{User-Agent}i\\\"",
     "timed": "%h %t \\\"%r\\\" %>s %O %Dus",
 }
+DEFAULT_FORMAT = "common"
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -186,8 +187,8 @@ def _add_observation(group: argparse._ArgumentGroup) -> None:
         help="log requests, to the standard output or to a file (off)",
     )  # fmt: skip
     add(
-        "--log-format", default="common", metavar="FORMAT",
-        help=f"format of the access log: {', '.join(FORMATS)}, or a format of Apache (%(default)s)",
+        "--log-format", metavar="FORMAT",
+        help=f"format of the access log: {', '.join(FORMATS)}, or a format of Apache ({DEFAULT_FORMAT})",
     )  # fmt: skip
     add(
         "--metrics", type=url_path, nargs="?", const="/sluice-metrics", metavar="PATH",

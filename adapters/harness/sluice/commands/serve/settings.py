@@ -124,6 +124,8 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CommandError(f"HTTP and HTTPS cannot both be at port {options.https_port}: see --port and --https-port")
     if options.socket_group and not options.socket:
         raise CommandError("--socket-group is for a Unix socket: give its path with --socket")
+    if options.log_format and not options.access_log:
+        raise CommandError("--log-format is for the access log: turn it on with --access-log")
     if options.setup_only and options.runtime_directory:
         raise CommandError("--setup-only names the directory already: leave out --runtime-directory")
     if options.setup_only and 0 in (options.port, options.https_port):
