@@ -64,6 +64,25 @@ def test_files_compression_and_limits(serve: Serve, application: Path, folder: P
     assert server.get("/", method="POST", body=b"x" * 1025).status == 413
 
 
+@pytest.mark.parametrize("mode", [(), ("--embedded",)], ids=["daemon", "embedded"])
+def test_a_directory_of_files_has_an_index_and_the_application_none(
+    serve: Serve, application: Path, folder: Path, mode: tuple[str, ...]
+) -> None:
+    (folder / "files/sub").mkdir(parents=True)
+    (folder / "files/empty").mkdir()
+    for name in ("index.html", "sub/index.html"):
+        (folder / "files" / name).write_text(name, encoding="utf-8")
+    server = serve(application, "--static", f"/static={folder}/files", "--mount", "/shop", *mode)
+    assert [server.get(f"/static/{path}").text for path in ("", "sub/")] == ["index.html", "sub/index.html"]
+    answer = server.get("/static/sub")
+    assert (answer.status, answer.header("Location")) == (301, f"http://127.0.0.1:{server.port}/static/sub/")
+    assert server.get("/static/empty/").status in (403, 404)  # no list of its files
+    for path in ("", "/", "/sub", "/sub/", "/sub//", "/index.html"):
+        environ = server.get(f"/shop{path}?a=b").json()["environ"]
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/shop", path.replace("//", "/"), "a=b")
+    assert server.get("/").status in (403, 404)
+
+
 @pytest.mark.parametrize("mount", ["/", "/shop.d"])
 def test_files_at_the_url_of_the_application_come_first(
     serve: Serve, application: Path, folder: Path, certificate: tuple[Path, Path], mount: str
@@ -99,6 +118,8 @@ def test_files_above_the_url_of_the_application_do_not_hide_it(serve: Serve, app
     assert server.get("/page.html").text == "page.html"
     assert server.get("/shop/page.html").json()["environ"]["PATH_INFO"] == "/page.html"
     assert [server.get(path).status for path in ("/missing", "/shopping", "/shop")] == [404, 404, 200]
+    (folder / "files/index.html").write_text("index", encoding="utf-8")
+    assert server.get("/").text == "index"
 
 
 def test_logs_go_to_the_terminal_or_to_a_file(serve: Serve, application: Path, folder: Path) -> None:

@@ -21,14 +21,18 @@ INHERITING = "    RewriteEngine On\n    RewriteOptions Inherit\n"
 DIRECTORY = """\
 <Directory {path}>
     Require all granted
+    DirectoryIndex index.html
+    DirectorySlash On
 </Directory>"""
+# mod_dir looks at every other URL as well, if it may.
+NO_INDEX = "DirectoryIndex disabled\nDirectorySlash Off"
 
 
 def modules(static: Sequence[tuple[str, Path]], mount: str) -> list[str]:
     """Return the names of Apache's modules that the lines need."""
     if not static:
         return []
-    return ["alias", "mime", *(["rewrite"] if _has_rules(static, mount) else [])]
+    return ["alias", "dir", "mime", *(["rewrite"] if _has_rules(static, mount) else [])]
 
 
 def lines_of_virtual_host(static: Sequence[tuple[str, Path]], mount: str) -> str:
@@ -41,7 +45,7 @@ def lines(static: Sequence[tuple[str, Path]], mount: str) -> list[str]:
     if not static:
         return []
     # Apache's own file of types is not everywhere; this one is written from Python's.
-    found = ['TypesConfig "mime.types"']
+    found = ['TypesConfig "mime.types"', NO_INDEX]
     # The first alias and the first rule that match have precedence, so the longest come first.
     longest_first = sorted(static, key=lambda pair: -len(pair[0]))
     rules = [rule for url, path in longest_first if _is_within(mount, url) for rule in _rules(url, path, mount, static)]
