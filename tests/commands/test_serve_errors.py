@@ -107,6 +107,7 @@ def test_a_certificate_that_is_missing_or_wrong(application: Path, folder: Path)
         (["APP", "--access-log", "/tmp/log"], "/tmp can be written by other users"),
         (["APP", "--setup-only", "/tmp"], "/tmp can be written by other users"),
         (["APP", "--log-format", "combined"], "--log-format is for the access log"),
+        (["APP", "--processes", "1000", "--threads", "1000"], "--processes times --threads is 1000000, which is more than 32768"),
         (["APP", "--key", "/none"], "--key belongs to a certificate"),
     ],
 )

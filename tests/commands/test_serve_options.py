@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import socket
 import subprocess
 import urllib.parse
@@ -12,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from apache.client import fetch
-from apache.config import module_under_test
-from apache.process import wait_until
+from apache.config import APACHE, module_under_test
+from apache.process import clean_environment, free_port, wait_until
 
 from .conftest import Serve
-from .served import SERVING, Served, command, environment
+from .served import SERVING, Served, command, environment, sluice
 
 
 def curl(*words: object) -> str:
@@ -43,6 +44,25 @@ def test_processes_threads_and_what_python_sees(serve: Serve, application: Path,
     assert server.get("/elsewhere").status == 404
     group = next(line for line in server.configuration().splitlines() if "processes=2" in line)
     assert "threads=3" in group
+
+
+@pytest.mark.parametrize("size", [(1, 15), (10, 100), (32, 1000), (1000, 32), (1, 1000)])
+@pytest.mark.parametrize("mode", [(), ("--embedded",)], ids=["daemon", "embedded"])
+def test_apache_has_as_many_workers_as_it_is_configured_for(
+    application: Path, folder: Path, size: tuple[int, int], mode: tuple[str, ...]
+) -> None:
+    """Apache cuts numbers that are too great, and says so when it reads the configuration."""
+    words = ("--processes", size[0], "--threads", size[1], *mode, "--setup-only", folder / "etc", "--port", free_port())
+    done = sluice("serve", application, "--module", module_under_test(), *words)
+    assert done.returncode == 0, done
+    tested = subprocess.run([APACHE, "-t", "-f", folder / "etc/httpd.conf"], env=clean_environment(), capture_output=True, text=True)
+    assert (tested.returncode, tested.stderr) == (0, "Syntax OK\n")
+    text = (folder / "etc/httpd.conf").read_text(encoding="utf-8")
+    limit, threads, most = (int(re.findall(rf"^{name} (\d+)$", text, re.MULTILINE)[0])
+                            for name in ("ServerLimit", "ThreadsPerChild", "MaxRequestWorkers"))  # fmt: skip
+    assert most >= size[0] * size[1] * (1 if mode else 2)
+    assert limit * threads >= 2 * most and most % threads == 0
+    assert mode or limit <= 128
 
 
 def test_files_compression_and_limits(serve: Serve, application: Path, folder: Path) -> None:

@@ -16,6 +16,7 @@ from sluice.commands.serve.settings import Settings
 GROUP = "app"
 LEAST_WORKERS = 32
 WORKERS_OF_A_PROCESS = 64
+MOST_PROCESSES = 64
 COMPRESSED = (
     "text/html text/plain text/css text/xml text/javascript application/javascript application/json application/xml image/svg+xml"
 )
@@ -178,7 +179,8 @@ def _workers(settings: Settings) -> list[str]:
     processes, threads = settings.options.processes, settings.options.threads
     if not settings.embedded:
         workers = max(LEAST_WORKERS, 2 * processes * threads)
-        threads = min(workers, WORKERS_OF_A_PROCESS)
+        # More than so many processes get more threads instead, because Apache cuts their number in silence.
+        threads = min(workers, max(WORKERS_OF_A_PROCESS, -(-workers // MOST_PROCESSES)))
         processes = -(-workers // threads)
     return [
         # The old and the new processes overlap during a graceful restart.

@@ -15,6 +15,8 @@ from sluice.commands.serve.target import Target
 
 DEFAULT_USER = "www-data"
 DEFAULT_PORT = 8000
+MOST_THREADS = 32768
+"""As many as a small machine has numbers for."""
 OUTPUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 ERROR_NAMES = ("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2")
 
@@ -124,6 +126,8 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CommandError(f"HTTP and HTTPS cannot both be at port {options.https_port}: see --port and --https-port")
     if options.socket_group and not options.socket:
         raise CommandError("--socket-group is for a Unix socket: give its path with --socket")
+    if options.processes * options.threads > MOST_THREADS:
+        raise CommandError(f"--processes times --threads is {options.processes * options.threads}, which is more than {MOST_THREADS}")
     if options.log_format and not options.access_log:
         raise CommandError("--log-format is for the access log: turn it on with --access-log")
     if options.setup_only and options.runtime_directory:
