@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # need.sh PURPOSE PACKAGE...: makes sure that Debian packages are installed. Silent when they are. As root it installs
-# what is missing and says so; otherwise it says in one line what to ask an administrator for, and fails.
+# what is missing and says so; otherwise it says in one line what to ask an administrator for, and fails. On a system
+# without apt-get it names the packages and goes on, because what is missing there is told by what needs it.
 set -u
 purpose=$1
 shift
 
 if ! command -v apt-get >/dev/null; then
-  echo "sluice: $purpose needs Debian or Ubuntu, or the equivalents of these packages: $*" >&2
-  exit 1
+  echo "sluice: $purpose needs the equivalents of these packages of Debian: $*" >&2
+  exit 0
 fi
 
 have=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p')
