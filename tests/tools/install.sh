@@ -16,7 +16,7 @@ module=$libexecdir/mod_sluice.so
 load=$apache/mods-available/sluice.load
 install -D -m 644 build/release/modules/mod_sluice.so "$destdir$module"
 mkdir -p "$destdir$apache/mods-available"
-printf '# Conflicts: wsgi\nLoadModule wsgi_module %s\n' "$module" >"$destdir$load"
+sed "s,@SLUICE_APACHE_MODULES@,$libexecdir," adapters/packaging/apache/sluice.load.in >"$destdir$load"
 DESTDIR=$destdir cmake --install build/release --prefix "$prefix" >build/install.log
 
 echo "sluice: installed
