@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,21 @@ def test_the_extension_is_for_the_python_of_the_package_alone(packages: dict[str
     minor = int(re.search(r"cpython-3(\d+)-", extension)[1])  # type: ignore[index]
     assert f"python3 (<< 3.{minor + 1})" in field(package, "Depends")
     assert not [path for path in files(package) if path.startswith("usr/lib/python3/dist-packages/mod_wsgi/")]
+
+
+def test_the_python_package_tells_pip_of_the_same_extras(packages: dict[str, Path], tmp_path: Path) -> None:
+    run("dpkg-deb", "--extract", packages["python3-sluice"], tmp_path)
+    (folder,) = tmp_path.glob("usr/lib/python3/dist-packages/sluice-*.dist-info")
+    described = importlib.metadata.Distribution.at(folder)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert described.metadata.get_all("Provides-Extra") == list(extras)
+    wanted = [parts(f'{text}; extra == "{name}"') for name, texts in extras.items() for text in texts]
+    assert [parts(text) for text in described.requires or []] == wanted
+
+
+def parts(requirement: str) -> tuple[str, list[str]]:
+    """The requirement and its extra, whatever the order of its versions is."""
+    text, _, extra = requirement.partition(";")
+    name, *versions = re.split(r"(?=[<>=])", text, maxsplit=1)
+    return f"{name};{extra}", sorted(",".join(versions).split(","))
