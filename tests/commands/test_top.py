@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import pytest
 from apache.httpd import Httpd
@@ -149,6 +150,37 @@ def test_a_terminal_without_textual_gets_plain_text_and_the_reason(version: str,
     (line,) = [line for line in written.decode(errors="replace").splitlines() if line.startswith("sluice: ")]
     assert line.startswith(f"sluice: plain text, because {said}")
     assert "[31mb" in written.decode(errors="replace")
+
+
+@pytest.mark.parametrize(("name", "shown"), [("d", True), ("d" * 14, True), ("d" * 30, False)])
+def test_plain_text_has_the_history_where_there_is_room(name: str, shown: bool) -> None:
+    def counted(number: int, head: bytes) -> bytes:
+        return answer(document(told(name, requests={"1xx": 0, "2xx": number * number, "3xx": 0, "4xx": 0, "5xx": 0})))
+
+    with stub(counted) as endpoint:
+        with reading("top", "--plain", "--interval", "0.1", endpoint.address) as lines:
+            titles = next(text for text in lines if "REQ/S" in text)
+            rows = [next(text for text in lines if text.startswith("d")).rstrip("\n") for _ in range(4)]
+        once = sluice("top", "--once", "--interval", "0.1", endpoint.address).stdout
+    assert titles.rstrip().endswith("LAST MINUTE" if shown else "MEMORY")
+    assert [len(set(row[-3:]) & set("▁▂▃▄▅▆▇█")) > 0 for row in rows] == [shown] * 4
+    assert not shown or {len(row) for row in rows} == {len(titles.rstrip())}
+    assert len(titles) <= 121 and name in rows[0]
+    assert "LAST MINUTE" not in once
+
+
+@contextmanager
+def reading(*arguments: str) -> Iterator[TextIO]:
+    """The output of a command that runs until the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sluice", *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUTF8": "1"}
+    )
+    try:
+        assert process.stdout
+        yield process.stdout
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def test_no_line_of_plain_text_is_wider_than_the_output() -> None:

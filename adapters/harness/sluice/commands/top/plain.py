@@ -13,10 +13,10 @@ from typing import Any
 
 from sluice.commands import discard_output
 from sluice.commands.top.details import slow_lines
-from sluice.commands.top.table import chosen, line
-from sluice.monitor.text import fit, format_rate
+from sluice.commands.top.table import HISTORY_TITLE, WIDEST_HISTORY, WIDEST_NAME, cells, chosen, history_cell, line
+from sluice.monitor.text import columns, fit, format_rate
 from sluice.monitor.watch import Watch, poll_all
-from sluice.monitor.window import GroupWindow
+from sluice.monitor.window import GroupWindow, Window
 
 __all__ = ["print_windows"]
 
@@ -31,12 +31,12 @@ def print_windows(watches: Sequence[Watch], interval: float, *, once: bool, as_j
     try:
         poll_all(watches)
         if once and all(watch.error is not None for watch in watches):
-            _print(watches, as_json)
+            _print(watches, as_json, None)
             return 2
         while True:
             time.sleep(interval)
             poll_all(watches)
-            _print(watches, as_json)
+            _print(watches, as_json, None if once else interval)
             if once:
                 return 2 if any(watch.window is None for watch in watches) else 0
     except KeyboardInterrupt:
@@ -46,16 +46,17 @@ def print_windows(watches: Sequence[Watch], interval: float, *, once: bool, as_j
         return 0
 
 
-def _print(watches: Sequence[Watch], as_json: bool) -> None:
+def _print(watches: Sequence[Watch], as_json: bool, interval: float | None) -> None:
+    """Prints the windows; with an interval the table has the history."""
     if as_json:
         print(json.dumps({"time": time.time(), "servers": [_json_of(watch) for watch in watches]}, allow_nan=False), flush=True)
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
     for watch in watches:
-        print("\n".join(_lines(watch, width)), flush=True)
+        print("\n".join(_lines(watch, width, interval)), flush=True)
 
 
-def _lines(watch: Watch, width: int) -> list[str]:
+def _lines(watch: Watch, width: int, interval: float | None) -> list[str]:
     if watch.error is not None:
         return [watch.error, ""]
     if watch.window is None:
@@ -63,21 +64,31 @@ def _lines(watch: Watch, width: int) -> list[str]:
         return [f"{watch.address.text}: {news}", ""]
     window = watch.window
     total = window.total
-    columns = chosen(width)
     head = (
         f"{watch.address.text}  {time.strftime('%H:%M:%S')}  {window.seconds:.1f} s  {format_rate(total.rate)} requests/s  "
         f"{total.after.active_requests}/{total.after.threads_limit} busy  {total.after.processes} processes"
     )
     lines = [
         fit(head, width).rstrip(),
-        line(columns, None, width),
-        *(line(columns, group, width) for group in window.groups),
+        *_table(watch, window, width, interval),
     ]
     lines += [f"the counters of group '{group.name}' fell: a process changes what it has counted" for group in window.groups if group.fell]
     slow = window.reading.slow_requests
     if slow:
         lines += ["slowest requests in flight:", *slow_lines(slow, width)[:_SLOW_LINES]]
     return [*lines, ""]
+
+
+def _table(watch: Watch, window: Window, width: int, interval: float | None) -> list[str]:
+    """Returns the titles and a line for each group, with the history of each where an interval is given and there is room."""
+    shown = chosen(width)
+    names = [columns(group.name) for group in window.groups]
+    table = sum(column.width + 1 for column in shown[1:]) + min(max([shown[0].width, *names]), WIDEST_NAME)
+    room = min(width - table - 1, WIDEST_HISTORY)
+    if interval is None or room < len(HISTORY_TITLE):
+        return [line(shown, group, width) for group in (None, *window.groups)]
+    histories = [HISTORY_TITLE.rjust(room), *(history_cell(watch.history(group.name), interval, room) for group in window.groups)]
+    return [" ".join([*cells(shown, group, table), history]) for group, history in zip((None, *window.groups), histories)]
 
 
 def _json_of(watch: Watch) -> dict[str, Any]:

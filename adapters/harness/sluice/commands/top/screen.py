@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Footer, Static
 
 from sluice.commands.top.details import PHASES, figure_lines, histogram_lines, process_lines, slow_lines
-from sluice.commands.top.table import HISTORY_TITLE, Column, cells, chosen, history_cell, sort_key
+from sluice.commands.top.table import HISTORY_TITLE, WIDEST_HISTORY, Column, cells, chosen, history_cell, sort_key
 from sluice.monitor.text import format_rate
 from sluice.monitor.watch import Watch, poll_all
 from sluice.monitor.window import GroupWindow, Window
@@ -27,7 +27,6 @@ from sluice.monitor.window import GroupWindow, Window
 __all__ = ["Panel", "Top", "show"]
 
 _HISTORY_WIDTH = 12
-_WIDEST_HISTORY = 30
 _TABLE_WIDTH = 120
 _SORTS = ("GROUP", "REQ/S", "CAPACITY", "OLDEST", "P99", "MEMORY")
 _VIEWS = ("requests", "processes", "histogram")
@@ -114,7 +113,7 @@ class Panel(Vertical):
         if self.sort != "GROUP":
             groups.sort(key=sort_key(self.sort), reverse=True)
         width = max(self.size.width - 4, 20)
-        history_width = min(max(width - _TABLE_WIDTH, _HISTORY_WIDTH), _WIDEST_HISTORY)
+        history_width = min(max(width - _TABLE_WIDTH, _HISTORY_WIDTH), WIDEST_HISTORY)
         width -= history_width + 1
         columns = chosen(width)
         table.clear(columns=True)

@@ -10,13 +10,17 @@ from sluice.monitor.text import fit, format_bounds, format_bytes, format_rate, f
 from sluice.monitor.watch import Sample
 from sluice.monitor.window import GroupWindow
 
-__all__ = ["COLUMNS", "HISTORY_TITLE", "Column", "bar", "cells", "chosen", "history_cell", "line", "percent", "sort_key", "sparkline"]
+__all__ = [
+    *("COLUMNS", "HISTORY_TITLE", "WIDEST_HISTORY", "WIDEST_NAME", "Column"),
+    *("bar", "cells", "chosen", "history_cell", "line", "percent", "sort_key", "sparkline"),
+]
 
 HISTORY_TITLE = "LAST MINUTE"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BAR = 5
 _MINUTE = 60.0
-_WIDEST_NAME = 32
+WIDEST_HISTORY = 30
+WIDEST_NAME = 32
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def cells(columns: Sequence[Column], group: GroupWindow | None, width: int) -> l
     """Returns the cells of a line, or of the titles without a group. The first column takes what is left of the width."""
     left = width - sum(column.width + 1 for column in columns[1:])
     texts = [column.title if group is None else column.text(group) for column in columns]
-    widths = [min(left, _WIDEST_NAME), *(column.width for column in columns[1:])]
+    widths = [min(left, WIDEST_NAME), *(column.width for column in columns[1:])]
     return [fit(text, width, column.right) for text, width, column in zip(texts, widths, columns)]
 
 
