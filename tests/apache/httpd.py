@@ -39,7 +39,7 @@ CRASH_MARKS = (
 )
 
 PRELOAD = {"LD_PRELOAD": library} if (library := os.environ.get("SLUICE_PRELOAD")) else {}
-"""What each Apache is started with, for a sanitizer whose runtime must be the first library of a program."""
+"""Variables that each Apache is started with, for a sanitizer whose runtime must be the first library of a program."""
 
 started: list[Httpd] = []
 """Servers that have not had their last check."""

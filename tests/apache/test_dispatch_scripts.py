@@ -17,7 +17,7 @@ EMBEDDED = ["WSGIProcessGroup %{GLOBAL}", "WSGIApplicationGroup %{GLOBAL}"]
 
 
 def seen(server: Httpd) -> Any:
-    """What the script saw at its last call."""
+    """The arguments that the script saw at its last call."""
     line = server.log_lines("saw {")[-1]
     return json.loads(line[line.index("saw {") + 4 :])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make install` puts where."""
+"""The files that `make install` writes, and their places."""
 
 from __future__ import annotations
 
