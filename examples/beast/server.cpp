@@ -60,6 +60,20 @@ std::optional<std::size_t> number(std::string_view text, std::size_t most) {
   return whole && value >= 1 && value <= most ? std::optional(value) : std::nullopt;
 }
 
+/// Returns the answer to what is no request: the parser said why.
+Answer refuse(beast::error_code error) {
+  Answer answer(http::status::bad_request, 11);
+  if (error == http::error::body_limit) answer.result(http::status::payload_too_large);
+  if (error == http::error::header_limit) answer.result(http::status::request_header_fields_too_large);
+  return answer;
+}
+
+/// Returns true if a client sent something else than a request, and false if it left or was too slow.
+bool is_malformed(beast::error_code error) {
+  return error.category() == make_error_code(http::error::end_of_stream).category() &&
+         error != http::error::end_of_stream && error != http::error::partial_message;
+}
+
 class Server {
  public:
   /// Throws boost::system::system_error when the port cannot be had.
@@ -113,11 +127,13 @@ class Server {
       HttpRequest request;
       stream->expires_after(kIdleTimeout);
       co_await http::async_read(*stream, buffer, request, asio::redirect_error(asio::use_awaitable, error));
-      if (error) break;
+      const bool malformed = is_malformed(error);
+      if (error && !malformed) break;
       sluice::http::InFlight in_flight;  // counts as failed when its answer cannot be sent
-      if (request.target() != "/metrics") in_flight = worker_.begin();
-      Answer answer = co_await handle(request);
-      again = request.keep_alive() && !stopping_;
+      if (malformed || request.target() != "/metrics") in_flight = worker_.begin();
+      Answer answer = refuse(error);  // unless there is a request
+      if (!malformed) answer = co_await handle(request);
+      again = !malformed && request.keep_alive() && !stopping_;
       answer.keep_alive(again);
       answer.prepare_payload();
       stream->expires_after(kIdleTimeout);

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "sluice/cumulative.hpp"
 #include "sluice/encode/exposition.hpp"
@@ -24,6 +25,7 @@ sluice::http::Recorder& recorder() {
 struct ThreadState {
   sluice::http::Worker worker = recorder().attach();
   sluice::http::InFlight request;
+  bool has_begun = false;
 };
 
 ThreadState& thread_state() {
@@ -34,10 +36,14 @@ ThreadState& thread_state() {
 void begin() {
   thread_state().request = {};  // a request whose connection broke before the answer counts as failed
   thread_state().request = thread_state().worker.begin();
+  thread_state().has_begun = true;
 }
 
-/// Records the request, if there is one: the duration is measured from begin() on.
+/// Records the request: the duration is measured from begin() on. The library answers what it cannot parse itself, and
+/// calls the logger without the handler that begins a request.
 void finish(const httplib::Request& request, const httplib::Response& response) {
+  if (request.path == "/metrics") return;
+  if (!std::exchange(thread_state().has_begun, false)) begin();
   thread_state().request.finish(
       {.status = response.status, .request_bytes = request.body.size(), .response_bytes = response.body.size()});
 }

@@ -45,6 +45,23 @@ def test_it_counts_every_request(built: Callable[[str], Path], name: str) -> Non
         wait_for_counts(port, {"2xx": LOADERS * EACH, "4xx": LOADERS * EACH})
 
 
+@pytest.mark.parametrize("name", ["httplib", "beast"])
+def test_what_is_no_request_is_answered_and_counted(built: Callable[[str], Path], name: str) -> None:
+    long_line = b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serving(built(name)) as (port, _):
+        for text in (b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", long_line):
+            assert 400 <= status_of(port, text) < 500
+        assert fetch(port, "/hello").status == 200
+        wait_for_counts(port, {"2xx": 1, "4xx": 3})
+
+
+def status_of(port: int, text: bytes) -> int:
+    """The status of the answer to some bytes."""
+    with socket.create_connection((HOST, port), timeout=30) as connection:
+        connection.sendall(text)
+        return int(connection.makefile("rb").readline().split()[1])
+
+
 def test_requests_go_on_while_threads_come_and_go(built: Callable[[str], Path]) -> None:
     with serving(built("beast")) as (port, server):
         resized, over = 0, threading.Event()
