@@ -455,12 +455,24 @@ TEST_CASE("registry: what a forked application counts is not in its parent's reg
 TEST_CASE("registry: a writer that stands still inside a record keeps no reader waiting") {
   RegistryRig rig;
   const Registry::GroupId group = rig.group("g");
-  const pid_t pid = rig.start_serving(group, 6);
+  const pid_t pid = rig.start_serving(group, 6, {.request_us = 700});
   const auto array =
       detail::slots_in(rig.registry.memory_of(Registry::SlotId{0}).data(), detail::kMemoryLayout<Completion>, 2);
   auto& slot = array.slot(0).header();
   slot.sequence.store(slot.sequence.load() + 1);
-  CHECK(rig.read().total.counts.request_count == 6);
+  // As if the record had reset the extremes and not yet kept them: they tell no bucket.
+  for (const std::size_t which : {0U, 1U}) {
+    const auto bank = array.slot(0).bank(which);
+    for (const auto* extremes : {bank.extremes, bank.earlier}) {
+      for (std::size_t i = 0; i < schema_info<Completion>.extremes; ++i) {
+        const_cast<detail::ProductionAtomics::Counter&>(extremes[i]).set(0);
+      }
+    }
+  }
+  const ServerReading reading = rig.read();
+  CHECK(reading.total.counts.request_count == 6);
+  CHECK(phase_of(reading.total.counts.counts(), Phase::kRequest).buckets[BucketLayout::bucket_of(700)] == 6);
+  CHECK(broken_sum(reading.total.counts, kPhases).empty());
   RegistryRig::kill(pid);
   rig.reap(pid);
   CHECK(rig.read().total.counts.request_count == 6);

@@ -318,7 +318,7 @@ constexpr auto classes(std::string_view name, M T::*member) noexcept {
 /// Does the same for classes that a function of the value tells: `kFunction(value)` is the index of the class.
 template <std::size_t kClasses, auto kFunction, class T, class M>
 constexpr auto classes(std::string_view name, M T::*member) noexcept {
-  static_assert(std::is_invocable_r_v<std::size_t, decltype(kFunction), M>,
+  static_assert(std::is_invocable_r_v<std::size_t, decltype(kFunction), M&>,
                 "the function of classes takes the member and returns the index of a class");
   static_assert(kClasses >= 2 && kClasses <= 255, "a field of classes has from 2 to 255 classes");
   return detail::Field<FieldKind::kClasses, detail::Member<T, M>, detail::NoBuckets, kClasses,

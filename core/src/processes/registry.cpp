@@ -45,9 +45,10 @@ std::uint64_t Registry::layout_of(const detail::MemoryLayout& memory) noexcept {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const std::size_t part :
        {sizeof(RegistryTable), sizeof(RegistryGroup), sizeof(RegistrySlot), sizeof(detail::RecorderHeader),
-        sizeof(State), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at,
-        memory.overflow.stripe_bytes, detail::kTrackedMost, kGroups, kSlots, detail::kTreeFanout,
-        GroupCounts::kOwnWords, detail::memory_bytes(memory, 1), detail::memory_bytes(memory, 100)}) {
+        sizeof(State), memory.slot.slot_bytes, memory.slot.bank_bytes, memory.slot.sums_at, memory.slot.extremes_at,
+        memory.slot.earlier_at, memory.overflow.stripe_bytes, detail::kTrackedMost, kGroups, kSlots,
+        detail::kTreeFanout, GroupCounts::kOwnWords, detail::memory_bytes(memory, 1),
+        detail::memory_bytes(memory, 100)}) {
     hash = mixed(hash, part);
   }
   return mixed(hash, memory.schema->hash);
