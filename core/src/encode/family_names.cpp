@@ -68,6 +68,7 @@ std::span<const std::string_view> suffixes_of(Kind kind) noexcept {
 }  // namespace
 
 bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept {
+  if (same_name(a.name, b.name)) return true;
   for (const std::string_view of_a : suffixes_of(a.kind)) {
     for (const std::string_view of_b : suffixes_of(b.kind)) {
       if (equal(Name(a, prefix, of_a), Name(b, prefix, of_b))) return true;

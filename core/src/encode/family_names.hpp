@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of families, as Prometheus has them: the format with the narrowest rules.
+// Names of families, as Prometheus has them, the format with the narrowest rules, and as the others have them: without
+// their units.
 #pragma once
 
 #include <string_view>
@@ -8,8 +9,8 @@
 
 namespace sluice::inline v0_1::encode {
 
-/// Returns true if a family, or one of its samples, has the name of another family or of one of its samples. `prefix`
-/// is that of both.
+/// Returns true if a format would write a family, or one of its samples, under the name of another family or of one of
+/// its samples. `prefix` is that of both.
 [[nodiscard]] bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept;
 
 }  // namespace sluice::encode
