@@ -81,10 +81,27 @@ def test_a_file_of_a_package_can_import_the_package(serve: Serve, folder: Path, 
     (package / "wsgi.py").write_text("import shop.web.pages, pages\n" + APPLICATION, encoding="utf-8")
     facts = serve(package / "wsgi.py", *mode).get().json()
     assert facts["directory"] == str(package)
-    assert facts["path"][:2] == [str(package), str(folder)]
+    assert facts["path"][0] == str(package)
+    assert facts["path"][-1] == str(folder)
     facts = serve(package / "wsgi.py", "--working-directory", folder, *mode).get().json()
     assert facts["path"][:2] == [str(folder), str(package)]
     assert facts["path"].count(str(folder)) == 1
+
+
+@MODES
+def test_above_a_package_no_path_file_is_executed_and_nothing_is_shadowed(serve: Serve, folder: Path, mode: tuple[str, ...]) -> None:
+    """Others may have put something into the directory above, such as /tmp, or the user may have modules of his own there."""
+    package = folder / "shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "wsgi.py").write_text("import calendar\ncalendar.timegm\n" + APPLICATION, encoding="utf-8")
+    (folder / "calendar.py").touch()
+    executed = folder / "executed"
+    (folder / "x.pth").write_text(f"import pathlib; pathlib.Path({str(executed)!r}).touch()\n", encoding="utf-8")
+    assert serve(package / "wsgi.py", *mode).get().status == 200
+    assert not executed.exists()
+    folder.chmod(0o1777)
+    assert str(folder) not in serve(package / "wsgi.py", *mode).get().json()["path"]
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,8 @@ def test_a_directory_of_files_has_an_index_and_the_application_none(
         (folder / "files" / name).write_text(name, encoding="utf-8")
     server = serve(application, "--static", f"/static={folder}/files", "--mount", "/shop", *mode)
     assert [server.get(f"/static/{path}").text for path in ("", "sub/")] == ["index.html", "sub/index.html"]
-    answer = server.get("/static/sub")
-    assert (answer.status, answer.header("Location")) == (301, f"http://127.0.0.1:{server.port}/static/sub/")
-    assert server.get("/static/empty/").status in (403, 404)  # no list of its files
+    for path in ("/static/sub", "/static/empty/"):  # no redirect, which behind a proxy would name another scheme; no list of files
+        assert server.get(path).status in (403, 404)
     for path in ("", "/", "/sub", "/sub/", "/sub//", "/index.html"):
         environ = server.get(f"/shop{path}?a=b").json()["environ"]
         assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/shop", path.replace("//", "/"), "a=b")

@@ -22,6 +22,7 @@ KIND = "file"
 NAME = ""
 CALLABLE: str | None = None
 WORKING_DIRECTORY: str | None = None
+PACKAGE_ROOT: str | None = None
 RELOAD = False
 REPORT_TO: str | None = None
 # End of constants
@@ -38,6 +39,8 @@ def load() -> Any:
     if WORKING_DIRECTORY is not None:
         os.chdir(WORKING_DIRECTORY)
         sys.path.insert(0, WORKING_DIRECTORY)
+    if PACKAGE_ROOT is not None and PACKAGE_ROOT not in sys.path:
+        sys.path.append(PACKAGE_ROOT)  # as the last, so that nothing there has the place of another module
     if KIND == "django":
         os.environ["DJANGO_SETTINGS_MODULE"] = NAME
         from django.core.servers.basehttp import get_internal_wsgi_application
@@ -48,7 +51,8 @@ def load() -> Any:
     for name in names:
         if hasattr(module, name):
             return getattr(module, name)
-    raise AttributeError(f"{NAME} has no callable {' or '.join(names)}")
+    hint = f"; for a file of it, name the module: {NAME}.wsgi" if KIND == "module" and hasattr(module, "__path__") else ""
+    raise AttributeError(f"{NAME} has no callable {' or '.join(names)}{hint}")
 
 
 def load_file(path: str) -> ModuleType:

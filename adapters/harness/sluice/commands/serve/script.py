@@ -22,6 +22,7 @@ def text(settings: Settings, report_to: Path | None) -> str:
         "CALLABLE": settings.target.callable,
         # Daemon processes are there already.
         "WORKING_DIRECTORY": str(settings.working_directory) if settings.embedded else None,
+        "PACKAGE_ROOT": None if settings.package_root is None else str(settings.package_root),
         "RELOAD": settings.options.reload,
         "REPORT_TO": None if report_to is None else str(report_to),
     }

@@ -7,6 +7,7 @@ import argparse
 import grp
 import os
 import pwd
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Settings:
     identity: Identity | None  # None unless started by root
     working_directory: Path
     python_path: tuple[Path, ...]
+    package_root: Path | None  # The directory that the package of the application's file is imported from
 
     @property
     def access_log(self) -> Path | None:
@@ -78,6 +80,7 @@ def settle(options: argparse.Namespace) -> Settings:
         identity=_identity(options.user, options.group),
         working_directory=working_directory.resolve(),
         python_path=tuple(path.resolve() for path in _search_path(options, target, working_directory)),
+        package_root=_package_root(target.folder) if target.folder else None,
     )
 
 
@@ -102,17 +105,15 @@ def _refuse_swallowed_target(options: argparse.Namespace) -> None:
 
 
 def _search_path(options: argparse.Namespace, target: Target, working_directory: Path) -> list[Path]:
-    """Return the directories for sys.path behind the working directory.
-
-    They are the one of the application's file, the one that its package is imported from, and those chosen.
-    """
-    own = dict.fromkeys([target.folder, _above_package(target.folder)] if target.folder else [])
-    return [*(path for path in own if path != working_directory.resolve()), *options.python_path]
+    """Return the directories for sys.path behind the working directory: that of the application's file, and those chosen."""
+    own = [target.folder] if target.folder and target.folder != working_directory.resolve() else []
+    return [*own, *options.python_path]
 
 
-def _above_package(folder: Path) -> Path:
-    """Return the first directory, from this one up, that is no package."""
-    return next((path for path in (folder, *folder.parents) if not (path / "__init__.py").is_file()), folder)
+def _package_root(folder: Path) -> Path | None:
+    """Return the first directory above a package that is none; None where there is no package, or any user can write to it."""
+    root = next((path for path in (folder, *folder.parents) if not (path / "__init__.py").is_file()), folder)
+    return None if root == folder or root.stat().st_mode & stat.S_IWOTH else root
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:

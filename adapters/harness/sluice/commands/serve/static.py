@@ -22,8 +22,10 @@ DIRECTORY = """\
 <Directory {path}>
     Require all granted
     DirectoryIndex index.html
-    DirectorySlash On
-</Directory>"""
+</Directory>
+<FilesMatch "^\\.ht">
+    Require all denied
+</FilesMatch>"""
 # mod_dir looks at every other URL as well, if it may.
 NO_INDEX = "DirectoryIndex disabled\nDirectorySlash Off"
 
