@@ -194,7 +194,7 @@ bool usable(const char* directive, const char* process_group, const server_rec& 
 
 /// Checks the process group of an alias. Returns false when the server must not start because of it, which is logged.
 /// An alias whose groups or file depend on the request is accepted with a note, because nothing has to be loaded for it
-/// at the start; its requests are answered with 500.
+/// at the start; its requests are answered with 500, unless a dispatch script names another group.
 bool check_alias(apr_pool_t* pool, const Alias& alias, const server_rec& server) {
   const char* const name = alias.process_group;
   if (is_literal(alias)) return usable("WSGIScriptAlias", name, server);
@@ -204,7 +204,8 @@ bool check_alias(apr_pool_t* pool, const Alias& alias, const server_rec& server)
   const char* const why = group == nullptr ? "which no WSGIDaemonProcess defines"
                                            : "which belongs to a virtual host with another ServerName";
   add_note(apr_pstrcat(pool, alias.pattern == nullptr ? "WSGIScriptAlias " : "WSGIScriptAliasMatch ", alias.location,
-                       " names process group '", name, "', ", why, "; its requests are answered with 500", nullptr));
+                       " names process group '", name, "', ", why,
+                       "; its requests are answered with 500, unless a dispatch script names another", nullptr));
   return true;
 }
 

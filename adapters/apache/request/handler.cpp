@@ -71,10 +71,12 @@ apr_finfo_t script_file(const request_rec* request, const Target& target) {
 int check_owner(request_rec* request, const Target& target, const daemon::DaemonOptions& options) {
   const wsgi::ScriptOwnerRule rule = script_owner(options);
   if (!rule.any()) return OK;
-  const std::string reason = rule.why_forbidden(target.script != nullptr ? target.script : request->filename);
+  const char* const script = target.script != nullptr ? target.script : request->filename;
+  const std::string reason = rule.why_forbidden(script);
   if (reason.empty()) return OK;
-  return refuse(request, HTTP_FORBIDDEN,
-                apr_pstrcat(request->pool, "SLC0434: the script must not run: ", reason.c_str(), nullptr));
+  return refuse(
+      request, HTTP_FORBIDDEN,
+      apr_pstrcat(request->pool, "SLC0434: the script '", script, "' must not run: ", reason.c_str(), nullptr));
 }
 
 /// Returns OK, or the status of a request that may not use the process group that it names.

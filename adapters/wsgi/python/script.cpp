@@ -147,7 +147,7 @@ Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, Lo
   const ScriptCode compiled = compile_script(request.path, owner_);
   if (!compiled.forbidden.empty()) {
     log(LogLevel::kError, absl::StrCat("SLC0113: WSGI script '", request.path, "' is not loaded: ", compiled.forbidden,
-                                       ". Requests for it are answered with 403 until the file or its owner changes."));
+                                       ". Requests for it are answered with 403 until that changes."));
     return {.module = {}, .forbidden = true};
   }
   if (!compiled.code) {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/wsgi/request/merged_fields.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
@@ -11,7 +14,22 @@
 namespace sluice::wsgi {
 
 bool stays_apart(std::string_view name) noexcept {
-  return same_name(name, "Set-Cookie") || same_name(name, "WWW-Authenticate");
+  // Lists whose elements have commas themselves, then fields that are no lists.
+  constexpr std::array<std::string_view, 14> kApart{"Set-Cookie",
+                                                    "WWW-Authenticate",
+                                                    "Content-Disposition",
+                                                    "Content-Location",
+                                                    "Content-Range",
+                                                    "Date",
+                                                    "ETag",
+                                                    "Expires",
+                                                    "Last-Modified",
+                                                    "Location",
+                                                    "Refresh",
+                                                    "Retry-After",
+                                                    "Server",
+                                                    "Strict-Transport-Security"};
+  return std::any_of(kApart.begin(), kApart.end(), [name](std::string_view apart) { return same_name(name, apart); });
 }
 
 bool may_need_merge(const Headers& headers) noexcept {

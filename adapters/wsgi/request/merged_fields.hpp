@@ -16,7 +16,8 @@ struct MergedField {
   std::string value;
 };
 
-/// Whether fields of this name must not be merged.
+/// Whether fields of this name must not be merged, because the result would not have the meaning of both (RFC 9110,
+/// section 5.3).
 [[nodiscard]] bool stays_apart(std::string_view name) noexcept;
 
 /// Whether fields of one name may be more than one, so that merge_fields() has something to do. Allocates nothing. Does
