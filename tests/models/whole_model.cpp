@@ -220,7 +220,7 @@ void explore(Run& run) {
   run.explore<Whole<T, 1, Light, BarrierOfReader<1>, false, 1>>("whole series: barrier, 1 record, 1 reading", {1, 1},
                                                                 Preemptions{4});
   run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, false, 1>>(
-      "whole series: release fence, 1 record, 1 reading", {1, 1}, Preemptions{4});
+      "whole series: release fence, 1 record, 1 reading", {1, 1}, Preemptions{long_run() ? 4U : 3U});
   run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true, 1>>(
       "whole series: release fence, 2 records, 1 reading, 1 cut", {2, 1}, Preemptions{preemptions});
   const unsigned schedules = long_run() ? 2'000'000 : 25'000;
