@@ -243,6 +243,18 @@ def test_a_usual_directory_has_no_other_writers_except_in_a_container(folder: Pa
 
 
 @as_root
+def test_the_first_process_is_warned_of_a_volume_that_another_container_may_have(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder.chmod(0o777)
+    monkeypatch.setattr(layout, "_usual_folders", lambda: [str(folder)])
+    monkeypatch.setattr(layout, "FIRST_PROCESS", os.getpid())
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)  # not the owner, which is root
+    layout.temporary(None, None)
+    assert capfd.readouterr().err.startswith(f"sluice: warning: {folder} can be written by other users")
+
+
+@as_root
 def test_a_temporary_directory_that_another_user_could_replace_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = folder / "theirs"
     theirs.mkdir()

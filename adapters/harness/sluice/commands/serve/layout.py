@@ -118,8 +118,8 @@ def _shared(folder: Path, option: str, others_may_write: bool) -> Path:
 
     A volume of Kubernetes belongs to root, and every user may write to it. Who owns the directory sets the sticky bit. Root
     always does, because the application, which runs as another user, could replace the configuration that root reads again.
-    A plain user cannot, and runs the application with its own rights; the first process of a container has no other users
-    beside it.
+    A plain user cannot, and runs the application with its own rights. Others who can write to the volume, such as another
+    container that has it, could replace the configuration, so a line warns of them.
     """
     resolved = trusted(folder, option, sticky_will_do=True, others_may_write=others_may_write)
     entry = resolved.stat()
@@ -128,7 +128,7 @@ def _shared(folder: Path, option: str, others_may_write: bool) -> Path:
     if entry.st_uid == os.geteuid():
         resolved.chmod(stat.S_IMODE(entry.st_mode) | stat.S_ISVTX)
         say(f"set the sticky bit of {resolved}, so that others who can write there cannot replace the files of the server")
-    elif os.getpid() != FIRST_PROCESS:
+    else:
         say(f"warning: {resolved} can be written by {_writers(entry)}, who could replace the files of the server: set its sticky bit")
     return resolved
 
