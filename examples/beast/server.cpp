@@ -60,7 +60,7 @@ std::optional<std::size_t> number(std::string_view text, std::size_t most) {
   return whole && value >= 1 && value <= most ? std::optional(value) : std::nullopt;
 }
 
-/// Returns the answer to what is no request: the parser said why.
+/// Returns the answer to bytes that the parser does not take for a request.
 Answer refuse(beast::error_code error) {
   Answer answer(http::status::bad_request, 11);
   if (error == http::error::body_limit) answer.result(http::status::payload_too_large);
@@ -131,7 +131,7 @@ class Server {
       if (error && !malformed) break;
       sluice::http::InFlight in_flight;  // counts as failed when its answer cannot be sent
       if (malformed || request.target() != "/metrics") in_flight = worker_.begin();
-      Answer answer = refuse(error);  // unless there is a request
+      Answer answer = refuse(error);  // replaced below if there is a request
       if (!malformed) answer = co_await handle(request);
       again = !malformed && request.keep_alive() && !stopping_;
       answer.keep_alive(again);
