@@ -25,7 +25,7 @@ sluice::http::Recorder& recorder() {
 struct ThreadState {
   sluice::http::Worker worker = recorder().attach();
   sluice::http::InFlight request;
-  bool has_begun = false;
+  bool has_begun = false;  ///< The request that is under way was begun before its answer.
 };
 
 ThreadState& thread_state() {
@@ -36,7 +36,6 @@ ThreadState& thread_state() {
 void begin() {
   thread_state().request = {};  // a request whose connection broke before the answer counts as failed
   thread_state().request = thread_state().worker.begin();
-  thread_state().has_begun = true;
 }
 
 /// Records the request: the duration is measured from begin() on. The library answers what it cannot parse itself, and
@@ -57,7 +56,10 @@ int main(int count, char** values) {
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
 
   server.set_pre_routing_handler([](const httplib::Request& request, httplib::Response&) {
-    if (request.path != "/metrics") begin();
+    if (request.path != "/metrics") {
+      begin();
+      thread_state().has_begun = true;
+    }
     return httplib::Server::HandlerResponse::Unhandled;
   });
   server.set_logger(finish);
