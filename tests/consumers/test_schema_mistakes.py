@@ -13,11 +13,17 @@ import pytest
 INCLUDE = Path(__file__).parents[2] / "core/include"
 COMPILERS = [compiler for compiler in ("g++", "clang++") if shutil.which(compiler)]
 
-# `{fields}` is the table. Nothing of a recorder is made: the table is wrong in itself.
-TABLE = """
+# Compiled once for each compiler.
+HEADERS = """
+#include <sluice/counts.hpp>
 #include <sluice/detail/schema_layout.hpp>
 #include <sluice/fine_buckets.hpp>
+#include <sluice/recorder.hpp>
+#include <sluice/series_set.hpp>
 #include <string>
+"""
+# `{fields}` is the table. Nothing of a recorder is made: the table is wrong in itself.
+TABLE = """
 enum class Kind {{ kRead, kWrite }};
 constexpr int name_of(Kind) {{ return 0; }}
 constexpr const char* text_of(Kind) {{ return ""; }}
@@ -131,8 +137,7 @@ MISTAKES = {
         + ")"
     ],
 }
-# Mistakes in the use of a right schema, and in the struct: the includes and definitions before the table, and the code
-# after it.
+# Mistakes in the use of a right schema, and in the struct: the definitions before the table, and the code after it.
 USES = {
     "specialise sluice::schema<T> for the struct that the recorder records": (
         "",
@@ -149,20 +154,20 @@ USES = {
         "inline constexpr std::size_t kMade = schema_info<Made>.sums;",
     ),
     "the schema has no field of this member": (
-        "#include <sluice/counts.hpp>",
+        "",
         "auto value_of(const CountsRef& counts) { return counts.get<&Call::code>(); }",
     ),
     "series of several processes need a field of classes or a histogram in each mode of the schema": (
-        "#include <sluice/series_set.hpp>",
+        "",
         "inline SeriesSet<Call> set(4);",
     ),
     "a duration is in nanoseconds or microseconds": (
-        "#include <sluice/recorder.hpp>\nstruct Timed {};\n"
+        "struct Timed {};\n"
         'template <> inline constexpr auto sluice::schema<Timed> = fields(histogram("time", Unit::kBytes, kElapsed, buckets::kFine));',
         "void record(Worker<Timed>& worker) { worker.begin().finish({}); }",
     ),
     "a member can be converted from nanoseconds to microseconds only": (
-        "#include <sluice/recorder.hpp>\nstruct Sized { std::uint64_t bytes = 0; };\n"
+        "struct Sized { std::uint64_t bytes = 0; };\n"
         'template <> inline constexpr auto sluice::schema<Sized> = '
         'fields(counter("sent", Unit::kBytes, &Sized::bytes).measured_in(Unit::kNanoseconds));',
         "void record(Worker<Sized>& worker) { worker.begin().finish({}); }",
@@ -170,29 +175,43 @@ USES = {
 }
 
 
-def errors(compiler: str, folder: Path, fields: str = RIGHT, before: str = "", after: str = "") -> str:
-    source = folder / "mistake.cpp"
-    source.write_text(TABLE.format(fields=fields, before=before, after=after), encoding="utf-8")
-    command = [compiler, "-std=c++20", "-fsyntax-only", f"-I{INCLUDE}", source]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+class Checker:
+    """A compiler that has read the headers."""
+
+    def __init__(self, compiler: str, folder: Path) -> None:
+        header = folder / "headers.hpp"
+        header.write_text(HEADERS, encoding="utf-8")
+        self._source = folder / "mistake.cpp"
+        self._command = [compiler, "-std=c++20", f"-I{INCLUDE}"]
+        # g++ finds what it made of a header by the name of the header.
+        read = folder / ("headers.pch" if compiler == "clang++" else "headers.hpp.gch")
+        subprocess.run([*self._command, "-x", "c++-header", header, "-o", read], check=True)
+        self._command += ["-include-pch", str(read)] if compiler == "clang++" else ["-include", str(header)]
+
+    def errors(self, fields: str = RIGHT, before: str = "", after: str = "") -> str:
+        self._source.write_text(TABLE.format(fields=fields, before=before, after=after), encoding="utf-8")
+        command = [*self._command, "-fsyntax-only", self._source]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_a_right_schema_is_accepted(tmp_path: Path, compiler: str) -> None:
-    assert errors(compiler, tmp_path) == ""
+@pytest.fixture(scope="module", params=COMPILERS)
+def checker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checker:
+    return Checker(request.param, tmp_path_factory.mktemp(request.param))
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_right_schema_is_accepted(checker: Checker) -> None:
+    assert checker.errors() == ""
+
+
 @pytest.mark.parametrize(("sentence", "fields"), [(sentence, one) for sentence, all_of in MISTAKES.items() for one in all_of])
-def test_a_mistake_in_a_schema_is_told(tmp_path: Path, compiler: str, sentence: str, fields: str) -> None:
-    assert sentence in errors(compiler, tmp_path, fields)
+def test_a_mistake_in_a_schema_is_told(checker: Checker, sentence: str, fields: str) -> None:
+    assert sentence in checker.errors(fields)
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("sentence", USES)
-def test_a_mistake_in_the_use_of_a_schema_is_told(tmp_path: Path, compiler: str, sentence: str) -> None:
+def test_a_mistake_in_the_use_of_a_schema_is_told(checker: Checker, sentence: str) -> None:
     before, after = USES[sentence]
-    assert sentence in errors(compiler, tmp_path, before=before, after=after)
+    assert sentence in checker.errors(before=before, after=after)
 
 
 def test_every_sentence_of_the_headers_has_a_mistake_here() -> None:
