@@ -96,7 +96,8 @@ def test_a_volume_that_everybody_can_write_to_is_a_runtime_directory(containers:
     run = Path(f"/proc/{container.first}/root/run")
     assert run.stat().st_mode & 0o7777 == (0o1777 if user == "0" else 0o777)
     assert len(list(run.glob("sluice-*"))) == 1
-    assert ("sticky" in container.log()) == (user == "0"), container.log()
+    assert ("set the sticky bit of /run" in container.log()) == (user == "0"), container.log()
+    assert ("warning: /run can be written by other users" in container.log()) == (user != "0"), container.log()
     check_the_end(container, 1)
 
 

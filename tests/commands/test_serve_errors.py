@@ -284,7 +284,7 @@ def test_a_link_that_changes_after_the_check_leads_nowhere_else(folder: Path, us
     for module in (layout, checks):
         monkeypatch.setattr(module, "trusted", check_then_change)
     arguments = argparse.Namespace(certificate=None, include=[], access_log=None, key=None, socket=None)
-    settings = Settings(arguments, Target("module", "m"), None, folder, ())
+    settings = Settings(arguments, Target("module", "m"), None, folder, (), None)
     if use == "--setup-only":
         used = layout.permanent(link, None).root
     elif use == "--runtime-directory":
