@@ -179,10 +179,12 @@ std::uint64_t requests_in(const std::uint64_t* sums, const SchemaInfo& schema, s
   return 0;  // a SeriesSet has no such schema
 }
 
-/// Reads neighbouring counters.
+/// Reads neighbouring counters. Returns the bits that are set in any of them.
 template <class Counter>
-void copy(const Counter* from, std::size_t size, std::uint64_t* to) noexcept {
-  for (std::size_t i = 0; i < size; ++i) to[i] = from[i].get();
+std::uint64_t copy(const Counter* from, std::size_t size, std::uint64_t* to) noexcept {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < size; ++i) bits |= to[i] = from[i].get();
+  return bits;
 }
 
 /// Memory for the counts of one slot or stripe, so that none is allocated where nothing may fail.
@@ -259,9 +261,24 @@ void add_overflow_by_series(const Region& region, const detail::SlotArray<detail
   }
 }
 
-/// Adds neighbouring counters.
-void add_all(const std::uint64_t* counted, std::size_t size, std::uint64_t most, std::uint64_t* sums) noexcept {
+/// Adds neighbouring counters, as add() does. `bits` has all bits that are set in any of them.
+void add_all(const std::uint64_t* counted, std::size_t size, std::uint64_t bits, std::uint64_t most,
+             std::uint64_t* sums) noexcept {
+  if (bits <= most) {  // so none is above its bound
+    for (std::size_t i = 0; i < size; ++i) sums[i] = saturated_sum(sums[i], counted[i]);
+    return;
+  }
   for (std::size_t i = 0; i < size; ++i) add(sums[i], counted[i], most);
+}
+
+/// Has the processor fetch words that are read soon. The runs of a slot are too short, and too far from one another,
+/// for the processor to foresee.
+template <class Word>
+void fetch_early(const Word* words, std::size_t size) noexcept {
+  constexpr std::size_t kWordsOfLine = detail::kLine / sizeof(Word);
+  static_assert(kWordsOfLine != 0);
+  for (std::size_t i = 0; i < size; i += kWordsOfLine) __builtin_prefetch(words + i);
+  __builtin_prefetch(words + size);
 }
 
 /// The counters of a slot as they were read. Bounds and sums come later, because they are read between two loads of the
@@ -271,6 +288,7 @@ struct SlotCounts {
   struct Run {
     std::size_t first = 0;
     std::size_t size = 0;
+    std::uint64_t bits = 0;   ///< All bits that are set in any of them.
     std::uint64_t bound = 0;  ///< Bound of each.
   };
 
@@ -281,23 +299,28 @@ struct SlotCounts {
   std::vector<std::uint32_t> numbers;  ///< The series of the banks in `banks`.
   std::vector<std::uint64_t> banks;    ///< Sums of banks of series, one after the other; more behind them.
 
-  /// Reads the counters of the slot itself. \throws std::bad_alloc
-  void read_slot(const detail::SlotRef<detail::ProductionAtomics>& slot, const SchemaInfo& schema, std::uint8_t mode,
+  /// Reads the counters of the slot itself. `next` is the slot that is read after it, which has probably counted in the
+  /// same buckets. \throws std::bad_alloc
+  void read_slot(const detail::SlotRef<detail::ProductionAtomics>& slot,
+                 const detail::SlotRef<detail::ProductionAtomics>& next, const SchemaInfo& schema, std::uint8_t mode,
                  const Bounds& most, detail::Reach reach) {
     runs.clear();
     read.resize(2 * std::size_t{schema.sums});
     std::uint64_t* to = read.data();
     for (const std::size_t which : {0U, 1U}) {
       const auto bank = slot.bank(which);
+      const auto next_bank = next.bank(which);
       request_counts[which] = bank.header.count.load(std::memory_order_relaxed);  // grows only
       busy_ns[which] = bank.header.busy_ns.load(std::memory_order_relaxed);       // grows only
       if (request_counts[which] == 0 && bank.header.tag.load(std::memory_order_relaxed) == 0) continue;
       const auto used = [&](const FieldInfo& field) {
         return reach == detail::Reach::kUsedBuckets ? ever_used(bank, field) : kAllBuckets(field);
       };
+      fetch_early(next_bank.extremes, schema.extremes);
+      fetch_early(next_bank.earlier, schema.extremes);
       for_each_run(schema, mode, most, used, [&](std::size_t first, std::size_t size, std::uint64_t bound) {
-        runs.push_back({first, size, bound});
-        copy(bank.sums + first, size, to);
+        fetch_early(next_bank.sums + first, size);
+        runs.push_back({first, size, copy(bank.sums + first, size, to), bound});
         to += size;
       });
     }
@@ -311,7 +334,7 @@ struct SlotCounts {
     }
     const std::uint64_t* from = read.data();
     for (const Run& run : runs) {
-      add_all(from, run.size, run.bound, words.sums() + run.first);
+      add_all(from, run.size, run.bits, run.bound, words.sums() + run.first);
       from += run.size;
     }
   }
@@ -407,7 +430,7 @@ void add_living(const Region& region, std::uint64_t now_ns, std::uint64_t age_ns
   detail::read_whole_slots<Fence>(
       array, used, readings,
       [&](std::size_t slot, SlotCounts& to_fill, detail::Reach reach) {
-        to_fill.read_slot(array.slot(slot), schema, region.mode, most, reach);
+        to_fill.read_slot(array.slot(slot), array.slot(std::min(slot + 1, used - 1)), schema, region.mode, most, reach);
         if (has_series) to_fill.read_series(array.series_of(slot), sums);
       },
       [&](const auto& slot) {
