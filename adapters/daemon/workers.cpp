@@ -38,10 +38,6 @@ std::uint64_t stop_limit_ns(const DaemonOptions& options) noexcept {
   return options.shutdown_timeout > 0 ? std::min(seconds(options.shutdown_timeout) / 2, kNsPerSecond) : kNsPerSecond;
 }
 
-/// The number of attempts for one request in which a module may ask for a new process. Without a limit, a module that
-/// always asks would never serve the request.
-constexpr std::uint32_t kTriesToAsk = 3;
-
 constexpr std::uint32_t kForbidden = 403;
 constexpr std::uint32_t kNotFound = 404;
 constexpr std::uint32_t kInternalServerError = 500;
@@ -76,7 +72,7 @@ wsgi::ScriptRequest script_request(const RequestHead& head, wsgi::LoadListener& 
           .resource = std::string(file != head.script ? file : std::string_view()),
           .mtime_us = head.script_mtime_us,
           .on_change = head.script_reloading ? kLeave : kServe,
-          .ask_module = head.tries <= kTriesToAsk,
+          .ask_before_ns = head.timestamps.queued_ns,
           .listener = &listener};
 }
 

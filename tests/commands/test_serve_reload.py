@@ -43,6 +43,15 @@ def test_a_changed_module_is_seen_by_the_next_request(server: Served, folder: Pa
         assert [server.get().text for _ in range(4)] == [text] * 4
 
 
+def test_every_process_that_has_the_old_module_is_replaced(serve: Serve, folder: Path) -> None:
+    write(folder / "main.py", MAIN)
+    write(folder / "helper.py", 'TEXT = "one"\n')
+    server = serve(folder / "main.py", "--reload", "--processes", 8)
+    assert server.get().text == "one"
+    write(folder / "helper.py", 'TEXT = "two"\n')
+    assert [server.get().text for _ in range(8)] == ["two"] * 8
+
+
 def test_a_module_that_was_imported_late_counts_too(server: Served, folder: Path) -> None:
     assert server.get("/late").text == "late"
     assert server.get("/late").text == "late"

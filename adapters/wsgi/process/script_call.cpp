@@ -14,7 +14,7 @@ ScriptRequest script_request(const ScriptCall& call) {
   return {.path = call.path,
           .mtime_us = call.reloads ? modified_us(call.path) : 0,
           .on_change = call.reloads ? OnChange::kReload : OnChange::kServe,
-          .ask_module = false};
+          .ask_before_ns = 0};
 }
 
 }  // namespace

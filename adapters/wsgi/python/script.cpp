@@ -7,6 +7,7 @@
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/traceback.hpp"
+#include "sluice/clock.hpp"
 
 namespace sluice::wsgi {
 
@@ -53,7 +54,7 @@ Scripts::Script& Scripts::script_at(const std::string& path) {
 
 Scripts::State Scripts::state_of(const Script& script) const {
   const bindings::CriticalSection section(mutex_);
-  return {.module = script.module, .loads = script.loads};
+  return {.module = script.module, .began_ns = script.began_ns, .loads = script.loads};
 }
 
 /// Calls reload_required() of a module, if it has one, with the file of the request. An exception counts as False.
@@ -74,20 +75,21 @@ bool Scripts::wants_reload(PyObject* module, const ScriptRequest& request, LogLi
 
 /// Whether a loaded module serves the request; if not, the script has to be loaded. Reads __mtime__ of the module, so
 /// that a module can request to be loaded again by deleting it. Other threads may run meanwhile and load the script.
-bool Scripts::is_current(PyObject* module, const ScriptRequest& request, LogLine log) const {
+bool Scripts::is_current(const State& script, const ScriptRequest& request, LogLine log) const {
   if (request.on_change == ScriptRequest::OnChange::kServe) return true;
+  PyObject* const module = script.module.ptr();
   const Object modified = names_.in_module(module, kModified);
   if (!modified || !is_up_to_date(modified.ptr(), request)) {
     PyErr_Clear();
     return false;
   }
-  return !request.ask_module || !wants_reload(module, request, log);
+  return script.began_ns >= request.ask_before_ns || !wants_reload(module, request, log);
 }
 
 Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {
   Script& script = script_at(request.path);
   State seen = state_of(script);
-  if (seen.module && is_current(seen.module.ptr(), request, log)) return {.module = std::move(seen.module)};
+  if (seen.module && is_current(seen, request, log)) return {.module = std::move(seen.module)};
   if (seen.module && request.on_change == ScriptRequest::OnChange::kLeave) return {.module = {}, .outdated = true};
   std::unique_lock loading(script.loading, std::defer_lock);
   {
@@ -125,16 +127,18 @@ Object Scripts::execute(const Script& script, const ScriptRequest& request, PyOb
 }
 
 /// Sets the module of a script, and counts a load if there is one. Returns the one before.
-Object Scripts::replace_module(Script& script, Object module) {
+Object Scripts::replace_module(Script& script, Object module, std::uint64_t began_ns) {
   const bindings::CriticalSection section(mutex_);
   if (module) ++script.loads;
+  script.began_ns = began_ns;
   return std::exchange(script.module, std::move(module));
 }
 
 Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, LogLine log) {
   if (request.listener != nullptr) request.listener->loading();
+  const std::uint64_t began_ns = monotonic_ns();
   // The old module ends outside of the section, because that may run its code.
-  const bool is_reload = static_cast<bool>(replace_module(script, {}));
+  const bool is_reload = static_cast<bool>(replace_module(script, {}, began_ns));
   if (is_reload) {
     log(LogLevel::kInfo, absl::StrCat("SLC0116: Reloading WSGI script '", request.path, "' into application group '",
                                       application_group_, "'."));
@@ -161,7 +165,7 @@ Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, Lo
   if (!module) return {};
   const Object modified = steal(PyLong_FromLongLong(compiled.mtime_us));
   if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();
-  static_cast<void>(replace_module(script, module));
+  static_cast<void>(replace_module(script, module, began_ns));
   if (request.listener != nullptr) request.listener->loaded();
   return {.module = std::move(module)};
 }

@@ -46,19 +46,21 @@ class Scripts {
     std::string module_name;
     std::mutex loading;  ///< A thread that waits for it holds no GIL, because loading needs the GIL.
     bindings::Object module;
+    std::uint64_t began_ns = 0;  ///< Instant at which loading the module began.
     std::uint64_t loads = 0;
   };
   /// A script at one instant.
   struct State {
     bindings::Object module;
+    std::uint64_t began_ns;
     std::uint64_t loads;
   };
 
   [[nodiscard]] Script& script_at(const std::string& path);
   [[nodiscard]] State state_of(const Script& script) const;
-  [[nodiscard]] bool is_current(PyObject* module, const ScriptRequest& request, LogLine log) const;
+  [[nodiscard]] bool is_current(const State& script, const ScriptRequest& request, LogLine log) const;
   [[nodiscard]] bool wants_reload(PyObject* module, const ScriptRequest& request, LogLine log) const;
-  [[nodiscard]] bindings::Object replace_module(Script& script, bindings::Object module);
+  [[nodiscard]] bindings::Object replace_module(Script& script, bindings::Object module, std::uint64_t began_ns);
   [[nodiscard]] Loaded import(Script& script, const ScriptRequest& request, LogLine log);
   [[nodiscard]] bindings::Object execute(const Script& script, const ScriptRequest& request, PyObject* code,
                                          LogLine log) const;

@@ -27,7 +27,9 @@ struct ScriptRequest {
   std::string resource = {};  ///< File of the request, for reload_required(); empty when it is the script.
   std::int64_t mtime_us = 0;  ///< Modification time of the script when the server looked at it, since the epoch.
   OnChange on_change = OnChange::kReload;
-  bool ask_module = true;            ///< Whether the module may ask to be loaded again, by reload_required().
+  /// A module that was loaded before this instant (monotonic_ns()) may ask to be loaded again, by reload_required(). A
+  /// request for a module that always asks is served by a process that has loaded it since the request was sent.
+  std::uint64_t ask_before_ns = UINT64_MAX;
   bool may_exit = false;             ///< Whether SystemExit ends the script without an error.
   LoadListener* listener = nullptr;  ///< Null when nobody needs to know.
 
