@@ -19,6 +19,7 @@ from .httpd import Httpd, StartHttpd
 from .load import Request, send_for
 from .process import impatient_parent, named_processes, wait_until
 from .scale import LONG, LONG_TIMEOUT_SECONDS, figure, scaled
+from .wire import raw_frame
 
 APP = "WSGIScriptAlias / ${APPS}/survival_app.py process-group=d application-group=%{GLOBAL}"
 THREADS = 4
@@ -111,6 +112,20 @@ def test_a_request_that_a_process_had_not_read_when_it_died_goes_to_another(
     answers = [server.post("/echo", body) for _ in range(4)]
     assert [(answer.status, answer.body) for answer in answers] == [(200, body)] * 4
     assert len(server.log_lines("was ended by signal 9")) == 3
+    server.layout.error_log.write_text("")  # the lines about the killed processes are expected
+
+
+def test_refusals_do_not_count_as_deaths(start_httpd: StartHttpd, tmp_path: Path) -> None:
+    """Each process but the last refuses the request, and dies when the request comes once more."""
+    server = start_httpd(
+        "WSGIDaemonProcess d threads=1",
+        "WSGIScriptAlias / ${APPS}/forging_app.py process-group=d application-group=%{GLOBAL}",
+        environment=preload(tmp_path, SLUICE_DIE_AT_ACCEPT="2"),
+    )
+    (server.out / "forged").write_bytes(raw_frame("retry"))
+    answer = server.get("/forge?times=3")
+    assert (answer.status, answer.body) == (200, b"d\n")
+    assert len(server.log_lines("ended before it had read the request")) == 3
     server.layout.error_log.write_text("")  # the lines about the killed processes are expected
 
 

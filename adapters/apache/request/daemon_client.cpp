@@ -26,7 +26,7 @@ namespace {
 constexpr int kTriesMax = 1000;
 /// The number of processes that may end while they read a request. More attempts would end one process after the other
 /// when the request itself is the cause.
-constexpr std::uint32_t kUnreadTriesMax = 3;
+constexpr int kUnreadTriesMax = 3;
 
 std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kNsPerSecond; }
 
@@ -69,9 +69,17 @@ std::optional<std::string> signed_request(request_rec* request, const DaemonGrou
   return payload;
 }
 
+/// One attempt to have a process serve the request.
+struct Attempt {
+  std::string_view payload;
+  bool body_ended;       ///< No more of the body follows the payload.
+  bool again_if_unread;  ///< Another attempt may follow if the process ends before it has read the request.
+  std::uint64_t end_ns;
+};
+
 /// Makes one attempt, on a connection of its own.
 DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
-                          const daemon::RequestHead& head, std::string_view payload, std::uint64_t end_ns) {
+                          const Attempt& attempt) {
   const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, request,
@@ -80,7 +88,7 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
   Channel channel(descriptor, daemon::Sender::kDaemon, group.options.socket_timeout);
-  channel.end_at(end_ns);
+  channel.end_at(attempt.end_ns);
   const absl::Status connected = channel.connect(group.socket, monotonic_ns() + seconds(group.options.connect_timeout));
   if (!connected.ok()) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,
@@ -88,11 +96,10 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
                   group.options.name, group.socket, std::string(connected.message()).c_str());
     return {.again = false, .status = HTTP_SERVICE_UNAVAILABLE};
   }
-  const bool body_ended = !head.has_body || head.body_whole;
-  DaemonSession session(request, group.options.name, exchange, channel, body_ended);
+  DaemonSession session(request, group.options.name, exchange, channel, attempt.body_ended);
   session.set_flush_delay(group.options.response_flush_delay);
   session.set_write_limit(group.options.response_socket_timeout);
-  return session.run(payload, head.tries <= kUnreadTriesMax);
+  return session.run(attempt.payload, attempt.again_if_unread);
 }
 
 }  // namespace
@@ -133,14 +140,19 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
   const ArrivedBody arrived(exchange, head);
   head.timestamps.queued_ns = monotonic_ns();
   const std::uint64_t end_ns = head.timestamps.queued_ns + seconds(group.options.exchange_timeout);
+  const bool body_ended = !head.has_body || head.body_whole;
+  int unread = 0;
   for (int tries = 0; tries < kTriesMax && monotonic_ns() < end_ns; ++tries) {
     head.tries = static_cast<std::uint32_t>(tries) + 1;
     if (tries > 0) head.script_mtime_us = modified_us(request, dispatched.script);
     const std::optional<std::string> payload = signed_request(request, group, head);
     if (!payload) return HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
-    const DaemonSession::Answer answer = ask(request, group, exchange, head, *payload, end_ns);
+    const Attempt attempt{
+        .payload = *payload, .body_ended = body_ended, .again_if_unread = unread < kUnreadTriesMax, .end_ns = end_ns};
+    const DaemonSession::Answer answer = ask(request, group, exchange, attempt);
     if (!answer.redirect.empty()) redirect(request, answer.redirect);
     if (!answer.again) return answer.status;
+    unread += answer.unread ? 1 : 0;
     ::usleep(static_cast<useconds_t>(std::min(tries, 10)) * 1'000);
   }
   ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request,

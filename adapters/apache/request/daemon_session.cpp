@@ -63,7 +63,7 @@ DaemonSession::Answer DaemonSession::unread() {
       APLOG_MARK, APLOG_INFO, 0, request_,
       "SLC0410: daemon process '%s' ended before it had read the request; the request is sent to another process",
       group_);
-  return {.again = true};
+  return {.again = true, .unread = true};
 }
 
 absl::Status DaemonSession::on_frame(const Frame& frame) {

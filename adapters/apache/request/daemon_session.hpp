@@ -22,6 +22,7 @@ class DaemonSession {
  public:
   struct Answer {
     bool again = false;      ///< The process has not started the request, so another process can serve it.
+    bool unread = false;     ///< For `again`: the process ended before it had read the request.
     std::string redirect{};  ///< Path on this server whose response replaces that of the application; empty for none.
     int status = OK;  ///< The result for Apache: OK when a response was begun, otherwise the status to answer with.
   };
