@@ -283,7 +283,7 @@ def test_a_link_that_changes_after_the_check_leads_nowhere_else(folder: Path, us
     trusted = layout.trusted
     for module in (layout, checks):
         monkeypatch.setattr(module, "trusted", check_then_change)
-    arguments = argparse.Namespace(certificate=None, include=[], access_log=None, key=None, socket=None)
+    arguments = argparse.Namespace(certificate=None, include=[], access_log=None, key=None, socket=None, static=[])
     settings = Settings(arguments, Target("module", "m"), None, folder, (), None)
     if use == "--setup-only":
         used = layout.permanent(link, None).root

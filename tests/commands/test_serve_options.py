@@ -102,6 +102,14 @@ def test_a_directory_of_files_has_an_index_and_the_application_none(
     assert server.get("/").status in (403, 404)
 
 
+@pytest.mark.parametrize(("files", "warns"), [(".", True), ("..", True), ("files", False)])
+def test_a_directory_with_the_code_of_the_application_is_warned_of(application: Path, folder: Path, files: str, warns: bool) -> None:
+    (folder / "files").mkdir()
+    done = sluice("serve", application, "--module", module_under_test(), "--static", f"/={folder / files}", "--print-config")
+    assert done.returncode == 0, done
+    assert ("serves the code of the application" in done.stderr) == warns, done.stderr
+
+
 @pytest.mark.parametrize("mount", ["/", "/shop.d"])
 def test_files_at_the_url_of_the_application_come_first(
     serve: Serve, application: Path, folder: Path, certificate: tuple[Path, Path], mount: str

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sluice.commands import CommandError
 from sluice.commands.serve.layout import LONGEST_SOCKET_PATH, trusted
+from sluice.commands.serve.logs import say
 from sluice.commands.serve.settings import Identity, Settings
 
 
@@ -29,6 +30,7 @@ def check(settings: Settings) -> None:
         check_group(options.socket_group)
     if settings.identity:
         check_access(settings, settings.identity)
+    warn_of_published_code(settings)
 
 
 def claim_addresses(settings: Settings) -> None:
@@ -40,6 +42,15 @@ def claim_addresses(settings: Settings) -> None:
         options.port = free_port(options.host, options.port, "--port")
     if options.https_port is not None:
         options.https_port = free_port(options.host, options.https_port, "--https-port")
+
+
+def warn_of_published_code(settings: Settings) -> None:
+    """Say which directory of --static has the code of the application in it."""
+    places = [settings.target.folder] if settings.target.folder else [settings.working_directory, *settings.python_path]
+    for url, folder in settings.options.static:
+        for code in [code.resolve() for code in places if folder in (code.resolve(), *code.resolve().parents)]:
+            say(f"warning: --static {url}={folder} serves the code of the application in {code}, too: give a directory that has only "
+                "files for everybody")  # fmt: skip
 
 
 def free_port(host: str, port: int, option: str) -> int:
