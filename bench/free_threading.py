@@ -31,8 +31,8 @@ def main() -> int:
     samples: dict[str, list[float]] = {load.row: [] for load in LOADS}
     for number in range(options.rounds):
         for load in LOADS if number % 2 == 0 else reversed(LOADS):
-            with running(load.server, options.module) as address:
-                samples[load.row].append(requests_per_second(f"http://{address}{load.path}", load, options.seconds))
+            with running(load.server, options.module) as server:
+                samples[load.row].append(requests_per_second(f"http://{server.address}{load.path}", load, options.seconds))
     for row, rates in samples.items():
         print(f"{row}: {statistics.median(rates):.0f}/s ({min(rates):.0f} to {max(rates):.0f})")
     return 0

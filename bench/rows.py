@@ -59,6 +59,29 @@ class Ratio:
         return f"{self.aim} {self.limit:g}  {'reached' if reached else 'missed'}"
 
 
+@dataclass(frozen=True)
+class Difference:
+    """One row less another."""
+
+    name: str
+    row: str
+    less: str
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return (self.row, self.less)
+
+    def value(self, medians: dict[str, float]) -> float | None:
+        """Return the difference; None if a row was not measured."""
+        if any(row not in medians for row in self.rows):
+            return None
+        return medians[self.row] - medians[self.less]
+
+    def judge(self, value: float) -> str:
+        """The aim stands in a test, as a ceiling."""
+        return ""
+
+
 # Two threads have run at the same time if their CPU time over wall time is at least this.
 PARALLEL = 1.5
 
@@ -117,6 +140,9 @@ GROWTH_ROWS = [
 
 CALLS = ["request_metrics", "process_metrics", "server_metrics"]
 
+# Requests during which system calls are counted.
+SYSTEM_CALLS = ["static", "embedded", "reference_embedded", "daemon", "reference_daemon"]
+
 SERVER_ROWS = [
     NamedRow("static_rps", "1/s"),
     *(NamedRow(f"{server}{mode}_rps", "1/s") for mode in ("embedded", "daemon") for server in ("", "reference_")),
@@ -129,6 +155,7 @@ SERVER_ROWS = [
     *(NamedRow(f"{server}embedded_rps_1c", "1/s") for server in ("", "reference_")),
     NamedRow("recording_on_rps", "1/s"),
     NamedRow("recording_off_rps", "1/s"),
+    *(NamedRow(f"{what}_system_calls", "1/request") for what in SYSTEM_CALLS),
     *(
         NamedRow(f"{server}{call}{load}", "us")
         for call in CALLS
@@ -186,6 +213,10 @@ SERVER_RATIOS = [
         for way in ("download", "upload")  # each body has 1 MiB
     ),
     Ratio("recording_on_over_off_rps", "recording_on_rps", "recording_off_rps", ">=", 0.97),
+    *(
+        Difference(f"{what}_syscalls_per_request", f"{what}_system_calls", "static_system_calls")
+        for what in SYSTEM_CALLS[1:]
+    ),
     *(
         Ratio(f"{call}{load}_over_reference", f"{call}{load}", f"reference_{call}{load}", "<=", 0.5)
         for load in ("", "_busy")

@@ -14,15 +14,17 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import environments
+import system_calls
 from rows import CALLS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,7 @@ THREADS = 8
 CONNECTIONS = 8
 START_SECONDS = 20.0
 BUSY_CALLS = 40
+TRACED_REQUESTS = 1000
 
 APPLICATION = '''\
 import time
@@ -152,6 +155,16 @@ LOADS = [
 ]
 
 
+# The requests whose system calls are counted.
+TRACED = {
+    "static": (OURS, "/static.txt"),
+    "embedded": (OURS, "/app"),
+    "reference_embedded": (THEIRS, "/app"),
+    "daemon": (OUR_DAEMON, "/app"),
+    "reference_daemon": (THEIR_DAEMON, "/app"),
+}
+
+
 class ServerError(Exception):
     """The reason, in one line, why nothing can be measured."""
 
@@ -169,9 +182,17 @@ def reference_module(build: Path) -> Path:
     return Path(found.stdout.strip())
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that serves."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def running(server: Server, module: Path) -> Iterator[str]:
-    """Start the server; return its host and port."""
+def running(server: Server, module: Path) -> Iterator[Running]:
+    """Start the server."""
     root = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -194,7 +215,7 @@ def running(server: Server, module: Path) -> Iterator[str]:
     process = subprocess.Popen(["/usr/sbin/apache2", "-f", root / "httpd.conf", "-D", "FOREGROUND"])
     try:
         _wait_for(f"http://127.0.0.1:{port}/app", process, root)
-        yield f"127.0.0.1:{port}"
+        yield Running(f"127.0.0.1:{port}", process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -258,6 +279,29 @@ def busy_call_us(address: str, call: str) -> float:
     return statistics.median(times)
 
 
+def system_calls_per_request(server: Running, path: str) -> float:
+    """Return the system calls of all processes of the server for a request on a connection that is kept."""
+    connection = http.client.HTTPConnection(server.address, timeout=30)
+
+    def ask() -> None:
+        for _ in range(TRACED_REQUESTS):
+            get(connection, path)
+
+    with closing(connection):
+        get(connection, path)  # the connection is open, and the script is loaded
+        counts = system_calls.count(system_calls.family_of(server.pid), ask)
+    return sum(counts.values()) / TRACED_REQUESTS
+
+
+def count_system_calls(started: Mapping[Server, Running]) -> dict[str, list[float]]:
+    """Return the rows of system calls; none where strace may not look at the servers, as in most containers."""
+    try:
+        return {f"{what}_system_calls": [system_calls_per_request(started[server], path)] for what, (server, path) in TRACED.items()}
+    except system_calls.TraceError as error:
+        print(f"report: system calls are not counted: {error}", file=sys.stderr)
+        return {}
+
+
 def measure(build: Path, rounds: int, seconds: int) -> dict[str, list[float]]:
     """Return the samples of each row."""
     if not MODULE.is_file():
@@ -265,10 +309,12 @@ def measure(build: Path, rounds: int, seconds: int) -> dict[str, list[float]]:
     modules = {False: MODULE, True: reference_module(build)}
     of_row: dict[str, list[float]] = {}
     with ExitStack() as stack:
-        addresses = {
+        started = {
             server: stack.enter_context(running(server, modules[server.reference]))
             for server in dict.fromkeys(load.server for load in LOADS)
         }
+        addresses = {server: one.address for server, one in started.items()}
+        of_row |= count_system_calls(started)
         for turn in range(rounds):
             direction = -1 if turn % 2 else 1
             for load in LOADS[::direction]:

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection between the server and a daemon process: forged answers, forged requests, the bounds of
-both in time and size, and what the connection costs."""
+"""The connection between the server and a daemon process: forged answers, forged requests, and the bounds of both in
+time and size."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import re
-import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -361,49 +358,3 @@ def test_the_cost_of_response_fields_is_linear(start_httpd: StartHttpd) -> None:
     small, large = cost(4_000, 7), cost(16_000, 7)
     print(f"CPU time of 16,000 fields over that of 4,000: {large / small:.2f}")
     assert large / small < 7.0, "sixteen would be quadratic"
-
-
-CALLS = (
-    "socket connect ioctl setsockopt getsockopt sendmsg sendto recvmsg recvfrom accept accept4 close shutdown fcntl poll ppoll"
-).split()
-CALLS_OF_A_CONNECTION = 9
-
-
-def test_a_connection_to_a_daemon_process_costs_nine_system_calls(start_httpd: StartHttpd, tmp_path: Path) -> None:
-    """System calls of both processes together: socket, connect, sendmsg, recvfrom, close; accept4, recvfrom, sendmsg, close."""
-    server = start_httpd(*lines(), mpm="prefork")  # the MPM event makes further system calls to poll connections
-    requests = 1000
-    out = tmp_path / "strace"
-    connection = http.client.HTTPConnection(HOST, server.port, timeout=DEADLINE_SECONDS)
-
-    def get(number: int) -> None:
-        for _ in range(number):
-            connection.request("GET", "/d")
-            assert connection.getresponse().read() == b"d\n"
-
-    with contextlib.closing(connection):
-        get(50)  # each process has loaded its script
-        targets = [argument for pid in server.children() for argument in ("-p", str(pid))]
-        tracer = subprocess.Popen(
-            ["strace", "-f", "-c", "-o", out, "-e", "trace=" + ",".join(CALLS), *targets],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert tracer.stderr is not None
-            wait_until(lambda: "attached" in tracer.stderr.readline(), "strace to attach")
-            time.sleep(1.0)
-            get(requests)
-        finally:
-            tracer.send_signal(signal.SIGINT)
-            tracer.wait(DEADLINE_SECONDS)
-    counts = {
-        name: int(calls)
-        for calls, name in re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", out.read_text(), re.M)
-        if name != "total"
-    }
-    # A worker of prefork waits for its client's next request in a poll.
-    of_the_client = counts.pop("poll", 0)
-    calls = sum(counts.values()) / requests
-    print(f"system calls of a connection: {calls:.2f} {counts}, polls of the client's {of_the_client}")
-    assert 8.5 < calls <= CALLS_OF_A_CONNECTION + 0.1, counts

@@ -209,20 +209,22 @@ def test_a_benchmark_that_gave_up_is_an_error(tmp_path: Path, out: Path) -> None
 def test_rows_of_servers_are_medians_and_their_ratios_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(REPORT.parent))
     module = importlib.import_module("report")
-    of_servers = {row.name: [1.0, 9.0, 2.0] for row in module.SERVER_ROWS} | {"embedded_rps": [5.0, 6.0, 4.0]}
+    of_servers = {row.name: [1.0, 9.0, 2.0] for row in module.SERVER_ROWS}
+    of_servers |= {"embedded_rps": [5.0, 6.0, 4.0], "static_system_calls": [8.0], "daemon_system_calls": [20.0]}
     made = module.make_report(results()["context"], of_servers)
     values = {row["name"]: row["value"] for row in made["rows"]}
     assert values["embedded_rps"] == 5.0
     assert values["reference_embedded_rps"] == 2.0
     assert made["ratios"]["embedded_rps_over_reference"] == 2.5
     assert made["ratios"]["request_metrics_over_reference"] == 1.0
+    assert made["ratios"]["daemon_syscalls_per_request"] == 12.0
     assert set(of_servers) == set(values)
 
 
 def test_a_ratio_over_that_of_the_floor_needs_all_four_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(REPORT.parent))
     rows = importlib.import_module("rows")
-    growth = next(ratio for ratio in rows.RATIOS if ratio.floor)
+    growth = next(ratio for ratio in rows.CORE_RATIOS if ratio.floor)
     medians = dict(zip(growth.rows, (6.0, 2.0, 4.0, 2.0), strict=True))
     assert growth.value(medians) == 1.5
     assert growth.value({name: medians[name] for name in growth.rows[:3]}) is None
@@ -240,7 +242,8 @@ def test_every_row_of_servers_is_measured_by_somebody(monkeypatch: pytest.Monkey
     rows, servers = importlib.import_module("rows"), importlib.import_module("servers")
     loads = {load.row for load in servers.LOADS}
     calls = {f"{server}{call}{busy}" for server in ("", "reference_") for call in rows.CALLS for busy in ("", "_busy")}
-    assert {row.name for row in rows.SERVER_ROWS} == loads | calls
+    traced = {f"{what}_system_calls" for what in servers.TRACED}
+    assert {row.name for row in rows.SERVER_ROWS} == loads | calls | traced
 
 
 def test_every_row_of_compilers_is_measured_beside_what_is_included(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
