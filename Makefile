@@ -18,14 +18,14 @@ endpoint_packages := libmicrohttpd-dev libcurl4-openssl-dev
 test_packages  := $(build_packages) $(endpoint_packages) catch2 curl influxdb prometheus wrk prometheus-cpp-dev valgrind clang \
                   libcpp-httplib-dev libboost-dev libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc strace openssl lintian rpm cpio nginx \
                   $(if $(shell command -v npm),,nodejs npm)
-deep_packages  := $(build_packages) $(endpoint_packages) catch2 relacy-dev spin clang openssl git
+deep_packages  := $(build_packages) $(endpoint_packages) catch2 curl relacy-dev spin clang openssl git
 # The core for aarch64, where the machine is none itself.
 cross          := $(if $(filter x86_64,$(shell uname -m)),compile-arm64)
 cross_packages := g++-aarch64-linux-gnu qemu-user
 long_packages  := $(test_packages) chromium iproute2
 # Packages that Python is built from.
 python_packages := $(build_packages) libbz2-dev libffi-dev liblzma-dev libsqlite3-dev libssl-dev zlib1g-dev
-bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk
+bench_packages := $(build_packages) libbenchmark-dev prometheus-cpp-dev wrk strace
 lint_packages  := $(build_packages) $(endpoint_packages) catch2 clang clang-format clang-tidy
 cpack_packages := $(build_packages) $(endpoint_packages) dpkg-dev rpm
 docs_packages  := $(build_packages) doxygen $(if $(shell command -v npm),,nodejs npm)
@@ -63,7 +63,8 @@ help:
 	@echo 'make test-platforms  the demo and make test in fresh installations of Debian releases,'
 	@echo '                as root: SUITES="$(SUITES)", STEPS=$(STEPS) (demo, test, both,'
 	@echo '                short: the demo and make test-short)'
-	@echo 'make test-short the suites of the core, the bindings and the harness'
+	@echo 'make test-short the suites of the core, the bindings and the harness, and Apache'
+	@echo '                with interpreters that have a GIL of their own, from Python 3.12 on'
 	@echo 'make bench      measure, print a table, write build/bench/report.json'
 	@echo 'make install    install the Apache module and the C++ package (PREFIX, DESTDIR)'
 	@echo 'make packages   make packages of Debian, and an RPM of the module, in build/packages'
@@ -92,8 +93,8 @@ test: need-test need-docs compile-tests build/venv/test.stamp build/node/statsd.
 test-short: need-short compile-tests build/venv/test.stamp
 	@tests/tools/suites.sh short
 
-test-deep: need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
-           $(cross) build/venv/test.stamp build/venv/packages.stamp build/venvs
+test-deep: need-deep compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz $(cross) \
+           build/venv/test.stamp build/venv/packages.stamp build/venvs
 	@tests/tools/suites.sh deep
 
 test-long: export SLUICE_LONG = 1
@@ -101,7 +102,7 @@ test-long: export SLUICE_SOAK_SECONDS ?= 60
 test-long: need-long need-deep need-docs need-platforms compile-tests compile-others compile-asan compile-tsan compile-models compile-fuzz compile-modules \
            compile-free-threaded compile-tsan-module $(cross) build/venv/test.stamp build/venv/packages.stamp build/applications.stamp \
            build/venvs build/node/statsd.stamp $(docs_tools)
-	@tests/tools/suites.sh test applications deep free_threaded thread_sanitizer platforms_long packages_long
+	@tests/tools/suites.sh test applications deep other_modules free_threaded thread_sanitizer platforms_long packages_long
 
 test-platforms: export SLUICE_RELEASES = $(SUITES)
 test-platforms: export SLUICE_STEPS = $(STEPS)

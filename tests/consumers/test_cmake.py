@@ -54,6 +54,7 @@ def standards_of_the_core(build: Path) -> set[str]:
     return {option for command in of_core for option in re.findall(r"-std=(\S+)", command)}
 
 
+@pytest.mark.slow
 def test_a_compiler_and_abseil_are_enough_for_the_core(tmp_path: Path) -> None:
     told = run("cmake", "-S", ROOT, "-B", tmp_path / "build", *BARE)
     assert ", Release, " in told
@@ -96,6 +97,7 @@ def test_inside_another_project_only_names_of_its_own_are_added(tmp_path: Path) 
     assert others == []
 
 
+@pytest.mark.slow
 def test_inside_another_project_nothing_is_installed(tmp_path: Path) -> None:
     parent(tmp_path)
     run("cmake", "--build", tmp_path / "build", "-j", 2)
@@ -103,6 +105,7 @@ def test_inside_another_project_nothing_is_installed(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "prefix").rglob("*") if path.is_file()] == ["consumer"]
 
 
+@pytest.mark.slow
 def test_a_shared_library_has_a_soname_and_what_a_consumer_needs(tmp_path: Path) -> None:
     parent(tmp_path, "-DBUILD_SHARED_LIBS=ON")
     run("cmake", "--build", tmp_path / "build", "-j", 2)

@@ -170,6 +170,7 @@ def test_an_installation_without_the_component_is_told(tmp_path: Path, installed
         run("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'without'}")
 
 
+@pytest.mark.slow
 def test_inside_another_project_the_target_is_there_when_asked_for(tmp_path: Path) -> None:
     (tmp_path / "CMakeLists.txt").write_text(
         f"cmake_minimum_required(VERSION 3.25)\nproject(parent CXX)\nset(SLUICE_BUILD_ENDPOINT ON)\n"

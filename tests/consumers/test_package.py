@@ -54,6 +54,7 @@ def test_find_package_refuses_another_version(tmp_path: Path, installed: Path) -
         build(tmp_path, "find_package(sluice 7.0 REQUIRED)", f"-DCMAKE_PREFIX_PATH={installed}")
 
 
+@pytest.mark.slow
 def test_add_subdirectory_builds_the_core_alone(tmp_path: Path) -> None:
     build(tmp_path, f"add_subdirectory({ROOT} sluice)")
     assert not list((tmp_path / "build").rglob("*.so"))
@@ -74,6 +75,7 @@ def test_one_header_includes_all_others() -> None:
     assert re.findall(r'^#include "(.*)"$', text, re.MULTILINE) == sorted(public)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 def test_every_header_compiles_alone(compiler: str, tmp_path: Path) -> None:
     assert len(HEADERS) > 15

@@ -43,6 +43,13 @@ daemon_tests=$(
     echo "tests/apache/test_$name.py"
   done)
 
+# The files about load, deaths and restarts, which take as long as all others together.
+load_tests=$(
+  for name in endpoint_survival daemon_supervision frameworks generations lifecycle meddling paced_responses reconciliation \
+              restarts shutdown survival; do
+    echo "tests/apache/test_$name.py"
+  done)
+
 # The files about what threads of a process share.
 threaded_tests=$(
   for name in error_logs events forked_copies input interpreters lifecycle metrics reloading response_state signals streams; do
@@ -64,6 +71,7 @@ bindings() {
 tier_short() {
   core release -E $load
   bindings build/venv
+  suite "apache, interpreters" "$python" -m pytest $at_once tests/apache/test_own_gil.py
 }
 
 tier_test() {
@@ -72,34 +80,32 @@ tier_test() {
   suite "scripts of the Makefile" "$python" -m pytest tests/tools tests/platforms
   bindings build/venv
   suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
-  suite "apache" "$python" -m pytest $at_once tests/apache
+  suite "apache" "$python" -m pytest $at_once tests/apache $(printf -- '--ignore=%s ' $load_tests)
   suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $at_once -m "not embedded" $daemon_tests
   suite "isolation" "$python" -m pytest $at_once tests/isolation
-  suite "telemetry" "$python" -m pytest tests/telemetry
+  suite "telemetry" "$python" -m pytest -n 2 --dist loadscope tests/telemetry
   suite "encoders" "$python" -m pytest tests/encoders
-  suite "consumers of the C++ package" "$python" -m pytest -n 2 tests/consumers
+  suite "consumers of the C++ package" "$python" -m pytest -n 2 -m "not slow" tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
   suite "commands" "$python" -m pytest $at_once -m "not machine" tests/commands
-  suite "examples" "$python" -m pytest tests/examples
+  suite "examples" "$python" -m pytest -n 2 --dist loadscope tests/examples
   suite "documentation" "$python" -m pytest tests/docs
 }
 
 # Real applications, in both modes.
 tier_applications() { suite "applications" "$python" -m pytest tests/applications; }
 
-# The module with another interpreter: some of the tests against Apache, or nearly all with SLUICE_LONG.
+# The module with each other interpreter: nearly all tests against Apache.
 other_interpreter() {
-  embedded="tests/apache/test_own_gil.py"
-  daemon="tests/apache/test_own_gil.py -k at_once"
-  if [ -n "$long" ]; then
-    embedded="tests/apache --ignore tests/apache/test_frameworks.py"
-    daemon="tests/apache/test_own_gil.py $daemon_tests"
-  fi
   export SLUICE_MODULE="$PWD/build/module-$1/modules/mod_sluice.so"
   other=build/venv-$1/bin/python
-  suite "apache, module with Python $1" "$other" -m pytest $embedded
-  suite "apache, module with Python $1, daemon mode" env SLUICE_MODE=daemon "$other" -m pytest -m "not embedded" $daemon
+  suite "apache, module with Python $1" "$other" -m pytest tests/apache --ignore tests/apache/test_frameworks.py
+  suite "apache, module with Python $1, daemon mode" env SLUICE_MODE=daemon "$other" -m pytest -m "not embedded" tests/apache/test_own_gil.py $daemon_tests
   unset SLUICE_MODULE
+}
+
+tier_other_modules() {
+  for version in $(cut -d' ' -f1 build/embeddable); do other_interpreter "$version"; done
 }
 
 # Python without a GIL: the bindings, and against Apache in both modes the tests of what threads share, then suites that
@@ -142,14 +148,15 @@ tier_deep() {
   core asan
   core tsan
   cross
+  suite "apache, load and restarts" "$python" -m pytest $at_once $load_tests
   suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error
   suite "mutants" "$python" tests/mutants/run.py $([ -n "$long" ] || echo --quick)
   suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 20)
   suite "mutated requests" "$python" -m pytest -s -n 0 tests/mutation
+  suite "consumers that build the core" "$python" -m pytest -n 2 -m slow tests/consumers
   suite "packages from the sources" "$python" -m pytest -m slow tests/packages
   suite "stops of the demo" env SLUICE_DEEP=1 "$python" -m pytest -s tests/examples/test_demo_stops.py
   for venv in $(cat build/venvs); do bindings "$venv"; done
-  for version in $(cut -d' ' -f1 build/embeddable); do other_interpreter "$version"; done
 }
 
 # The commands of the README in fresh installations, each release with the steps that follow it.
