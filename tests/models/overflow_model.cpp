@@ -225,7 +225,8 @@ void explore(Run& run) {
   run.explore<Overflow<T, 1, AlwaysWait>>("overflow: 1 writer, 1 record, 1 drain", {1, 1}, EverySchedule());
   run.explore<Overflow<T, 1, AlwaysWait>>("overflow: 1 writer, 3 records, 3 drains", {3, 3}, Preemptions{3});
   run.explore<Overflow<T, 1, NeverWait>>("overflow: 1 writer, 2 records, 2 drains, no waiting", {2, 2}, Preemptions{3});
-  run.explore<Overflow<T, 2, AlwaysWait>>("overflow: 2 writers, 1 record, 2 drains", {1, 2}, Preemptions{3});
+  run.explore<Overflow<T, 2, AlwaysWait>>("overflow: 2 writers, 1 record, 2 drains", {1, 2},
+                                          Preemptions{long_run() ? 3U : 2U});
   run.explore<Overflow<T, 2, NeverWait>>("overflow: 2 writers, 2 records, 2 drains, no waiting", {2, 2},
                                          Preemptions{2});
   run.explore<Overflow<T, 1, AlwaysWait, 2>>("overflow: 1 writer that migrates, 1 record, 1 drain", {1, 1},

@@ -218,7 +218,7 @@ void explore(Run& run) {
   run.refute<Whole<T, 1, Light, StrongestFenceOfReader, false, 1>>(
       "whole series: no order between the sequence and the counters", {1, 1}, Preemptions{2});
   run.explore<Whole<T, 1, Light, BarrierOfReader<1>, false, 1>>("whole series: barrier, 1 record, 1 reading", {1, 1},
-                                                                Preemptions{4});
+                                                                Preemptions{long_run() ? 4U : 3U});
   run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, false, 1>>(
       "whole series: release fence, 1 record, 1 reading", {1, 1}, Preemptions{long_run() ? 4U : 3U});
   run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true, 1>>(
