@@ -151,6 +151,30 @@ TEST_CASE("exposition: a part is read a number of times that does not depend on 
   }
 }
 
+TEST_CASE("exposition: a family whose samples would have the names of others is left out") {
+  Recorder<Job> jobs({.threads = 1});
+  const Window window = jobs.add_reader().drain().value();
+  const auto gauge = [](std::string_view name) {
+    return encode::Gauge{.name = name, .help = "A gauge.", .read = [] { return 1.0; }};
+  };
+  const encode::Part of_jobs{.source = {.window = &window}};
+  for (const std::string_view name :
+       {"duration_seconds_count", "duration_seconds_bucket", "rows_total", "rows_created"}) {
+    CAPTURE(name);
+    const encode::Gauge gauges[] = {gauge(name), gauge("depth")};
+    const encode::Part of_gauges{.source = {.gauges = gauges}, .prefix = "jobs"};
+    const std::string before = merged_text({of_gauges, of_jobs});
+    const std::string after = merged_text({of_jobs, of_gauges});
+    const std::string type = "# TYPE jobs_" + std::string(name) + " gauge\n";
+    CHECK((after.find(type) == std::string::npos));
+    CHECK((after.find("# TYPE jobs_depth gauge\n") != std::string::npos));
+    CHECK((before.find(type) != std::string::npos));
+    const std::string family = name.starts_with("rows") ? "# TYPE jobs_rows " : "# TYPE jobs_duration_seconds ";
+    CHECK((before.find(family) == std::string::npos));
+    CHECK((after.find(family) != std::string::npos));
+  }
+}
+
 TEST_CASE("exposition: a part whose text is longer than any before is written whole") {
   const std::string help(50'000, 'x');
   const std::string longer(100'000, 'y');

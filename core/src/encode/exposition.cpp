@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sluice/encode/exposition.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "encode/exposition_writer.hpp"
+#include "encode/family_names.hpp"
 #include "encode/source.hpp"
 
 namespace sluice::inline v0_1::encode {
@@ -49,12 +51,13 @@ class Merged final : public Visitor {
   }
 
   void begin(const Family& family, const Interval& interval) override {
-    const auto [place, is_new] = places_.try_emplace(name_of(family), families_.size());
-    if (is_new) families_.push_back({.name = &place->first, .kind = family.kind, .text = {}});
-    // A part has its own families once, and takes part in those of parts before.
-    is_written_ = is_new || (place->second < known_ && families_[place->second].kind == family.kind);
+    const std::string name = name_of(family);
+    const auto found = owners_.find(name);
+    const bool is_new = found == owners_.end();
+    const std::size_t place = is_new ? families_.size() : found->second;
+    is_written_ = is_new ? add_family(name, family.kind) : takes_more(place, name, family.kind);
     if (!is_written_) return;
-    pieces_.push_back({.family = place->second, .begin = sink_->size(), .size = 0});
+    pieces_.push_back({.family = place, .begin = sink_->size(), .size = 0});
     if (is_new) {
       writer_->begin(family, interval);
     } else {
@@ -79,7 +82,7 @@ class Merged final : public Visitor {
 
   /// A family with the samples of all parts so far.
   struct Collected {
-    const std::string* name;  ///< The key in `places_`.
+    std::string name;
     Kind kind;
     std::string text;
   };
@@ -91,10 +94,28 @@ class Merged final : public Visitor {
     std::size_t size;
   };
 
+  /// Adds a family, unless one of its samples has the name of another family or of one of its samples.
+  bool add_family(const std::string& name, Kind kind) {
+    const auto suffixes = suffixes_of(kind);
+    const auto is_taken = [&](std::string_view suffix) { return owners_.contains(name + std::string(suffix)); };
+    if (std::any_of(suffixes.begin(), suffixes.end(), is_taken)) return false;
+    for (const std::string_view suffix : suffixes) owners_.emplace(name + std::string(suffix), families_.size());
+    families_.push_back({.name = name, .kind = kind, .text = {}});
+    return true;
+  }
+
+  /// Returns true if a family takes samples of this part. A part has its own families once, and takes part in those of
+  /// parts before.
+  [[nodiscard]] bool takes_more(std::size_t place, const std::string& name, Kind kind) const {
+    return place < known_ && families_[place].name == name && families_[place].kind == kind;
+  }
+
   /// Forgets what an encoding of the part began that did not fit.
   void forget_new_families() {
-    for (std::size_t i = known_; i < families_.size(); ++i) places_.erase(places_.find(*families_[i].name));
-    families_.resize(known_);
+    for (; families_.size() > known_; families_.pop_back()) {
+      const Collected& family = families_.back();
+      for (const std::string_view suffix : suffixes_of(family.kind)) owners_.erase(family.name + std::string(suffix));
+    }
     pieces_.clear();
   }
 
@@ -110,7 +131,7 @@ class Merged final : public Visitor {
 
   Format format_;
   std::vector<Collected> families_;
-  std::unordered_map<std::string, std::size_t> places_;  ///< Places in `families_` by name, as it is written.
+  std::unordered_map<std::string, std::size_t> owners_;  ///< The family that has a name, or a sample of that name.
   std::size_t known_ = 0;                                ///< Number of families of the parts before.
   std::string text_;                                     ///< Text of the part that is being added.
   std::vector<Piece> pieces_;

@@ -56,7 +56,8 @@ bool equal(Name a, Name b) noexcept {
   }
 }
 
-/// Returns what follows the name of a family in its samples; the empty text is the family itself.
+}  // namespace
+
 std::span<const std::string_view> suffixes_of(Kind kind) noexcept {
   static constexpr std::string_view kOfCounter[] = {"", "_total", "_created"};
   static constexpr std::string_view kOfHistogram[] = {"", "_bucket", "_sum", "_count", "_created"};
@@ -64,8 +65,6 @@ std::span<const std::string_view> suffixes_of(Kind kind) noexcept {
   if (kind == Kind::kHistogram) return kOfHistogram;
   return std::span(kOfCounter).first(1);
 }
-
-}  // namespace
 
 bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept {
   if (same_name(a.name, b.name)) return true;

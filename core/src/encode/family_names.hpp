@@ -3,11 +3,15 @@
 // their units.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "encode/family.hpp"
 
 namespace sluice::inline v0_1::encode {
+
+/// Returns what follows the name of a family in the names of its samples; the empty text is the family itself.
+[[nodiscard]] std::span<const std::string_view> suffixes_of(Kind kind) noexcept;
 
 /// Returns true if a format would write a family, or one of its samples, under the name of another family or of one of
 /// its samples. `prefix` is that of both.
