@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -21,8 +22,16 @@ constexpr int kTickMs = 200;
 /// The time for one request. The server sends its head at once.
 constexpr std::uint64_t kRequestNs = 2 * kNsPerSecond;
 constexpr std::uint32_t kServiceUnavailable = 503;
-/// The server asks other processes of the group first, for at most 0.2 s with its pauses.
+/// The server asks other processes of the group first: that many, and for that time. Where a script has changed, most
+/// of them leave the request to yet others.
 constexpr std::uint32_t kTriesElsewhere = 20;
+constexpr std::uint64_t kElsewhereNs = 200'000'000;
+
+/// Returns true if the server is to ask another process.
+bool goes_elsewhere(const RequestHead& head) noexcept {
+  const std::uint64_t now_ns = monotonic_ns();
+  return head.tries < kTriesElsewhere || now_ns - std::min(head.timestamps.queued_ns, now_ns) < kElsewhereNs;
+}
 
 /// Reads the head of a request, because the server would otherwise take its end for that of a process that has not seen
 /// the request, and answers.
@@ -34,7 +43,7 @@ void refuse(int socket) {
   const absl::StatusOr<std::string> payload = channel.read(frame->size);
   if (!payload.ok()) return;
   // Whether the request is signed does not matter, because nothing is done for it.
-  if (RequestHead head; decode(*payload, head) && head.tries < kTriesElsewhere) {
+  if (RequestHead head; decode(*payload, head) && goes_elsewhere(head)) {
     static_cast<void>(channel.send(FrameType::kRetry));
     return;
   }
