@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from apache.process import wait_until
 
 from .conftest import Serve
 from .served import Served
 
 MAIN = """\
+import os
+import time
+
 import helper
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/late":
         import late
         text = late.TEXT
+    elif environ["PATH_INFO"] == "/pid":
+        time.sleep(0.1)
+        text = str(os.getpid())
     else:
         text = helper.TEXT
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -46,8 +54,15 @@ def test_a_changed_module_is_seen_by_the_next_request(server: Served, folder: Pa
 def test_every_process_that_has_the_old_module_is_replaced(serve: Serve, folder: Path) -> None:
     write(folder / "main.py", MAIN)
     write(folder / "helper.py", 'TEXT = "one"\n')
-    server = serve(folder / "main.py", "--reload", "--processes", 8)
-    assert server.get().text == "one"
+    server = serve(folder / "main.py", "--reload", "--processes", 8, "--threads", 1)
+    have_loaded: set[str] = set()
+    with ThreadPoolExecutor(16) as clients:
+
+        def all_have_loaded() -> bool:
+            have_loaded.update(answer.text for answer in clients.map(lambda _: server.get("/pid"), range(16)))
+            return len(have_loaded) == 8
+
+        wait_until(all_have_loaded, "eight processes that have loaded the module")
     write(folder / "helper.py", 'TEXT = "two"\n')
     assert [server.get().text for _ in range(8)] == ["two"] * 8
 
