@@ -46,9 +46,10 @@ def claim_addresses(settings: Settings) -> None:
 
 def warn_of_published_code(settings: Settings) -> None:
     """Say which directory of --static has the code of the application in it."""
-    places = [settings.target.folder] if settings.target.folder else [settings.working_directory, *settings.python_path]
+    folders = [settings.target.folder] if settings.target.folder else [settings.working_directory, *settings.python_path]
+    of_code = dict.fromkeys(folder.resolve() for folder in folders)
     for url, folder in settings.options.static:
-        for code in [code.resolve() for code in places if folder in (code.resolve(), *code.resolve().parents)]:
+        for code in filter(lambda code: code.is_relative_to(folder), of_code):
             say(f"warning: --static {url}={folder} serves the code of the application in {code}, too: give a directory that has only "
                 "files for everybody")  # fmt: skip
 
