@@ -8,8 +8,9 @@
 
 namespace sluice::daemon {
 
-/// Answers each request that arrives at `listener` with 503, for a minute or until `ending` returns true. A `listener`
-/// of -1 only waits. Runs no code of an application, and decodes nothing of a request. `heartbeat` may be null.
+/// Answers each request that arrives at `listener`, for a minute or until `ending` returns true: the server is to ask
+/// another process, and once it has asked many for some time, the answer is 503. A `listener` of -1 only waits. Runs no
+/// code of an application. `heartbeat` may be null.
 void refuse_requests(int listener, Heartbeat* heartbeat, absl::FunctionRef<bool()> ending);
 
 }  // namespace sluice::daemon
