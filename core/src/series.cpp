@@ -72,9 +72,9 @@ void SeriesCounts::move_unknown() {
 }
 
 void SeriesCounts::add_saturated(std::uint32_t number, std::uint64_t count, std::span<const std::uint64_t> sums) {
-  const std::uint32_t known = names_->knows(number) ? number : detail::SeriesNames::kOverflow;
-  make_room(known);
-  const Entry to = at(known);
+  const std::uint32_t target = names_->knows(number) ? number : detail::SeriesNames::kOverflow;
+  make_room(target);
+  const Entry to = at(target);
   to.request_count = saturated_sum(to.request_count, count);
   for (std::size_t i = 0; i < sums.size(); ++i) to.sums[i] = saturated_sum(to.sums[i], sums[i]);
 }

@@ -65,8 +65,8 @@ class Fields {
  public:
   /// `part(i)` returns the counts of owner i, from 0 to `parts` - 1. All have the schema.
   Fields(const SchemaInfo& schema, std::size_t parts, absl::FunctionRef<Part(std::size_t)> part,
-         const Interval& interval, FieldSet wanted, Visitor& to) noexcept
-      : schema_(schema), parts_(parts), part_(part), interval_(interval), wanted_(wanted), to_(to) {}
+         const Interval& interval, FieldSet fields, Visitor& to) noexcept
+      : schema_(schema), parts_(parts), part_(part), interval_(interval), fields_(fields), to_(to) {}
 
   /// Writes the number of requests by the first field of classes that the mode has, if there is one, then all other
   /// fields.
@@ -122,7 +122,7 @@ class Fields {
   }
 
   [[nodiscard]] bool is_wanted(const FieldInfo& field) const noexcept {
-    return wanted_.has(static_cast<std::size_t>(&field - schema_.fields.data()));
+    return fields_.has(static_cast<std::size_t>(&field - schema_.fields.data()));
   }
 
   /// Returns true for the field that exemplars are of.
@@ -152,7 +152,7 @@ class Fields {
   std::size_t parts_;
   absl::FunctionRef<Part(std::size_t)> part_;
   Interval interval_;
-  FieldSet wanted_;
+  FieldSet fields_;
   Visitor& to_;
 };
 
@@ -375,8 +375,8 @@ const SchemaInfo* schema_of(const Source& source) noexcept {
   return source.totals != nullptr ? source.totals->schema : nullptr;
 }
 
-std::string_view prefix_of(const std::optional<std::string_view>& given, const SchemaInfo* schema) noexcept {
-  if (given) return *given;
+std::string_view prefix_of(const std::optional<std::string_view>& prefix, const SchemaInfo* schema) noexcept {
+  if (prefix) return *prefix;
   return schema != nullptr ? schema->prefix : SchemaInfo().prefix;
 }
 

@@ -61,12 +61,12 @@ struct Buckets {
     return std::accumulate(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(size) + 1, std::uint64_t{0});
   }
 
-  /// Calls `each(upper, count)` for each bucket in order: its bound, which is null for the last bucket, and the
+  /// Calls `take(upper, count)` for each bucket in order: its bound, which is null for the last bucket, and the
   /// number of requests up to the bound.
-  template <class Each>
-  void for_each_cumulative(Each&& each) const {
+  template <class Take>
+  void for_each_cumulative(Take&& take) const {
     std::uint64_t count = 0;
-    for (std::size_t i = 0; i <= size; ++i) each(i < size ? &upper[i] : nullptr, count += counts[i]);
+    for (std::size_t i = 0; i <= size; ++i) take(i < size ? &upper[i] : nullptr, count += counts[i]);
   }
 
   std::size_t size = 0;
@@ -121,7 +121,7 @@ void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, 
 [[nodiscard]] const SchemaInfo* schema_of(const Source& source) noexcept;
 
 /// Returns the prefix of names: that of the options, or of the schema if they have none.
-[[nodiscard]] std::string_view prefix_of(const std::optional<std::string_view>& given,
+[[nodiscard]] std::string_view prefix_of(const std::optional<std::string_view>& prefix,
                                          const SchemaInfo* schema) noexcept;
 
 /// Returns the time at which the source was read, in seconds since the Unix epoch.

@@ -52,9 +52,9 @@ class Merged final : public Visitor {
 
   void begin(const Family& family, const Interval& interval) override {
     const std::string name = name_of(family);
-    const auto found = owners_.find(name);
-    const bool is_new = found == owners_.end();
-    const std::size_t place = is_new ? families_.size() : found->second;
+    const auto owner = owners_.find(name);
+    const bool is_new = owner == owners_.end();
+    const std::size_t place = is_new ? families_.size() : owner->second;
     is_written_ = is_new ? add_family(name, family.kind) : takes_more(place, name, family.kind);
     if (!is_written_) return;
     pieces_.push_back({.family = place, .begin = sink_->size(), .size = 0});

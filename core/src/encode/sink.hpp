@@ -55,10 +55,10 @@ void put_double(Sink& sink, double value) noexcept;
 /// Removes and returns the first UTF-8 character of `rest`, or U+FFFD and one byte if there is none.
 std::string_view next_character(std::string_view& rest) noexcept;
 
-/// Calls `each(std::string_view)` for every character of a text.
-template <class Each>
-void for_each_character(std::string_view text, Each&& each) {
-  while (!text.empty()) each(next_character(text));
+/// Calls `take(std::string_view)` for every character of a text.
+template <class Take>
+void for_each_character(std::string_view text, Take&& take) {
+  while (!text.empty()) take(next_character(text));
 }
 
 /// Puts a text. Replaces each single-byte character by `replace(character)`, unless that is empty.

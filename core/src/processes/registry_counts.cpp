@@ -81,24 +81,24 @@ constexpr auto kAllBuckets = [](const FieldInfo& field) noexcept -> detail::Used
   return {0, field.buckets->size()};
 };
 
-/// Calls `each(first, size, bound)` for runs of the words that the mode counts, except buckets that
+/// Calls `visit(first, size, bound)` for runs of the words that the mode counts, except buckets that
 /// `used_buckets(field)` leaves out.
-template <class Used, class Each>
-void for_each_run(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Used&& used_buckets, Each&& each) {
+template <class Used, class Visit>
+void for_each_run(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Used&& used_buckets, Visit&& visit) {
   for (const FieldInfo& field : schema.fields) {
     if (!field.exists_in(mode)) continue;
     const bool is_amount = field.unit != Unit::kNone;
     switch (field.kind) {
       case FieldKind::kCounter:
-        each(field.sum, 1, is_amount ? most.amounts : most.events);
+        visit(field.sum, 1, is_amount ? most.amounts : most.events);
         break;
       case FieldKind::kClasses:
-        each(field.sum, field.classes.size(), most.events);
+        visit(field.sum, field.classes.size(), most.events);
         break;
       case FieldKind::kHistogram: {
         const detail::UsedBuckets used = used_buckets(field);
-        each(field.sum, 1, most.amounts);
-        each(field.buckets_at + used.first, used.size, most.events);
+        visit(field.sum, 1, most.amounts);
+        visit(field.buckets_at + used.first, used.size, most.events);
         break;
       }
       case FieldKind::kMaximum:
@@ -107,11 +107,11 @@ void for_each_run(const SchemaInfo& schema, std::uint8_t mode, const Bounds& mos
   }
 }
 
-/// Calls `each(word, bound)` for each word of the sums that the mode counts.
-template <class Each>
-void for_each_word(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Each&& each) noexcept {
+/// Calls `visit(word, bound)` for each word of the sums that the mode counts.
+template <class Visit>
+void for_each_word(const SchemaInfo& schema, std::uint8_t mode, const Bounds& most, Visit&& visit) noexcept {
   for_each_run(schema, mode, most, kAllBuckets, [&](std::size_t first, std::size_t size, std::uint64_t bound) {
-    for (std::size_t i = first; i < first + size; ++i) each(i, bound);
+    for (std::size_t i = first; i < first + size; ++i) visit(i, bound);
   });
 }
 
@@ -216,7 +216,7 @@ class Split {
     });
     memory_.piece[0] = std::min(requests_in(memory_.piece.data() + 1, schema_, region_.mode), most_.events);
     memory_.all[kRequestCount] = saturated_sum(memory_.all[kRequestCount], memory_.piece[0]);
-    pass_on(number < region_.known ? number : detail::SeriesNames::kOverflow);
+    pass_on(number < region_.labelled ? number : detail::SeriesNames::kOverflow);
   }
 
   /// Reads a bank of a series and takes its counts.

@@ -80,8 +80,8 @@ struct Bank {
   [[gnu::always_inline]] static void measure(Values& from, std::index_sequence<kField...>) noexcept {
     const auto set = [&from]<std::size_t kI>(std::integral_constant<std::size_t, kI>) {
       if constexpr (Layout::template kMeasured<kI>) {
-        const std::uint64_t given = from.done.*(Layout::template field<kI>().source_.pointer);
-        from.measured[kI] = given == kSinceBegin ? elapsed<kI>(from.elapsed_ns) : converted<kI>(given);
+        const std::uint64_t duration = from.done.*(Layout::template field<kI>().source_.pointer);
+        from.measured[kI] = duration == kSinceBegin ? elapsed<kI>(from.elapsed_ns) : converted<kI>(duration);
       }
     };
     (set(std::integral_constant<std::size_t, kField>()), ...);

@@ -118,25 +118,25 @@ class OverflowSeriesRef {
   OverflowSeriesRef(std::byte* block, const OverflowSeriesShape& shape, std::size_t size) noexcept
       : block_(block), shape_(shape), size_(size) {}
 
-  /// Calls `each(number, bank)` for each series that is marked in a quiescent bank.
-  template <class Each>
-  void for_each_touched(std::size_t which, Each&& each) const {
+  /// Calls `visit(number, bank)` for each series that is marked in a quiescent bank.
+  template <class Visit>
+  void for_each_touched(std::size_t which, Visit&& visit) const {
     for (std::size_t word = 0; word < OverflowSeriesShape::words(size_); ++word) {
       for (std::uint64_t left = marks(which, word).load(std::memory_order_relaxed); left != 0;) {  // after [P4]
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
         left &= left - 1;
-        if (index < size_) each(static_cast<std::uint32_t>(index + 1), bank(index, which));
+        if (index < size_) visit(static_cast<std::uint32_t>(index + 1), bank(index, which));
       }
     }
   }
-  /// Calls `each(number, bank)` for each series of a bank that was ever used. Any process, while others record.
-  template <class Each>
-  void for_each_used(std::size_t which, Each&& each) const {
+  /// Calls `visit(number, bank)` for each series of a bank that was ever used. Any process, while others record.
+  template <class Visit>
+  void for_each_used(std::size_t which, Visit&& visit) const {
     for (std::size_t word = 0; word < OverflowSeriesShape::words(size_); ++word) {
       for (std::uint64_t left = marks(2 + which, word).load(std::memory_order_relaxed); left != 0; left &= left - 1) {
         // Once set, a mark stays set, so what was read of a series is read again.
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
-        if (index < size_) each(static_cast<std::uint32_t>(index + 1), bank(index, which));
+        if (index < size_) visit(static_cast<std::uint32_t>(index + 1), bank(index, which));
       }
     }
   }

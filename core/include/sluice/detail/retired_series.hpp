@@ -63,12 +63,12 @@ class RetiredSeries {
     }
   }
 
-  /// Calls `each(number, words)` for each entry in use of a copy, with atomic words. Any process, while it reads the
+  /// Calls `visit(number, words)` for each entry in use of a copy, with atomic words. Any process, while it reads the
   /// totals.
-  template <class Each>
-  void for_each(std::size_t which, Each&& each) const {
+  template <class Visit>
+  void for_each(std::size_t which, Visit&& visit) const {
     for_each_number(
-        which, [&](std::size_t number) { each(number, std::span<const Word>(entry(which, number), entry_words_)); });
+        which, [&](std::size_t number) { visit(number, std::span<const Word>(entry(which, number), entry_words_)); });
   }
 
  private:
@@ -84,13 +84,13 @@ class RetiredSeries {
   [[nodiscard]] Word* entry(std::size_t which, std::size_t number) const noexcept {
     return copy_at(which) + marks_for(entries_) + number * entry_words_;
   }
-  template <class Each>
-  void for_each_number(std::size_t which, Each&& each) const {
+  template <class Visit>
+  void for_each_number(std::size_t which, Visit&& visit) const {
     for (std::size_t word = 0; word < marks_for(entries_); ++word) {
       for (std::uint64_t left = mark(which, word).load(std::memory_order_relaxed); left != 0; left &= left - 1) {
         // After [G3], or an own store of the parent.
         const std::size_t number = word * kMarks + static_cast<std::size_t>(std::countr_zero(left));
-        if (number < entries_) each(number);
+        if (number < entries_) visit(number);
       }
     }
   }

@@ -176,14 +176,14 @@ class SeriesRef {
             reinterpret_cast<const typename Atomics::Counter*>(bank + shape_.sums_at),
             reinterpret_cast<const typename Atomics::Counter*>(bank + shape_.extremes_at)};
   }
-  /// Calls `each(number, bank)` for each series of the list of a parity, in a quiescent slot. Bounded, whatever other
+  /// Calls `visit(number, bank)` for each series of the list of a parity, in a quiescent slot. Bounded, whatever other
   /// code has written into the memory.
-  template <class Each>
-  void for_each_touched(std::size_t which, Each&& each) const {
+  template <class Visit>
+  void for_each_touched(std::size_t which, Visit&& visit) const {
     std::uint64_t number = touched(which).first.load(std::memory_order_relaxed);  // after [R3]
     for (std::size_t seen = 0; number != 0 && number <= size_ && seen < size_; ++seen) {
       const SeriesBankRef<Atomics> at = bank(number, which);
-      each(static_cast<std::uint32_t>(number), at);
+      visit(static_cast<std::uint32_t>(number), at);
       number = at.header.next.load(std::memory_order_relaxed);  // after [R3]
     }
   }
@@ -195,15 +195,15 @@ class SeriesRef {
     };  // after [X1]
     return (tag(0) | tag(1)) != 0;
   }
-  /// Calls `each(number, bank)` for each series whose bank of a parity was ever used. Any process, while the slot is
+  /// Calls `visit(number, bank)` for each series whose bank of a parity was ever used. Any process, while the slot is
   /// recording: the caller checks by [X3] that it has read whole records. Bounded, whatever others have written there.
-  template <class Each>
-  void for_each_used(std::size_t which, Each&& each) const {
+  template <class Visit>
+  void for_each_used(std::size_t which, Visit&& visit) const {
     for (std::size_t first = 1; first <= size_; first += kSeriesPerMark) {
       const auto& marks = used_mark<Atomics>(block_, first, which);
       for (std::uint64_t left = marks.load(std::memory_order_relaxed); left != 0; left &= left - 1) {  // after [X1]
         const std::size_t number = first + static_cast<std::size_t>(std::countr_zero(left));
-        if (number <= size_) each(static_cast<std::uint32_t>(number), bank(number, which));
+        if (number <= size_) visit(static_cast<std::uint32_t>(number), bank(number, which));
       }
     }
   }
