@@ -59,9 +59,9 @@ void refuse_for_now(Channel& channel) { static_cast<void>(channel.send(FrameType
 
 /// Returns a variable of a request; empty when it has none of that name.
 std::string_view variable_of(const RequestHead& head, std::string_view name) {
-  const auto found = std::find_if(head.variables.begin(), head.variables.end(),
+  const auto match = std::find_if(head.variables.begin(), head.variables.end(),
                                   [name](const auto& variable) { return variable.first == name; });
-  return found != head.variables.end() ? found->second : std::string_view();
+  return match != head.variables.end() ? match->second : std::string_view();
 }
 
 /// Returns the script that a request asks for. A changed script is left to a new process.
