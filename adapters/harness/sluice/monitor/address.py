@@ -44,7 +44,7 @@ class Address:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"'{clean(text)}' is neither http://HOST:PORT/PATH nor unix:SOCKET")
-        if any(each <= " " or each == "\x7f" for each in text):
+        if any(character <= " " or character == "\x7f" for character in text):
             raise ValueError(f"'{clean(text)}' has spaces or control characters")
         if not text.isascii():
             raise ValueError(f"'{clean(text)}' has characters that a URL writes as %XX, or as xn-- in a name")

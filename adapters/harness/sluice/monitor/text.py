@@ -15,7 +15,7 @@ _INTERPRETED = ("C", "Zl", "Zp")
 def clean(text: str, limit: int = 400) -> str:
     """Replaces every character that a terminal may interpret, and cuts the text to `limit` characters."""
     kept = text[:limit]
-    return "".join(REPLACEMENT if unicodedata.category(each).startswith(_INTERPRETED) else each for each in kept)
+    return "".join(REPLACEMENT if unicodedata.category(character).startswith(_INTERPRETED) else character for character in kept)
 
 
 def columns(text: str) -> int:
@@ -27,11 +27,11 @@ def fit(text: str, width: int, right: bool = False) -> str:
     """Cuts or pads a cleaned text to exactly `width` columns; a cut text ends with an ellipsis."""
     if columns(text) > width:
         kept, used = "", 0
-        for each in text:
-            if used + _width(each) > width - 1:
+        for character in text:
+            if used + _width(character) > width - 1:
                 break
-            kept += each
-            used += _width(each)
+            kept += character
+            used += _width(character)
         text = kept + "…" if width > 0 else ""
     padding = " " * (width - columns(text))
     return padding + text if right else text + padding

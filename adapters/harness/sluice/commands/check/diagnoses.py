@@ -134,7 +134,7 @@ def _growing(seen: Observation, limits: Limits) -> str | None:
             growths.append((growth, then, now))
     if not growths:
         return None
-    _, then, now = max(growths, key=lambda each: each[0])
+    _, then, now = max(growths, key=lambda entry: entry[0])
     return (
         f"memory of {len(growths)} processes grows; process {now.pid} from {format_bytes(then.resident_bytes)} to "
         f"{format_bytes(now.resident_bytes)} in {seen.whole.seconds:.1f} s (resident_memory_bytes)"

@@ -47,14 +47,14 @@ def lines(static: Sequence[tuple[str, Path]], mount: str) -> list[str]:
     if not static:
         return []
     # Apache's own file of types is not everywhere; this one is written from Python's.
-    found = ['TypesConfig "mime.types"', NO_INDEX]
+    directives = ['TypesConfig "mime.types"', NO_INDEX]
     # The first alias and the first rule that match have precedence, so the longest come first.
     longest_first = sorted(static, key=lambda pair: -len(pair[0]))
     rules = [rule for url, path in longest_first if _is_within(mount, url) for rule in _rules(url, path, mount, static)]
-    found += [REWRITING, *rules] if rules else []
-    found += [ALIAS.format(url=quoted(url, "--static"), path=quoted(path, "--static")) for url, path in longest_first
-              if not _is_within(mount, url)]  # fmt: skip
-    return [*found, *(DIRECTORY.format(path=folder(path, "--static")) for path in dict.fromkeys(path for _, path in static))]
+    directives += [REWRITING, *rules] if rules else []
+    others = [(url, path) for url, path in longest_first if not _is_within(mount, url)]
+    directives += [ALIAS.format(url=quoted(url, "--static"), path=quoted(path, "--static")) for url, path in others]
+    return [*directives, *(DIRECTORY.format(path=folder(path, "--static")) for path in dict.fromkeys(path for _, path in static))]
 
 
 def _has_rules(static: Sequence[tuple[str, Path]], mount: str) -> bool:

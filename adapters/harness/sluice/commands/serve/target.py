@@ -43,14 +43,14 @@ class Target:
             raise CommandError("there is no application: name a file, a directory, a module, or a project with --django")
         if Path(text).exists() and not _is_module(text, with_callable=False):
             return Target("file", _file(Path(text)))
-        name, found, attribute = text.rpartition(":")
-        if found and not attribute.isidentifier():
+        name, colon, attribute = text.rpartition(":")
+        if colon and not attribute.isidentifier():
             raise CommandError(f"'{attribute}' in '{text}' is not the name of a callable")
-        name = name if found else text
-        if Path(name).exists() and not _is_module(name, with_callable=bool(found)):
-            return Target("file", _file(Path(name)), attribute if found else None)
+        name = name if colon else text
+        if Path(name).exists() and not _is_module(name, with_callable=bool(colon)):
+            return Target("file", _file(Path(name)), attribute if colon else None)
         if MODULE.fullmatch(name) and not name.endswith(".py"):
-            return Target("module", name, attribute if found else None)
+            return Target("module", name, attribute if colon else None)
         raise CommandError(f"there is no file {name}")
 
 

@@ -25,12 +25,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         options.add_options(parser)
 
-    def handle(self, *args: Any, **given: Any) -> None:
-        arguments = argparse.Namespace(**given)
+    def handle(self, *args: Any, **parsed: Any) -> None:
+        arguments = argparse.Namespace(**parsed)
         arguments.target = None
         arguments.django = os.environ["DJANGO_SETTINGS_MODULE"]
-        if given["pythonpath"]:
-            arguments.python_path.append(Path(given["pythonpath"]))
+        if parsed["pythonpath"]:
+            arguments.python_path.append(Path(parsed["pythonpath"]))
         if arguments.working_directory is None:
             arguments.working_directory = Path(getattr(settings, "BASE_DIR", Path.cwd()))
         arguments.static = [*arguments.static, *self._static_files([url for url, _ in arguments.static])]
