@@ -21,7 +21,7 @@ def embedded_python() -> str:
 
 def make(folder: Path, packages: Sequence[str | Path]) -> None:
     """Create an environment with these arguments of `pip install`, and print a line about it."""
-    print(f"bench: {folder}: pip installs {' '.join(str(each) for each in packages)}", flush=True)
+    print(f"bench: {folder}: pip installs {' '.join(str(package) for package in packages)}", flush=True)
     for command in (
         [embedded_python(), "-m", "venv", "--clear", folder],
         [folder / "bin" / "python", "-m", "pip", "install", "--quiet", *packages],

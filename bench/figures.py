@@ -91,11 +91,11 @@ def count(value: float, _position: object = None) -> str:
 
 
 def series(report: dict, prefix: str) -> tuple[list[int], list[float]]:
-    found = {}
+    values = {}
     for row in report["rows"]:
         if match := re.fullmatch(rf"{prefix}_(\d+)", row["name"]):
-            found[int(match[1])] = row["value"]
-    return sorted(found), [found[position] for position in sorted(found)]
+            values[int(match[1])] = row["value"]
+    return sorted(values), [values[position] for position in sorted(values)]
 
 
 def draw(plot: Plot, report: dict) -> pyplot.Figure:

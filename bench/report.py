@@ -57,20 +57,20 @@ def run(binary: Path, names: str, repetitions: int, seconds: float) -> dict:
 
 def samples(results: dict, row: Row) -> list[float]:
     """Return the figure of each repetition that counts; nothing for a row that was not measured."""
-    found, counting = [], []
-    for each in results["benchmarks"]:
-        if each["run_type"] != "iteration" or each["threads"] != row.threads:
+    figures, counting = [], []
+    for repetition in results["benchmarks"]:
+        if repetition["run_type"] != "iteration" or repetition["threads"] != row.threads:
             continue
-        if not f"{each['run_name']}/".startswith(f"{row.benchmark}/"):
+        if not f"{repetition['run_name']}/".startswith(f"{row.benchmark}/"):
             continue
-        if each.get("error_occurred"):
-            raise ReportError(f"{row.benchmark}: {each['error_message']}")
-        found.append(float(each[row.field]))
-        if not row.parallel or each["cpu_time"] >= PARALLEL * each["real_time"]:
-            counting.append(found[-1])
-    if not found and row.optional:
+        if repetition.get("error_occurred"):
+            raise ReportError(f"{row.benchmark}: {repetition['error_message']}")
+        figures.append(float(repetition[row.field]))
+        if not row.parallel or repetition["cpu_time"] >= PARALLEL * repetition["real_time"]:
+            counting.append(figures[-1])
+    if not figures and row.optional:
         return []
-    if not found:
+    if not figures:
         raise ReportError(f"there is no benchmark `{row.benchmark}` with {row.threads} threads")
     if not counting:
         print(f"report: {row.name}: the threads never ran at the same time, as others had the processors", file=sys.stderr)
@@ -114,10 +114,10 @@ def cpu_model() -> str:
 def make_report(context: dict, of_row: dict[str, list[float]]) -> dict:
     """Return the report on the measured rows. `context` is the description of the machine by Google Benchmark."""
     medians = {name: statistics.median(values) for name, values in of_row.items() if values}
-    known = [*CORE_ROWS, *COMPILE_ROWS, *SERVER_ROWS, *GROWTH_ROWS]
+    rows = [*CORE_ROWS, *COMPILE_ROWS, *SERVER_ROWS, *GROWTH_ROWS]
     return {
         "machine": machine(context),
-        "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in known if row.name in medians],
+        "rows": [{"name": row.name, "value": medians[row.name], "unit": row.unit} for row in rows if row.name in medians],
         "ratios": {
             ratio.name: value for ratio in RATIOS if (value := ratio.value(medians)) is not None
         },
@@ -171,11 +171,11 @@ def main() -> None:
     parser.add_argument("--no-growth", dest="growth", action="store_false", help="leave out how the costs grow")
     parser.add_argument("--no-plots", dest="draw", action="store_false", help="draw nothing")
     parser.add_argument("--plots", type=Path, help="copy the plots to this folder")
-    parser.add_argument("--from", dest="known", type=Path, help="measure nothing, plot and copy the plots of this report")
+    parser.add_argument("--from", dest="from_report", type=Path, help="measure nothing, plot and copy the plots of this report")
     arguments = parser.parse_args()
     try:
-        if arguments.known:
-            report = json.loads(arguments.known.read_text(encoding="utf-8"))
+        if arguments.from_report:
+            report = json.loads(arguments.from_report.read_text(encoding="utf-8"))
         else:
             context, of_row = measure(arguments)
             report = make_report(context, of_row)
@@ -183,8 +183,8 @@ def main() -> None:
             arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
             print_report(report, of_row)
             print(f"\nwritten to {arguments.out}")
-        if arguments.known or (arguments.growth and arguments.draw):
-            plots.draw(arguments.known or arguments.out, BUILD, arguments.plots)
+        if arguments.from_report or (arguments.growth and arguments.draw):
+            plots.draw(arguments.from_report or arguments.out, BUILD, arguments.plots)
     except (ReportError, compile_cost.CompileError, servers.ServerError, plots.PlotError) as error:
         sys.exit(f"report: {error}")
 

@@ -178,8 +178,8 @@ def reference_module(build: Path) -> Path:
             environments.make(environment, ["--no-binary", "mod_wsgi", REFERENCE])
         except environments.NoEnvironment as error:
             raise ServerError(str(error)) from error
-    found = subprocess.run([program, "module-location"], capture_output=True, text=True, check=True)
-    return Path(found.stdout.strip())
+    location = subprocess.run([program, "module-location"], capture_output=True, text=True, check=True)
+    return Path(location.stdout.strip())
 
 
 @dataclass(frozen=True)
@@ -246,10 +246,10 @@ def requests_per_second(url: str, load: Load, seconds: int) -> float:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     if "Non-2xx" in done.stdout:
         raise ServerError(f"{url} answers with errors")
-    found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    if found is None:
+    match = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    if match is None:
         raise ServerError("wrk does not say how many requests it made")
-    return float(found.group(1))
+    return float(match.group(1))
 
 
 def get(connection: http.client.HTTPConnection, path: str) -> bytes:

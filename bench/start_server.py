@@ -75,11 +75,11 @@ def _free_port() -> int:
 
 def descendants(pid: int) -> list[int]:
     """Return a process and all below it."""
-    found = [pid]
-    for parent in found:
+    pids = [pid]
+    for parent in pids:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += map(int, task.read_text(encoding="ascii").split())
-    return found
+            pids += map(int, task.read_text(encoding="ascii").split())
+    return pids
 
 
 def memory_mib(pid: int) -> float:

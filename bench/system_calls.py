@@ -22,12 +22,12 @@ class TraceError(Exception):
 
 def family_of(pid: int) -> list[int]:
     """Return the numbers of a process and of all its descendants."""
-    found = [pid]
+    family = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError):  # the thread has ended
             for child in (task / "children").read_text(encoding="ascii").split():
-                found += family_of(int(child))
-    return found
+                family += family_of(int(child))
+    return family
 
 
 def count(processes: Iterable[int], action: Callable[[], object]) -> dict[str, int]:
