@@ -28,9 +28,9 @@ class LinkSymbols(SphinxTransform):
         if not self.env.docname.startswith(PAGES):
             return
         for literal in list(self.document.findall(nodes.literal)):
-            found = NAME.fullmatch(literal.astext())
-            if found and not isinstance(literal.parent, nodes.reference):
-                literal.replace_self(reference(literal, found["name"], self.env.docname))
+            match = NAME.fullmatch(literal.astext())
+            if match and not isinstance(literal.parent, nodes.reference):
+                literal.replace_self(reference(literal, match["name"], self.env.docname))
 
 
 def reference(literal: nodes.literal, name: str, page: str) -> pending_xref:
@@ -50,8 +50,8 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes
     domain = env.get_domain("cpp")
     for namespace in NAMESPACES[1:]:
         target = namespace + name
-        if found := domain.resolve_xref(env, node["refdoc"], app.builder, "any", target, node, shown):
-            return found
+        if resolved := domain.resolve_xref(env, node["refdoc"], app.builder, "any", target, node, shown):
+            return resolved
     return None
 
 

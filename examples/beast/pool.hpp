@@ -14,14 +14,14 @@ class Pool {
  public:
   explicit Pool(boost::asio::io_context& context) : context_(context) {}
 
-  /// Changes the number of threads; `wanted` is at least 1. Any thread may call it, also one of the pool. A thread that
+  /// Changes the number of threads; `size` is at least 1. Any thread may call it, also one of the pool. A thread that
   /// is to end finishes the handler that it runs, and other threads continue its connections. Throws std::system_error
   /// when no thread can be started.
-  void resize(std::size_t wanted) {
+  void resize(std::size_t size) {
     const std::lock_guard lock(mutex_);
     members_.remove_if([](const Member& member) { return member.ended.load(std::memory_order_acquire); });
-    for (; size_ < wanted; ++size_) start();
-    for (; size_ > wanted && size_ > 1; --size_) boost::asio::post(context_, [] { leaving_ = true; });
+    for (; size_ < size; ++size_) start();
+    for (; size_ > size && size_ > 1; --size_) boost::asio::post(context_, [] { leaving_ = true; });
   }
 
   /// Returns when the io_context has nothing left to do.

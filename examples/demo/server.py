@@ -66,14 +66,14 @@ class DemoError(Exception):
     """Says in one line why the demonstration cannot go on."""
 
 
-def free_port(wanted: int) -> int:
-    """`wanted`, or any that is free if that is 0."""
+def free_port(port: int) -> int:
+    """`port`, or any that is free if that is 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise DemoError(f"port {wanted} cannot be used: {error.strerror}") from None
+            raise DemoError(f"port {port} cannot be used: {error.strerror}") from None
         return int(probe.getsockname()[1])
 
 
