@@ -22,7 +22,7 @@ class Fates:
     whole: int = 0
     refused: list[tuple[float, int]] = field(default_factory=list)  # times, each with the status, which is a 5xx
     broken: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)  # requests without an answer, or whose response looked whole and was not
+    faults: list[str] = field(default_factory=list)  # requests without an answer, or whose response looked whole and was not
     longest_seconds: float = 0.0
 
     @property
@@ -85,7 +85,7 @@ class Clients:
         except TimeoutError:
             connection.close()
             with self._lock:
-                self.fates.wrong.append(f"{path}: no answer within {DEADLINE_SECONDS} s")
+                self.fates.faults.append(f"{path}: no answer within {DEADLINE_SECONDS} s")
             return
         except (OSError, http.client.HTTPException):
             connection.close()
@@ -103,4 +103,4 @@ class Clients:
             elif reply.status == 200 and size == expected:
                 self.fates.whole += 1
             else:
-                self.fates.wrong.append(f"{path}: {reply.status} with {size} bytes")
+                self.fates.faults.append(f"{path}: {reply.status} with {size} bytes")

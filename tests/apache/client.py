@@ -128,8 +128,8 @@ class RawClient:
 
     def read_some(self, size: int) -> None:
         """So many bytes more, or what there is until the end."""
-        wanted = len(self.received) + size
-        while len(self.received) < wanted and (data := self._socket.recv(65536)):
+        end = len(self.received) + size
+        while len(self.received) < end and (data := self._socket.recv(65536)):
             self.received += data
 
     def read_to_end(self) -> bytes:

@@ -132,7 +132,7 @@ def _identity() -> list[str]:
     """Root must hand its children to a plain user; a plain user stays itself."""
     if os.geteuid() != 0:
         return []
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    user = next(name for name in UNPRIVILEGED_USERS if name in known)
+    system_users = {entry.pw_name for entry in pwd.getpwall()}
+    user = next(name for name in UNPRIVILEGED_USERS if name in system_users)
     group_id = pwd.getpwnam(user).pw_gid
     return [f"User {user}", f"Group #{group_id}"]

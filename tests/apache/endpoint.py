@@ -44,7 +44,7 @@ class Reading:
         return self.samples[(whole, group or "", *more)]
 
     def classes(self, group: str | None = None) -> dict[str, float]:
-        return {each: self.of("requests_total", group, each) for each in CLASSES}
+        return {status_class: self.of("requests_total", group, status_class) for status_class in CLASSES}
 
     def requests(self, group: str | None = None) -> float:
         return sum(self.classes(group).values())
@@ -105,8 +105,8 @@ def settled(server: Httpd, requests: float, seconds: float = 10.0) -> Reading:
 def in_flight(server: Httpd, *paths: str) -> Iterator[None]:
     """Requests that last as long as the block, once all of them have reached an application."""
     end = server.out / "end"
-    asked = [f"{path}{'&' if '?' in path else '?'}until={end}" for path in paths]
-    threads = [threading.Thread(target=fetch, args=(server.port, path)) for path in asked]
+    targets = [f"{path}{'&' if '?' in path else '?'}until={end}" for path in paths]
+    threads = [threading.Thread(target=fetch, args=(server.port, path)) for path in targets]
     for thread in threads:
         thread.start()
     try:

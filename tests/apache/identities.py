@@ -40,16 +40,16 @@ Window = Mapping[str, Any]
 
 def check_window(window: Window, previous: Window | None, mode: str = MODE) -> None:
     """Asserts every identity of one window, and of its joint with the one before it, if any."""
-    found = list(window_violations(window, previous, mode))
-    assert not found, _message("window", found, window)
+    violations = list(window_violations(window, previous, mode))
+    assert not violations, _message("window", violations, window)
 
 
 def check_process(
     reading: Mapping[str, Any], previous: Mapping[str, Any] | None, window: Window | None = None
 ) -> None:
     """Asserts what holds of process_metrics(), of two readings, and of one after a window."""
-    found = list(process_violations(reading, previous, window))
-    assert not found, _message("process_metrics()", found, reading)
+    violations = list(process_violations(reading, previous, window))
+    assert not violations, _message("process_metrics()", violations, reading)
 
 
 def window_violations(window: Window, previous: Window | None, mode: str) -> Iterator[str]:
@@ -292,6 +292,6 @@ def _near(left: float, right: float) -> bool:
     return math.isclose(left, right, rel_tol=ROUNDING, abs_tol=ROUNDING)
 
 
-def _message(what: str, found: list[str], values: Mapping[str, Any]) -> str:
+def _message(what: str, violations: list[str], values: Mapping[str, Any]) -> str:
     shown = {key: value for key, value in values.items() if not key.endswith("_buckets")}
-    return "\n".join([f"{what}: {len(found)} violated", *found, repr(shown)])
+    return "\n".join([f"{what}: {len(violations)} violated", *violations, repr(shown)])

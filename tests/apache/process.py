@@ -55,16 +55,16 @@ _ports = _ports_of_this_process()
 
 def open_connections(port: int) -> int:
     """Connections of a loopback port that the serving side has not closed."""
-    found = 0
+    count = 0
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state = line.split()[:4]
-        found += int(local.partition(":")[2], 16) == port and state in NOT_CLOSED
-    return found
+        count += int(local.partition(":")[2], 16) == port and state in NOT_CLOSED
+    return count
 
 
 def group_members(group: int) -> list[int]:
     """Process ids of a process group, zombies left out."""
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -74,8 +74,8 @@ def group_members(group: int) -> list[int]:
             continue
         state, process_group = fields[0], int(fields[2])
         if process_group == group and state != "Z":
-            found.append(int(entry.name))
-    return found
+            pids.append(int(entry.name))
+    return pids
 
 
 def has_running_thread(pid: int) -> bool:
@@ -89,7 +89,7 @@ def has_running_thread(pid: int) -> bool:
 
 def named_processes(candidates: list[int], name: str) -> list[int]:
     """The processes whose title in `ps` begins with this name, oldest first."""
-    found = []
+    processes = []
     for pid in candidates:
         try:
             title = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -97,8 +97,8 @@ def named_processes(candidates: list[int], name: str) -> list[int]:
         except OSError:
             continue
         if title.startswith(name.encode()):
-            found.append((int(begun), pid))
-    return [pid for _, pid in sorted(found)]
+            processes.append((int(begun), pid))
+    return [pid for _, pid in sorted(processes)]
 
 
 def memory_kib(pid: int, key: str = "VmRSS") -> int:

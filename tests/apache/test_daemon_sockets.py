@@ -23,9 +23,9 @@ def application(environ, start_response):
     if environ["PATH_INFO"] == "/shut":
         for name in os.listdir("/proc/self/fd"):
             try:
-                found = socket.socket(fileno=os.dup(int(name)))
-                if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    found.shutdown(socket.SHUT_RDWR)
+                copy = socket.socket(fileno=os.dup(int(name)))
+                if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    copy.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
     start_response("200 OK", [("Content-Length", "2")])

@@ -37,8 +37,8 @@ def test_an_alias_may_name_a_script_or_a_directory_of_scripts(start_httpd: Start
         "WSGIScriptAlias /script ${APPS}/about_app.py",
         "WSGIScriptAlias /many/ ${APPS}/",
     )
-    found = about(server, "/many/about_app.py/rest")
-    assert (found["script_name"], found["path_info"]) == ("/many/about_app.py", "/rest")
+    answer = about(server, "/many/about_app.py/rest")
+    assert (answer["script_name"], answer["path_info"]) == ("/many/about_app.py", "/rest")
     assert about(server, "/script/rest")["path_info"] == "/rest"
     assert server.get("/many/hello.py").text == "hello"
     assert server.get("/scripts").status == 404
@@ -127,10 +127,10 @@ def test_the_application_group_is_named_as_configured(
     option = f"application-group={value}" if place == "option" else ""
     directive = f"WSGIApplicationGroup {value}" if place == "directive" else ""
     server = start_httpd(directive, f"WSGIScriptAlias /app ${{APPS}}/about_app.py {option}")
-    found = about(server, "/app", Host=f"example.test:{server.port}")
+    answer = about(server, "/app", Host=f"example.test:{server.port}")
     if value in ("%{SERVER}", "%{RESOURCE}"):
-        found = about(server, "/app", Host=f"localhost:{server.port}")
-    assert found["application_group"] == group.format(port=server.port)
+        answer = about(server, "/app", Host=f"localhost:{server.port}")
+    assert answer["application_group"] == group.format(port=server.port)
 
 
 def test_by_default_each_mount_point_is_a_group_of_its_own(start_httpd: StartHttpd) -> None:
@@ -151,9 +151,9 @@ def test_an_application_group_may_be_set_for_a_part_of_the_urls(start_httpd: Sta
 
 def test_the_global_process_group_is_embedded_mode(start_httpd: StartHttpd) -> None:
     server = start_httpd(f"{ABOUT} process-group=%{{GLOBAL}}")
-    found = about(server)
-    assert found["process_group"] == ""
-    assert found["pid"] in server.children()
+    answer = about(server)
+    assert answer["process_group"] == ""
+    assert answer["pid"] in server.children()
 
 
 def test_the_callable_may_be_named(start_httpd: StartHttpd) -> None:
@@ -214,26 +214,26 @@ def test_python_home_may_be_a_virtual_environment(start_httpd: StartHttpd) -> No
     venv.EnvBuilder(symlinks=True).create(home)
     packages = home / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     server.reconfigure(ABOUT, f"WSGIPythonHome {home}")
-    found = about(server)
-    assert found["prefix"] == str(home)
-    assert str(packages) in found["path"]
+    answer = about(server)
+    assert answer["prefix"] == str(home)
+    assert str(packages) in answer["path"]
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_python_optimize_removes_asserts_and_docstrings(
     start_httpd: StartHttpd, level: int
 ) -> None:
-    found = about(start_httpd(ABOUT, f"WSGIPythonOptimize {level}"))
-    assert found["optimize"] == level
-    assert (found["asserts"], found["documented"]) == (level == 0, level < 2)
+    answer = about(start_httpd(ABOUT, f"WSGIPythonOptimize {level}"))
+    assert answer["optimize"] == level
+    assert (answer["asserts"], answer["documented"]) == (level == 0, level < 2)
 
 
-@pytest.mark.parametrize(("value", "passed"), [("On", CREDENTIALS), ("Off", None)])
+@pytest.mark.parametrize(("value", "authorization"), [("On", CREDENTIALS), ("Off", None)])
 def test_authorization_is_passed_on_only_when_asked(
-    start_httpd: StartHttpd, value: str, passed: str | None
+    start_httpd: StartHttpd, value: str, authorization: str | None
 ) -> None:
     server = start_httpd(ABOUT, *location("/set", f"WSGIPassAuthorization {value}"))
-    assert about(server, "/set", Authorization=CREDENTIALS)["authorization"] == passed
+    assert about(server, "/set", Authorization=CREDENTIALS)["authorization"] == authorization
     assert about(server, "/unset", Authorization=CREDENTIALS)["authorization"] is None
 
 

@@ -254,7 +254,7 @@ def check_member(text, group, name, value, *more: str) -> int:  # type: ignore[n
         assert text.of(f"{name}_sum", group, *more) == value["sum"]
         return len(value["buckets"]) + 2
     if isinstance(value, dict):
-        return sum(check_member(text, group, name, each, key) for key, each in value.items())
+        return sum(check_member(text, group, name, member, key) for key, member in value.items())
     suffix = "_total" if (f"sluice_server_{name}_total", "", *more) in text.samples else ""
     assert text.of(f"{name}{suffix}", group, *more) == value
     return 1
@@ -342,8 +342,8 @@ def test_every_mpm_counts_its_own_requests(start_httpd: StartHttpd, mpm: str) ->
     server = start_httpd(*EMBEDDED, *ENDPOINT, modules=MODULES, mpm=mpm, processes=2)
     tally = send_number(server.port, STATUSES, 70)
     reading = settled(server, 70)
-    assert {each: reading.classes(SERVER_GROUP)[each] for each in CLASSES} == {
-        each: tally.of_class(int(each[0])) for each in CLASSES
+    assert {status_class: reading.classes(SERVER_GROUP)[status_class] for status_class in CLASSES} == {
+        status_class: tally.of_class(int(status_class[0])) for status_class in CLASSES
     }
     assert reading.of("unlisted_processes") == 0
     assert parse(server.get("/metrics", OPEN_METRICS).text).of("processes") >= 2

@@ -65,7 +65,7 @@ def asking(server: Httpd, tally: Tally) -> Iterator[None]:
 
 
 def by_class(tally: Tally) -> dict[str, float]:
-    return {each: tally.of_class(int(each[0])) for each in CLASSES}
+    return {status_class: tally.of_class(int(status_class[0])) for status_class in CLASSES}
 
 
 @dataclass(frozen=True)
@@ -338,7 +338,7 @@ def test_prometheus_counts_what_the_client_counts_while_processes_are_killed(
         wait_until(lambda: float(query(total)[0]["value"][1]) >= tally.responses, "the last scrape")
         assert float(query(total)[0]["value"][1]) == tally.responses
         stored = query('sluice_requests_total{process_group="d"}')
-        assert {each["metric"]["status_class"]: float(each["value"][1]) for each in stored} == by_class(tally)
+        assert {series["metric"]["status_class"]: float(series["value"][1]) for series in stored} == by_class(tally)
         resets = query("sum(resets(sluice_server_requests_total[1h]))")
         assert float(resets[0]["value"][1]) == 0
         growth = float(query("sum(increase(sluice_server_requests_total[1h]))")[0]["value"][1])

@@ -46,7 +46,7 @@ def events(server: Httpd, subscriber: str = "first") -> list[tuple[str, dict[str
 def payload(server: Httpd, name: str) -> dict[str, Any]:
     """The first event of this name."""
     wait_until(lambda: name in dict(events(server)), name)
-    return next(event for found, event in events(server) if found == name)
+    return next(event for event_name, event in events(server) if event_name == name)
 
 
 def test_subscribing_returns_the_callback(server: Httpd) -> None:

@@ -92,13 +92,13 @@ def test_a_copy_that_is_made_while_a_script_is_loaded_ends(start_httpd: StartHtt
 
 def test_counts_are_exact_and_the_end_leaves_no_copy(start_httpd: StartHttpd) -> None:
     server = start_httpd(APP, *ENDPOINT, modules=MODULES)
-    asked = 0
+    sent = 0
     for path in (*WITH_A_CHOICE, *IN_EVENTS):
         for kind in KINDS:
             server.get(f"/{path}?{kind}")
             server.get("/")
-            asked += 2
-    assert settled(server, asked).requests() == asked
+            sent += 2
+    assert settled(server, sent).requests() == sent
     time.sleep(0.5)
-    assert read(server).requests() == asked
+    assert read(server).requests() == sent
     server.graceful_stop()  # fails if a process is left behind

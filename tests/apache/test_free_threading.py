@@ -80,9 +80,9 @@ def test_python_runs_with_a_gil_unless_the_directive_is_on(start_httpd: StartHtt
 
 
 @needs_free
-@pytest.mark.parametrize(("switch", "asked"), [("On", "1"), ("Off", "0")])
-def test_the_environment_does_not_decide(start_httpd: StartHttpd, switch: str, asked: str) -> None:
-    server = start_httpd(*lines(switch), environment={"PYTHON_GIL": asked})
+@pytest.mark.parametrize(("switch", "python_gil"), [("On", "1"), ("Off", "0")])
+def test_the_environment_does_not_decide(start_httpd: StartHttpd, switch: str, python_gil: str) -> None:
+    server = start_httpd(*lines(switch), environment={"PYTHON_GIL": python_gil})
     assert answers(server, "/gil", 1)[0]["enabled"] == (switch == "Off")
 
 
@@ -189,15 +189,15 @@ def test_lines_of_many_threads_are_whole(start_httpd: StartHttpd, switch: str) -
     server = start_httpd(*lines(switch), threads=THREADS)
     with ThreadPoolExecutor(THREADS) as pool:
         assert {answer.status for answer in pool.map(lambda tag: server.get(f"/lines?{tag}"), range(THREADS))} == {200}
-    wanted = {
+    expected = {
         f"<{tag} {kind} {number} {'x' * 60}>"
         for tag in range(THREADS)
         for kind in ("own", "request")
         for number in range(40)
     }
     wait_until(lambda: len(server.log_lines(" request 39 x")) == THREADS, "the last lines")
-    found = re.findall(r"<\d+ (?:own|request) \d+ x{60}>$", server.error_log(), re.MULTILINE)
-    assert sorted(found) == sorted(wanted)
+    logged = re.findall(r"<\d+ (?:own|request) \d+ x{60}>$", server.error_log(), re.MULTILINE)
+    assert sorted(logged) == sorted(expected)
 
 
 @pytest.mark.parametrize("switch", SWITCH)

@@ -73,7 +73,7 @@ def test_graceful_restarts_fail_no_request(
         parent_files=f"{seen[0][1]}, {seen[-1][1]}",
         longest_request_seconds=f"{fates.longest_seconds:.2f}",
     )
-    assert not fates.wrong, fates.wrong[:3]
+    assert not fates.faults, fates.faults[:3]
     assert fates.failures == 0
     grown = seen[-1][0] - settled[0]
     assert grown <= GROWTH_KIB_AT_ALL + GROWTH_KIB_PER_RESTART * number, seen
@@ -97,6 +97,6 @@ def test_hard_restarts_fail_only_what_is_in_flight(start_httpd: StartHttpd, mode
         failures=fates.failures,
         longest_request_seconds=f"{fates.longest_seconds:.2f}",
     )
-    assert not fates.wrong, fates.wrong[:3]
+    assert not fates.faults, fates.faults[:3]
     assert fates.failures <= 2 * number
     assert server.get("/").status == 200

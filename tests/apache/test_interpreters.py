@@ -45,21 +45,21 @@ def test_groups_are_served_by_the_same_process(server: Httpd) -> None:
 
 @pytest.mark.parametrize(("path", "name"), [("/one", "one"), ("/two", "two"), ("/main", "")])
 def test_the_module_knows_where_it_lives(server: Httpd, path: str, name: str) -> None:
-    found = server.get(f"{path}/attributes").json()
-    assert found["application_group"] == name
-    assert found["in_environ"] == name
-    assert found["process_group"] == ""
-    assert len(found["version"]) == 3
+    attributes = server.get(f"{path}/attributes").json()
+    assert attributes["application_group"] == name
+    assert attributes["in_environ"] == name
+    assert attributes["process_group"] == ""
+    assert len(attributes["version"]) == 3
 
 
 def test_the_module_knows_the_size_of_the_server(start_httpd: StartHttpd, mpm: str) -> None:
     server = start_httpd(
         f"WSGIScriptAlias / {SCRIPT}", "WSGIPythonPath ${APPS}", mpm=mpm, threads=3
     )
-    found = server.get("/attributes").json()
-    assert found["threads_per_process"] == (1 if mpm == "prefork" else 3)
-    assert found["maximum_processes"] >= 1
-    assert 1 <= found["thread"] <= 3
+    attributes = server.get("/attributes").json()
+    assert attributes["threads_per_process"] == (1 if mpm == "prefork" else 3)
+    assert attributes["maximum_processes"] >= 1
+    assert 1 <= attributes["thread"] <= 3
 
 
 @pytest.mark.parametrize("group", GROUPS)

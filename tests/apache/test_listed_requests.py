@@ -37,7 +37,7 @@ def test_requests_in_flight_are_listed_without_their_query_strings(start_httpd: 
         text = server.get("/metrics?format=json").text
         listed = {request["process_group"]: request for request in json.loads(text)["slow_requests"]}
         assert "secret" not in text
-        assert {name: (each["method"], each["path"]) for name, each in listed.items()} == {
+        assert {name: (request["method"], request["path"]) for name, request in listed.items()} == {
             "d": ("GET", "/slow/cart"),
             SERVER_GROUP: ("GET", "/own/cart"),
         }
@@ -93,7 +93,7 @@ def test_a_hundred_are_listed_at_most(start_httpd: StartHttpd) -> None:
     with in_flight(server, *["/slow"] * 110):
         listed = read_json(server)["slow_requests"]
         assert len(listed) == 100
-        assert [each["age_seconds"] for each in listed] == sorted((each["age_seconds"] for each in listed), reverse=True)
+        assert [request["age_seconds"] for request in listed] == sorted((request["age_seconds"] for request in listed), reverse=True)
 
 
 def test_a_group_with_many_slow_requests_hides_none_of_another(start_httpd: StartHttpd) -> None:
@@ -110,9 +110,9 @@ def test_a_group_with_many_slow_requests_hides_none_of_another(start_httpd: Star
     # The clients begin in this order, so those of `few` have the youngest requests.
     with in_flight(server, *["/slow"] * 110, "/few/a", "/few/b"):
         listed = read_json(server)["slow_requests"]
-        assert sorted(each["path"] for each in listed if each["process_group"] == "few") == ["/few/a", "/few/b"]
-        assert sum(each["process_group"] == "many" for each in listed) == 98
-        assert [each["age_seconds"] for each in listed] == sorted((each["age_seconds"] for each in listed), reverse=True)
+        assert sorted(request["path"] for request in listed if request["process_group"] == "few") == ["/few/a", "/few/b"]
+        assert sum(request["process_group"] == "many" for request in listed) == 98
+        assert [request["age_seconds"] for request in listed] == sorted((request["age_seconds"] for request in listed), reverse=True)
 
 
 def test_a_process_that_overwrites_its_memory_spoils_its_own_entries_alone(start_httpd: StartHttpd) -> None:
@@ -136,11 +136,11 @@ def test_a_process_that_overwrites_its_memory_spoils_its_own_entries_alone(start
             assert response.status == 200
             assert len(response.body) < 200_000
             answer = json.loads(response.body)
-            assert [each["path"] for each in answer["slow_requests"] if each["process_group"] == "tame"] == ["/tame"]
-            of_wild = [each for each in answer["slow_requests"] if each["process_group"] == "wild"]
+            assert [request["path"] for request in answer["slow_requests"] if request["process_group"] == "tame"] == ["/tame"]
+            of_wild = [request for request in answer["slow_requests"] if request["process_group"] == "wild"]
             assert len(of_wild) <= 6
-            assert all(each["age_seconds"] < 120 and len(each["path"]) <= 384 for each in of_wild)
-            spoilt += any(each["path"] != "/wild" for each in of_wild)
+            assert all(request["age_seconds"] < 120 and len(request["path"]) <= 384 for request in of_wild)
+            spoilt += any(request["path"] != "/wild" for request in of_wild)
             states = {group["process_group"]: group["process_list"] for group in answer["groups"]}
             assert {process.get("state") for process in states["wild"]} <= {"serving", "starting", "refusing", None}
         assert spoilt > 0, "the memory was overwritten somewhere else"
@@ -154,7 +154,7 @@ def test_a_graceful_restart_turns_the_list_on_and_off(start_httpd: StartHttpd) -
         wait_until(lambda: ("slow_requests" in read_json(server)) == bool(lines), "the list in the answer")
         with in_flight(server, "/slow") if lines else contextlib.nullcontext():
             if lines:
-                assert [each["path"] for each in read_json(server)["slow_requests"]] == ["/slow"]
+                assert [request["path"] for request in read_json(server)["slow_requests"]] == ["/slow"]
 
 
 def test_a_group_that_cannot_start_is_told(start_httpd: StartHttpd, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_group_that_cannot_start_is_told(start_httpd: StartHttpd, tmp_path: Pa
     server = start_httpd(f"WSGIDaemonProcess d home={missing}", APP.format("/", "d"), *ENDPOINT, modules=MODULES)
 
     def states() -> list[str]:
-        (group,) = (each for each in read_json(server)["groups"] if each["process_group"] == "d")
+        (group,) = (candidate for candidate in read_json(server)["groups"] if candidate["process_group"] == "d")
         return [process["state"] for process in group["process_list"]]
 
     wait_until(lambda: states() == ["refusing"], "the state of the process")

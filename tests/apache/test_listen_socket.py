@@ -66,7 +66,7 @@ def test_a_socket_is_served_kept_through_restarts_and_removed(start_httpd: Start
 def test_access_rules_and_the_port_of_listen(start_httpd: StartHttpd, tmp_path: Path) -> None:
     path = tmp_path / "s"
     server = start_httpd(f"WSGIListenSocket {path}", *LOCAL, ALIAS, modules=["authz_host"])
-    assert [fetch_over(path, each).status for each in ("/", "/local", "/other")] == [200, 200, 403]
+    assert [fetch_over(path, target).status for target in ("/", "/local", "/other")] == [200, 200, 403]
     assert server.get("/").status == 200
 
 
@@ -74,7 +74,7 @@ def test_a_request_is_for_the_virtual_hosts_of_port_80(start_httpd: StartHttpd, 
     path = tmp_path / "s"
     host = ["<VirtualHost *:80>", "    <Location /closed>", "        Require all denied", "    </Location>", "</VirtualHost>"]
     server = start_httpd(f"WSGIListenSocket {path}", ALIAS, *host)
-    assert [fetch_over(path, each).status for each in ("/", "/closed")] == [200, 403]
+    assert [fetch_over(path, target).status for target in ("/", "/closed")] == [200, 403]
     assert server.get("/closed").status == 200
 
 

@@ -104,9 +104,9 @@ def test_windows_are_whole_while_interpreters_serve_at_once(
     assert total(reports, "status_2xx") == tally.of_class(2)
     assert total(reports, "status_5xx") == tally.of_class(5)
     assert reports[0].last["process"]["request_count"] == tally.responses
-    made = server.log_lines(MADE)
-    assert len(made) == len(GROUPS), "three for requests and the reporter's"
-    assert [OWN in line for line in made] == [own == "On"] * len(made)
+    creations = server.log_lines(MADE)
+    assert len(creations) == len(GROUPS), "three for requests and the reporter's"
+    assert [OWN in line for line in creations] == [own == "On"] * len(creations)
 
 
 @needs_own_gil

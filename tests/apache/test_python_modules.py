@@ -36,8 +36,8 @@ def package(server: Httpd, name: str, text: str = "") -> None:
 
 
 def test_a_timeout_is_no_ordinary_exception(server: Httpd) -> None:
-    found = ask(server, "/about_module")
-    assert found == {
+    answer = ask(server, "/about_module")
+    assert answer == {
         "timeout": ["RequestTimeout", "BaseException", "object"],
         "handler": True,
         "same": True,
@@ -95,10 +95,10 @@ def test_active_requests_are_those_whose_application_runs(start_httpd: StartHttp
     # The format and the level make Apache give each request an id.
     server = start_httpd(ALIAS, 'ErrorLogFormat "[%l] [pid %P] %L %M"', "LogLevel debug")
     for _ in range(3):
-        found = ask(server, "/active")
-        assert found["before"] == [found["id"]]
-        assert found["data"] == [{"mark": "here"}]
-        assert found["same"]
+        answer = ask(server, "/active")
+        assert answer["before"] == [answer["id"]]
+        assert answer["data"] == [{"mark": "here"}]
+        assert answer["same"]
 
 
 def test_packages_of_an_installed_mod_wsgi_can_be_imported(server: Httpd) -> None:
@@ -135,12 +135,12 @@ def test_django_takes_the_package_as_an_application(start_httpd: StartHttpd) -> 
 
 
 def test_the_module_apache_describes_the_server(server: Httpd) -> None:
-    found = ask(server, "/about_apache")
-    assert found["version"][:2] == [2, 4]
-    assert found["mpm_name"] == "event"
-    assert (found["maximum_processes"], found["threads_per_process"]) == (1, 4)
-    assert found["description"].startswith("Apache/2.4")
-    assert re.search(r"20\d\d", found["build_date"])
+    answer = ask(server, "/about_apache")
+    assert answer["version"][:2] == [2, 4]
+    assert answer["mpm_name"] == "event"
+    assert (answer["maximum_processes"], answer["threads_per_process"]) == (1, 4)
+    assert answer["description"].startswith("Apache/2.4")
+    assert re.search(r"20\d\d", answer["build_date"])
 
 
 def test_a_package_apache_of_the_application_stays_usable(server: Httpd) -> None:

@@ -32,8 +32,8 @@ def content(size: int) -> bytes:
     return b"".join(b"%09d\n" % number for number in range(size // 10))
 
 
-def ask(server: Httpd, name: str, asked: str | None, **headers: str) -> Response:
-    fields = {**({"Range": asked} if asked else {}), **headers}
+def ask(server: Httpd, name: str, byte_range: str | None, **headers: str) -> Response:
+    fields = {**({"Range": byte_range} if byte_range else {}), **headers}
     return server.get(f"/?file={server.out / name}", fields)
 
 
@@ -57,11 +57,11 @@ def test_without_a_range_the_whole_file_has_its_length(server: Httpd, name: str)
 
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize(
-    ("asked", "begin", "end"),
+    ("byte_range", "begin", "end"),
     [("bytes=-50", -50, None), ("bytes=29000-", 29_000, None), ("bytes=0-0", 0, 1), ("bytes=20000-99999999", 20_000, None)],
 )
-def test_open_ends_and_last_bytes(server: Httpd, name: str, asked: str, begin: int, end: int | None) -> None:
-    response = ask(server, name, asked)
+def test_open_ends_and_last_bytes(server: Httpd, name: str, byte_range: str, begin: int, end: int | None) -> None:
+    response = ask(server, name, byte_range)
     assert (response.status, response.body) == (206, content(SIZES[name])[begin:end])
 
 
@@ -78,9 +78,9 @@ def test_several_ranges_and_ranges_behind_the_end(server: Httpd, name: str) -> N
         assert (behind.status, behind.body) == (200, content(SIZES[name]))
 
 
-@pytest.mark.parametrize("asked", ["bytes=", "bytes=a-b", "bytes=5-1", "items=0-5", "bytes=-0", "bytes=1-2-3"])
-def test_a_range_that_is_none_gives_the_whole_or_nothing(server: Httpd, asked: str) -> None:
-    response = ask(server, "small", asked)
+@pytest.mark.parametrize("byte_range", ["bytes=", "bytes=a-b", "bytes=5-1", "items=0-5", "bytes=-0", "bytes=1-2-3"])
+def test_a_range_that_is_none_gives_the_whole_or_nothing(server: Httpd, byte_range: str) -> None:
+    response = ask(server, "small", byte_range)
     assert response.status in (200, 416)
     assert response.status == 416 or response.body == content(SIZES["small"])
 

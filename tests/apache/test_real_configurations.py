@@ -70,6 +70,6 @@ def test_requests_are_served_where_it_says(start_httpd: StartHttpd, name: str) -
     for answer in ANSWERS[name]:
         response = server.get(answer.path, headers={"Host": answer.host})
         assert response.status == 200, server.error_log()
-        found = response.json()
-        assert found["process_group"] == answer.process_group
-        assert found["application_group"] == answer.application_group.format(port=server.port)
+        groups = response.json()
+        assert groups["process_group"] == answer.process_group
+        assert groups["application_group"] == answer.application_group.format(port=server.port)

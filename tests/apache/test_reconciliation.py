@@ -57,8 +57,8 @@ def incoherent(window: Entry, previous: Entry | None, mode: str) -> list[str]:
     A thread that is preempted after the last look at its clock and before it records is taken to be busy up to the cut;
     its next request is given that much less (docs/memory-model.md, busy time).
     """
-    found = window_violations(window, previous, mode)
-    return [each for each in found if "s, but busy for" not in each]
+    violations = window_violations(window, previous, mode)
+    return [violation for violation in violations if "s, but busy for" not in violation]
 
 
 def check_windows(server: Httpd, mode: str) -> int:

@@ -77,8 +77,8 @@ def test_a_touched_script_is_loaded_again(server: Httpd) -> None:
 
 def test_the_guard_of_an_imported_module_survives(server: Httpd) -> None:
     for expected in (1, 2, 3):
-        found = answer(server)
-        assert (found["enabled"], found["activations"]) == (1, expected)
+        reply = answer(server)
+        assert (reply["enabled"], reply["activations"]) == (1, expected)
         touch(script(server))
 
 
@@ -114,7 +114,7 @@ def test_requests_during_a_change_are_all_answered(server: Httpd) -> None:
         change_version(server, "first", "second")
         second = [pool.submit(answer, server) for _ in range(40)]
         answers = [future.result() for future in first + second]
-    assert {found["version"] for found in answers} <= {"first", "second"}
+    assert {reply["version"] for reply in answers} <= {"first", "second"}
     final = answer(server)
     assert final["version"] == "second"
     assert final["activations"] == 2

@@ -186,12 +186,12 @@ def test_letters_and_totals_agree_with_mod_status(
         status = status_of(server)
         answered += 1
         pictures.append((first, status, look()))
-        return all(agree(letters_of(each), status["Scoreboard"]) for each in (first, pictures[-1][2]))
+        return all(agree(letters_of(metrics), status["Scoreboard"]) for metrics in (first, pictures[-1][2]))
 
     wait_until(pictures_agree, "the same letters in both")
     first, status, second = pictures[-1]
-    accesses = [accesses_of(each) for each in (first, second)]
-    served = [sum(worker["bytes_served"] for worker in workers_of(each)) for each in (first, second)]
+    accesses = [accesses_of(metrics) for metrics in (first, second)]
+    served = [sum(worker["bytes_served"] for worker in workers_of(metrics)) for metrics in (first, second)]
     assert accesses[0] <= int(status["Total Accesses"]) <= accesses[1]
     assert served[0] // 1024 <= int(status["Total kBytes"]) <= served[1] // 1024
     slow.wait()

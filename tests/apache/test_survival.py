@@ -92,7 +92,7 @@ def test_processes_that_die_under_load_take_only_their_requests_along(
         replaced_p99_seconds=f"{replaced[min(len(replaced) - 1, len(replaced) * 99 // 100)]:.3f}",
         longest_request_seconds=f"{fates.longest_seconds:.3f}",
     )
-    assert not fates.wrong, fates.wrong[:3]
+    assert not fates.faults, fates.faults[:3]
     assert {status for _, status in fates.refused} <= {502}
     assert 0 < fates.failures <= deaths * THREADS
     wait_until(lambda: len(server.log_lines(f"was ended by signal {how.value}")) == deaths, "the lines of all ends")
@@ -153,7 +153,7 @@ def test_a_process_that_stands_still_is_found_and_replaced(start_httpd: StartHtt
         replaced_after_seconds=f"{min(seconds):.1f} to {max(seconds):.1f}",
         longest_request_seconds=f"{fates.longest_seconds:.1f}",
     )
-    assert not fates.wrong, fates.wrong[:3]
+    assert not fates.faults, fates.faults[:3]
     assert {status for _, status in fates.refused} <= {502, 504}
     assert fates.failures <= len(seconds) * THREADS
     assert min(seconds) > 3.0, "the timeout was not respected"
@@ -286,7 +286,7 @@ def test_a_script_that_keeps_changing_under_load_fails_no_request(start_httpd: S
         clients.wait_for(10)
     fates = clients.fates
     figure(f"{changes} changes of the script", whole=fates.whole, failures=fates.failures)
-    assert not fates.wrong, fates.wrong[:3]
+    assert not fates.faults, fates.faults[:3]
     assert fates.failures == 0
     assert len(list(server.out.glob("ready-*"))) > changes, "processes were not replaced"
 

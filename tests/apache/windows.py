@@ -101,15 +101,15 @@ def wait_for_window(out: Path, condition: Callable[[Entry], object], what: str) 
     """The first window from now on that fulfils a condition."""
     follower = Follower(out)
     follower.new_entries()
-    found: list[Entry] = []
+    matching: list[Entry] = []
 
     def look() -> bool:
         windows = (entry["window"] for entry in follower.new_entries())
-        found.extend(window for window in windows if condition(window))
-        return bool(found)
+        matching.extend(window for window in windows if condition(window))
+        return bool(matching)
 
     wait_until(look, what)
-    return found[0]
+    return matching[0]
 
 
 class Follower:

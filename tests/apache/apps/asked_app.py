@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tells with which path it was last asked whether it has to be loaded again."""
 
-asked = []
+paths = []
 
 
 def reload_required(path):
-    asked.append(path)
+    paths.append(path)
     return False
 
 
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [asked[-1].encode() if asked else b""]
+    return [paths[-1].encode() if paths else b""]
 
 
 handle_request = application

@@ -59,12 +59,12 @@ def own_interpreter():
     except ImportError:
         import _xxsubinterpreters as interpreters
 
-    made = interpreters.create()
+    interpreter = interpreters.create()
     try:
-        failure = interpreters.run_string(made, REFUSED)  # raises it before Python 3.13
+        failure = interpreters.run_string(interpreter, REFUSED)  # raises it before Python 3.13
         assert failure is None, failure.formatted
     finally:
-        interpreters.destroy(made)
+        interpreters.destroy(interpreter)
 
 
 def application(environ, start_response):

@@ -8,7 +8,7 @@ with open("/proc/self/maps") as maps:
     for line in maps:
         fields = line.split()
         if fields[1] == "rw-s" and "/dev/zero" in line:
-            begin, end = (int(each, 16) for each in fields[0].split("-"))
+            begin, end = (int(address, 16) for address in fields[0].split("-"))
             ctypes.memset(begin, 1, min(end - begin, 64))
             os.write(2, b"overwritten\n")
 os._exit(0)

@@ -10,26 +10,26 @@ SOCKETS = "socket:["
 
 
 def descriptors():
-    found = {}
+    targets = {}
     for name in os.listdir("/proc/self/fd"):
         try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+            targets[int(name)] = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
             pass
-    return found
+    return targets
 
 
 def listeners():
     """The descriptors of listening Unix sockets."""
-    found = []
+    numbers = []
     for number, what in descriptors().items():
         if not what.startswith(SOCKETS):
             continue
         copy = socket.socket(fileno=os.dup(number))
         if copy.family == socket.AF_UNIX and copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            found.append(number)
+            numbers.append(number)
         copy.close()
-    return found
+    return numbers
 
 
 def close_all():

@@ -23,22 +23,22 @@ def connection():
         try:
             if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 continue
-            found = socket.socket(fileno=os.dup(descriptor))
-            path = found.getsockname()
+            candidate = socket.socket(fileno=os.dup(descriptor))
+            path = candidate.getsockname()
         except OSError:
             continue
-        accepts = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        if found.family == socket.AF_UNIX and not accepts and str(path).endswith(".sock"):
-            return found
-        found.close()
+        accepts = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        if candidate.family == socket.AF_UNIX and not accepts and str(path).endswith(".sock"):
+            return candidate
+        candidate.close()
     raise RuntimeError("no connection")
 
 
 def is_among_the_first(query):
     """Whether this is one of the first `times` requests of the server, or no number is given."""
-    with open(OUT / "asked", "ab") as asked:
-        asked.write(b".")
-        return "times" not in query or asked.tell() <= int(query["times"][0])
+    with open(OUT / "asked", "ab") as counter:
+        counter.write(b".")
+        return "times" not in query or counter.tell() <= int(query["times"][0])
 
 
 def endless():
@@ -50,29 +50,29 @@ def endless():
 def application(environ, start_response):
     query = parse_qs(environ["QUERY_STRING"])
     if environ["PATH_INFO"] == "/forge" and is_among_the_first(query):
-        with connection() as found:
+        with connection() as request_socket:
             forged = (OUT / "forged").read_bytes()
             try:
                 if "trickle" in query:
                     for byte in forged:
-                        found.send(bytes([byte]))
+                        request_socket.send(bytes([byte]))
                         time.sleep(float(query["trickle"][0]))
                 else:
-                    found.sendall(forged)
-                found.shutdown(socket.SHUT_WR)
+                    request_socket.sendall(forged)
+                request_socket.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
         raise RuntimeError("nothing of this gets through")
     if environ["PATH_INFO"] == "/endless-frames":
         data = struct.pack("=II", 18, 65536) + bytes(65536)
-        with connection() as found:
+        with connection() as request_socket:
             status = struct.pack("=II", 200, 6) + b"200 OK" + struct.pack("=I", 0)
-            found.sendall(struct.pack("=II", 17, len(status)) + status)
+            request_socket.sendall(struct.pack("=II", 17, len(status)) + status)
             end = time.monotonic() + ENDLESS_SECONDS
             with contextlib.suppress(OSError):
                 while time.monotonic() < end:
-                    found.sendall(data)
-                found.shutdown(socket.SHUT_RDWR)
+                    request_socket.sendall(data)
+                request_socket.shutdown(socket.SHUT_RDWR)
         raise RuntimeError("nothing of this gets through")
     if environ["PATH_INFO"] == "/endless":
         start_response("200 OK", [])

@@ -105,17 +105,17 @@ def in_an_event(name):
 
 def on_a_thread(environ, start_response, how):
     """The last thread of the copy ends, which is an exit of the process."""
-    found = []
+    body = []
 
     def run():
         if not fork(how):
-            found.append(current.ended)
+            body.append(current.ended)
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
     start_response("200 OK", PLAIN)
-    return found
+    return body
 
 
 def finaliser(environ, start_response, how):

@@ -11,8 +11,8 @@ kept = []
 def calls(environ):
     """Performs each `call` of the query on wsgi.input and reports the results as JSON."""
     stream = environ["wsgi.input"]
-    asked = parse_qs(environ["QUERY_STRING"])["call"]
-    return json.dumps([perform(stream, call) for call in asked]).encode("ascii")
+    call_texts = parse_qs(environ["QUERY_STRING"])["call"]
+    return json.dumps([perform(stream, call) for call in call_texts]).encode("ascii")
 
 
 def perform(stream, call):

@@ -10,14 +10,14 @@ from urllib.parse import parse_qs
 
 def shared_memory():
     """The memory files of the server that this process can write, each as (address, size)."""
-    found = []
+    regions = []
     with open("/proc/self/maps") as file:
         for line in file:
             fields = line.split()
             if "w" in fields[1] and fields[5:6] == ["/memfd:sluice"]:
-                begin, end = (int(each, 16) for each in fields[0].split("-"))
-                found.append((begin, end - begin))
-    return found
+                begin, end = (int(address, 16) for address in fields[0].split("-"))
+                regions.append((begin, end - begin))
+    return regions
 
 
 WORDS = (0, 2, 300, 0x0000012C0000012C, 0xFFFFFFFE, 2**64 - 1)

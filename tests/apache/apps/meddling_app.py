@@ -15,12 +15,12 @@ def listener():
         try:
             if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 continue
-            found = socket.socket(fileno=os.dup(descriptor))
+            candidate = socket.socket(fileno=os.dup(descriptor))
         except OSError:
             continue
-        if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return found
-        found.close()
+        if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return candidate
+        candidate.close()
     raise RuntimeError("no listener")
 
 
@@ -42,13 +42,13 @@ def block_signal():
 
 
 def make_nonblocking():
-    with listener() as found:
-        os.set_blocking(found.fileno(), False)
+    with listener() as own_listener:
+        os.set_blocking(own_listener.fileno(), False)
 
 
 def set_timeout():
-    with listener() as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("=qq", 0, 10_000))
+    with listener() as own_listener:
+        own_listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("=qq", 0, 10_000))
 
 
 WAYS = {f"/{way.__name__}": way for way in (restart_calls, ignore_signal, ignore_ends, block_signal, make_nonblocking, set_timeout)}

@@ -89,7 +89,7 @@ def keys_that_run_code(environ, start_response):
                 in_their_place.extend((1 << 61) + number for number in range(200))
             return False
 
-    armed, in_their_place, found = [], [], []
+    armed, in_their_place, quantiles = [], [], []
     for stands_for in ("request_time_max_us", "request_time", "request_time_min_us"):
         key = Key("key")
         key.stands_for = stands_for
@@ -97,11 +97,11 @@ def keys_that_run_code(environ, start_response):
         window.update({"request_time_max_us": (1 << 62) + 1, "request_time": 0.25})
         armed.append(True)
         try:
-            found.append(mod_wsgi.quantile(window, "request", 0.5)[0])
+            quantiles.append(mod_wsgi.quantile(window, "request", 0.5)[0])
         except (ValueError, TypeError):
             pass
     start_response("200 OK", PLAIN)
-    return [b"read" if found[0] == 1 << 62 else repr(found).encode()]
+    return [b"read" if quantiles[0] == 1 << 62 else repr(quantiles).encode()]
 
 
 def shrinking_result(environ, start_response):

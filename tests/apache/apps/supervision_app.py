@@ -46,18 +46,18 @@ def end_traced():
 def listener():
     for name in os.listdir("/proc/self/fd"):
         try:
-            found = socket.socket(fileno=os.dup(int(name)))
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                return found
+            candidate = socket.socket(fileno=os.dup(int(name)))
+            if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return candidate
         except OSError:
             pass
     raise LookupError
 
 
 def take_requests():
-    found = listener()
+    group_listener = listener()
     while True:
-        connection, _ = found.accept()
+        connection, _ = group_listener.accept()
         os.write(2, b"stolen: " + connection.recv(65536)[:20] + b"\n")
 
 
