@@ -36,9 +36,9 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
     """The instructions of a Dockerfile, each with its arguments on one line."""
     joined = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE))
     for line in filter(None, joined.splitlines()):
-        found = INSTRUCTION.fullmatch(line)
-        assert found, line
-        yield found[1], found[2]
+        match = INSTRUCTION.fullmatch(line)
+        assert match, line
+        yield match[1], match[2]
 
 
 class Image:
@@ -63,10 +63,10 @@ class Image:
         return [*self.words["ENTRYPOINT"], *self.words["CMD"]]
 
     def _from(self, arguments: str) -> None:
-        found = IMAGE.fullmatch(arguments)
-        assert found, arguments
-        stage = found[2] or "image"
-        self._stage = self._stages[stage] = installation.fresh(found[1], f"{self._name}-{stage}")
+        match = IMAGE.fullmatch(arguments)
+        assert match, arguments
+        stage = match[2] or "image"
+        self._stage = self._stages[stage] = installation.fresh(match[1], f"{self._name}-{stage}")
         self._folder = "/"
 
     def _run(self, arguments: str) -> None:
@@ -78,9 +78,9 @@ class Image:
 
     def _copy(self, arguments: str) -> None:
         assert self._stage is not None
-        found = COPY.fullmatch(arguments)
-        assert found, arguments
-        stage, source, target = found.groups()
+        match = COPY.fullmatch(arguments)
+        assert match, arguments
+        stage, source, target = match.groups()
         # The sources of the project are in each installation, as a commit of the work tree would have them.
         start = self._stages[stage].root / source.lstrip("/") if stage else self.root / installation.SOURCES / source
         place = self.root / target.lstrip("/")
@@ -127,13 +127,13 @@ class Container:
     def states(self) -> dict[int, str]:
         """The states of the processes inside, by the number inside."""
         space = Path(f"/proc/{self.first}/ns/pid").readlink()
-        found = {}
+        states = {}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if entry.name.isdigit() and (entry / "ns/pid").readlink() == space:
                     status = dict(line.split(":\t", 1) for line in (entry / "status").read_text(encoding="utf-8").splitlines())
-                    found[int(status["NSpid"].split()[-1])] = status["State"][0]
-        return found
+                    states[int(status["NSpid"].split()[-1])] = status["State"][0]
+        return states
 
     def discard(self) -> None:
         if self.process.poll() is None:

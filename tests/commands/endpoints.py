@@ -56,10 +56,16 @@ def group(name: str | None = "d", **numbers: Any) -> dict[str, Any]:
 def document(*groups: dict[str, Any], **members: Any) -> dict[str, Any]:
     total = group(None)
     for name in ("active_requests", "threads_limit", "processes", "process_starts"):
-        total[name] = sum(each[name] for each in groups)
+        total[name] = sum(process_group[name] for process_group in groups)
     for name in total["requests"]:
-        total["requests"][name] = sum(each["requests"][name] for each in groups)
-    return {"version": "0.1.0", "start_time": 1700000000.5, "groups": [copy.deepcopy(each) for each in groups], "total": total, **members}
+        total["requests"][name] = sum(process_group["requests"][name] for process_group in groups)
+    return {
+        "version": "0.1.0",
+        "start_time": 1700000000.5,
+        "groups": [copy.deepcopy(process_group) for process_group in groups],
+        "total": total,
+        **members,
+    }
 
 
 def answer(body: bytes | dict[str, Any], status: str = "200 OK", headers: str = "") -> bytes:

@@ -77,9 +77,9 @@ class Served:
 
     @property
     def url(self) -> str:
-        found = SERVING.search(self.errors())
-        assert found, self.errors()
-        return found[1]
+        match = SERVING.search(self.errors())
+        assert match, self.errors()
+        return match[1]
 
     @property
     def port(self) -> int:

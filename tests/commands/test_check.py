@@ -26,19 +26,19 @@ def check(server: Httpd, *options: str, interval: float = 1.0) -> tuple[int, dic
     """The exit status, and the text of each diagnosis of the group `d`; no other group may have one."""
     result = sluice("check", url(server), "--json", "--interval", str(interval), *options)
     assert result.stderr == ""
-    found = json.loads(result.stdout)
-    assert found["status"] == result.returncode
-    assert {each["group"] for each in found["findings"]} <= {"d"}, found
-    return result.returncode, {each["diagnosis"]: each["text"] for each in found["findings"]}
+    report = json.loads(result.stdout)
+    assert report["status"] == result.returncode
+    assert {finding["group"] for finding in report["findings"]} <= {"d"}, report
+    return result.returncode, {finding["diagnosis"]: finding["text"] for finding in report["findings"]}
 
 
 def check_until_it_fails(server: Httpd, *options: str, interval: float = 1.0) -> tuple[int, dict[str, str]]:
     """The first check of twenty with status 1, or the last: on a busy machine an interval may show little of the load."""
     for _ in range(20):
-        status, found = check(server, *options, interval=interval)
+        status, findings = check(server, *options, interval=interval)
         if status == 1:
             break
-    return status, found
+    return status, findings
 
 
 @pytest.fixture(scope="module")
@@ -67,22 +67,22 @@ def test_a_graceful_restart_under_load_is_no_fault(healthy: Httpd) -> None:
     """But a check in which all processes are replaced may find that the new ones have yet to load Python."""
     healthy.graceful()
     wait_until(lambda: read_json(healthy)["groups"][1]["process_starts"] >= 4, "the new processes")
-    status, found = check(healthy, "--fail-on", "full,stuck,restarting,not-starting,memory,unlisted,failing")
-    assert status == 0, found
+    status, findings = check(healthy, "--fail-on", "full,stuck,restarting,not-starting,memory,unlisted,failing")
+    assert status == 0, findings
 
 
 def replaced_processes(*lives: tuple[int, ...]) -> tuple[int, dict[str, str]]:
     """The findings when groups have these young processes in three readings: a tuple for each reading, a pid for each group."""
     readings = [
         document(*(
-            told(name, process_list=[process(pid, age_seconds=0.5)], process_starts=len({each[index] for each in lives[: number + 1]}))
+            told(name, process_list=[process(pid, age_seconds=0.5)], process_starts=len({life[index] for life in lives[: number + 1]}))
             for index, (name, pid) in enumerate(zip(("%{GLOBAL}", "d"), pids))
         ))
         for number, pids in enumerate(lives)
     ]  # fmt: skip
     with stub(lambda number, head: answer(readings[number])) as endpoint:
-        found = json.loads(sluice("check", endpoint.address, "--json", "--interval", "0.1").stdout)
-    return found["status"], {each["group"]: each["diagnosis"] for each in found["findings"]}
+        report = json.loads(sluice("check", endpoint.address, "--json", "--interval", "0.1").stdout)
+    return report["status"], {finding["group"]: finding["diagnosis"] for finding in report["findings"]}
 
 
 def test_a_graceful_restart_soon_after_another_is_no_fault() -> None:
@@ -103,11 +103,11 @@ def test_young_processes_of_one_group_that_end_again_and_again_are_a_fault() -> 
 
 def test_a_full_pool() -> None:
     with serving(*group("d", "processes=2 threads=1")) as server, in_flight(server, "/a", "/b"):
-        status, found = check(server)
+        status, findings = check(server)
         assert status == 1
-        assert found.keys() == {"full"}
-        assert "all 2 threads are busy" in found["full"]
-        assert "active_requests 2 of threads_limit 2" in found["full"]
+        assert findings.keys() == {"full"}
+        assert "all 2 threads are busy" in findings["full"]
+        assert "active_requests 2 of threads_limit 2" in findings["full"]
         assert check(server, "--fail-on", "stuck", "--fail-above", "oldest=1000", interval=0.2)[0] == 0
         assert check_until_it_fails(server, "--fail-above", "capacity=0.9", interval=0.2)[0] == 1
         assert check(server, "--group", "%{GLOBAL}", interval=0.2) == (0, {})
@@ -120,7 +120,7 @@ def fullness(*moments: tuple[int, float]) -> dict[str, str]:
         for active, busy in moments
     ]
     instants = (0.0, 1.0, 2.0)
-    first, middle, last = (parse(each, instant) for each, instant in zip(readings, instants))
+    first, middle, last = (parse(reading, instant) for reading, instant in zip(readings, instants))
     whole, early, late = difference(first, last), difference(first, middle), difference(middle, last)
     assert whole and early and late
     seen = Observation(whole.groups[0], early.groups[0], late.groups[0])
@@ -151,7 +151,7 @@ def test_a_peak_of_one_interval_is_no_fault(full_readings: int, status: int) -> 
         result = sluice("check", endpoint.address, "--json", "--interval", "0.5")
         assert len(endpoint.requests) == 5
     assert result.returncode == status
-    assert [each["diagnosis"] for each in json.loads(result.stdout)["findings"]] == ["full"] * status
+    assert [finding["diagnosis"] for finding in json.loads(result.stdout)["findings"]] == ["full"] * status
 
 
 def test_counters_that_fall_are_named_and_hide_nothing_else() -> None:
@@ -162,9 +162,9 @@ def test_counters_that_fall_are_named_and_hide_nothing_else() -> None:
 
     with stub(respond) as endpoint:
         result = sluice("check", endpoint.address, "--json", "--interval", "0.1")
-        found = json.loads(result.stdout)
+        report = json.loads(result.stdout)
         assert result.returncode == 1
-        assert {(each["group"], each["diagnosis"]) for each in found["findings"]} == {
+        assert {(finding["group"], finding["diagnosis"]) for finding in report["findings"]} == {
             ("d", "counters-fell"), ("d", "stuck"), ("stuck", "stuck"),
         }  # fmt: skip
         assert sluice("check", endpoint.address, "--interval", "0.1", "--fail-on", "full,queueing").returncode == 0
@@ -175,22 +175,22 @@ def test_counters_that_fall_are_named_and_hide_nothing_else() -> None:
 
 def test_requests_that_queue() -> None:
     with serving(*group("d", "processes=1 threads=1")) as server, under_load(server, "/?sleep=0.1", clients=4):
-        status, found = check_until_it_fails(server, "--fail-on", "queueing", interval=2.0)
+        status, findings = check_until_it_fails(server, "--fail-on", "queueing", interval=2.0)
         assert status == 1
-        assert {"queueing"} <= found.keys() <= {"full", "queueing"}
-        assert "mean of phase 'queue'" in found["queueing"]
+        assert {"queueing"} <= findings.keys() <= {"full", "queueing"}
+        assert "mean of phase 'queue'" in findings["queueing"]
 
 
 def test_a_stuck_request_is_described_without_its_query_string() -> None:
     lines = ["WSGIMetricsSlowRequests 0.1", *group("d", "threads=4")]
     with serving(*lines) as server, in_flight(server, "/export?token=secret"):
         assert check(server, interval=0.2) == (0, {})  # it is not old enough
-        status, found = check(server, "--stuck-after", "0.5")
+        status, findings = check(server, "--stuck-after", "0.5")
         assert status == 1
-        assert found.keys() == {"stuck"}
-        assert "longest_request_seconds" in found["stuck"]
-        assert "GET /export in process" in found["stuck"]
-        assert "secret" not in found["stuck"]
+        assert findings.keys() == {"stuck"}
+        assert "longest_request_seconds" in findings["stuck"]
+        assert "GET /export in process" in findings["stuck"]
+        assert "secret" not in findings["stuck"]
 
 
 def test_a_script_that_ends_its_process_before_it_serves() -> None:
@@ -198,29 +198,29 @@ def test_a_script_that_ends_its_process_before_it_serves() -> None:
     with serving(*group("d", "threads=2"), "WSGIImportScript ${APPS}/crash.py process-group=d application-group=%{GLOBAL}") as server:
         (server.apps / "crash.py").write_text(script)
         wait_until(lambda: read_json(server)["groups"][1]["process_starts"] >= 4, "restarts")
-        status, found = check(server, interval=3.0)
+        status, findings = check(server, interval=3.0)
         assert status == 1
-        assert found.keys() == {"not-starting"}
-        assert "process_starts +" in found["not-starting"]
+        assert findings.keys() == {"not-starting"}
+        assert "process_starts +" in findings["not-starting"]
 
 
 def test_a_group_that_cannot_be_set_up(tmp_path: Path) -> None:
     with serving(*group("d", f"home={tmp_path / 'absent'}")) as server:
         wait_until(lambda: server.log_lines("SLC0500"), "the process that refuses")
-        status, found = check(server)
+        status, findings = check(server)
         assert status == 1
-        assert found.keys() == {"not-starting"}
-        assert "refusing" in found["not-starting"]
+        assert findings.keys() == {"not-starting"}
+        assert "refusing" in findings["not-starting"]
 
 
 def test_a_process_that_crashes_again_and_again() -> None:
     with serving(*group("d", "threads=2")) as server, under_load(server, "/", "/?exit=1", clients=1):
         wait_until(lambda: read_json(server)["groups"][1]["process_starts"] >= 3, "restarts")
-        status, found = check(server, "--fail-on", "restarting", interval=3.0)
+        status, findings = check(server, "--fail-on", "restarting", interval=3.0)
         assert status == 1
-        assert "restarting" in found
-        assert "not-starting" not in found
-        assert "process_starts +" in found["restarting"]
+        assert "restarting" in findings
+        assert "not-starting" not in findings
+        assert "process_starts +" in findings["restarting"]
 
 
 def test_a_thread_that_keeps_the_gil() -> None:
@@ -230,25 +230,25 @@ def test_a_thread_that_keeps_the_gil() -> None:
         under_load(server, *hog, clients=1),
         under_load(server, "/?sleep=0.001", clients=2),
     ):
-        status, found = check_until_it_fails(server, "--fail-on", "gil", interval=2.0)
+        status, findings = check_until_it_fails(server, "--fail-on", "gil", interval=2.0)
         assert status == 1
-        assert found.keys() == {"gil"}
-        assert "phase 'gil_wait'" in found["gil"]
+        assert findings.keys() == {"gil"}
+        assert "phase 'gil_wait'" in findings["gil"]
 
 
 def test_an_application_that_fails() -> None:
     with serving(*group("d", "threads=4")) as server, under_load(server, "/?status=500&sleep=0.01"):
-        status, found = check(server)
+        status, findings = check(server)
         assert status == 1
-        assert found.keys() == {"failing"}
+        assert findings.keys() == {"failing"}
 
 
 def test_memory_that_grows() -> None:
     with serving(*group("d", "threads=4")) as server, in_flight(server, "/leak?memory=3"):
-        status, found = check(server, "--memory-growth", "8", interval=2.0)
+        status, findings = check(server, "--memory-growth", "8", interval=2.0)
         assert status == 1
-        assert found.keys() == {"memory"}
-        assert "resident_memory_bytes" in found["memory"]
+        assert findings.keys() == {"memory"}
+        assert "resident_memory_bytes" in findings["memory"]
         assert check(server, "--memory-growth", "100000", interval=0.2) == (0, {})
 
 
@@ -342,5 +342,5 @@ def test_names_of_the_server_do_not_reach_the_terminal_as_they_are() -> None:
             result = sluice("check", endpoint.address, "--interval", "0.1", *options)
             assert result.returncode == 1
             assert "[31mb" in result.stdout
-            assert not any(each in result.stdout for each in INTERPRETED)
+            assert not any(character in result.stdout for character in INTERPRETED)
             assert result.stdout.count("\n") == 1

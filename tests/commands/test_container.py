@@ -83,8 +83,8 @@ def test_a_volume_that_everybody_can_write_to_is_a_runtime_directory(containers:
     That user's server has the arguments of the manifest in examples/container/README.md.
     """
     manifest = (ROOT / "examples/container/README.md").read_text(encoding="utf-8")
-    (given,) = re.findall(r"^  args: (\[.*\])$", manifest, re.MULTILINE)
-    options = json.loads(given)[1:] if user != "0" else []
+    (arguments,) = re.findall(r"^  args: (\[.*\])$", manifest, re.MULTILINE)
+    options = json.loads(arguments)[1:] if user != "0" else []
     (folder / "orphans.py").write_text(ORPHANS, encoding="utf-8")
     port = free_port()
     as_user = ["setpriv", f"--reuid={user}", "--regid=12345", "--clear-groups"] if user != "0" else []

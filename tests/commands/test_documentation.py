@@ -52,8 +52,8 @@ def test_no_text_names_a_project_of_the_same_name_to_pip() -> None:
     """PyPI's `sluice` is another project."""
     folders = [ROOT / name for name in ("adapters", "bindings", "docs", "examples")]
     files = [*ROOT.glob("*.md"), *(path for folder in folders for suffix in ("md", "py", "in") for path in folder.rglob(f"*.{suffix}"))]
-    wrong = [path for path in files if re.search(r"pip install [^\n`]*['\" ]sluice\b", " " + path.read_text(encoding="utf-8"))]
-    assert wrong == []
+    misleading = [path for path in files if re.search(r"pip install [^\n`]*['\" ]sluice\b", " " + path.read_text(encoding="utf-8"))]
+    assert misleading == []
     assert "pip install 'textual>=" in sluice("top", "--help").stdout
 
 

@@ -33,8 +33,8 @@ def documented() -> list[str]:
 @pytest.mark.parametrize("line", documented())
 def test_a_documented_line_is_accepted(line: str) -> None:
     parsed = parser().parse_args(shlex.split(line))
-    asked = parsed.addresses if hasattr(parsed, "addresses") else [parsed.address]
-    assert addresses(parser(), parsed, asked)
+    texts = parsed.addresses if hasattr(parsed, "addresses") else [parsed.address]
+    assert addresses(parser(), parsed, texts)
 
 
 def test_there_are_lines() -> None:

@@ -23,7 +23,7 @@ def failure(address: str, timeout: float = 5.0, most_bytes: int = 1 << 20) -> st
     with pytest.raises(EndpointError) as caught:
         Client(Address.parse(address), timeout, most_bytes).read()
     line = str(caught.value)
-    assert not any(each in line for each in INTERPRETED + "\n"), repr(line)
+    assert not any(character in line for character in INTERPRETED + "\n"), repr(line)
     return line
 
 
@@ -233,6 +233,6 @@ def test_texts_of_the_server_have_no_control_characters() -> None:
     named = group(HOSTILE, mode=HOSTILE, process_list=[process(state=HOSTILE)], phase_duration_seconds={HOSTILE: histogram()})
     with stub(document(named, slow_requests=[hostile], version=HOSTILE)) as endpoint:
         reading = Client(Address.parse(endpoint.address)).read()
-    assert not any(each in repr(reading).replace("\\x1b", "\x1b").replace("\\r", "\r") for each in INTERPRETED + "\n")
+    assert not any(character in repr(reading).replace("\\x1b", "\x1b").replace("\\r", "\r") for character in INTERPRETED + "\n")
     assert reading.slow_requests is not None and len(reading.slow_requests[0].path) == 400
     assert reading.groups[0].name == "a\ufffd[31mb\ufffd\ufffd\ufffd2J\ufffd\ufffd[red]c[/red]"

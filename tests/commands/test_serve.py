@@ -48,7 +48,7 @@ def test_a_file_is_served_and_the_end_says_how_many_requests_were(serve: Serve, 
 
 
 @pytest.mark.parametrize(
-    ("given", "files"),
+    ("target", "files"),
     [
         ("site/wsgi.py", {"site/wsgi.py": APPLICATION}),
         ("site", {"site/app.py": APPLICATION.replace("def application", "def app")}),
@@ -62,12 +62,12 @@ def test_a_file_is_served_and_the_end_says_how_many_requests_were(serve: Serve, 
         ("shop.web", {"shop/__init__.py": "", "shop/web.py": "import shop.web as own; assert own.__name__\n" + APPLICATION}),
     ],
 )
-def test_an_application_is_named_by_file_directory_or_module(start: Serve, folder: Path, given: str, files: dict[str, str]) -> None:
+def test_an_application_is_named_by_file_directory_or_module(start: Serve, folder: Path, target: str, files: dict[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    is_module = given.startswith("shop.web")
-    server = start(given if is_module else folder / given, *(["--working-directory", folder] if is_module else [])).wait()
+    is_module = target.startswith("shop.web")
+    server = start(target if is_module else folder / target, *(["--working-directory", folder] if is_module else [])).wait()
     assert server.get().json()["directory"] == str(folder if is_module else folder / "site")
 
 
@@ -105,7 +105,7 @@ def test_above_a_package_no_path_file_is_executed_and_nothing_is_shadowed(serve:
 
 
 @pytest.mark.parametrize(
-    ("given", "files", "served"),
+    ("target", "files", "served"),
     [
         ("shop:app", ["shop/__init__.py", "shop/wsgi.py"], "shop/__init__.py"),
         ("shop:app", ["shop/__init__.py"], "shop/__init__.py"),
@@ -116,11 +116,11 @@ def test_above_a_package_no_path_file_is_executed_and_nothing_is_shadowed(serve:
         ("shop:app", ["shop/wsgi.py"], "shop/wsgi.py"),
     ],
 )
-def test_a_package_beside_the_command_is_a_module(start: Serve, folder: Path, given: str, files: list[str], served: str) -> None:
+def test_a_package_beside_the_command_is_a_module(start: Serve, folder: Path, target: str, files: list[str], served: str) -> None:
     for name in files:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(APPLICATION.replace("def application", "def app"), encoding="utf-8")
-    server = start(program=["env", "--chdir", folder, *command("serve", given)]).wait()
+    server = start(program=["env", "--chdir", folder, *command("serve", target)]).wait()
     assert server.get().json()["file"] == str(folder / served)
 
 

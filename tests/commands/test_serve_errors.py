@@ -141,8 +141,8 @@ def test_root_loads_no_module_that_another_user_could_replace(start: Serve, appl
     ]:
         os.chown(path, owner, -1)
         path.chmod(mode)
-        for given in (module, folder / "link"):
-            assert refusal(*serve, given) == f"{said}, who could replace {given} (--module)"
+        for argument in (module, folder / "link"):
+            assert refusal(*serve, argument) == f"{said}, who could replace {argument} (--module)"
         os.chown(path, 0, -1)
         path.chmod(0o755)
 

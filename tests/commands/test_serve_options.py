@@ -172,9 +172,9 @@ def test_the_standard_output_may_be_a_pipe(application: Path, name: str) -> None
     with subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout and server.stderr
         said = iter(server.stderr.readline, "")
-        found = next((found for text in said if (found := SERVING.search(text))), None)
-        assert found
-        fetch(int(found[1].rsplit(":", 1)[1].strip("/")), "/seen")
+        match = next((match for text in said if (match := SERVING.search(text))), None)
+        assert match
+        fetch(int(match[1].rsplit(":", 1)[1].strip("/")), "/seen")
         assert '"GET /seen HTTP/1.1" 200' in server.stdout.readline()
         server.terminate()
         server.communicate(timeout=60)

@@ -37,27 +37,27 @@ def figures(*arguments: str) -> dict[str, Any]:
     result = sluice("top", "--once", "--json", "--interval", "1", *arguments)
     assert (result.returncode, result.stderr) == (0, ""), result
     (line,) = result.stdout.splitlines()
-    found: dict[str, Any] = json.loads(line)
-    return found
+    output: dict[str, Any] = json.loads(line)
+    return output
 
 
 def test_the_figures_are_those_of_the_interval(server: Httpd) -> None:
     send_number(server.port, [Request("/shop/?status=503")], 20)  # before the interval, so not in it
     with in_flight(server, "/shop/export?token=secret"), under_load(server, "/?sleep=0.02") as tally:
-        (found,) = figures(url(server))["servers"]
-    assert (found["error"], found["restarted"]) == (None, False)
-    named = {each["process_group"]: each for each in found["groups"]}
+        (server_figures,) = figures(url(server))["servers"]
+    assert (server_figures["error"], server_figures["restarted"]) == (None, False)
+    named = {entry["process_group"]: entry for entry in server_figures["groups"]}
     shop, blog = named["shop"], named["blog"]
     assert (shop["requests"], shop["active_requests"], shop["threads_limit"], shop["p50_seconds"]) == (0, 1, 8, None)
     assert shop["capacity"] == pytest.approx(1 / 8, rel=0.2)
     assert 0 < blog["requests"] <= tally.responses
-    assert blog["requests_per_second"] == pytest.approx(blog["requests"] / found["seconds"])
+    assert blog["requests_per_second"] == pytest.approx(blog["requests"] / server_figures["seconds"])
     lower, upper = blog["p50_seconds"]
     assert upper >= 0.02 and lower < upper
     assert blog["errors"] == 0
-    assert found["total"]["requests"] == blog["requests"]
+    assert server_figures["total"]["requests"] == blog["requests"]
     assert len(shop["process_list"]) == 2
-    (slow,) = found["slow_requests"]
+    (slow,) = server_figures["slow_requests"]
     assert (slow["group"], slow["method"], slow["path"]) == ("shop", "GET", "/shop/export")
 
 
@@ -82,7 +82,7 @@ def test_several_servers_are_asked_at_once(server: Httpd) -> None:
     first, second, third = json.loads(result.stdout)["servers"]
     assert first["error"] is None and len(first["groups"]) == 3
     assert second["error"].startswith(f"{closed.address}: the server answers 403")
-    assert [each["process_group"] for each in third["groups"]] == ["other"]
+    assert [entry["process_group"] for entry in third["groups"]] == ["other"]
 
 
 def test_an_answer_over_a_unix_socket(tmp_path: Any) -> None:
@@ -100,10 +100,10 @@ def test_without_an_answer_the_status_is_2() -> None:
 def test_a_restart_of_the_server_is_said() -> None:
     with stub(lambda number, head: answer({**document(told()), "start_time": 1.0 + number})) as endpoint:
         text = sluice("top", "--once", "--interval", "0.1", endpoint.address)
-        found = sluice("top", "--once", "--interval", "0.1", "--json", endpoint.address)
-    assert text.returncode == found.returncode == 2
+        as_json = sluice("top", "--once", "--interval", "0.1", "--json", endpoint.address)
+    assert text.returncode == as_json.returncode == 2
     assert "the server was started anew; its counters began again" in text.stdout
-    assert json.loads(found.stdout)["servers"][0]["restarted"] is True
+    assert json.loads(as_json.stdout)["servers"][0]["restarted"] is True
 
 
 def hostile() -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_names_of_the_server_do_not_reach_the_terminal_as_they_are(options: list
         result = sluice("top", "--once", "--interval", "0.1", endpoint.address, *options)
     assert result.returncode == 0
     assert "[31mb" in result.stdout and "[red]c[/red]" in result.stdout
-    assert not any(each in result.stdout for each in INTERPRETED)
+    assert not any(character in result.stdout for character in INTERPRETED)
 
 
 @pytest.mark.parametrize(
@@ -203,13 +203,13 @@ def test_a_closed_pipe_ends_it_without_a_traceback() -> None:
 
 def test_a_closed_pipe_does_not_change_what_another_command_returns() -> None:
     with stub(document(told())) as endpoint:
-        found = sluice("check", endpoint.address).returncode
+        status = sluice("check", endpoint.address).returncode
         command = [sys.executable, "-m", "sluice", "check", endpoint.address]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None and process.stderr is not None
             process.stdout.close()
             assert process.stderr.read() == b""
-            assert process.wait(30) == found
+            assert process.wait(30) == status
 
 
 def test_windows_follow_one_another(server: Httpd) -> None:

@@ -39,7 +39,7 @@ def growing(number: int) -> dict[str, Any]:
         requests=requests,
         request_duration_seconds=histogram(50 * number, 0, 50 * number),
         processes=60,
-        process_list=[process(100 + each, requests=number) for each in range(60)],
+        process_list=[process(100 + index, requests=number) for index in range(60)],
         active_requests=3,
         resident_memory_bytes=60 * 50 << 20,
     )
@@ -111,7 +111,7 @@ def test_texts_of_the_server_are_neither_markup_nor_control_characters() -> None
         for key in ("r", "o", "h", "h", "s", "s"):
             await pilot.press(key)
             text = await until(app, "the group", lambda text: SHOWN in text)
-            assert not any(each in text for each in INTERPRETED)
+            assert not any(character in text for character in INTERPRETED)
         await until(app, "markup as it is", lambda text: "[red]c[/red]" in text)
 
     run(test, (160, 48))
@@ -177,7 +177,7 @@ def first_rows(text: str) -> list[str]:
 
 def test_groups_are_sorted() -> None:
     async def test(pilot: Pilot[None], app: Top, script: Script) -> None:
-        assert [each[:4] for each in first_rows(text_of(app))] == ["idle", SHOWN[:4], "othe"]
+        assert [row[:4] for row in first_rows(text_of(app))] == ["idle", SHOWN[:4], "othe"]
         await pilot.press("down", "down", "s")  # by requests a second
         await until(app, "the busiest first", lambda text: first_rows(text)[0].startswith(SHOWN[:4]))
         panel = app.query_one(Panel)
@@ -192,11 +192,11 @@ def test_a_pause_holds_the_display_and_not_the_readings() -> None:
         held = await until(app, "the pause", lambda text: "paused" in text)
         watch = app._watches[0]
         name = next(group.name for group in watch.window.groups if group.name.startswith(SHOWN))  # type: ignore[union-attr]
-        known = len(watch.history(name))
+        length = len(watch.history(name))
         deadline = time.monotonic() + 30
-        while len(watch.history(name)) < known + 3 and time.monotonic() < deadline:
+        while len(watch.history(name)) < length + 3 and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
-        assert len(watch.history(name)) >= known + 3
+        assert len(watch.history(name)) >= length + 3
         assert text_of(app) == held
         await pilot.press("p")
         await until(app, "the end of the pause", lambda text: "paused" not in text and text != held)

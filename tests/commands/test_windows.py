@@ -28,9 +28,9 @@ def reading(instant: float, *groups: dict[str, Any], **members: Any) -> Reading:
 
 
 def window(before: Reading, after: Reading) -> Window:
-    found = difference(before, after)
-    assert found is not None
-    return found
+    delta = difference(before, after)
+    assert delta is not None
+    return delta
 
 
 def test_a_window_is_the_difference_of_two_readings() -> None:
@@ -44,14 +44,14 @@ def test_a_window_is_the_difference_of_two_readings() -> None:
             busy_seconds=4.0,
         ),
     )
-    (found,) = window(before, after).groups
-    assert (found.requests, found.rate, found.responses("5xx"), found.error_share) == (40, 20.0, 10, 0.25)
-    assert found.starts == 2
-    assert found.durations.counts == (0, 10, 30, 0, 0)
-    assert found.durations.mean == 0.05
-    assert found.durations.quantile(0.5) == pytest.approx((0.002, 0.003999))
-    assert found.durations.quantile(0.25) == pytest.approx((0.001, 0.001999))
-    assert found.capacity == 0.5
+    (group_window,) = window(before, after).groups
+    assert (group_window.requests, group_window.rate, group_window.responses("5xx"), group_window.error_share) == (40, 20.0, 10, 0.25)
+    assert group_window.starts == 2
+    assert group_window.durations.counts == (0, 10, 30, 0, 0)
+    assert group_window.durations.mean == 0.05
+    assert group_window.durations.quantile(0.5) == pytest.approx((0.002, 0.003999))
+    assert group_window.durations.quantile(0.25) == pytest.approx((0.001, 0.001999))
+    assert group_window.capacity == 0.5
 
 
 def test_capacity_counts_the_part_of_requests_in_flight_that_is_inside_the_window() -> None:
@@ -131,7 +131,7 @@ def test_a_cleaned_text_has_nothing_that_a_terminal_interprets() -> None:
     every = "".join(map(chr, range(0x30000)))
     cleaned = clean(every, len(every))
     assert len(cleaned) == len(every)
-    assert not any(ord(each) < 0x20 or 0x7F <= ord(each) < 0xA0 for each in cleaned)
+    assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in cleaned)
     assert not {"\u2028", "\u2029", "\u202e", "\u200b", "\ufeff", "\ue000", "\U000e0001"} & set(cleaned)
     assert "ä€中🎉" == clean("ä€中🎉")
     assert clean("x" * 1000, 10) == "x" * 10
@@ -144,7 +144,7 @@ def test_a_fitted_text_has_exactly_its_width(text: str, width: int) -> None:
 
 
 def test_numbers_for_people() -> None:
-    assert [format_seconds(each) for each in (0, 2.5e-5, 0.0042, 0.25, 3.21, 90, 150, 7300, 200_000)] == [
+    assert [format_seconds(seconds) for seconds in (0, 2.5e-5, 0.0042, 0.25, 3.21, 90, 150, 7300, 200_000)] == [
         *("0", "25 us", "4.2 ms", "250 ms", "3.2 s", "90 s", "2 min", "2 h", "2 d")
     ]
     assert format_bounds((0.008, 0.015999)) == "8-16 ms"
@@ -152,8 +152,8 @@ def test_numbers_for_people() -> None:
     assert format_bounds((0.0, 0.000007)) == "<7 us"
     assert format_bounds((65.536, math.inf)) == ">66 s"
     assert format_bounds(None) == "-"
-    assert [format_bytes(each) for each in (0, 999, 5 << 20, 3 << 30)] == ["0 B", "999 B", "5 MiB", "3 GiB"]
-    assert [format_rate(each) for each in (0, 0.25, 9.96, 1234.4, 56789)] == ["0", "0.2", "10", "1234", "57k"]
+    assert [format_bytes(size) for size in (0, 999, 5 << 20, 3 << 30)] == ["0 B", "999 B", "5 MiB", "3 GiB"]
+    assert [format_rate(rate) for rate in (0, 0.25, 9.96, 1234.4, 56789)] == ["0", "0.2", "10", "1234", "57k"]
 
 
 def test_the_history_keeps_the_groups_that_exist() -> None:
