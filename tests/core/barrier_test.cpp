@@ -160,11 +160,11 @@ class Writers {
       threads_.emplace_back([&, w] {
         const Pinned pinned(w + 1);
         Worker worker = recorder.attach();
-        Tally mine(w);
+        Tally tally(w);
         for (std::uint64_t i = 1; !end_.load(std::memory_order_relaxed); ++i) {
-          worker.begin(i).finish(mix[mine.next()], i);
+          worker.begin(i).finish(mix[tally.next()], i);
         }
-        tallies_[w] = mine;
+        tallies_[w] = tally;
       });
     }
   }

@@ -276,7 +276,7 @@ TEST_CASE("edges: a million durations of every size each fall into the bucket th
     return std::max<std::uint64_t>(bound + random() % 3, 1) - 1;
   };
   std::uint64_t durations = 0;
-  std::uint64_t wrong = 0;
+  std::uint64_t mismatches = 0;
   for (int window = 0; window < 1'000; ++window) {
     Counts expected;
     for (int i = 0; i < 145; ++i) {
@@ -291,10 +291,10 @@ TEST_CASE("edges: a million durations of every size each fall into the bucket th
       expected.add(done, Mode::kDaemon);
       durations += 7;
     }
-    wrong += expected.difference(Counts::of(reader.drain().value())).empty() ? 0 : 1;
+    mismatches += expected.difference(Counts::of(reader.drain().value())).empty() ? 0 : 1;
   }
   CHECK(durations >= 1'000'000);
-  CHECK(wrong == 0);
+  CHECK(mismatches == 0);
 }
 
 TEST_CASE("edges: durations between any timestamps are whole microseconds, and 0 where there is none") {
@@ -307,7 +307,7 @@ TEST_CASE("edges: durations between any timestamps are whole microseconds, and 0
     const std::uint64_t whole_us = end_ns / 1000 - begin_ns / 1000;
     return end_ns % 1000 < begin_ns % 1000 ? whole_us - 1 : whole_us;
   };
-  std::uint64_t wrong = 0;
+  std::uint64_t mismatches = 0;
   for (int i = 0; i < 200'000; ++i) {
     const Timestamps timestamps{any(), any(), any(), any(), any(), any(), any()};
     Completion done;
@@ -317,9 +317,9 @@ TEST_CASE("edges: durations between any timestamps are whole microseconds, and 0
                        done.daemon_us == duration_us(timestamps.dispatched_ns, timestamps.left_ns) &&
                        done.application_us == duration_us(timestamps.entered_ns, timestamps.left_ns) &&
                        done.request_us == duration_us(timestamps.accepted_ns, timestamps.flushed_ns);
-    wrong += right ? 0 : 1;
+    mismatches += right ? 0 : 1;
   }
-  CHECK(wrong == 0);
+  CHECK(mismatches == 0);
 }
 
 TEST_CASE("edges: requests that begin and end at any instant keep every window whole, and other slots untouched") {
@@ -414,17 +414,17 @@ TEST_CASE(
     for (Expected& prediction : expected) ++prediction.requests;
     pass(random() % 3'000'000, 0);
     const std::size_t which = random() % readers.size();
-    Expected& mine = expected[which];
+    Expected& prediction = expected[which];
     const Window window = readers[which].drain().value();
     if (std::string broken = broken_identity(window); !broken.empty()) FAIL(broken);
-    if (window.request_count != mine.requests) FAIL("requests");
-    if (window.elapsed_ns != mine.elapsed_ns) FAIL("length");
-    if (window.slots[0].busy_ns != mine.busy_ns) FAIL("busy time");
-    if (window.start_time != mine.stop_time) FAIL("a gap between windows");
+    if (window.request_count != prediction.requests) FAIL("requests");
+    if (window.elapsed_ns != prediction.elapsed_ns) FAIL("length");
+    if (window.slots[0].busy_ns != prediction.busy_ns) FAIL("busy time");
+    if (window.start_time != prediction.stop_time) FAIL("a gap between windows");
     const double length = static_cast<double>(window.elapsed_ns) / 1e9;
-    if (mine.stepped && window.sample_period != length) FAIL("length of a window with a step");
-    if (!mine.stepped && window.sample_period != Approx(length).margin(1e-6)) FAIL("length of a window");
-    mine = {.stop_time = window.stop_time};
+    if (prediction.stepped && window.sample_period != length) FAIL("length of a window with a step");
+    if (!prediction.stepped && window.sample_period != Approx(length).margin(1e-6)) FAIL("length of a window");
+    prediction = {.stop_time = window.stop_time};
   }
 }
 

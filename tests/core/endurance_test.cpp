@@ -70,14 +70,14 @@ void run(Load& load, Recorder& recorder, const Mix& mix, std::vector<Tally>& ser
     threads.emplace_back([&, w] {
       const Pinned pinned(w + 1);
       Worker worker = recorder.attach();
-      Tally mine = served[w];
+      Tally tally = served[w];
       std::uint64_t now_ns = monotonic_ns();
       ready.fetch_add(1);
       while (!stop.load(std::memory_order_relaxed)) {
-        serve(worker, mix, mine, kAtATime, now_ns);
+        serve(worker, mix, tally, kAtATime, now_ns);
         records.fetch_add(kAtATime, std::memory_order_relaxed);
       }
-      served[w] = mine;
+      served[w] = tally;
     });
   }
   const Pinned pinned(0);

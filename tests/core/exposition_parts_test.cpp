@@ -61,13 +61,13 @@ std::string expected_text(const std::vector<encode::Part>& parts) {
   std::vector<FamilyText> all;
   std::map<std::string, std::size_t> places;
   for (const encode::Part& part : parts) {
-    const std::size_t known = all.size();
+    const std::size_t earlier = all.size();
     for (const FamilyText& family : families_of(text_of(part))) {
       const std::string name = family.type.substr(0, family.type.rfind(' '));
       const auto [place, is_new] = places.try_emplace(name, all.size());
       if (is_new) {
         all.push_back(family);
-      } else if (place->second < known && all[place->second].type == family.type) {
+      } else if (place->second < earlier && all[place->second].type == family.type) {
         all[place->second].samples += family.samples;
       }
     }
@@ -104,22 +104,22 @@ TEST_CASE("exposition: any parts give the families of each part, merged by name 
   for (int round = 0; round < 30; ++round) {
     std::vector<Owned> owned(random() % 9);
     std::vector<encode::Part> parts;
-    for (Owned& each : owned) {
+    for (Owned& contents : owned) {
       served.attach().begin().finish({.status = 200, .duration_ns = random() % 1'000'000});
       jobs.attach().begin().finish({.duration_ns = random() % 1'000'000, .rows = random() % 9});
-      each.window = (random() % 2 != 0 ? of_served : of_jobs).drain().value();
+      contents.window = (random() % 2 != 0 ? of_served : of_jobs).drain().value();
       for (std::size_t i = random() % 5; i > 0; --i) {
         const double value = static_cast<double>(random() % 100) / 4;
-        each.gauges.push_back({.name = names[random() % std::size(names)],
-                               .help = "A gauge.",
-                               .read = [value] { return value; },
-                               .unit = random() % 3 != 0 ? Unit::kNone : Unit::kBytes,
-                               .label = "of",
-                               .value = values[random() % 3]});
+        contents.gauges.push_back({.name = names[random() % std::size(names)],
+                                   .help = "A gauge.",
+                                   .read = [value] { return value; },
+                                   .unit = random() % 3 != 0 ? Unit::kNone : Unit::kBytes,
+                                   .label = "of",
+                                   .value = values[random() % 3]});
       }
-      each.labels = {{"shard", values[random() % 3]}};
-      encode::Part part{.source = {.gauges = each.gauges}, .labels = each.labels};
-      if (random() % 4 != 0) part.source.window = &each.window;
+      contents.labels = {{"shard", values[random() % 3]}};
+      encode::Part part{.source = {.gauges = contents.gauges}, .labels = contents.labels};
+      if (random() % 4 != 0) part.source.window = &contents.window;
       if (random() % 3 == 0) part.prefix = random() % 2 != 0 ? "http_server" : "jobs";
       parts.push_back(part);
     }

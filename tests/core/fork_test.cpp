@@ -304,7 +304,7 @@ TEST_CASE("fork: at any instant, under writers and a reader that drains, the chi
   });
 
   Random random(from);
-  std::vector<int> wrong;
+  std::vector<int> failures;
   const std::uint64_t forks = (long_run() ? 1'000 : 200) / (kSlower > 1 ? 10 : 1);
   const auto child = [&] { return child_is_empty_and_works(recorder, second); };
   const auto mother = [&] {
@@ -314,14 +314,14 @@ TEST_CASE("fork: at any instant, under writers and a reader that drains, the chi
   for (std::uint64_t i = 0; i < forks; ++i) {
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 3'000));
     const int code = random() % 4 == 0 ? in_child(mother) : in_child(child);
-    if (code != 0) wrong.push_back(code);
+    if (code != 0) failures.push_back(code);
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();
   audit.add(reader.drain().value());
   audit.print("forks", kWriters);
   std::printf("forks: %llu\n", static_cast<unsigned long long>(forks));
-  CHECK(wrong == std::vector<int>{});
+  CHECK(failures == std::vector<int>{});
   CHECK(audit.first_broken() == "");
   Tally all(0);
   for (const Tally& tally : tallies) all.add(tally);

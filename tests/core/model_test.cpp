@@ -108,10 +108,10 @@ class Pair {
 
   /// Returns true while the request in the slot itself is in flight.
   bool slot_busy(Thread& thread) {
-    const auto found = owner_.find(&thread);
-    if (found == owner_.end()) return false;
+    const auto owner = owner_.find(&thread);
+    if (owner == owner_.end()) return false;
     return std::any_of(thread.requests.begin(), thread.requests.end(),
-                       [&](const auto& entry) { return entry.second == found->second; });
+                       [&](const auto& entry) { return entry.second == owner->second; });
   }
 
   std::string finish() {

@@ -69,7 +69,7 @@ TEST_CASE("overflow stripes: threads without a number of their CPU are spread ov
     REQUIRE(stripe < kStripes);
     ++threads.at(stripe);
   }
-  for (const std::size_t each : threads) CHECK(each > kThreads / kStripes / 2);
+  for (const std::size_t count : threads) CHECK(count > kThreads / kStripes / 2);
 }
 
 TEST_CASE("overflow stripes: a thread uses the stripe of its CPU") {

@@ -51,9 +51,9 @@ TEST_CASE("quantile: bounds are those of a bucket of the layout, or of an entry 
   const Result<Window> window = reader.drain();
   REQUIRE(window.ok());
   const auto bounds = [&](double rank, const View& view) {
-    const auto found = quantile(phase_of(*window, Phase::kRequest), rank / 6, view);
-    REQUIRE(found);
-    return std::pair(found->lower, found->upper);
+    const auto range = quantile(phase_of(*window, Phase::kRequest), rank / 6, view);
+    REQUIRE(range);
+    return std::pair(range->lower, range->upper);
   };
   CHECK(bounds(2, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(63, 124));
   CHECK(bounds(4, views::kAll) == std::pair<std::uint64_t, std::uint64_t>(24'000, 25'000));

@@ -13,8 +13,8 @@ namespace sluice::test {
 
 /// Returns and prints the seed: SLUICE_SEED if it is set, else a random one.
 inline std::uint64_t seed() {
-  const char* const given = std::getenv("SLUICE_SEED");
-  const std::uint64_t value = given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
+  const char* const text = std::getenv("SLUICE_SEED");
+  const std::uint64_t value = text != nullptr ? std::strtoull(text, nullptr, 0) : std::random_device{}();
   std::printf("SLUICE_SEED=%llu\n", static_cast<unsigned long long>(value));
   return value;
 }

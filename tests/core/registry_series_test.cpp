@@ -77,7 +77,7 @@ namespace {
 
 /// A command for a process.
 struct Command {
-  std::atomic<std::uint64_t> asked;
+  std::atomic<std::uint64_t> issued;
   std::atomic<std::uint64_t> done;
   std::atomic<std::uint32_t> series;  ///< Number of the series.
   std::atomic<std::uint32_t> how;
@@ -93,7 +93,7 @@ int obey(const RegistryRig& rig, std::span<std::byte> memory, Command& command) 
   sluice::Worker<Completion> shared = recorder.attach_shared();
   Reader reader = recorder.add_reader();
   for (std::uint64_t last = command.done.load();; last = command.done.load()) {
-    while (command.asked.load() == last) std::this_thread::yield();
+    while (command.issued.load() == last) std::this_thread::yield();
     const Series series(command.series.load());
     const std::uint32_t times = command.times.load();
     const Completion done{.status = 200, .output_bytes = series.number() + 1U};
@@ -154,8 +154,8 @@ TEST_CASE("registry series: any schedule of records, drains, kills and new proce
       command.series = number;
       command.how = static_cast<std::uint32_t>(random() % kHows);
       command.times = static_cast<std::uint32_t>(1 + random() % 3);
-      command.asked.fetch_add(1);
-      while (command.done.load() != command.asked.load()) ::usleep(20);
+      command.issued.fetch_add(1);
+      while (command.done.load() != command.issued.load()) ::usleep(20);
       // Numbers that the parent has not given are those of the overflow series.
       if (command.how != kDrain) expected[i % 2][number < kSeries ? number : 1] += command.times;
     }
@@ -352,9 +352,9 @@ TEST_CASE("registry series: formats write the series of each group, and JSON the
   std::string text;
   const auto has = [&](const std::string& line) {
     CAPTURE(text, line);
-    std::size_t found = 0;
-    for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) ++found;
-    CHECK(found == 1);
+    std::size_t count = 0;
+    for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) ++count;
+    CHECK(count == 1);
   };
   for (const encode::Format format : {encode::Format::kPrometheus, encode::Format::kOpenMetrics}) {
     encode::fill(text, [&](std::span<char> out) { return encode::server_exposition(reading, format, out); });
@@ -384,7 +384,7 @@ TEST_CASE("registry series: formats write the series of each group, and JSON the
   text.clear();
   std::array<char, encode::kStatsdPacketBytes> packet{};
   encode::statsd(source, {.dialect = encode::StatsdDialect::kDogStatsd}, packet,
-                 [&](std::string_view each) { text.append(each).append("\n"); });
+                 [&](std::string_view datagram) { text.append(datagram).append("\n"); });
   has("requests:2|c|#method:GET,process_group:a,status_class:2xx\n");
   encode::fill(text, [&](std::span<char> out) { return encode::server_json(reading, out); });
   CHECK(text.find("method") == std::string::npos);

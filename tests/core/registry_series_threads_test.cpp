@@ -47,7 +47,7 @@ TEST_CASE("registry series: a process that was forked while a thread looked up l
   constexpr std::size_t kThreads = 3;
   RegistryRig rig(kBytes, demands_of({0}, 1), 2);
   const Registry::GroupId group = rig.group("g");
-  const Series known = rig.series->add(route("a"));
+  const Series first = rig.series->add(route("a"));
   Recorded recorder({.threads = 1, .series_set = rig.series.get(), .mode = mode_number(Mode::kDaemon)});
   std::atomic<bool> stop = false;
   std::array<std::thread, kThreads> threads;
@@ -59,7 +59,7 @@ TEST_CASE("registry series: a process that was forked while a thread looked up l
   for (std::size_t i = 0; i < kForks; ++i) {
     const pid_t pid = rig.start(group, 2, [&](std::span<std::byte> memory) {
       Recorded own(options_in(rig, memory));
-      if (own.series(route("a")) != known || rig.series->add(route("a")) != known) return 1;
+      if (own.series(route("a")) != first || rig.series->add(route("a")) != first) return 1;
       return own.series(route("b")) == Series(1) && rig.series->add(route("b")) == Series(1) ? 0 : 2;
     });
     const int status = wait_for(pid);

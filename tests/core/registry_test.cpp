@@ -150,7 +150,7 @@ TEST_CASE("registry: a host has memory behind that of the recorder, which reader
     const pid_t pid = start_child([&] {
       const std::span<std::byte> memory = rig.registry.isolate_to(*slot);
       const std::span<std::byte> host = memory.subspan(Recorder::memory_bytes(2));
-      const bool was_zero = std::all_of(host.begin(), host.end(), [](std::byte each) { return each == std::byte{0}; });
+      const bool was_zero = std::all_of(host.begin(), host.end(), [](std::byte byte) { return byte == std::byte{0}; });
       if (host.size() < kHostBytes || !was_zero) return 1;
       host[kHostBytes - 1] = mark;
       rig.signals->words[0].fetch_add(1);

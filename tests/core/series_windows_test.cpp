@@ -194,23 +194,23 @@ TEST_CASE("series windows: forks while another thread makes series") {
   Reader reader = recorder.add_reader();
   sluice::Worker<Call> worker = recorder.attach();
   std::atomic<bool> ending{false};
-  std::atomic<int> made{0};
+  std::atomic<int> progress{0};
   std::thread maker([&] {
     sluice::Worker<Call> own = recorder.attach();
     for (int i = 0; !ending.load(); ++i) {
       own.begin(recorder.series({{"n", std::to_string(i % 1'200)}})).finish({.response_bytes = 1});
-      made.store(i);
+      progress.store(i);
     }
   });
   std::vector<int> failed;
   for (int i = 0; i < kForks; ++i) {
-    const int before = made.load();
-    while (made.load() == before) std::this_thread::yield();
+    const int before = progress.load();
+    while (progress.load() == before) std::this_thread::yield();
     const int code = in_child([&] {
       const std::string name = std::to_string(i);
-      const Series known = recorder.series({{"n", "0"}});
+      const Series first = recorder.series({{"n", "0"}});
       const Series own = recorder.series({{"child", name}});
-      worker.begin(known).finish({});
+      worker.begin(first).finish({});
       worker.begin(own).finish({});
       const Window window = reader.drain().value();
       std::uint64_t counted = 0;

@@ -60,9 +60,9 @@ TEST_CASE("shared: requests that change threads are counted once, while windows 
       for (std::uint64_t i = 0; i < kEach; ++i) {
         std::optional<Request> taken;
         {
-          Request mine = worker.begin();
+          Request request = worker.begin();
           const std::lock_guard lock(mutex);
-          begun.push_back(std::move(mine));
+          begun.push_back(std::move(request));
           if (begun.size() > 20) {
             taken.emplace(std::move(begun.front()));
             begun.pop_front();

@@ -68,8 +68,8 @@ TEST_CASE("slot tree: whatever is taken by number, given back or found, it is wh
     } else {
       REQUIRE(tree.take(slot) == (free.erase(slot) == 1));
     }
-    const std::optional<std::size_t> found = tree.lowest_free();
-    REQUIRE(found == (free.empty() ? std::nullopt : std::optional(*free.begin())));
+    const std::optional<std::size_t> lowest = tree.lowest_free();
+    REQUIRE(lowest == (free.empty() ? std::nullopt : std::optional(*free.begin())));
   }
 }
 
@@ -79,9 +79,9 @@ TEST_CASE("slot tree: bits that were overwritten never lead outside") {
   Random random(7);
   for (int step = 0; step < 2000; ++step) {
     words.words[random() % Tree::words_for(count)].store(random() % 2 == 0 ? ~std::uint64_t{0} : random());
-    const std::optional<std::size_t> found = words.tree().lowest_free();
-    REQUIRE((!found || *found < count));
-    if (found) words.tree().take(*found);
+    const std::optional<std::size_t> lowest = words.tree().lowest_free();
+    REQUIRE((!lowest || *lowest < count));
+    if (lowest) words.tree().take(*lowest);
   }
 }
 

@@ -36,7 +36,7 @@ using Slot = detail::SlotHeader<detail::ProductionAtomics>;
 /// The state of one writer for its signal handler.
 struct Stop {
   const Slot* slot = nullptr;
-  std::atomic<bool> wanted{false};  ///< True until one of several pending signals stops it.
+  std::atomic<bool> requested{false};  ///< True until one of several pending signals stops it.
   std::atomic<bool> parked{false};
   std::atomic<std::uint64_t> at{0};  ///< Sequence at which it was stopped.
   sem_t go;
@@ -47,15 +47,15 @@ thread_local Stop* stop_of_thread = nullptr;
 /// Keeps the thread where it is, if it is inside a record.
 void park(int) {
   const int error = errno;
-  Stop* const mine = stop_of_thread;
-  if (mine != nullptr && mine->slot != nullptr) {
-    const std::uint64_t sequence = mine->slot->sequence.load(std::memory_order_relaxed);
-    if ((sequence & 1) != 0 && mine->wanted.exchange(false)) {
-      mine->at.store(sequence);
-      mine->parked.store(true);
-      while (::sem_wait(&mine->go) != 0) {
+  Stop* const stop = stop_of_thread;
+  if (stop != nullptr && stop->slot != nullptr) {
+    const std::uint64_t sequence = stop->slot->sequence.load(std::memory_order_relaxed);
+    if ((sequence & 1) != 0 && stop->requested.exchange(false)) {
+      stop->at.store(sequence);
+      stop->parked.store(true);
+      while (::sem_wait(&stop->go) != 0) {
       }
-      mine->parked.store(false);
+      stop->parked.store(false);
     }
   }
   errno = error;
@@ -70,16 +70,16 @@ class Writer {
       Worker worker = recorder.attach();
       stop_.slot = slot_of(worker);
       stop_of_thread = &stop_;
-      Tally mine = tally_;
+      Tally tally = tally_;
       ready_ = true;
       for (std::uint64_t now_ns = 1; !end_.load(std::memory_order_relaxed); ++now_ns) {
-        const std::size_t which = mine.next();
+        const std::size_t which = tally.next();
         Request request = worker.begin(now_ns);
         request.finish(mix[which], now_ns);
         served_.store(now_ns, std::memory_order_relaxed);
       }
       stop_of_thread = nullptr;
-      tally_ = mine;
+      tally_ = tally;
     });
     while (!ready_) std::this_thread::yield();
   }
@@ -90,7 +90,7 @@ class Writer {
   /// Sends signals until one interrupts the thread inside a record. Returns their number.
   std::uint64_t stop() {
     std::uint64_t signals = 0;
-    stop_.wanted = true;
+    stop_.requested = true;
     while (!stop_.parked.load()) {
       const std::uint64_t before = served_.load();
       ::pthread_kill(thread_.native_handle(), SIGUSR1);

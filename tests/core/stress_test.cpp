@@ -87,9 +87,9 @@ TEST_CASE("stress: several writers against a spinning reader") {
   std::atomic<bool> stop{false};
   Seen seen;
   std::thread drainer([&] { drain_until(reader, stop, seen); });
-  const Tally tally = run(writers, [&](std::size_t, Tally& mine) {
+  const Tally tally = run(writers, [&](std::size_t, Tally& own_tally) {
     Worker worker = recorder.attach();
-    serve(worker, mix, mine, scaled(12'000'000) / writers);
+    serve(worker, mix, own_tally, scaled(12'000'000) / writers);
   });
   stop = true;
   drainer.join();
@@ -112,14 +112,14 @@ TEST_CASE("stress: threads born and dying, and more threads than slots") {
   std::string broken;
   std::thread drainer([&] { drain_until(reader, stop, seen); });
   std::thread watcher([&] { watch_totals(recorder, stop, broken); });
-  const Tally tally = run(5, [&](std::size_t, Tally& mine) {
+  const Tally tally = run(5, [&](std::size_t, Tally& own_tally) {
     for (std::uint64_t births = scaled(6'000); births > 0; --births) {
       std::thread([&] {
         Worker worker = recorder.attach();
-        serve(worker, mix, mine, births % 40);
+        serve(worker, mix, own_tally, births % 40);
         Request outer = worker.begin();
-        serve(worker, mix, mine, births % 3);
-        outer.finish(mix[mine.next()]);
+        serve(worker, mix, own_tally, births % 3);
+        outer.finish(mix[own_tally.next()]);
       }).join();
     }
   });
@@ -182,9 +182,9 @@ TEST_CASE("stress: several readers at once each see every request") {
       static_cast<void>(passing.drain());
     }
   });
-  const Tally tally = run(2, [&](std::size_t, Tally& mine) {
+  const Tally tally = run(2, [&](std::size_t, Tally& own_tally) {
     Worker worker = recorder.attach();
-    serve(worker, mix, mine, scaled(3'000'000));
+    serve(worker, mix, own_tally, scaled(3'000'000));
   });
   stop = true;
   for (std::thread& drainer : drainers) drainer.join();
@@ -210,7 +210,7 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
   std::thread drainer([&] { drain_until(reader, stop, seen); });
   std::atomic<std::uint64_t> served_ns{0};
   std::atomic<std::uint64_t> late_ns{0};  // time from a writer's reading of the clock to the end of its record
-  static_cast<void>(run(2, [&](std::size_t, Tally& mine) {
+  static_cast<void>(run(2, [&](std::size_t, Tally& own_tally) {
     Worker worker = recorder.attach();
     std::uint64_t sum_ns = 0;
     std::uint64_t late_sum_ns = 0;
@@ -218,7 +218,7 @@ TEST_CASE("stress: busy time adds up to the durations of the requests") {
       Request request = worker.begin();
       const std::uint64_t start_ns = request.start_ns();
       const std::uint64_t stop_ns = monotonic_ns();
-      request.finish(mix[mine.next()], stop_ns);
+      request.finish(mix[own_tally.next()], stop_ns);
       sum_ns += stop_ns - start_ns;
       late_sum_ns += monotonic_ns() - stop_ns;
     }

@@ -42,29 +42,29 @@ TEST_CASE("trace: a later version may have more behind another dash") {
 
 TEST_CASE("trace: what is malformed or all zeros is refused") {
   const std::string text(kText);
-  for (const std::string& wrong : {std::string(),
-                                   std::string("00"),
-                                   text.substr(0, 54),
-                                   text + "-",
-                                   text + "0",
-                                   text + " ",
-                                   " " + text,
-                                   with(0, "ff"),
-                                   with(0, "0g"),
-                                   with(0, "0x"),
-                                   with(2, "_"),
-                                   with(35, " "),
-                                   with(52, "."),
-                                   with(53, "0A"),
-                                   with(53, "-1"),
-                                   with(3, "4BF9"),
-                                   with(36, "00F0"),
-                                   with(20, "-"),
-                                   with(34, std::string_view("\0", 1)),
-                                   with(3, std::string(32, '0')),
-                                   with(36, std::string(16, '0'))}) {
-    INFO(wrong);
-    CHECK_FALSE(Trace::parse(wrong));
+  for (const std::string& malformed : {std::string(),
+                                       std::string("00"),
+                                       text.substr(0, 54),
+                                       text + "-",
+                                       text + "0",
+                                       text + " ",
+                                       " " + text,
+                                       with(0, "ff"),
+                                       with(0, "0g"),
+                                       with(0, "0x"),
+                                       with(2, "_"),
+                                       with(35, " "),
+                                       with(52, "."),
+                                       with(53, "0A"),
+                                       with(53, "-1"),
+                                       with(3, "4BF9"),
+                                       with(36, "00F0"),
+                                       with(20, "-"),
+                                       with(34, std::string_view("\0", 1)),
+                                       with(3, std::string(32, '0')),
+                                       with(36, std::string(16, '0'))}) {
+    INFO(malformed);
+    CHECK_FALSE(Trace::parse(malformed));
   }
 }
 

@@ -91,11 +91,11 @@ pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uin
   });
 }
 
-/// Reads until slots were whole, with more requests than before, `wanted` times.
+/// Reads until slots were whole, with more requests than before, `target` times.
 template <class Fence>
 void check_living() {
   constexpr std::size_t kThreads = 3;
-  const std::uint64_t wanted = tier(2'000, 100'000);
+  const std::uint64_t target = tier(2'000, 100'000);
   constexpr std::uint64_t kMostNs = 30'000'000'000;
   const SharedMemory memory(Recorder::memory_bytes(kThreads));
   const pid_t process = start_recording(memory.span(), kThreads, 3'000 * kSlower);
@@ -103,7 +103,7 @@ void check_living() {
   std::uint64_t grown = 0;
   std::uint64_t torn = 0;
   std::map<std::size_t, std::uint64_t> last;
-  while (grown < wanted && monotonic_ns() - grew_ns < kMostNs) {
+  while (grown < target && monotonic_ns() - grew_ns < kMostNs) {
     for (const auto& reading : read_all<Fence>(memory.span(), kThreads)) {
       const Sums& sums = reading.counts;
       if (!reading.whole || std::exchange(last[reading.slot], sums.count) == sums.count) continue;
@@ -116,7 +116,7 @@ void check_living() {
   }
   ::kill(process, SIGKILL);
   CHECK(wait_for(process) == 128 + SIGKILL);
-  CHECK(grown >= wanted);
+  CHECK(grown >= target);
   CHECK(torn == 0);
 }
 

@@ -39,9 +39,9 @@ bool ends(const std::string& all, std::string_view part) {
 }
 
 std::set<std::string> threads() {
-  std::set<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) found.insert(entry.path());
-  return found;
+  std::set<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) paths.insert(entry.path());
+  return paths;
 }
 
 }  // namespace
@@ -264,7 +264,7 @@ TEST_CASE("serve: the thread takes no signals") {
   const std::set<std::string> before = threads();
   auto endpoint = serve(text(""));
   REQUIRE(endpoint.ok());
-  int found = 0;
+  int new_threads = 0;
   for (const std::string& thread : threads()) {
     if (before.count(thread) != 0) continue;
     std::ifstream status(thread + "/status");
@@ -274,10 +274,10 @@ TEST_CASE("serve: the thread takes no signals") {
       for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD, SIGPIPE, SIGALRM}) {
         CHECK((blocked >> (signal - 1) & 1) == 1);
       }
-      ++found;
+      ++new_threads;
     }
   }
-  CHECK(found >= 1);  // ThreadSanitizer starts a thread of its own beside it
+  CHECK(new_threads >= 1);  // ThreadSanitizer starts a thread of its own beside it
   sigset_t own;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &own);
   CHECK(!::sigismember(&own, SIGTERM));

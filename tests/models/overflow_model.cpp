@@ -73,9 +73,9 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes, kSeries>, kWrit
     require(kShape.cells_at(1) == offsetof(Series, cell), "the layout of series");
     const detail::OverflowSeriesRef<RelacyAtomics, Counter> ref(block(stripe), kShape, 1);
     ref.for_each_touched(which, [&](std::uint32_t, const auto& bank) {
-      detail::LastRead& known = taken_series[stripe][which];
-      detail::take_delta(bank.count, known.count, in_series);
-      detail::take_words(bank.sums, bank.extremes, words, known,
+      detail::LastRead& last = taken_series[stripe][which];
+      detail::take_delta(bank.count, last.count, in_series);
+      detail::take_words(bank.sums, bank.extremes, words, last,
                          {window.sums.data(), window.extremes.data(), detail::slot_values_in(window, 0)});
       for (std::size_t i = 0; i < schema_info<T>.extremes; ++i) bank.extremes[i].set(0);
     });
@@ -104,13 +104,13 @@ struct Overflow : Suite<Overflow<T, kWriters, TryWait, kStripes, kSeries>, kWrit
 
   void take(std::size_t stripe, std::size_t which) {
     const auto bank = ref().stripe(stripe).bank(which);
-    detail::LastRead& known = taken[stripe][which];
+    detail::LastRead& last = taken[stripe][which];
     const std::uint64_t now = bank.header.count.load(std::memory_order_relaxed);
-    if (now != known.count) {
-      window.request_count += now - std::exchange(known.count, now);
-      detail::take_delta(bank.header.busy_ns, known.busy_ns, window.slots[0].busy_ns);
+    if (now != last.count) {
+      window.request_count += now - std::exchange(last.count, now);
+      detail::take_delta(bank.header.busy_ns, last.busy_ns, window.slots[0].busy_ns);
       if (kSeries) take_series(stripe, which);
-      detail::take_words(bank.sums, bank.extremes, words, known,
+      detail::take_words(bank.sums, bank.extremes, words, last,
                          {window.sums.data(), window.extremes.data(), detail::slot_values_in(window, 0)});
     }
     for (std::size_t i = 0; i < schema_info<T>.extremes; ++i) bank.extremes[i].set(0);

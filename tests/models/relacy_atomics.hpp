@@ -41,9 +41,9 @@ class Waiting {
 
   /// Waits until the location has been stored to since it was loaded.
   void wait() {
-    Thread& mine = threads_[self()];
-    if (mine.latest) {
-      mine.parked = true;
+    Thread& thread = threads_[self()];
+    if (thread.latest) {
+      thread.parked = true;
       rl::ctx().park_current_thread(false, false, false, RL_INFO);
     } else {
       rl::ctx().threadx_->last_yield_ = rl::ctx().threadx_->own_acq_rel_order_;

@@ -109,7 +109,7 @@ struct Retire : Suite<Retire<kReused, kSeries>, kReused ? 3 : 2> {
   void read() {
     std::array<std::uint64_t, 1> sums{};
     std::uint64_t in_series = 0;
-    bool known = true;
+    bool same_process = true;
     const bool coherent = totals->template read<Fence>(sums, [&](const auto& incarnation_of) {
       if (kSeries) {
         series().for_each(incarnation_of.copy, [&](std::size_t number, const auto& words) {
@@ -120,14 +120,14 @@ struct Retire : Suite<Retire<kReused, kSeries>, kReused ? 3 : 2> {
       for (const auto& region : regions) {
         const std::uint64_t incarnation = incarnation_of(region->occupancy);
         if (incarnation == 0) continue;
-        known = known && region->of.load(std::memory_order_relaxed) == incarnation;
+        same_process = same_process && region->of.load(std::memory_order_relaxed) == incarnation;
         sums[0] += region->word.load(std::memory_order_relaxed);
         if (kSeries) in_series += region->of_series.load(std::memory_order_relaxed);
       }
       return true;
     });
     if (!coherent) return;
-    require(known, "what is known of a process is not of it");
+    require(same_process, "what is known of a process is not of it");
     for (int count = 0; count < kCounts; ++count) require((sums[0] >> (2 * count) & 3) <= 1, "a count twice");
     require(sums[0] < weight(kCounts), "a count that never was");
     require(has(sums[0], kLongAgo) && has(sums[0], kBefore), "a count is missing");

@@ -50,9 +50,9 @@ struct Tree : Suite<Tree<kSlots, kTakers, kGivers>, kTakers + kGivers> {
       bits = (bits + 1) / 2;
     }
     const auto free = std::find(owned.begin(), owned.end(), false);
-    const std::optional<std::size_t> found = tree().lowest_free();
-    require(found.has_value() == (free != owned.end()), "whether a slot is free");
-    require(!found || *found == static_cast<std::size_t>(free - owned.begin()), "the lowest free slot");
+    const std::optional<std::size_t> lowest = tree().lowest_free();
+    require(lowest.has_value() == (free != owned.end()), "whether a slot is free");
+    require(!lowest || *lowest == static_cast<std::size_t>(free - owned.begin()), "the lowest free slot");
   }
 
   void give_back(std::size_t slot) {
