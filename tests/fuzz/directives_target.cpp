@@ -83,10 +83,10 @@ class Configuration {
       const std::size_t from = std::min(line.find_first_not_of(" \t", length), line.size());
       // A copy, because parsers must not keep pointers into the line.
       const std::string arguments = line.substr(from);
-      const char* const wrong = fuzz::invoke(*directive, cmd_, directory_, apr_pstrdup(pool_, arguments.c_str()));
-      require(wrong == nullptr || std::strncmp(wrong, directive->name, std::strlen(directive->name)) == 0,
+      const char* const error = fuzz::invoke(*directive, cmd_, directory_, apr_pstrdup(pool_, arguments.c_str()));
+      require(error == nullptr || std::strncmp(error, directive->name, std::strlen(directive->name)) == 0,
               "a message names the directive", line);
-      return wrong;
+      return error;
     }
     return "unknown";
   }
@@ -111,8 +111,8 @@ std::vector<T> elements(const apr_array_header_t* array) {
 
 void check_groups() {
   std::set<std::string> names;
-  for (const DaemonGroup& each : elements<DaemonGroup>(process_config().daemons)) {
-    const daemon::DaemonOptions& options = each.options;
+  for (const DaemonGroup& group : elements<DaemonGroup>(process_config().daemons)) {
+    const daemon::DaemonOptions& options = group.options;
     require(*options.name != '\0' && names.insert(options.name).second, "a group has a name of its own");
     for (const Limits& limits : kLimits) {
       const int value = options.*limits.member;
@@ -148,8 +148,8 @@ void check_rest(const DirectoryConfig& directory) {
 
 bool is_known(const char* group) {
   if (group == nullptr || *group == '\0' || std::strstr(group, "%{") != nullptr) return true;
-  for (const DaemonGroup& each : elements<DaemonGroup>(process_config().daemons)) {
-    if (std::strcmp(each.options.name, group) == 0) return true;
+  for (const DaemonGroup& defined : elements<DaemonGroup>(process_config().daemons)) {
+    if (std::strcmp(defined.options.name, group) == 0) return true;
   }
   return false;
 }
@@ -215,16 +215,16 @@ void check_any_lines(Input& input) {
 /// Returns the word in quotes, as a configuration must write it.
 std::string quoted(const std::string& word) {
   std::string text = "\"";
-  for (const char each : word) {
-    if (each == '"' || each == '\\') text.push_back('\\');
-    text.push_back(each);
+  for (const char character : word) {
+    if (character == '"' || character == '\\') text.push_back('\\');
+    text.push_back(character);
   }
   return text + "\"";
 }
 
 std::string word_of(Input& input) {
   std::string word = input.text(40);
-  for (char& each : word) each = each == '\0' || each == '\n' ? '_' : each;
+  for (char& character : word) character = character == '\0' || character == '\n' ? '_' : character;
   return word.empty() ? "x" : word;
 }
 
@@ -255,16 +255,16 @@ void check_written_group(Input& input) {
   const std::string home = "/" + word_of(input);
   const std::string title = word_of(input);
   line += " home=" + quoted(home) + " display-name=" + quoted(title);
-  const char* const wrong = configuration.read(line);
-  require((wrong == nullptr) == valid, "a definition is right when its numbers are within their limits", line);
+  const char* const error = configuration.read(line);
+  require((error == nullptr) == valid, "a definition is right when its numbers are within their limits", line);
   if (!valid) return;
-  const DaemonGroup* const found = find_daemon_group(name);
-  require(found != nullptr, "a group is found by its name", line);
+  const DaemonGroup* const group = find_daemon_group(name);
+  require(group != nullptr, "a group is found by its name", line);
   for (const Limits& limits : kLimits) {
-    require(found->options.*limits.member == expected.*limits.member, "a number comes back", line);
+    require(group->options.*limits.member == expected.*limits.member, "a number comes back", line);
   }
-  require(found->options.gid == expected.gid, "the id of a group comes back", line);
-  require(home == found->options.home && title == found->options.display_name, "a quoted text comes back", line);
+  require(group->options.gid == expected.gid, "the id of a group comes back", line);
+  require(home == group->options.home && title == group->options.display_name, "a quoted text comes back", line);
   require(configuration.read(line) != nullptr, "a group cannot be defined twice", line);
 }
 

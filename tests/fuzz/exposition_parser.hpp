@@ -23,14 +23,14 @@ struct Sample {
   std::vector<std::pair<std::string, std::string>> labels;
   std::string value;
 
-  [[nodiscard]] std::string label(std::string_view wanted) const {
+  [[nodiscard]] std::string label(std::string_view label_name) const {
     for (const auto& label : labels) {
-      if (label.first == wanted) return label.second;
+      if (label.first == label_name) return label.second;
     }
     return {};
   }
-  [[nodiscard]] bool has_label(std::string_view wanted) const {
-    return std::any_of(labels.begin(), labels.end(), [&](const auto& label) { return label.first == wanted; });
+  [[nodiscard]] bool has_label(std::string_view label_name) const {
+    return std::any_of(labels.begin(), labels.end(), [&](const auto& label) { return label.first == label_name; });
   }
 };
 
@@ -69,9 +69,9 @@ class ExpositionParser {
   }
 
   static std::string_view word(std::string_view& line) {
-    const std::string_view found = line.substr(0, line.find(' '));
-    line.remove_prefix(std::min(found.size() + 1, line.size()));
-    return found;
+    const std::string_view first = line.substr(0, line.find(' '));
+    line.remove_prefix(std::min(first.size() + 1, line.size()));
+    return first;
   }
 
   void comment(std::string_view line) {

@@ -73,18 +73,18 @@ void check_server(Input& input) {
   const std::string text = encoded(input, [&](std::span<char> out) { return server_exposition(server, format, out); });
   const auto samples = ExpositionParser(text, format).parse();
   check_histograms(samples);
-  std::size_t found = 0;
+  std::size_t group_samples = 0;
   for (const Sample& sample : samples) {
     const bool of_server = sample.name.starts_with("sluice_server_");
     require(of_server != sample.has_label("process_group"), "the groups alone are named", text);
     if (sample.name == "sluice_server_requests_total") require_class(sample, server.total, text);
     if (sample.name != "sluice_requests_total") continue;
     // Groups come in their order, with five classes each.
-    const GroupReading& group = server.groups.at(found++ / 5);
+    const GroupReading& group = server.groups.at(group_samples++ / 5);
     require(sample.label("process_group") == written_value(group.name), "the name of a group comes back", text);
     require_class(sample, group, text);
   }
-  require(found == 5 * server.groups.size(), "every group is written", text);
+  require(group_samples == 5 * server.groups.size(), "every group is written", text);
 }
 
 }  // namespace

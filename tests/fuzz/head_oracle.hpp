@@ -16,7 +16,7 @@ namespace sluice::fuzz {
 
 inline std::string lowered(std::string_view text) {
   std::string lower(text);
-  for (char& each : lower) each = static_cast<char>(std::tolower(static_cast<unsigned char>(each)));
+  for (char& character : lower) character = static_cast<char>(std::tolower(static_cast<unsigned char>(character)));
   return lower;
 }
 
@@ -55,14 +55,14 @@ inline void require_sound(const wsgi::ResponseHead& head, const std::optional<st
   const std::string digits = std::to_string(head.status);
   const bool plain = head.status_line == digits || head.status_line.starts_with(digits + " ");
   require(plain, "the line begins with the status", text);
-  std::optional<std::uint64_t> found;
+  std::optional<std::uint64_t> field_length;
   for (const auto& [name, value] : head.headers) {
     require(is_token(name), "the name of a field is a token", name);
     for (const char* own : {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}) {
       require(lowered(name) != own, "the fields of the connection are the server's", name);
     }
-    for (const char each : value) {
-      const auto byte = static_cast<unsigned char>(each);
+    for (const char character : value) {
+      const auto byte = static_cast<unsigned char>(character);
       require((byte >= 0x20 && byte != 0x7F) || byte == '\t', "a value has no control character", text);
     }
     if (lowered(name) != "content-length") continue;
@@ -71,10 +71,10 @@ inline void require_sound(const wsgi::ResponseHead& head, const std::optional<st
     const std::size_t from = std::min(value.find_first_not_of('0'), value.size() - 1);
     require(value.size() - from <= 19, "a length fits 63 bits", text);
     const std::uint64_t bytes = std::stoull(value.substr(from));
-    require(bytes <= INT64_MAX && (!found || *found == bytes), "lengths agree", text);
-    found = bytes;
+    require(bytes <= INT64_MAX && (!field_length || *field_length == bytes), "lengths agree", text);
+    field_length = bytes;
   }
-  require(found == length, "the length is that of the fields", text);
+  require(field_length == length, "the length is that of the fields", text);
   require_reads_back(head);
 }
 

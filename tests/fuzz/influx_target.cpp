@@ -101,13 +101,13 @@ std::string written_measurement(std::string_view text) {
 }
 
 void check_tags(const Line& line, Pairs expected, std::string_view text) {
-  Pairs found;
+  Pairs tags;
   for (const auto& tag : line.tags) {
-    if (tag.first != "phase" && tag.first != "thread") found.push_back(tag);
+    if (tag.first != "phase" && tag.first != "thread") tags.push_back(tag);
   }
   std::sort(expected.begin(), expected.end());
-  std::sort(found.begin(), found.end());
-  require(found == expected, "the tags come back", text);
+  std::sort(tags.begin(), tags.end());
+  require(tags == expected, "the tags come back", text);
 }
 
 }  // namespace

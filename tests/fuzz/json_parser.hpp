@@ -23,9 +23,9 @@ struct Json {
   std::map<std::string, Json> members;
 
   [[nodiscard]] const Json& at(const std::string& name) const {
-    const auto found = members.find(name);
-    require(kind == Kind::kObject && found != members.end(), "an object has the member", name);
-    return found->second;
+    const auto member = members.find(name);
+    require(kind == Kind::kObject && member != members.end(), "an object has the member", name);
+    return member->second;
   }
   [[nodiscard]] bool has(const std::string& name) const { return members.contains(name); }
   [[nodiscard]] const std::vector<Json>& list() const {

@@ -38,8 +38,8 @@ def command(target, seconds, seed):
 def report_of(output):
     """Return the lines from the first error on, or the last lines if there is none."""
     lines = output.splitlines()
-    wrong = re.compile(r"property violated|runtime error|ERROR: ")
-    first = next((i for i, line in enumerate(lines) if wrong.search(line)), max(0, len(lines) - SHOWN_LINES))
+    fault = re.compile(r"property violated|runtime error|ERROR: ")
+    first = next((i for i, line in enumerate(lines) if fault.search(line)), max(0, len(lines) - SHOWN_LINES))
     return [line[:LINE_LENGTH] for line in lines[first : first + SHOWN_LINES]]
 
 
@@ -69,14 +69,14 @@ def main():
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="targets at a time")
     parser.add_argument("targets", nargs="*", help="names; all without any")
     options = parser.parse_args()
-    known = {path.name: path for path in sorted((BUILD / "targets").glob("*"))}
-    names = options.targets or list(known)
-    if not names or set(names) - set(known):
-        sys.exit(f"tests/fuzz/run.py: no such target in {BUILD}/targets: {', '.join(set(names) - set(known)) or 'none'}")
+    targets = {path.name: path for path in sorted((BUILD / "targets").glob("*"))}
+    names = options.targets or list(targets)
+    if not names or set(names) - set(targets):
+        sys.exit(f"tests/fuzz/run.py: no such target in {BUILD}/targets: {', '.join(set(names) - set(targets)) or 'none'}")
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for lines, passed in pool.map(lambda name: run(known[name], options.seconds, options.seed), names):
+        for lines, passed in pool.map(lambda name: run(targets[name], options.seconds, options.seed), names):
             print("\n".join(lines), flush=True)
             failed += not passed
     print(f"{len(names) - failed} passed, {failed} failed")

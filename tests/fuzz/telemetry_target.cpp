@@ -75,10 +75,10 @@ struct Decoded {
 
   template <class T>
   [[nodiscard]] std::optional<T> get(Field field) const {
-    const auto found = fields.find(static_cast<std::uint64_t>(field));
-    if (found == fields.end()) return std::nullopt;
-    require(std::holds_alternative<T>(found->second), "a field has its own type");
-    return std::get<T>(found->second);
+    const auto entry = fields.find(static_cast<std::uint64_t>(field));
+    if (entry == fields.end()) return std::nullopt;
+    require(std::holds_alternative<T>(entry->second), "a field has its own type");
+    return std::get<T>(entry->second);
   }
 };
 
@@ -101,9 +101,9 @@ Decoded decoded(const Datagram& datagram) {
 }
 
 void require_text(const Decoded& from, Field field, const std::string& text) {
-  const auto found = from.get<std::string>(field);
-  require(found.has_value() == !text.empty(), "an empty text is left out", text);
-  require(text.empty() || *found == text.substr(0, UINT16_MAX), "a text comes back", text);
+  const auto value = from.get<std::string>(field);
+  require(value.has_value() == !text.empty(), "an empty text is left out", text);
+  require(text.empty() || *value == text.substr(0, UINT16_MAX), "a text comes back", text);
 }
 
 void require_count(const Decoded& from, Field field, std::uint64_t count) {

@@ -44,9 +44,10 @@ void check_any_bytes(std::string_view bytes) {
   }
   BodyError error;
   if (decode(payload, error)) require(encode(error) == payload, "an error that is accepted is one that is written");
-  ReadRequest wanted;
-  if (decode(payload, wanted)) {
-    require(encode(wanted) == payload && wanted.least >= 1 && wanted.most >= wanted.least, "a read request is sound");
+  ReadRequest read_request;
+  if (decode(payload, read_request)) {
+    require(encode(read_request) == payload && read_request.least >= 1 && read_request.most >= read_request.least,
+            "a read request is sound");
   }
   LogLine line;
   if (decode(payload, line)) {

@@ -51,9 +51,9 @@ TEST_CASE("authentication: a ring has the keys of its last generations") {
     keys[generation - 1] = *ring.find(generation);
     CHECK(ring.find(generation + 1) == nullptr);
     for (std::uint64_t older = 1; older < generation; ++older) {
-      const RequestKey* const found = ring.find(older);
-      REQUIRE((found != nullptr) == (generation - older < KeyRing::kGenerations));
-      if (found != nullptr) CHECK(found->bytes == keys[older - 1].bytes);
+      const RequestKey* const key = ring.find(older);
+      REQUIRE((key != nullptr) == (generation - older < KeyRing::kGenerations));
+      if (key != nullptr) CHECK(key->bytes == keys[older - 1].bytes);
     }
   }
 }

@@ -64,9 +64,9 @@ class Bystanders:
         gone = [pid for pid, born in self._births.items() if birth(pid) != born]
         assert not gone, f"ended though they were not attacked: {gone}\n{self._server.error_log()[-3000:]}"
         deadline = time.monotonic() + COUNT_SECONDS
-        while (wrong := self._wrong_counts(self._read())) and time.monotonic() < deadline:
+        while (faults := self._wrong_counts(self._read())) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not wrong, wrong
+        assert not faults, faults
 
     def _read(self) -> Reading:
         """A reading by any of Apache's children. An application that attacked its own child may have ruined it for this."""

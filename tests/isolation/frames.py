@@ -27,8 +27,8 @@ def frame_names(sender: str | None = None) -> list[str]:
 
 
 def limits(name: str) -> tuple[int, int]:
-    found = frame_definition(name)
-    return int(found["least"]), int(found["most"])
+    frame = frame_definition(name)
+    return int(frame["least"]), int(frame["most"])
 
 
 def encoded(kind: str, value: Any) -> bytes:

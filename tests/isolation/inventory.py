@@ -36,21 +36,21 @@ class Sockets:
 
 def _group_number(path: str) -> str:
     """Sockets of daemon process groups end in a number that counts the groups."""
-    found = re.search(r"\.(\d+)\.sock$", path)
-    return found.group(1) if found else "?"
+    match = re.search(r"\.(\d+)\.sock$", path)
+    return match.group(1) if match else "?"
 
 
 def descriptors(pid: int, server: Httpd, sockets: Sockets | None = None) -> Counter[str]:
     """The number of descriptors for each purpose."""
     sockets = sockets or Sockets.of(server)
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
             target = os.readlink(entry)
         except FileNotFoundError:
             continue
-        found[_name(target, pid, int(entry.name), server, sockets)] += 1
-    return found
+        counts[_name(target, pid, int(entry.name), server, sockets)] += 1
+    return counts
 
 
 def _name(target: str, pid: int, number: int, server: Httpd, sockets: Sockets) -> str:
@@ -78,13 +78,13 @@ def _pipe_name(pid: int, number: int) -> str:
 
 def shared_mappings(pid: int) -> Counter[str]:
     """Memory that the process shares with others: name and whether it may be written."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         fields = line.split(maxsplit=5)
         permissions, name = fields[1], fields[5] if len(fields) > 5 else "anonymous"
         if permissions[3] == "s":
-            found[f"{_memory_name(name)}, {'writable' if permissions[1] == 'w' else 'read-only'}"] += 1
-    return found
+            counts[f"{_memory_name(name)}, {'writable' if permissions[1] == 'w' else 'read-only'}"] += 1
+    return counts
 
 
 def _memory_name(name: str) -> str:

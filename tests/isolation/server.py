@@ -26,9 +26,9 @@ Serve = Callable[..., Httpd]
 
 def _tenant_users() -> list[pwd.struct_passwd]:
     """Users of the system that own nothing, one for each tenant."""
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    users = {entry.pw_name: entry for entry in pwd.getpwall()}
     names = ("games", "news", "man", "lp", "mail", "backup", "irc")
-    return [known[name] for name in names if name in known][:2]
+    return [users[name] for name in names if name in users][:2]
 
 
 TENANTS = dict(zip((ATTACKER, VICTIM), _tenant_users(), strict=True))

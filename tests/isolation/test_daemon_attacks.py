@@ -42,7 +42,7 @@ class Attack:
 ATTACKS = [
     Attack("nothing"),
     # Attacks on memory, as in test_embedded_attacks.py. A daemon process maps less of the memory that is shared.
-    *(Attack("overwrite", f"pattern={each}") for each in ("zeros", "ones", "300", "70000", "indices", "random")),
+    *(Attack("overwrite", f"pattern={pattern}") for pattern in ("zeros", "ones", "300", "70000", "indices", "random")),
     Attack("make_writable"),
     Attack("duplicate_and_make_writable"),
     Attack("punch_holes"),

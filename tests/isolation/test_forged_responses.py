@@ -68,10 +68,10 @@ def server(request: pytest.FixtureRequest, serve_shared: Serve) -> Iterator[Http
 def warm_up(server: Httpd) -> None:
     """Every process and thread has done everything once, so that memory that grows from here on is lost."""
     large = put(server, response(headers=PLAIN) + raw_frame("data", bytes(4 << 20)) + END)
-    wrong = put(server, raw_frame(99))
+    unknown_frame = put(server, raw_frame(99))
 
     def ask() -> None:
-        for path in [f"/{VICTIM}", f"/forger/forge_slowly?pause=0&file={wrong}"] * 10:
+        for path in [f"/{VICTIM}", f"/forger/forge_slowly?pause=0&file={unknown_frame}"] * 10:
             fetch(server.port, path)
         fetch(server.port, f"/forger/forge_slowly?whole=1&pause=0&file={large}")
 
@@ -147,8 +147,8 @@ def test_a_forged_response_reaches_no_other_request(server: Httpd, batch: list[F
     files = {pid: open_files(pid) for pid in children}
     # The requests to the victim's group are counted by the attack itself.
     bystanders = Bystanders(server, [], [*children, *daemons(server, VICTIM), *daemons(server, ATTACKER)])
-    wrong = [f"{case.name}: {fault}" for number, case in enumerate(batch) if (fault := attack(server, case, number))]
-    assert not wrong, "\n".join(wrong)
+    faults = [f"{case.name}: {fault}" for number, case in enumerate(batch) if (fault := attack(server, case, number))]
+    assert not faults, "\n".join(faults)
     bystanders.check()
     for pid in children:
         assert memory_kib(pid) - memory[pid] < GROWTH_KIB, "the memory of an Apache child has grown"

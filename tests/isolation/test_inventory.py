@@ -123,9 +123,9 @@ def everybody_serves(server: Httpd) -> None:
             assert server.get(path).status == 200
 
     def complete() -> bool:
-        found = kinds(server)
-        return [len(found[name]) for name in (ATTACKER, VICTIM, SERVICE)] == [2, 1, 1] and all(
-            has_libpython(pid) for name in (ATTACKER, VICTIM, SERVICE) for pid in found[name]
+        by_kind = kinds(server)
+        return [len(by_kind[name]) for name in (ATTACKER, VICTIM, SERVICE)] == [2, 1, 1] and all(
+            has_libpython(pid) for name in (ATTACKER, VICTIM, SERVICE) for pid in by_kind[name]
         )
 
     wait_until(complete, "all daemon processes")
@@ -138,28 +138,28 @@ def has_libpython(pid: int) -> bool:
 
 
 def found_descriptors(pid: int, server: Httpd) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for name, count in descriptors(pid, server, Sockets.of(server)).items():
         if name == f"/proc/{pid}/statm":
             name = "own statistics"
         elif name.startswith("daemon listener"):
             name = "daemon listener"
-        found[name] += count
-    return found
+        counts[name] += count
+    return counts
 
 
 def found_mappings(pid: int, server: Httpd) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for name, count in shared_mappings(pid).items():
         if name.endswith(HARMLESS):
             continue
         name = name.replace(str(server.layout.root), "ROOT")
-        found["slots of a balancer, writable" if name.startswith("/dev/shm/ShM.") else name.replace(" (deleted)", "")] += count
-    return found
+        counts["slots of a balancer, writable" if name.startswith("/dev/shm/ShM.") else name.replace(" (deleted)", "")] += count
+    return counts
 
 
-def beyond(found: Counter[str], allowed: dict[str, int]) -> dict[str, int]:
-    return {name: count for name, count in found.items() if count > allowed.get(name, NEVER)}
+def beyond(counts: Counter[str], allowed: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count > allowed.get(name, NEVER)}
 
 
 def check_everybody(server: Httpd) -> None:
@@ -178,7 +178,7 @@ def check_own_listener(server: Httpd) -> None:
     """The listener of a daemon process is its group's, and no other group has it."""
     sockets = Sockets.of(server)
     listeners = {
-        name: {each for pid in pids for each in descriptors(pid, server, sockets) if each.startswith("daemon listener")}
+        name: {purpose for pid in pids for purpose in descriptors(pid, server, sockets) if purpose.startswith("daemon listener")}
         for name, pids in kinds(server).items()
         if name in (ATTACKER, VICTIM)
     }

@@ -28,7 +28,7 @@ def memory(pid: int) -> Iterator[tuple[int, bytes]]:
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             span, mode, *_ = line.split()
-            begin, end = (int(each, 16) for each in span.split("-"))
+            begin, end = (int(address, 16) for address in span.split("-"))
             if "r" not in mode or "[v" in line:
                 continue
             file.seek(begin)
@@ -62,7 +62,7 @@ def keys_of(server: Httpd, group: str) -> list[bytes]:
     raise AssertionError(f"the parent has no keys of {group}")
 
 
-def found(pid: int, keys: list[bytes]) -> int:
+def keys_in_memory(pid: int, keys: list[bytes]) -> int:
     """Number of the keys that are somewhere in the memory of a process."""
     seen = set()
     for _, data in memory(pid):
@@ -74,7 +74,7 @@ def web_children_have(server: Httpd, keys: list[bytes]) -> bool:
     """Whether Apache's own processes, of which those of the generation before may still end, all have these keys."""
     try:
         children = web_children(server)
-        return bool(children) and all(found(child, keys) == len(keys) for child in children)
+        return bool(children) and all(keys_in_memory(child, keys) == len(keys) for child in children)
     except (FileNotFoundError, ProcessLookupError):
         return False
 
@@ -87,13 +87,13 @@ def test_a_daemon_process_has_the_keys_of_its_own_group_alone(serve: Serve) -> N
     for group in (ATTACKER, VICTIM):
         wait_until(lambda g=group: len(daemons(server, g)) == 1, "the end of processes of before")
     keys = {group: keys_of(server, group) for group in (ATTACKER, VICTIM)}
-    assert {group: len(each) for group, each in keys.items()} == {ATTACKER: 1 + RESTARTS, VICTIM: 1 + RESTARTS}
+    assert {group: len(of_group) for group, of_group in keys.items()} == {ATTACKER: 1 + RESTARTS, VICTIM: 1 + RESTARTS}
     for own, other in ((ATTACKER, VICTIM), (VICTIM, ATTACKER)):
         (pid,) = daemons(server, own)
-        assert found(pid, keys[own]) == 1 + RESTARTS
-        assert found(pid, keys[other]) == 0
+        assert keys_in_memory(pid, keys[own]) == 1 + RESTARTS
+        assert keys_in_memory(pid, keys[other]) == 0
         wait_until(lambda own=own: web_children_have(server, keys[own]), "children of Apache with all keys")
     # The keys are not in the environment, which every process of a user can read.
     for pid in server.members():
-        assert not any(key in Path(f"/proc/{pid}/environ").read_bytes() for each in keys.values() for key in each)
-        assert not any(key.hex().encode() in Path(f"/proc/{pid}/environ").read_bytes() for each in keys.values() for key in each)
+        assert not any(key in Path(f"/proc/{pid}/environ").read_bytes() for of_group in keys.values() for key in of_group)
+        assert not any(key.hex().encode() in Path(f"/proc/{pid}/environ").read_bytes() for of_group in keys.values() for key in of_group)

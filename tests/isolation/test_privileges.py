@@ -70,8 +70,8 @@ def check_nothing_served(server: Httpd, said: str) -> None:
     assert fetch(server.port, f"/{VICTIM}").status in (503, 504)
     line, starts = (REFUSES, PROCESSES) if server.log_lines(REFUSES) else (ENDS, STARTS)
     wait_until(lambda: len(server.log_lines(line)) >= starts, f"{starts} starts", 60.0 + starts)
-    wrong = [each for each in server.log_lines(line) if said not in each]
-    assert not wrong, wrong[:3]
+    unexpected = [entry for entry in server.log_lines(line) if said not in entry]
+    assert not unexpected, unexpected[:3]
     loaded = list(server.out.glob("loaded-*"))
     assert not loaded, [path.read_text() for path in loaded]
 

@@ -92,7 +92,7 @@ class Attacker:
         pids = [server.pid, *web_children(server)[:1], *daemons(server, VICTIM)]
         sockets = sorted(map(str, server.layout.root.glob("wsgi.*.sock")))
         self._query = f"pids={','.join(map(str, pids))}&sockets={','.join(sockets)}&own={sockets[0]}"
-        self.threads = [threading.Thread(target=each) for each in (self._attack_processes, self._forge)]
+        self.threads = [threading.Thread(target=attack) for attack in (self._attack_processes, self._forge)]
 
     def _ask(self, path: str) -> None:
         with contextlib.suppress(OSError, OverflowError, http.client.HTTPException):

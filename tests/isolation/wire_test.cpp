@@ -189,15 +189,15 @@ TEST_CASE("wire: a frame is known by its type, its sender and its size") {
 }
 
 TEST_CASE("wire: a read request asks for something, and for no less than it needs") {
-  ReadRequest wanted;
-  CHECK(decode(encode(ReadRequest{.least = 1, .most = 1}), wanted));
-  CHECK_FALSE(decode(encode(ReadRequest{.least = 0, .most = 10}), wanted));
-  CHECK_FALSE(decode(encode(ReadRequest{.least = 2, .most = 1}), wanted));
+  ReadRequest read_request;
+  CHECK(decode(encode(ReadRequest{.least = 1, .most = 1}), read_request));
+  CHECK_FALSE(decode(encode(ReadRequest{.least = 0, .most = 10}), read_request));
+  CHECK_FALSE(decode(encode(ReadRequest{.least = 2, .most = 1}), read_request));
 }
 
 TEST_CASE("wire: a failure has one of the statuses that daemon processes send") {
   std::uint32_t status = 0;
-  for (const std::uint32_t known : kFailureStatuses) CHECK(decode_failure(encode_failure(known), status));
+  for (const std::uint32_t failure : kFailureStatuses) CHECK(decode_failure(encode_failure(failure), status));
   for (const std::uint32_t forged : {0U, 100U, 101U, 200U, 204U, 304U, 401U, 502U, 600U, UINT32_MAX, UINT32_MAX - 2}) {
     CHECK_FALSE(decode_failure(encode_failure(forged), status));
   }

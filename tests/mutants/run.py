@@ -65,11 +65,11 @@ class Tree:
     @staticmethod
     def _copy(source, target):
         """Copy only files that differ, so that little is rebuilt."""
-        wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+        names = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
         for path in [path for path in target.rglob("*") if path.is_file()]:
-            if path.relative_to(target) not in wanted:
+            if path.relative_to(target) not in names:
                 path.unlink()
-        for name in wanted:
+        for name in names:
             copy = target / name
             if not copy.exists() or copy.read_bytes() != (source / name).read_bytes():
                 copy.parent.mkdir(parents=True, exist_ok=True)

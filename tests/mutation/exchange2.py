@@ -52,7 +52,7 @@ def finish_marker(connection: Connection, stream: int, identity: str, seconds: f
 
 def judge_certain(connection: Connection, case: Case2) -> None:
     """Each stream gets its own answer, whole."""
-    if not connection.read_until_ended([each.stream for each in case.exchanges], DEADLINE_SECONDS):
+    if not connection.read_until_ended([exchange.stream for exchange in case.exchanges], DEADLINE_SECONDS):
         raise Desync("a stream does not end")
     for exchange in case.exchanges:
         state = connection.stream(exchange.stream)
@@ -84,12 +84,12 @@ def judge_mutated(connection: Connection, case: Case2, marked: str) -> None:
     state = connection.stream(case.next_stream)
     if state.answer is not None and state.answer.status == 200 and state.ended and not state.reset:
         check_marker(state.answer, marked)
-    known = {each.stream: each for each in case.exchanges}
+    exchanges = {exchange.stream: exchange for exchange in case.exchanges}
     for number, state in connection.streams.items():
         if number == case.next_stream or state.answer is None or state.answer.id is None:
             continue
-        if case.mutation != "flipped" and number in known and not state.answer.id.startswith(EVIL):
-            check_stream(connection, known[number])
+        if case.mutation != "flipped" and number in exchanges and not state.answer.id.startswith(EVIL):
+            check_stream(connection, exchanges[number])
         if state.answer.id == marked:
             raise Desync(f"the marker's answer came on the stream {number}")
 

@@ -127,7 +127,7 @@ def some_request(rng: random.Random, identity: str) -> Request:
                       form=rng.choice(["origin", "origin", "absolute"]))
     request.fields = [some_field(rng) for _ in range(rng.choice([0, 0, 1, 3, 20]))]
     # Upgrade would let the server change the protocol, and TE or Range change what is a whole response.
-    request.fields = [each for each in request.fields if not each.startswith((b"Upgrade", b"Range", b"If-Modified"))]
+    request.fields = [header for header in request.fields if not header.startswith((b"Upgrade", b"Range", b"If-Modified"))]
     if rng.random() < 0.5 and request.method not in ("GET", "HEAD", "OPTIONS"):
         body = some_body(rng)
         if request.version == "1.1" and rng.random() < 0.5:

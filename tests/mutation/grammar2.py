@@ -62,7 +62,7 @@ class Case2:
 
     def describe(self) -> str:
         kind = "certain" if self.certain else f"mutated: {self.mutation}"
-        paths = ", ".join(f"{each.stream}: {dict(each.fields).get(':method')} {each.path}" for each in self.exchanges)
+        paths = ", ".join(f"{exchange.stream}: {dict(exchange.fields).get(':method')} {exchange.path}" for exchange in self.exchanges)
         return f"HTTP/2 case {self.number}, {kind} ({paths})\n{b''.join(self.frames)!r}"
 
 
@@ -157,8 +157,8 @@ def between(rng: random.Random) -> bytes:
 
 def interleaved(rng: random.Random, exchanges: list[Exchange]) -> list[bytes]:
     """Heads in the order of the streams, the rest of each behind its head in any order."""
-    heads = [each.frames[0] for each in exchanges]
-    rest = [each.frames[1:] for each in exchanges]
+    heads = [exchange.frames[0] for exchange in exchanges]
+    rest = [exchange.frames[1:] for exchange in exchanges]
     frames: list[bytes] = []
     opened = 0
     while opened < len(heads) or any(rest[:opened]):
@@ -166,7 +166,7 @@ def interleaved(rng: random.Random, exchanges: list[Exchange]) -> list[bytes]:
             frames.append(heads[opened])
             opened += 1
         else:
-            frames.append(rng.choice([each for each in rest[:opened] if each]).pop(0))
+            frames.append(rng.choice([remaining for remaining in rest[:opened] if remaining]).pop(0))
         if rng.random() < 0.05:
             frames.append(between(rng))
     return frames

@@ -59,7 +59,7 @@ def bad_field(rng: random.Random, case: Case2) -> None:
 
 def bad_pseudo(rng: random.Random, case: Case2) -> None:
     replaced = rng.choice(BAD_PSEUDO)
-    send_fields(case, rng, [replaced if each[0] == replaced[0] else each for each in good_fields()])
+    send_fields(case, rng, [replaced if field[0] == replaced[0] else field for field in good_fields()])
 
 
 def missing_pseudo(rng: random.Random, case: Case2) -> None:

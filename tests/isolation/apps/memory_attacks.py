@@ -179,7 +179,7 @@ def map_over(query):
 def write_to_others(query):
     """Writes to the memory of other processes, each by all calls that there are."""
     report = Report()
-    for pid in (int(each) for each in query["pids"].split(",")):
+    for pid in (int(text) for text in query["pids"].split(",")):
         report.attempt(f"/proc/{pid}/mem", os.open, f"/proc/{pid}/mem", os.O_RDWR)
         report.attempt(f"/proc/{pid}/map_files", os.listdir, f"/proc/{pid}/map_files")
         for name, request in (("PTRACE_ATTACH", PTRACE_ATTACH), ("PTRACE_SEIZE", PTRACE_SEIZE)):

@@ -29,12 +29,12 @@ def nothing(query):
 
 def listeners():
     """Descriptors of listening sockets in this process."""
-    found = []
+    numbers = []
     for number, copy in sockets():
         with copy:
             if listens(copy):
-                found.append(number)
-    return found
+                numbers.append(number)
+    return numbers
 
 
 # On the socket of its own group

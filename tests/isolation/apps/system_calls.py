@@ -87,8 +87,8 @@ def sockets():
             continue
 
 
-def listens(each):
-    return each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
+def listens(copy):
+    return copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
 
 
 class Report:
