@@ -49,7 +49,7 @@ def parent(root: Path, *options: str, before: str = "") -> str:
 def standards_of_the_core(build: Path) -> set[str]:
     """The language standards, as options of the compiler, that the sources of the core are compiled with."""
     commands = json.loads((build / "compile_commands.json").read_text("utf-8"))
-    of_core = [each["command"] for each in commands if Path(each["file"]).is_relative_to(ROOT / "core")]
+    of_core = [entry["command"] for entry in commands if Path(entry["file"]).is_relative_to(ROOT / "core")]
     assert of_core
     return {option for command in of_core for option in re.findall(r"-std=(\S+)", command)}
 

@@ -120,8 +120,8 @@ def test_each_receiver_gets_what_was_counted(program: Path, tmp_path: Path) -> N
         with Prometheus(tmp_path / "prometheus", text) as prometheus:
             query = "sum by (status_class) (http_server_requests_total)"
             wait_until(lambda: len(prometheus.query(query)) > 0, "a scrape")
-            found = {each["metric"]["status_class"]: int(each["value"][1]) for each in prometheus.query(query)}
-            assert found["2xx"] == GOOD and found["4xx"] == BAD
+            stored = {series["metric"]["status_class"]: int(series["value"][1]) for series in prometheus.query(query)}
+            assert stored["2xx"] == GOOD and stored["4xx"] == BAD
         assert server.stdin
         server.stdin.close()
         assert server.wait(60) == 0

@@ -34,12 +34,12 @@ class Service:
     metrics: int
 
     def counts(self) -> Requests:
-        found: Requests = Counter()
+        requests: Requests = Counter()
         for family in open_metrics(fetch(self.metrics, "/metrics", headers=OPEN_METRICS).text):
             for sample in family.samples:
                 if sample.name == "http_server_requests_total" and sample.labels["process_group"] == "web":
-                    found[sample.labels.get("http_route", ""), sample.labels["status_class"]] += int(sample.value)
-        return found
+                    requests[sample.labels.get("http_route", ""), sample.labels["status_class"]] += int(sample.value)
+        return requests
 
     def wait_for(self, expected: Requests) -> None:
         """A request is counted after its answer was sent. More than expected is not waited for."""
@@ -107,12 +107,12 @@ def test_workers_that_are_killed_leave_their_counts(start: Callable[[], Service]
 
 def test_what_is_malformed_is_counted_and_what_asks_nothing_is_not(start: Callable[[], Service]) -> None:
     service = start()
-    for asked in (b"", b"GET /hello HT", b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+    for request in (b"", b"GET /hello HT", b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
         with socket.create_connection((HOST, service.port)) as connection:
-            connection.sendall(asked)
+            connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
             answer = connection.makefile("rb").read()
-            assert answer.startswith(b"HTTP/1.1 400 ") == asked.endswith(b"\r\n\r\n"), answer
+            assert answer.startswith(b"HTTP/1.1 400 ") == request.endswith(b"\r\n\r\n"), answer
     service.wait_for(Counter({("", "4xx"): 2}))
 
 

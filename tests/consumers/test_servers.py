@@ -183,8 +183,8 @@ def wait_for_counts(port: int, expected: dict[str, int]) -> None:
 
 
 def counts(port: int) -> dict[str, int]:
-    found = samples(port)
-    return {name: int(found["http_server_requests_total", name]) for name in CLASSES}
+    values = samples(port)
+    return {name: int(values["http_server_requests_total", name]) for name in CLASSES}
 
 
 def answers(port: int) -> bool:

@@ -35,7 +35,7 @@ def on_this_machine(code: str) -> str:
     """With a user that exists, and without the line that loads the module, which is loaded already."""
     code = re.sub(r"^LoadModule wsgi_module .*\n", "", code, flags=re.MULTILINE)
     return PROMISED_USERS.sub(
-        lambda found: f"{found[1]}={'nogroup' if 'group' in found[1] else UNPRIVILEGED_USERS[-1]}", code
+        lambda match: f"{match[1]}={'nogroup' if 'group' in match[1] else UNPRIVILEGED_USERS[-1]}", code
     )
 
 

@@ -36,15 +36,15 @@ async def until(browser: Browser, condition: str) -> None:
 
 async def overhangs(pages: list[Path], profile: Path) -> dict[str, int]:
     """By how many pixels the pages are wider than the window, where they are."""
-    found = {}
+    by_page = {}
     async with Browser(profile) as browser:
         for page in pages:
             await open_page(browser, page)
             for width in WIDTHS:
                 await browser.resize(width, 900)
                 if (pixels := await browser.evaluate(OVERHANG)) > 0:
-                    found[f"{page.name} at {width}"] = pixels
-    return found
+                    by_page[f"{page.name} at {width}"] = pixels
+    return by_page
 
 
 def test_no_page_is_wider_than_its_window(site: Path, tmp_path: Path) -> None:
@@ -62,14 +62,14 @@ def test_a_page_that_is_too_wide_is_noticed(tmp_path: Path) -> None:
 
 async def faulty_diagrams(pages: list[Path], profile: Path) -> dict[str, int]:
     """The number of diagrams that Mermaid does not understand, by page."""
-    found = {}
+    by_page = {}
     async with Browser(profile) as browser:
         for page in pages:
             await open_page(browser, page)
             await until(browser, DRAWN)
             if number := await browser.evaluate(FAULTY):
-                found[page.name] = number
-    return found
+                by_page[page.name] = number
+    return by_page
 
 
 def with_diagrams(site: Path) -> list[Path]:

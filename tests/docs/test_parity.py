@@ -53,9 +53,9 @@ def test_each_row_is_whole() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:40])
 def test_its_test_exists(row: list[str]) -> None:
-    found = re.fullmatch(r"`([\w/]+\.py)::(\w+)`", row[2])
-    assert found is not None, row[2]
-    assert found[2] in functions(found[1])
+    match = re.fullmatch(r"`([\w/]+\.py)::(\w+)`", row[2])
+    assert match is not None, row[2]
+    assert match[2] in functions(match[1])
 
 
 def test_each_difference_is_documented_where_differences_are() -> None:

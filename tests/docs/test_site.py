@@ -52,15 +52,15 @@ def test_each_public_symbol_is_in_a_group(xml: Path) -> None:
 
 def public_symbols(xml: Path) -> dict[str, str]:
     """The names of what stands in a namespace of the library, by Doxygen's identity; without what is inside of a class."""
-    found = {}
+    names = {}
     for path in xml.glob("namespacesluice*.xml"):
         for element in ElementTree.parse(path).iter():
             if element.tag == "innerclass" and (element.text or "").count("::") <= path.name.count("_1_1") + 1:
-                found[element.get("refid") or ""] = element.text or ""
+                names[element.get("refid") or ""] = element.text or ""
             elif element.tag in ("memberdef", "member") and element.get("kind") in GROUPED:
                 identity = element.get("id") or element.get("refid") or ""
-                found[identity] = element.findtext("qualifiedname") or element.findtext("name") or identity
-    return found
+                names[identity] = element.findtext("qualifiedname") or element.findtext("name") or identity
+    return names
 
 
 @pytest.mark.parametrize(

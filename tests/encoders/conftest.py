@@ -60,10 +60,10 @@ def at_most(requests: list[Request], phase: str, us: float) -> int:
 
 
 def classes(requests: list[Request]) -> dict[str, int]:
-    found = dict.fromkeys(["1xx", "2xx", "3xx", "4xx", "5xx"], 0)
+    counts = dict.fromkeys(["1xx", "2xx", "3xx", "4xx", "5xx"], 0)
     for request in requests:
-        found[f"{request['status'] // 100}xx" if request["status"] else "5xx"] += 1
-    return found
+        counts[f"{request['status'] // 100}xx" if request["status"] else "5xx"] += 1
+    return counts
 
 
 @pytest.fixture

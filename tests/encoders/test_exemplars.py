@@ -21,7 +21,7 @@ DAY_S = 86_400
 METHODS = ["GET", "PUT"]
 
 Line = dict[str, int | str]
-Found = dict[tuple[str, float], tuple[str, str, float]]
+Exemplars = dict[tuple[str, float], tuple[str, str, float]]
 """By method and bound: the ids of the trace and of the span, and the seconds."""
 
 
@@ -46,18 +46,18 @@ def kept(lines: list[Line]) -> list[Line]:
             factor = int(line["duration_ns"]) // SLOW_NS
             place = max(k for k in range(8) if 2**k <= factor)
             last[place] = (i, line)
-    return [line for _, line in sorted(last.values(), key=lambda each: each[0])]
+    return [line for _, line in sorted(last.values(), key=lambda numbered: numbered[0])]
 
 
-def expected(lines: list[Line], bounds: list[float]) -> Found:
+def expected(lines: list[Line], bounds: list[float]) -> Exemplars:
     """The newest of each bucket of each series."""
-    found: Found = {}
+    newest: Exemplars = {}
     for line in kept(lines):
         seconds = int(line["duration_ns"]) / 1e9
         bound = min(bound for bound in bounds if seconds <= bound)
         _, trace, span, _ = str(line["traceparent"]).split("-")
-        found[str(line["method"]), bound] = (trace, span, seconds)
-    return found
+        newest[str(line["method"]), bound] = (trace, span, seconds)
+    return newest
 
 
 def of_text(text: str) -> Iterator[tuple[str, float, object]]:
@@ -76,15 +76,15 @@ def test_the_strict_parser_finds_the_newest_in_the_bucket_of_its_value(seed: int
     text = encode("openmetrics", lines, f"-exemplars={SLOW_NS}", f"-resolution={resolution}").decode()
     bounds = sorted({float(sample.labels["le"]) for family in open_metrics(text) for sample in family.samples
                      if "le" in sample.labels})
-    found: Found = {}
+    by_series: Exemplars = {}
     for method, bound, exemplar in of_text(text):
-        assert (method, bound) not in found
+        assert (method, bound) not in by_series
         assert set(exemplar.labels) == {"trace_id", "span_id"}
         assert sum(len(name) + len(value) for name, value in exemplar.labels.items()) <= LABELS_MAX
         assert abs(float(exemplar.timestamp) - before) < DAY_S
-        found[method, bound] = (exemplar.labels["trace_id"], exemplar.labels["span_id"], exemplar.value)
-    assert found == expected(lines, bounds)
-    assert len(found) > 1
+        by_series[method, bound] = (exemplar.labels["trace_id"], exemplar.labels["span_id"], exemplar.value)
+    assert by_series == expected(lines, bounds)
+    assert len(by_series) > 1
 
 
 def test_the_older_format_has_the_same_counts_and_no_exemplars() -> None:
@@ -112,18 +112,18 @@ def test_a_data_point_of_otlp_has_those_of_its_series(form: str, temporality: st
     lines = some_lines(6, 60)
     before = time.time_ns()
     body = encode(form, lines, f"-exemplars={SLOW_NS}", temporality)
-    found: Found = {}
+    by_series: Exemplars = {}
     for method, bounds, exemplars in points_of_json(body) if form == "otlp-json" else points_of_protobuf(body):
         for trace, span, seconds, time_ns in exemplars:
             bound = min(bound for bound in [*bounds, float("inf")] if seconds <= bound)
-            assert (method, bound) not in found
+            assert (method, bound) not in by_series
             assert abs(time_ns - before) < DAY_S * 10**9
-            found[method, bound] = (trace, span, seconds)
+            by_series[method, bound] = (trace, span, seconds)
         if exemplars:
             every = [*bounds, float("inf")]
-            assert {key: one for key, one in found.items() if key[0] == method} == {
+            assert {key: one for key, one in by_series.items() if key[0] == method} == {
                 key: one for key, one in expected(lines, every).items() if key[0] == method}
-    assert {method for method, _ in found} == set(METHODS)
+    assert {method for method, _ in by_series} == set(METHODS)
 
 
 Points = Iterator[tuple[str, list[float], list[tuple[str, str, float, int]]]]
@@ -134,7 +134,7 @@ def points_of_protobuf(body: bytes) -> Points:
     assert request.ParseFromString(body) == len(body)
     for metric in request.resource_metrics[0].scope_metrics[0].metrics:
         for point in metric.histogram.data_points:
-            method = {each.key: each.value.string_value for each in point.attributes}["http.request.method"]
+            method = {attribute.key: attribute.value.string_value for attribute in point.attributes}["http.request.method"]
             assert metric.name == "http.server.request.duration" or not point.exemplars
             for one in point.exemplars:
                 assert (len(one.trace_id), len(one.span_id)) == (16, 8) and not one.filtered_attributes
@@ -147,7 +147,7 @@ def points_of_json(body: bytes) -> Points:
     """OTLP has ids of traces and spans as hexadecimal digits, unlike the JSON of protobuf."""
     for metric in json.loads(body)["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]:
         for point in metric.get("histogram", {}).get("dataPoints", []):
-            method = {each["key"]: each["value"].get("stringValue") for each in point["attributes"]}["http.request.method"]
+            method = {attribute["key"]: attribute["value"].get("stringValue") for attribute in point["attributes"]}["http.request.method"]
             for one in point.get("exemplars", []):
                 assert set(one) == {"timeUnixNano", "asDouble", "spanId", "traceId"}
             yield method, point["explicitBounds"], [

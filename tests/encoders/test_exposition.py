@@ -35,72 +35,72 @@ PREFERENCES = [
 
 def samples(form: str, text: bytes) -> dict[tuple[str, ...], float]:
     """By name and the labels that tell samples of a family apart."""
-    found = {}
+    values = {}
     for family in PARSERS[form](text.decode()):
         for sample in family.samples:
             own = tuple(sample.labels[key] for key in ("status_class", "phase", "le") if key in sample.labels)
-            assert (sample.name, *own) not in found
-            found[(sample.name, *own)] = sample.value
-    return found
+            assert (sample.name, *own) not in values
+            values[(sample.name, *own)] = sample.value
+    return values
 
 
 @pytest.mark.parametrize("form", PARSERS)
 def test_every_value_is_what_was_recorded(form: str, requests: list[Request]) -> None:
-    found = samples(form, encode(form, requests))
+    values = samples(form, encode(form, requests))
     for name, count in classes(requests).items():
-        assert found["http_server_requests_total", name] == count
+        assert values["http_server_requests_total", name] == count
     name = "http_server_request_duration_seconds"
-    assert found[f"{name}_count",] == len(requests)
-    assert found[f"{name}_sum",] == sum(request["request"] for request in requests) / 1e6
+    assert values[f"{name}_count",] == len(requests)
+    assert values[f"{name}_sum",] == sum(request["request"] for request in requests) / 1e6
     for bound in BOUNDS_US:
-        assert found[f"{name}_bucket", repr((bound - 1) / 1e6)] == at_most(requests, "request", bound - 1)
-    assert found[f"{name}_bucket", "+Inf"] == len(requests)
+        assert values[f"{name}_bucket", repr((bound - 1) / 1e6)] == at_most(requests, "request", bound - 1)
+    assert values[f"{name}_bucket", "+Inf"] == len(requests)
     for phase in ("application", "server"):
         for bound in BOUNDS_US:
             key = ("http_server_phase_duration_seconds_bucket", phase, repr((bound - 1) / 1e6))
-            assert found[key] == at_most(requests, phase, bound - 1)
+            assert values[key] == at_most(requests, phase, bound - 1)
     for key in ("input", "output"):
         total = sum(request[f"{key}_bytes"] for request in requests)
-        assert found[f"http_server_{key}_bytes_total",] == total
-    assert found["http_server_active_requests",] == 0
+        assert values[f"http_server_{key}_bytes_total",] == total
+    assert values["http_server_active_requests",] == 0
 
 
 @pytest.mark.parametrize("form", PARSERS)
 def test_round_bounds_miss_just_those_on_them(form: str, requests: list[Request]) -> None:
-    found = samples(form, encode(form, requests, "-round"))
+    values = samples(form, encode(form, requests, "-round"))
     for bound in BOUNDS_US:
         key = ("http_server_request_duration_seconds_bucket", str(bound / 1e6))
-        assert found[key] == at_most(requests, "request", bound - 1)
+        assert values[key] == at_most(requests, "request", bound - 1)
 
 
-def by_bound(found: dict[tuple[str, ...], float]) -> dict[float, float]:
+def by_bound(values: dict[tuple[str, ...], float]) -> dict[float, float]:
     name = "http_server_request_duration_seconds_bucket"
-    return {float(key[1]): count for key, count in found.items() if key[0] == name and key[1] != "+Inf"}
+    return {float(key[1]): count for key, count in values.items() if key[0] == name and key[1] != "+Inf"}
 
 
 @pytest.mark.parametrize("form", PARSERS)
 @pytest.mark.parametrize("resolution", AT_MOST_US)
 def test_every_resolution_is_an_exact_merge(resolution: str, form: str, requests: list[Request]) -> None:
-    found = by_bound(samples(form, encode(form, requests, f"-resolution={resolution}")))
-    assert list(found) == [bound / 1e6 for bound in AT_MOST_US[resolution]]
-    for bound, count in found.items():
+    counts = by_bound(samples(form, encode(form, requests, f"-resolution={resolution}")))
+    assert list(counts) == [bound / 1e6 for bound in AT_MOST_US[resolution]]
+    for bound, count in counts.items():
         assert count == at_most(requests, "request", round(bound * 1e6))
 
 
 @pytest.mark.parametrize("form", PARSERS)
 def test_a_request_of_100_us_is_between_62_and_125_us(form: str) -> None:
-    found = by_bound(samples(form, encode(form, [{"status": 200, "request": 100}], "-resolution=octaves")))
-    assert (found[0.000062], found[0.000124]) == (0, 1)
+    counts = by_bound(samples(form, encode(form, [{"status": 200, "request": 100}], "-resolution=octaves")))
+    assert (counts[0.000062], counts[0.000124]) == (0, 1)
 
 
 @pytest.mark.parametrize("form", PARSERS)
 def test_round_bounds_of_the_conventions_miss_nothing_and_none_comes_twice(form: str, requests: list[Request]) -> None:
     for resolution in ("conventions", "all"):
-        found = by_bound(samples(form, encode(form, requests, "-round", f"-resolution={resolution}")))
-        assert list(found) == sorted(found)
+        counts = by_bound(samples(form, encode(form, requests, "-round", f"-resolution={resolution}")))
+        assert list(counts) == sorted(counts)
         for bound in CONVENTIONS_S:
-            assert found[bound] == at_most(requests, "request", round(bound * 1e6))
-    assert len(found) == len(AT_MOST_US["all"]) - 2  # 5 and 10 ms are also bounds that count what is shorter
+            assert counts[bound] == at_most(requests, "request", round(bound * 1e6))
+    assert len(counts) == len(AT_MOST_US["all"]) - 2  # 5 and 10 ms are also bounds that count what is shorter
 
 
 @pytest.mark.parametrize("form", PARSERS)

@@ -18,7 +18,7 @@ def test_the_database_stores_every_value(tmp_path: Path, requests: list[Request]
         for name, count in classes(requests).items():
             assert counts.points[0][f"requests_{name}"] == count
         assert counts.points[0]["input"] == sum(request["input_bytes"] for request in requests)
-        (phase,) = (each for each in database.series("plain", "http_server_phase") if each.tags["phase"] == "request")
+        (phase,) = (entry for entry in database.series("plain", "http_server_phase") if entry.tags["phase"] == "request")
         point = phase.points[0]
         assert point["count"] == point["+Inf"] == len(requests)
         assert point["sum"] == sum(request["request"] for request in requests) / 1e6
@@ -31,7 +31,7 @@ def test_the_database_stores_every_value(tmp_path: Path, requests: list[Request]
         assert database.write("hostile", encode("influx", [], labels=HOSTILE).decode()) == 204
         assert database.write("hostile", encode("influx", requests, labels=HOSTILE).decode()) == 204
         series = database.series("hostile", "http_server")
-        assert [each.tags for each in series] == [
+        assert [entry.tags for entry in series] == [
             {"quoted": 'a"b/c', "lines": "a b  c", "spaced name": "d e,f=g", "broken": "\ufffd\ufffd", "text": "ünï",
              "comma": "x,y|z#@:;"}
         ]

@@ -26,9 +26,9 @@ def decoded(form: str, body: bytes) -> ExportMetricsServiceRequest:
 def metrics_of(request: ExportMetricsServiceRequest) -> dict:
     (resource,) = request.resource_metrics
     (scope,) = resource.scope_metrics
-    found = {metric.name: metric for metric in scope.metrics}
-    assert len(found) == len(scope.metrics)
-    return found
+    by_name = {metric.name: metric for metric in scope.metrics}
+    assert len(by_name) == len(scope.metrics)
+    return by_name
 
 
 @pytest.mark.parametrize("form", ENCODINGS)
@@ -38,7 +38,7 @@ def test_every_value_is_what_was_recorded(form: str, options: list[str], request
     temporality = DELTA if options == ["-delta"] else CUMULATIVE
     served = metrics["http.server.requests"].sum
     assert served.aggregation_temporality == temporality and served.is_monotonic
-    assert {each.attributes[0].value.string_value: each.as_int for each in served.data_points} == classes(requests)
+    assert {data_point.attributes[0].value.string_value: data_point.as_int for data_point in served.data_points} == classes(requests)
     duration = metrics["http.server.request.duration"]
     assert duration.unit == "s" and duration.histogram.aggregation_temporality == temporality
     (point,) = duration.histogram.data_points
@@ -51,7 +51,7 @@ def test_every_value_is_what_was_recorded(form: str, options: list[str], request
     assert 0 < point.start_time_unix_nano < point.time_unix_nano
     active = metrics["http.server.active_requests"].sum
     assert not active.is_monotonic and active.aggregation_temporality == CUMULATIVE
-    assert metrics["http.server.input"].sum.data_points[0].as_int == sum(each["input_bytes"] for each in requests)
+    assert metrics["http.server.input"].sum.data_points[0].as_int == sum(request["input_bytes"] for request in requests)
 
 
 def check_counts(point: HistogramDataPoint, requests: list[Request], phase: str) -> None:
@@ -93,10 +93,10 @@ def test_the_bounds_of_the_conventions_are_round_and_exact_at_once(form: str, re
 def test_hostile_attributes_come_back_as_they_were(form: str) -> None:
     request = decoded(form, encode(form, [{"status": 200}], labels=HOSTILE))
     expected = {name: value for name, value in HOSTILE.items() if name != "le"} | {"broken": "\ufffd\ufffd"}
-    given = {each.key: each.value.string_value for each in request.resource_metrics[0].resource.attributes}
-    assert given == expected
+    attributes = {attribute.key: attribute.value.string_value for attribute in request.resource_metrics[0].resource.attributes}
+    assert attributes == expected
     for point in metrics_of(request)["http.server.request.duration"].histogram.data_points:
-        assert {each.key: each.value.string_value for each in point.attributes} == expected
+        assert {attribute.key: attribute.value.string_value for attribute in point.attributes} == expected
 
 
 def test_an_empty_window_has_no_extremes() -> None:

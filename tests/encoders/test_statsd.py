@@ -38,14 +38,14 @@ class Statsd:
 
     def ask(self, what: str) -> dict[str, float]:
         """Numbers by name, of an answer in the language of the daemon."""
-        found = re.findall(r"^  '?([^\n]+?)'?: ([-\d.e+]+),?$", self.text(what), re.MULTILINE)
-        return {name: float(value) for name, value in found}
+        pairs = re.findall(r"^  '?([^\n]+?)'?: ([-\d.e+]+),?$", self.text(what), re.MULTILINE)
+        return {name: float(value) for name, value in pairs}
 
     def first_two(self, timer: str) -> list[float]:
         """The first values of the timer, which does not list more than a hundred."""
-        found = re.search(rf"'{re.escape(timer)}': \[([^\]]*)", self.text("timers"))
-        assert found
-        return [float(each) for each in found[1].split(",")[:2]]
+        match = re.search(rf"'{re.escape(timer)}': \[([^\]]*)", self.text("timers"))
+        assert match
+        return [float(value) for value in match[1].split(",")[:2]]
 
     def received(self, packets: int) -> dict:
         """The counters once that many packets have come."""
@@ -114,13 +114,13 @@ def one_value_each(line: bytes) -> bytes:
     head, *tags = line.split(b"|#", 1)
     values, kind = head.split(b"|", 1)
     name, *numbers = values.split(b":")
-    return b"|#".join([name + b"".join(b":" + each + b"|" + kind for each in numbers), *tags])
+    return b"|#".join([name + b"".join(b":" + number + b"|" + kind for number in numbers), *tags])
 
 
 @pytest.mark.parametrize("form", ["statsd", "dogstatsd"])
 def test_the_samples_stand_for_every_request(form: str) -> None:
     requests = some_requests(4, 5000)
-    found: dict[float, float] = {}
+    weights: dict[float, float] = {}
     for packet in packets_of(form, requests):
         for line in packet.split(b"\n"):
             head = line.split(b"|#")[0]
@@ -129,9 +129,9 @@ def test_the_samples_stand_for_every_request(form: str) -> None:
             values, _, *rate = head.split(b"|")
             weight = 1 / float(rate[0][1:]) if rate else 1
             for value in values.split(b":")[1:]:
-                found[float(value)] = found.get(float(value), 0) + weight
-    assert sum(found.values()) == len(requests)
-    drawn = sorted(round(value * 1000) for value, count in found.items() for _ in range(int(count)))
+                weights[float(value)] = weights.get(float(value), 0) + weight
+    assert sum(weights.values()) == len(requests)
+    drawn = sorted(round(value * 1000) for value, count in weights.items() for _ in range(int(count)))
     for sample, real in zip(drawn, sorted(request["request"] for request in requests), strict=True):
         share = 8 if real >= 1000 else 2  # below 1 ms a bucket is an octave
         assert real < 8 or real >= 65_536_000 or abs(sample - real) <= real / share + 1

@@ -104,18 +104,18 @@ class Influxd:
 
     def series(self, database: str, measurement: str) -> list[Series]:
         query = f'SELECT * FROM "{measurement}" GROUP BY *'
-        found = self._ask({"db": database, "epoch": "ns", "q": query}).get("series", [])
+        series = self._ask({"db": database, "epoch": "ns", "q": query}).get("series", [])
         return [
             Series(
                 item.get("tags", {}),
                 [dict(zip(item["columns"], row, strict=True)) for row in item["values"]],
             )
-            for item in found
+            for item in series
         ]
 
     def field_types(self, database: str, measurement: str) -> dict[str, str]:
-        found = self._ask({"db": database, "q": f'SHOW FIELD KEYS FROM "{measurement}"'})
-        return {name: kind for item in found.get("series", []) for name, kind in item["values"]}
+        answer = self._ask({"db": database, "q": f'SHOW FIELD KEYS FROM "{measurement}"'})
+        return {name: kind for item in answer.get("series", []) for name, kind in item["values"]}
 
     def _ask(self, parameters: dict[str, str], method: str = "GET") -> dict[str, Any]:
         reply = fetch(self.port, f"/query?{urlencode(parameters)}", method=method)

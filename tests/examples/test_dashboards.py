@@ -117,11 +117,11 @@ def test_every_expression_has_an_answer_with_the_labels_of_its_legend(
     dashboard: Json, prometheus: Prometheus, job: str
 ) -> None:
     for panel, target in targets(dashboard):
-        found = prometheus.query(filled(target["expr"], job=job))
-        assert found, (panel["title"], target["expr"])
-        assert all(result["value"][1] != "NaN" for result in found), (panel["title"], found)
+        results = prometheus.query(filled(target["expr"], job=job))
+        assert results, (panel["title"], target["expr"])
+        assert all(result["value"][1] != "NaN" for result in results), (panel["title"], results)
         for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
-            assert all(result["metric"].get(label) for result in found), (panel["title"], label, found)
+            assert all(result["metric"].get(label) for result in results), (panel["title"], label, results)
 
 
 def test_heatmaps_get_every_bucket(dashboard: Json, prometheus: Prometheus) -> None:
@@ -129,9 +129,9 @@ def test_heatmaps_get_every_bucket(dashboard: Json, prometheus: Prometheus) -> N
     assert maps
     bounds = prometheus.ask("label/le/values")
     for panel, target in maps:
-        found = {result["metric"]["le"] for result in prometheus.query(filled(target["expr"]))}
+        buckets = {result["metric"]["le"] for result in prometheus.query(filled(target["expr"]))}
         assert target["format"] == "heatmap" and not panel["options"]["calculate"]
-        assert found == set(bounds)
+        assert buckets == set(bounds)
 
 
 def test_the_choices_of_variables_are_those_of_the_servers(dashboard: Json, prometheus: Prometheus) -> None:
@@ -139,9 +139,9 @@ def test_the_choices_of_variables_are_those_of_the_servers(dashboard: Json, prom
     for variable in dashboard["templating"]["list"]:
         if variable["type"] != "query":
             continue
-        asked = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
-        assert asked, variable
-        values = prometheus.ask(f"label/{asked[2]}/values", **{"match[]": filled(asked[1])})
+        match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
+        assert match, variable
+        values = prometheus.ask(f"label/{match[2]}/values", **{"match[]": filled(match[1])})
         assert values == expected.get(variable["name"], values) and values
 
 
@@ -167,12 +167,12 @@ def test_a_wrong_name_is_noticed(expression: str, prometheus: Prometheus) -> Non
 def unknown(expressions: list[str], prometheus: Prometheus) -> set[str]:
     """The names in the expressions that Prometheus has never heard of."""
     names, labels = set(prometheus.ask("label/__name__/values")), set(prometheus.ask("labels"))
-    found: set[str] = set()
+    unknown_names: set[str] = set()
     for expression in expressions:
         listed = [name.strip() for inside in BY.findall(expression) for name in inside.split(",")]
-        found |= {*listed, *MATCHER.findall(expression)} - labels
-        found |= set(NAME.findall(BY.sub("", expression))) - names
-    return found
+        unknown_names |= {*listed, *MATCHER.findall(expression)} - labels
+        unknown_names |= set(NAME.findall(BY.sub("", expression))) - names
+    return unknown_names
 
 
 def targets(dashboard: Json) -> list[tuple[Json, Json]]:
@@ -181,7 +181,7 @@ def targets(dashboard: Json) -> list[tuple[Json, Json]]:
 
 def filled(expression: str, **chosen: str) -> str:
     """With values for the variables, as Grafana puts them in."""
-    return VARIABLE.sub(lambda found: {**VALUES, **chosen}[found[1] or found[2]], expression)
+    return VARIABLE.sub(lambda match: {**VALUES, **chosen}[match[1] or match[2]], expression)
 
 
 def lost(value: object, kept: object, place: str) -> Iterator[str]:

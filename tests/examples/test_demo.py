@@ -36,11 +36,11 @@ class Demo:
     def read_until(self, count: int, pattern: re.Pattern[str]) -> list[str]:
         """The first `count` lines that match."""
         assert self.process.stdout is not None
-        while len(found := [line for line in self.lines if pattern.search(line)]) < count:
+        while len(matching := [line for line in self.lines if pattern.search(line)]) < count:
             line = self.process.stdout.readline()
             assert line, self.process.communicate()[1]
             self.lines.append(line.rstrip("\n"))
-        return found
+        return matching
 
     def finish(self) -> int:
         """Waits for the end; returns the exit code."""
@@ -79,7 +79,7 @@ def test_lines_appear_until_a_signal_ends_it_and_leaves_nothing_behind(
 ) -> None:
     demo.read_until(2, WINDOW)
     family = descendants(demo.process.pid)
-    (directory,) = {found for pid in family if (found := private_directory(pid))}
+    (directory,) = {folder for pid in family if (folder := private_directory(pid))}
     assert directory.is_dir()
     demo.process.send_signal(number)
     assert demo.finish() == 0

@@ -36,9 +36,9 @@ def run_demo(environment: dict[str, str], seconds: float = 0.5) -> int:
         text=True,
         timeout=END_SECONDS,
     )
-    found = EQUAL.search(ended.stdout)
-    assert found and ended.returncode == 0, ended.stdout + ended.stderr
-    return int(found[1])
+    match = EQUAL.search(ended.stdout)
+    assert match and ended.returncode == 0, ended.stdout + ended.stderr
+    return int(match[1])
 
 
 @pytest.mark.timeout(LONG_TIMEOUT_SECONDS)

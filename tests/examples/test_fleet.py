@@ -61,20 +61,20 @@ def test_histograms_of_two_servers_add_up_to_that_of_all_clients(
     places = as_in_the_example(tmp_path, fast.port, [fast.port, slow.port])
     with places as prometheus, ThreadPoolExecutor(2) as both:
         of_each = list(both.map(send, (fast, slow), (FAST, SLOW)))
-        sent = [one for each in of_each for one in each]
+        sent = [one for of_server in of_each for one in of_server]
         total = 'sum(sluice_request_duration_seconds_count{job="sluice-fleet"})'
         wait_until(lambda: value(prometheus, total) == len(sent), f"{len(sent)} requests in Prometheus")
-        found = buckets(prometheus)
+        counts = buckets(prometheus)
         late = 0
-        for bound, count in found.items():
+        for bound, count in counts.items():
             least, most = (sum(getattr(one, name) <= bound for one in sent) for name in ("waited", "pause"))
             assert least <= count <= most, bound
             late = max(late, most - least)
         assert late <= len(sent) // 10, "the machine is too busy for this to tell anything"
-        assert found[math.inf] == len(sent)
+        assert counts[math.inf] == len(sent)
 
         for q in (0.45, 0.7, 0.95):
-            true = bucket_of(sorted(one.waited for one in sent)[math.ceil(q * len(sent)) - 1], found)
+            true = bucket_of(sorted(one.waited for one in sent)[math.ceil(q * len(sent)) - 1], counts)
             summed = value(prometheus, f'histogram_quantile({q}, sum by (le) ({BUCKET}{{job="sluice-fleet"}}))')
             of_hosts = f'histogram_quantile({q}, sum by (instance, le) ({BUCKET}{{job="sluice-fleet"}}))'
             mean = value(prometheus, f"avg({of_hosts})")
@@ -82,7 +82,7 @@ def test_histograms_of_two_servers_add_up_to_that_of_all_clients(
             assert true[0] <= summed <= true[1]
             if q == 0.45:
                 assert not true[0] <= mean <= true[1], "quantiles of hosts do not add up"
-        figure("requests", sent=len(sent), late=late, buckets={b: n for b, n in found.items() if n})
+        figure("requests", sent=len(sent), late=late, buckets={b: n for b, n in counts.items() if n})
 
 
 def test_the_made_up_endpoint_has_the_samples_of_a_real_one(serve: Serve) -> None:
@@ -125,8 +125,8 @@ def send(server: Httpd, pauses: Counter[float]) -> list[Sent]:
 
 def buckets(prometheus: Prometheus) -> dict[float, int]:
     """The number of requests of both servers that took at most that long."""
-    found = prometheus.query(f'sum by (le) ({BUCKET}{{job="sluice-fleet"}})')
-    return {float(one["metric"]["le"]): int(one["value"][1]) for one in found}
+    results = prometheus.query(f'sum by (le) ({BUCKET}{{job="sluice-fleet"}})')
+    return {float(one["metric"]["le"]): int(one["value"][1]) for one in results}
 
 
 def bucket_of(duration: float, bounds: Iterable[float]) -> tuple[float, float]:
@@ -150,5 +150,5 @@ def samples(text: str) -> set[tuple[str, frozenset[tuple[str, str]]]]:
 
 
 def value(prometheus: Prometheus, expression: str) -> float:
-    found = prometheus.query(expression)
-    return float(found[0]["value"][1]) if found else math.nan
+    results = prometheus.query(expression)
+    return float(results[0]["value"][1]) if results else math.nan

@@ -41,12 +41,12 @@ def row(name: str) -> list[int]:
 
 
 def test_the_series_of_each_group_are_as_many_as_the_document_says(prometheus: Prometheus) -> None:
-    found: dict[str, list[int]] = {name: [0, 0] for name in ROWS}
+    by_group: dict[str, list[int]] = {name: [0, 0] for name in ROWS}
     for column, job in enumerate(("sluice", "sluice-fleet")):
         for result in prometheus.query(f'count by (process_group) ({{__name__=~"sluice_.+", job="{job}"}})'):
-            found[result["metric"].get("process_group", "")][column] = int(result["value"][1])
-    assert found == {name: row(words) for name, words in ROWS.items()}
-    assert row(HOST) == [sum(counts[column] for counts in found.values()) for column in range(2)]
+            by_group[result["metric"].get("process_group", "")][column] = int(result["value"][1])
+    assert by_group == {name: row(words) for name, words in ROWS.items()}
+    assert row(HOST) == [sum(counts[column] for counts in by_group.values()) for column in range(2)]
 
 
 def test_a_scrape_is_what_the_host_of_the_document_gives(prometheus: Prometheus) -> None:

@@ -20,8 +20,8 @@ PACKAGE = module_under_test().parents[1] / "python"
 
 def blocks(language: str) -> list[str]:
     """The code blocks of a language, without their indentation."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
-    return [re.sub(rf"^{indent}", "", code, flags=re.MULTILINE) for indent, code in found]
+    indented = re.findall(rf"^( *)```{language}\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", code, flags=re.MULTILINE) for indent, code in indented]
 
 
 def test_the_first_application_reports_a_window_every_second(serve: Serve) -> None:

@@ -61,8 +61,8 @@ def test_an_alert_that_does_not_wait_is_noticed(tmp_path: Path, name: str) -> No
 
 def text_of(name: str) -> str:
     """The rule, up to the next."""
-    (start,) = [found.start() for found in RULE.finditer(RULES) if found[2] == name]
-    following = [found.start() for found in RULE.finditer(RULES) if found.start() > start]
+    (start,) = [match.start() for match in RULE.finditer(RULES) if match[2] == name]
+    following = [match.start() for match in RULE.finditer(RULES) if match.start() > start]
     return RULES[start : min(following, default=len(RULES))]
 
 

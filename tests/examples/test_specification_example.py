@@ -95,9 +95,9 @@ def await_points(database: Influxd, name: str, count: int) -> None:
 
 
 def points(database: Influxd, name: str) -> list[dict[str, float]]:
-    found = database.series(name, MEASUREMENT)
-    assert len(found) <= 1, "one process, one series"
-    return found[0].points if found else []
+    series = database.series(name, MEASUREMENT)
+    assert len(series) <= 1, "one process, one series"
+    return series[0].points if series else []
 
 
 def windows(database: Influxd, name: str) -> list[int]:

@@ -91,7 +91,7 @@ class Feed:
     """Collects messages of the WebSocket from now on, about all processes or about new ones only."""
 
     def __init__(self, ingester: Ingester, *, of_all: bool = False) -> None:
-        self._known = set() if of_all else {each["pid"] for each in ingester.state()["processes"]}
+        self._known = set() if of_all else {process["pid"] for process in ingester.state()["processes"]}
         self._url = f"{ingester.url}ws"
         self._records: list[Record] = []
         self._ready = threading.Event()
@@ -108,23 +108,23 @@ class Feed:
 
     def samples(self, pid: int | None = None) -> list[Record]:
         """The fields of request metrics, in the order of their arrival."""
-        found = [r for r in list(self._records) if r["type"] == "sample"]
-        return [r["fields"] | {"pid": r["pid"]} for r in found if pid in (None, r["pid"])]
+        records = [r for r in list(self._records) if r["type"] == "sample"]
+        return [r["fields"] | {"pid": r["pid"]} for r in records if pid in (None, r["pid"])]
 
     def total(self, field: str) -> int:
         return sum(sample[field] for sample in self.samples())
 
     def slow(self, path: str) -> list[Record]:
-        found = [r["entry"] for r in list(self._records) if r["type"] == "slow_request"]
-        return [entry for entry in found if entry["path_info"] == path]
+        entries = [r["entry"] for r in list(self._records) if r["type"] == "slow_request"]
+        return [entry for entry in entries if entry["path_info"] == path]
 
     def collections(self, kind: str) -> list[Record]:
         """The datagrams of garbage collectors, of kind snapshot or event."""
         return [r for r in list(self._records) if r["type"] == f"gc_{kind}"]
 
     def events(self, kind: str) -> list[Record]:
-        found = [r["event"] for r in list(self._records) if r["type"] == "lifecycle"]
-        return [event for event in found if event["kind"] == kind]
+        events = [r["event"] for r in list(self._records) if r["type"] == "lifecycle"]
+        return [event for event in events if event["kind"] == kind]
 
     async def _read(self) -> None:
         try:

@@ -21,12 +21,12 @@ class Receiver:
 
     def waiting(self) -> list[Sample]:
         """The datagrams in the queue, decoded. Fails if the decoder rejects one."""
-        found = []
+        samples = []
         while True:
             try:
-                found.append(decode(self._socket.recv(LARGEST, socket.MSG_DONTWAIT)))
+                samples.append(decode(self._socket.recv(LARGEST, socket.MSG_DONTWAIT)))
             except BlockingIOError:
-                return found
+                return samples
 
     def close(self) -> None:
         self._socket.close()

@@ -20,12 +20,12 @@ def test_each_collection_is_shown_with_its_pause(serve: Serve, feed: Feed, mode:
     before = time.time()
     fetch(server.port, "/?collect=2")
 
-    def found() -> list[dict[str, object]]:
+    def collections() -> list[dict[str, object]]:
         records = [r["fields"] for r in feed.collections("event")]
         return [r for r in records if r["gc_event_generation"] == 2 and r["gc_event_start_stamp"] >= before]
 
-    wait_until(lambda: bool(found()), "the collection")
-    event = found()[0]
+    wait_until(lambda: bool(collections()), "the collection")
+    event = collections()[0]
     assert before <= event["gc_event_start_stamp"] <= time.time()
     assert 0 < event["gc_event_duration"] < time.time() - before
     assert event["gc_event_collected"] >= 0 and event["gc_event_uncollectable"] == 0
