@@ -98,8 +98,8 @@ class Site:
         assert set(tally.statuses) == {200}, tally.statuses
         assert tally.responses == CONCURRENT
         assert tally.body_bytes == sum(once[turn % len(once)].body_bytes for turn in range(CONCURRENT))
-        for each in (*once, tally):
-            self.statuses.update(each.statuses)
+        for counted in (*once, tally):
+            self.statuses.update(counted.statuses)
 
     def check_counts(self) -> None:
         """The endpoint has counted what the client has received. A request is counted when its thread is done with it."""

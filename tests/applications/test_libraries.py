@@ -42,8 +42,8 @@ def outcomes(server: Httpd) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_libraries_work_in_the_main_interpreter(start_httpd: StartHttpd, mode: str) -> None:
-    found = outcomes(start_httpd(*lines(mode, "main")))
-    assert found == {name: [{"result": result}] * 2 for name, result in RESULTS.items()}
+    by_library = outcomes(start_httpd(*lines(mode, "main")))
+    assert by_library == {name: [{"result": result}] * 2 for name, result in RESULTS.items()}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -52,5 +52,5 @@ def test_libraries_do_in_a_sub_interpreter_what_they_do_with_mod_wsgi(start_http
     load = f"LoadModule wsgi_module {module}"
     reference = outcomes(start_httpd(load, *lines(mode, "sub"), load_wsgi=False))
     assert outcomes(start_httpd(*lines(mode, "sub"))) == reference
-    working = {name for name, both in reference.items() if all("result" in each for each in both)}
+    working = {name for name, both in reference.items() if all("result" in outcome for outcome in both)}
     assert {"lxml", "psycopg2", "pillow"} <= working

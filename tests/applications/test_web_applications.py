@@ -145,10 +145,10 @@ def test_wsgidav(serve: Serve) -> None:
     assert ask("GET", "/folder/big.bin", 206, Range="bytes=1000000-1000009") == BIG[1_000_000:1_000_010]
     ask("COPY", "/folder/big.bin", 201, Destination=site.url("/folder/copy.bin"))
     ask("MOVE", "/folder/copy.bin", 201, Destination=site.url("/folder/moved.bin"))
-    found = ElementTree.fromstring(ask("PROPFIND", "/folder/", 207, Depth="1"))
+    listing = ElementTree.fromstring(ask("PROPFIND", "/folder/", 207, Depth="1"))
     lengths = {
         response.findtext(f"{DAV}href"): response.findtext(f".//{DAV}getcontentlength")
-        for response in found.iter(f"{DAV}response")
+        for response in listing.iter(f"{DAV}response")
     }
     size = str(len(BIG))
     assert lengths == {"/folder/": None, "/folder/big.bin": size, "/folder/moved.bin": size}
@@ -181,15 +181,15 @@ start="20260102T000000Z" end="20260103T000000Z"/></c:comp-filter></c:comp-filter
 def test_radicale(serve: Serve) -> None:
     site = serve("radicale_site.py")
     allowed = {"Authorization": "Basic YWRhOnNlY3JldA=="}
-    made = site.request("MKCALENDAR", "/ada/calendar/", b"", allowed)
-    assert made.status == 201, site.failure(made)
+    mkcalendar = site.request("MKCALENDAR", "/ada/calendar/", b"", allowed)
+    assert mkcalendar.status == 201, site.failure(mkcalendar)
     put = site.request("PUT", "/ada/calendar/one.ics", EVENT, {**allowed, "Content-Type": "text/calendar"})
     assert put.status == 201, site.failure(put)
     assert b"SUMMARY:Meeting" in site.get("/ada/calendar/one.ics", headers=allowed).body
-    found = site.request("REPORT", "/ada/calendar/", QUERY, {**allowed, "Content-Type": "text/xml", "Depth": "1"})
-    assert found.status == 207, site.failure(found)
-    assert [each.text for each in ElementTree.fromstring(found.body).iter(f"{DAV}href")] == ["/ada/calendar/one.ics"]
-    assert "SUMMARY:Meeting" in found.text
+    report = site.request("REPORT", "/ada/calendar/", QUERY, {**allowed, "Content-Type": "text/xml", "Depth": "1"})
+    assert report.status == 207, site.failure(report)
+    assert [href.text for href in ElementTree.fromstring(report.body).iter(f"{DAV}href")] == ["/ada/calendar/one.ics"]
+    assert "SUMMARY:Meeting" in report.text
     later = QUERY.replace(b"20260103", b"20270103").replace(b"20260102", b"20270102")
     empty = site.request("REPORT", "/ada/calendar/", later, {**allowed, "Content-Type": "text/xml", "Depth": "1"})
     assert not list(ElementTree.fromstring(empty.body).iter(f"{DAV}response"))

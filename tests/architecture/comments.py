@@ -42,9 +42,9 @@ def _comments(path, text):
     """The comments of a file, each with the number of its line; in Python the docstrings' lines are left out."""
     mark = "//" if path.suffix in CXX else "#"
     for number, line in enumerate(text.splitlines(), 1):
-        code, found, comment = line.partition(mark)
+        code, separator, comment = line.partition(mark)
         quoted = code.count('"') % 2 or (mark == "#" and code.count("'") % 2)
-        if found and not line.lstrip().startswith("#include") and not quoted:
+        if separator and not line.lstrip().startswith("#include") and not quoted:
             yield number, comment
 
 

@@ -33,13 +33,13 @@ def project():
 
 @pytest.fixture
 def tree(tmp_path):
-    made = Tree(tmp_path)
+    example = Tree(tmp_path)
     for folder in layout.FOLDERS - {"core", "bindings", "examples"}:
-        made.write(f"{folder}/README.md", "What is in here.\n")
-    made.write("core/README.md", "May use: absl.\n")
-    made.write("bindings/README.md", "May use: core, python,\npybind11.\n")
-    made.write("examples/README.md", "May use: core, bindings, adapters, absl, httplib.\n")
-    made.write(
+        example.write(f"{folder}/README.md", "What is in here.\n")
+    example.write("core/README.md", "May use: absl.\n")
+    example.write("bindings/README.md", "May use: core, python,\npybind11.\n")
+    example.write("examples/README.md", "May use: core, bindings, adapters, absl, httplib.\n")
+    example.write(
         "adapters/README.md",
         "| folder | what | may use |\n|---|---|---|\n"
         "| `harness` | a host for tests | core, bindings |\n"
@@ -47,32 +47,32 @@ def tree(tmp_path):
         "| `apache` | the module | wsgi, bindings, core, httpd, apr |\n"
         "| `daemon` | processes | wsgi, apr |\n",
     )
-    made.write(
+    example.write(
         "adapters/apache/README.md",
         "| folder | what | may use |\n|---|---|---|\n| `config` | directives | |\n| `request` | handlers | config |\n",
     )
-    made.write("core/include/sluice/window.hpp", "#include <cstdint>\n#include <absl/status/status.h>\n")
-    made.write("core/src/window.cpp", '#include "sluice/window.hpp"\n#include "merge.hpp"\n')
-    made.write("core/src/merge.hpp", "#include <bit>\n")
-    made.write("core/src/os/clock.cpp", "#include <time.h>\n#include <sys/resource.h>\n")
-    made.write("bindings/host.hpp", '#include <pybind11/pybind11.h>\n#include "sluice/window.hpp"\n')
-    made.write("adapters/wsgi/request.hpp", '#include <Python.h>\n#include "bindings/host.hpp"\n')
-    made.write(
+    example.write("core/include/sluice/window.hpp", "#include <cstdint>\n#include <absl/status/status.h>\n")
+    example.write("core/src/window.cpp", '#include "sluice/window.hpp"\n#include "merge.hpp"\n')
+    example.write("core/src/merge.hpp", "#include <bit>\n")
+    example.write("core/src/os/clock.cpp", "#include <time.h>\n#include <sys/resource.h>\n")
+    example.write("bindings/host.hpp", '#include <pybind11/pybind11.h>\n#include "sluice/window.hpp"\n')
+    example.write("adapters/wsgi/request.hpp", '#include <Python.h>\n#include "bindings/host.hpp"\n')
+    example.write(
         "adapters/apache/handler.cpp",
         '#include "httpd.h"\n#include <apr_strings.h>\n#include "adapters/wsgi/request.hpp"\n',
     )
-    made.write("adapters/apache/config/options.hpp", "#include <httpd.h>\n")
-    made.write("adapters/apache/request/alias.cpp", '#include "adapters/apache/config/options.hpp"\n')
-    made.write("tests/core/window_test.cpp", '#include "core/src/merge.hpp"\n#include <catch2/catch.hpp>\n')
-    made.write(
+    example.write("adapters/apache/config/options.hpp", "#include <httpd.h>\n")
+    example.write("adapters/apache/request/alias.cpp", '#include "adapters/apache/config/options.hpp"\n')
+    example.write("tests/core/window_test.cpp", '#include "core/src/merge.hpp"\n#include <catch2/catch.hpp>\n')
+    example.write(
         "CMakeLists.txt",
         "add_library(sluice_core core/src/window.cpp)\n"
         "add_library(sluice::core ALIAS sluice_core)\n"
         "target_link_libraries(sluice_core PUBLIC absl::status)\n",
     )
-    made.write(
+    example.write(
         "bindings/CMakeLists.txt",
         "add_library(sluice_bindings OBJECT host.cpp)\n"
         "target_link_libraries(sluice_bindings PUBLIC sluice::core Python3::Module)\n",
     )
-    return made
+    return example

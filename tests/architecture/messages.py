@@ -64,7 +64,7 @@ def rewritten(texts):
         for cause, action in [kept.get(message.id, ("", ""))]
     ]
     table = re.compile(r"(^\|[-| ]+\|\n)((?:\|[^\n]*\|\n?)*)", re.MULTILINE)
-    return table.sub(lambda found: found.group(1) + "\n".join(rows) + "\n", document, count=1)
+    return table.sub(lambda match: match.group(1) + "\n".join(rows) + "\n", document, count=1)
 
 
 def collect(texts):
@@ -74,22 +74,22 @@ def collect(texts):
         if path.suffix not in tree.CXX or path.parts[0] not in LOGGING:
             continue
         code = re.sub(r'//[^\n"]*$', lambda comment: " " * len(comment.group()), text, flags=re.MULTILINE)
-        for found in CALL.finditer(code):
-            literal = LITERAL.search(_rest_of_arguments(code, found.end()))
+        for match in CALL.finditer(code):
+            literal = LITERAL.search(_rest_of_arguments(code, match.end()))
             if literal and not PASSED_ON.fullmatch(literal.group(1)) and not ID.match(literal.group(1)):
-                complaints.append(f"{_place(path, code, found)}: a line is logged without an id: {literal.group(1)}")
-        for found in FORMATTED_BY_APR.finditer(code):
-            for conversion in UNKNOWN_TO_APR.findall(_rest_of_arguments(code, found.end())):
-                complaints.append(f"{_place(path, code, found)}: APR has no conversion {conversion}, and takes the next value for it")
-        for found in FIRST_LITERAL.finditer(code):
-            if found.group(1) in messages:
-                complaints.append(f"{_place(path, code, found)}: {found.group(1)} is logged by another call, too")
-            messages.setdefault(found.group(1), Message(found.group(1), _level(code, found), _text(code, found)))
+                complaints.append(f"{_place(path, code, match)}: a line is logged without an id: {literal.group(1)}")
+        for match in FORMATTED_BY_APR.finditer(code):
+            for conversion in UNKNOWN_TO_APR.findall(_rest_of_arguments(code, match.end())):
+                complaints.append(f"{_place(path, code, match)}: APR has no conversion {conversion}, and takes the next value for it")
+        for match in FIRST_LITERAL.finditer(code):
+            if match.group(1) in messages:
+                complaints.append(f"{_place(path, code, match)}: {match.group(1)} is logged by another call, too")
+            messages.setdefault(match.group(1), Message(match.group(1), _level(code, match), _text(code, match)))
     return list(messages.values()), complaints
 
 
-def _place(path, code, found):
-    return f"{path}:{code.count(chr(10), 0, found.start()) + 1}"
+def _place(path, code, match):
+    return f"{path}:{code.count(chr(10), 0, match.start()) + 1}"
 
 
 def _rest_of_arguments(code, at):
@@ -109,22 +109,22 @@ def _rest_of_arguments(code, at):
     return code[begin:at]
 
 
-def _level(code, found):
+def _level(code, match):
     """The level that stands before the text in its statement; a request is refused with an error."""
-    statement = re.split(r"[;{}]\s", code[: found.start()])[-1]
-    if re.search(r"\brefuse\(", statement) or re.match(r"[^;]*;\s*return refuse\(", code[found.start() :]):
+    statement = re.split(r"[;{}]\s", code[: match.start()])[-1]
+    if re.search(r"\brefuse\(", statement) or re.match(r"[^;]*;\s*return refuse\(", code[match.start() :]):
         return "error"
     levels = LEVEL.findall(statement)
     name = "".join(levels[-1]).lower() if levels else "by event"
     return LEVEL_NAMES.get(name, name)
 
 
-def _text(code, found):
+def _text(code, match):
     """The literals of a line, joined where they adjoin, with `...` for values; the id is left out. Arguments of a function
     that joins its arguments adjoin, too; between others, such as a reason and its consequence, the line has more."""
-    arguments = _rest_of_arguments(code, found.start())
-    formatted = re.search(r"\bap_log_\w+\((?:[^;\"]|\n)*$", code[: found.start()][-400:]) and "%" in arguments
-    concatenated = re.search(r"\b(?:StrCat|apr_pstrcat)\([^()]*$", code[: found.start()][-400:])
+    arguments = _rest_of_arguments(code, match.start())
+    formatted = re.search(r"\bap_log_\w+\((?:[^;\"]|\n)*$", code[: match.start()][-400:]) and "%" in arguments
+    concatenated = re.search(r"\b(?:StrCat|apr_pstrcat)\([^()]*$", code[: match.start()][-400:])
     parts, at = [], 0
     for literal in LITERAL.finditer(arguments):
         between = arguments[at : literal.start()].strip()

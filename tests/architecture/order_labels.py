@@ -22,13 +22,13 @@ def check(folders, proof):
     for path in sorted(file for folder in folders for file in [*folder.rglob("*.hpp"), *folder.rglob("*.cpp")]):
         lines = path.read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines):
-            if found := MAPPED.match(line):
-                label, order = found.groups()
+            if match := MAPPED.match(line):
+                label, order = match.groups()
                 if label in mapped:
                     complaints.append(f"{path.name}: [{label}] is in a map already")
                 mapped[label] = order
-            elif (found := USED.match(line)) and not found.group(1).lstrip().startswith("//"):
-                used.setdefault(found.group(2), []).append((path.name, _order(lines, number)))
+            elif (match := USED.match(line)) and not match.group(1).lstrip().startswith("//"):
+                used.setdefault(match.group(2), []).append((path.name, _order(lines, number)))
     named = set(NAMED.findall(_without_code(Path(proof).read_text(encoding="utf-8"))))
     complaints += [f"[{label}] is used, and in no map" for label in sorted(used.keys() - mapped.keys())]
     complaints += [f"[{label}] is in a map, and not used" for label in sorted(mapped.keys() - used.keys())]
@@ -49,8 +49,8 @@ def _order(lines, number):
             break
         if "::light(" in code or "::heavy(" in code:
             return "fence"
-        if found := re.findall(r"memory_order_(\w+)", code):
-            return found[0]
+        if orders := re.findall(r"memory_order_(\w+)", code):
+            return orders[0]
     return "of no order"
 
 

@@ -120,8 +120,8 @@ def _covers(name, used):
 
 def _rooms(folder, text):
     """The rooms that a README describes, each with the names that it may use."""
-    if found := SENTENCE.search(text):
-        yield folder, _list(found.group(1))
+    if sentence := SENTENCE.search(text):
+        yield folder, _list(sentence.group(1))
     for table in TABLE.findall(text):
         for row in table.splitlines():
             name, *_, uses = [cell.strip() for cell in row.strip().strip("|").split("|")]

@@ -32,8 +32,8 @@ def test_functions_are_found_by_their_form(tree):
     tree.write("bench/slot.cpp", SOURCE)
     texts = tree.texts()
     (path,) = (path for path in texts if path.name == "slot.cpp")
-    found = [(size.lines, size.place) for size in sizes.functions(path, texts[path])]
-    assert found == [(3, "bench/slot.cpp:3"), (6, "bench/slot.cpp:9"), (3, "bench/slot.cpp:18")]
+    functions = [(size.lines, size.place) for size in sizes.functions(path, texts[path])]
+    assert functions == [(3, "bench/slot.cpp:3"), (6, "bench/slot.cpp:9"), (3, "bench/slot.cpp:18")]
 
 
 def test_the_summary_has_the_median_and_the_longest_of_each_folder(tree):

@@ -52,8 +52,8 @@ def compiler_version(command: str) -> str:
 
 def program(source: Path, out: Path, *, flags: Sequence[str] = RELEASE, packages: Sequence[str] = ()) -> Path:
     """Build a program with the library as it is shipped."""
-    wanted = ["absl_status", "absl_statusor", *packages]
-    linked = run(["pkg-config", "--libs", *wanted]).split()
+    libraries = ["absl_status", "absl_statusor", *packages]
+    linked = run(["pkg-config", "--libs", *libraries]).split()
     run([compiler(), *STANDARD, *flags, source, LIBRARY, *linked, "-pthread", "-o", out])
     return out
 

@@ -97,12 +97,12 @@ def toolchains() -> tuple[str, str]:
 
 def ceilings() -> dict[tuple[str, str], int]:
     """Return the ceilings by toolchain and name."""
-    found = {}
+    by_name = {}
     for line in CEILINGS.read_text(encoding="utf-8").splitlines():
         words = line.partition("#")[0].split()
         if words:
-            found[words[0], " ".join(words[1:-1])] = int(words[-1])
-    return found
+            by_name[words[0], " ".join(words[1:-1])] = int(words[-1])
+    return by_name
 
 
 def main() -> None:

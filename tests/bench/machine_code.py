@@ -79,11 +79,11 @@ class Walk:
         self.counting = counting
         self.leaves = leaves
         self.outside = outside
-        self.found: list[str] = []
+        self.faults: list[str] = []
         self.followed: dict[int, set[int]] = {}  # leaves that were called, and the addresses that they reach
         start = next((at for name, at in code.entries.items() if name.partition("(")[0] == entry), None)
         if start is None:
-            self.found.append(f"there is no function {entry}")
+            self.faults.append(f"there is no function {entry}")
             return
         self.reached = self._function(start)
 
@@ -114,17 +114,17 @@ class Walk:
         """Return whether the function may have a loop: nothing in it reads memory or calls."""
         if not is_one_of(self.code.name_at(function) or "", self.counting):
             return False
-        body = [each for address, each in self.code.instructions.items() if first <= address <= last]
-        return not any(self.machine.reads_memory(each) or self.machine.calls(each) for each in body)
+        body = [instruction for address, instruction in self.code.instructions.items() if first <= address <= last]
+        return not any(self.machine.reads_memory(instruction) or self.machine.calls(instruction) for instruction in body)
 
     def _fault(self, instruction: Instruction, what: str) -> None:
-        self.found.append(f"{instruction.address:x}: {instruction.text}: {what}")
+        self.faults.append(f"{instruction.address:x}: {instruction.text}: {what}")
 
     def _next(self, address: int) -> list[int]:
         """Check one instruction; return the addresses that may follow it."""
         instruction = self.code.instructions.get(address)
         if instruction is None:
-            self.found.append(f"{address:x}: not part of the disassembly")
+            self.faults.append(f"{address:x}: not part of the disassembly")
             return []
         if fault := self.machine.fault(instruction):
             self._fault(instruction, fault)
@@ -196,4 +196,4 @@ def faults(
     outside: Sequence[str] = (),
     counting: Sequence[str] = (),
 ) -> list[str]:
-    return walk(machine, text, entry, leaves, outside, counting).found
+    return walk(machine, text, entry, leaves, outside, counting).faults

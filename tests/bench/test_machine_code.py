@@ -128,8 +128,8 @@ def text_of(tmp_path_factory: pytest.TempPathFactory) -> TextOf:
 
 def test_recording_is_plain_loads_and_stores_without_a_loop(text_of: TextOf, build: Build) -> None:
     text = text_of("recording.cpp", build)
-    found = {path: machine_code.faults(build.machine, text, path, LEAVES, OUTSIDE, COUNTING) for path in PATHS}
-    assert found == {path: [] for path in PATHS}
+    faults = {path: machine_code.faults(build.machine, text, path, LEAVES, OUTSIDE, COUNTING) for path in PATHS}
+    assert faults == {path: [] for path in PATHS}
 
 
 @pytest.mark.parametrize("record", WHOLE)
@@ -143,18 +143,18 @@ def test_a_whole_record_is_seen(record: str, text_of: TextOf, build: Build) -> N
 def test_the_path_leaves_by_the_named_functions_only_where_it_says(record: str, text_of: TextOf, build: Build) -> None:
     """Without their names the same code has faults, and only in these calls."""
     text = text_of("recording.cpp", build)
-    found = machine_code.faults(build.machine, text, record, LEAVES, counting=COUNTING)
-    assert found
-    assert all(fault.endswith(": a call") for fault in found), found
+    faults = machine_code.faults(build.machine, text, record, LEAVES, counting=COUNTING)
+    assert faults
+    assert all(fault.endswith(": a call") for fault in faults), faults
 
 
 @pytest.mark.parametrize("name", [*WRONG, *WRONG_ON_X86])
 def test_a_path_with_a_fault_is_found_out(name: str, text_of: TextOf, build: Build) -> None:
     if name in WRONG_ON_X86 and build.target.machine != "x86_64":
         pytest.skip("an ordered store is a plain one elsewhere")
-    found = machine_code.faults(build.machine, text_of("wrong.cpp", build), name)
+    faults = machine_code.faults(build.machine, text_of("wrong.cpp", build), name)
     what = (WRONG | WRONG_ON_X86)[name]
-    assert any(re.search(what, fault) for fault in found), found
+    assert any(re.search(what, fault) for fault in faults), faults
 
 
 def test_a_loop_passes_only_where_it_is_allowed_and_waits_for_nobody(text_of: TextOf, build: Build) -> None:

@@ -129,11 +129,11 @@ def test_a_figure_is_not_taken_for_that_of_a_longer_name(tmp_path: Path, out: Pa
 def taken_by_turns(gives: dict[str, object], fewest: int) -> dict[str, object]:
     """Return the same results, except that two threads had one processor from a repetition on: half the speed, no contention."""
     seen: Counter[str] = Counter()
-    for each in gives["benchmarks"]:
-        if each["threads"] == 2 and each["run_name"].startswith("locked/"):
+    for repetition in gives["benchmarks"]:
+        if repetition["threads"] == 2 and repetition["run_name"].startswith("locked/"):
             seen["locked"] += 1
             if seen["locked"] > fewest:
-                each |= {"real_time": 90.0, "cpu_time": 90.0}
+                repetition |= {"real_time": 90.0, "cpu_time": 90.0}
     return gives
 
 
@@ -192,7 +192,7 @@ def test_a_benchmark_that_fails_is_an_error(tmp_path: Path, out: Path) -> None:
 
 def test_a_benchmark_that_is_missing_is_an_error(tmp_path: Path, out: Path) -> None:
     without = results()
-    without["benchmarks"] = [each for each in without["benchmarks"] if not each["run_name"].startswith("floor")]
+    without["benchmarks"] = [repetition for repetition in without["benchmarks"] if not repetition["run_name"].startswith("floor")]
     done = report(binary(tmp_path, without), out)
     assert done.returncode == 1
     assert done.stderr == "report: there is no benchmark `floor` with 1 threads\n"
@@ -211,13 +211,13 @@ def test_rows_of_servers_are_medians_and_their_ratios_are_judged(monkeypatch: py
     module = importlib.import_module("report")
     of_servers = {row.name: [1.0, 9.0, 2.0] for row in module.SERVER_ROWS}
     of_servers |= {"embedded_rps": [5.0, 6.0, 4.0], "static_system_calls": [8.0], "daemon_system_calls": [20.0]}
-    made = module.make_report(results()["context"], of_servers)
-    values = {row["name"]: row["value"] for row in made["rows"]}
+    document = module.make_report(results()["context"], of_servers)
+    values = {row["name"]: row["value"] for row in document["rows"]}
     assert values["embedded_rps"] == 5.0
     assert values["reference_embedded_rps"] == 2.0
-    assert made["ratios"]["embedded_rps_over_reference"] == 2.5
-    assert made["ratios"]["request_metrics_over_reference"] == 1.0
-    assert made["ratios"]["daemon_syscalls_per_request"] == 12.0
+    assert document["ratios"]["embedded_rps_over_reference"] == 2.5
+    assert document["ratios"]["request_metrics_over_reference"] == 1.0
+    assert document["ratios"]["daemon_syscalls_per_request"] == 12.0
     assert set(of_servers) == set(values)
 
 

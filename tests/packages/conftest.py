@@ -34,6 +34,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("packages")
     for generator in ("DEB", "RPM"):
         run("cpack", "--config", BUILD / "CPackConfig.cmake", "-G", generator, "-B", folder)
-    found = {path.name.partition("_")[0]: path for path in folder.glob("*.deb")}
-    (found["mod_sluice"],) = folder.glob("*.rpm")
-    return found
+    by_name = {path.name.partition("_")[0]: path for path in folder.glob("*.deb")}
+    (by_name["mod_sluice"],) = folder.glob("*.rpm")
+    return by_name

@@ -20,7 +20,7 @@ def answer(connection: http.client.HTTPConnection, path: str) -> str:
     return "" if (reply.status, body) == (200, EXPECTED) else f"{path}: {reply.status} {body[:200]!r}"
 
 
-def ask(path: str, keep: bool, over: threading.Event, right: list[str], wrong: list[str]) -> None:
+def ask(path: str, keep: bool, over: threading.Event, right: list[str], faults: list[str]) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=60)
     kept = False
     while not over.wait(0.005):
@@ -36,15 +36,15 @@ def ask(path: str, keep: bool, over: threading.Event, right: list[str], wrong: l
         kept = keep
         if not keep:
             connection.close()
-        (wrong if fault else right).append(fault)
+        (faults if fault else right).append(fault)
 
 
 def main() -> None:
     over = threading.Event()
     right: list[str] = []
-    wrong: list[str] = []
+    faults: list[str] = []
     clients = [
-        threading.Thread(target=ask, args=(path, keep, over, right, wrong))
+        threading.Thread(target=ask, args=(path, keep, over, right, faults))
         for path in sys.argv[1:]
         for keep in (False, True)
     ]
@@ -54,7 +54,7 @@ def main() -> None:
     over.set()
     for client in clients:
         client.join()
-    print(json.dumps({"right": len(right), "wrong": wrong}))
+    print(json.dumps({"right": len(right), "wrong": faults}))
 
 
 main()

@@ -101,8 +101,8 @@ def test_the_python_package_tells_pip_of_the_same_extras(packages: dict[str, Pat
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     assert described.metadata.get_all("Provides-Extra") == list(extras)
-    wanted = [parts(f'{text}; extra == "{name}"') for name, texts in extras.items() for text in texts]
-    assert [parts(text) for text in described.requires or []] == wanted
+    expected = [parts(f'{text}; extra == "{name}"') for name, texts in extras.items() for text in texts]
+    assert [parts(text) for text in described.requires or []] == expected
 
 
 def parts(requirement: str) -> tuple[str, list[str]]:

@@ -42,14 +42,14 @@ def built(release: str) -> dict[str, Path]:
     sources = system.root / installation.SOURCES
     top = sources / "CMakeLists.txt"
     current = top.read_text(encoding="utf-8")
-    found = {}
+    folders = {}
     for name, text in (("new", current), ("old", re.sub(r"(project\(sluice VERSION )[\d.]+", rf"\g<1>{OLD}", current))):
         top.write_text(text, encoding="utf-8")
         run(*system.command("make", "packages", "EXTRA_PYTHONS="))
-        found[name] = installation.WORK / f"{release}-packages" / name
-        shutil.rmtree(found[name], ignore_errors=True)
-        shutil.copytree(sources / "build/packages", found[name])
-    return found
+        folders[name] = installation.WORK / f"{release}-packages" / name
+        shutil.rmtree(folders[name], ignore_errors=True)
+        shutil.copytree(sources / "build/packages", folders[name])
+    return folders
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def machine(release: str, built: dict[str, Path]) -> Iterator[Machine]:
         shutil.copytree(folder, system.root / "root" / name)
     everything = [f"/root/new/{path.name}" for path in built["new"].glob("*.deb")]
     run(*system.command("apt-get", "update"))
-    for wanted in (everything, [path for path in everything if "libapache2" in path], ["g++", "cmake", "pkgconf"]):
-        run(*system.command("apt-get", "install", "-y", "--download-only", *wanted))
+    for packages in (everything, [path for path in everything if "libapache2" in path], ["g++", "cmake", "pkgconf"]):
+        run(*system.command("apt-get", "install", "-y", "--download-only", *packages))
     # There is no init, so that nothing would start services but for this.
     policy = system.root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
@@ -71,8 +71,8 @@ def machine(release: str, built: dict[str, Path]) -> Iterator[Machine]:
 
 
 def package(machine: Machine, age: str, name: str) -> str:
-    (found,) = (machine.root / "root" / age).glob(f"{name}_*.deb")
-    return f"/root/{age}/{found.name}"
+    (file,) = (machine.root / "root" / age).glob(f"{name}_*.deb")
+    return f"/root/{age}/{file.name}"
 
 
 def readme_block(language: str) -> str:
@@ -127,8 +127,8 @@ def requests_counted_at_rest(machine: Machine) -> int:
 
 def servers_with_module(machine: Machine, suffix: str = "") -> list[str]:
     """The processes that have the module mapped; with the suffix " (deleted)" those that have an older one."""
-    asked = f"grep -l ' {re.escape(MODULE)}{re.escape(suffix)}$' /proc/[0-9]*/maps || true"
-    return machine.run("sh", "-c", asked).split()
+    script = f"grep -l ' {re.escape(MODULE)}{re.escape(suffix)}$' /proc/[0-9]*/maps || true"
+    return machine.run("sh", "-c", script).split()
 
 
 def wait_for_hello(machine: Machine) -> None:

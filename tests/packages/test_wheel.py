@@ -105,8 +105,8 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def wheel() -> Path:
     run("tests/tools/wheel.sh")
-    (found,) = (ROOT / "build/wheel").glob("*.whl")
-    return found
+    (file,) = (ROOT / "build/wheel").glob("*.whl")
+    return file
 
 
 def test_pip_installs_from_the_sources_what_gives_a_first_window(environment: Environment, sdist: Path, version: str) -> None:

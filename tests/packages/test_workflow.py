@@ -46,9 +46,9 @@ def test_actionlint_has_no_complaint(actionlint: Path) -> None:
 
 
 def test_actionlint_notices_a_mistake(actionlint: Path, tmp_path: Path) -> None:
-    wrong = tmp_path / "ci.yml"
-    wrong.write_text(WORKFLOW.read_text(encoding="utf-8").replace("matrix.image", "matrix.imege"), encoding="utf-8")
-    assert "imege" in complaints(actionlint, wrong)
+    workflow = tmp_path / "ci.yml"
+    workflow.write_text(WORKFLOW.read_text(encoding="utf-8").replace("matrix.image", "matrix.imege"), encoding="utf-8")
+    assert "imege" in complaints(actionlint, workflow)
 
 
 def test_it_runs_the_script_on_each_release_and_on_arm() -> None:

@@ -44,13 +44,13 @@ class Source:
 
 def host_sources() -> list[Source]:
     """The sources of apt on this machine that are of Debian."""
-    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"]
-    lines = _output(asked).splitlines()
-    found = {}
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"]
+    lines = _output(command).splitlines()
+    components = {}
     for line in lines:
         uri, codename, component = line.split()
-        found.setdefault((uri, "".join(codename.partition("-")[1:])), []).append(component)
-    return [Source(uri, suffix, " ".join(dict.fromkeys(names))) for (uri, suffix), names in found.items()]
+        components.setdefault((uri, "".join(codename.partition("-")[1:])), []).append(component)
+    return [Source(uri, suffix, " ".join(dict.fromkeys(names))) for (uri, suffix), names in components.items()]
 
 
 def _output(command: list[str]) -> str:

@@ -43,84 +43,84 @@ class Model:
     def start_recording(self) -> None:
         if self.cut_us is None:
             self.cut_us = self.now_us
-            self.drained = {id(each) for each in self._completed()}
+            self.drained = {id(request) for request in self._completed()}
 
     def begin(self, slot: int) -> None:
         self.requests.append(Served(slot, self.now_us))
 
     def finish(self, slot: int, measured: dict[str, Any]) -> None:
-        (served,) = (each for each in self.in_flight() if each.slot == slot)
+        (served,) = (request for request in self.in_flight() if request.slot == slot)
         served.end_us, served.measured = self.now_us, measured
 
     def in_flight(self) -> list[Served]:
-        return [each for each in self.requests if each.end_us is None]
+        return [request for request in self.requests if request.end_us is None]
 
     def _completed(self) -> list[Served]:
-        return [each for each in self.requests if each.end_us is not None]
+        return [request for request in self.requests if request.end_us is not None]
 
     def drain(self) -> dict[str, Any]:
         """A window in whole numbers: totals instead of means, microseconds instead of seconds."""
         assert self.cut_us is not None
-        done = [each for each in self._completed() if id(each) not in self.drained]
-        self.drained |= {id(each) for each in done}
+        done = [request for request in self._completed() if id(request) not in self.drained]
+        self.drained |= {id(request) for request in done}
         window: dict[str, Any] = {
             "period_us": self.now_us - self.cut_us,
             "request_count": len(done),
-            "request_threads_started": len({each.slot for each in self.requests}),
+            "request_threads_started": len({request.slot for request in self.requests}),
         }
         window.update(self._slots(done))
         window.update(self._classes(done))
         for name in HISTOGRAMS:
             window.update(self._phase(name, done))
-        waits = [wait for each in done for wait in each.measured.get("gil_waits", [])]
+        waits = [wait for request in done for wait in request.measured.get("gil_waits", [])]
         window["gil_wait_count"] = len(waits)
         window["gil_wait_time_min_us"] = min(waits, default=None)
         window["gil_wait_time_max_us"] = max(waits, default=None)
         for name in COUNTS:
-            window[name] = sum(each.measured.get(name, 0) for each in done)
+            window[name] = sum(request.measured.get(name, 0) for request in done)
         self.cut_us = self.now_us
         return window
 
     def _slots(self, done: list[Served]) -> dict[str, Any]:
         slots = range(1, self.threads + 1)
-        flying = {each.slot: each for each in self.in_flight()}
-        of = {slot: [each for each in done if each.slot == slot] for slot in slots}
+        flying = {request.slot: request for request in self.in_flight()}
+        of = {slot: [request for request in done if request.slot == slot] for slot in slots}
         return {
-            "request_threads_active": len({each.slot for each in done} | set(flying)),
+            "request_threads_active": len({request.slot for request in done} | set(flying)),
             "request_threads_completed": [len(of[slot]) for slot in slots],
             "busy_us": [
                 sum(
-                    (self.now_us if each.end_us is None else each.end_us)
-                    - max(each.start_us, self.cut_us or 0)
-                    for each in [*of[slot], *([flying[slot]] if slot in flying else [])]
+                    (self.now_us if request.end_us is None else request.end_us)
+                    - max(request.start_us, self.cut_us or 0)
+                    for request in [*of[slot], *([flying[slot]] if slot in flying else [])]
                 )
                 for slot in slots
             ],
-            "cpu_us": [sum(each.measured.get("cpu", 0) for each in of[slot]) for slot in slots],
+            "cpu_us": [sum(request.measured.get("cpu", 0) for request in of[slot]) for slot in slots],
             "elapsed_us": [
                 self.now_us - flying[slot].start_us if slot in flying else 0 for slot in slots
             ],
             "max_duration_us": [
-                max(((each.end_us or 0) - each.start_us for each in of[slot]), default=0)
+                max(((request.end_us or 0) - request.start_us for request in of[slot]), default=0)
                 for slot in slots
             ],
         }
 
     @staticmethod
     def _classes(done: list[Served]) -> dict[str, int]:
-        found = Counter(
-            f"status_{each.measured['status'] // 100}xx"
-            if 100 <= each.measured["status"] < 600
+        counts = Counter(
+            f"status_{request.measured['status'] // 100}xx"
+            if 100 <= request.measured["status"] < 600
             else "status_5xx"
-            for each in done
+            for request in done
         )
-        return {key: found[key] for key in STATUS_CLASSES}
+        return {key: counts[key] for key in STATUS_CLASSES}
 
     def _phase(self, name: str, done: list[Served]) -> dict[str, Any]:
         if name == "gil_wait":
-            values = [sum(each.measured.get("gil_waits", [])) for each in done]
+            values = [sum(request.measured.get("gil_waits", [])) for request in done]
         else:
-            values = [each.measured.get(name, 0) for each in done]
+            values = [request.measured.get(name, 0) for request in done]
         applies = self.mode == "daemon" or name not in DAEMON_PHASES
         counts = Counter(bucket_of(us) for us in values) if applies else Counter()
         return {
@@ -131,8 +131,8 @@ class Model:
         }
 
     def totals(self) -> dict[str, Any]:
-        threads = Counter(each.slot for each in self._completed())
-        started = sorted({each.slot for each in self.requests})
+        threads = Counter(request.slot for request in self._completed())
+        started = sorted({request.slot for request in self.requests})
         ends = [(self.now_us if r.end_us is None else r.end_us) - r.start_us for r in self.requests]
         return {
             "request_count": len(self._completed()),

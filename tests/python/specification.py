@@ -130,7 +130,7 @@ def kind_of(value: Any) -> str:
     if value is None:
         return "None"
     if type(value) is list:
-        kinds = {type(each).__name__ for each in value}
+        kinds = {type(entry).__name__ for entry in value}
         return f"{kinds.pop()}s" if len(kinds) == 1 else f"list of {sorted(kinds)}"
     return type(value).__name__
 

@@ -54,8 +54,8 @@ def test_extremes_and_counts_begin_anew_in_each_window(host: Host) -> None:
     for waits in ([5, 900], [100], [7, 7, 8]):
         host.request(1, gil_waits=waits)
         window = drain(host)
-        found = window["gil_wait_time_min_us"], window["gil_wait_time_max_us"]
-        assert found == (min(waits), max(waits))
+        extremes = window["gil_wait_time_min_us"], window["gil_wait_time_max_us"]
+        assert extremes == (min(waits), max(waits))
         assert window["gil_wait_count"] == len(waits)
 
 

@@ -15,10 +15,10 @@ from .support import drain, recording_host, totals
 
 def kinds_of(values: dict[str, Any], expected: dict[str, str]) -> dict[str, str]:
     """The kinds of the values; the expected kind where several are allowed and one is met."""
-    found = {key: kind_of(value) for key, value in values.items()}
+    kinds = {key: kind_of(value) for key, value in values.items()}
     return {
-        key: expected[key] if found[key] in expected.get(key, "").split(" or ") else found[key]
-        for key in found
+        key: expected[key] if kinds[key] in expected.get(key, "").split(" or ") else kinds[key]
+        for key in kinds
     }
 
 

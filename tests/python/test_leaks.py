@@ -93,7 +93,7 @@ def test_an_accessor_that_is_not_active_leaves_nothing_behind() -> None:
 
 
 def test_wrong_calls_leave_nothing_behind(host: Host) -> None:
-    def wrong() -> None:
+    def wrong_calls() -> None:
         for call in (
             lambda: host.request(9),
             lambda: host.request(1, application=-1),
@@ -107,7 +107,7 @@ def test_wrong_calls_leave_nothing_behind(host: Host) -> None:
                 continue
             raise AssertionError("accepted")
 
-    assert_nothing_grows(wrong)
+    assert_nothing_grows(wrong_calls)
 
 
 def test_subscribing_keeps_one_reference(host: Host) -> None:
@@ -176,5 +176,5 @@ def test_the_garbage_collector_sees_the_module_and_what_it_holds() -> None:
     assert gc.is_tracked(host.mod_wsgi)
     host.mod_wsgi.subscribe_events(drain)
     referents = gc.get_referents(host.mod_wsgi)
-    assert any(type(each) is list and drain in each for each in referents)
-    assert any(each is host.mod_wsgi.RequestTimeout for each in referents)
+    assert any(type(referent) is list and drain in referent for referent in referents)
+    assert any(referent is host.mod_wsgi.RequestTimeout for referent in referents)

@@ -73,8 +73,8 @@ def test_windows_of_all_readers_have_all_requests_at_drains_each_millisecond() -
     for windows in taken:
         for window in windows:
             check_identities(window)
-        for key, each in [("request_count", 1), ("output_bytes", 3), ("gil_wait_count", 1)]:
-            assert sum(window[key] for window in windows) == THREADS * REQUESTS * each, key
+        for key, amount in [("request_count", 1), ("output_bytes", 3), ("gil_wait_count", 1)]:
+            assert sum(window[key] for window in windows) == THREADS * REQUESTS * amount, key
 
 
 def test_threads_that_read_one_reader_share_its_requests() -> None:

@@ -51,8 +51,8 @@ def test_extremes_are_those_of_the_window_not_of_those_before(host: Host) -> Non
     for us in (500, 3, 70_000, 2, 100, 99):
         host.request(1, application=us)
         window = drain(host)
-        found = window["application_time_min_us"], window["application_time_max_us"]
-        assert found == (us, us)
+        extremes = window["application_time_min_us"], window["application_time_max_us"]
+        assert extremes == (us, us)
 
 
 def test_extremes_reach_over_slots_that_were_idle_for_some_windows(host: Host) -> None:

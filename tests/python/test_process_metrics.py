@@ -14,7 +14,7 @@ GROWING = ("request_count", "request_busy_time", "request_threads", "running_tim
 
 
 def counts(host: Host) -> dict[int, int]:
-    return {each["thread_id"]: each["request_count"] for each in totals(host)["threads"]}
+    return {thread["thread_id"]: thread["request_count"] for thread in totals(host)["threads"]}
 
 
 def test_totals_count_from_before_recording_was_started(mode: str) -> None:
@@ -103,7 +103,7 @@ def test_totals_never_go_down(mode: str) -> None:
         assert all(metrics[key] >= last[key] for key in GROWING)
         assert metrics["memory_max_rss"] >= last["memory_max_rss"]
         assert metrics["active_requests"] == len(flying)
-        threads = {each["thread_id"]: each["request_count"] for each in metrics["threads"]}
+        threads = {thread["thread_id"]: thread["request_count"] for thread in metrics["threads"]}
         assert all(threads[number] >= count for number, count in last_threads.items())
         last, last_threads = metrics, threads
 

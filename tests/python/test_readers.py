@@ -102,8 +102,8 @@ def test_random_schedules_give_every_reader_the_windows_of_its_own_model(seed: i
 
     def check(key: Any, window: Any) -> None:
         expected = models[key].drain()
-        found = comparable(window)
-        assert {name: found[name] for name in expected} == expected
+        values = comparable(window)
+        assert {name: values[name] for name in expected} == expected
 
     for _ in range(150):
         step = rng.randrange(9)
@@ -131,7 +131,7 @@ def test_random_schedules_give_every_reader_the_windows_of_its_own_model(seed: i
         elif slot in flying:
             measured = {"status": rng.choice([200, 404, 500]), "request": rng.randrange(10**6)}
             flying.pop(slot).finish(**measured)
-            served = next(each for each in models[None].in_flight() if each.slot == slot)
+            served = next(request for request in models[None].in_flight() if request.slot == slot)
             served.end_us, served.measured = models[None].now_us, measured
         else:
             flying[slot] = host.begin(slot)

@@ -38,8 +38,8 @@ def duration(generator: random.Random) -> int:
 
 def measurements(generator: random.Random, mode: str) -> dict[str, Any]:
     names = [name for name in PHASES if mode == "daemon" or name not in DAEMON_PHASES]
-    given = generator.sample(names, generator.randrange(len(names) + 1))
-    measured: dict[str, Any] = {name: duration(generator) for name in given}
+    phases = generator.sample(names, generator.randrange(len(names) + 1))
+    measured: dict[str, Any] = {name: duration(generator) for name in phases}
     measured["status"] = generator.choice([0, 100, 200, 200, 200, 204, 301, 404, 500, 599, 600, -7])
     if generator.random() < 0.5:
         measured["gil_waits"] = [duration(generator) for _ in range(generator.randrange(5))]

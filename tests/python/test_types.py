@@ -204,5 +204,5 @@ Host(mode="emdebbed")
 Host().request(1, applicaton=5)
 Host().mod_wsgi.drain()
 """
-    found = {int(line.split(":")[1]) for line in mypy(tmp_path, code) if ": error: " in line}
-    assert found == {5, 7, 8, 9, 10, 11, 12}
+    lines = {int(line.split(":")[1]) for line in mypy(tmp_path, code) if ": error: " in line}
+    assert lines == {5, 7, 8, 9, 10, 11, 12}

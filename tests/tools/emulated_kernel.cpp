@@ -35,15 +35,15 @@ constinit std::mutex mutex;
 
 /// Advice on pages is forgotten with any page of the range that it was given for.
 void forget(std::uintptr_t begin, std::uintptr_t end) noexcept {
-  for (Range& each : ranges) {
-    if (each.meets(begin, end)) each = {};
+  for (Range& entry : ranges) {
+    if (entry.meets(begin, end)) entry = {};
   }
 }
 
 bool remember(const Range& range) noexcept {
-  for (Range& each : ranges) {
-    if (each.begin != each.end) continue;
-    each = range;
+  for (Range& entry : ranges) {
+    if (entry.begin != entry.end) continue;
+    entry = range;
     return true;
   }
   return false;
@@ -61,13 +61,13 @@ void lock() { mutex.lock(); }
 void unlock() { mutex.unlock(); }
 
 void follow_in_child() {
-  for (Range& each : ranges) {
-    auto* const data = reinterpret_cast<void*>(each.begin);
-    const std::size_t size = each.end - each.begin;
-    if (each.advice == MADV_WIPEONFORK) std::memset(data, 0, size);
-    if (each.advice == MADV_DONTFORK) {
+  for (Range& entry : ranges) {
+    auto* const data = reinterpret_cast<void*>(entry.begin);
+    const std::size_t size = entry.end - entry.begin;
+    if (entry.advice == MADV_WIPEONFORK) std::memset(data, 0, size);
+    if (entry.advice == MADV_DONTFORK) {
       ::syscall(SYS_munmap, data, size);
-      each = {};
+      entry = {};
     }
   }
   mutex.unlock();
@@ -111,10 +111,10 @@ extern "C" [[gnu::visibility("default")]] int open(const char* path, int flags, 
   const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
   va_end(more);
   constexpr std::string_view kProc = "/proc/";
-  const std::string_view given = path;
+  const std::string_view original = path;
   std::array<char, 64> other{"/proc/./"};
-  if (given.starts_with(kProc) && given.ends_with("/stat") && given.size() + 3 < other.size()) {
-    given.substr(kProc.size()).copy(other.data() + kProc.size() + 2, given.size());
+  if (original.starts_with(kProc) && original.ends_with("/stat") && original.size() + 3 < other.size()) {
+    original.substr(kProc.size()).copy(other.data() + kProc.size() + 2, original.size());
     path = other.data();
   }
   return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));

@@ -90,7 +90,7 @@ void measure_schema(const char* schema, std::uint8_t mode) {
   };
   measure(serve, drain, kSlots, slot, slot_reader);
   const auto serve_all = [&] {
-    for (const Series each : all) workers[0].begin(each).finish({});
+    for (const Series one_series : all) workers[0].begin(one_series).finish({});
   };
   measure(serve_all, drain, kSeries, series, series_reader);
   print(schema, "slot", slot);
