@@ -14,7 +14,7 @@ def links(texts):
     the folder of that library where the tree defines it, else None."""
     folders = targets(texts)
     for path, text in texts.items():
-        for name, arguments in _commands(text) if _is_cmake(path) else ():
+        for name, arguments in commands(text) if _is_cmake(path) else ():
             if name == "target_link_libraries":
                 target, *libraries = arguments
                 for library in libraries:
@@ -25,10 +25,10 @@ def targets(texts):
     """The folder of the sources of each target, by its name; an alias is a name of its own."""
     folders, aliases, functions, calls = {}, {}, {}, []
     for path, text in texts.items():
-        if path.parent != Path(".") and any(name == "project" for name, _ in _commands(text)):
+        if path.parent != Path(".") and any(name == "project" for name, _ in commands(text)):
             continue  # a build of its own
         function, parameters = None, []
-        for name, arguments in _commands(text) if _is_cmake(path) else ():
+        for name, arguments in commands(text) if _is_cmake(path) else ():
             if name in ("function", "macro"):
                 function, *parameters = arguments
             elif name in ("endfunction", "endmacro"):
@@ -54,7 +54,8 @@ def _is_cmake(path):
     return path.name == "CMakeLists.txt" or path.suffix == ".cmake"
 
 
-def _commands(text):
+def commands(text):
+    """The commands of a CMake file: the name and the arguments of each."""
     text = re.sub(r"#[^\n]*", "", text)
     text = re.sub(r"\$<(?:BUILD_INTERFACE|INSTALL_INTERFACE|LINK_ONLY):([^<>]*)>", r"\1", text)
     for name, arguments in COMMAND.findall(text):

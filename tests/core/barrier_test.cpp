@@ -60,7 +60,7 @@ void where_refused(int error, const std::function<void()>& body, unsigned comman
   REQUIRE(refused);
 }
 
-void serve(Worker& worker, ManualClock& clock, int requests) {
+void serve_requests(Worker& worker, ManualClock& clock, int requests) {
   for (int i = 0; i < requests; ++i) {
     Request request = worker.begin();
     clock.advance_us(10);
@@ -78,7 +78,7 @@ TEST_CASE("barrier: where the kernel refuses it from the start, writers take the
     CHECK_FALSE(recorder.asymmetric());
     Reader reader = recorder.add_reader();
     Worker worker = recorder.attach();
-    serve(worker, clock, 5);
+    serve_requests(worker, clock, 5);
     CHECK(reader.drain().value().request_count == 5);
   });
 }
@@ -106,16 +106,16 @@ TEST_CASE("barrier: one that is refused later yields an error and no window, and
   REQUIRE(recorder.asymmetric());
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
-  serve(worker, clock, 3);
+  serve_requests(worker, clock, 3);
   std::optional<Reader> late;
   where_refused(EPERM, [&] {
     for (int i = 0; i < 3; ++i) {
       CHECK(reader.drain().status().code() == StatusCode::kUnavailable);
-      serve(worker, clock, 1);
+      serve_requests(worker, clock, 1);
     }
     late.emplace(recorder.add_reader());  // its window begins with the refused cut
   });
-  serve(worker, clock, 2);
+  serve_requests(worker, clock, 2);
   const Window whole = reader.drain().value();
   CHECK(broken_identity(whole) == "");
   CHECK(whole.request_count == 8);
@@ -136,10 +136,10 @@ TEST_CASE(
   REQUIRE(recorder.asymmetric());
   Reader reader = recorder.add_reader();
   Worker shared = recorder.attach_shared();
-  serve(shared, clock, 3);
+  serve_requests(shared, clock, 3);
   std::optional<Reader> late;
   where_refused(EPERM, [&] { late.emplace(recorder.add_reader()); });
-  serve(shared, clock, 2);
+  serve_requests(shared, clock, 2);
   const Window whole = reader.drain().value();
   CHECK(whole.request_count == 5);
   CHECK(broken_identity(whole) == "");

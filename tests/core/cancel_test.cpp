@@ -11,7 +11,7 @@ using sluice::ManualClock;
 
 namespace {
 
-void serve(Worker& worker, ManualClock& clock, std::uint64_t us) {
+void serve_for(Worker& worker, ManualClock& clock, std::uint64_t us) {
   Request request = worker.begin();
   clock.advance_us(us);
   request.finish({.status = 200});
@@ -41,7 +41,7 @@ TEST_CASE("cancel: a cancelled request is recorded nowhere, and its slot is free
     CHECK(window.active_requests == 0);
     CHECK(window.slots[0].busy_ns == 0);
     clock.advance_us(100);
-    serve(*user, clock, 200);
+    serve_for(*user, clock, 200);
     window = reader.drain().value();
     CHECK(window.request_count == 1);
     CHECK(window.slots[0].busy_ns == 200'000);
@@ -57,7 +57,7 @@ TEST_CASE("cancel: what a window took of a request that is given up is missing f
   clock.advance_us(100);
   CHECK(reader.drain().value().slots[0].busy_ns == 100'000);
   request.cancel();
-  serve(worker, clock, 150);
+  serve_for(worker, clock, 150);
   const Window window = reader.drain().value();
   CHECK(window.request_count == 1);
   CHECK(window.slots[0].busy_ns == 50'000);

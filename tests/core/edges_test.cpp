@@ -30,8 +30,6 @@ constexpr std::array<std::uint64_t, 9> kEdges = {
     0, 1, UINT32_MAX, 1ULL << 32, (1ULL << 63) - 1, 1ULL << 63, (1ULL << 63) + 1, kMax - 1, kMax};
 constexpr std::array<int, 10> kStatuses = {INT_MIN, -1, 0, 99, 100, 199, 599, 600, 1'000'000, INT_MAX};
 
-bool never_wait() { return false; }
-
 /// Sets every sum of a bank to a number, and the extremes to those of requests of all lengths.
 template <class Atomics>
 void preset(detail::EpochBank<Atomics, Completion>& bank, std::uint64_t value, std::uint64_t busy_ns) {

@@ -30,8 +30,6 @@ struct FailingFence {
   }
 };
 
-bool never_wait() { return false; }
-
 /// A rig on one thread whose requests can be told apart in every window, because request n has 2^n bytes of output.
 /// Slot 0 is stopped in the middle of records; slot 1 records undisturbed.
 class Bench {

@@ -37,7 +37,7 @@ int set_up(sluice::Registry::State* state) {
 }
 
 /// Returns the status of a response with the counts of all processes.
-int scrape(const sluice::Registry& registry) {
+int status_of_scrape(const sluice::Registry& registry) {
   const auto answer = [](int status) { return status; };
   const absl::StatusOr<sluice::ServerReading> reading = registry.read();
   if (absl::IsUnavailable(reading.status())) return answer(503);
@@ -52,14 +52,14 @@ inline constexpr auto sluice::schema<Other> = sluice::fields(sluice::classes<2>(
 
 TEST_CASE("errors: a registry that can be opened gives no warnings, and one that is closed cannot be read") {
   const auto state = std::make_unique<sluice::Registry::State>();
-  CHECK(scrape(sluice::Registry::of<Call>(*state)) == 500);
+  CHECK(status_of_scrape(sluice::Registry::of<Call>(*state)) == 500);
   CHECK(sluice::Registry::of<Call>(*state).group("web", 0).status().code() == absl::StatusCode::kFailedPrecondition);
   CHECK(sluice::Registry::of<Call>(*state).reserve({}, 1).status().code() == absl::StatusCode::kFailedPrecondition);
   CHECK(sluice::Registry::of<Call>(*state).pre_allocate({}).code() == absl::StatusCode::kFailedPrecondition);
   CHECK(set_up(state.get()) == 0);
-  CHECK(scrape(sluice::Registry::of<Call>(*state)) == 200);
+  CHECK(status_of_scrape(sluice::Registry::of<Call>(*state)) == 200);
   static_cast<void>(sluice::Registry::of<Call>(*state).isolate_to(std::nullopt));
-  CHECK(scrape(sluice::Registry::of<Call>(*state)) == 500);
+  CHECK(status_of_scrape(sluice::Registry::of<Call>(*state)) == 500);
 }
 
 TEST_CASE("errors: a region that exceeds what the registry may use is refused, and its process is unlisted") {

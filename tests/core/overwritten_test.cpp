@@ -24,7 +24,7 @@ namespace sluice::test {
 
 namespace {
 
-constexpr std::size_t kThreads = 3;
+constexpr std::size_t kRegionThreads = 3;
 constexpr unsigned kSecondsMost = 30;
 constexpr auto kPatterns =
     std::to_array<std::uint64_t>({0, 1, 2, 3, 5, 255, 300, 70'000, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000,
@@ -68,8 +68,8 @@ struct Kind {
   std::size_t series = 0;
   bool event_loops = false;
 };
-constexpr std::size_t kSeries = 70;  // marked in two words
-constexpr auto kKinds = std::to_array<Kind>({{}, {.series = kSeries}, {.series = 3, .event_loops = true}});
+constexpr std::size_t kRegionSeries = 70;  // marked in two words
+constexpr auto kKinds = std::to_array<Kind>({{}, {.series = kRegionSeries}, {.series = 3, .event_loops = true}});
 
 /// Makes all calls that a process makes on its recorder.
 void use(AnyRecorder& recorder, Worker& worker, Worker& shared, Reader& reader) {
@@ -116,8 +116,8 @@ TEST_CASE("overwritten memory: each pattern over the whole region ends every cal
   for (const std::uint64_t pattern : kPatterns) {
     INFO("pattern " << pattern << (asymmetric ? " asymmetric" : " symmetric") << ", " << kind.series << " series");
     CHECK(within_time([&] {
-            const GuardedRegion region(AnyRecorder::memory_bytes(kThreads, kind.series));
-            AnyRecorder recorder({.threads = kThreads,
+            const GuardedRegion region(AnyRecorder::memory_bytes(kRegionThreads, kind.series));
+            AnyRecorder recorder({.threads = kRegionThreads,
                                   .series = kind.series,
                                   .event_loops = kind.event_loops,
                                   .allow_membarrier = asymmetric,
@@ -141,8 +141,8 @@ TEST_CASE("overwritten memory: one word of the header at a time") {
   for (const std::uint32_t value : kValues) {
     INFO("value " << value);
     CHECK(within_time([&] {
-            const GuardedRegion region(AnyRecorder::memory_bytes(kThreads));
-            AnyRecorder recorder({.threads = kThreads, .memory = region.span()});
+            const GuardedRegion region(AnyRecorder::memory_bytes(kRegionThreads));
+            AnyRecorder recorder({.threads = kRegionThreads, .memory = region.span()});
             Worker worker = recorder.attach();
             Worker shared = recorder.attach_shared();
             Reader reader = recorder.add_reader();
@@ -161,19 +161,19 @@ namespace {
 /// marks of all stripes.
 std::vector<std::size_t> words_of_lists(const GuardedRegion& region) {
   const detail::MemoryLayout& layout = detail::kMemoryLayout<Completion>;
-  const auto slots = detail::slots_in(region.span().data(), layout, kThreads, kSeries);
+  const auto slots = detail::slots_in(region.span().data(), layout, kRegionThreads, kRegionSeries);
   std::vector<std::size_t> words;
   const auto add = [&](const void* at, std::size_t count) {
     const auto first = static_cast<const std::byte*>(at) - region.span().data();
     for (std::size_t i = 0; i < count; ++i) words.push_back(static_cast<std::size_t>(first) / 8 + i);
   };
-  for (std::size_t i = 0; i < kThreads; ++i) {
+  for (std::size_t i = 0; i < kRegionThreads; ++i) {
     add(&slots.series_of(i).touched(0), 2 * sizeof(detail::TouchedSeries<detail::ProductionAtomics>) / 8);
     for (std::size_t number = 1; number <= slots.series_size; ++number) {
       for (const std::size_t which : {0U, 1U}) add(&slots.series_of(i).bank(number, which).header, 3);
     }
   }
-  const std::byte* const stripes = slots.series + kThreads * slots.series_shape.block_bytes(slots.series_size);
+  const std::byte* const stripes = slots.series + kRegionThreads * slots.series_shape.block_bytes(slots.series_size);
   for (std::size_t i = 0; i < detail::overflow_stripes(); ++i) {
     const auto& shape = layout.overflow_series;
     add(stripes + i * shape.block_bytes(slots.series_size), 2 * shape.words(slots.series_size));
@@ -187,16 +187,16 @@ TEST_CASE("overwritten memory: lists of series that lead anywhere, or nowhere") 
   const std::uint64_t seed = GENERATE(1U, 2U, 3U, 4U);
   INFO("seed " << seed);
   CHECK(within_time([&] {
-          const GuardedRegion region(AnyRecorder::memory_bytes(kThreads, kSeries));
+          const GuardedRegion region(AnyRecorder::memory_bytes(kRegionThreads, kRegionSeries));
           const std::vector<std::size_t> words = words_of_lists(region);
-          AnyRecorder recorder({.threads = kThreads, .series = kSeries, .memory = region.span()});
+          AnyRecorder recorder({.threads = kRegionThreads, .series = kRegionSeries, .memory = region.span()});
           Worker worker = recorder.attach();
           Worker shared = recorder.attach_shared();
           Reader reader = recorder.add_reader();
           std::mt19937_64 random(seed);
           for (int round = 0; round < 500; ++round) {
             use(recorder, worker, shared, reader);
-            for (int i = 0; i < 20; ++i) region.put(words[random() % words.size()], random() % (kSeries + 3));
+            for (int i = 0; i < 20; ++i) region.put(words[random() % words.size()], random() % (kRegionSeries + 3));
             for (int i = 0; i < 4; ++i) region.put(words[random() % 4], random() % 8);
             // A writer without labels leaves the lists as they are.
             for (int i = 0; i < 2; ++i) {
@@ -214,11 +214,13 @@ TEST_CASE("overwritten memory: writers and readers end while it happens") {
   const Kind kind = GENERATE(from_range(kKinds));
   INFO("seed " << seed << ", " << kind.series << " series");
   CHECK(within_time([&] {
-          const GuardedRegion region(AnyRecorder::memory_bytes(kThreads, kind.series));
+          const GuardedRegion region(AnyRecorder::memory_bytes(kRegionThreads, kind.series));
           const std::vector<std::size_t> lists =
-              kind.series == kSeries ? words_of_lists(region) : std::vector<std::size_t>{0};
-          AnyRecorder recorder(
-              {.threads = kThreads, .series = kind.series, .event_loops = kind.event_loops, .memory = region.span()});
+              kind.series == kRegionSeries ? words_of_lists(region) : std::vector<std::size_t>{0};
+          AnyRecorder recorder({.threads = kRegionThreads,
+                                .series = kind.series,
+                                .event_loops = kind.event_loops,
+                                .memory = region.span()});
           std::atomic<bool> ending{false};
           std::vector<std::thread> threads;
           threads.reserve(3);
@@ -237,7 +239,7 @@ TEST_CASE("overwritten memory: writers and readers end while it happens") {
               const bool in_header = random() % 2 != 0;
               const std::size_t word = random() % (in_header ? std::size_t{64} : region.words());
               region.put(word, random() % 4 == 0 ? random() : pattern);
-              region.put(lists[random() % lists.size()], random() % (kSeries + 3));
+              region.put(lists[random() % lists.size()], random() % (kRegionSeries + 3));
             }
           }
           ending.store(true);

@@ -25,7 +25,7 @@ void serve(Worker& worker, ManualClock& clock, std::uint64_t us, Completion done
   request.finish(done);
 }
 
-Window drained(Reader& reader) {
+Window whole_window(Reader& reader) {
   Window window = reader.drain().value();
   CHECK(broken_identity(window).empty());
   return window;
@@ -57,7 +57,7 @@ TEST_CASE("recorder: whatever is no HTTP status counts as 5xx") {
   Worker worker = recorder.attach();
   for (const int status : {0, 99, 600, -1, -200, 1000, 500, 599}) serve(worker, clock, 1, {.status = status});
   for (const int status : {100, 199, 200, 299, 300, 399, 400, 499}) serve(worker, clock, 1, {.status = status});
-  CHECK(classes_of(drained(reader)) == std::array<std::uint64_t, 5>{2, 2, 2, 2, 8});
+  CHECK(classes_of(whole_window(reader)) == std::array<std::uint64_t, 5>{2, 2, 2, 2, 8});
 }
 
 TEST_CASE("recorder: every field of a completion arrives in the window") {
@@ -85,7 +85,7 @@ TEST_CASE("recorder: every field of a completion arrives in the window") {
 
   test::Counts expected;
   expected.add(done, mode);
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(mode_of(window) == mode);
   CHECK(expected.difference(test::Counts::of(window)) == "");
   CHECK(phase_of(window, Phase::kDaemon).observed() == (mode == Mode::kDaemon));
@@ -101,17 +101,17 @@ TEST_CASE("recorder: extremes are those of one window") {
   Reader reader = recorder.add_reader();
   Worker worker = recorder.attach();
   for (const std::uint64_t us : {500U, 100U, 900U}) serve(worker, clock, us, {.request_us = us});
-  const Window first = drained(reader);
+  const Window first = whole_window(reader);
   CHECK(phase_of(first, Phase::kRequest).min() == 100);
   CHECK(phase_of(first, Phase::kRequest).max() == 900);
   for (int i = 0; i < 4; ++i) {
     serve(worker, clock, 300, {.request_us = 300});
-    const Window next = drained(reader);
+    const Window next = whole_window(reader);
     CHECK(phase_of(next, Phase::kRequest).min() == 300);
     CHECK(phase_of(next, Phase::kRequest).max() == 300);
     CHECK(by_slot(next, 0, BySlot::kMaxDurationNs) == 300'000);
   }
-  CHECK_FALSE(phase_of(drained(reader), Phase::kRequest).observed());
+  CHECK_FALSE(phase_of(whole_window(reader), Phase::kRequest).observed());
 }
 
 TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each request's sum") {
@@ -123,7 +123,7 @@ TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each
   for (const std::uint64_t us : {700U, 300U, 600U}) done.gil_waits.add(us * 1000);
   serve(worker, clock, 1, done);
   serve(worker, clock, 1);
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   const HistogramView waits = phase_of(window, Phase::kGilWait);
   CHECK(waits_of(window) == 3);
   CHECK(waits.total == 1600);
@@ -133,7 +133,7 @@ TEST_CASE("recorder: GIL waits have extremes of single waits and buckets of each
   CHECK(views::kQuarterOctaves.count(waits.buckets, 2) == 1);
 
   serve(worker, clock, 1);
-  CHECK_FALSE(phase_of(drained(reader), Phase::kGilWait).observed());
+  CHECK_FALSE(phase_of(whole_window(reader), Phase::kGilWait).observed());
 }
 
 TEST_CASE("recorder: each of several readers sees every request once, in its own windows") {
@@ -143,20 +143,20 @@ TEST_CASE("recorder: each of several readers sees every request once, in its own
   Reader two = recorder.add_reader();
   Worker worker = recorder.attach();
   serve(worker, clock, 10, {.request_us = 10});
-  CHECK(drained(one).request_count == 1);
+  CHECK(whole_window(one).request_count == 1);
   serve(worker, clock, 20, {.request_us = 20});
-  CHECK(drained(one).request_count == 1);
+  CHECK(whole_window(one).request_count == 1);
   serve(worker, clock, 30, {.request_us = 30});
-  const Window all = drained(two);
+  const Window all = whole_window(two);
   CHECK(all.request_count == 3);
   CHECK(phase_of(all, Phase::kRequest).min() == 10);
   CHECK(phase_of(all, Phase::kRequest).max() == 30);
   CHECK(all.elapsed_ns == 60'000);
   CHECK(all.slots[0].busy_ns == 60'000);
-  const Window rest = drained(one);
+  const Window rest = whole_window(one);
   CHECK(rest.request_count == 1);
   CHECK(phase_of(rest, Phase::kRequest).min() == 30);
-  CHECK(drained(two).request_count == 0);
+  CHECK(whole_window(two).request_count == 0);
 }
 
 TEST_CASE("recorder: a reader that leaves takes nothing from the others") {
@@ -167,10 +167,10 @@ TEST_CASE("recorder: a reader that leaves takes nothing from the others") {
   {
     Reader leaves = recorder.add_reader();
     serve(worker, clock, 5);
-    CHECK(drained(leaves).request_count == 1);
+    CHECK(whole_window(leaves).request_count == 1);
     serve(worker, clock, 5);
   }
-  CHECK(drained(stays).request_count == 2);
+  CHECK(whole_window(stays).request_count == 2);
 }
 
 TEST_CASE("recorder: a drain into a window of the caller's gives the same and forgets what was in it") {
@@ -202,7 +202,7 @@ TEST_CASE("recorder: a request dropped without finish counts as 5xx, once") {
     Request moved = std::move(dropped);
     clock.advance_us(3);
   }
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(window.request_count == 1);
   CHECK(classes_of(window)[4] == 1);
   CHECK(window.slots[0].busy_ns == 3'000);
@@ -216,7 +216,7 @@ TEST_CASE("recorder: finishing twice records once") {
   Request request = worker.begin();
   request.finish({});
   request.finish({.status = 404});
-  CHECK(classes_of(drained(reader)) == std::array<std::uint64_t, 5>{0, 1, 0, 0, 0});
+  CHECK(classes_of(whole_window(reader)) == std::array<std::uint64_t, 5>{0, 1, 0, 0, 0});
 }
 
 TEST_CASE("recorder: a request that ends before it began has a duration of 0") {
@@ -226,7 +226,7 @@ TEST_CASE("recorder: a request that ends before it began has a duration of 0") {
   Worker worker = recorder.attach();
   worker.begin(clock.monotonic_ns()).finish({}, clock.monotonic_ns() - 500);
   clock.advance_us(10);
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(window.slots[0].busy_ns == 0);
   CHECK(by_slot(window, 0, BySlot::kMaxDurationNs) == 0);
 }
@@ -244,7 +244,7 @@ TEST_CASE("recorder: a request inside another on one worker is counted whole, in
   inner.finish({.status = 404, .request_us = 10, .cpu_ns = 5});
   clock.advance_us(10);
   outer.finish({.request_us = 30, .cpu_ns = 9});
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(window.request_count == 2);
   CHECK(classes_of(window) == std::array<std::uint64_t, 5>{0, 1, 0, 1, 0});
   CHECK(window.slots[0].completed == 2);
@@ -266,7 +266,7 @@ TEST_CASE("recorder: workers beyond the slots are counted with the last slot") {
   CHECK_FALSE(workers[2].has_slot());
   CHECK(workers[3].slot() == 1);
   for (Worker& worker : workers) serve(worker, clock, 8, {.request_us = 8});
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(window.request_count == 4);
   CHECK(window.slots[0].completed == 1);
   CHECK(window.slots[1].completed == 3);
@@ -293,7 +293,7 @@ TEST_CASE("recorder: the lowest free slot is reused first, and keeps its counts"
   CHECK(again.slot() == 0);
   CHECK(recorder.attach().slot() == 1);
   serve(again, clock, 1);
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(window.slots[0].completed == 2);
   CHECK(window.threads_started == 3);
   CHECK(recorder.totals().threads[0].request_count == 2);
@@ -311,7 +311,7 @@ TEST_CASE("recorder: a slot can be asked for by name") {
     serve(third, clock, 1);
   }
   CHECK(recorder.attach(2).ok());
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(window.slots[2].completed == 1);
   CHECK(window.threads_started == 1);
   const ProcessTotals totals = recorder.totals();
@@ -329,7 +329,7 @@ TEST_CASE("recorder: a request in flight over many windows gives each its part")
   std::uint64_t parts = 0;
   for (std::uint64_t i = 1; i <= 10; ++i) {
     clock.advance_us(i == 1 ? 3 : 100 * i);
-    const Window window = drained(reader);
+    const Window window = whole_window(reader);
     CHECK(window.slots[0].in_flight);
     CHECK(window.slots[0].busy_ns == (i == 1 ? 3'000 : i * 100'000));
     parts += window.slots[0].busy_ns;
@@ -340,12 +340,12 @@ TEST_CASE("recorder: a request in flight over many windows gives each its part")
   clock.advance_us(17);
   request.finish({});
   clock.advance_us(17);
-  const Window last = drained(reader);
+  const Window last = whole_window(reader);
   CHECK(last.slots[0].busy_ns == 17'000);
   CHECK(by_slot(last, 0, BySlot::kMaxDurationNs) == parts + 17'000);
   CHECK_FALSE(last.slots[0].in_flight);
   CHECK(last.slots[0].current_elapsed_ns == 0);
-  CHECK(drained(reader).slots[0].busy_ns == 0);
+  CHECK(whole_window(reader).slots[0].busy_ns == 0);
 }
 
 TEST_CASE("recorder: a window of zero length is whole and has rates of 0") {
@@ -355,7 +355,7 @@ TEST_CASE("recorder: a window of zero length is whole and has rates of 0") {
   Worker worker = recorder.attach();
   Request request = worker.begin();
   request.finish({});
-  const Window window = drained(reader);
+  const Window window = whole_window(reader);
   CHECK(window.elapsed_ns == 0);
   CHECK(window.start_time == window.stop_time);
   CHECK(window.sample_period == 0.0);
@@ -373,13 +373,13 @@ TEST_CASE("recorder: a request in flight when a reader is added is busy from the
   clock.advance_us(100);
   Reader reader = recorder.add_reader();
   clock.advance_us(30);
-  const Window first = drained(reader);
+  const Window first = whole_window(reader);
   CHECK(first.request_count == 0);
   CHECK(first.slots[0].busy_ns == 30'000);
   CHECK(first.slots[0].current_elapsed_ns == 130'000);
   clock.advance_us(20);
   request.finish({.request_us = 150});
-  const Window second = drained(reader);
+  const Window second = whole_window(reader);
   CHECK(second.request_count == 1);
   CHECK(second.slots[0].busy_ns == 20'000);
   CHECK(by_slot(second, 0, BySlot::kMaxDurationNs) == 150'000);
@@ -395,12 +395,12 @@ TEST_CASE("recorder: a request that is recorded with an earlier end than a windo
   clock.advance_us(40);
   const std::uint64_t stop_ns = clock.monotonic_ns();
   clock.advance_us(10);
-  CHECK(drained(reader).slots[0].busy_ns == 50'000);
+  CHECK(whole_window(reader).slots[0].busy_ns == 50'000);
   request.finish({}, stop_ns);
   clock.advance_us(10);
-  CHECK(drained(reader).slots[0].busy_ns == 0);
+  CHECK(whole_window(reader).slots[0].busy_ns == 0);
   serve(worker, clock, 30);
-  CHECK(drained(reader).slots[0].busy_ns == 20'000);
+  CHECK(whole_window(reader).slots[0].busy_ns == 20'000);
 }
 
 TEST_CASE("recorder: lifetime totals never go down, whoever comes and goes") {
@@ -466,7 +466,7 @@ TEST_CASE("recorder: a worker can be moved and given back early") {
   Worker third = recorder.attach();
   CHECK(third.has_slot());
   serve(third, clock, 1);
-  CHECK(drained(reader).slots[0].completed == 2);
+  CHECK(whole_window(reader).slots[0].completed == 2);
 }
 
 TEST_CASE("recorder: both fences record alike") {
@@ -478,7 +478,7 @@ TEST_CASE("recorder: both fences record alike") {
   Worker worker = recorder.attach();
   for (std::uint64_t i = 0; i < 10; ++i) {
     serve(worker, clock, i, {.request_us = i});
-    CHECK(phase_of(drained(reader), Phase::kRequest).max() == i);
+    CHECK(phase_of(whole_window(reader), Phase::kRequest).max() == i);
   }
 }
 

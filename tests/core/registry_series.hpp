@@ -22,7 +22,7 @@ namespace sluice::test {
 using Recorded = sluice::Recorder<Completion>;
 using ByLabels = std::map<std::string, std::uint64_t>;
 
-inline constexpr std::size_t kBytes = std::size_t{64} << 20U;
+inline constexpr std::size_t kRegistryBytes = std::size_t{64} << 20U;
 inline constexpr const char* kOverflow = "otel.metric.overflow=true;";
 
 inline RecorderOptions options_in(const RegistryRig& rig, std::span<std::byte> memory, std::size_t threads = 2) {

@@ -31,7 +31,7 @@ TEST_CASE("registry series: whatever a process writes, the figures of others are
   CAPTURE(from);
   for (const int fill : {0x00, 0x01, 0x2C, 0x7F, 0xFF, -1, -2}) {  // below 0: random bytes, or random marks
     CAPTURE(fill);
-    RegistryRig rig(kBytes, demands_of({0, 1}, 2), kMost);
+    RegistryRig rig(kRegistryBytes, demands_of({0, 1}, 2), kMost);
     const Registry::GroupId honest = rig.group("honest");
     const Registry::GroupId hostile = rig.group("hostile");
     const Series route_a = rig.series->add(route("a"));
@@ -227,7 +227,7 @@ TEST_CASE("registry series: processes that are killed inside records and replace
   constexpr std::size_t kThreads = 2;
   const std::uint64_t from = seed();
   CAPTURE(from);
-  RegistryRig rig(kBytes, demands_of({0, 1}), kSeries);
+  RegistryRig rig(kRegistryBytes, demands_of({0, 1}), kSeries);
   const std::array<Registry::GroupId, 2> groups{rig.group("a"), rig.group("b")};
   std::vector<Series> all{Series()};
   for (std::uint32_t i = 0; i < kSeries; ++i) all.push_back(rig.series->add(route(std::to_string(i))));

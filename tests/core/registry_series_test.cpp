@@ -25,7 +25,7 @@
 namespace sluice::test {
 
 TEST_CASE("registry series: requests are counted by the series that the parent resolved, also of ended processes") {
-  RegistryRig rig(kBytes, demands_of({0, 1}), 3);
+  RegistryRig rig(kRegistryBytes, demands_of({0, 1}), 3);
   const Registry::GroupId one = rig.group("one");
   const Registry::GroupId two = rig.group("two");
   const Series get = rig.series->add({{"method", "GET"}, {"route", "/"}});
@@ -128,7 +128,7 @@ TEST_CASE("registry series: any schedule of records, drains, kills and new proce
   CAPTURE(from);
   constexpr std::uint32_t kSeries = 70;  // marked in two words
   constexpr std::size_t kProcesses = 4;
-  RegistryRig rig(kBytes, demands_of({0, 1}), kSeries);
+  RegistryRig rig(kRegistryBytes, demands_of({0, 1}), kSeries);
   const std::array<Registry::GroupId, 2> groups{rig.group("a"), rig.group("b")};
   for (std::uint32_t i = 0; i < kSeries - 2; ++i) static_cast<void>(rig.series->add(route(std::to_string(i))));
   const SharedMemory memory(4096);
@@ -195,7 +195,7 @@ TEST_CASE("registry series: any schedule of records, drains, kills and new proce
 }
 
 TEST_CASE("registry series: a process without a region counts for itself, with the same series") {
-  RegistryRig rig(kBytes, {}, 2);
+  RegistryRig rig(kRegistryBytes, {}, 2);
   const Registry::GroupId group = rig.group("g");
   const Series route_a = rig.series->add(route("a"));
   const pid_t pid = rig.start(group, 2, [&](std::span<std::byte> memory) {
@@ -214,7 +214,7 @@ TEST_CASE("registry series: a process without a region counts for itself, with t
 }
 
 TEST_CASE("registry series: the end of a process without a region keeps the counts of those that ended before") {
-  RegistryRig rig(kBytes, demands_of({0}, 1), 2);
+  RegistryRig rig(kRegistryBytes, demands_of({0}, 1), 2);
   const Registry::GroupId group = rig.group("g");
   const Series route_a = rig.series->add(route("a"));
   for (int round = 1; round <= 3; ++round) {
@@ -240,7 +240,7 @@ TEST_CASE("registry series: the end of a process without a region keeps the coun
 }
 
 TEST_CASE("registry series: labels are added by the parent alone, and processes that run do not have them") {
-  RegistryRig rig(kBytes, demands_of({0}), 4);
+  RegistryRig rig(kRegistryBytes, demands_of({0}), 4);
   const Registry::GroupId group = rig.group("g");
   const Series first = rig.series->add(route("first"));
   const Registry::SlotId slot = rig.reserve({.group = group}, 2);
@@ -278,7 +278,7 @@ TEST_CASE("registry series: labels are added by the parent alone, and processes 
 }
 
 TEST_CASE("registry series: a process that was forked before a group was made does not answer without its series") {
-  RegistryRig rig(kBytes, demands_of({0}), 2);
+  RegistryRig rig(kRegistryBytes, demands_of({0}), 2);
   const Registry::GroupId group = rig.group("g");
   const Registry::SlotId slot = rig.reserve({.group = group}, 2);
   const pid_t early = start_child([&] {
@@ -298,7 +298,7 @@ TEST_CASE("registry series: a process that was forked before a group was made do
 }
 
 TEST_CASE("registry series: a writer that stands still inside a record leaves counts that add up and never go down") {
-  RegistryRig rig(kBytes, demands_of({0}), 2);
+  RegistryRig rig(kRegistryBytes, demands_of({0}), 2);
   const Registry::GroupId group = rig.group("g");
   const Series route_a = rig.series->add(route("a"));
   const pid_t pid = rig.start(group, 1, [&](std::span<std::byte> memory) {
@@ -332,7 +332,7 @@ TEST_CASE("registry series: a writer that stands still inside a record leaves co
 }
 
 TEST_CASE("registry series: formats write the series of each group, and JSON their sums") {
-  RegistryRig rig(kBytes, demands_of({0, 1}), 2);
+  RegistryRig rig(kRegistryBytes, demands_of({0, 1}), 2);
   const std::array<Registry::GroupId, 2> groups{rig.group("a"), rig.group("b")};
   const Series get = rig.series->add({{"method", "GET"}});
   for (const Registry::GroupId group : groups) {
@@ -392,7 +392,7 @@ TEST_CASE("registry series: formats write the series of each group, and JSON the
 }
 
 TEST_CASE("registry series: a state belongs to one set, and mistakes are refused") {
-  RegistryRig rig(kBytes, demands_of({0}), 4);
+  RegistryRig rig(kRegistryBytes, demands_of({0}), 4);
   static_cast<void>(rig.group("g"));
   CHECK(rig.registry.open(1).ok());
   SeriesSet<Completion> other(4);
@@ -403,7 +403,7 @@ TEST_CASE("registry series: a state belongs to one set, and mistakes are refused
   SeriesSet<http::Request> of_http(4);
   CHECK_THROWS_AS(Recorded({.threads = 1, .series_set = &of_http}), std::invalid_argument);
 
-  RegistryRig elsewhere(kBytes, demands_of({0}), 4);
+  RegistryRig elsewhere(kRegistryBytes, demands_of({0}), 4);
   GroupReading total = rig.read().total;
   total.add(rig.read().total);
   CHECK_THROWS_AS(total.add(elsewhere.read().total), std::invalid_argument);

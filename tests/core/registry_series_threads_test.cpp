@@ -17,7 +17,7 @@ namespace sluice::test {
 
 TEST_CASE("registry series: a thread of the parent reads while the parent makes groups") {
   constexpr std::size_t kGroups = 200;
-  RegistryRig rig(kBytes, {}, 2);
+  RegistryRig rig(kRegistryBytes, {}, 2);
   std::atomic<bool> stop = false;
   std::atomic<std::uint64_t> readings = 0;
   std::uint64_t failed = 0;
@@ -45,7 +45,7 @@ TEST_CASE("registry series: a thread of the parent reads while the parent makes 
 TEST_CASE("registry series: a process that was forked while a thread looked up labels can look them up") {
   constexpr std::size_t kForks = 200;
   constexpr std::size_t kThreads = 3;
-  RegistryRig rig(kBytes, demands_of({0}, 1), 2);
+  RegistryRig rig(kRegistryBytes, demands_of({0}, 1), 2);
   const Registry::GroupId group = rig.group("g");
   const Series first = rig.series->add(route("a"));
   Recorded recorder({.threads = 1, .series_set = rig.series.get(), .mode = mode_number(Mode::kDaemon)});

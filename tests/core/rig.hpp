@@ -13,6 +13,9 @@
 
 namespace sluice::test {
 
+/// The wait budget of a reader that defers whatever is not at rest.
+inline bool never_wait() { return false; }
+
 template <class Atomics>
 class Rig {
  public:
