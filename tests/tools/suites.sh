@@ -150,10 +150,9 @@ tier_deep() {
   suite "apache, load and restarts" "$python" -m pytest $at_once $load_tests
   suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error
   suite "mutants" "$python" tests/mutants/run.py $([ -n "$long" ] || echo --quick)
-  suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 20)
+  suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 10)
   suite "mutated requests" "$python" -m pytest -s -n 0 tests/mutation
-  suite "consumers that build the core" "$python" -m pytest -n 2 -m slow tests/consumers
-  suite "packages from the sources" "$python" -m pytest -m slow tests/packages
+  suite "the Python package from the sources" "$python" -m pytest tests/packages/test_wheel.py
   suite "stops of the demo" env SLUICE_DEEP=1 "$python" -m pytest -s tests/examples/test_demo_stops.py
   for venv in $(cat build/venvs); do bindings "$venv"; done
 }
@@ -170,6 +169,8 @@ tier_platforms_long() {
   platforms demo testing
 }
 tier_packages_long() {
+  suite "consumers that build the core" "$python" -m pytest -n 2 -m slow tests/consumers
+  suite "packages of other tools from the sources" "$python" -m pytest -m slow tests/packages --ignore tests/packages/test_wheel.py
   suite "packages in fresh releases" "$python" -m pytest -m machine tests/packages
   suite "the image of the example" "$python" -m pytest -m machine tests/commands
 }
