@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -101,14 +100,25 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+class StopRequest:
+    """Handles SIGINT, SIGTERM and SIGHUP from now on. A handler runs wherever the main thread is, so a lock that both take, as
+    that of threading.Event, could block this program for ever."""
+
+    def __init__(self) -> None:
+        self._requested = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._request)
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for the whole time, and returns whether a signal has come."""
+        time.sleep(seconds)
+        return self._requested
+
+    def _request(self, *_: object) -> None:
+        self._requested = True
 
 
-def watch(server: Server, windows: Windows, load: Load, end: float, stop: threading.Event) -> None:
+def watch(server: Server, windows: Windows, load: Load, end: float, stop: StopRequest) -> None:
     """Shows what comes until the time is over or someone ends it."""
     loaded = True
     first_window_due = time.monotonic() + FIRST_WINDOW_TIMEOUT
@@ -134,7 +144,7 @@ def summarise(windows: Windows, load: Load, others: int) -> bool:
     return equal
 
 
-def demonstrate(arguments: argparse.Namespace, directory: Path, stop: threading.Event) -> None:
+def demonstrate(arguments: argparse.Namespace, directory: Path, stop: StopRequest) -> None:
     service = Service(arguments.telemetry, directory) if arguments.telemetry else None
     server = Server(directory, arguments.module, arguments.port, service and service.socket)
     windows = Samples(service) if service else Windows(server.windows)
@@ -155,7 +165,7 @@ def serve(
     windows: Windows,
     service: Service | None,
     arguments: argparse.Namespace,
-    stop: threading.Event,
+    stop: StopRequest,
 ) -> bool:
     """Serves until the end; whether the counts agree."""
     duration = arguments.seconds or float("inf")
@@ -182,7 +192,7 @@ def serve(
 
 def main() -> None:
     arguments = parse_arguments()
-    stop = stop_on_signals()
+    stop = StopRequest()
     # As root, Apache serves as another user, who must get at the files.
     parent = "/tmp" if os.geteuid() == 0 else None
     try:

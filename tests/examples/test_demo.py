@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,8 +71,15 @@ def demo() -> Iterator[Demo]:
     demo = start()
     yield demo
     if demo.process.poll() is None:
+        family = descendants(demo.process.pid)
         demo.process.terminate()
-        demo.process.wait(END_SECONDS)
+        try:
+            demo.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            for pid in (demo.process.pid, *family):
+                os.kill(pid, signal.SIGKILL)
+            demo.process.wait()
+            raise
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -88,6 +97,19 @@ def test_lines_appear_until_a_signal_ends_it_and_leaves_nothing_behind(
     assert requests == answers
     assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
     assert not directory.exists()
+
+
+def test_signals_that_come_while_one_is_handled_do_not_block_it(demo: Demo) -> None:
+    demo.read_until(1, WINDOW)
+    for _ in range(20_000):
+        if demo.process.poll() is not None:
+            break
+        demo.process.send_signal(signal.SIGINT)
+        demo.process.send_signal(signal.SIGTERM)
+        time.sleep(0.00002)
+    # Once its work is done, the interpreter no longer handles signals.
+    assert demo.finish() in (0, -signal.SIGINT, -signal.SIGTERM)
+    demo.summary()
 
 
 def test_requests_of_others_are_counted_beside_the_load(demo: Demo) -> None:
