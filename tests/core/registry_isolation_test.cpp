@@ -5,14 +5,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "random.hpp"
 #include "registry_rig.hpp"
+#include "sluice/clock.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
@@ -215,6 +219,48 @@ TEST_CASE("registry isolation: a copy that survives its process writes no region
   CHECK(group_in(rig.read(), honest).counts.request_count == 10);
   RegistryRig::kill(served);
   rig.reap(served);
+}
+
+TEST_CASE("registry isolation: counts of a living process are added to sums of any size") {
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << 63U;
+  const auto& layout = detail::kMemoryLayout<Completion>;
+  const SharedMemory memory(Recorder::memory_bytes(1));
+  Recorder recorder({.threads = 1, .mode = Mode::kDaemon, .memory = memory.span()});
+  Worker worker = recorder.attach();
+  Random random(seed());
+  for (int i = 0; i < 50; ++i) worker.begin().finish(any_completion(random, Mode::kDaemon));
+  const std::size_t sums = layout.schema->sums_in[mode_number(Mode::kDaemon)];
+  const bool hostile = GENERATE(false, true);
+  if (hostile) {
+    const auto bank = detail::slots_in(memory.span().data(), layout, 1).slot(0).bank(0);
+    auto* const counters = const_cast<detail::ProductionAtomics::Counter*>(bank.sums);
+    for (std::size_t i = 0; i < sums; ++i) counters[i].set(random() % 4 != 0 ? random() >> random() % 64 : UINT64_MAX);
+  }
+  const Region region{
+      .layout = layout, .memory = memory.span().data(), .threads = 1, .mode = mode_number(Mode::kDaemon)};
+  const auto read_onto = [&](std::vector<std::uint64_t> words) {
+    GroupReading reading;
+    add_living(region, monotonic_ns(), UINT64_MAX, reading, words);  // this age bounds nothing
+    return words;
+  };
+  const std::size_t size = GroupCounts::kOwnWords + layout.schema->sums;
+  const std::vector<std::uint64_t> counted = read_onto(std::vector<std::uint64_t>(size));
+  CHECK(counted[kRequestCount] == 50);
+  const auto check = [&](const std::vector<std::uint64_t>& before) {
+    std::vector<std::uint64_t> expected(size);
+    std::transform(before.begin(), before.end(), counted.begin(), expected.begin(), saturated_sum);
+    CHECK(read_onto(before) == expected);
+  };
+  std::vector<std::uint64_t> small(size);
+  for (std::uint64_t& word : small) word = any_size(random);
+  check(small);
+  for (std::size_t i = 0; i < size; ++i) {  // one sum at a time would wrap around, or just does not
+    for (const std::uint64_t large : {~counted[i], ~counted[i] + 1, kHalf, UINT64_MAX}) {
+      std::vector<std::uint64_t> before = small;
+      before[i] = large;
+      check(before);
+    }
+  }
 }
 
 }  // namespace sluice::test

@@ -179,12 +179,22 @@ std::uint64_t requests_in(const std::uint64_t* sums, const SchemaInfo& schema, s
   return 0;  // a SeriesSet has no such schema
 }
 
-/// Reads neighbouring counters. Returns the bits that are set in any of them.
+/// Reads neighbouring counters. Returns the bits that are set in any of them. Takes two pairs at a time, for fewer
+/// instructions.
 template <class Counter>
 std::uint64_t copy(const Counter* from, std::size_t size, std::uint64_t* to) noexcept {
-  std::uint64_t bits = 0;
-  for (std::size_t i = 0; i < size; ++i) bits |= to[i] = from[i].get();
-  return bits;
+  detail::U64x2 bits{};
+  std::size_t i = 0;
+  for (; i + 4 <= size; i += 4) {
+    const detail::U64x2 first = detail::get_pair(from + i);
+    const detail::U64x2 second = detail::get_pair(from + i + 2);
+    detail::store_two(to + i, first);
+    detail::store_two(to + i + 2, second);
+    bits |= first | second;
+  }
+  std::uint64_t rest = 0;
+  for (; i < size; ++i) rest |= to[i] = from[i].get();
+  return bits[0] | bits[1] | rest;
 }
 
 /// Memory for the counts of one slot or stripe, so that none is allocated where nothing may fail.
@@ -261,14 +271,25 @@ void add_overflow_by_series(const Region& region, const detail::SlotArray<detail
   }
 }
 
-/// Adds neighbouring counters, as add() does. `bits` has all bits that are set in any of them.
+/// Adds neighbouring counters, as add() does. `bits` has all bits that are set in any of them. Adds two at a time where
+/// none is above its bound, and looks afterwards whether a sum may have wrapped around.
 void add_all(const std::uint64_t* counted, std::size_t size, std::uint64_t bits, std::uint64_t most,
              std::uint64_t* sums) noexcept {
-  if (bits <= most) {  // so none is above its bound
-    for (std::size_t i = 0; i < size; ++i) sums[i] = saturated_sum(sums[i], counted[i]);
+  if (bits > most) {
+    for (std::size_t i = 0; i < size; ++i) add(sums[i], counted[i], most);
     return;
   }
-  for (std::size_t i = 0; i < size; ++i) add(sums[i], counted[i], most);
+  detail::U64x2 before{};
+  std::size_t i = 0;
+  for (; i + 2 <= size; i += 2) {
+    const detail::U64x2 sum = detail::load_two(sums + i);
+    detail::store_two(sums + i, sum + detail::load_two(counted + i));
+    before |= sum;
+  }
+  if ((before[0] | before[1] | bits) >> 63U != 0) {  // two numbers below 2^63 do not wrap around
+    for (std::size_t k = 0; k < i; ++k) sums[k] = saturated_sum(sums[k] - counted[k], counted[k]);
+  }
+  for (; i < size; ++i) sums[i] = saturated_sum(sums[i], counted[i]);
 }
 
 /// Has the processor fetch words that are read soon. The runs of a slot are too short, and too far from one another,

@@ -141,6 +141,21 @@ inline void add_pair(RelaxedCounter* counters, U64x2 amounts) noexcept {
 }
 #endif
 
+/// Returns the values of two adjacent counters that a writer may change meanwhile. They may be of different instants.
+template <class Counter>
+[[gnu::always_inline]] inline U64x2 get_pair(const Counter* counters) noexcept {
+  return U64x2{counters[0].get(), counters[1].get()};
+}
+
+#if __SIZEOF_POINTER__ == 8
+/// Does the same with one load. Each half is an aligned word, which 64-bit machines do not split, also where the pair
+/// lies in two lines.
+[[gnu::always_inline]] inline U64x2 get_pair(const RelaxedCounter* counters) noexcept {
+  using Words [[gnu::may_alias, gnu::aligned(sizeof(std::uint64_t))]] = U64x2;
+  return *reinterpret_cast<const volatile Words*>(counters);
+}
+#endif
+
 /// Returns the values of two adjacent counters that no writer can change.
 template <class Counter>
 [[gnu::always_inline]] inline U64x2 load_quiescent_pair(const Counter* counters) noexcept {
