@@ -90,9 +90,11 @@ using InFlight = sluice::Request<Request>;
 
 namespace sluice::inline v0_1 {
 
+/// The record of a request that ends without a response: it has no status, so it counts as 5xx.
 template <>
 inline constexpr http::Request abandoned<http::Request>{.status = 0};
 
+/// The fields of a request, with the names of OpenTelemetry's conventions.
 template <>
 inline constexpr auto schema<http::Request> =
     fields(classes<http::kStatusClasses, http::status_class>("status_class", &http::Request::status)
