@@ -14,6 +14,7 @@ from pathlib import Path
 from sluice.commands import CommandError
 from sluice.commands.serve.layout import LONGEST_SOCKET_PATH, trusted
 from sluice.commands.serve.logs import say
+from sluice.commands.serve.paths import exists, is_dir, is_file
 from sluice.commands.serve.settings import Identity, Settings
 
 
@@ -83,7 +84,7 @@ def _reason(error: OSError, host: str, port: int, option: str) -> str:
 def checked_socket(path: Path) -> Path:
     """Return the path of a Unix socket, in a directory that is not a symbolic link. Root's is in one that only root can change."""
     folder = path.absolute().parent
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise CommandError(f"there is no directory {folder} (--socket)")
     path = (trusted(folder, "--socket", sticky_will_do=True) if os.geteuid() == 0 else folder.resolve()) / path.name
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
@@ -128,7 +129,7 @@ def check_certificate(certificate: Path, key: Path | None) -> None:
     import ssl  # Only here, because it takes megabytes of a process that runs as long as Apache.
 
     for path, option in ((certificate, "--certificate"), (key, "--key")):
-        if path is not None and not path.is_file():
+        if path is not None and not is_file(path):
             raise CommandError(f"there is no file {path} ({option})")
 
     def no_password() -> str:
@@ -148,11 +149,11 @@ def check_certificate(certificate: Path, key: Path | None) -> None:
 def checked_log(path: Path) -> Path:
     """Return the path of a file that this user may create or append to, without symbolic links."""
     path = path.resolve()
-    if not path.parent.is_dir():
+    if not is_dir(path.parent):
         raise CommandError(f"there is no directory {path.parent} (--access-log)")
-    if path.is_dir():
+    if is_dir(path):
         raise CommandError(f"{path} is a directory (--access-log)")
-    return trusted(path, "--access-log") if path.exists() else trusted(path.parent, "--access-log") / path.name
+    return trusted(path, "--access-log") if exists(path) else trusted(path.parent, "--access-log") / path.name
 
 
 def check_access(settings: Settings, identity: Identity) -> None:

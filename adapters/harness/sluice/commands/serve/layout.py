@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sluice.commands import CommandError
 from sluice.commands.serve.logs import say
+from sluice.commands.serve.paths import is_dir
 from sluice.commands.serve.settings import Identity
 
 PREFIX = "sluice-"
@@ -159,7 +160,7 @@ def trusted(path: Path, option: str, sticky_will_do: bool = False, others_may_wr
 
 
 def _existing(folder: Path) -> Path:
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise CommandError(f"there is no directory {folder} (--runtime-directory)")
     return folder
 

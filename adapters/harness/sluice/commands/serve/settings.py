@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
+from sluice.commands.serve.paths import exists, is_dir, is_file
 from sluice.commands.serve.target import Target
 
 DEFAULT_USER = "www-data"
@@ -63,12 +64,12 @@ def settle(options: argparse.Namespace) -> Settings:
     _refuse_contradictions(options)
     options.port = _http_port(options)
     working_directory = options.working_directory or target.folder or Path.cwd()
-    if not working_directory.is_dir():
+    if not is_dir(working_directory):
         raise CommandError(f"there is no directory {working_directory} (--working-directory)")
     if not os.access(working_directory, os.X_OK):
         raise CommandError(f"{working_directory} cannot be entered: Permission denied (--working-directory)")
     for path in options.python_path:
-        if not path.exists():
+        if not exists(path):
             raise CommandError(f"there is no {path} (--python-path)")
     options.static = [(url, _folder(path)) for url, path in options.static]
     options.include = [_file(path, "--include") for path in options.include]
@@ -100,7 +101,7 @@ def _http_port(options: argparse.Namespace) -> int | None:
 def _refuse_swallowed_target(options: argparse.Namespace) -> None:
     """Say where the application is, if an option whose value may be left out has taken it for its value."""
     for option, value in (("--metrics", options.metrics), ("--access-log", options.access_log)):
-        if value and Path(value).exists():
+        if value and exists(Path(value)):
             raise CommandError(f"{option} took '{value}' for its value: put the application in front of it")
 
 
@@ -112,7 +113,7 @@ def _search_path(options: argparse.Namespace, target: Target, working_directory:
 
 def _package_root(folder: Path) -> Path | None:
     """Return the first directory above a package that is none; None where there is no package, or any user can write to it."""
-    root = next((path for path in (folder, *folder.parents) if not (path / "__init__.py").is_file()), folder)
+    root = next((path for path in (folder, *folder.parents) if not is_file(path / "__init__.py")), folder)
     return None if root == folder or root.stat().st_mode & stat.S_IWOTH else root
 
 
@@ -143,13 +144,13 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _folder(path: Path) -> Path:
-    if not path.is_dir():
+    if not is_dir(path):
         raise CommandError(f"there is no directory {path} (--static)")
     return path.resolve()
 
 
 def _file(path: Path, option: str) -> Path:
-    if not path.is_file():
+    if not is_file(path):
         raise CommandError(f"there is no file {path} ({option})")
     return path.resolve()
 

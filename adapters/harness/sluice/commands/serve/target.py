@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
+from sluice.commands.serve.paths import exists, is_dir, is_file
 
 FILES = ("wsgi.py", "app.py", "application.py", "main.py")
 """The names that a directory is searched for."""
@@ -41,13 +42,13 @@ class Target:
             return Target("django", django)
         if not text:
             raise CommandError("there is no application: name a file, a directory, a module, or a project with --django")
-        if Path(text).exists() and not _is_module(text, with_callable=False):
+        if exists(Path(text)) and not _is_module(text, with_callable=False):
             return Target("file", _file(Path(text)))
         name, colon, attribute = text.rpartition(":")
         if colon and not attribute.isidentifier():
             raise CommandError(f"'{attribute}' in '{text}' is not the name of a callable")
         name = name if colon else text
-        if Path(name).exists() and not _is_module(name, with_callable=bool(colon)):
+        if exists(Path(name)) and not _is_module(name, with_callable=bool(colon)):
             return Target("file", _file(Path(name)), attribute if colon else None)
         if MODULE.fullmatch(name) and not name.endswith(".py"):
             return Target("module", name, attribute if colon else None)
@@ -60,18 +61,18 @@ def _is_module(name: str, with_callable: bool) -> bool:
     Without a callable, a directory in which an application is found by its name is served as a directory.
     """
     path = Path(name)
-    if not path.is_dir() or not MODULE.fullmatch(name):
+    if not is_dir(path) or not MODULE.fullmatch(name):
         return False
-    importable = (path / "__init__.py").is_file() or Path(f"{name}.py").is_file()
-    return importable and (with_callable or not any((path / file).is_file() for file in FILES))
+    importable = is_file(path / "__init__.py") or is_file(Path(f"{name}.py"))
+    return importable and (with_callable or not any(is_file(path / file) for file in FILES))
 
 
 def _file(path: Path) -> str:
     """Return the file itself, or the one of a directory that has an application by its name."""
-    if path.is_dir():
+    if is_dir(path):
         for name in FILES:
-            if (path / name).is_file():
+            if is_file(path / name):
                 return str((path / name).resolve())
-        hint = "; serve a Django project with --django SETTINGS" if (path / "manage.py").is_file() else ""
+        hint = "; serve a Django project with --django SETTINGS" if is_file(path / "manage.py") else ""
         raise CommandError(f"the directory {path} has none of {', '.join(FILES)}{hint}")
     return str(path.resolve())
