@@ -188,10 +188,22 @@ class Checker:
         subprocess.run([*self._command, "-x", "c++-header", header, "-o", read], check=True)
         self._command += ["-include-pch", str(read)] if compiler == "clang++" else ["-include", str(header)]
 
-    def errors(self, fields: str = RIGHT, before: str = "", after: str = "") -> str:
+    def tells(self, sentence: str, fields: str = RIGHT, before: str = "", after: str = "") -> bool:
+        """Whether the compiler says the sentence. What it does afterwards is not waited for, because clang 19 often does not end
+        then."""
+        with self._start(fields, before, after) as process:
+            try:
+                return any(sentence in line for line in process.stderr)
+            finally:
+                process.kill()
+
+    def accepts(self, fields: str = RIGHT) -> bool:
+        with self._start(fields) as process:
+            return process.communicate()[1] == "" and process.returncode == 0
+
+    def _start(self, fields: str, before: str = "", after: str = "") -> subprocess.Popen[str]:
         self._source.write_text(TABLE.format(fields=fields, before=before, after=after), encoding="utf-8")
-        command = [*self._command, "-fsyntax-only", self._source]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        return subprocess.Popen([*self._command, "-fsyntax-only", self._source], stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module", params=COMPILERS)
@@ -200,18 +212,18 @@ def checker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_right_schema_is_accepted(checker: Checker) -> None:
-    assert checker.errors() == ""
+    assert checker.accepts()
 
 
 @pytest.mark.parametrize(("sentence", "fields"), [(sentence, one) for sentence, all_of in MISTAKES.items() for one in all_of])
 def test_a_mistake_in_a_schema_is_told(checker: Checker, sentence: str, fields: str) -> None:
-    assert sentence in checker.errors(fields)
+    assert checker.tells(sentence, fields)
 
 
 @pytest.mark.parametrize("sentence", USES)
 def test_a_mistake_in_the_use_of_a_schema_is_told(checker: Checker, sentence: str) -> None:
     before, after = USES[sentence]
-    assert sentence in checker.errors(before=before, after=after)
+    assert checker.tells(sentence, before=before, after=after)
 
 
 def test_every_sentence_of_the_headers_has_a_mistake_here() -> None:

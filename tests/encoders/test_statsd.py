@@ -17,6 +17,7 @@ from apache.httpd import free_port
 from .conftest import HOSTILE, ROOT, Request, classes, encode, some_requests
 
 DAEMON = ROOT / "build/node/node_modules/statsd/stats.js"
+UTIL_LOG = ROOT / "tests/encoders/util_log.js"
 
 
 class Statsd:
@@ -67,7 +68,8 @@ def statsd(root: Path) -> Iterator[Statsd]:
         " flushInterval: 3600000, backends: []}"
     )
     with open(root / "log", "wb") as log:
-        process = subprocess.Popen(["node", DAEMON, root / "config.js"], stdout=log, stderr=log, cwd=DAEMON.parent)
+        command = ["node", "--require", UTIL_LOG, DAEMON, root / "config.js"]
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=DAEMON.parent)
     try:
         server = Statsd(port, admin)
         deadline = time.monotonic() + 20
