@@ -249,7 +249,8 @@ std::size_t resident_pages() {
 
 TEST_CASE("fork: where the kernel cannot wipe memory, the child's recorder is empty and commits no more than it uses") {
   constexpr std::size_t kSeries = 5'000;
-  const std::size_t pages = sluice::Recorder<Completion>::memory_bytes(2, kSeries) / ::sysconf(_SC_PAGESIZE);
+  const std::size_t pages =
+      sluice::Recorder<Completion>::memory_bytes(2, kSeries) / static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   bool refused = false;
   int code = -1;
   std::thread([&] {
