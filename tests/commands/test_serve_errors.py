@@ -179,7 +179,7 @@ def test_a_mistake_that_only_apache_finds(start: Serve, application: Path, folde
     assert "Apache has ended by itself, with status 1" in server.errors().splitlines()[-1]
 
 
-@pytest.mark.parametrize("option", ["APP", "--include", "--working-directory", "--python-path", "--access-log", "--static"])
+@pytest.mark.parametrize("option", ["APP", "--include", "--working-directory", "--python-path", "--access-log", "--static", "--module"])
 def test_a_name_that_no_file_can_have(application: Path, option: str) -> None:
     name = "x" * 5000
     words = [name] if option == "APP" else [application, option, f"/s={name}" if option == "--static" else name]

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from sluice.commands import CommandError, apache, module, module_config
+from sluice.commands.paths import exists
 
 DEBIAN = Path("/etc/apache2/mods-available")
 CONFIGURATION = "sluice.load"
@@ -56,7 +57,7 @@ def _configuration_folder(chosen: Path | None) -> Path | None:
 
 def _refuse_file_of_package(path: Path) -> None:
     """Leave alone what a package of the system has installed, because its upgrades would replace it again."""
-    if not path.exists() or not shutil.which("dpkg-query"):
+    if not exists(path) or not shutil.which("dpkg-query"):
         return
     done = subprocess.run(["dpkg-query", "--search", str(path)], capture_output=True, text=True, check=False)
     if done.returncode == 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sluice._version import missing_for_module
 from sluice.commands import CommandError, apache
+from sluice.commands.paths import is_file
 
 NAME = "mod_sluice.so"
 OWN = Path(__file__).resolve().parent.parent / NAME
@@ -29,7 +30,7 @@ def locate(chosen: Path | None = None) -> Path:
     """Return the module that was chosen, that of the package, or that of the system; raise CommandError if none fits."""
     unfit = []
     for path in [chosen] if chosen else _candidates():
-        if not path.is_file():
+        if not is_file(path):
             continue
         embedded = embedded_python(path)
         if embedded == running_python():

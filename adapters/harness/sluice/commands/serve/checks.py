@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from sluice.commands import CommandError
+from sluice.commands.paths import exists, is_dir, is_file
 from sluice.commands.serve.layout import LONGEST_SOCKET_PATH, trusted
 from sluice.commands.serve.logs import say
-from sluice.commands.serve.paths import exists, is_dir, is_file
 from sluice.commands.serve.settings import Identity, Settings
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
+from sluice.commands.paths import is_dir
 from sluice.commands.serve.logs import say
-from sluice.commands.serve.paths import is_dir
 from sluice.commands.serve.settings import Identity
 
 PREFIX = "sluice-"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
-from sluice.commands.serve.paths import exists, is_dir, is_file
+from sluice.commands.paths import exists, is_dir, is_file
 from sluice.commands.serve.target import Target
 
 DEFAULT_USER = "www-data"

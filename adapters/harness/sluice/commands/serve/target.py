@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
-from sluice.commands.serve.paths import exists, is_dir, is_file
+from sluice.commands.paths import exists, is_dir, is_file
 
 FILES = ("wsgi.py", "app.py", "application.py", "main.py")
 """The names that a directory is searched for."""
