@@ -7,12 +7,12 @@ cd "$(dirname "$0")/../.."
 output=${1:-build/docs}
 python=${PYTHON:-build/venv/bin/python}
 work=$output.work
+rm -rf "$output" "$work"  # pages and XML of files that are gone, too
 mkdir -p "$work"
 
 { cat docs/site/Doxyfile; echo "OUTPUT_DIRECTORY = $work"; } | doxygen -
 
 "$python" docs/site/prepare_xml.py "$work/xml"
 
-rm -rf "$output" "$work/doctrees"
 SLUICE_DOXYGEN_XML=$(realpath "$work/xml") "$python" -m sphinx -b html -q -n -W --keep-going -j auto \
   -c docs/site -d "$work/doctrees" . "$output"

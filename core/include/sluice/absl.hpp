@@ -7,7 +7,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// Returns the same status as one of Abseil. \throws std::bad_alloc

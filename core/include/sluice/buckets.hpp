@@ -17,7 +17,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The most bounds that a layout can have.
@@ -232,7 +232,7 @@ constexpr View view_of() noexcept {
 
 }  // namespace detail
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The views of a layout, as arrays of bounds with static storage duration. An empty array: the layout has no such

@@ -6,7 +6,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// A source of time. Both readings are nanoseconds. Implementations are thread-safe and never fail.

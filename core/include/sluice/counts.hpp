@@ -13,7 +13,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// A histogram. Refers to the counts that it was taken from.

@@ -12,7 +12,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// Adds up the windows of a Reader. Thread-safe. Must not outlive the Recorder. In a forked child the sum begins anew,

@@ -9,7 +9,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// A slow request that had a trace. A plain value.

@@ -14,7 +14,7 @@ namespace sluice::inline v0_1 {
 
 namespace bounds {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The bounds of buckets::kFine in nanoseconds: 1, 1.25, 1.5, 1.8, 2.1, 2.5, 3, 3.6, 4.3, 5, 6, 7.5 and 9 of each
@@ -60,7 +60,7 @@ inline constexpr auto kCoarse = [] {
 
 namespace buckets {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The type of kFine.

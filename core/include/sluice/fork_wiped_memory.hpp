@@ -7,7 +7,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// A range of zeroed memory. Pages are committed when they are first written.

@@ -12,7 +12,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup processes
+/// \addtogroup processes_api
 /// @{
 
 /// Returns a + b, or the largest number if the sum is larger: a sum that wrapped around would seem to go down.

@@ -22,7 +22,7 @@
 /// The schema of HTTP servers.
 namespace sluice::inline v0_1::http {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The measurements of one request.

@@ -8,7 +8,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The type of the value of a label, for formats that tell. A value that is not what its type says is written as text.

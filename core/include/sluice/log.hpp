@@ -8,7 +8,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// Severity of a log line.

@@ -10,7 +10,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// A clock for tests. Begins a thousand seconds after an imagined start of the machine, in November 2023. Thread-safe.

@@ -10,7 +10,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// An interval of values in the unit of the histogram, both ends included.

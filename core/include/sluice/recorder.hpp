@@ -39,7 +39,7 @@ struct RecorderMemory;   // The mapping that workers write and that a forked chi
 class DrainCoordinator;  // The state of drains, behind a mutex.
 }  // namespace detail
 
-/// \defgroup record Record
+/// \defgroup record_api Record
 /// Measure requests: a recorder for the process, a worker for each thread, a request for each unit of work.
 /// @{
 
@@ -253,7 +253,7 @@ class Worker : public detail::WorkerBase {
 
 /// @}
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// One consumer of windows. Each reader sees every request once, in its own windows; none takes anything from another.
@@ -287,7 +287,7 @@ class Reader {
 
 /// @}
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The part of a recorder that all schemas share. Thread-safe.

@@ -12,7 +12,7 @@ namespace sluice::inline v0_1 {
 
 class SeriesSetBase;
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// Settings of a recorder.

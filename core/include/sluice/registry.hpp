@@ -44,7 +44,7 @@ template <class Atomics>
 class RetiredSeries;
 }  // namespace detail
 
-/// \defgroup processes Several processes
+/// \defgroup processes_api Several processes
 /// Record in memory that the processes of a server share, and read the counts of all of them.
 /// @{
 

@@ -7,7 +7,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// Resources that a process uses.

@@ -29,7 +29,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The unit of a field.
@@ -247,7 +247,7 @@ inline constexpr bool kIsField<Field<kKind, Source, Buckets, kClasses, Class>> =
 
 }  // namespace detail
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// The schema of a struct, which its author specialises, see the beginning of this file.

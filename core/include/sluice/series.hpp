@@ -25,7 +25,7 @@ namespace detail {
 class SeriesNames;  // The sets of labels of a recorder.
 }  // namespace detail
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// A set of labels that Recorder::series() has resolved, for its recorder. Cheap to copy; stays valid in a forked
@@ -48,7 +48,7 @@ class Series {
 
 /// @}
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// The counts of one series in a window. Refers to the window.

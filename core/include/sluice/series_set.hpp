@@ -26,7 +26,7 @@ namespace sluice::inline v0_1 {
 class Registry;
 class RecorderBase;
 
-/// \addtogroup processes
+/// \addtogroup processes_api
 /// @{
 
 /// The part of a set that all schemas share.

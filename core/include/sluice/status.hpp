@@ -12,7 +12,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// Why a call failed. The numbers are those of gRPC, and so of absl::StatusCode.

@@ -11,7 +11,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// Totals of one worker slot that has been used at least once.

@@ -13,7 +13,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// A trace and a span of it, by W3C Trace Context and OpenTelemetry. A plain value.

@@ -7,7 +7,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 inline constexpr std::uint64_t kNsPerUs = 1'000;              ///< Nanoseconds in a microsecond.

@@ -5,7 +5,7 @@
 
 #include <compare>
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 #define SLUICE_VERSION_MAJOR 0  ///< First number of the version.
@@ -21,7 +21,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup record
+/// \addtogroup record_api
 /// @{
 
 /// A version. Versions are ordered.

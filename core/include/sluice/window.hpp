@@ -16,7 +16,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \defgroup read Read
+/// \defgroup read_api Read
 /// Take windows and totals from a recorder, and quantiles and views from windows.
 /// @{
 

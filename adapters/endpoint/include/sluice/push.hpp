@@ -24,7 +24,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup endpoint
+/// \addtogroup endpoint_api
 /// @{
 
 /// When a pusher sends.

@@ -18,7 +18,7 @@
 
 namespace sluice::inline v0_1 {
 
-/// \defgroup endpoint Serve and push
+/// \defgroup endpoint_api Serve and push
 /// Answer scrapes without a server of your own, and push to receivers.
 /// @{
 

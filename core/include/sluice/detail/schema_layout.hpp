@@ -390,7 +390,7 @@ struct SchemaTables {
 
 namespace sluice::inline v0_1 {
 
-/// \addtogroup read
+/// \addtogroup read_api
 /// @{
 
 /// The schema of a struct, as readers and encoders know it.

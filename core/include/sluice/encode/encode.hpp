@@ -29,7 +29,7 @@ struct ServerReading;
 
 namespace sluice::inline v0_1::encode {
 
-/// \defgroup encode Encode
+/// \defgroup encode_api Encode
 /// Write windows and readings in the formats of Prometheus, OpenMetrics, InfluxDB, StatsD and OpenTelemetry.
 /// @{
 

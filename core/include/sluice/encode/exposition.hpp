@@ -14,7 +14,7 @@
 
 namespace sluice::inline v0_1::encode {
 
-/// \addtogroup encode
+/// \addtogroup encode_api
 /// @{
 
 /// A text format.

@@ -12,7 +12,7 @@
 
 namespace sluice::inline v0_1::encode {
 
-/// \addtogroup encode
+/// \addtogroup encode_api
 /// @{
 
 /// The meaning of the window. Lifetime totals and the number of requests in flight are always written as cumulative,

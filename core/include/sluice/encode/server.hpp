@@ -12,7 +12,7 @@
 
 namespace sluice::inline v0_1::encode {
 
-/// \addtogroup encode
+/// \addtogroup encode_api
 /// @{
 
 /// Writes families `sluice_...` with the label `process_group`, then the same in total as `sluice_server_...`.

@@ -18,7 +18,7 @@
 
 namespace sluice::inline v0_1::encode {
 
-/// \addtogroup encode
+/// \addtogroup encode_api
 /// @{
 
 /// A dialect of the protocol.
