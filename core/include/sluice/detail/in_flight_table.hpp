@@ -18,22 +18,24 @@ namespace sluice::inline v0_1::detail {
 /// Number of entries of a table.
 inline constexpr std::size_t kTrackedMost = 512;
 
-/// A table of starts. All-zero bytes are the empty state. Plain memory, whose values are never used as an index.
-template <class Atomics>
+/// A table of starts. All-zero bytes are the empty state. Plain memory, whose values are never used as an index. A
+/// model gives it fewer entries.
+template <class Atomics, std::size_t kEntries = kTrackedMost>
 class InFlightTable {
  public:
   /// Number of entries that a request looks at.
-  static constexpr std::size_t kProbes = 16;
+  static constexpr std::size_t kProbes = kEntries < 16 ? kEntries : 16;
 
   /// Takes an entry for a request with this start, which is not 0. `cursor` grows by one from request to request.
   /// Returns 1 + the index of the entry; 0 if the request stays untracked. Any thread.
   [[nodiscard]] std::uint32_t take(std::uint64_t cursor, std::uint64_t start_ns) noexcept {
     for (std::uint64_t i = cursor; i < cursor + kProbes; ++i) {
-      const std::size_t index = i % kTrackedMost;
+      const std::size_t index = i % kEntries;
       std::uint64_t none = 0;
       // Relaxed, because the entry publishes no other data.
       if (starts_[index].load(std::memory_order_relaxed) == 0 &&
-          starts_[index].compare_exchange_strong(none, start_ns, std::memory_order_relaxed)) {
+          starts_[index].compare_exchange_strong(none, start_ns, std::memory_order_relaxed,
+                                                 std::memory_order_relaxed)) {
         return static_cast<std::uint32_t>(index + 1);
       }
     }
@@ -56,7 +58,7 @@ class InFlightTable {
   }
 
  private:
-  typename Atomics::template Atomic<std::uint64_t> starts_[kTrackedMost]{};
+  typename Atomics::template Atomic<std::uint64_t> starts_[kEntries]{};
 };
 
 /// The overflow counters and the table entry of a request without a slot. A process and its forked children have
