@@ -112,6 +112,13 @@ def test_an_installation_without_permission_is_refused_in_one_line(package: Path
     assert not list(folder.glob("*.load"))
 
 
+def test_a_folder_of_modules_with_a_name_that_is_too_long_is_refused_in_one_line(package: Path, folder: Path) -> None:
+    done = run(package, "install-module", "--modules-directory", folder / ("x" * 300), "--configuration-directory", folder)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.endswith("File name too long\n")
+    assert not list(folder.glob("*.load"))
+
+
 @pytest.fixture
 def database(folder: Path) -> Iterator[dict[str, str]]:
     """A stand-in for dpkg-query, by which every file belongs to a package."""

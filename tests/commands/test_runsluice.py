@@ -104,6 +104,14 @@ def test_the_management_command_reports_a_mistake_in_one_line(project: Path) -> 
     assert (done.returncode, done.stderr) == (1, "CommandError: --reload needs daemon processes: leave out --embedded\n")
 
 
+def test_a_directory_of_static_files_with_a_name_that_is_too_long_is_refused_in_one_line(project: Path) -> None:
+    settings = project / "shop/settings.py"
+    settings.write_text(SETTINGS.replace('"collected"', '("x" * 300)'), encoding="utf-8")
+    done = manage(project, "--module", module_under_test(), "--print-config")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("CommandError: ") and done.stderr.endswith("File name too long\n")
+
+
 def test_a_project_that_does_not_load(project: Path) -> None:
     (project / "shop/wsgi.py").write_text("import no_such_module\n", encoding="utf-8")
     done = sluice(

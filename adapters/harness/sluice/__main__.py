@@ -11,11 +11,11 @@ if sys.argv[1:2] == ["serve"]:
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
 
 import argparse
-import os
 from collections.abc import Sequence
 
 from sluice import __version__
 from sluice.commands import CommandError, check, discard_output, install_module, module_config, module_location, serve, top
+from sluice.commands.paths import refusal
 
 COMMANDS = (serve, top, check, module_config, install_module, module_location)
 
@@ -53,8 +53,7 @@ def _run(parsed: argparse.Namespace) -> int:
         discard_output()
         return 1
     except OSError as error:  # a name that is too long, or a directory that this user cannot search
-        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-        print(f"sluice: {f'{name[:200]}: ' if name else ''}{error.strerror or error}", file=sys.stderr)
+        print(f"sluice: {refusal(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -24,6 +24,12 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(_mode(path))
 
 
+def refusal(error: OSError) -> str:
+    """What the system refused, for one line: the name, which may be of any length, and the reason."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    return f"{f'{name[:200]}: ' if name else ''}{error.strerror or error}"
+
+
 def _mode(path: Path) -> int:
     """The type and the permissions of a file; 0: there is none."""
     try:

@@ -184,7 +184,7 @@ def _add_observation(group: argparse._ArgumentGroup) -> None:
     add("--log-level", choices=LEVELS, default="warn", help="level of the error log (%(default)s)")
     add(
         "--access-log", nargs="?", const="-", metavar="FILE",
-        help="log requests, to the standard output or to a file (off)",
+        help="log requests, to a file or to the standard output, which is DIR/logs/access.log with --setup-only (off)",
     )  # fmt: skip
     add(
         "--log-format", metavar="FORMAT",

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 from django.core.management.base import CommandError as DjangoError
 
 from sluice.commands import CommandError, serve
+from sluice.commands.paths import is_dir, refusal
 from sluice.commands.serve import options
 
 
@@ -33,11 +34,13 @@ class Command(BaseCommand):
             arguments.python_path.append(Path(parsed["pythonpath"]))
         if arguments.working_directory is None:
             arguments.working_directory = Path(getattr(settings, "BASE_DIR", Path.cwd()))
-        arguments.static = [*arguments.static, *self._static_files([url for url, _ in arguments.static])]
         try:
+            arguments.static = [*arguments.static, *self._static_files([url for url, _ in arguments.static])]
             status = serve.run(arguments)
         except CommandError as error:
             raise DjangoError(str(error)) from error
+        except OSError as error:
+            raise DjangoError(refusal(error)) from error
         if status != 0:
             raise SystemExit(status)
 
@@ -49,7 +52,7 @@ class Command(BaseCommand):
         url = options.url_path(prefix)
         if url in chosen:
             return []
-        if not Path(folder).is_dir():
+        if not is_dir(Path(folder)):
             self.stderr.write(f"runsluice: {folder} (STATIC_ROOT) does not exist: run collectstatic to have static files")
             return []
         return [(url, Path(folder))]
