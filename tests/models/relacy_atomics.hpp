@@ -317,6 +317,7 @@ inline std::uint64_t fence_at = 0;
 /// of its own.
 struct RelacyAsymmetricFence {
   static constexpr bool kAsymmetric = true;
+  static constexpr bool kIsRefused = false;
   static void light() noexcept {}
   [[nodiscard]] static bool heavy() noexcept {
     rl::ctx().sched();
@@ -331,8 +332,23 @@ struct RelacyReleaseFence {
   static void light() noexcept { rl::atomic_thread_fence(rl::mo_release, RL_INFO); }
 };
 
+/// The asymmetric fence on a system that refuses it up to `refusals` times, whenever that is. A refused one does
+/// nothing.
+struct RelacyRefusedFence {
+  static constexpr bool kAsymmetric = true;
+  static constexpr bool kIsRefused = true;
+  static inline int refusals = 0;
+  static void light() noexcept {}
+  [[nodiscard]] static bool heavy() noexcept {
+    if (refusals == 0 || rl::ctx().rand(2, rl::sched_type_user) == 0) return RelacyAsymmetricFence::heavy();
+    --refusals;
+    return false;
+  }
+};
+
 struct RelacySymmetricFence {
   static constexpr bool kAsymmetric = false;
+  static constexpr bool kIsRefused = false;
   static void light() noexcept { rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO); }
   [[nodiscard]] static bool heavy() noexcept {
     rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Models requests with and without labels: each series has its own requests in every window, whether cuts wait for the
-// writer or defer its share.
+// writer or defer its share, and whether or not the system refuses their fence at first.
 #include "run.hpp"
 #include "world.hpp"
 
 namespace sluice::models {
 namespace {
 
-template <class T, int kWriters, std::size_t kSeries, class Wait>
-struct SeriesOf : Suite<SeriesOf<T, kWriters, kSeries, Wait>, kWriters + 1> {
-  using Here = World<T, kWriters, RelacyAsymmetricFence, kSeries>;
+template <class T, int kWriters, std::size_t kSeries, class Wait, class Fence = RelacyAsymmetricFence>
+struct SeriesOf : Suite<SeriesOf<T, kWriters, kSeries, Wait, Fence>, kWriters + 1> {
+  using Here = World<T, kWriters, Fence, kSeries>;
 
   /// Requests that were served before leave lists and extremes in both banks, and make the epoch even or odd.
   void before() {
@@ -21,6 +21,7 @@ struct SeriesOf : Suite<SeriesOf<T, kWriters, kSeries, Wait>, kWriters + 1> {
       world->serve(0);
       world->cut(AlwaysWait());
     }
+    RelacyRefusedFence::refusals = 2;
     alone = false;
   }
 
@@ -50,6 +51,16 @@ void explore(Run& run) {
                                             RandomSchedules{schedules});
 }
 
+/// Cuts that the system refuses and that are made again. What is read is the same for each schema.
+void explore_refused(Run& run) {
+  using Refused = RelacyRefusedFence;
+  run.of = Sample<Call>::kName;
+  const Preemptions search{long_run() ? 3U : 2U};
+  run.explore<SeriesOf<Call, 1, 2, AlwaysWait, Refused>>("series: refused, 2 records, 2 cuts", {2, 2, 3}, search);
+  run.explore<SeriesOf<Call, 1, 2, NeverWait, Refused>>("series: refused, deferred, 3 records, 3 cuts", {3, 3, 1},
+                                                        search);
+}
+
 }  // namespace
 }  // namespace sluice::models
 
@@ -58,5 +69,6 @@ int main(int argc, char** argv) {
   Run run(argc, argv);
   explore<Call>(run);
   explore<sluice::wsgi::Completion>(run);
+  explore_refused(run);
   return run.end();
 }

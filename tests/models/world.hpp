@@ -194,13 +194,15 @@ class World {
 
   void serve(std::size_t slot) { finish(begin(slot)); }
 
-  /// Makes a cut into `window`, without checks.
+  /// Makes a cut into `window`, without checks. A cut that is refused is made again, as late as that is possible.
   template <class TryWait>
   void cut_into(Window& window, TryWait try_wait) {
     before_cut_from_ = std::exchange(cut_from_, tick());
     fence_at = 0;
-    const bool whole = reader_.template cut<Fence>(tick(), window, try_wait);
-    require(whole, "a cut that the fence refused");
+    while (!reader_.template cut<Fence>(tick(), window, try_wait)) {
+      require(Fence::kIsRefused, "a cut that no fence refused is not made");
+      rl::ctx().sched();
+    }
     if (kSeries != 0) window.series.total(window.sums, window.extremes);
     cut_to_ = tick();
   }
