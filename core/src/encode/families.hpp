@@ -26,8 +26,8 @@ inline constexpr Family kMemory = {
 inline constexpr Family kUntracked = {"untracked_requests", Kind::kGauge, "", "{request}",
                                       "Number of requests in flight whose age is not known."};
 
-// Families that only process groups have. Their CPU time and memory do not have the names `process_...` of Prometheus and
-// OpenTelemetry, because these mean one process, and a group has the sum of all.
+// Families that only process groups have. Their CPU time and memory do not have the names `process_...` of Prometheus
+// and OpenTelemetry, because these mean one process, and a group has the sum of all.
 inline constexpr Family kCompletedBusy = {"busy", Kind::kCounter, "seconds", "s",
                                           "Time that worker threads spent in completed requests."};
 inline constexpr Family kLongest = {

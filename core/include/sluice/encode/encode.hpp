@@ -111,9 +111,9 @@ class FieldSet {
 struct Histograms {
   FieldSet fields = FieldSet::all();  ///< Fields to write, as far as the mode has them.
   Bounds bounds = Bounds::kExact;     ///< How bounds are written.
-  /// Selects the bounds that are written. Each choice is an exact merge of the recorded buckets; a layout that does not have the
-  /// view is written with all of its bounds. By format: Resolution::kOtel in OTLP for the duration of requests,
-  /// Resolution::kQuarterOctaves for everything else.
+  /// Selects the bounds that are written. Each choice is an exact merge of the recorded buckets; a layout that does not
+  /// have the view is written with all of its bounds. By format: Resolution::kOtel in OTLP for the duration of
+  /// requests, Resolution::kQuarterOctaves for everything else.
   Resolution resolution = Resolution::kByFormat;
 };
 
