@@ -96,7 +96,7 @@ TEST_CASE("registry series: marks that lead behind the series read nothing there
                       .threads = kThreads,
                       .mode = mode_number(Mode::kDaemon),
                       .series = kMost,
-                      .labelled = 3};
+                      .series_end = 3};
   std::vector<std::uint64_t> words(GroupCounts::kOwnWords + schema_info<Completion>.sums);
   std::uint32_t greatest = 0;
   constexpr std::uint64_t kAgeNs = 1'000'000;
@@ -128,7 +128,7 @@ TEST_CASE("registry series: a series at its bound does not go down when another 
                         .threads = 1,
                         .mode = kMode,
                         .series = set.most(),
-                        .labelled = 3};
+                        .series_end = 3};
     std::vector<std::uint64_t> words(GroupCounts::kOwnWords + schema_info<Completion>.sums);
     std::uint64_t bytes = 0;
     constexpr std::size_t kWord = 1 + schema_info<Completion>.fields[detail::field_of<&Completion::output_bytes>()].sum;

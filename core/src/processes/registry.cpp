@@ -289,12 +289,13 @@ detail::RetiredSeries<RegistryAtomics> Registry::retired_series(std::uint32_t gr
 void Registry::add_ended_by_series(SlotId id, std::uint64_t age_ns, std::span<std::uint64_t> counts) noexcept {
   const Allocation& slot = allocation(id);
   RegistryTable& table = *state_.table;
-  const std::uint32_t labelled =
+  const std::uint32_t series_end =
       table.slots[static_cast<std::uint32_t>(id)].series.load(std::memory_order_relaxed);  // own store
   const auto to = retired_series(slot.group);
   const std::size_t current = table.groups[slot.group].retired.current_copy();
   to.copy(current);
-  const Region region{memory_, slot.readable, slot.threads, state_.groups[slot.group].mode, series_->most(), labelled};
+  const Region region{memory_,         slot.readable, slot.threads, state_.groups[slot.group].mode,
+                      series_->most(), series_end};
   sluice::add_ended_by_series(
       region, age_ns, counts,
       [&](std::uint32_t number, std::span<const std::uint64_t> amounts) { to.add(current, number, amounts); });

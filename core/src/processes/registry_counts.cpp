@@ -226,7 +226,7 @@ class Split {
     });
     memory_.piece[0] = std::min(requests_in(memory_.piece.data() + 1, schema_, region_.mode), most_.events);
     memory_.all[kRequestCount] = saturated_sum(memory_.all[kRequestCount], memory_.piece[0]);
-    pass_on(number < region_.labelled ? number : detail::SeriesNames::kOverflow);
+    pass_on(number < region_.series_end ? number : detail::SeriesNames::kOverflow);
   }
 
   /// Reads a bank of a series and takes its counts.

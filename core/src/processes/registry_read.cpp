@@ -105,7 +105,7 @@ Outcome add_process(const MappedRegistry& registry, const Allocation& region, co
                         .threads = process.threads_limit,
                         .mode = reading.mode,
                         .series = series,
-                        .labelled = slot.series.load(std::memory_order_relaxed)};
+                        .series_end = slot.series.load(std::memory_order_relaxed)};
     if (!read_region(mapped, slot, process, reading.counts.series, words)) return Outcome::kEnded;
   }
   add_to_group(process, reading);

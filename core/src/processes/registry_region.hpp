@@ -64,8 +64,8 @@ struct Region {
   const std::byte* memory;
   std::size_t threads;
   std::uint8_t mode;
-  std::size_t series = 0;      ///< Number of series that the process has room for; 0: it has no labels.
-  std::uint32_t labelled = 0;  ///< Numbers of series from here on have no labels.
+  std::size_t series = 0;        ///< Number of series that the process has room for; 0: it has no labels.
+  std::uint32_t series_end = 0;  ///< Numbers of series from here on have no labels.
 };
 
 /// The entries of the retired counts of series have the number of requests, then the sums of the schema, as groups
