@@ -90,6 +90,9 @@ using InFlight = sluice::Request<Request>;
 
 namespace sluice::inline v0_1 {
 
+/// \addtogroup record_api
+/// @{
+
 /// The record of a request that ends without a response: it has no status, so it counts as 5xx.
 template <>
 inline constexpr http::Request abandoned<http::Request>{.status = 0};
@@ -105,5 +108,7 @@ inline constexpr auto schema<http::Request> =
            counter("request.body", Unit::kBytes, &http::Request::request_bytes).help("Bytes of request bodies."),
            counter("response.body", Unit::kBytes, &http::Request::response_bytes).help("Bytes of response bodies."))
         .prefix("http.server");
+
+/// @}
 
 }  // namespace sluice
