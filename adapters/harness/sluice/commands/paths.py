@@ -25,7 +25,7 @@ def is_file(path: Path) -> bool:
 
 
 def refusal(error: OSError) -> str:
-    """What the system refused, for one line: the name, which may be of any length, and the reason."""
+    """Return the refused name, cut to a bearable length, and the reason, for one line."""
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
     return f"{f'{name[:200]}: ' if name else ''}{error.strerror or error}"
 
