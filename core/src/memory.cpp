@@ -2,6 +2,7 @@
 #include "memory.hpp"
 
 #include <limits>
+#include <stdexcept>
 
 namespace sluice::inline v0_1::detail {
 namespace {
@@ -44,6 +45,15 @@ double estimated_bytes(const MemoryLayout& layout, std::size_t threads, std::siz
   const auto thread_bytes = static_cast<double>(layout.slot.slot_bytes + sizeof(UncollectedExtremes<Atomics>) + 1);
   return static_cast<double>(threads) * (thread_bytes + block_bytes(layout.series.cell_bytes)) +
          static_cast<double>(overflow_stripes()) * block_bytes(layout.overflow_series.cell_bytes);
+}
+
+/// \throws std::invalid_argument if a registry has reserved the memory for another recorder.
+void check_reserved(const ReservedFor& reserved, const RecorderOptions& options) {
+  if (reserved.threads == 0) return;
+  if (reserved.threads != options.threads || reserved.series != options.series || reserved.mode != options.mode) {
+    throw std::invalid_argument(
+        "the memory given to a recorder is reserved for another number of threads or series, or for another mode");
+  }
 }
 
 /// A thread waits about a second for another one that recovers. A recovery takes a few microseconds.
@@ -92,6 +102,7 @@ RecorderMemory::RecorderMemory(const RecorderOptions& options, const MemoryLayou
       mapping(memory_bytes(memory_layout, options.threads, options.series), options.memory),
       exemplars(options, *memory_layout.schema),
       slots_(slots_in(mapping.data(), memory_layout, options.threads, options.series)) {
+  check_reserved(header().reserved, options);
   header().alive.store(kAlive, std::memory_order_relaxed);  // no other thread knows the memory yet
 }
 

@@ -38,7 +38,8 @@ struct RecorderOptions {
   /// several threads would write them. Readers in other processes have none, because exemplars are not in `memory`.
   std::uint64_t exemplars_from_ns = 0;
   bool allow_membarrier = true;  ///< If false, each record passes a full fence, as on kernels without membarrier().
-  /// Where workers record: at least Recorder::memory_bytes(threads, series) of zeroed whole pages, which outlive the
+  /// Where workers record: what a registry has reserved for this number of threads, this mode and its series, or at
+  /// least Recorder::memory_bytes(threads, series) of zeroed whole pages. They outlive the
   /// recorder and may be shared with processes that read them. The counts stay in them. Empty: memory of the recorder's
   /// own.
   std::span<std::byte> memory{};

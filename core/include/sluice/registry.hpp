@@ -246,7 +246,9 @@ class Registry {
 
   /// \name Members for a forked process
   /// A forked process calls one of the two before it runs code that it does not trust. Both return the memory to record
-  /// in. It is empty for a slot without memory, and without a slot: the process then records in memory of its own.
+  /// in. It is empty for a slot without memory, and without a slot: the process then records in memory of its own. A
+  /// recorder in the memory has the number of threads that reserve() was given, the mode of the group and the series of
+  /// the registry; the constructor of another one throws std::invalid_argument.
   /// @{
 
   /// Unmaps everything that the registry shares but the region of the slot. Afterwards the registry is closed for this

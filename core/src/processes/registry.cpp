@@ -342,7 +342,15 @@ void Registry::unmap_writable_except(const Allocation* own) noexcept {
 
 std::span<std::byte> Registry::enter(std::optional<SlotId> id) noexcept {
   unmap_writable_except(id ? &allocation(*id) : nullptr);
-  return id ? memory_of(*id) : std::span<std::byte>();
+  const std::span<std::byte> own = id ? memory_of(*id) : std::span<std::byte>();
+  if (!own.empty()) {
+    const Allocation& slot = allocation(*id);
+    std::launder(reinterpret_cast<detail::RecorderHeader*>(own.data()))->reserved = {
+        .threads = slot.threads,
+        .series = static_cast<std::uint32_t>(series_most()),
+        .mode = state_.groups[slot.group].mode};
+  }
+  return own;
 }
 
 std::span<std::byte> Registry::isolate_to(std::optional<SlotId> id) noexcept {

@@ -14,10 +14,19 @@
 
 namespace sluice::inline v0_1::detail {
 
+/// The recorder that a registry has reserved memory for. Its readers find the parts of the memory by these numbers.
+/// Zeros: the memory is of no registry.
+struct ReservedFor {
+  std::uint32_t threads = 0;
+  std::uint32_t series = 0;
+  std::uint32_t mode = 0;
+};
+
 /// The beginning of a recorder's memory.
 struct RecorderHeader {
   std::atomic<std::uint32_t> alive;
   ProductionAtomics::Atomic<std::uint32_t> high_water;
+  ReservedFor reserved;  ///< Written before the recorder is made; only its constructor reads it.
   Epoch<ProductionAtomics> epoch;
 };
 
