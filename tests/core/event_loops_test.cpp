@@ -10,10 +10,12 @@
 #include "phases.hpp"
 #include "pinned.hpp"
 #include "processes/registry_region.hpp"
+#include "registry_rig.hpp"
 #include "shared_memory.hpp"
 #include "sluice/detail/in_flight_table.hpp"
 #include "sluice/detail/policy.hpp"
 #include "sluice/encode/exposition.hpp"
+#include "sluice/encode/server.hpp"
 #include "sluice/manual_clock.hpp"
 #include "tests/catch.hpp"
 
@@ -157,6 +159,38 @@ TEST_CASE("event loops: a recorder of threads tracks no starts of its shared req
   CHECK_FALSE(window->event_loops);
   CHECK(window->oldest_request_ns == 100);
   CHECK(window->untracked_requests == 1);
+}
+
+TEST_CASE(
+    "event loops: a group of theirs and the total have no figures of threads, also once its processes have ended") {
+  RegistryRig rig;
+  const pid_t pid = rig.start(rig.group("loops"), 2, [&](std::span<std::byte> memory) {
+    LoopRecorder recorder({.threads = 2, .mode = mode_number(Mode::kDaemon), .event_loops = true, .memory = memory});
+    recorder.attach_shared().begin().finish({});
+    rig.signals->words[0].store(1);
+    for (;;) ::pause();
+    return 0;
+  });
+  rig.signals->wait_for(0, 1);
+  const auto check = [&] {
+    const ServerReading reading = rig.read();
+    CHECK(reading.total.counts.request_count == 1);
+    std::string text;
+    for (const GroupReading& each : {reading.groups[0], reading.total}) {
+      CHECK(each.event_loops);
+      encode::fill(text, [&](std::span<char> out) { return encode::exposition({.processes = &each}, {}, out); });
+      CHECK(text.find("untracked_requests") != std::string::npos);
+      CHECK(text.find("threads") == std::string::npos);
+      CHECK(text.find("busy") == std::string::npos);
+    }
+    encode::fill(text, [&](std::span<char> out) { return encode::server_json(reading, out); });
+    CHECK(text.find("\"threads") == std::string::npos);
+    CHECK(text.find("\"busy_seconds") == std::string::npos);
+  };
+  check();
+  RegistryRig::kill(pid);
+  rig.reap(pid);
+  check();
 }
 
 }  // namespace sluice::test

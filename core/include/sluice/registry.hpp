@@ -85,9 +85,9 @@ struct GroupReading {
   std::uint64_t active_requests = 0;     ///< Number of requests in flight.
   std::uint64_t longest_request_ns = 0;  ///< Age of the oldest request in flight; 0 when idle.
   std::uint64_t untracked_requests = 0;  ///< Number of requests in flight whose age is not known.
-  bool event_loops = false;  ///< True if threads of a live process are event loops: figures of threads mean nothing.
-  std::uint64_t resident_bytes = 0;       ///< Resident memory of the live processes.
-  std::uint64_t active_ns = 0;            ///< Sum of the ages of the requests in flight in worker slots.
+  bool event_loops = false;          ///< True if threads of a process are event loops: figures of threads mean nothing.
+  std::uint64_t resident_bytes = 0;  ///< Resident memory of the live processes.
+  std::uint64_t active_ns = 0;       ///< Sum of the ages of the requests in flight in worker slots.
   std::vector<ProcessReading> live = {};  ///< The live processes of a group; empty for the total.
 
   /// Adds the counts of another group, without its list of processes. Sums stay at their largest value instead of

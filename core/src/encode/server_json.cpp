@@ -90,12 +90,16 @@ void put_process(Sink& sink, const ProcessReading& process) {
   }
   put_member(sink, "age_seconds", process.age_ns, kNs);
   put_member(sink, "requests", process.request_count);
-  put_member(sink, "busy_seconds", process.busy_ns, kNs);
+  if (!process.event_loops) put_member(sink, "busy_seconds", process.busy_ns, kNs);
   put_member(sink, "active_requests", process.active_requests);
   put_member(sink, "active_seconds", process.active_ns, kNs);
   put_member(sink, "longest_request_seconds", process.longest_request_ns, kNs);
-  put_member(sink, "threads", process.threads);
-  put_member(sink, "threads_limit", process.threads_limit);
+  if (process.event_loops) {
+    put_member(sink, "untracked_requests", process.untracked_requests);
+  } else {
+    put_member(sink, "threads", process.threads);
+    put_member(sink, "threads_limit", process.threads_limit);
+  }
   put_member(sink, "cpu_seconds", process.process_cpu_us, kUs);
   put_member(sink, "resident_memory_bytes", process.resident_bytes);
   sink.put('}');

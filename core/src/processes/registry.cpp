@@ -245,7 +245,7 @@ void Registry::cancel_reserved() noexcept {
 
 // Ends.
 
-/// Uses nothing that the process may have written except its counts.
+/// Uses nothing that the process may have written except its counts, and whether its threads were event loops.
 void Registry::retire(SlotId id) noexcept {
   Allocation& slot = allocation(id);
   RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(id)];
@@ -259,6 +259,9 @@ void Registry::retire(SlotId id) noexcept {
   if (slot.readable != nullptr) {
     published.ending.store(1, std::memory_order_relaxed);  // the fence orders it
     RegistryFence::light();
+    if (detail::overflow_in(slot.writable, memory_).control().tracks()) {
+      state_.table->groups[slot.group].event_loops.store(1, std::memory_order_relaxed);  // publishes no other data
+    }
     const std::uint64_t now_ns = monotonic_ns() + kClockSkewNs;
     const std::uint64_t age_ns = now_ns - published.reserved_ns.load(std::memory_order_relaxed);  // own store
     if (series_ == nullptr) {

@@ -133,6 +133,7 @@ Outcome read_group(const MappedRegistry& registry, std::uint32_t index, std::spa
   reading = {.name = group.name,
              .mode = group.mode,
              .time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()))};
+  reading.event_loops = group.event_loops.load(std::memory_order_relaxed) != 0;  // alone
   if (registry.series != 0 && retired.empty()) return Outcome::kUnmapped;
   if (registry.series != 0)
     reading.counts.series = SeriesCounts(registry.names, *registry.layout.schema, group.mode, false);
@@ -188,6 +189,7 @@ void GroupReading::add(const GroupReading& other) {
   threads_limit += other.threads_limit;
   active_requests = saturated_sum(active_requests, other.active_requests);
   active_ns = saturated_sum(active_ns, other.active_ns);
+  event_loops = event_loops || other.event_loops;
   longest_request_ns = std::max(longest_request_ns, other.longest_request_ns);
   untracked_requests = saturated_sum(untracked_requests, other.untracked_requests);
   resident_bytes += other.resident_bytes;

@@ -30,6 +30,7 @@ struct RegistryGroup {
   char name[Registry::kNameBytes];  ///< Written once, before `groups_used` includes the group.
   std::uint8_t mode;
   std::atomic<std::uint64_t> starts;
+  std::atomic<std::uint32_t> event_loops;  ///< Not 0 once a process of event loops has ended.
   detail::RetiredTotals<RegistryAtomics, kGroupWordsMost> retired;
 };
 
