@@ -98,7 +98,8 @@ void ExemplarMemory::collect(std::size_t slots, const SeriesNames* names, std::v
                     .time_ns = static_cast<std::int64_t>(words.time_ns),
                     .series = Series(is_known           ? number
                                      : names == nullptr ? 0
-                                                        : SeriesNames::kOverflow)});
+                                                        : SeriesNames::kOverflow,
+                                     names != nullptr ? names->owner() : 0)});
     }
   }
 }

@@ -15,6 +15,7 @@
 #include "drain_coordinator.hpp"
 #include "memory.hpp"
 #include "series_labels.hpp"
+#include "series_names.hpp"
 #include "sluice/detail/claim.hpp"
 #include "sluice/series_set.hpp"
 
@@ -139,6 +140,7 @@ detail::WorkerBase RecorderBase::worker_at(std::size_t slot, std::uint32_t owned
   worker.owned_ = owned;
   worker.slot_index_ = options_.threads - 1;
   worker.series_size_ = static_cast<std::uint32_t>(array.series_size);
+  worker.series_owner_ = names_ != nullptr ? names_->owner() : 0;
   if (slot < options_.threads) {
     worker.series_ = array.series_block(slot);
     worker.slot_ = &array.slot(slot).header();
@@ -228,6 +230,7 @@ void WorkerBase::swap(WorkerBase& other) noexcept {
   std::swap(clock_, other.clock_);
   std::swap(series_, other.series_);
   std::swap(series_size_, other.series_size_);
+  std::swap(series_owner_, other.series_owner_);
   std::swap(slot_index_, other.slot_index_);
   std::swap(owned_, other.owned_);
   std::swap(mode_, other.mode_);

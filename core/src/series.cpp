@@ -26,14 +26,14 @@ SeriesCounts::SeriesCounts(std::shared_ptr<const detail::SeriesNames> names, con
 
 SeriesView SeriesCounts::operator[](std::size_t i) const noexcept {
   const std::span<const std::uint64_t> all = words(i);
-  return {.series = Series(listed_[i]),
+  return {.series = Series(listed_[i], names_->owner()),
           .labels = names_->labels(listed_[i]),
           .request_count = all[0],
           .counts = {schema_, mode_, all.subspan(1, schema_->sums), all.subspan(1U + schema_->sums)}};
 }
 
 std::optional<SeriesView> SeriesCounts::find(Series series) const noexcept {
-  if (!has(series.number())) return std::nullopt;
+  if (!has(series.number()) || !series.is_of(names_->owner())) return std::nullopt;
   return (*this)[position_[series.number()] - 1];
 }
 

@@ -56,7 +56,7 @@ Series resolve(SeriesNames& names, Labels labels, const SchemaInfo& schema, Seri
   std::vector<Label> writable;
   writable.reserve(owned.size());
   for (const OwnedLabel& label : owned) writable.push_back({label.name, label.value, label.type});
-  return Series(names.number_of(writable, if_new));
+  return Series(names.number_of(writable, if_new), names.owner());
 }
 
 }  // namespace sluice::detail

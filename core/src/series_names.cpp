@@ -26,6 +26,12 @@ std::string key_of(Labels labels) {
   return key;
 }
 
+/// Returns a number that this process has not given before, and not 0.
+std::uint32_t next_owner() noexcept {
+  static constinit std::atomic<std::uint32_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;  // publishes no other data
+}
+
 constexpr Label kOverflowLabel{"otel.metric.overflow", "true", LabelType::kBoolean};
 
 }  // namespace
@@ -44,13 +50,15 @@ SeriesNames::LabelSet::LabelSet(Labels of) : labels(of.begin(), of.end()) {
 }
 
 SeriesNames::SeriesNames(std::size_t most)
-    : most_(most), sets_(std::make_unique<std::unique_ptr<const LabelSet>[]>(most + kOverflow + 1)) {
+    : most_(most),
+      owner_(next_owner()),
+      sets_(std::make_unique<std::unique_ptr<const LabelSet>[]>(most + kOverflow + 1)) {
   add({}, std::make_unique<const LabelSet>(Labels()));
   add(key_of({&kOverflowLabel, 1}), std::make_unique<const LabelSet>(Labels(&kOverflowLabel, 1)));
 }
 
 SeriesNames::SeriesNames(const SeriesNames& parent) : SeriesNames(parent.most_) {
-  origin_ = parent.origin_;
+  owner_ = parent.owner_;
   // Synchronizes with the store of used_ in add(), so the sets below it are complete.
   const std::uint32_t used = parent.used_.load(std::memory_order_acquire);
   for (std::uint32_t i = kOverflow + 1; i < used; ++i) {

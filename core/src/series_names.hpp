@@ -46,7 +46,9 @@ class SeriesNames {
     return used_.load(std::memory_order_acquire);  // synchronizes with the store in add()
   }
   /// Returns true if one is a copy of the other, or both are copies, made by forks.
-  [[nodiscard]] bool has_origin_of(const SeriesNames& other) const noexcept { return origin_ == other.origin_; }
+  [[nodiscard]] bool has_origin_of(const SeriesNames& other) const noexcept { return owner_ == other.owner_; }
+  /// Returns the owner of the numbers, which no other recorder or set of this process has.
+  [[nodiscard]] std::uint32_t owner() const noexcept { return owner_; }
 
   /// Returns the labels of a series, by name; none for a number that has none.
   [[nodiscard]] Labels labels(std::uint32_t number) const noexcept;
@@ -63,8 +65,8 @@ class SeriesNames {
   void add(std::string key, std::unique_ptr<const LabelSet> set);
 
   std::size_t most_;
-  std::shared_ptr<const char> origin_ = std::make_shared<const char>();  ///< An identity that copies share.
-  bool closed_ = false;                                                  ///< True if the sets do not change any more.
+  std::uint32_t owner_;  ///< An identity that copies share.
+  bool closed_ = false;  ///< True if the sets do not change any more.
   std::mutex mutex_;
   std::unordered_map<std::string, std::uint32_t> numbers_;   ///< By key.
   std::unique_ptr<std::unique_ptr<const LabelSet>[]> sets_;  ///< By number; published by `used_`.

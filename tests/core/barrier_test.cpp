@@ -253,8 +253,10 @@ TEST_CASE("barrier: one that is refused again and again takes nothing from serie
   REQUIRE(detail::membarrier_available());
   constexpr std::uint32_t kNumbers = 5;
   sluice::Recorder<Completion> recorder({.threads = 2, .series = kNumbers - 2});
+  std::vector<Series> all{Series(0), Series(1)};
   for (std::uint32_t i = 2; i < kNumbers; ++i) {
-    REQUIRE(recorder.series({{"number", std::to_string(i)}}).number() == i);
+    all.push_back(recorder.series({{"number", std::to_string(i)}}));
+    REQUIRE(all.back().number() == i);
   }
   std::vector<Reader> readers;
   readers.push_back(recorder.add_reader());
@@ -265,7 +267,7 @@ TEST_CASE("barrier: one that is refused again and again takes nothing from serie
     writers.emplace_back([&, w] {
       Worker worker = w == 0 ? recorder.attach_shared() : recorder.attach();
       for (std::uint32_t i = 0; !ending.load(std::memory_order_relaxed); i = (i + 1) % kNumbers) {
-        worker.begin(Series(i)).finish({.output_bytes = i});
+        worker.begin(all[i]).finish({.output_bytes = i});
         ++served[w][i];
       }
     });

@@ -78,9 +78,10 @@ void use(AnyRecorder& recorder, Worker& worker, Worker& shared, Reader& reader) 
   worker.begin().finish({});
   outer.cancel();
   shared.begin().finish({.status = 503});
+  const std::uint32_t owner = recorder.series({{"name", "value"}}).owner();
   for (const std::uint32_t number : {1U, 2U, 4U, 67U}) {
-    worker.begin(Series(number)).finish({});
-    shared.begin(Series(number)).finish({});
+    worker.begin(Series(number, owner)).finish({});
+    shared.begin(Series(number, owner)).finish({});
   }
   static_cast<void>(recorder.series({{"name", "value"}}));
   Request other = shared.begin();

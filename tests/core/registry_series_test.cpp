@@ -79,22 +79,22 @@ namespace {
 struct Command {
   std::atomic<std::uint64_t> issued;
   std::atomic<std::uint64_t> done;
-  std::atomic<std::uint32_t> series;  ///< Number of the series.
+  std::atomic<std::uint32_t> series;  ///< Number of the series in the set.
   std::atomic<std::uint32_t> how;
   std::atomic<std::uint32_t> times;
 };
 
 enum How : std::uint32_t { kWorker, kShared, kNested, kDrain, kHows };
 
-/// Obeys until it is killed.
-int obey(const RegistryRig& rig, std::span<std::byte> memory, Command& command) {
+/// Obeys until it is killed. `owner` is that of the numbers of series.
+int obey(const RegistryRig& rig, std::span<std::byte> memory, Command& command, std::uint32_t owner) {
   Recorded recorder(options_in(rig, memory));
   std::array<sluice::Worker<Completion>, 2> workers{recorder.attach(), recorder.attach()};
   sluice::Worker<Completion> shared = recorder.attach_shared();
   Reader reader = recorder.add_reader();
   for (std::uint64_t last = command.done.load();; last = command.done.load()) {
     while (command.issued.load() == last) std::this_thread::yield();
-    const Series series(command.series.load());
+    const Series series(command.series.load(), owner);
     const std::uint32_t times = command.times.load();
     const Completion done{.status = 200, .output_bytes = series.number() + 1U};
     for (std::uint32_t i = 0; i < times; ++i) {
@@ -130,14 +130,16 @@ TEST_CASE("registry series: any schedule of records, drains, kills and new proce
   constexpr std::size_t kProcesses = 4;
   RegistryRig rig(kRegistryBytes, demands_of({0, 1}), kSeries);
   const std::array<Registry::GroupId, 2> groups{rig.group("a"), rig.group("b")};
-  for (std::uint32_t i = 0; i < kSeries - 2; ++i) static_cast<void>(rig.series->add(route(std::to_string(i))));
+  std::uint32_t owner = 0;
+  for (std::uint32_t i = 0; i < kSeries - 2; ++i) owner = rig.series->add(route(std::to_string(i))).owner();
   const SharedMemory memory(4096);
   auto* const commands = new (memory.span().data()) Command[kProcesses]{};
   std::array<pid_t, kProcesses> pids{};
   std::array<std::map<std::uint32_t, std::uint64_t>, 2> expected;
   Random random(from);
   const auto start = [&](std::size_t i) {
-    pids[i] = rig.start(groups[i % 2], 2, [&, i](std::span<std::byte> own) { return obey(rig, own, commands[i]); });
+    pids[i] =
+        rig.start(groups[i % 2], 2, [&, i](std::span<std::byte> own) { return obey(rig, own, commands[i], owner); });
   };
   for (std::size_t i = 0; i < kProcesses; ++i) start(i);
   ServerReading last = rig.read();

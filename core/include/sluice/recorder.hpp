@@ -65,7 +65,7 @@ class WorkerBase {
   /// Returns the number of the series in this recorder: the overflow series for one of another recorder, and none if
   /// there are no series.
   [[nodiscard]] std::uint32_t number_of(Series series) const noexcept {
-    if (series.number() <= series_size_) [[likely]]
+    if (series.number() <= series_size_ && series.is_of(series_owner_)) [[likely]]
       return series.number();
     return series_size_ == 0 ? 0 : 1;
   }
@@ -105,6 +105,7 @@ class WorkerBase {
   std::size_t slot_index_ = 0;
   std::uint32_t owned_ = 0;  ///< State of the slot while it belongs to this worker.
   std::uint32_t series_size_ = 0;
+  std::uint32_t series_owner_ = 0;  ///< Owner of the numbers of series.
   std::uint8_t mode_ = 0;
   bool asymmetric_ = false;
   bool own_memory_ = false;  ///< True if the recorder mapped its memory. Others may write into memory that was given.

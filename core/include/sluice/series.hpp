@@ -28,22 +28,34 @@ class SeriesNames;  // The sets of labels of a recorder.
 /// \addtogroup record_api
 /// @{
 
-/// A set of labels that Recorder::series() has resolved, for its recorder. Cheap to copy; stays valid in a forked
-/// child. The default is the series of requests without labels, of any recorder.
+/// A set of labels that Recorder::series() or SeriesSet::add() has resolved, for that recorder or set. Cheap to copy;
+/// stays valid in a forked child. The default is the series of requests without labels, of any recorder.
 class Series {
  public:
   /// Makes the series of requests without labels.
   constexpr Series() noexcept = default;
-  /// Makes the series with this number in its recorder. For Recorder::series(), which gives the numbers.
-  explicit constexpr Series(std::uint32_t number) noexcept : number_(number) {}
+  /// Makes the series with this number of an owner. For Recorder::series() and SeriesSet::add(), which give the
+  /// numbers.
+  explicit constexpr Series(std::uint32_t number, std::uint32_t owner = 0) noexcept
+      : number_(number), owner_(number > kLastCommon ? owner : 0) {}
 
   /// Returns the number of the series in its recorder; 0 is that of requests without labels.
   [[nodiscard]] constexpr std::uint32_t number() const noexcept { return number_; }
+  /// Returns the owner of the number, a recorder or a set of this process; 0 for numbers that mean the same everywhere.
+  [[nodiscard]] constexpr std::uint32_t owner() const noexcept { return owner_; }
+  /// Returns true if the number means the same to this owner of numbers.
+  [[nodiscard]] constexpr bool is_of(std::uint32_t owner) const noexcept {
+    return owner_ == owner || number_ <= kLastCommon;
+  }
   /// Returns true for the same series.
   friend constexpr bool operator==(Series, Series) noexcept = default;
 
  private:
+  /// Numbers up to this one, those of requests without labels and of the overflow series, mean the same everywhere.
+  static constexpr std::uint32_t kLastCommon = 1;
+
   std::uint32_t number_ = 0;
+  std::uint32_t owner_ = 0;  ///< The recorder or set that the number is of; 0: none.
 };
 
 /// @}
