@@ -272,6 +272,9 @@ Result<Window> Reader::drain() {
   return window;
 }
 
-Status Reader::drain(Window& window) { return recorder_->coordinator().drain(id_, window); }
+Status Reader::drain(Window& window) {
+  if (recorder_ == nullptr) return {StatusCode::kFailedPrecondition, "the reader reads no recorder"};
+  return recorder_->coordinator().drain(id_, window);
+}
 
 }  // namespace sluice

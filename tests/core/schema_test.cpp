@@ -201,6 +201,11 @@ TEST_CASE("schema: the formats have the names, units and labels of the schema, a
   sluice::Recorder<Call> recorder({.mode = 0});
   Reader reader = recorder.add_reader();
   sluice::Worker<Call> worker = recorder.attach();
+  Reader of_no_recorder;
+  CHECK(of_no_recorder.drain().status().code() == StatusCode::kFailedPrecondition);
+  of_no_recorder = std::move(reader);
+  CHECK(reader.drain().status().code() == StatusCode::kFailedPrecondition);  // NOLINT(*-use-after-move)
+  reader = std::move(of_no_recorder);
   make_calls(worker);
   const Window window = reader.drain().value();
   const std::string text = text_of(window);

@@ -263,15 +263,21 @@ class Worker : public detail::WorkerBase {
 class Reader {
  public:
   /// Takes over a reader.
+  /// Makes a reader of no recorder, to be assigned to.
+  Reader() noexcept = default;
   Reader(Reader&& other) noexcept : recorder_(std::exchange(other.recorder_, nullptr)), id_(other.id_) {}
-  Reader& operator=(Reader&&) = delete;
+  /// Unregisters this reader and takes over another one.
+  Reader& operator=(Reader&& other) noexcept {
+    Reader(std::move(other)).swap(*this);
+    return *this;
+  }
   ~Reader();
 
   /// Returns the window since this reader's last drain, or since it was added. Callers on several threads get disjoint
   /// windows. Blocks on other drains and, for at most 2 ms a cut, on writers that were preempted inside a record; never
-  /// on a request in flight. Costs a membarrier() call and a look at each slot in use. \return Unavailable if the
-  /// kernel refuses a barrier that it granted before. Nothing is lost: the next call returns a
-  ///         window that begins where this one would have.
+  /// on a request in flight. Costs a membarrier() call and a look at each slot in use.
+  /// \return Unavailable if the kernel refuses a barrier that it granted before. Nothing is lost: the next call returns
+  ///         a window that begins where this one would have. FailedPrecondition for a reader of no recorder.
   /// \throws std::bad_alloc Nothing is lost either.
   [[nodiscard]] Result<Window> drain();
 
@@ -282,6 +288,10 @@ class Reader {
   friend class RecorderBase;
   Reader(RecorderBase* recorder, std::uint64_t id) noexcept : recorder_(recorder), id_(id) {}
 
+  void swap(Reader& other) noexcept {
+    std::swap(recorder_, other.recorder_);
+    std::swap(id_, other.id_);
+  }
   RecorderBase* recorder_ = nullptr;
   std::uint64_t id_ = 0;
 };

@@ -17,10 +17,11 @@ namespace sluice::inline v0_1 {
 
 /// Why a call failed. The numbers are those of gRPC, and so of absl::StatusCode.
 enum class StatusCode : std::uint8_t {
-  kOk = 0,             ///< The call succeeded.
-  kAlreadyExists = 6,  ///< Another one has what was asked for.
-  kOutOfRange = 11,    ///< There is no such thing.
-  kUnavailable = 14,   ///< Not now: the same call may succeed later.
+  kOk = 0,                  ///< The call succeeded.
+  kAlreadyExists = 6,       ///< Another one has what was asked for.
+  kFailedPrecondition = 9,  ///< The object is not in a state for this call.
+  kOutOfRange = 11,         ///< There is no such thing.
+  kUnavailable = 14,        ///< Not now: the same call may succeed later.
 };
 
 /// Whether a call succeeded, and why not.
