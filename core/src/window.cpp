@@ -25,6 +25,15 @@ void clear(std::vector<std::uint64_t>& words) noexcept {
   std::fill(at + i, at + words.size(), 0);
 }
 
+/// \throws std::invalid_argument if the counts of one window mean something else in the other.
+void require_like(const Window& window, const Window& later) {
+  const bool of_one_schema = window.schema == nullptr || later.schema == nullptr ||
+                             (window.schema->hash == later.schema->hash && window.mode == later.mode);
+  if (!of_one_schema || later.slots.size() != window.slots.size()) {
+    throw std::invalid_argument("windows of two schemas or modes, or of other numbers of slots, cannot be merged");
+  }
+}
+
 /// Adds the series of a window that is not of the same recorder in the same process: one of both has no series, so that
 /// its requests have no labels, or a fork lies between them.
 void merge_other_series(Window& to, const Window& later) {
@@ -84,6 +93,7 @@ std::size_t Window::threads_active() const noexcept {
 }
 
 void Window::merge_counts(const Window& later) {
+  require_like(*this, later);
   if (series.is_like(later.series)) {
     series.make_room_for(later.series);
     series.merge(later.series);
@@ -107,6 +117,11 @@ void Window::merge_counts(const Window& later) {
 }
 
 void Window::append(const Window& next) {
+  if (next.schema == nullptr) return;
+  if (schema == nullptr) {
+    *this = next;
+    return;
+  }
   std::vector<Exemplar> kept = next.exemplars;  // before anything is added, because it may throw
   merge_counts(next);
   exemplars = std::move(kept);

@@ -105,6 +105,36 @@ TEST_CASE("window: merging adds counts, widens extremes and keeps the later stat
   CHECK_FALSE(earlier.slots[0].in_flight);
 }
 
+TEST_CASE("window: one that no drain has filled becomes the first that is appended, and adds nothing itself") {
+  Window first = window_of(1);
+  first.request_count = 2;
+  status_class(first, 1) = 2;
+  observe(first, Phase::kRequest, 20);
+  first.start_time = 5;
+  Window sum;
+  sum.append(first);
+  sum.append(first);
+  sum.append(Window());
+  CHECK(sum.request_count == 4);
+  CHECK(classes_of(sum) == std::array<std::uint64_t, 5>{0, 4, 0, 0, 0});
+  CHECK(phase_of(sum, Phase::kRequest).total == 40);
+  CHECK(sum.start_time == 5);
+}
+
+TEST_CASE("window: one of another schema, mode or number of slots is refused, and changes nothing") {
+  Window window = window_of(2);
+  Window of_another_mode = window_of(2);
+  of_another_mode.mode = window.mode == 0 ? 1 : 0;
+  Window of_another_schema(schema_info<http::Request>, window.mode, 2);
+  for (Window* const other : {&of_another_mode, &of_another_schema}) {
+    other->request_count = 1;
+    CHECK_THROWS_AS(window.append(*other), std::invalid_argument);
+  }
+  CHECK_THROWS_AS(window.append(window_of(1)), std::invalid_argument);
+  CHECK_THROWS_AS(window_of(1).append(window), std::invalid_argument);
+  CHECK(window.request_count == 0);
+}
+
 TEST_CASE("window: merging an empty one changes no extremes") {
   Window window = window_of(1);
   window.request_count = 1;

@@ -102,10 +102,12 @@ struct Window {
   /// Adds the counts of a window that follows this one, of the same schema and with as many slots. Leaves times,
   /// resources and exemplars as they are. Requests of a recorder without series are added to those without labels.
   /// \throws std::bad_alloc if there is no room for the series of `later`. Nothing is added then.
-  /// \throws std::invalid_argument if both have series, of two recorders. Nothing is added then.
+  /// \throws std::invalid_argument if the schema, the mode or the number of slots differ, or if both have series, of
+  /// two
+  ///         recorders. Nothing is added then.
   void merge_counts(const Window& later);
   /// Extends this window by the one that follows it, of the same schema and with as many slots. The exemplars are those
-  /// of `next`.
+  /// of `next`. A window that no drain has filled becomes a copy of `next`; as `next` it adds nothing.
   /// \throws std::bad_alloc As merge_counts() does. Nothing is added then.
   /// \throws std::invalid_argument As merge_counts() does.
   void append(const Window& next);
