@@ -34,6 +34,12 @@ struct Call {
   Observations waits = {};
 };
 
+/// Two histograms whose names differ in their last part alone.
+struct Transfer {
+  std::uint64_t duration_ns = kSinceBegin;
+  std::uint64_t bytes = 0;
+};
+
 /// Indices that a function of the value tells.
 enum class Kind { kRead, kWrite };
 struct Query {
@@ -62,6 +68,14 @@ inline constexpr auto sluice::schema<sluice::test::Call> =
                    sluice::maximum("call.longest", sluice::Unit::kMicroseconds, sluice::kElapsed).by_slot())
         .prefix("rpc")
         .modes("plain", "cached");
+
+template <>
+inline constexpr auto sluice::schema<sluice::test::Transfer> =
+    sluice::fields(sluice::histogram("copy.duration", sluice::Unit::kNanoseconds, &sluice::test::Transfer::duration_ns,
+                                     sluice::buckets::kFine),
+                   sluice::histogram("copy.size", sluice::Unit::kBytes, &sluice::test::Transfer::bytes,
+                                     sluice::bounded_by<sluice::test::kSizes>))
+        .prefix("x");
 
 template <>
 inline constexpr auto sluice::schema<sluice::test::Query> = sluice::fields(
@@ -163,6 +177,17 @@ TEST_CASE("schema: a duration that nobody gives is that from begin to finish, an
   CHECK(window.get<&http::Request::duration_ns>().total == 17'000);
 }
 
+TEST_CASE("schema: histograms that InfluxDB would take for one have their whole names there") {
+  sluice::Recorder<Transfer> recorder({});
+  Reader reader = recorder.add_reader();
+  recorder.attach().begin().finish({.bytes = 7});
+  const Window window = reader.drain().value();
+  std::string body;
+  encode::fill(body, [&](std::span<char> out) { return encode::influx({.window = &window}, {}, out); });
+  CHECK(body.find("x_phase,phase=copy.duration count=1i,") != std::string::npos);
+  CHECK(body.find("x_phase,phase=copy.size count=1i,sum=7") != std::string::npos);
+}
+
 TEST_CASE(
     "schema: a request that is destroyed is recorded as abandoned, and a request and a worker of nothing do nothing") {
   ManualClock clock;
@@ -176,6 +201,11 @@ TEST_CASE(
   http::Worker of_nobody;
   of_nobody.begin().finish({.status = 200});
   of_nobody.begin().cancel();
+  Reader of_no_recorder;
+  CHECK(of_no_recorder.drain().status().code() == StatusCode::kFailedPrecondition);
+  of_no_recorder = std::move(reader);
+  CHECK(reader.drain().status().code() == StatusCode::kFailedPrecondition);  // NOLINT(*-use-after-move)
+  reader = std::move(of_no_recorder);
   nothing = worker.begin();
   nothing = worker.begin();  // the one before is recorded as abandoned
   nothing.finish({.status = 200});
@@ -201,11 +231,6 @@ TEST_CASE("schema: the formats have the names, units and labels of the schema, a
   sluice::Recorder<Call> recorder({.mode = 0});
   Reader reader = recorder.add_reader();
   sluice::Worker<Call> worker = recorder.attach();
-  Reader of_no_recorder;
-  CHECK(of_no_recorder.drain().status().code() == StatusCode::kFailedPrecondition);
-  of_no_recorder = std::move(reader);
-  CHECK(reader.drain().status().code() == StatusCode::kFailedPrecondition);  // NOLINT(*-use-after-move)
-  reader = std::move(of_no_recorder);
   make_calls(worker);
   const Window window = reader.drain().value();
   const std::string text = text_of(window);

@@ -310,9 +310,16 @@ void put_bound(Sink& sink, const std::uint64_t* upper, unsigned decimals) noexce
   put_decimal(sink, *upper, decimals, true);
 }
 
-std::string_view short_name(const FieldInfo& field) noexcept {
+std::string_view short_name(const FieldInfo& field, const SchemaInfo* schema) noexcept {
   if (!field.label_value.empty()) return field.label_value;
-  return field.name.substr(0, field.name.find_last_of('.'));
+  const auto shortened = [](const FieldInfo& of) { return of.name.substr(0, of.name.find_last_of('.')); };
+  const std::string_view name = shortened(field);
+  const auto is_taken = [&](const FieldInfo& other) {
+    const std::string_view its = other.label_value.empty() ? shortened(other) : other.label_value;
+    return other.kind == FieldKind::kHistogram && other.name != field.name && its == name;
+  };
+  if (schema != nullptr && std::any_of(schema->fields.begin(), schema->fields.end(), is_taken)) return field.name;
+  return name;
 }
 
 void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, Visitor& visitor, BySeries series) {

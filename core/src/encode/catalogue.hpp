@@ -89,9 +89,9 @@ void put_bound(Sink& sink, const std::uint64_t* upper, unsigned decimals) noexce
 [[nodiscard]] Buckets merged(const HistogramView& view, const Histograms& how,
                              Resolution by_format = Resolution::kQuarterOctaves) noexcept;
 
-/// Returns the name of a histogram among those of its family: the value of its label, or its name without the last
-/// part.
-[[nodiscard]] std::string_view short_name(const FieldInfo& field) noexcept;
+/// Returns the name of a histogram among those of its schema, if it has one: the value of its label, or its name
+/// without the last part, or its whole name where another histogram would have the same.
+[[nodiscard]] std::string_view short_name(const FieldInfo& field, const SchemaInfo* schema) noexcept;
 
 /// A writer of one format.
 class Visitor {

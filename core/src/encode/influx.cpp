@@ -97,8 +97,8 @@ class Influx final : public Visitor {
 
   void histogram(const Key& key, const HistogramView& view, const Exemplars&) override {
     finish_line();
-    start_line("_phase",
-               {key.name.empty() ? "phase" : key.name, short_name(*view.field), key.of, key.series, key.series_names});
+    start_line("_phase", {key.name.empty() ? "phase" : key.name, short_name(*view.field, schema_), key.of, key.series,
+                          key.series_names});
     const unsigned decimals = decimals_of(view);
     const Buckets buckets = merged(view, options_.histograms);
     field("count=");
@@ -167,7 +167,9 @@ class Influx final : public Visitor {
     }
   }
 
+  /// Leaves out a tag without a value, which would make the line invalid.
   void tag(std::string_view name, std::string_view value) {
+    if (value.empty()) return;
     sink_.put(',');
     put_escaped(sink_, name, escape);
     sink_.put('=');
