@@ -56,8 +56,10 @@ std::vector<FamilyText> families_of(std::string_view text) {
   return families;
 }
 
-/// Merges the texts of parts by names: a part that begins a family does so once, later parts add all that has the type.
+/// Merges the texts of parts by names: a part that begins a family does so once, later parts add all that has the type,
+/// except what is said of the process.
 std::string expected_text(const std::vector<encode::Part>& parts) {
+  constexpr std::string_view kProcess = "# TYPE process_";
   std::vector<FamilyText> all;
   std::map<std::string, std::size_t> places;
   for (const encode::Part& part : parts) {
@@ -67,7 +69,7 @@ std::string expected_text(const std::vector<encode::Part>& parts) {
       const auto [place, is_new] = places.try_emplace(name, all.size());
       if (is_new) {
         all.push_back(family);
-      } else if (place->second < earlier && all[place->second].type == family.type) {
+      } else if (place->second < earlier && all[place->second].type == family.type && !name.starts_with(kProcess)) {
         all[place->second].samples += family.samples;
       }
     }

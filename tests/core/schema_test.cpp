@@ -321,6 +321,7 @@ TEST_CASE("schema: one text has recorders of several schemas, process groups and
     CHECK(times(text, "# TYPE rpc_requests" + total) == 1);
     CHECK(times(text, "# TYPE rpc_call_duration_seconds ") == 1);
     CHECK(times(text, "# TYPE process_cpu_seconds" + total) == 1);
+    CHECK(times(text, "\nprocess_cpu_seconds_total") == 1);  // all windows are of this process
     CHECK(times(text, "rpc_requests_total{shard=\"1\",code=\"3\"} 1\n") == 1);
     CHECK(times(text, "rpc_requests_total{shard=\"2\",code=\"3\"} 0\n") == 1);
     CHECK(times(text, "http_server_requests_total{status_class=\"4xx\"} 1\n") == 1);

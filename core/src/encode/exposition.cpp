@@ -55,7 +55,9 @@ class Merged final : public Visitor {
     const auto owner = owners_.find(name);
     const bool is_new = owner == owners_.end();
     const std::size_t place = is_new ? families_.size() : owner->second;
-    is_written_ = is_new ? add_family(name, family.kind) : takes_more(place, name, family.kind);
+    // A family with a name of its own is of the process, of which each part would say the same.
+    const bool of_process = !family.prometheus.empty();
+    is_written_ = is_new ? add_family(name, family.kind) : !of_process && takes_more(place, name, family.kind);
     if (!is_written_) return;
     pieces_.push_back({.family = place, .begin = sink_->size(), .size = 0});
     if (is_new) {

@@ -43,7 +43,8 @@ struct Part {
 };
 
 /// Writes one text of any number of parts: recorders of the same or of other schemas, registries, gauges. A family that
-/// several parts have is written once, with the samples of all; labels tell them apart. A family whose kind differs
+/// several parts have is written once, with the samples of all; labels tell them apart. CPU time and memory of the
+/// process are those of the first part that has them. A family whose kind differs
 /// from that of an earlier part with the same name is left out, and so is one of which a sample would have the name of
 /// another family or of its samples. Takes time in proportion to the text. The function of a
 /// gauge may be called twice. Any thread. \throws std::bad_alloc
