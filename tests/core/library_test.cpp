@@ -45,6 +45,23 @@ inline constexpr auto sluice::schema<Call> =
                        .help("Duration of calls."),
                    sluice::counter("sent", sluice::Unit::kBytes, &Call::bytes))
         .prefix("rpc");
+template <>
+inline constexpr Call sluice::abandoned<Call>{.code = 2};  // UNKNOWN: the code of a call that an exception ended
+
+TEST_CASE("library: a request that an exception ends is recorded as the schema's author says") {
+  sluice::Recorder<Call> calls({});
+  sluice::Reader reader = calls.add_reader();
+  sluice::Worker<Call> caller = calls.attach();
+  const auto fail = [&caller] {
+    const sluice::Request<Call> call = caller.begin();
+    throw std::runtime_error("no answer");
+  };
+  CHECK_THROWS_AS(fail(), std::runtime_error);
+  const sluice::Result<sluice::Window> window = reader.drain();
+  REQUIRE(window.ok());
+  CHECK(window->get<&Call::code>()[0] == 0);
+  CHECK(window->get<&Call::code>()[2] == 1);
+}
 
 TEST_CASE("library: a recorder of a schema of one's own counts each member") {
   sluice::Recorder<Call> calls({.threads = 8});

@@ -137,8 +137,9 @@ class Request {
     if (worker_ != nullptr) abandon();
   }
 
-  /// Records the request as ending now. Durations that are kSinceBegin are from begin() to now. Later calls do nothing.
-  /// Wait-free; no allocation, and no system call but for the clock. Lock-free for a request without a slot.
+  /// Records the request as ending now. Durations whose default is kSinceBegin, and that are so, are from begin() to
+  /// now. Later calls do nothing. Wait-free; no allocation, and no system call but for the clock. Lock-free for a
+  /// request without a slot.
   void finish(const T& done) noexcept;
 
   /// Records the request as ending at `now_ns`, in monotonic nanoseconds of the recorder's clock.
@@ -262,9 +263,9 @@ class Worker : public detail::WorkerBase {
 /// begin anew, with the requests of the child.
 class Reader {
  public:
-  /// Takes over a reader.
   /// Makes a reader of no recorder, to be assigned to.
   Reader() noexcept = default;
+  /// Takes over a reader.
   Reader(Reader&& other) noexcept : recorder_(std::exchange(other.recorder_, nullptr)), id_(other.id_) {}
   /// Unregisters this reader and takes over another one.
   Reader& operator=(Reader&& other) noexcept {
@@ -287,11 +288,11 @@ class Reader {
  private:
   friend class RecorderBase;
   Reader(RecorderBase* recorder, std::uint64_t id) noexcept : recorder_(recorder), id_(id) {}
-
   void swap(Reader& other) noexcept {
     std::swap(recorder_, other.recorder_);
     std::swap(id_, other.id_);
   }
+
   RecorderBase* recorder_ = nullptr;
   std::uint64_t id_ = 0;
 };

@@ -64,9 +64,8 @@ enum class Bounds : std::uint8_t {
   /// of requests that were recorded with at most this value.
   kExact,
   /// The upper bound itself. Rounder, and equal to bounds of other systems, but requests that were recorded with
-  /// exactly
-  /// this value are counted one bucket too high. Bounds that the layout calls inclusive are round and exact in either
-  /// case.
+  /// exactly this value are counted one bucket too high. Bounds that the layout calls inclusive are round and exact in
+  /// either case.
   kRound,
 };
 
