@@ -44,7 +44,8 @@ class WorkerActivity {
   virtual ~WorkerActivity() = default;
   /// Returns the number of requests in flight.
   [[nodiscard]] virtual int active() const noexcept = 0;
-  /// Returns the time at which the process last began or ended a request, in monotonic nanoseconds.
+  /// Returns the time at which the process began its first request or last ended one, in monotonic nanoseconds; 0
+  /// before the first request. The end of a request that is no activity does not count.
   [[nodiscard]] virtual std::uint64_t last_active_ns() const noexcept = 0;
   /// Returns the number of requests, part of active(), that have been in flight for `limit_ns` at `now_ns`.
   [[nodiscard]] virtual int older_than(std::uint64_t limit_ns, std::uint64_t now_ns) const noexcept = 0;

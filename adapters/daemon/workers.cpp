@@ -96,8 +96,7 @@ Workers::Workers(Endpoint endpoint, wsgi::Runtime& runtime, ShutdownController& 
       runtime_(runtime),
       shutdown_(shutdown),
       facts_(facts),
-      stop_wait_ns_(stop_limit_ns(endpoint.options)),
-      last_active_ns_(monotonic_ns()) {
+      stop_wait_ns_(stop_limit_ns(endpoint.options)) {
   // The thread that checks the limits reads the elements while start() creates the threads, so all are there before.
   for (int i = 0; i < endpoint_.options.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>());
@@ -140,12 +139,21 @@ Workers::InFlight::InFlight(Workers& workers, Worker& worker, std::uint64_t disp
     : workers_(workers), worker_(worker), dispatched_ns_(dispatched_ns) {
   workers_.active_.fetch_add(1, std::memory_order_acq_rel);
   worker_.start_ns.store(dispatched_ns, std::memory_order_release);
+  workers_.begin_activity(dispatched_ns);
 }
 
 Workers::InFlight::~InFlight() {
   worker_.start_ns.store(0, std::memory_order_release);
   if (is_activity_) workers_.last_active_ns_.store(monotonic_ns(), std::memory_order_relaxed);
   workers_.active_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+/// Starts the inactivity timeout with the first request. One that is ignored starts it, too, but does not restart it.
+void Workers::begin_activity(std::uint64_t now_ns) noexcept {
+  std::uint64_t none = 0;
+  // Relaxed, because the instant publishes no other memory. The load keeps later requests from writing.
+  if (last_active_ns_.load(std::memory_order_relaxed) != 0) return;
+  last_active_ns_.compare_exchange_strong(none, now_ns, std::memory_order_relaxed);
 }
 
 /// Joins the threads that have ended and signals those that serve no request. Returns false when no thread of the

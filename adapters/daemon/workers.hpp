@@ -95,6 +95,7 @@ class Workers final : public WorkerActivity {
 
   static void* run(void* worker) noexcept;
   void serve_all(Worker& worker);
+  void begin_activity(std::uint64_t now_ns) noexcept;
   [[nodiscard]] bool end_idle() noexcept;
   [[nodiscard]] int accept() noexcept;
   void wait_for_connection() noexcept;
@@ -118,8 +119,8 @@ class Workers final : public WorkerActivity {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::uint64_t stop_wait_ns_;  ///< Remaining time that stop() may wait.
   std::atomic<int> active_{0};
-  std::atomic<std::uint64_t> last_active_ns_;
-  std::atomic<int> served_{0};  ///< Requests that have ended, up to maximum-requests.
+  std::atomic<std::uint64_t> last_active_ns_{0};  ///< 0 before the first request.
+  std::atomic<int> served_{0};                    ///< Requests that have ended, up to maximum-requests.
   std::atomic<std::int64_t> begun_{0};
   std::atomic<bool> maximum_reached_{false};
   wsgi::LogLimit refusals_[kRefusals];  ///< Indexed by Refusal.

@@ -201,6 +201,16 @@ def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartH
     wait_for_reason(server, pid, "inactivity_timeout")
 
 
+def test_a_process_without_any_request_meets_no_inactivity_timeout(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=1 inactivity-timeout=1"))
+    before = server.children()
+    time.sleep(3)
+    assert server.children() == before
+    assert not server.log_lines("SLC0525")
+    pid = pid_of(server)
+    wait_for_reason(server, pid, "inactivity_timeout")
+
+
 # The log lines of an end
 
 
