@@ -9,6 +9,7 @@ namespace sluice::daemon {
 struct ImportedScript {
   std::string application_group;
   std::string path;
+  bool is_application = false;  ///< An alias names it. A script of WSGIImportScript need not serve requests.
 };
 
 }  // namespace sluice::daemon

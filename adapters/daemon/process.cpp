@@ -149,7 +149,8 @@ void run_process(const ProcessOptions& options) {
   if (!options.daemon.serves()) run_service_scripts(options.daemon, options.imports, runtime, main_thread, shutdown);
   for (const ImportedScript& script : options.imports) {
     if (shutdown.closing() || !options.daemon.serves()) break;
-    runtime.import_script(script.application_group, script.path, main_thread);
+    const bool loaded = runtime.import_script(script.application_group, script.path, main_thread);
+    if (loaded && script.is_application) shutdown.loaded();
   }
   auto& gil_watchdog = *new GilWatchdog(runtime);
   shutdown.set_gil_watchdog(&gil_watchdog);

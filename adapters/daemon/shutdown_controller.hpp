@@ -130,7 +130,10 @@ class ShutdownController final : public wsgi::LoadListener {
   /// restart it.
   void loading() noexcept override;
   /// Meets the startup timeout for the rest of the process.
-  void loaded() noexcept override { loaded_.store(true, std::memory_order_relaxed); }
+  void loaded() noexcept override {
+    // Not stored again for each request, because all worker threads read it.
+    if (!loaded_.load(std::memory_order_relaxed)) loaded_.store(true, std::memory_order_relaxed);
+  }
 
  private:
   void record_service() noexcept;

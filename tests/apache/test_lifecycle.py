@@ -70,6 +70,41 @@ def test_a_script_that_takes_too_long_to_load_replaces_the_process(start_httpd: 
     assert pid_of(server)
 
 
+BROKEN = "WSGIScriptAlias /broken ${APPS}/broken_import.py"
+IN_GROUPS = "process-group=d application-group=%{GLOBAL}"
+
+
+@pytest.mark.parametrize(
+    ("preload", "asked"),
+    [
+        ([f"{SCRIPT} {IN_GROUPS}"], False),
+        ([f"{SCRIPT} {IN_GROUPS}"], True),
+        ([f"WSGIImportScript ${{APPS}}/lifecycle_app.py {IN_GROUPS}", SCRIPT], True),
+    ],
+    ids=["alias", "alias-asked", "import-asked"],
+)
+def test_a_broken_script_ends_no_process_that_has_its_application(
+    start_httpd: StartHttpd, preload: list[str], asked: bool
+) -> None:
+    """The application was loaded before any request."""
+    server = start_httpd(*lines("threads=2 startup-timeout=1 shutdown-timeout=1", BROKEN, *preload))
+    server.wait_for_log("SLC0112")
+    before = server.children()
+    if asked:
+        assert pid_of(server) in before
+    assert server.get("/broken").status == 500
+    time.sleep(2.5)
+    assert not server.log_lines("SLC0524")
+    assert server.children() == before
+
+
+def test_a_script_that_is_no_application_meets_no_startup_timeout(start_httpd: StartHttpd) -> None:
+    imported = f"WSGIImportScript ${{APPS}}/import_marker.py {IN_GROUPS}"
+    server = start_httpd(*lines("threads=2 startup-timeout=1 shutdown-timeout=1", BROKEN, imported))
+    assert server.get("/broken").status == 500
+    server.wait_for_log("SLC0524: application startup timeout exceeded")
+
+
 # Requests
 
 

@@ -66,6 +66,7 @@ struct Import {
   const char* application_group;
   const char* process_group;  ///< Process group that loads it; empty for the server's own processes.
   const server_rec* server;   ///< The server or virtual host of the directive.
+  bool is_application;        ///< The directive is an alias.
 };
 
 /// A process group: its options, and how requests reach its processes.

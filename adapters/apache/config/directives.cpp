@@ -36,7 +36,7 @@ void import_alias(const cmd_parms* cmd, const Alias& alias) {
   struct stat info {};
   if (!is_literal(alias) || ::stat(alias.target, &info) != 0 || !S_ISREG(info.st_mode)) return;
   *static_cast<Import*>(apr_array_push(process_config().imports)) = {
-      canonical(cmd->pool, alias.target), alias.application_group, alias.process_group, cmd->server};
+      canonical(cmd->pool, alias.target), alias.application_group, alias.process_group, cmd->server, true};
 }
 
 const char* script_alias(cmd_parms* cmd, void*, const char* line) {
@@ -60,7 +60,7 @@ const char* script_alias(cmd_parms* cmd, void*, const char* line) {
 }
 
 const char* import_script(cmd_parms* cmd, void*, const char* line) {
-  Import script{ap_getword_conf(cmd->pool, &line), nullptr, nullptr, cmd->server};
+  Import script{ap_getword_conf(cmd->pool, &line), nullptr, nullptr, cmd->server, false};
   if (*script.path == '\0') return error(cmd, "requires a file");
   script.path = canonical(cmd->pool, script.path);
   while (*line != '\0') {

@@ -73,7 +73,7 @@ daemon::ProcessOptions process_options(const ParentState& state, const Daemon& p
   for (int i = 0; i < imports->nelts; ++i) {
     const auto& script = reinterpret_cast<const Import*>(imports->elts)[i];
     if (std::strcmp(script.process_group, group.options.name) != 0) continue;
-    options.imports.push_back({script.application_group, script.path});
+    options.imports.push_back({script.application_group, script.path, script.is_application});
   }
   return options;
 }

@@ -242,7 +242,7 @@ std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& 
   return created;
 }
 
-void Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
+bool Runtime::import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
                             Interruptible* service) {
   const absl::StatusOr<Interpreter*> target = interpreter(application_group, path, thread);
   PyThreadState* const state = target.ok() && *target != nullptr ? thread.state_in((*target)->state()) : nullptr;
@@ -250,13 +250,14 @@ void Runtime::import_script(const std::string& application_group, const std::str
     host_.log(LogLevel::kError, absl::StrCat("SLC0136: WSGI script '", path,
                                              "' of WSGIImportScript is not loaded, because application group '",
                                              application_group, "' has no Python interpreter."));
-    return;
+    return false;
   }
   const WithGil gil(state);
   const Interruptible::Scope inside(service, **target, 0);
   const auto log = [this](LogLevel level, std::string_view line) { host_.log(level, line); };
-  static_cast<void>(
-      (*target)->scripts().load({.path = path, .mtime_us = modified_us(path), .may_exit = service != nullptr}, log));
+  const Scripts::Loaded loaded =
+      (*target)->scripts().load({.path = path, .mtime_us = modified_us(path), .may_exit = service != nullptr}, log);
+  return static_cast<bool>(loaded.module);
 }
 
 bool Runtime::has_other_threads() {

@@ -86,9 +86,9 @@ class Runtime {
   [[nodiscard]] absl::StatusOr<Interpreter*> interpreter(const std::string& name, const std::string& script,
                                                          ThreadContext& thread);
 
-  /// Loads a script into an application group outside of any request. Logs errors. A script with a `service` may end
-  /// with SystemExit, and is inside an interpreter for end_script() while it runs.
-  void import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
+  /// Loads a script into an application group outside of any request. Returns false after an error, which is logged. A
+  /// script with a `service` may end with SystemExit, and is inside an interpreter for end_script() while it runs.
+  bool import_script(const std::string& application_group, const std::string& path, ThreadContext& thread,
                      Interruptible* service = nullptr);
 
   /// Raises SystemExit in the script that import_script() runs with `target` on another thread, if it runs. Blocks

@@ -86,10 +86,15 @@ bool Scripts::is_current(const State& script, const ScriptRequest& request, LogL
   return script.began_ns >= request.ask_before_ns || !wants_reload(module, request, log);
 }
 
+Scripts::Loaded Scripts::found(Object module, const ScriptRequest& request) {
+  if (request.listener != nullptr) request.listener->loaded();
+  return {.module = std::move(module)};
+}
+
 Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {
   Script& script = script_at(request.path);
   State seen = state_of(script);
-  if (seen.module && is_current(seen, request, log)) return {.module = std::move(seen.module)};
+  if (seen.module && is_current(seen, request, log)) return found(std::move(seen.module), request);
   if (seen.module && request.on_change == ScriptRequest::OnChange::kLeave) return {.module = {}, .outdated = true};
   std::unique_lock loading(script.loading, std::defer_lock);
   {
@@ -98,7 +103,7 @@ Scripts::Loaded Scripts::load(const ScriptRequest& request, LogLine log) {
   }
   State now = state_of(script);
   const bool loaded_meanwhile = now.module && now.loads != seen.loads;
-  if (loaded_meanwhile) return {.module = std::move(now.module)};
+  if (loaded_meanwhile) return found(std::move(now.module), request);
   return import(script, request, log);
 }
 
@@ -166,8 +171,7 @@ Scripts::Loaded Scripts::import(Script& script, const ScriptRequest& request, Lo
   const Object modified = steal(PyLong_FromLongLong(compiled.mtime_us));
   if (!modified || PyModule_AddObjectRef(module.ptr(), kModified, modified.ptr()) < 0) PyErr_Clear();
   static_cast<void>(replace_module(script, module, began_ns));
-  if (request.listener != nullptr) request.listener->loaded();
-  return {.module = std::move(module)};
+  return found(std::move(module), request);
 }
 
 }  // namespace sluice::wsgi

@@ -60,6 +60,7 @@ class Scripts {
   [[nodiscard]] State state_of(const Script& script) const;
   [[nodiscard]] bool is_current(const State& script, const ScriptRequest& request, LogLine log) const;
   [[nodiscard]] bool wants_reload(PyObject* module, const ScriptRequest& request, LogLine log) const;
+  [[nodiscard]] static Loaded found(bindings::Object module, const ScriptRequest& request);
   [[nodiscard]] bindings::Object replace_module(Script& script, bindings::Object module, std::uint64_t began_ns);
   [[nodiscard]] Loaded import(Script& script, const ScriptRequest& request, LogLine log);
   [[nodiscard]] bindings::Object execute(const Script& script, const ScriptRequest& request, PyObject* code,

@@ -7,12 +7,13 @@
 
 namespace sluice::wsgi {
 
-/// Learns when a request has to load its script. The calls may come from several threads; the caller holds the GIL.
+/// Learns when a request has to load its script, and when it has it. The calls may come from several threads; the
+/// caller holds the GIL.
 class LoadListener {
  public:
   virtual ~LoadListener() = default;
   virtual void loading() noexcept = 0;  ///< The code of the script is about to run.
-  virtual void loaded() noexcept = 0;   ///< The script has been loaded without an error.
+  virtual void loaded() noexcept = 0;   ///< The script has been loaded without an error, now or before.
 };
 
 struct ScriptRequest {
