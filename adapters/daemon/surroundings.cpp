@@ -20,10 +20,16 @@ namespace {
 
 constexpr const char* kRoot = "/";
 
-/// Returns the home directory of the user that the process runs as; the root when the system has none for it.
-std::string home_of_user() {
+/// The user that the process runs as.
+struct User {
+  std::string name;  ///< Empty when the system does not know the user.
+  std::string home;  ///< The root when the system has none for the user.
+};
+
+User current_user() {
   const passwd* const entry = ::getpwuid(::geteuid());
-  return entry != nullptr && *entry->pw_dir != '\0' ? entry->pw_dir : kRoot;
+  if (entry == nullptr) return {.name = {}, .home = kRoot};
+  return {.name = entry->pw_name, .home = *entry->pw_dir != '\0' ? entry->pw_dir : kRoot};
 }
 
 /// Enters the directory of `home=`, otherwise the home of a user other than the server's. A user without a home stays
@@ -41,12 +47,11 @@ absl::Status enter_directory(const DaemonOptions& options, const std::string& us
   return ::chdir(kRoot) == 0 ? absl::OkStatus() : absl::NotFoundError("'/' cannot be entered");
 }
 
-void set_environment(const DaemonOptions& options, const std::string& user_home) {
-  ::setenv("HOME", user_home.c_str(), 1);
-  if (options.user == nullptr) return;
-  ::setenv("USER", options.user, 1);
-  ::setenv("USERNAME", options.user, 1);
-  ::setenv("LOGNAME", options.user, 1);
+/// The name is not that of the configuration, which is without effect unless root has started the server.
+void set_environment(const User& user) {
+  ::setenv("HOME", user.home.c_str(), 1);
+  if (user.name.empty()) return;
+  for (const char* const variable : {"USER", "USERNAME", "LOGNAME"}) ::setenv(variable, user.name.c_str(), 1);
 }
 
 void log_missing_locale(const DaemonOptions& options, const char* locale, const LogSink& log) {
@@ -105,9 +110,9 @@ void set_cpu_priority(const DaemonOptions& options, const LogSink& log) {
 
 absl::Status enter_surroundings(const DaemonOptions& options, const LogSink& log) {
   if (options.umask >= 0) ::umask(static_cast<mode_t>(options.umask));
-  const std::string user_home = home_of_user();
-  if (absl::Status status = enter_directory(options, user_home, log); !status.ok()) return status;
-  set_environment(options, user_home);
+  const User user = current_user();
+  if (absl::Status status = enter_directory(options, user.home, log); !status.ok()) return status;
+  set_environment(user);
   set_locale(options, log);
   limit_memory(options, RLIMIT_DATA, options.memory_limit, log);
   limit_memory(options, RLIMIT_AS, options.virtual_memory_limit, log);

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -46,7 +47,7 @@ started: list[Httpd] = []
 
 
 class Httpd:
-    """One Apache with the module under test loaded, serving on a loopback port."""
+    """One Apache with the module under test loaded, serving on a loopback port, started by `user` or by that of the tests."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Httpd:
         modules: Sequence[str] = (),
         load_wsgi: bool = True,
         environment: Mapping[str, str] | None = None,
+        user: pwd.struct_passwd | None = None,
     ) -> None:
         self._environment = dict(environment or {})
         self._lines = list(lines)
@@ -66,6 +68,10 @@ class Httpd:
         self._load_wsgi = load_wsgi
         self._process: subprocess.Popen[bytes] | None = None
         self.layout = make_layout()
+        self._user: dict[str, int | list[int]] = {}
+        if user is not None:
+            self._user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            os.chown(self.layout.root, user.pw_uid, user.pw_gid)
         self.port = 0
 
     # Life cycle
@@ -228,6 +234,7 @@ class Httpd:
                 stdout=console,
                 stderr=console,
                 start_new_session=True,
+                **self._user,  # type: ignore[call-overload]
             )
 
     def _serves(self) -> bool:

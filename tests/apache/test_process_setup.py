@@ -35,6 +35,11 @@ def facts_of(server: Httpd, path: str = "/") -> Any:
     return response.json()
 
 
+def names_of(facts: dict[str, Any]) -> set[str]:
+    """The names of the user that the variables tell."""
+    return {facts["variables"][name] for name in ("USER", "USERNAME", "LOGNAME")}
+
+
 # The directory of home=
 
 
@@ -102,9 +107,36 @@ def test_a_process_of_the_server_s_user_has_the_home_of_that_user(
     facts = facts_of(
         start_httpd(*lines(""), environment={"HOME": "/home/of/somebody/else"}, mpm=mpm)
     )
-    expected = pwd.getpwuid(facts["uid"]).pw_dir
-    assert (facts["home"], facts["tilde"], facts["child"][0]) == (expected,) * 3
-    assert os.geteuid() != 0 or facts["variables"]["USER"] in UNPRIVILEGED_USERS
+    user = pwd.getpwuid(facts["uid"])
+    assert (facts["home"], facts["tilde"], facts["child"][0]) == (user.pw_dir,) * 3
+    assert names_of(facts) == {user.pw_name}
+    assert user.pw_name in (UNPRIVILEGED_USERS if os.geteuid() == 0 else (pwd.getpwuid(os.geteuid()).pw_name,))
+
+
+@needs_root
+def test_a_user_given_by_its_number_has_its_name(start_httpd: StartHttpd) -> None:
+    user = pwd.getpwnam(USER)
+    facts = facts_of(start_httpd(*lines(f"user=#{user.pw_uid} group={USER}")))
+    assert facts["uid"] == user.pw_uid
+    assert names_of(facts) == {USER}
+
+
+@needs_root
+@pytest.mark.parametrize("identity", ["", "User bin"])
+def test_a_server_that_root_has_not_started_has_the_name_of_its_user(start_httpd: StartHttpd, identity: str) -> None:
+    """Apache stays the user that has started it, whatever its configuration names."""
+    starter = pwd.getpwnam(USER)
+    facts = facts_of(start_httpd(*lines(""), identity, user=starter))
+    assert facts["uid"] == starter.pw_uid
+    assert names_of(facts) == {USER}
+
+
+@needs_root
+def test_a_user_that_the_system_does_not_know_changes_no_variable(start_httpd: StartHttpd) -> None:
+    unknown = pwd.struct_passwd(("", "", 54321, 54321, "", "", ""))
+    environment = {"USER": "one", "USERNAME": "two", "LOGNAME": "three"}
+    server = start_httpd(*lines(""), user=unknown, environment=environment)
+    assert names_of(facts_of(server)) == {"one", "two", "three"}
 
 
 @needs_root

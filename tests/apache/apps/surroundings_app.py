@@ -27,7 +27,7 @@ def facts():
         "directory": os.getcwd(),
         "child": of_child() if os.getenv("HOME") else None,
         "variables": {
-            name: os.environ.get(name) for name in ("LANG", "LC_ALL", "PYTHON_EGG_CACHE", "USER")
+            name: os.environ.get(name) for name in ("LANG", "LC_ALL", "PYTHON_EGG_CACHE", "USER", "USERNAME", "LOGNAME")
         },
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
         "limits": [resource.getrlimit(resource.RLIMIT_DATA)[0], resource.getrlimit(resource.RLIMIT_AS)[0]],
