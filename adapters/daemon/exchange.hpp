@@ -36,6 +36,10 @@ class SocketExchange final : public wsgi::Exchange {
   absl::Status send_file(const wsgi::FilePart& part) override;
   void break_off() override;
   void expect_lines_after_end() noexcept override { lines_after_end_ = true; }
+  /// Goes by the levels that the server has sent with the request.
+  [[nodiscard]] bool logs(LogLevel level) const noexcept override {
+    return (head_.log_levels & log_level_bit(level)) != 0;
+  }
   /// Sends the line to the server, whose log for the request it belongs to. Does not block: what the connection does
   /// not take at once waits for the next frame. Lines that the server cannot take any more go to the log of the
   /// process.

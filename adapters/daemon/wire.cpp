@@ -140,6 +140,7 @@ std::optional<std::string> encode(const RequestHead& head) {
       .add(head.server_pid)
       .add(head.tries)
       .add(flags_of(head))
+      .add(head.log_levels)
       .add(head.application_group)
       .add(head.callable)
       .add(head.script)
@@ -167,6 +168,7 @@ bool decode(std::string_view payload, RequestHead& head) {
   head.head_only = (flags & kHeadOnly) != 0;
   head.has_body = (flags & kHasBody) != 0;
   head.body_whole = (flags & kBodyWhole) != 0;
+  head.log_levels = decoder.u32();
   head.application_group = decoder.text();
   head.callable = decoder.text();
   head.script = decoder.text();
@@ -180,7 +182,7 @@ bool decode(std::string_view payload, RequestHead& head) {
     const std::string_view key = decoder.text();
     head.variables.emplace_back(key, decoder.text());
   }
-  return decoder.complete() && (flags & ~kAllFlags) == 0;
+  return decoder.complete() && (flags & ~kAllFlags) == 0 && (head.log_levels & ~kAllLogLevels) == 0;
 }
 
 std::uint64_t generation_of(std::string_view payload) noexcept {

@@ -94,6 +94,7 @@ inline constexpr FieldDefinition kRequestFields[] = {
     {"server_pid", FieldType::kU32},
     {"tries", FieldType::kU32},
     {"flags", FieldType::kU32},
+    {"log_levels", FieldType::kU32},
     {"application_group", FieldType::kText},
     {"callable", FieldType::kText},
     {"script", FieldType::kText},
@@ -113,7 +114,7 @@ inline constexpr FieldDefinition kLogFields[] = {{"level", FieldType::kU32}, {"t
 /// All frames, each with its sender, the limits of its payload, and its fields.
 inline constexpr FrameDefinition kFrames[] = {
     // The head of a request. Its code authenticates the rest of the payload.
-    {FrameType::kRequest, "request", Sender::kServer, 80, kRequestMax, kRequestFields},
+    {FrameType::kRequest, "request", Sender::kServer, 84, kRequestMax, kRequestFields},
     // A piece of the request body; an empty piece is its end.
     {FrameType::kBody, "body", Sender::kServer, 0, kPieceMax, kBytesFields},
     // The rest of the request body cannot be read. The status is 0 when no HTTP status applies.
@@ -197,6 +198,12 @@ class Decoder {
   bool fits_ = true;
 };
 
+/// Returns the bit of a level in a set of levels.
+[[nodiscard]] constexpr std::uint32_t log_level_bit(LogLevel level) noexcept {
+  return 1U << static_cast<std::uint32_t>(level);
+}
+inline constexpr std::uint32_t kAllLogLevels = 2 * log_level_bit(LogLevel::kCritical) - 1;
+
 /// The part of a request that a daemon process needs before the body. The views point into the payload, or belong to
 /// the caller.
 struct RequestHead {
@@ -205,6 +212,8 @@ struct RequestHead {
   std::int64_t script_mtime_us = 0;
   std::uint32_t server_pid = 0;  ///< The process that accepted the request.
   std::uint32_t tries = 0;       ///< Number of connections made for the request, including this one.
+  /// The bits of the levels whose lines the server writes, so that the daemon process need not make the others.
+  std::uint32_t log_levels = kAllLogLevels;
   bool script_reloading = true;
   bool https = false;
   bool head_only = false;  ///< The response has no body on the wire.

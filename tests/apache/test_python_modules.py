@@ -13,6 +13,7 @@ import pytest
 from .httpd import Httpd, StartHttpd
 
 ALIAS = "WSGIScriptAlias / ${APPS}/modules_app.py"
+MODES = {"embedded": ["WSGIProcessGroup %{GLOBAL}"], "daemon": ["WSGIDaemonProcess d", "WSGIProcessGroup d"]}
 
 
 def ask(server: Httpd, path: str) -> Any:
@@ -68,10 +69,30 @@ def test_records_keep_their_level_in_the_error_log(start_httpd: StartHttpd) -> N
     }
 
 
-def test_records_below_the_level_of_the_server_are_not_written(start_httpd: StartHttpd) -> None:
-    server = start_httpd(ALIAS, "LogLevel wsgi:warn", "WSGIProcessGroup %{GLOBAL}")
+@pytest.mark.parametrize("group", MODES)
+def test_records_below_the_level_of_the_server_are_not_written(start_httpd: StartHttpd, group: str) -> None:
+    server = start_httpd(ALIAS, "LogLevel wsgi:warn", *MODES[group])
     assert ask(server, "/log_levels") == [50, 40, 30]  # the others are not even formatted
+    server.wait_for_log("levels says WARNING")
     assert len(server.log_lines("levels says")) == 3
+
+
+@pytest.mark.parametrize("group", MODES)
+def test_the_level_is_that_of_the_place_of_the_request(start_httpd: StartHttpd, group: str) -> None:
+    location = ["<Location /log_levels>", "LogLevel wsgi:info", "</Location>"]
+    server = start_httpd(ALIAS, "LogLevel wsgi:warn", *location, *MODES[group])
+    assert ask(server, "/log_levels") == [50, 40, 30, 20, 25]
+    server.wait_for_log("levels says NOTICE")
+    assert len(server.log_lines("levels says")) == 5
+
+
+def test_lines_below_the_level_leave_room_for_those_that_are_written(start_httpd: StartHttpd) -> None:
+    """One request may write 16 MiB, which its records for debugging exceed."""
+    server = start_httpd(ALIAS, "LogLevel wsgi:warn", *MODES["daemon"])
+    ask(server, "/log_much")
+    server.stop()
+    assert server.log_lines("much says the end")
+    assert not server.log_lines("SLC1002")
 
 
 def test_each_line_of_a_record_is_a_line_of_the_log_with_the_client(server: Httpd) -> None:

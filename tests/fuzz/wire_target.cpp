@@ -89,6 +89,7 @@ void check_written_request(Input& input) {
                    .script_mtime_us = static_cast<std::int64_t>(input.integer(8)),
                    .server_pid = static_cast<std::uint32_t>(input.integer(4)),
                    .tries = static_cast<std::uint32_t>(input.integer(4)),
+                   .log_levels = static_cast<std::uint32_t>(input.integer(1)) & kAllLogLevels,
                    .script_reloading = input.flag(),
                    .https = input.flag(),
                    .head_only = input.flag(),
@@ -109,7 +110,7 @@ void check_written_request(Input& input) {
   require(decode(*payload, read), "a request is read again");
   require(read.generation == head.generation && read.timestamps.accepted_ns == head.timestamps.accepted_ns &&
               read.timestamps.queued_ns == head.timestamps.queued_ns && read.script_mtime_us == head.script_mtime_us &&
-              read.server_pid == head.server_pid && read.tries == head.tries,
+              read.server_pid == head.server_pid && read.tries == head.tries && read.log_levels == head.log_levels,
           "the numbers of a request come back");
   require(read.script_reloading == head.script_reloading && read.https == head.https &&
               read.head_only == head.head_only && read.has_body == head.has_body && read.body_whole == head.body_whole,

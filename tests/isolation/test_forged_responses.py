@@ -156,6 +156,14 @@ def test_a_forged_response_reaches_no_other_request(server: Httpd, batch: list[F
     check_threads(server, "/forger/meet")
 
 
+def test_lines_that_the_log_does_not_take_leave_room_for_those_that_it_takes(server: Httpd) -> None:
+    unlogged, logged = (frame("log", level=level, text=text) for level, text in ((3, "x" * 4000), (0, "ROOM-LEFT" + "x" * 3990)))
+    path = put(server, unlogged * 10_000 + logged + HEAD + DATA + END)
+    with contextlib.closing(http.client.HTTPConnection(HOST, server.port, timeout=60)) as connection:
+        see(connection, f"/forger/forge?file={path}&seconds=5")
+    server.wait_for_log("ROOM-LEFT")
+
+
 # In time
 
 

@@ -20,6 +20,7 @@ RequestHead request() {
   head.script_mtime_us = -5;
   head.server_pid = 77;
   head.tries = 4;
+  head.log_levels = log_level_bit(sluice::LogLevel::kError) | log_level_bit(sluice::LogLevel::kCritical);
   head.https = true;
   head.has_body = true;
   head.application_group = "group";
@@ -49,6 +50,7 @@ TEST_CASE("wire: a request head is decoded as it was encoded") {
   CHECK(head.script_mtime_us == -5);
   CHECK(head.server_pid == 77);
   CHECK(head.tries == 4);
+  CHECK(head.log_levels == request().log_levels);
   CHECK(head.https);
   CHECK(head.has_body);
   CHECK_FALSE(head.body_whole);
@@ -67,6 +69,20 @@ TEST_CASE("wire: no prefix of a head and no longer one is a head") {
   ResponseHead decoded;
   for (std::size_t size = 0; size < answer.size(); ++size) CHECK_FALSE(decode(answer.substr(0, size), decoded));
   CHECK_FALSE(decode(answer + '\0', decoded));
+}
+
+TEST_CASE("wire: a head with a level of the log that there is not is no head") {
+  RequestHead head = request();
+  for (const std::uint32_t levels : {kAllLogLevels + 1, UINT32_MAX}) {
+    head.log_levels = levels;
+    RequestHead decoded;
+    CHECK_FALSE(decode(encode(head).value(), decoded));
+  }
+  for (std::uint32_t levels = 0; levels <= kAllLogLevels; ++levels) {
+    head.log_levels = levels;
+    RequestHead decoded;
+    CHECK(decode(encode(head).value(), decoded));
+  }
 }
 
 TEST_CASE("wire: a line for the log is decoded as it was encoded, cut to the limit of its frame") {

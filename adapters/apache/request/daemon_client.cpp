@@ -53,6 +53,16 @@ std::int64_t modified_us(request_rec* request, const wsgi::ScriptRequest& script
   return status == APR_SUCCESS ? info.mtime : script.mtime_us;
 }
 
+/// Returns the levels whose lines the log takes for the request.
+std::uint32_t log_levels_of(const ApacheExchange& exchange) noexcept {
+  using enum LogLevel;
+  std::uint32_t levels = 0;
+  for (const LogLevel level : {kError, kWarning, kInfo, kDebug, kCritical}) {
+    if (exchange.logs(level)) levels |= daemon::log_level_bit(level);
+  }
+  return levels;
+}
+
 /// Encodes and signs the head. Empty when it is too large, which is logged.
 std::optional<std::string> signed_request(request_rec* request, const DaemonGroup& group,
                                           const daemon::RequestHead& head) {
@@ -124,6 +134,7 @@ int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchan
                            .script_mtime_us = dispatched.script.mtime_us,
                            .server_pid = static_cast<std::uint32_t>(::getpid()),
                            .tries = 0,
+                           .log_levels = log_levels_of(exchange),
                            .script_reloading = dispatched.script.reloads(),
                            .https = exchange.https(),
                            .head_only = request->header_only != 0,

@@ -297,7 +297,8 @@ absl::Status DaemonSession::on_log(const Frame& frame) {
   if (!payload.ok()) return payload.status();
   daemon::LogLine line;
   if (!daemon::decode(*payload, line)) return violation("a line for the log that cannot be decoded");
-  if (log_budget_.allows(line.text.size())) exchange_.log(line.level, line.text);
+  // Lines that the log does not take leave the budget to those that it takes.
+  if (exchange_.logs(line.level) && log_budget_.allows(line.text.size())) exchange_.log(line.level, line.text);
   return absl::OkStatus();
 }
 

@@ -64,6 +64,13 @@ def log_lines():
         logger("lines").exception("first\nsecond")
 
 
+def log_much():
+    logged = logger("much")
+    for _ in range(20_000):
+        logged.debug("x" * 1_000)
+    logged.error("the end")
+
+
 def log_badly():
     logger("bad").info("%d", "not a number")
 
