@@ -167,6 +167,35 @@ def test_the_socket_can_belong_to_another_user(start_httpd: StartHttpd) -> None:
     assert server.get("/").status == 503, "Apache's own user may not connect"
 
 
+# Python
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "No such file or directory"),
+        ("file", "it is not a directory"),
+        ("file/below", "Not a directory"),
+        pytest.param("closed", "Permission denied", marks=needs_root),
+        pytest.param("unreadable", "its file pyvenv.cfg cannot be read: Permission denied", marks=needs_root),
+    ],
+)
+def test_a_python_home_that_cannot_be_used_is_named_with_the_reason(
+    start_httpd: StartHttpd, name: str, reason: str
+) -> None:
+    server = start_httpd()
+    (server.out / "file").touch()
+    (server.out / "closed").mkdir(mode=0o700)
+    (server.out / "unreadable").mkdir()
+    (server.out / "unreadable/pyvenv.cfg").touch(mode=0o600)
+    home = server.out / name
+    server.reconfigure(*lines(f"python-home={home}"))
+    assert server.get("/").status == 503
+    assert server.log_lines(f"SLC0142: the home of Python '{home}' cannot be used: {reason}; ")
+    failed = server.wait_for_log("SLC0132: Python could not be started")
+    assert f"python-home= or WSGIPythonHome, which is '{home}'" in failed
+
+
 # Locale
 
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/wsgi/process/runtime.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -84,9 +87,39 @@ constexpr const char* kRandomSeed = "random";
 
 constexpr const char* kOwnGilNote = ", with its own GIL";
 
-bool is_virtual_environment(const std::string& home) { return ::access((home + "/pyvenv.cfg").c_str(), R_OK) == 0; }
+constexpr const char* kEnvironmentFile = "/pyvenv.cfg";
+
+bool is_virtual_environment(const std::string& home) { return ::access((home + kEnvironmentFile).c_str(), R_OK) == 0; }
+
+/// Returns the reason for which this process cannot enter a directory; empty when it can.
+std::string entry_error(const std::string& directory) {
+  struct stat info {};
+  const bool found = ::stat(directory.c_str(), &info) == 0;
+  if (found && !S_ISDIR(info.st_mode)) return "it is not a directory";
+  return found && ::access(directory.c_str(), X_OK) == 0 ? "" : std::strerror(errno);
+}
+
+/// Returns the reason for which this process cannot use a home of Python, which is a prefix, prefix:exec_prefix or a
+/// virtual environment; empty when there is none. Whether Python is installed there is left to Python.
+std::string home_error(const std::string& home) {
+  const std::size_t colon = std::min(home.find(':'), home.size());
+  if (std::string error = entry_error(home.substr(0, colon)); !error.empty()) return error;
+  if (colon < home.size()) return entry_error(home.substr(colon + 1));
+  const std::string file = home + kEnvironmentFile;
+  if (::access(file.c_str(), R_OK) == 0 || errno == ENOENT) return "";
+  return absl::StrCat("its file pyvenv.cfg cannot be read: ", std::strerror(errno));
+}
 
 }  // namespace
+
+void Runtime::check_home() const {
+  const std::string error = options_.home.empty() ? "" : home_error(options_.home);
+  if (error.empty()) return;
+  host_.log(LogLevel::kWarning,
+            absl::StrCat("SLC0142: the home of Python '", options_.home, "' cannot be used: ", error,
+                         "; Python most likely does not start; correct python-home= or WSGIPythonHome, or let the user "
+                         "of the process enter it"));
+}
 
 absl::Status Runtime::initialize() {
   if (PyImport_AppendInittab("mod_wsgi", bindings::init_module) < 0) return absl::ResourceExhaustedError("no memory");
@@ -121,9 +154,11 @@ absl::Status Runtime::initialize() {
 
 absl::Status Runtime::start(ThreadContext& thread) {
   ForkedCopy::mark_original(host_);
+  check_home();
   if (absl::Status status = initialize(); !status.ok()) {
     host_.log(LogLevel::kError,
-              absl::StrCat("SLC0132: Python could not be started: ", status.message(), ". Check WSGIPythonHome."));
+              absl::StrCat("SLC0132: Python could not be started: ", status.message(),
+                           ". Check python-home= or WSGIPythonHome, which is '", options_.home, "' for this process."));
     return status;
   }
   thread.adopt(PyThreadState_Get());

@@ -124,6 +124,7 @@ class Runtime {
   static constexpr bool kFreeThreading = false;
 #endif
 
+  void check_home() const;
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::unique_ptr<Interpreter> create_current(const std::string& name);
   [[nodiscard]] std::unique_ptr<Interpreter> create_sub_interpreter(const std::string& name, ThreadContext& thread);
