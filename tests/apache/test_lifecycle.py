@@ -229,6 +229,19 @@ def test_a_process_is_replaced_before_the_server_s_own_limit_kills_it(start_http
     assert not server.log_lines("was ended by signal")
 
 
+def test_eviction_timeout_limits_the_requests_in_flight_after_a_graceful_signal(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*lines("threads=2 eviction-timeout=1 graceful-timeout=100 shutdown-timeout=60"))
+    pid = pid_of(server)
+    statuses: list[int] = []
+    client = threading.Thread(target=lambda: statuses.append(server.get("/?seconds=50").status))
+    client.start()
+    time.sleep(0.5)
+    os.kill(pid, signal.SIGUSR1)
+    client.join()
+    assert statuses == [502]
+    wait_for_reason(server, pid, "eviction_signal")
+
+
 def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("threads=2 inactivity-timeout=1", "WSGIIgnoreActivity On"))
     pid = pid_of(server)

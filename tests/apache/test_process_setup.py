@@ -6,6 +6,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,15 @@ def test_the_socket_can_belong_to_another_user(start_httpd: StartHttpd) -> None:
 # Python
 
 
+def test_python_home_of_a_group_may_be_a_virtual_environment(start_httpd: StartHttpd) -> None:
+    server = start_httpd()
+    home = server.out / "venv"
+    venv.EnvBuilder(symlinks=True).create(home)
+    server.reconfigure(*lines(f"python-home={home}"))
+    assert facts_of(server)["prefix"] == str(home)
+    assert not server.log_lines("SLC0142")
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -194,6 +204,12 @@ def test_a_python_home_that_cannot_be_used_is_named_with_the_reason(
     assert server.log_lines(f"SLC0142: the home of Python '{home}' cannot be used: {reason}; ")
     failed = server.wait_for_log("SLC0132: Python could not be started")
     assert f"python-home= or WSGIPythonHome, which is '{home}'" in failed
+
+
+def test_stack_size_is_that_of_the_threads_that_serve(start_httpd: StartHttpd) -> None:
+    size = 1 << 20
+    assert abs(facts_of(start_httpd(*lines(f"stack-size={size}")))["stack"] - size) <= 1 << 16
+    assert facts_of(start_httpd(*lines("")))["stack"] > 2 * size
 
 
 # Locale

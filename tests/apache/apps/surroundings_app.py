@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tells as JSON what is around the process: its user, directory, environment, limits and Python."""
 
+import ctypes
 import json
 import os
 import resource
@@ -14,6 +15,17 @@ def of_child():
     code = "import os, json; print(json.dumps([os.environ.get('HOME'), os.getcwd()]))"
     shown = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, check=True)
     return json.loads(shown.stdout)
+
+
+def stack_size():
+    """The size of the stack of this thread."""
+    library = ctypes.CDLL(None)
+    library.pthread_self.restype = ctypes.c_ulong
+    attributes, size = ctypes.create_string_buffer(256), ctypes.c_size_t()
+    library.pthread_getattr_np(ctypes.c_ulong(library.pthread_self()), attributes)
+    library.pthread_attr_getstacksize(attributes, ctypes.byref(size))
+    library.pthread_attr_destroy(attributes)
+    return size.value
 
 
 def facts():
@@ -32,6 +44,8 @@ def facts():
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
         "limits": [resource.getrlimit(resource.RLIMIT_DATA)[0], resource.getrlimit(resource.RLIMIT_AS)[0]],
         "path": sys.path,
+        "prefix": sys.prefix,
+        "stack": stack_size(),
         "optimize": sys.flags.optimize,
         "bytecode": not sys.dont_write_bytecode,
         "hash": hash("sluice"),
