@@ -14,13 +14,15 @@ import argparse
 from collections.abc import Sequence
 
 from sluice import __version__
-from sluice.commands import CommandError, check, discard_output, install_module, module_config, module_location, serve, top
+from sluice.commands import CommandError, check, install_module, module_config, module_location, serve, top
 from sluice.commands.paths import refusal
+from sluice.commands.streams import complain, discard_output, open_missing
 
 COMMANDS = (serve, top, check, module_config, install_module, module_location)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    open_missing()
     parser = argparse.ArgumentParser(
         prog="sluice",
         description="Sluice: request metrics of a server, recorded without locks and drained as coherent windows. "
@@ -35,26 +37,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not hasattr(parsed, "run"):
         parser.print_help()
         return 0
-    status = _run(parsed)
+    failure: int = getattr(parsed, "failure", 1)
+    status = _run(parsed, failure)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
+    except OSError as error:  # a disk that is full
+        discard_output()
+        complain(f"the output cannot be written: {error.strerror}")
+        return failure
     return status
 
 
-def _run(parsed: argparse.Namespace) -> int:
+def _run(parsed: argparse.Namespace, failure: int) -> int:
+    """Run the command; return its exit status, and `failure` where it could not do what was asked."""
     try:
         return int(parsed.run(parsed))
     except CommandError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 1
+        complain(str(error))
+        return failure
     except BrokenPipeError:
         discard_output()
-        return 1
+        return failure
     except OSError as error:  # a name that is too long, or a directory that this user cannot search
-        print(f"sluice: {refusal(error)}", file=sys.stderr)
-        return 1
+        complain(refusal(error))
+        return failure
     except KeyboardInterrupt:
         return 130
 

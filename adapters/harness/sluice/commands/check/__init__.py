@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sluice.commands import discard_output
 from sluice.commands.check.diagnoses import DIAGNOSES, FIGURES, Finding, Limits, Observation, diagnose
 from sluice.commands.endpoints import ADDRESSES, DEFAULT_URL, add_common, addresses, positive_seconds, tls_context
+from sluice.commands.streams import discard_output, write
 from sluice.monitor.client import Client, EndpointError
 from sluice.monitor.reading import Reading
 from sluice.monitor.text import format_rate, format_seconds
@@ -45,7 +45,8 @@ exit status:
   0  healthy: none of the conditions that count holds
   1  a condition holds that --fail-on or --fail-above names; without both
      options, any diagnosis
-  2  cannot tell: no answer, or the server was started meanwhile
+  2  cannot tell: no answer, or the server was started meanwhile; or the
+     findings cannot be written
 
 {ADDRESSES}
 examples:
@@ -88,7 +89,7 @@ def add_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     parser.add_argument("--quiet", action="store_true", help="print nothing; the exit status tells")
-    parser.set_defaults(run=partial(run, parser))
+    parser.set_defaults(run=partial(run, parser), failure=UNKNOWN)
 
 
 def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
@@ -164,13 +165,13 @@ def _report(whole: Window, findings: Sequence[Finding], status: int, arguments: 
     if arguments.quiet:
         return
     if arguments.json:
-        print(json.dumps({"status": status, "findings": [vars(finding) for finding in findings]}))
+        write(json.dumps({"status": status, "findings": [vars(finding) for finding in findings]}))
         return
     for finding in findings:
-        print(finding)
+        write(str(finding))
     if not findings:
         total = whole.total
-        print(
+        write(
             f"healthy: {len(whole.groups)} groups, {total.after.processes} processes, {format_rate(total.rate)} requests/s, "
             f"capacity {total.capacity:.2f}, oldest request {format_seconds(total.after.longest_seconds)}, in {whole.seconds:.1f} s"
         )
@@ -178,7 +179,7 @@ def _report(whole: Window, findings: Sequence[Finding], status: int, arguments: 
 
 def _unknown(line: str, arguments: argparse.Namespace) -> int:
     if arguments.json and not arguments.quiet:
-        print(json.dumps({"status": UNKNOWN, "error": line}))
+        write(json.dumps({"status": UNKNOWN, "error": line}))
     elif not arguments.quiet:
         print(f"sluice check: {line}", file=sys.stderr)
     return UNKNOWN

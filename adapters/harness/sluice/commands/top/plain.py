@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sluice.commands import discard_output
+from sluice.commands.streams import discard_output, write
 from sluice.commands.top.details import slow_lines
 from sluice.commands.top.table import HISTORY_TITLE, WIDEST_HISTORY, WIDEST_NAME, cells, chosen, history_cell, line
 from sluice.monitor.text import columns, fit, format_rate
@@ -49,11 +49,11 @@ def print_windows(watches: Sequence[Watch], interval: float, *, once: bool, as_j
 def _print(watches: Sequence[Watch], as_json: bool, interval: float | None) -> None:
     """Prints the windows; with an interval the table has the history."""
     if as_json:
-        print(json.dumps({"time": time.time(), "servers": [_json_of(watch) for watch in watches]}, allow_nan=False), flush=True)
+        write(json.dumps({"time": time.time(), "servers": [_json_of(watch) for watch in watches]}, allow_nan=False))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
     for watch in watches:
-        print("\n".join(_lines(watch, width, interval)), flush=True)
+        write("\n".join(_lines(watch, width, interval)))
 
 
 def _lines(watch: Watch, width: int, interval: float | None) -> list[str]:

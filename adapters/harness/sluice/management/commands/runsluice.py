@@ -15,6 +15,7 @@ from django.core.management.base import CommandError as DjangoError
 from sluice.commands import CommandError, serve
 from sluice.commands.paths import is_dir, refusal
 from sluice.commands.serve import options
+from sluice.commands.streams import open_missing
 
 
 class Command(BaseCommand):
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         options.add_options(parser)
 
     def handle(self, *args: Any, **parsed: Any) -> None:
+        open_missing()
         arguments = argparse.Namespace(**parsed)
         arguments.target = None
         arguments.django = os.environ["DJANGO_SETTINGS_MODULE"]
