@@ -73,7 +73,12 @@ loads and stores, and gives coherent windows of them to any number of readers.
 Headers, static libraries, and the packages for CMake and pkg-config. The
 second library serves scrapes and pushes to receivers; it needs libmicrohttpd
 and libcurl.")
+# The archives have names of Abseil in them, which another release of it defines otherwise.
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS libabsl-dev)
+if(absl_VERSION MATCHES "^([0-9]+)")
+  math(EXPR next_absl "${CMAKE_MATCH_1} + 1")
+  set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libabsl-dev (>= ${CMAKE_MATCH_1}), libabsl-dev (<< ${next_absl}~)")
+endif()
 set(archives libsluice.a)
 if(SLUICE_BUILD_ENDPOINT)
   set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "libmicrohttpd-dev, libcurl4-openssl-dev | libcurl4-gnutls-dev")
