@@ -66,7 +66,8 @@ help:
 	@echo 'make test-short the suites of the core, the bindings and the harness, and Apache'
 	@echo '                with interpreters that have a GIL of their own, from Python 3.12 on'
 	@echo 'make bench      measure, print a table, write build/bench/report.json'
-	@echo 'make install    install the Apache module and the C++ package (PREFIX, DESTDIR)'
+	@echo 'make install    install the Apache module and the C++ package as they are built (PREFIX,'
+	@echo '                DESTDIR)'
 	@echo 'make packages   make packages of Debian, and an RPM of the module, in build/packages'
 	@echo 'make wheel      make a wheel of the Python package, in build/wheel'
 	@echo 'make dist       make a source archive of the current commit, in build/dist'
@@ -119,7 +120,8 @@ lint: need-lint build/venv/lint.stamp
 	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >build/lint.log
 	run-clang-tidy -quiet -p build/lint
 
-install: build
+# Installs the module that is built, for whichever interpreter: the administrator who installs may have other variables and tools.
+install: $(if $(wildcard build/release/modules/mod_sluice.so),,build)
 	@tests/tools/install.sh '$(call apxs,LIBEXECDIR)' '$(PREFIX)' '$(DESTDIR)'
 
 packages: need-packages compile-release
@@ -235,8 +237,11 @@ build/node/mermaid.min.js: docs/site/mermaid.sh | need-docs
 
 # CMake notices changes of its own files; a new configuration is due when what it is told changes, or what it may find.
 
+# The folder of libraries on Debian; elsewhere CMake knows it.
+multiarch = $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null)
+
 told = -DSLUICE_PYTHON="$$(head -n 1 build/pythons)" $(launcher) \
-       -DCMAKE_INSTALL_LIBDIR=lib/$(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null) \
+       $(addprefix -DCMAKE_INSTALL_LIBDIR=lib/,$(multiarch)) \
        $(if $(WERROR),-DCMAKE_COMPILE_WARNING_AS_ERROR=$(WERROR)) \
        -DSLUICE_EXTRA_PYTHONS="$$(sed 1d build/pythons | paste -sd ';')" \
        -DSLUICE_PYBIND11_INCLUDE="$$($(venv) -c 'import pybind11; print(pybind11.get_include())')"
