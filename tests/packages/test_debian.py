@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -39,6 +40,26 @@ def test_lintian_finds_no_error(packages: dict[str, Path]) -> None:
     debs = [path for path in packages.values() if path.suffix == ".deb"]
     # With --fail-on error the status is 2 when there is one.
     run("lintian", "--allow-root", "--fail-on", "error", "--tag-display-limit", "0", *debs)
+
+
+def suffix(folder: Path, distribution: str, release: str, base_files: str) -> str:
+    """The end of the version of a package that is made on this system."""
+    script = folder / "suffix.cmake"
+    script.write_text(
+        f'include({ROOT}/adapters/packaging/release.cmake)\n'
+        f'sluice_release_suffix(suffix "{distribution}" "{release}" "{base_files}")\nmessage("${{suffix}}")\n',
+        encoding="utf-8",
+    )  # fmt: skip
+    return subprocess.run(["cmake", "-P", script], capture_output=True, text=True, check=True).stderr.strip()
+
+
+def test_an_upgrade_of_the_distribution_brings_the_package_of_the_new_release(tmp_path: Path) -> None:
+    """Also from a stable release to testing, which has no number, and from testing to the release that it becomes."""
+    systems = [("12", "12.4+deb12u11"), ("13", "13.8+deb13u1"), ("", "14.2"), ("14", "14.5"), ("", "15")]
+    versions = [f"0.1.0-1{suffix(tmp_path, 'debian', *system)}" for system in systems]
+    for older, newer in zip(versions, versions[1:]):
+        run("dpkg", "--compare-versions", older, "lt", newer)
+    assert suffix(tmp_path, "ubuntu", "24.04", "13ubuntu10") == "+ubuntu24.04"
 
 
 @pytest.mark.parametrize("name", FOLDERS)
