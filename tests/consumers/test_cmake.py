@@ -20,6 +20,7 @@ BARE = [
     *("-DSLUICE_PYTHON=/nowhere/python3", "-DAPXS=OFF", "-DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON"),
     *("-DCMAKE_DISABLE_FIND_PACKAGE_benchmark=ON", "-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON"),
 ]
+PARTS_WITH_PYTHON = {"PYTHON": "ON", "MODULE": "ON", "ENDPOINT": "OFF", "TESTS": "OFF", "BENCH": "OFF"}
 PARENT = """
 cmake_minimum_required(VERSION 3.25)
 project(parent CXX)
@@ -113,6 +114,19 @@ def test_a_shared_library_has_a_soname_and_what_a_consumer_needs(tmp_path: Path)
     (library,) = {path.resolve() for path in (tmp_path / "build").rglob("libsluice.so")}
     version = library.name.removeprefix("libsluice.so.")
     assert f"libsluice.so.{version.rpartition('.')[0]}" in run("readelf", "-d", library)
+
+
+@pytest.mark.skipif(shutil.which("apxs") is None, reason="builds against the headers of Apache")
+def test_the_module_and_the_python_package_have_the_core_in_them_where_programs_share_it(tmp_path: Path) -> None:
+    """They are used without the library, and without the folder that it was built in."""
+    headers = run(sys.executable, "-c", "import pybind11; print(pybind11.get_include())").strip()
+    parts = [f"-DSLUICE_BUILD_{part}={choice}" for part, choice in PARTS_WITH_PYTHON.items()]
+    options = [f"-DSLUICE_PYTHON={sys.executable}", f"-DSLUICE_PYBIND11_INCLUDE={headers}", "-DBUILD_SHARED_LIBS=ON"]
+    run("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, *options, *parts)
+    for target in ("mod_sluice", "sluice_extension_embedded"):
+        link = run("ninja", "-C", tmp_path, "-t", "commands", target).splitlines()[-1]
+        assert "libsluice_static_core.a" in link and "libsluice.so" not in link, link
+        assert str(tmp_path) not in "".join(re.findall(r"-rpath,(\S*)", link))
 
 
 def test_the_abseil_of_the_other_project_is_taken(tmp_path: Path) -> None:
