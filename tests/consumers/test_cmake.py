@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -127,6 +128,24 @@ def test_the_module_and_the_python_package_have_the_core_in_them_where_programs_
         link = run("ninja", "-C", tmp_path, "-t", "commands", target).splitlines()[-1]
         assert "libsluice_static_core.a" in link and "libsluice.so" not in link, link
         assert str(tmp_path) not in "".join(re.findall(r"-rpath,(\S*)", link))
+
+
+@pytest.mark.parametrize(
+    ("libraries", "headers"), [("lib", "include"), ("/opt/shop/lib64", "/opt/shop/include"), ("lib/some", "/usr/include")]
+)
+def test_pkg_config_has_absolute_folders_as_they_are(tmp_path: Path, libraries: str, headers: str) -> None:
+    parts = [f"-DSLUICE_BUILD_{part}=OFF" for part in ("PYTHON", "MODULE", "TESTS", "BENCH")]
+    folders = ["-DCMAKE_INSTALL_PREFIX=/srv/app", f"-DCMAKE_INSTALL_LIBDIR={libraries}", f"-DCMAKE_INSTALL_INCLUDEDIR={headers}"]
+    run("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path / "build", *parts, *folders)
+    # Only its own place tells a file the prefix, so it has to be there.
+    place = Path("/srv/app") / libraries / "pkgconfig"
+    for file in (tmp_path / "build").glob("*.pc"):
+        text = file.read_text(encoding="utf-8").replace("${pcfiledir}", str(place))
+        told = dict(re.findall(r"^(prefix|libdir|includedir)=(.*)$", text, re.MULTILINE))
+        for name, expected in (("libdir", libraries), ("includedir", headers)):
+            folder = told[name].replace("${prefix}", told["prefix"])
+            assert os.path.normpath(folder) == str(Path("/srv/app") / expected), file
+    assert (tmp_path / "build/sluice.pc").exists()
 
 
 def test_the_abseil_of_the_other_project_is_taken(tmp_path: Path) -> None:
