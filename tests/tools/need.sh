@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # need.sh PURPOSE PACKAGE...: makes sure that Debian packages are installed. Silent when they are. As root it installs
-# what is missing and says so; otherwise it says in one line what to ask an administrator for, and fails. On a system
-# without apt-get it names the packages and goes on, because what is missing there is told by what needs it.
+# what is missing and says so, unless others would be removed for it; otherwise it says in one line what to ask an
+# administrator for, and fails. On a system without apt-get it names the packages and goes on, because what is missing
+# there is told by what needs it.
 set -u
 purpose=$1
 shift
@@ -21,17 +22,23 @@ done
 
 if [ "$(id -u)" -ne 0 ]; then
   echo "sluice: $purpose needs packages; ask an administrator for:" \
-    "apt-get install -y --no-install-recommends$missing" >&2
+    "apt-get install --no-install-recommends$missing" >&2
   exit 1
 fi
 
 echo "sluice: $purpose needs packages; apt-get installs:$missing"
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 log=build/apt.log
 mkdir -p build
 run() {
   apt-get -q -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1 </dev/null && return
   tail -n 20 "$log" >&2
+  removed=$(sed -n '/ will be REMOVED:$/,/^[^ ]/s/^ \+//p' "$log" | paste -sd ' ' -)
+  if [ -n "$removed" ]; then
+    echo "sluice: apt-get would remove these packages, and nothing was changed: $removed" >&2
+    echo "sluice: if you can do without them: apt-get install --no-install-recommends$missing" >&2
+    exit 1
+  fi
   echo "sluice: apt-get $* failed; all it said is in $log" >&2
   exit 1
 }
@@ -47,7 +54,7 @@ fi
 
 run update
 # shellcheck disable=SC2086  # one word a package
-run install -y --no-install-recommends $missing
+run install -y --no-remove --no-install-recommends $missing
 
 for service in apache2 influxdb nginx prometheus; do
   case " $missing " in
