@@ -109,5 +109,9 @@ which serves an application with the module of libapache2-mod-sluice.")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS ${python_of_release})
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS libapache2-mod-sluice)
+# The command writes directives for the module, which may be others in another minor version.
+math(EXPR next_minor "${PROJECT_VERSION_MINOR} + 1")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_BREAKS
+  "libapache2-mod-sluice (<< ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}~), libapache2-mod-sluice (>= ${PROJECT_VERSION_MAJOR}.${next_minor}~)")
 set(scripts ${CMAKE_CURRENT_SOURCE_DIR}/python3-sluice)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${scripts}/postinst ${scripts}/prerm)

@@ -46,6 +46,22 @@ def test_a_package_that_was_built_without_the_module_says_why(monkeypatch: pytes
         module.locate()
 
 
+def test_a_module_of_another_minor_version_is_refused_in_one_line(package: Path, application: Path) -> None:
+    """A newer correction of the same one is not: its directives are the same."""
+    module_file = package / "sluice/mod_sluice.so"
+    text = module_file.read_bytes()
+    own = re.search(rb"Sluice/(\d+\.)(\d+)(\.\d+)\0", text)
+    assert own is not None
+    other = own[0].replace(own[1] + own[2], own[1] + b"%d" % ((int(own[2]) + 1) % 10))
+    module_file.write_bytes(text.replace(own[0], other))
+    for command in (("serve", application), ("module-location",), ("module-config",)):
+        done = run(package, *command, "--module", module_file) if command[0] == "serve" else run(package, *command)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done
+        assert re.match(rf"sluice: {module_file} is of Sluice \S+, but this command of Sluice {own[1].decode()}", done.stderr)
+    module_file.write_bytes(text.replace(own[0], own[0].replace(own[3], b".9")))
+    assert run(package, "module-location").stdout == f"{module_file}\n"
+
+
 def test_the_configuration_names_the_module_and_the_packages(package: Path) -> None:
     done = run(package, "module-config")
     assert done.stdout.splitlines() == [

@@ -123,6 +123,13 @@ def test_the_extension_is_for_the_python_of_the_package_alone(packages: dict[str
     assert not [path for path in files(package) if path.startswith("usr/lib/python3/dist-packages/mod_wsgi/")]
 
 
+def test_the_command_goes_with_a_module_of_its_minor_version_alone(packages: dict[str, Path], version: str) -> None:
+    major, minor, _ = map(int, version.split("."))
+    assert field(packages["python3-sluice"], "Breaks") == [
+        f"libapache2-mod-sluice (<< {major}.{minor}~)", f"libapache2-mod-sluice (>= {major}.{minor + 1}~)"
+    ]  # fmt: skip
+
+
 def test_the_python_package_tells_pip_of_the_same_extras(packages: dict[str, Path], tmp_path: Path) -> None:
     run("dpkg-deb", "--extract", packages["python3-sluice"], tmp_path)
     (folder,) = tmp_path.glob("usr/lib/python3/dist-packages/sluice-*.dist-info")

@@ -8,13 +8,15 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from sluice._version import missing_for_module
+from sluice._version import __version__, missing_for_module
 from sluice.commands import CommandError, apache
 from sluice.commands.paths import is_file
 
 NAME = "mod_sluice.so"
 OWN = Path(__file__).resolve().parent.parent / NAME
 """The module that `pip install` builds into the package."""
+RELEASE = ".".join(__version__.split(".")[:2])
+"""The first two numbers of the version of this package."""
 
 MISSING = (
     "there is no Apache module for this Python ({python}): install libapache2-mod-sluice (Debian), or apache2-dev and a Python "
@@ -32,12 +34,18 @@ def locate(chosen: Path | None = None) -> Path:
     for path in [chosen] if chosen else _candidates():
         if not is_file(path):
             continue
-        embedded = embedded_python(path)
-        if embedded == running_python():
+        embedded, its_release = embedded_python(path), release(path)
+        if embedded != running_python():
+            unfit.append(
+                f"{path} embeds Python {embedded or '?'}, but this is Python {running_python()} ({sys.executable}): "
+                "run sluice with the Python of the module, or install the package with this one"
+            )
+        elif its_release != RELEASE:
+            unfit.append(f"{path} is of Sluice {its_release or '?'}, but this command of Sluice {RELEASE}: install both in one version")
+        else:
             return path
-        unfit.append(f"{path} embeds Python {embedded or '?'}, but this is Python {running_python()} ({sys.executable})")
     if unfit:
-        raise CommandError(f"{unfit[0]}: run sluice with the Python of the module, or install the package with this one")
+        raise CommandError(unfit[0])
     if chosen:
         raise CommandError(f"there is no module {chosen}")
     text = LEFT_OUT if missing_for_module else MISSING
@@ -54,6 +62,12 @@ def _candidates() -> list[Path]:
 def embedded_python(module: Path) -> str:
     """Return the version of the Python library that a module is linked with, such as "3.11" or "3.14t"; empty for none."""
     match = re.search(rb"\0libpython(\d+\.\d+t?)[a-z]*\.so", module.read_bytes())
+    return match[1].decode() if match else ""
+
+
+def release(module: Path) -> str:
+    """Return the first two numbers of a module's version, between which its directives may change; empty for none."""
+    match = re.search(rb"Sluice/(\d+\.\d+)[\d.]*\0", module.read_bytes())
     return match[1].decode() if match else ""
 
 
