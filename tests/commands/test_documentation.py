@@ -13,6 +13,7 @@ from apache.config import APACHE, module_under_test
 from apache.process import clean_environment
 
 from .conftest import APPLICATION
+from .dockerfile import instructions
 from .served import ROOT, sluice
 
 PAGE = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
@@ -62,3 +63,18 @@ def test_the_page_names_each_option_and_no_other() -> None:
     described = set(re.findall(r"`(--[a-z0-9-]+)", PAGE.partition("## Beside mod_wsgi-express")[0]))
     assert described - {"--help"} - options == set()
     assert options - described == {"--django"}  # in the examples
+
+
+def test_the_image_of_the_example_stops_before_docker_kills_it() -> None:
+    """And its page says so, because options behind the image's name may ask for longer."""
+    folder = ROOT / "examples/container"
+    words = dict(instructions((folder / "Dockerfile").read_text(encoding="utf-8")))["ENTRYPOINT"]
+    timeout = re.search(r'"--graceful-timeout=(\d+)"', words)
+    assert timeout is not None and int(timeout[1]) < 10
+    text = " ".join((folder / "README.md").read_text(encoding="utf-8").split())
+    assert f"kills all processes after 10 seconds, so the image finishes requests for {timeout[1]} seconds at most" in text
+
+
+@pytest.mark.parametrize("page", ["telemetry.md", "configuration.md"])
+def test_a_page_about_sockets_tells_that_apache_has_a_tmp_of_its_own(page: str) -> None:
+    assert "PrivateTmp" in (ROOT / "docs" / page).read_text(encoding="utf-8")
