@@ -181,6 +181,8 @@ void end_previous(const ParentState& state, const ProcessEntry& entry, std::uint
 void set_sigchld_action(void (*handler)(int)) noexcept {
   struct sigaction action {};
   action.sa_handler = handler;
+  // An application can stop and continue its process without end, and each report would wake the parent.
+  action.sa_flags = SA_NOCLDSTOP;
   ::sigaction(SIGCHLD, &action, nullptr);
 }
 

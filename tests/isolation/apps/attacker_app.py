@@ -5,9 +5,10 @@ import json
 from urllib.parse import parse_qsl
 
 import memory_attacks
+import parent_attacks
 import process_attacks
 
-ATTACKS = {**memory_attacks.ATTACKS, **process_attacks.ATTACKS}
+ATTACKS = {**memory_attacks.ATTACKS, **parent_attacks.ATTACKS, **process_attacks.ATTACKS}
 
 
 def application(environ, start_response):
