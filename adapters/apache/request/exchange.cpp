@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,6 +18,7 @@
 #include "adapters/apache/server/log_level.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "adapters/wsgi/request/merged_fields.hpp"
+#include "adapters/wsgi/request/vary.hpp"
 
 namespace sluice::apache {
 
@@ -34,6 +37,17 @@ std::string error_text(apr_status_t status) {
 /// Returns true for header fields that Apache keeps in the request itself.
 bool kept_elsewhere(std::string_view name) {
   return wsgi::same_name(name, "Content-Type") || wsgi::same_name(name, "Content-Length");
+}
+
+/// Warns once in the life of a process.
+void log_long_vary(const ApacheExchange& exchange) noexcept {
+  static std::atomic<bool> logged{false};
+  if (logged.exchange(true, std::memory_order_relaxed)) return;  // publishes no other data
+  exchange.log(
+      LogLevel::kWarning,
+      "SLC1004: the Vary fields of a response name more than 512 bytes of request headers and are replaced with "
+      "'Vary: *', by which no cache keeps the response; this is done from now on without a message. Have the "
+      "application name fewer headers");
 }
 
 bool is_disconnect(apr_status_t status) {
@@ -175,12 +189,15 @@ absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
   request_->status = head.status;
   request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
   const bool others = merges_others_ && !apr_is_empty_table(request_->headers_out);
-  const bool merges = others || wsgi::may_need_merge(head.headers);
-  if (merges) add_merged_fields(head.headers, others);
+  const std::optional<wsgi::LimitedVary> limited = wsgi::limit_vary(head.headers);
+  if (limited && limited->any) log_long_vary(*this);
+  const wsgi::Headers& headers = limited ? limited->headers : head.headers;
+  const bool merges = others || wsgi::may_need_merge(headers);
+  if (merges) add_merged_fields(headers, others);
   // Apache searches its table whenever one of these two is set, so each is set once, to its last value.
   const std::string* type = nullptr;
   const std::string* length = nullptr;
-  for (const auto& [name, value] : head.headers) {
+  for (const auto& [name, value] : headers) {
     if (wsgi::same_name(name, "Content-Type")) type = &value;
     if (wsgi::same_name(name, "Content-Length")) length = &value;
     if (!merges && !kept_elsewhere(name)) add_field(name, value);
