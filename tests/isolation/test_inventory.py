@@ -26,6 +26,7 @@ ANY = 10**6
 # The allow-list: how many of each descriptor and of each shared mapping a process may have. What is not named it must
 # not have. "parent" and "child" hold what Apache itself opens; the rows of this module are marked.
 STANDARD = {"null": 1, "console": 1, "error log": 1}
+DAEMON_STANDARD = {"null": 1, "error log": 2}  # the standard output is the log, too
 STATISTICS = {"own statistics": 1}
 APACHE = STANDARD | {
     "tcp listener": 2,
@@ -37,9 +38,9 @@ APACHE = STANDARD | {
 ALLOWED_DESCRIPTORS = {
     "parent": APACHE | {"daemon listener": 2},  # this module: the listener of each group that serves
     "child": APACHE | STATISTICS | {"eventpoll": 1, "tcp connection": ANY},
-    ATTACKER: STANDARD | STATISTICS | {"daemon listener": 1},
-    VICTIM: STANDARD | STATISTICS | {"daemon listener": 1},
-    SERVICE: STANDARD | STATISTICS,
+    ATTACKER: DAEMON_STANDARD | STATISTICS | {"daemon listener": 1},
+    VICTIM: DAEMON_STANDARD | STATISTICS | {"daemon listener": 1},
+    SERVICE: DAEMON_STANDARD | STATISTICS,
 }
 # Memory that other modules of the server share: the scoreboard, TLS sessions, the balancer's slots.
 FOREIGN = {"anonymous, writable": 6, "ROOT/tls-sessions, writable": 1, "slots of a balancer, writable": 4}

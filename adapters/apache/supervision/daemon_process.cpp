@@ -19,6 +19,7 @@
 #include "adapters/apache/config/python_options.hpp"
 #include "adapters/apache/server/log_level.hpp"
 #include "adapters/apache/supervision/error_log.hpp"
+#include "adapters/apache/supervision/own_log.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/apache/supervision/scoreboard.hpp"
 #include "adapters/daemon/isolation.hpp"
@@ -118,8 +119,8 @@ void isolate(const ParentState& state, const Daemon& process, daemon::ProcessOpt
 /// Makes the log of the group's server that of the whole process, also for what is written to standard error. The logs
 /// of other virtual hosts are not kept open, so nothing may use them.
 void use_error_log(server_rec* main_server, server_rec* own) noexcept {
-  if (own->error_log == main_server->error_log) return;
-  if (const int descriptor = log_descriptor(own); descriptor >= 0) ::dup2(descriptor, STDERR_FILENO);
+  if (const int descriptor = log_descriptor(own); descriptor >= 0) own_open_log(descriptor, own);
+  give_standard_streams(log_descriptor(own));
   for (server_rec* server = main_server; server != nullptr; server = server->next) server->error_log = own->error_log;
 }
 
