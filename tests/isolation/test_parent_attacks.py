@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
+import pytest
 from apache.client import fetch
 from apache.httpd import Httpd
+from apache.process import impatient_parent, wait_until
 
-from .server import VICTIM, Serve, two_tenants
+from .server import ATTACKER, VICTIM, Serve, daemons, script, two_tenants
 from .test_daemon_attacks import ask
 
 PROCESSES = 4
@@ -42,3 +46,71 @@ def test_a_process_that_is_stopped_and_continued_costs_the_parent_nothing(serve:
     print(f"CPU time of the parent: {spent:.3f} s in {STOP_SECONDS} s")
     assert spent < CPU_SECONDS
     check_server_lives(server)
+
+
+@pytest.fixture
+def exiting(serve: Serve) -> Httpd:
+    """A server whose attacker ends with the code in `out/exit`."""
+    options = f"graceful-timeout=1 shutdown-timeout=1 processes={PROCESSES}"
+    return serve(*two_tenants(attacker=options), script("/exiting", "exiting_app.py", ATTACKER), *MANY_SECTIONS)
+
+
+def end_with(server: Httpd, code: int, pause: float, when: str = "told") -> None:
+    """All processes of the attacker load the application that ends them with this code, `pause` seconds after they are told
+    to end, or up to `pause` seconds after a restart begins."""
+    (server.out / "exit").write_text(f"{code} {pause} {when}")
+    wait_until(lambda: len(daemons(server, ATTACKER)) == PROCESSES, "all processes of the attacker")
+    loaded: set[str] = set()
+
+    def load() -> bool:
+        loaded.add(fetch(server.port, "/exiting").text)
+        return len(loaded) == PROCESSES
+
+    wait_until(load, "the application in all processes")
+
+
+def restart(server: Httpd) -> None:
+    generations = len(server.log_lines("resuming normal operations"))
+    server.graceful()
+    wait_until(lambda: len(server.log_lines("resuming normal operations")) > generations, "the next generation")
+
+
+@pytest.mark.parametrize("code", [15, 7])
+def test_an_exit_code_during_a_graceful_restart_does_not_end_the_server(exiting: Httpd, code: int) -> None:
+    for _ in range(RESTARTS):
+        end_with(exiting, code, 0.05, "restart")
+        old = daemons(exiting, ATTACKER)
+        restart(exiting)
+        with impatient_parent(exiting.pid):
+            wait_until(lambda old=old: not set(old) & set(exiting.children()), "the end of the previous generation")
+        check_server_lives(exiting)
+
+
+@pytest.mark.parametrize("code", [15, 7])
+def test_an_exit_code_at_any_other_time_does_not_end_the_server(exiting: Httpd, code: int) -> None:
+    end_with(exiting, code, 0.0)
+    for pid in daemons(exiting, ATTACKER):
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "the end of the process")
+    with impatient_parent(exiting.pid):
+        wait_until(lambda: exiting.log_lines(f"with exit code {code}"), "the report of the end")
+        wait_until(lambda: len(daemons(exiting, ATTACKER)) == PROCESSES, "the next processes")
+    check_server_lives(exiting)
+
+
+def heartbeats(pid: int) -> int:
+    return sum("/dev/zero" in line and " rw-s " in line for line in Path(f"/proc/{pid}/maps").read_text().splitlines())
+
+
+def test_a_process_that_ended_after_its_successor_began_is_forgotten(exiting: Httpd) -> None:
+    """Its end is noticed, so nothing is sent to its process id any more, which may be that of another process by then."""
+    before = heartbeats(exiting.pid)
+    end_with(exiting, 15, 0.8)
+    old = daemons(exiting, ATTACKER)
+    restart(exiting)
+    with impatient_parent(exiting.pid):
+        wait_until(lambda: not set(old) & set(exiting.children()), "the end of the previous generation")
+        time.sleep(13)  # beyond the time after which the parent kills what is left of a previous generation
+    assert not exiting.log_lines("SLC0498")
+    assert heartbeats(exiting.pid) == before
+    check_server_lives(exiting)

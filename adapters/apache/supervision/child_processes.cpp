@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -34,19 +35,23 @@ void wait_for_traced_threads(pid_t pid) noexcept {
 
 }  // namespace
 
-bool is_child(pid_t pid) noexcept {
-  siginfo_t end{};
-  return look_at(pid, end);
+SigchldBlocked::SigchldBlocked() noexcept {
+  sigset_t blocked;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGCHLD);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &before_);
 }
 
-bool reap_exit_code(pid_t pid, int code) noexcept {
+int reap_exit_code(pid_t pid, std::span<const int> codes) noexcept {
   siginfo_t end{};
-  if (!look_at(pid, end) || end.si_pid != pid || end.si_code != CLD_EXITED || end.si_status != code) return false;
-  return ::waitpid(pid, nullptr, WNOHANG) == pid;
+  if (!look_at(pid, end) || end.si_pid != pid || end.si_code != CLD_EXITED) return 0;
+  if (std::find(codes.begin(), codes.end(), end.si_status) == codes.end()) return 0;
+  return ::waitpid(pid, nullptr, WNOHANG) == pid ? end.si_status : 0;
 }
 
 void signal_child(pid_t pid, int signal, int value) noexcept {
-  if (is_child(pid)) ::sigqueue(pid, signal, {.sival_int = value});
+  siginfo_t end{};
+  if (look_at(pid, end)) ::sigqueue(pid, signal, {.sival_int = value});
 }
 
 bool child_has_ended(pid_t pid) noexcept {

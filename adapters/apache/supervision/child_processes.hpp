@@ -3,16 +3,28 @@
 // threads (PTRACE_TRACEME), which changes the results of waitpid() in the parent.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
+
+#include <span>
 
 namespace sluice::apache {
 
-/// Whether this is a child that has not been waited for.
-[[nodiscard]] bool is_child(pid_t pid) noexcept;
+/// Blocks SIGCHLD on this thread for a scope, so that its handler waits for no child in it.
+class SigchldBlocked {
+ public:
+  SigchldBlocked() noexcept;
+  SigchldBlocked(const SigchldBlocked&) = delete;
+  SigchldBlocked& operator=(const SigchldBlocked&) = delete;
+  ~SigchldBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-/// Waits for a child if it has ended with this exit code, and returns true; leaves it alone otherwise.
-/// Async-signal-safe.
-[[nodiscard]] bool reap_exit_code(pid_t pid, int code) noexcept;
+ private:
+  sigset_t before_{};
+};
+
+/// Waits for a child if it has ended with one of these exit codes, and returns the code; leaves it alone otherwise and
+/// returns 0. Async-signal-safe.
+[[nodiscard]] int reap_exit_code(pid_t pid, std::span<const int> codes) noexcept;
 
 /// Sends a signal to a child that has not been waited for. Does nothing for any other process id, which may belong to
 /// an unrelated process by now.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "adapters/apache/supervision/child_processes.hpp"
 #include "adapters/apache/supervision/daemon_process.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/daemon/shutdown_controller.hpp"
@@ -49,6 +50,7 @@ bool fork_daemon(ParentState& state, Daemon& daemon, unsigned pause_seconds) {
   daemon::keep_from_later_children(daemon.heartbeat);
   daemon_started(state, daemon.slot, daemon.process.pid);
   if (ProcessEntry* const entry = state.retained->processes.at(daemon.entry)) {
+    const SigchldBlocked blocked;
     *entry = {};
     entry->pid = daemon.process.pid;
     entry->deadlock_timeout = options.deadlock_timeout;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "adapters/apache/supervision/child_processes.hpp"
@@ -63,14 +63,19 @@ bool ends_daemon(int number) noexcept {
   }
 }
 
-/// Logs the end of a process. Its `status` is its exit code or the number of the signal that ended it, and Apache does
-/// not tell which.
-void log_end(const ParentState& state, const Daemon& daemon, int status) {
+/// The end of a daemon process.
+struct ProcessEnd {
+  int status;   ///< The exit code, or the number of the signal that ended it.
+  bool exited;  ///< The status is known to be an exit code; Apache does not tell which of the two it is.
+};
+
+void log_end(const ParentState& state, const Daemon& daemon, const ProcessEnd& end) {
+  const int status = end.status;
   const char* const name = daemon.group->options.name;
   const pid_t pid = daemon.process.pid;
   if (status == 0) {
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, state.server, "SLC0492: daemon process '%s' (pid %d) has ended", name, pid);
-  } else if (ends_daemon(status)) {
+  } else if (!end.exited && ends_daemon(status)) {
     const char* const text = ::sigabbrev_np(status);
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
                  "SLC0491: daemon process '%s' (pid %d) was ended by signal %d (SIG%s), or by exit(%d) of the "
@@ -107,6 +112,17 @@ void release(ParentState& state, Daemon& daemon) noexcept {
   if (ProcessEntry* const entry = state.retained->processes.at(daemon.entry)) *entry = {};
 }
 
+/// Replaces a process that has ended and has been waited for.
+void daemon_ended(ParentState& state, Daemon& daemon, const ProcessEnd& end) noexcept {
+  apr_proc_other_child_unregister(&daemon);
+  daemon.running = false;
+  process_ended(state, daemon.process.pid);
+  log_end(state, daemon, end);
+  count_early_end(state, daemon);
+  release(state, daemon);
+  if (!state.ending) start(state, daemon);
+}
+
 /// The callback of APR for a child of the parent.
 void on_daemon_event(int reason, void* data, apr_wait_t status) noexcept {
   ParentState& state = parent_state();
@@ -114,13 +130,7 @@ void on_daemon_event(int reason, void* data, apr_wait_t status) noexcept {
   switch (reason) {
     case APR_OC_REASON_DEATH:
     case APR_OC_REASON_LOST:
-      apr_proc_other_child_unregister(&daemon);
-      daemon.running = false;
-      process_ended(state, daemon.process.pid);
-      log_end(state, daemon, status);
-      count_early_end(state, daemon);
-      release(state, daemon);
-      if (!state.ending) start(state, daemon);
+      daemon_ended(state, daemon, {.status = status, .exited = false});
       break;
     case APR_OC_REASON_RESTART:
       state.ending = true;
@@ -130,29 +140,32 @@ void on_daemon_event(int reason, void* data, apr_wait_t status) noexcept {
   }
 }
 
+/// The exit codes of a child with which Apache ends the server: at once, or when no child has served yet.
+constexpr int kEndsServer[] = {APEXIT_CHILDFATAL, APEXIT_CHILDSICK};
+
+/// Waits for the daemon processes that have ended with a code that would stop the server, because any application could
+/// do that, and marks their entries. Async-signal-safe.
+void keep_from_server() noexcept {
+  const ParentState& state = parent_state();
+  if (state.retained == nullptr || !state.in_parent()) return;
+  for (ProcessEntry& entry : state.retained->processes.entries) {
+    if (entry.pid <= 0 || entry.reaped()) continue;
+    if (const int code = reap_exit_code(entry.pid, kEndsServer)) entry.reaped_code = code;
+  }
+}
+
 void start(ParentState& state, Daemon& daemon) {
   if (!fork_daemon(state, daemon, is_throttled(daemon) ? kPauseSeconds : 0)) return;
   apr_proc_other_child_register(&daemon.process, on_daemon_event, &daemon, nullptr, state.pool);
+  keep_from_server();  // a process that ended before it had an entry
 }
 
-/// True while a daemon process that on_sigchld() has waited for still needs a replacement. Relaxed, because the thread
-/// that reads it is the one that the handler interrupts.
-constinit std::atomic<bool> kept_from_server{false};
-
-/// Makes a blocking call of the parent return, so that the parent waits for the child that has ended. Waits here for a
-/// daemon process that has ended with the code that would stop the server, because any application could do that. The
-/// parent spends its time in that blocking call, so the handler runs before Apache can see the code, except in the
-/// instant in which Apache looks for children that have ended.
+/// Makes a blocking call of the parent return, so that the parent waits for the child that has ended. The parent spends
+/// its time in that call, so this runs before Apache can see an exit code, except in the instant in which Apache looks
+/// for children that have ended.
 void on_sigchld(int) noexcept {
   const int error = errno;
-  const ParentState& state = parent_state();
-  if (state.retained != nullptr && state.in_parent()) {
-    for (const ProcessEntry& entry : state.retained->processes.entries) {
-      if (entry.pid > 0 && reap_exit_code(entry.pid, APEXIT_CHILDFATAL)) {
-        kept_from_server.store(true, std::memory_order_relaxed);
-      }
-    }
-  }
+  keep_from_server();
   errno = error;
 }
 
@@ -190,19 +203,21 @@ void set_sigchld_action(void (*handler)(int)) noexcept {
 
 void start_all_daemons(ParentState& state) {
   if (std::exchange(state.started, true)) return;
-  set_sigchld_action(state.all_daemons().empty() ? SIG_DFL : on_sigchld);
+  const auto& entries = state.retained->processes.entries;
+  const bool none =
+      state.all_daemons().empty() &&
+      std::all_of(std::begin(entries), std::end(entries), [](const ProcessEntry& entry) { return entry.pid == 0; });
+  set_sigchld_action(none ? SIG_DFL : on_sigchld);
+  // Processes of the previous generation may have ended while SIGCHLD had its default action.
+  keep_from_server();
   for (Daemon& daemon : state.all_daemons()) start(state, daemon);
 }
 
 void start_missing_daemons(ParentState& state) {
-  if (kept_from_server.exchange(false, std::memory_order_relaxed)) {
-    for (Daemon& daemon : state.all_daemons()) {
-      if (daemon.running && !is_child(daemon.process.pid)) {
-        on_daemon_event(APR_OC_REASON_DEATH, &daemon, APEXIT_CHILDFATAL);
-      }
-    }
-  }
   for (Daemon& daemon : state.all_daemons()) {
+    const ProcessEntry* const entry = daemon.running ? state.retained->processes.at(daemon.entry) : nullptr;
+    if (entry != nullptr && entry->reaped())
+      daemon_ended(state, daemon, {.status = entry->reaped_code, .exited = true});
     if (!daemon.running) start(state, daemon);
   }
 }
@@ -212,8 +227,9 @@ void end_unwanted_daemons(ParentState& state) {
   const std::uint64_t elapsed_ns = now_ns - state.retained->last_check_ns;
   if (elapsed_ns < kCheckLeastNs) return;
   state.retained->last_check_ns = now_ns;
+  const SigchldBlocked blocked;  // so that the handler waits for no process that is about to get a signal
   for (ProcessEntry& entry : state.retained->processes.entries) {
-    if (entry.pid == 0) continue;
+    if (entry.pid == 0 || entry.reaped()) continue;
     if (is_stalled(entry, elapsed_ns)) {
       ap_log_error(APLOG_MARK, APLOG_ERR, 0, state.server,
                    "SLC0494: daemon process '%s' (pid %d) has not run for its deadlock timeout of %d s; it is killed "

@@ -10,7 +10,8 @@ namespace sluice::apache {
 /// Starts the daemon processes of this generation, once.
 void start_all_daemons(ParentState& state);
 
-/// Starts the processes that could not be created before.
+/// Starts the processes that could not be created before, and replaces those that the handler of SIGCHLD has waited
+/// for.
 void start_missing_daemons(ParentState& state);
 
 /// Kills the processes that have not beaten for their deadlock timeout, and those of previous generations that have not

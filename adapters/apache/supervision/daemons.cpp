@@ -78,6 +78,7 @@ int look_after_daemons(apr_pool_t*, server_rec*) {
   ParentState& state = parent_state();
   if (!state.in_parent() || state.ending) return OK;
   start_missing_daemons(state);
+  release_reaped(state);
   end_unwanted_daemons(state);
   return OK;
 }

@@ -25,16 +25,17 @@ constexpr std::uint64_t kKillNs = 2 * kNsPerSecond;
 /// The time after which a process is killed that has not ended itself.
 constexpr std::uint64_t kMarginNs = 5 * kNsPerSecond;
 
+/// Releases the entry of a process that has ended and has been waited for.
+void forget(ParentState& state, ProcessEntry& entry) noexcept {
+  process_ended(state, entry.pid);
+  clear(entry);
+}
+
 /// The callback of APR for a child that a previous generation started.
 void on_previous_generation_event(int reason, void* data, apr_wait_t) noexcept {
   if (reason != APR_OC_REASON_DEATH && reason != APR_OC_REASON_LOST) return;
-  ParentState& state = parent_state();
   apr_proc_other_child_unregister(data);
-  const pid_t pid = static_cast<apr_proc_t*>(data)->pid;
-  process_ended(state, pid);
-  for (ProcessEntry& entry : state.retained->processes.entries) {
-    if (entry.previous_generation && entry.pid == pid) clear(entry);
-  }
+  forget(parent_state(), *static_cast<ProcessEntry*>(data));
 }
 
 bool ended_by(pid_t pid, std::uint64_t deadline_ns) noexcept {
@@ -93,8 +94,12 @@ void hand_over(ParentState& state) noexcept {
   for (Daemon& daemon : state.all_daemons()) {
     if (!daemon.running) continue;
     apr_proc_other_child_unregister(&daemon);
-    signal_child(daemon.process.pid, SIGUSR1, daemon::kReplacedSignalValue);
     ProcessEntry* const entry = state.retained->processes.at(daemon.entry);
+    if (entry != nullptr && entry->reaped()) {
+      forget(state, *entry);
+      continue;
+    }
+    signal_child(daemon.process.pid, SIGUSR1, daemon::kReplacedSignalValue);
     if (entry == nullptr) continue;
     entry->previous_generation = true;
     entry->end_by_ns = end_by_ns(daemon.group->options);
@@ -108,13 +113,19 @@ void end_now(ParentState& state) noexcept {
   for (Daemon& daemon : state.all_daemons()) {
     if (!daemon.running) continue;
     apr_proc_other_child_unregister(&daemon);
+    const ProcessEntry* const entry = state.retained->processes.at(daemon.entry);
+    if (entry != nullptr && entry->reaped()) continue;
     pids.push_back(daemon.process.pid);
     const int timeout = daemon.group->options.shutdown_timeout;
     allowed_ns = std::max(allowed_ns, static_cast<std::uint64_t>(timeout) * kNsPerSecond);
   }
   auto& entries = state.retained->processes.entries;
   for (const ProcessEntry& entry : entries) {
-    if (entry.previous_generation) pids.push_back(entry.pid);
+    if (entry.reaped()) {
+      process_ended(state, entry.pid);
+    } else if (entry.previous_generation) {
+      pids.push_back(entry.pid);
+    }
   }
   std::for_each(std::begin(entries), std::end(entries), clear);
   end_all(state, pids, allowed_ns);
@@ -123,11 +134,23 @@ void end_now(ParentState& state) noexcept {
 }  // namespace
 
 void adopt_previous_generation(ParentState& state) {
-  for (const ProcessEntry& entry : state.retained->processes.entries) {
+  for (ProcessEntry& entry : state.retained->processes.entries) {
     if (!entry.previous_generation) continue;
+    if (entry.reaped()) {
+      forget(state, entry);
+      continue;
+    }
     auto* const process = static_cast<apr_proc_t*>(apr_pcalloc(state.pool, sizeof(apr_proc_t)));
     process->pid = entry.pid;
-    apr_proc_other_child_register(process, on_previous_generation_event, process, nullptr, state.pool);
+    apr_proc_other_child_register(process, on_previous_generation_event, &entry, nullptr, state.pool);
+  }
+}
+
+void release_reaped(ParentState& state) noexcept {
+  for (ProcessEntry& entry : state.retained->processes.entries) {
+    if (!entry.previous_generation || !entry.reaped()) continue;
+    apr_proc_other_child_unregister(&entry);
+    forget(state, entry);
   }
 }
 

@@ -3,6 +3,7 @@
 // configuration, and the module itself, which a restart unloads.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -20,9 +21,16 @@ struct ProcessEntry {
   std::uint64_t end_by_ns;       ///< When a process of a previous generation is to have ended; 0: it may take any time.
   daemon::Heartbeat* heartbeat;  ///< Null when there was no memory for it.
   daemon::StallDetector stall;
+  /// Exit code with which the handler of SIGCHLD has waited for the process; 0 when it has not. From then on the kernel
+  /// may give the process id to another process, so nothing is done by it.
+  volatile sig_atomic_t reaped_code;
+
+  /// Returns true when the handler of SIGCHLD has waited for the process, whose entry is to be released.
+  [[nodiscard]] bool reaped() const noexcept { return pid != 0 && reaped_code != 0; }
 };
 
-/// Plain memory of the process; all zeros is an empty table. Only the parent uses it, on one thread.
+/// Plain memory of the process; all zeros is an empty table. Only the parent uses it, on one thread and in its handler
+/// of SIGCHLD, which is blocked while an entry is filled or its process id is used.
 struct ProcessTable {
   static constexpr int kEntries = 2048;
   static constexpr int kNoEntry = -1;
