@@ -2,6 +2,7 @@
 #include "listen.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,6 +34,21 @@ void remove_stale(const sockaddr_un& address) {
   if (refused) ::unlink(address.sun_path);
 }
 
+/// Sets the mode of a socket in the file system. Does not follow a link, which others may have put in its place if they
+/// can write the directory: fchmod() refuses a descriptor of O_PATH, and its name in /proc stands for the file itself.
+bool set_mode(const char* path, const struct stat& bound, unsigned mode) noexcept {
+  const Descriptor file(::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return false;
+  if (status.st_dev != bound.st_dev || status.st_ino != bound.st_ino || !S_ISSOCK(status.st_mode)) {
+    errno = EPERM;
+    return false;
+  }
+  if ((status.st_mode & 07777) == mode) return true;
+  if (::chmod(absl::StrCat("/proc/self/fd/", file.get()).c_str(), mode) == 0) return true;
+  return errno == ENOENT && ::fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0;  // there is no /proc
+}
+
 }  // namespace
 
 absl::StatusOr<Listener> Listener::open(const ServeOptions& options) {
@@ -57,11 +73,10 @@ absl::StatusOr<Listener> Listener::open_unix(const ServeOptions& options) {
   }
   listener.unix_path_ = options.unix_path;
   struct stat status {};
-  if (::lstat(address.sun_path, &status) == 0) {
-    listener.device_ = status.st_dev;
-    listener.inode_ = status.st_ino;
-  }
-  if (::listen(listener.fd(), kBacklog) != 0 || ::chmod(address.sun_path, options.unix_mode & 0777) != 0) {
+  if (::lstat(address.sun_path, &status) != 0) return failed(options.unix_path);
+  listener.device_ = status.st_dev;
+  listener.inode_ = status.st_ino;
+  if (::listen(listener.fd(), kBacklog) != 0 || !set_mode(address.sun_path, status, options.unix_mode & 0777)) {
     return failed(options.unix_path);
   }
   return listener;

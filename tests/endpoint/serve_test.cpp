@@ -3,16 +3,34 @@
 #include "sluice/serve.hpp"
 #include "sluice/http.hpp"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <stdexcept>
 
 #include "sockets.hpp"
 #include "tests/catch.hpp"
+
+namespace {
+
+/// Runs in place of another process between two calls of the endpoint.
+std::function<void()> before_listen;  // NOLINT(cert-err58-cpp): the constructor does not throw.
+
+}  // namespace
+
+/// Replaces the function of the C library, also for the endpoint.
+extern "C" int listen(int socket, int backlog) noexcept {
+  if (before_listen) before_listen();
+  return static_cast<int>(::syscall(SYS_listen, socket, backlog));
+}
 
 namespace {
 
@@ -240,6 +258,24 @@ TEST_CASE("serve: a name that another process has taken since is left to it") {
   REQUIRE(second.ok());
   first = absl::CancelledError();
   CHECK(ends(ask(connected(path), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), "second\n"));
+}
+
+TEST_CASE("serve: the mode is not that of a file to which a link was put in place of the socket") {
+  const Folder folder;
+  const std::string path = folder / "socket";
+  const std::string other = folder / "other";
+  std::ofstream(other) << "a file";
+  REQUIRE(::chmod(other.c_str(), 0600) == 0);
+  before_listen = [&] {
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink(other, path);
+  };
+  const bool serves = serve(text(""), {.unix_path = path, .unix_mode = 0666}).ok();
+  before_listen = nullptr;
+  struct stat status {};
+  REQUIRE(::stat(other.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  CHECK(!serves);
 }
 
 TEST_CASE("serve: a forked child that ends its copy leaves the endpoint alone") {
