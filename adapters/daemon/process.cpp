@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "adapters/daemon/clone_filter.hpp"
 #include "adapters/daemon/gil_watchdog.hpp"
 #include "adapters/daemon/privileges.hpp"
 #include "adapters/daemon/refusal.hpp"
@@ -75,6 +76,19 @@ class DaemonHost final : public bindings::Host {
   ::_exit(1);
 }
 
+/// Keeps the children of the process its own, where the process still has the privilege for that.
+void keep_children(const ProcessOptions& options) {
+  if (::geteuid() != 0) return;
+  const absl::Status status = refuse_siblings();
+  if (status.ok()) return;
+  options.log(LogLevel::kInfo,
+              absl::StrCat("SLC0529: daemon process '", options.daemon.name,
+                           "' can create children of the server's parent, because the kernel refuses a filter of "
+                           "system calls: ",
+                           status.message(),
+                           "; such a child could stop the server by its exit code; give the server CAP_SYS_ADMIN"));
+}
+
 /// Makes the kernel end the process when its parent ends. The kernel forgets this setting when ids change, so call this
 /// after that.
 absl::Status end_with_parent(pid_t parent) {
@@ -127,6 +141,7 @@ void run_process(const ProcessOptions& options) {
   if (options.daemon.serves()) SignalDispatcher::install_handlers();
   limit_cpu_time(options.daemon, options.log);
   set_cpu_priority(options.daemon, options.log);
+  keep_children(options);
   if (absl::Status status = drop_privileges(options.daemon); !status.ok()) end_privileged(options, status);
   if (absl::Status status = set_up(options); !status.ok()) fail(options, status, ShutdownController::end_signalled);
 

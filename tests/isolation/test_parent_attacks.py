@@ -13,7 +13,7 @@ from apache.client import fetch
 from apache.httpd import Httpd
 from apache.process import impatient_parent, wait_until
 
-from .server import ATTACKER, VICTIM, Serve, daemons, script, two_tenants
+from .server import ATTACKER, IS_ROOT, VICTIM, Serve, daemons, script, two_tenants
 from .test_daemon_attacks import ask
 
 PROCESSES = 4
@@ -96,6 +96,28 @@ def test_an_exit_code_at_any_other_time_does_not_end_the_server(exiting: Httpd, 
         wait_until(lambda: exiting.log_lines(f"with exit code {code}"), "the report of the end")
         wait_until(lambda: len(daemons(exiting, ATTACKER)) == PROCESSES, "the next processes")
     check_server_lives(exiting)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root installs the filter")
+@pytest.mark.parametrize("kind", ["clone", "clone3"])
+@pytest.mark.parametrize("code", [15, 7])
+def test_a_process_has_no_sibling_that_ends_the_server(serve: Serve, kind: str, code: int) -> None:
+    server = serve(*two_tenants())
+    report = ask(server, "sibling_exits", {"kind": kind, "code": str(code)})
+    time.sleep(1.5)  # the parent looks for ended children once a second
+    check_server_lives(server)
+    assert report is not None
+    assert report["gained"] == []
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root installs the filter")
+def test_processes_and_threads_of_applications_are_made_as_before(serve: Serve) -> None:
+    server = serve(*two_tenants())
+    report = ask(server, "clone_as_usual", {})
+    assert report is not None
+    assert report["seen"] == ["thread", "subprocess", "fork", "shell"]
+    assert (report["filtered"], report["no_new_privs"]) == ("2", "0")
+    assert not server.log_lines("SLC0529")
 
 
 def heartbeats(pid: int) -> int:
