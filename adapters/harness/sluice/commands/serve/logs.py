@@ -17,8 +17,12 @@ from contextlib import contextmanager
 
 MOST = 65536
 SECONDS_FOR_THE_REST = 1.0
-COMPLETED = re.compile(rb"\[pid (\d+)\] SLC0499: [^\n]* (\d+) requests\n")
+COMPLETED = re.compile(rb"\[pid (\d{1,20})\] SLC0499: the server ends; its processes have completed (\d{1,20}) requests$")
 LONGEST_LINE = 1000
+# Applications write to the terminal of whoever runs the command: without what a terminal takes for commands.
+CONTROLS = {*range(0x20), 0x7F} - {ord("\t"), ord("\n")}
+LATIN_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]")
+PRINTED = bytes(ord("?") if byte in CONTROLS else byte for byte in range(256))
 
 
 def say(line: str) -> None:
@@ -58,8 +62,9 @@ class Logs:
         """Return the number of requests that the server of this process has logged when it ended; None if it has not."""
         return self._completed.get(pid)
 
-    def _watch(self, text: bytes) -> None:
-        self._completed.update((int(pid), int(requests)) for pid, requests in COMPLETED.findall(text))
+    def _watch(self, line: bytes) -> None:
+        if found := COMPLETED.search(line):
+            self._completed[int(found[1])] = int(found[2])
 
     def wait_for_the_rest(self) -> None:
         """Wait a bounded time until all lines are passed on: the reader may be gone, or a process of an application may stay."""
@@ -68,16 +73,41 @@ class Logs:
             thread.join(max(end - time.monotonic(), 0.0))
 
 
+class _Lines:
+    """The whole lines of a stream, without those of more than LONGEST_LINE bytes."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def add(self, text: bytes) -> list[bytes]:
+        """Return the lines that end in this text, the next part of the stream."""
+        *lines, rest = (self._rest + text).split(b"\n")
+        # The beginning of a line that is too long stays too long, whatever follows.
+        self._rest = rest[: LONGEST_LINE + 1]
+        return [line for line in lines if len(line) <= LONGEST_LINE]
+
+
 def _pass_on(reader: int, target: int, watch: Callable[[bytes], None] | None) -> None:
-    before = b""
+    lines = _Lines()
+    terminal = os.isatty(target)
+    begun = b""
     while text := os.read(reader, MOST):
-        before = (before + text)[-MOST - LONGEST_LINE :]
+        if watch:
+            for line in lines.add(text):
+                watch(line)
+        if terminal:
+            # The first byte of such a character may be the last of this part.
+            text = begun + text
+            begun = b"\xc2" if text.endswith(b"\xc2") else b""
+            text = _printed(text.removesuffix(begun))
         try:
             while text:
                 text = text[os.write(target, text) :]
         except OSError:
             pass  # The terminal or the reader is gone; the server goes on.
-        if watch:
-            watch(before)
-        before = before[-LONGEST_LINE:]
     os.close(reader)
+
+
+def _printed(text: bytes) -> bytes:
+    """Replace the control characters of ASCII, and those of Latin-1 in UTF-8, by which a terminal may take commands, too."""
+    return LATIN_CONTROLS.sub(b"?", text.translate(PRINTED))
