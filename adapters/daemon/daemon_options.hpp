@@ -55,7 +55,7 @@ struct DaemonOptions {
   int connect_timeout = 15;  ///< 0 if a request does not wait for space in the backlog.
   int queue_timeout = 0;
   int socket_timeout = 0;           ///< 0 selects the server's Timeout.
-  int exchange_timeout = 86'400;    ///< At least 1.
+  int exchange_timeout = 0;         ///< 0 until default_exchange_timeout() has set it.
   int response_socket_timeout = 0;  ///< 0 selects socket_timeout.
   int response_flush_delay = 5;     ///< Milliseconds.
   int request_timeout = 0;

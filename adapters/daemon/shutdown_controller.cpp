@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "adapters/daemon/time_limits.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/units.hpp"
 
@@ -28,11 +28,8 @@ constinit SignalQueue watched{SIGTERM, SIGINT, SIGUSR1, SIGWINCH, SIGXCPU};
 
 std::uint64_t seconds(int count) noexcept { return static_cast<std::uint64_t>(count) * kNsPerSecond; }
 
-/// Returns the time for one request. It grows with the logarithm of the number of threads, because a stuck request
-/// matters less where more threads are left to serve others.
 std::uint64_t request_limit_ns(const DaemonOptions& options) noexcept {
-  const double scale = options.threads > 1 ? 1.0 + std::log(options.threads) : 1.0;
-  return static_cast<std::uint64_t>(static_cast<double>(seconds(options.request_timeout)) * scale);
+  return static_cast<std::uint64_t>(request_limit_seconds(options) * kNsPerSecond);
 }
 
 }  // namespace

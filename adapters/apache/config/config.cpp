@@ -6,6 +6,7 @@
 
 #include <new>
 
+#include "adapters/daemon/time_limits.hpp"
 #include "adapters/wsgi/process/runtime.hpp"
 #include "sluice/units.hpp"
 
@@ -86,6 +87,7 @@ void apply_server_defaults(const server_rec* server) noexcept {
     options.other_user = options.uid != ap_unixd_config.user_id;
     if (options.gid == daemon::DaemonOptions::kServerGroup) options.gid = ap_unixd_config.group_id;
     if (options.socket_timeout == 0) options.socket_timeout = static_cast<int>(apr_time_sec(server->timeout));
+    if (options.exchange_timeout == 0) options.exchange_timeout = daemon::default_exchange_timeout(options);
   }
 }
 

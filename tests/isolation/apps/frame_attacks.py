@@ -79,6 +79,22 @@ def forge_without_end(query, connection):
     raise NothingMore
 
 
+def trickle_from_copy(query, connection):
+    """A copy sends a line for the log now and then, and keeps the connection when this process is replaced."""
+    line = (OUT / query["file"]).read_bytes()
+    if os.fork() == 0:
+        ends = time.monotonic() + float(query["seconds"])
+        try:
+            os.setsid()
+            while time.monotonic() < ends:
+                connection.sendall(line)
+                time.sleep(float(query["pause"]))
+        finally:
+            os._exit(0)
+    while True:
+        time.sleep(1)
+
+
 def forge_with_descriptors(query, connection):
     """Sends open descriptors along with each part of a proper response."""
     numbers = [os.open("/dev/null", os.O_RDONLY) for _ in range(200)]
@@ -95,5 +111,6 @@ def forge_with_descriptors(query, connection):
 
 
 ATTACKS = {
-    function.__name__: function for function in (forge, forge_slowly, forge_without_end, forge_with_descriptors)
+    function.__name__: function
+    for function in (forge, forge_slowly, forge_without_end, forge_with_descriptors, trickle_from_copy)
 }
