@@ -20,7 +20,7 @@ def end():
 
 
 def watch():
-    with open(ROOT / "error.log", "rb") as log:
+    with (ROOT / "error").with_suffix(".log").open("rb") as log:
         log.seek(0, os.SEEK_END)
         while RESTARTS not in log.read():
             time.sleep(0.0002)
