@@ -18,6 +18,7 @@ def server(request: pytest.FixtureRequest, start_shared_httpd: StartHttpd) -> Ht
     group = "%{GLOBAL}" if request.param == "embedded" else "ranges"
     server = start_shared_httpd(
         "WSGIDaemonProcess ranges threads=4",
+        f"WSGIScriptAlias /objects ${{APPS}}/file_objects_app.py process-group={group} application-group=%{{GLOBAL}}",
         f"WSGIScriptAlias / ${{APPS}}/replaced_head_app.py process-group={group} application-group=%{{GLOBAL}}",
     )
     for name, size in SIZES.items():
@@ -94,3 +95,43 @@ def test_a_request_on_the_same_connection_follows_a_range(server: Httpd) -> None
     for _ in range(3):
         assert ask(server, "big", "bytes=5-9").body == content(SIZES["big"])[5:10]
         assert ask(server, "small", None).body == content(SIZES["small"])
+
+
+PLAIN = ["open", "unbuffered", "temporary", "proxy", "proxy-of-proxy", "proxy-of-temporary", "opening"]
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("kind", PLAIN)
+def test_an_object_that_reads_as_its_file_does_has_ranges_and_a_length(server: Httpd, kind: str, name: str) -> None:
+    whole = content(SIZES[name])
+    url = f"/objects/{kind}?file={server.out / name}"
+    response = server.get(url)
+    assert (response.status, response.body) == (200, whole)
+    assert response.header("Content-Length") == str(len(whole))
+    response = server.get(url, {"Range": "bytes=100-199"})
+    assert (response.status, response.body) == (206, whole[100:200])
+
+
+def test_a_range_counts_from_the_position_of_the_file_in_an_object(server: Httpd) -> None:
+    response = server.get(f"/objects/tail?file={server.out / 'small'}", {"Range": "bytes=100-199"})
+    assert (response.status, response.body) == (206, content(SIZES["small"])[1100:1200])
+    assert response.header("Content-Range") == f"bytes 100-199/{SIZES['small'] - 1000}"
+
+
+def test_what_was_written_to_a_file_is_in_its_response(server: Httpd) -> None:
+    path = server.out / "written"
+    path.write_bytes(content(1000))
+    path.chmod(0o666)
+    response = server.get(f"/objects/written?file={path}")
+    assert response.body == b"written!!\n" + content(1000)[10:]
+    assert response.header("Content-Length") == "1000"
+
+
+@pytest.mark.parametrize("kind", ["shouting", "decorated", "replaced-method", "compressed", "lines", "failing"])
+def test_an_object_that_may_read_something_else_is_read_in_blocks(server: Httpd, kind: str) -> None:
+    whole = content(SIZES["small"])
+    if kind in ("shouting", "decorated", "replaced-method"):
+        whole = whole.replace(b"\n", b"!")
+    response = server.get(f"/objects/{kind}?file={server.out / 'small'}")
+    assert (response.status, response.body) == (200, whole)
+    assert response.header("Content-Length") is None

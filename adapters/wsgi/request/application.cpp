@@ -120,7 +120,7 @@ bool send_result(PyObject* result, Response& response, const RequestEvents& even
   bool sent = false;
   if (const auto file = regular_file(result, context.objects.file_wrapper_type.ptr()); file && !response.body_begun()) {
     sent = response.send_file(file->descriptor, file->offset, file->size);
-  } else {
+  } else if (PyErr_Occurred() == nullptr) {
     sent = send_each(result, response);
   }
   close(result, context);

@@ -16,12 +16,15 @@ namespace sluice::wsgi {
 
 /// The part of a file that a server can send itself, from the present position to the end.
 struct RegularFile {
+  bindings::Object file;  ///< Keeps the descriptor open.
   int descriptor = -1;
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
 };
 
-/// Returns the file behind a response that is a FileWrapper over a regular file. Leaves no exception set.
+/// Returns the file behind a response that is a FileWrapper over a regular file. Asks the object in the wrapper for its
+/// attributes, which may run code of the application. An exception of that code is cleared, except for one that is no
+/// Exception, such as RequestTimeout: then no file is returned, and the exception is set.
 [[nodiscard]] std::optional<RegularFile> regular_file(PyObject* response, PyObject* file_wrapper_type);
 
 }  // namespace sluice::wsgi
