@@ -135,3 +135,19 @@ def test_an_object_that_may_read_something_else_is_read_in_blocks(server: Httpd,
     response = server.get(f"/objects/{kind}?file={server.out / 'small'}")
     assert (response.status, response.body) == (200, whole)
     assert response.header("Content-Length") is None
+
+
+def test_a_range_of_a_file_without_blocks_is_answered(server: Httpd) -> None:
+    response = server.get("/objects/sparse?file=-", {"Range": "bytes=3000000000-3000000099"})
+    assert (response.status, response.body) == (206, bytes(100))
+    assert response.header("Content-Range") == f"bytes 3000000000-3000000099/{3 << 30}"
+
+
+@pytest.mark.parametrize("path", ["/sys/kernel/mm/transparent_hugepage/enabled", "/proc/self/status"])
+def test_a_file_that_the_kernel_generates_is_read_in_blocks(server: Httpd, path: str) -> None:
+    if not Path(path).exists():
+        pytest.skip(f"the machine has no {path}")
+    response = server.get(f"/objects/open?file={path}")
+    assert response.status == 200
+    assert response.header("Content-Length") in (None, str(len(response.body)))
+    assert response.body.endswith(b"\n")

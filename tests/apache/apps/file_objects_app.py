@@ -106,7 +106,14 @@ def compressed(name):
     return gzip.open(packed.name)
 
 
+def sparse(name):
+    file = tempfile.TemporaryFile()
+    file.truncate(3 << 30)
+    return file
+
+
 KINDS = {
+    "sparse": sparse,
     "open": lambda name: open(name, "rb"),
     "unbuffered": lambda name: open(name, "rb", buffering=0),
     "temporary": temporary,
