@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/apache/config/telemetry_directives.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
@@ -15,13 +17,17 @@ namespace {
 constexpr std::string_view kScheme = "unix:";
 constexpr std::string_view kInterval = "interval=";
 constexpr double kShortestInterval = 0.5;
-constexpr double kLongestSeconds = 1e9;
+constexpr double kLongestSeconds = 10.0 * 365 * 24 * 3600;
 
-/// Parses a number of seconds. Returns false unless the text begins with one that is short enough to be waited for.
+/// Parses a number of seconds. Returns false unless the text begins with one. A time of more than ten years becomes ten
+/// years, which fits any clock.
 bool parse_seconds(const cmd_parms* cmd, const char* text, double& seconds) {
   char* end = nullptr;
+  errno = 0;
   seconds = std::strtod(text, &end);
-  if (end == text || !std::isfinite(seconds) || seconds > kLongestSeconds) return false;
+  const bool too_large = errno == ERANGE && std::isinf(seconds);  // a number of hundreds of digits
+  if (end == text || (!std::isfinite(seconds) && !too_large)) return false;
+  seconds = std::min(seconds, kLongestSeconds);
   if (*end != '\0') note_rest(cmd->pool, cmd->cmd->name, text, end);
   return true;
 }
