@@ -45,6 +45,14 @@ def test_a_dispatch_script_chooses_groups_and_callable(server: Httpd) -> None:
     assert place(server, "/app?process=%25{GLOBAL}&application=%25{SERVER}")[:1] == [""]
 
 
+def test_a_dispatch_script_may_name_the_variable_that_has_the_callable(start_httpd: StartHttpd) -> None:
+    server = start_httpd(*GROUPS, *EMBEDDED, ALIAS, DISPATCH, "SetEnv CHOSEN other", modules=("env",))
+    for group in ("", "first"):
+        process = f"&process={group}" if group else ""
+        assert place(server, f"/app?callable=%25{{ENV:CHOSEN}}{process}") == [group, "", "other"]
+        assert place(server, f"/app?callable=%25{{ENV:MISSING}}{process}") == [group, "", "application"]
+
+
 def test_a_dispatch_script_runs_in_the_servers_process_and_sees_the_request(server: Httpd) -> None:
     place(server, "/app/info?process=first")
     variables = seen(server)

@@ -70,7 +70,7 @@ bool choose_target(const CalledScript& script, const std::string& application_gr
   }
   if (process) target.process_group = group_of(request, *process);
   if (application) target.application_group = group_of(request, *application);
-  if (callable) target.callable = apr_pstrdup(request->pool, callable->c_str());
+  if (callable) target.callable = callable_of(request, apr_pstrdup(request->pool, callable->c_str()));
   return true;
 }
 

@@ -84,16 +84,15 @@ std::string expand_group(const request_rec* request, std::string_view script_nam
 
 const char* either(const char* first, const char* second) { return first != nullptr ? first : second; }
 
-/// Returns the name of the callable. It may be that in a variable; without the variable it is the default.
-const char* callable_of(const request_rec* request, const char* configured) {
-  if (configured == nullptr) return kDefaultCallable;
-  return *configured != '%' ? configured : either(environment_value(request, configured), kDefaultCallable);
-}
-
 }  // namespace
 
 std::string group_of(const request_rec* request, std::string_view name) {
   return expand_group(request, script_name_of(request), name);
+}
+
+const char* callable_of(const request_rec* request, const char* configured) {
+  if (configured == nullptr) return kDefaultCallable;
+  return *configured != '%' ? configured : either(environment_value(request, configured), kDefaultCallable);
 }
 
 const Alias* find_handler_script(const request_rec* request) {

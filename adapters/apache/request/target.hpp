@@ -24,6 +24,10 @@ struct Target {
 /// Returns the name of a group, with %{...} expanded for the request. Empty for %{GLOBAL}.
 [[nodiscard]] std::string group_of(const request_rec* request, std::string_view name);
 
+/// Returns the name of a callable. %{ENV:name} stands for the value of a variable. Without the variable, and when
+/// `configured` is null, the name is the default. The result lives as long as `configured` and the request.
+[[nodiscard]] const char* callable_of(const request_rec* request, const char* configured);
+
 /// Returns the WSGIHandlerScript that serves a request by the name of its handler; null when there is none.
 [[nodiscard]] const Alias* find_handler_script(const request_rec* request);
 
