@@ -49,6 +49,10 @@ WITH_A_NOTE = {
     "WSGISlowRequests 2.5s": "WSGISlowRequests is read as 2.5",
     "WSGIDaemonProcess d header-buffer-size=65536": "'header-buffer-size'",
     "WSGIDaemonProcess d response-buffer-size=65536": "'response-buffer-size'",
+    f"WSGIImportScript {SCRIPT} process-group=%{{GLOBAL}} application-group=%{{SERVER}}": (
+        "has no effect, because application group '%{SERVER}' has a value only while a request is served"
+    ),
+    f"WSGIImportScript {SCRIPT} application-group=%{{ENV:GROUP}} process-group=%{{GLOBAL}}": "'%{ENV:GROUP}' has a value",
     "WSGIDaemonProcess d queue-timeout=45s": "'queue-timeout' of a daemon process is read as 45",
 }
 
@@ -69,6 +73,7 @@ REFUSED = [
     "WSGISlowRequests nan",
     "WSGISlowRequests -2147483647",
     "WSGITelemetryService unix:/t interval=inf",
+    f"WSGIImportScript {SCRIPT} process-group=%{{SERVER}} application-group=%{{GLOBAL}}",
     "<WSGIInterpreterOptions host=x>\n</WSGIInterpreterOptions>",
     "<WSGIInterpreterOptions process-group=a process-group=b>\n</WSGIInterpreterOptions>",
     "<WSGIInterpreterOptions process-group>\n</WSGIInterpreterOptions>",

@@ -256,6 +256,17 @@ def test_import_scripts_are_loaded_in_each_process_before_any_request(
     }
 
 
+def test_an_import_for_a_group_that_requests_determine_is_left_out(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        f"{IMPORT} process-group=%{{GLOBAL}} application-group=%{{SERVER}}",
+        f"{IMPORT} process-group=%{{GLOBAL}} application-group=one",
+        "WSGIScriptAlias / ${APPS}/hello.py",
+    )
+    assert server.get("/").text == "hello"
+    assert {path.name.rpartition("-")[0] for path in server.out.iterdir()} == {"imported-one"}
+    assert len(server.log_lines("application group '%{SERVER}' has a value only while a request is served")) == 1
+
+
 def test_an_alias_with_both_groups_is_loaded_before_any_request(start_httpd: StartHttpd) -> None:
     server = start_httpd(
         "WSGIScriptAlias / ${APPS}/import_marker.py process-group=%{GLOBAL} application-group=early"

@@ -77,8 +77,13 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
   }
   if (script.application_group == nullptr) return error(cmd, "option 'application-group' is required");
   if (script.process_group == nullptr) return error(cmd, "option 'process-group' is required");
-  for (const char* const group : {script.application_group, script.process_group}) {
-    if (has_expansion(group)) return error(cmd, "'", group, "' has a value only while a request is served");
+  if (has_expansion(script.process_group)) {
+    return error(cmd, "'", script.process_group, "' has a value only while a request is served");
+  }
+  if (has_expansion(script.application_group)) {
+    add_note(apr_pstrcat(cmd->pool, "WSGIImportScript ", script.path, " has no effect, because application group '",
+                         script.application_group, "' has a value only while a request is served", nullptr));
+    return nullptr;
   }
   note_application_group(script.application_group);
   *static_cast<Import*>(apr_array_push(process_config().imports)) = script;
