@@ -119,16 +119,18 @@ PyObject* subscribe_shutdown(PyObject* module, PyObject* callback) {
   return state == nullptr ? nullptr : state->shutdown_subscribers.add(callback);
 }
 
-/// Logs a warning where no signals are delivered. Returns the callback all the same, because it serves as a decorator.
+/// Logs a line where no signals are delivered. Returns the callback all the same, because it serves as a decorator.
 PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
   State* const state = state_of(module);
   if (state == nullptr) return nullptr;
   if (state->host->delivers_signals()) return state->signal_subscribers.add(callback);
   if (PyCallable_Check(callback) == 0) return state->signal_subscribers.add(callback);  // raises TypeError
-  state->host->log(LogLevel::kWarning,
-                   "SLC0101: subscribe_signals() has no effect here, because only daemon processes that serve requests "
-                   "deliver signals. The stack of the call follows.");
-  for (const std::string& line : stack_of(PyThread_get_thread_ident())) state->host->log(LogLevel::kWarning, line);
+  state->host->log(
+      LogLevel::kInfo,
+      "SLC0101: subscribe_signals() has no effect here, because only daemon processes that serve requests "
+      "deliver signals. The stack of the call follows.");
+  for (const std::string& line : stack_of(PyThread_get_thread_ident()))
+    state->host->log(LogLevel::kInfo, line);
   return borrow(callback).release().ptr();
 }
 

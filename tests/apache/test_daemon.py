@@ -453,7 +453,8 @@ def test_subscribing_to_signals_in_embedded_mode_is_said_to_be_in_vain(
 ) -> None:
     server = start_httpd("WSGIScriptAlias / ${APPS}/daemon_app.py", PATH)
     assert server.get("/").status == 200
-    assert server.log_lines("subscribe_signals() has no effect here")
+    (line,) = server.log_lines("subscribe_signals() has no effect here")
+    assert "[wsgi:info]" in line
     assert server.log_lines("in told") or server.log_lines("@mod_wsgi.subscribe_signals")
 
 
