@@ -43,9 +43,10 @@ void Subscribers::publish(const char* name, PyObject* event, const Host& host) c
   const Object callbacks = args ? steal(PyList_AsTuple(callbacks_.ptr())) : Object();
   for (Py_ssize_t i = 0; callbacks && i < PyTuple_GET_SIZE(callbacks.ptr()); ++i) {
     if (call(PyTuple_GET_ITEM(callbacks.ptr(), i), args.ptr(), event)) continue;
-    host.log(LogLevel::kError, absl::StrCat("SLC0100: a subscriber to event '", name, "' raised ", exception_name(),
-                                            "; the event goes on to the other subscribers. Traceback follows."));
-    for (const std::string& line : take_traceback()) host.log(LogLevel::kError, line);
+    host.log_for_request(LogLevel::kError,
+                         absl::StrCat("SLC0100: a subscriber to event '", name, "' raised ", exception_name(),
+                                      "; the event goes on to the other subscribers. Traceback follows."));
+    for (const std::string& line : take_traceback()) host.log_for_request(LogLevel::kError, line);
   }
   PyErr_Clear();
 }

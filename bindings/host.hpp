@@ -55,6 +55,10 @@ class Host {
   /// Writes one line, without its line end, to the error log.
   virtual void log(LogLevel level, std::string_view line) const noexcept = 0;
 
+  /// Writes one line, without its line end, to the error log of the request that the calling thread serves, which may
+  /// be that of a virtual host. On any other thread it does what log() does.
+  virtual void log_for_request(LogLevel level, std::string_view line) const noexcept { log(level, line); }
+
  private:
   wsgi::Recorder recorder_;
   MetricsSession session_;

@@ -125,12 +125,12 @@ PyObject* subscribe_signals(PyObject* module, PyObject* callback) {
   if (state == nullptr) return nullptr;
   if (state->host->delivers_signals()) return state->signal_subscribers.add(callback);
   if (PyCallable_Check(callback) == 0) return state->signal_subscribers.add(callback);  // raises TypeError
-  state->host->log(
+  state->host->log_for_request(
       LogLevel::kInfo,
       "SLC0101: subscribe_signals() has no effect here, because only daemon processes that serve requests "
       "deliver signals. The stack of the call follows.");
   for (const std::string& line : stack_of(PyThread_get_thread_ident()))
-    state->host->log(LogLevel::kInfo, line);
+    state->host->log_for_request(LogLevel::kInfo, line);
   return borrow(callback).release().ptr();
 }
 

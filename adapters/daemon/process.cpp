@@ -51,6 +51,10 @@ class DaemonHost final : public bindings::Host {
   [[nodiscard]] long maximum_processes() const noexcept override { return options_.daemon.processes; }
   [[nodiscard]] long threads_per_process() const noexcept override { return options_.daemon.threads; }
   void log(LogLevel level, std::string_view line) const noexcept override { options_.log(level, line); }
+  void log_for_request(LogLevel level, std::string_view line) const noexcept override {
+    const wsgi::Exchange* const exchange = wsgi::ThreadContext::current_exchange();
+    exchange != nullptr ? exchange->log(level, line) : log(level, line);
+  }
 
  private:
   const ProcessOptions& options_;

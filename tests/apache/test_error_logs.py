@@ -91,6 +91,30 @@ def test_a_traceback_is_in_the_log_of_its_host(server: Httpd, name: str) -> None
     assert "Traceback" in log_of(server, name)
 
 
+@pytest.mark.parametrize("name", HOSTS)
+def test_an_exception_of_a_subscriber_is_in_the_log_of_the_request(server: Httpd, name: str) -> None:
+    assert ask(server, name, f"marker=event-{name}&raising=1") == 200
+    for event in ("response_started", "request_finished"):
+        assert "[wsgi:error]" in wait_for(server, name, f"ValueError: event-{name}-RAISED-AT-{event}")
+    assert "SLC0100" in log_of(server, name)
+    assert "SLC0100" not in server.error_log()
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_an_ignored_handler_of_a_signal_is_in_the_log_of_the_request(server: Httpd, name: str) -> None:
+    assert ask(server, name, f"marker=signal-{name}&signal=1") == 200
+    assert "SLC0950" in wait_for(server, name, f"signal-{name}-PLACE")
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_subscribing_to_signals_in_vain_is_in_the_log_of_the_request(start_httpd: StartHttpd, name: str) -> None:
+    server = start_httpd(*CONFIGURATIONS["embedded"])
+    assert ask(server, name, f"marker=deaf-{name}&deaf=1") == 200
+    assert "[wsgi:info]" in wait_for(server, name, f"deaf-{name}-PLACE")
+    assert "SLC0101" in log_of(server, name)
+    assert "SLC0101" not in server.error_log()
+
+
 @pytest.mark.parametrize("size", [10, 100_000])
 def test_an_unfinished_line_before_the_end_of_a_list_is_not_lost(server: Httpd, size: int) -> None:
     assert ask(server, "two", f"marker=list-{size}&list={size}") == 200

@@ -15,7 +15,7 @@ from pathlib import Path
 import tree
 
 LOGGING = {"adapters", "bindings"}
-CALL = re.compile(r"\b(?:ap_log_[a-z]*error|log_?)\(")
+CALL = re.compile(r"\b(?:ap_log_[a-z]*error|log_?|log_for_request)\(")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 PASSED_ON = re.compile(r"%\.\*s|%s")
 FORMATTED_BY_APR = re.compile(r"\b(?:ap_log_\w+|apr_\w*printf)\(")

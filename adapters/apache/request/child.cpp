@@ -84,6 +84,11 @@ void EmbeddedHost::log(LogLevel level, std::string_view line) const noexcept {
   ap_log_error(APLOG_MARK, apache_level(level), 0, server_, "%.*s", static_cast<int>(line.size()), line.data());
 }
 
+void EmbeddedHost::log_for_request(LogLevel level, std::string_view line) const noexcept {
+  const wsgi::Exchange* const exchange = wsgi::ThreadContext::current_exchange();
+  exchange != nullptr ? exchange->log(level, line) : log(level, line);
+}
+
 Child::Child(apr_pool_t* pool, server_rec* server, std::span<std::byte> memory)
     : capacity_(Capacity::of_server()),
       host_(server, capacity_, memory),

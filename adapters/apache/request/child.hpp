@@ -40,6 +40,7 @@ class EmbeddedHost final : public bindings::Host {
   [[nodiscard]] long threads_per_process() const noexcept override { return capacity_.threads; }
   [[nodiscard]] bool logs(LogLevel level) const noexcept override;
   void log(LogLevel level, std::string_view line) const noexcept override;
+  void log_for_request(LogLevel level, std::string_view line) const noexcept override;
 
  private:
   server_rec* server_;

@@ -70,16 +70,11 @@ LogLevel level_of(long level) {
   return LogLevel::kDebug;
 }
 
-const Exchange* current_exchange() {
-  const ThreadContext* const thread = ThreadContext::current();
-  return thread != nullptr ? thread->exchange() : nullptr;
-}
-
 PyObject* logs(PyObject* capsule, PyObject* level) {
   const ModuleContext* const context = context_of(capsule);
   const long number = context != nullptr ? PyLong_AsLong(level) : -1;
   if (context == nullptr || (number == -1 && PyErr_Occurred() != nullptr)) return nullptr;
-  const Exchange* const exchange = current_exchange();
+  const Exchange* const exchange = ThreadContext::current_exchange();
   const bool yes = exchange != nullptr ? exchange->logs(level_of(number)) : context->host->logs(level_of(number));
   return PyBool_FromLong(yes ? 1 : 0);
 }
@@ -94,14 +89,9 @@ PyObject* log(PyObject* capsule, PyObject* args) {
   const Object bytes = steal(PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"));
   if (!bytes) return nullptr;
   std::string_view rest(PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
-  const Exchange* const exchange = current_exchange();
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
-    if (exchange != nullptr) {
-      exchange->log(level_of(level), line);
-    } else {
-      context->host->log(level_of(level), line);
-    }
+    context->host->log_for_request(level_of(level), line);
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
   }
   Py_RETURN_NONE;

@@ -26,6 +26,11 @@ void ThreadContext::end(bool interpreters_alive) noexcept {
   if (this_thread == this) this_thread = nullptr;
 }
 
+Exchange* ThreadContext::current_exchange() noexcept {
+  const ThreadContext* const thread = current();
+  return thread != nullptr ? thread->exchange() : nullptr;
+}
+
 PyThreadState* ThreadContext::state_in(PyInterpreterState* interpreter) {
   for (const State& state : states_) {
     if (state.interpreter == interpreter) return state.state;

@@ -42,6 +42,8 @@ class ThreadContext {
   }
   /// The exchange of the request that the thread serves; null between requests.
   [[nodiscard]] Exchange* exchange() const noexcept { return exchange_; }
+  /// Returns the exchange of the request that the calling thread serves; null when it serves none.
+  [[nodiscard]] static Exchange* current_exchange() noexcept;
   [[nodiscard]] LineBuffer& lines(Stream stream) noexcept { return lines_[static_cast<std::size_t>(stream)]; }
 
   /// Adds a thread state that the thread has already. end() does not delete it.

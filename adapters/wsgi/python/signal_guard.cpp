@@ -62,7 +62,7 @@ void log_ignored(PyObject* self, const char* function, long number) {
   const int is_logged = key ? PySet_Contains(logged, key.ptr()) : -1;
   if (is_logged == 0 && PySet_GET_SIZE(logged) < kLoggedMax) {
     auto* const host = static_cast<const bindings::Host*>(PyCapsule_GetPointer(PyTuple_GET_ITEM(self, kHost), nullptr));
-    if (PySet_Add(logged, key.ptr()) == 0 && host != nullptr) host->log(LogLevel::kWarning, line);
+    if (PySet_Add(logged, key.ptr()) == 0 && host != nullptr) host->log_for_request(LogLevel::kWarning, line);
   }
   PyErr_Clear();
 }

@@ -3,6 +3,7 @@
 
 import logging
 import os
+import signal
 import sys
 import threading
 from urllib.parse import parse_qs
@@ -16,6 +17,18 @@ def finished(name, **event):
     if name == "request_finished":
         print(f"{event['request_data'].get('marker')}-FROM-SUBSCRIBER", file=sys.stderr)
 
+
+def failing(name, **event):
+    if "raising" in event["request_data"]:
+        raise ValueError(f"{event['request_data']['marker']}-RAISED-AT-{name}")
+
+
+mod_wsgi.subscribe_events(failing)
+
+
+def call(statement, marker):
+    """Runs a statement in a file whose name is the marker, which lines about the call have."""
+    exec(compile(statement, f"{marker}-PLACE", "exec"), {"mod_wsgi": mod_wsgi, "signal": signal})
 
 
 def body(marker, errors):
@@ -36,6 +49,12 @@ def application(environ, start_response):
     print(f"{marker}-FROM-STDERR", file=sys.stderr)
     print(f"{marker}-FROM-PRINT")
     logging.info("%s-FROM-LOGGING", marker)
+    if "raising" in query:
+        mod_wsgi.request_data()["raising"] = True
+    if "signal" in query:
+        call("signal.signal(signal.SIGTERM, signal.SIG_IGN)", marker)
+    if "deaf" in query:
+        call("mod_wsgi.subscribe_signals(print)", marker)
     for number in range(int(query.get("lines", ["0"])[0])):
         print(f"{marker}-LINE-{number}-" + "x" * 100, file=errors)
     if "long" in query:
