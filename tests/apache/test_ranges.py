@@ -151,3 +151,13 @@ def test_a_file_that_the_kernel_generates_is_read_in_blocks(server: Httpd, path:
     assert response.status == 200
     assert response.header("Content-Length") in (None, str(len(response.body)))
     assert response.body.endswith(b"\n")
+
+
+def test_other_responses_have_ranges_if_their_length_is_known(server: Httpd) -> None:
+    whole = server.get("/?body=0123456789&header=Content-Length:10", {"Range": "bytes=2-4"})
+    assert (whole.status, whole.body) == (206, b"234")
+    blocks = server.get("/?body=0123456789&pieces=1", {"Range": "bytes=2-4"})
+    assert (blocks.status, blocks.body) == (200, b"0123456789")
+    known = server.get("/?body=0123456789&pieces=1&header=Content-Length:10", {"Range": "bytes=2-4"})
+    embedded = server.mode == "embedded"  # type: ignore[attr-defined]
+    assert (known.status, known.body) == ((200, b"0123456789") if embedded else (206, b"234"))
