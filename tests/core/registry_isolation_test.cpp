@@ -73,6 +73,28 @@ int escape(std::span<std::byte> own, const std::byte* readable) {
 
 }  // namespace
 
+TEST_CASE("registry isolation: a recorder other than the one that its memory is reserved for is refused") {
+  RegistryRig rig;
+  const Registry::SlotId slot = rig.reserve({.group = rig.group("g")}, 2);
+  const pid_t pid = start_child([&] {
+    const std::span<std::byte> memory = rig.registry.isolate_to(slot);
+    const auto is_refused = [&](std::size_t threads, Mode mode) {
+      try {
+        Recorder({.threads = threads, .mode = mode, .memory = memory}).attach().begin().finish({});
+      } catch (const std::invalid_argument&) {
+        return true;
+      }
+      return false;
+    };
+    if (!is_refused(1, Mode::kDaemon) || !is_refused(3, Mode::kDaemon) || !is_refused(2, Mode::kEmbedded)) return 1;
+    return is_refused(2, Mode::kDaemon) ? 2 : 0;
+  });
+  rig.registry.started(slot, pid);
+  CHECK(wait_for(pid) == 0);
+  rig.registry.ended(pid);
+  CHECK(rig.read().total.counts.request_count == 1);
+}
+
 TEST_CASE("registry isolation: a process maps its own region alone, or may read the others and write none") {
   RegistryRig rig;
   const Registry::GroupId group = rig.group("g");

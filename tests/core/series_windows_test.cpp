@@ -35,6 +35,25 @@ using Calls = sluice::Recorder<Call>;
 
 }  // namespace
 
+TEST_CASE("series windows: a handle of another recorder with as many series is not taken for one of this recorder") {
+  Calls recorder({.threads = 1, .series = 4});
+  Calls other({.threads = 1, .series = 4});
+  const Series own = recorder.series({{"route", "/own"}});
+  const Series foreign = other.series({{"route", "/other"}});
+  REQUIRE(own.number() == foreign.number());
+  CHECK_FALSE(own == foreign);
+  Reader reader = recorder.add_reader();
+  sluice::Worker<Call> worker = recorder.attach();
+  worker.begin(own).finish({});
+  worker.begin(foreign).finish({});
+  recorder.attach_shared().begin(foreign).finish({});
+  const Window window = reader.drain().value();
+  CHECK(by_labels(window) ==
+        std::map<std::string, std::uint64_t>{{"otel.metric.overflow=true;", 2}, {"route=/own;", 1}});
+  CHECK(window.series.find(own)->request_count == 1);
+  CHECK_FALSE(window.series.find(foreign));
+}
+
 TEST_CASE("series windows: one of another recorder that has no labels in this one is counted as beyond the bound") {
   Calls recorder({.threads = 1, .series = 8});
   Reader reader = recorder.add_reader();

@@ -61,13 +61,10 @@ class WorkerBase {
 
  protected:
   friend class sluice::RecorderBase;
-
-  /// Returns the number of the series in this recorder: the overflow series for one of another recorder, and none if
-  /// there are no series.
+  /// Returns the number of a series in this recorder: of the overflow series for a foreign one, 0 without series.
   [[nodiscard]] std::uint32_t number_of(Series series) const noexcept {
-    if (series.number() <= series_size_ && series.is_of(series_owner_)) [[likely]]
-      return series.number();
-    return series_size_ == 0 ? 0 : 1;
+    const bool is_own = series.number() <= series_size_ && series.is_of(series_owner_);
+    return is_own ? series.number() : (series_size_ == 0 ? 0U : 1U);
   }
 
   WorkerBase() noexcept = default;
@@ -267,9 +264,10 @@ class Reader {
   Reader() noexcept = default;
   /// Takes over a reader.
   Reader(Reader&& other) noexcept : recorder_(std::exchange(other.recorder_, nullptr)), id_(other.id_) {}
-  /// Unregisters this reader and takes over another one.
+  /// Exchanges two readers, so that the other one unregisters this one when it ends.
   Reader& operator=(Reader&& other) noexcept {
-    Reader(std::move(other)).swap(*this);
+    std::swap(recorder_, other.recorder_);
+    std::swap(id_, other.id_);
     return *this;
   }
   ~Reader();
@@ -288,10 +286,6 @@ class Reader {
  private:
   friend class RecorderBase;
   Reader(RecorderBase* recorder, std::uint64_t id) noexcept : recorder_(recorder), id_(id) {}
-  void swap(Reader& other) noexcept {
-    std::swap(recorder_, other.recorder_);
-    std::swap(id_, other.id_);
-  }
 
   RecorderBase* recorder_ = nullptr;
   std::uint64_t id_ = 0;
