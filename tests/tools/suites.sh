@@ -50,6 +50,9 @@ load_tests=$(
     echo "tests/apache/test_$name.py"
   done)
 
+# A file that waits a minute for a limit, beside the others.
+waiting_tests=tests/isolation/test_held_threads.py
+
 # The files about what threads of a process share.
 threaded_tests=$(
   for name in error_logs events forked_copies input interpreters lifecycle metrics reloading response_state signals streams; do
@@ -82,7 +85,7 @@ tier_test() {
   suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
   suite "apache" "$python" -m pytest $at_once tests/apache $(printf -- '--ignore=%s ' $load_tests)
   suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $at_once -m "not embedded" $daemon_tests
-  suite "isolation" "$python" -m pytest $at_once tests/isolation
+  suite "isolation" "$python" -m pytest $at_once tests/isolation --ignore $waiting_tests
   suite "telemetry" "$python" -m pytest -n 2 --dist loadscope tests/telemetry
   suite "encoders" "$python" -m pytest tests/encoders
   suite "consumers of the C++ package" "$python" -m pytest -n 2 -m "not slow" tests/consumers
@@ -147,7 +150,7 @@ tier_deep() {
   core asan
   core tsan
   cross
-  suite "apache, load and restarts" "$python" -m pytest $at_once $load_tests
+  suite "apache, load and restarts" "$python" -m pytest $at_once $load_tests $waiting_tests
   suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error
   suite "mutants" "$python" tests/mutants/run.py $([ -n "$long" ] || echo --quick)
   suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 10)
