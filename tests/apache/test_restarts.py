@@ -51,7 +51,7 @@ def test_restarts_under_load_fail_no_request_and_lose_no_count(
     load.join()
     assert not tally.failures, tally.failures[:5]
     wait_for_total(server.out, "request_count", tally.responses)
-    server.stop()
+    server.graceful_stop()  # the last windows are needed
     reports = read_reports(server.out)
     check_reports(reports)
     assert total(reports, "request_count") == tally.responses
