@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counting application with a fault: every fiftieth answer has the id of the request before it."""
+"""The counting application with a fault: every tenth answer has the id of the request before it."""
 
 import counted_app
 
@@ -11,7 +11,7 @@ def application(environ, start_response):
     global _number, _before
     _number += 1
     own = environ.get("QUERY_STRING", "")
-    if _number % 50 == 0:
+    if _number % 10 == 0:
         environ["QUERY_STRING"] = _before
     _before = own
     return counted_app.application(environ, start_response)
