@@ -133,7 +133,7 @@ Outcome read_group(const MappedRegistry& registry, std::uint32_t index, std::spa
   reading = {.name = group.name,
              .mode = group.mode,
              .time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()))};
-  reading.event_loops = group.event_loops.load(std::memory_order_relaxed) != 0;  // alone
+  reading.event_loops = group.event_loops.load(std::memory_order_relaxed) != 0;  // publishes no other data
   if (registry.series != 0 && retired.empty()) return Outcome::kUnmapped;
   if (registry.series != 0)
     reading.counts.series = SeriesCounts(registry.names, *registry.layout.schema, group.mode, false);
