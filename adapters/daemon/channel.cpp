@@ -61,20 +61,23 @@ std::uint64_t Channel::silence_end_ns(std::uint64_t now_ns) const noexcept {
 
 /// Repeats a call that signals interrupt, until it succeeds or the deadline has passed. The deadline is checked before
 /// each call, because a call that finds data or room does not block, and the watcher interrupts only calls that block.
-/// Returns 0 at the end of the stream.
+/// A call that transferred bytes before its deadline ended it succeeds, even when the watcher has shut down the socket;
+/// the next call fails then. Returns 0 at the end of the stream.
 absl::StatusOr<std::size_t> Channel::bounded(std::uint64_t now_ns, std::uint64_t deadline_ns,
-                                             absl::FunctionRef<ssize_t()> call) const {
-  while (now_ns < deadline_ns) {
+                                             absl::FunctionRef<ssize_t()> call) {
+  while (now_ns < deadline_ns && !shut_down_.load(std::memory_order_relaxed)) {
     ssize_t result = 0;
     int error = 0;
     {
-      const BlockingScope scope(deadline_ns, socket_);
+      BlockingScope scope(deadline_ns, socket_);
       result = call();
       error = errno;
+      // Relaxed, because the flag publishes nothing else.
+      if (scope.end()) shut_down_.store(true, std::memory_order_relaxed);
     }
     if (result > 0) return static_cast<std::size_t>(result);
     now_ns = monotonic_ns();
-    if (now_ns >= deadline_ns) break;  // because the watcher may have shut the socket down
+    if (now_ns >= deadline_ns) break;
     if (result == 0) return 0U;
     if (error != EINTR) return status_of(error);
   }
@@ -96,7 +99,7 @@ absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
 }
 
 absl::StatusOr<std::size_t> Channel::send_at_once(std::string_view frames) noexcept {
-  if (ended()) return absl::DeadlineExceededError("timeout");
+  if (ended() || shut_down_.load(std::memory_order_relaxed)) return absl::DeadlineExceededError("timeout");
   const ssize_t sent = ::send(socket_, frames.data(), frames.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent >= 0) return static_cast<std::size_t>(sent);
   const int error = errno;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -122,7 +123,7 @@ class Channel {
   absl::Status send_parts(absl::Span<const std::string_view> parts);
   absl::Status fill();
   [[nodiscard]] absl::StatusOr<std::size_t> bounded(std::uint64_t now_ns, std::uint64_t deadline_ns,
-                                                    absl::FunctionRef<ssize_t()> call) const;
+                                                    absl::FunctionRef<ssize_t()> call);
   [[nodiscard]] std::uint64_t silence_end_ns(std::uint64_t now_ns) const noexcept;
 
   int socket_;
@@ -134,6 +135,7 @@ class Channel {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool left_unread_ = false;
+  std::atomic<bool> shut_down_{false};  ///< A deadline has ended the connection.
 };
 
 }  // namespace sluice::daemon

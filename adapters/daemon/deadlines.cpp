@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <mutex>
+#include <utility>
 
 #include "sluice/clock.hpp"
 #include "sluice/units.hpp"
@@ -37,6 +38,7 @@ struct alignas(kCacheLine) Slot {
   pthread_t thread{};
   int socket = -1;
   unsigned signals = 0;  ///< Number of signals that did not end the call of the owner.
+  bool shut_down = false;
 };
 
 /// After this number of signals the watcher shuts the connection down.
@@ -115,7 +117,10 @@ void check(Slot& slot, std::uint64_t now_ns) noexcept {
   }
   DeadlineWatcher::repair_signal();
   ::pthread_kill(slot.thread, SIGURG);  // [W2]
-  if (slot.socket >= 0 && slot.signals++ >= kSignalsMax) ::shutdown(slot.socket, SHUT_RDWR);
+  if (slot.socket >= 0 && slot.signals++ >= kSignalsMax) {
+    ::shutdown(slot.socket, SHUT_RDWR);
+    slot.shut_down = true;
+  }
   slot.state.store(deadline | kFired, std::memory_order_release);  // [W3]
 }
 
@@ -244,16 +249,19 @@ BlockingScope::BlockingScope(std::uint64_t deadline_ns, int socket) {
   slot.thread = ::pthread_self();
   slot.socket = socket;
   slot.signals = 0;
+  slot.shut_down = false;
   slot.state.store(armed_, std::memory_order_seq_cst);           // [A2]
   if (sleeping.load(std::memory_order_seq_cst)) wake_watcher();  // [A3]
 }
 
-BlockingScope::~BlockingScope() {
-  if (slot_ == nullptr) return;
-  auto& slot = *static_cast<Slot*>(slot_);
+bool BlockingScope::end() noexcept {
+  if (slot_ == nullptr) return false;
+  auto& slot = *static_cast<Slot*>(std::exchange(slot_, nullptr));
   std::uint64_t expected = armed_;
   // [D1]
-  if (slot.state.compare_exchange_strong(expected, kFree, std::memory_order_release, std::memory_order_acquire)) return;
+  if (slot.state.compare_exchange_strong(expected, kFree, std::memory_order_release, std::memory_order_acquire)) {
+    return false;
+  }
   const int error = errno;
   const std::uint64_t fired = (armed_ & ~kMask) | kFired;
   do {
@@ -261,10 +269,14 @@ BlockingScope::~BlockingScope() {
     // [D2]. While the exchange fails, the signal is being sent. The system call also delivers the signal before it
     // returns.
     ::sched_yield();
-  } while (!slot.state.compare_exchange_strong(expected, kFree, std::memory_order_acq_rel, std::memory_order_relaxed));
+  } while (!slot.state.compare_exchange_strong(expected, kClaimed, std::memory_order_acquire,
+                                               std::memory_order_relaxed));
+  const bool shut_down = slot.shut_down;
+  slot.state.store(kFree, std::memory_order_release);  // [D3]
   ::sched_yield();
   receives_signals = false;  // the signal may be blocked, so the next scope unblocks it
   errno = error;
+  return shut_down;
 }
 
 }  // namespace sluice::daemon

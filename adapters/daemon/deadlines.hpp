@@ -9,9 +9,9 @@
 //
 //   free --[A1]--> claimed --[A2]--> armed(D) --[W1]--> firing(D) --[W3]--> fired(D) --[W1]--> firing(D) ...
 //                                      |                                      |
-//                                      +--[D1]--> free                        +--[D2]--> free
+//                                      +--[D1]--> free                        +--[D2]--> claimed --[D3]--> free
 //
-//   [A1] owner    compare-exchange, acquire   synchronizes with [D1], [D2] of the slot's previous owner
+//   [A1] owner    compare-exchange, acquire   synchronizes with [D1], [D3] of the slot's previous owner
 //        owner    writes `thread` and `socket`
 //   [A2] owner    store, seq_cst              publishes both to the watcher
 //   [A3] owner    load `sleeping`, seq_cst    wakes the watcher when it reads true
@@ -19,17 +19,19 @@
 //   [W2] watcher  reads `thread`, pthread_kill; after some signals in vain reads `socket`, shutdown
 //   [W3] watcher  store, release              publishes the end of [W2] to the owner
 //   [D1] owner    compare-exchange armed(D) -> free, release on success, acquire on failure
-//   [D2] owner    compare-exchange fired(D) -> free, acq_rel: synchronizes with [W3]
+//   [D2] owner    compare-exchange fired(D) -> claimed, acquire: synchronizes with [W3]
+//        owner    reads whether the watcher has shut down the socket
+//   [D3] owner    store free, release
 //
-// After the destructor of the scope returns, no signal is sent for that arming:
+// After the end of the scope, no signal is sent for that arming:
 //   - [D1] succeeds: the modification order of the word has no [W1] between [A2] and [D1], so nothing was sent. A later
 //     [W1] that expects the old value fails.
 //   - [D1] fails: the watcher is at [W2] or later. The owner waits until it reads fired(D) and succeeds with [D2]. [W2]
 //     happens before [W3], and [W3] synchronizes with [D2], so the signal has been sent. Pending signals are delivered
-//     before a system call returns, and the destructor ends with one.
+//     before a system call returns, and the owner makes one after [D2].
 // A new arming with the same D is another value in the modification order. A watcher that read the old one and whose
 // [W1] succeeds on the new one signals a thread whose deadline has passed as well, so it does no harm.
-// The thread in `thread` is alive at [W2], because it cannot leave the destructor before [W3].
+// The thread in `thread` is alive at [W2], because it cannot leave the scope before [W3].
 // No wake-up is lost: a signal that arrives before the thread is inside its call is followed by another one in the next
 // tick, until the thread leaves the scope.
 //
@@ -47,11 +49,12 @@
 // The application shares the process, and can make the signal ineffective:
 //   - It installs a handler that restarts calls, or none: the watcher repairs the action before [W2].
 //   - It blocks the signal in a thread: after some signals without effect the watcher shuts down the socket of the
-//   owner,
-//     which ends its call. The socket is still the owner's, because the owner closes it after the destructor, which it
+//     owner, which ends its call. The socket is still the owner's, because the owner closes it after the scope, which it
 //     cannot leave before [W3]. An application that puts another file under the number of a socket that it has not
 //     opened loses the connection of that file. After a deadline has passed, the next scope of the owner unblocks the
 //     signal. A connect() that waits for room in a backlog does not notice a shutdown; it ends when there is room.
+//   - The machine is so busy that the owner does not run for some ticks: the watcher shuts down the socket as well. The
+//     call may have transferred bytes, so the owner is told of the shutdown by end().
 #pragma once
 
 #include <cstdint>
@@ -90,8 +93,11 @@ class BlockingScope {
   explicit BlockingScope(std::uint64_t deadline_ns, int socket = -1);
   BlockingScope(const BlockingScope&) = delete;
   BlockingScope& operator=(const BlockingScope&) = delete;
-  /// Preserves errno.
-  ~BlockingScope();
+  ~BlockingScope() { end(); }
+
+  /// Ends the scope before its destructor does. Returns true when the socket has been shut down, because signals did
+  /// not end the call. Preserves errno.
+  bool end() noexcept;
 
  private:
   void* slot_ = nullptr;
