@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ from .endpoints import answer, document, group, stub
 from .served import SECONDS, command, environment
 
 
-def run(redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(redirection: str, *arguments: object, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A run with the output buffered, as it is outside of tests."""
     words = ["sh", "-c", f'exec "$@" {redirection}', "sh", *command(*arguments)]
-    buffered = environment({"PYTHONUNBUFFERED": ""})
+    buffered = environment({"PYTHONUNBUFFERED": "", **(more or {})})
     return subprocess.run(words, env=buffered, cwd="/", capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
@@ -86,3 +87,22 @@ def test_top_without_an_output_ends_as_with_one() -> None:
             assert (done.returncode, done.stderr) == (0, ""), redirection
         done = run(">/dev/full", "top", "--once", *QUICK, endpoint.address)
         assert (done.returncode, done.stderr) == (1, "sluice: the output cannot be written: No space left on device\n")
+
+
+LIBRARY_THAT_KEEPS_A_FILE = """
+import sys
+
+sys.kept = open("/proc/self/maps")
+sys.path.remove({folder!r})
+del sys.modules["argparse"]
+import argparse
+"""
+
+
+def test_a_library_that_keeps_a_file_open_does_not_get_the_place_of_the_output(folder: Path) -> None:
+    """Python's ctypes is such a library with libffi 3.5."""
+    (folder / "argparse.py").write_text(LIBRARY_THAT_KEEPS_A_FILE.format(folder=str(folder)), encoding="utf-8")
+    path = {"PYTHONPATH": f"{folder}:{environment()['PYTHONPATH']}"}
+    with stub(HEALTHY) as endpoint:
+        done = run(">&-", "top", "--once", *QUICK, endpoint.address, more=path)
+    assert (done.returncode, done.stderr) == (0, "")

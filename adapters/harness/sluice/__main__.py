@@ -10,19 +10,23 @@ if sys.argv[1:2] == ["serve"]:
     # A restart that is asked for while the rest is imported waits; its default would end this process.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
 
+from sluice.commands.streams import complain, discard_output, open_missing
+
+if None in (sys.stdin, sys.stdout, sys.stderr):
+    # Some of the libraries that are imported below keep a file open, as libffi may.
+    open_missing()
+
 import argparse
 from collections.abc import Sequence
 
 from sluice import __version__
 from sluice.commands import CommandError, check, install_module, module_config, module_location, serve, top
 from sluice.commands.paths import refusal
-from sluice.commands.streams import complain, discard_output, open_missing
 
 COMMANDS = (serve, top, check, module_config, install_module, module_location)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    open_missing()
     parser = argparse.ArgumentParser(
         prog="sluice",
         description="Sluice: request metrics of a server, recorded without locks and drained as coherent windows. "
