@@ -56,7 +56,7 @@ struct DaemonOptions {
   int queue_timeout = 0;
   int socket_timeout = 0;           ///< 0 selects the server's Timeout.
   int exchange_timeout = 0;         ///< 0 until default_exchange_timeout() has set it.
-  int response_socket_timeout = 0;  ///< 0 selects socket_timeout.
+  int response_socket_timeout = 0;  ///< 0 keeps the server's Timeout.
   int response_flush_delay = 5;     ///< Milliseconds.
   int request_timeout = 0;
   int interrupt_timeout = 0;  ///< 0 if a request that exceeds its time is not interrupted.
