@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The types that all encoders of windows share. Each encoder writes the text or bytes of one format into a buffer that
-// the caller gives, and allocates nothing, so that a process may export from any thread at any time. The values are the
+// the caller gives, and allocates nothing, but for the text of several parts (exposition.hpp). The values are the
 // recorder's integers: nothing is rounded before the receiver converts them to floating-point numbers.
 //
 //   std::string buffer;

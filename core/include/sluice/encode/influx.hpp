@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// InfluxDB's line protocol: a line of counts, one for each phase, and one for each worker slot of the totals. Integers
-// are signed (`i`), because all versions of the database accept these; larger values are written as the largest one.
+// InfluxDB's line protocol: a line of counts, one for each histogram, and one for each worker slot of the totals.
+// Integers are signed (`i`), because all versions of the database accept these; larger values become the largest one.
 //
-// A line of a phase has the fields `count`, `sum`, `min` and `max` (seconds), and for each bound the number of requests
-// up to it, with the bound as its name.
+// A line of a histogram has the measurement with `_phase` at its end and a tag that names the histogram; its fields are
+// `count`, `sum`, `min` and `max` (durations in seconds), and for each bound the number of requests up to it, with the
+// bound as its name. A line of a worker slot has `_thread` at its end.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace sluice::inline v0_1::encode {
 
 /// Settings of influx().
 struct InfluxOptions {
-  /// Name of the measurement, to which phases and threads append; empty: the prefix of the schema.
+  /// Name of the measurement, without the ends above; empty: the prefix of the schema.
   std::string_view measurement{};
   Labels tags = {};            ///< Tags of every line. Those without a value are left out; a backslash becomes a slash.
   Histograms histograms = {};  ///< How histograms are written.

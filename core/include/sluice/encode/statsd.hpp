@@ -4,8 +4,8 @@
 //
 // A histogram is sent as a sampled distribution: the middle of each bucket in milliseconds, as often as the bucket has
 // requests. Sample rates are powers of two, so that the receiver's number of requests is exact and a million requests
-// are about twenty samples a bucket at most. The shortest and the longest request are sent as they are. From 1 ms to
-// 65536 ms a sample differs by at most an eighth of the duration, from 8 us to 1 ms by at most a half.
+// are about twenty samples a bucket at most. The shortest and the longest request are sent as they are. Other samples
+// differ from the duration by at most half the width of its bucket.
 #pragma once
 
 #include <cstddef>
