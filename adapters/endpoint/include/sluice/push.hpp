@@ -34,9 +34,7 @@ struct PushSchedule {
   std::chrono::milliseconds first_pause{1'000};     ///< Pause after a failed attempt; doubled with each further one.
   std::chrono::milliseconds longest_pause{60'000};  ///< Longest pause. A pause is shortened by up to a half, at random.
   std::chrono::milliseconds flush{5'000};           ///< Time that the destructor may take to send the rest.
-  std::size_t queue =
-      8;  ///< Most batches that wait to be sent, at least 1. While there are `queue` of them, none is asked of
-          ///< the source: one that returns what has changed since its last call loses nothing thereby.
+  std::size_t queue = 8;  ///< Most batches that wait, at least 1. The source is not called while so many do.
 };
 
 /// The messages of a pusher since it was made: bodies of OTLP, packets of StatsD.
@@ -60,7 +58,9 @@ class Pusher {
   ~Pusher();
 
   /// Takes a batch now and sends all that waits, without regard to a pause. \return DeadlineExceeded if messages still
-  /// wait after `timeout`; then the error of the last attempt is in the message.
+  /// wait after `timeout`, with the error of the last attempt in the message; that error itself if nothing waits
+  /// because the receiver has refused it or the source failed; FailedPrecondition in a forked child, and for a pusher
+  /// that was moved from.
   absl::Status flush(std::chrono::milliseconds timeout);
 
   /// Returns the counts. Any thread.
