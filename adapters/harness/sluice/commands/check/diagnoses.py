@@ -39,7 +39,7 @@ class Observation:
     first_half: GroupWindow
     second_half: GroupWindow
     oldest: str = ""
-    """Return a description of the oldest request in flight; empty when the server lists none."""
+    """Describes the oldest request in flight; empty when the server lists none."""
     server_restarted: bool = False
     """All groups have started processes, as they do when the server restarts gracefully."""
 
@@ -57,7 +57,7 @@ class Finding:
 
 
 def _full(seen: Observation, limits: Limits) -> str | None:
-    """All threads are busy for nearly all of the time, or at each of three instants.
+    """Finds that all threads are busy for nearly all of the time, or for most of it and at each of three instants.
 
     Short requests leave a thread idle at an instant also when the pool is full.
     """
@@ -196,9 +196,9 @@ def _not_starting(seen: Observation, limits: Limits) -> str | None:
 
 
 def _restarting(seen: Observation, limits: Limits) -> str | None:
-    """Processes end young again and again.
+    """Finds that processes end young again and again.
 
-    One replacement is none: a graceful restart, a changed script, or a changed module with `--reload` cause it soon after a start, too.
+    One is no sign of it: a graceful restart, a changed script, or a changed module with `--reload` cause it soon after a start, too.
     """
     group = seen.whole
     if not (_starts_often(group) or _died_young_twice(seen)) or _never_served(group):
