@@ -50,7 +50,7 @@ exit status:
 
 {ADDRESSES}
 examples:
-  sluice check http://localhost:8000/metrics
+  sluice check http://localhost:8000/sluice-metrics
   sluice check --fail-above capacity=0.9 --fail-on full,stuck localhost:8000
   sluice check --quiet unix:/run/app.sock
   sluice check --interval 600 --fail-on memory

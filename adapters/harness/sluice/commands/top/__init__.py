@@ -45,7 +45,7 @@ with --plain, each reading is printed below the one before.
 
 examples:
   sluice top
-  sluice top http://localhost:8000/metrics
+  sluice top http://localhost:8000/sluice-metrics
   sluice top --once --json unix:/run/app.sock
   sluice top web1:8080 web2:8080 --interval 5
 """
