@@ -31,8 +31,9 @@ Docstrings create() {
           "Each completed request is counted in exactly one such window, with all its values. Concurrent callers get\n"
           "disjoint windows. Return None before start_recording_metrics() and while an external reporter takes the\n"
           "metrics. Raise RuntimeError when the kernel refuses the drain; the next call then returns the same\n"
-          "requests. Lists named request_threads_* have one entry for each worker slot. Lists named *_buckets have\n"
-          "65 entries: 16 octaves from 1 ms, each in four parts, then 65536 ms and above.\n"
+          "requests. Keys of phases, such as server_time, are means of the requests. Lists named request_threads_*\n"
+          "have one entry for each worker slot. Lists named *_buckets have 65 entries: 16 octaves from 1 ms, each in\n"
+          "four parts, then 65536 ms and above.\n"
           "\n",
           request_fields())),
       .process_metrics = keep(with_keys(
@@ -118,7 +119,7 @@ Docstrings create() {
           "\n"
           "Call callback('process_signal', signame=str, signum=int) when the process receives SIGHUP or SIGUSR2, on a\n"
           "thread of the host. Only daemon processes that serve requests deliver signals. Elsewhere the call has no\n"
-          "effect, and a warning in the error log shows where it was made. Return the callback, for use as a\n"
+          "effect, and a line in the error log shows where it was made. Return the callback, for use as a\n"
           "decorator. Raise TypeError when it is not callable.",
       .request_timeout =
           "Raised by an application to give up a request, and by the server in a request that exceeds request-timeout\n"
