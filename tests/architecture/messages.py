@@ -45,6 +45,8 @@ def check(texts):
         if message.id not in rows:
             complaints.append(f"{DOCUMENT}: {message.id} is missing")
             continue
+        if not message.level:
+            complaints.append(f"{DOCUMENT}: {message.id} is made in a statement without a level")
         _, level, text, cause, action = rows[message.id]
         if (level, text) != (message.level, _cell(message.text)):
             complaints.append(f"{DOCUMENT}: {message.id} is not as in the source")
@@ -110,12 +112,12 @@ def _rest_of_arguments(code, at):
 
 
 def _level(code, match):
-    """The level that stands before the text in its statement; a request is refused with an error."""
+    """The level that stands before the text in its statement, empty if none does; a request is refused with an error."""
     statement = re.split(r"[;{}]\s", code[: match.start()])[-1]
     if re.search(r"\brefuse\(", statement) or re.match(r"[^;]*;\s*return refuse\(", code[match.start() :]):
         return "error"
     levels = LEVEL.findall(statement)
-    name = "".join(levels[-1]).lower() if levels else "by event"
+    name = "".join(levels[-1]).lower() if levels else ""
     return LEVEL_NAMES.get(name, name)
 
 

@@ -90,6 +90,12 @@ def test_the_document_has_each_line_as_it_is_logged(logging):
     ]
 
 
+def test_a_line_has_its_level_in_the_statement_that_makes_its_text(logging):
+    logging.write("adapters/wsgi/zone.cpp", 'const std::string line = absl::StrCat("SLC0102: no thread");\nlog(level, line);\n')
+    logging.write("docs/messages.md", HEAD + "| SLC0102 |  | no thread | A cause. | An action. |\n")
+    assert "docs/messages.md: SLC0102 is made in a statement without a level" in check(logging)
+
+
 def test_a_new_line_gets_its_row_and_the_others_keep_their_explanations(logging):
     logging.write("adapters/wsgi/zone.cpp", 'host.log(LogLevel::kError, "SLC0102: no thread");\n')
     rows = messages.rewritten(logging.texts()).splitlines()[2:]

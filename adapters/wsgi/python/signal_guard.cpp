@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
@@ -53,16 +54,18 @@ std::string signal_text(long number) {
 
 /// Logs a call that has no effect, once for each place in the code.
 void log_ignored(PyObject* self, const char* function, long number) {
-  const std::string line = absl::StrCat(
-      "SLC0950: ", function, "()", signal_text(number), " at ", caller(PyTuple_GET_ITEM(self, kSignalModule)),
-      " is ignored, because the signals of this process belong to the server; remove the call, or set "
-      "WSGIRestrictSignal Off");
+  const auto [level, line] = std::pair(
+      LogLevel::kWarning,
+      absl::StrCat("SLC0950: ", function, "()", signal_text(number), " at ",
+                   caller(PyTuple_GET_ITEM(self, kSignalModule)),
+                   " is ignored, because the signals of this process belong to the server; remove the call, or set "
+                   "WSGIRestrictSignal Off"));
   PyObject* const logged = PyTuple_GET_ITEM(self, kLogged);
   const Object key = steal(PyUnicode_DecodeUTF8(line.data(), static_cast<Py_ssize_t>(line.size()), "replace"));
   const int is_logged = key ? PySet_Contains(logged, key.ptr()) : -1;
   if (is_logged == 0 && PySet_GET_SIZE(logged) < kLoggedMax) {
     auto* const host = static_cast<const bindings::Host*>(PyCapsule_GetPointer(PyTuple_GET_ITEM(self, kHost), nullptr));
-    if (PySet_Add(logged, key.ptr()) == 0 && host != nullptr) host->log_for_request(LogLevel::kWarning, line);
+    if (PySet_Add(logged, key.ptr()) == 0 && host != nullptr) host->log_for_request(level, line);
   }
   PyErr_Clear();
 }
