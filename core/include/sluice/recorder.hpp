@@ -386,8 +386,7 @@ class Recorder : public RecorderBase {
   }
 
   /// Makes a recorder. Registers the process with membarrier(), if the kernel has it.
-  /// \throws std::invalid_argument if there are no threads, there is no such mode, the memory is too small or not of
-  ///         whole pages, or the series are those of another schema.
+  /// \throws std::invalid_argument for options that cannot be used, which docs/errors.md lists.
   /// \throws std::bad_alloc if memory for the slots cannot be reserved.
   explicit Recorder(Options options) : RecorderBase(options, detail::kMemoryLayout<T>) {}
   ~Recorder() = default;
