@@ -155,9 +155,20 @@ def test_supplementary_groups_replace_those_of_the_user(start_httpd: StartHttpd)
     assert facts["groups"] == sorted({9, grp.getgrnam("mail").gr_gid})
 
 
-def test_a_supplementary_group_that_nobody_has_is_refused() -> None:
-    message = config_error(["WSGIDaemonProcess site supplementary-groups=mail,no-such-group"])
-    assert "group 'no-such-group' does not exist" in message
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ("user", "user"),
+        ("group", "group"),
+        ("supplementary-groups", "group"),
+        ("socket-user", "user"),
+        ("script-user", "user"),
+        ("script-group", "group"),
+    ],
+)
+def test_the_error_names_the_option_whose_user_or_group_does_not_exist(option: str, kind: str) -> None:
+    message = config_error([f"WSGIDaemonProcess site {option}=nobody-has-this"])
+    assert f"option '{option}': {kind} 'nobody-has-this' does not exist" in message
 
 
 @needs_root

@@ -122,6 +122,11 @@ bool find_user(const char* value, uid_t& uid, const char*& name) {
   return true;
 }
 
+/// Returns the message about an option that names a user or a group the system does not know.
+const char* unknown(apr_pool_t* pool, const char* option, const char* kind, const char* name) {
+  return apr_pstrcat(pool, "option '", option, "': ", kind, " '", name, "' does not exist", nullptr);
+}
+
 }  // namespace
 
 bool find_user_id(const char* value, uid_t& uid) {
@@ -225,19 +230,17 @@ const char* DaemonOptionParser::set_text(const char* name, const char* value, bo
 
 const char* DaemonOptionParser::set_user(const char* value) {
   const char* name = nullptr;
-  if (!find_user(value, options_.uid, name)) return apr_pstrcat(pool_, "user '", value, "' does not exist", nullptr);
+  if (!find_user(value, options_.uid, name)) return unknown(pool_, "user", "user", value);
   options_.user = apr_pstrdup(pool_, name);
-  return options_.uid == 0 ? "a daemon process must not run as root" : nullptr;
+  return options_.uid == 0 ? "option 'user': a daemon process must not run as root" : nullptr;
 }
 
 const char* DaemonOptionParser::set_group(const char* value) {
-  return find_group_id(value, options_.gid) ? nullptr
-                                            : apr_pstrcat(pool_, "group '", value, "' does not exist", nullptr);
+  return find_group_id(value, options_.gid) ? nullptr : unknown(pool_, "group", "group", value);
 }
 
 const char* DaemonOptionParser::set_socket_user(const char* value) {
-  return find_user_id(value, options_.socket_user) ? nullptr
-                                                   : apr_pstrcat(pool_, "user '", value, "' does not exist", nullptr);
+  return find_user_id(value, options_.socket_user) ? nullptr : unknown(pool_, "socket-user", "user", value);
 }
 
 const char* DaemonOptionParser::set_supplementary_groups(const char* value) {
@@ -246,7 +249,7 @@ const char* DaemonOptionParser::set_supplementary_groups(const char* value) {
     const char* const name = ap_getword(pool_, &value, ',');
     gid_t id = 0;
     if (*name == '\0') continue;
-    if (!find_group_id(name, id)) return apr_pstrcat(pool_, "group '", name, "' does not exist", nullptr);
+    if (!find_group_id(name, id)) return unknown(pool_, "supplementary-groups", "group", name);
     *static_cast<gid_t*>(apr_array_push(groups)) = id;
   }
   if (groups->nelts > NGROUPS_MAX - 1) return "option 'supplementary-groups' names more groups than the system allows";
@@ -284,10 +287,10 @@ const char* DaemonOptionParser::complete() {
     return "options 'script-user' and 'script-group' exclude each other";
   }
   if (options_.script_user != nullptr && !find_user_id(options_.script_user, options_.script_uid)) {
-    return apr_pstrcat(pool_, "user '", options_.script_user, "' does not exist", nullptr);
+    return unknown(pool_, "script-user", "user", options_.script_user);
   }
   if (options_.script_group != nullptr && !find_group_id(options_.script_group, options_.script_gid)) {
-    return apr_pstrcat(pool_, "group '", options_.script_group, "' does not exist", nullptr);
+    return unknown(pool_, "script-group", "group", options_.script_group);
   }
   return nullptr;
 }

@@ -78,7 +78,8 @@ const char* import_script(cmd_parms* cmd, void*, const char* line) {
   if (script.application_group == nullptr) return error(cmd, "option 'application-group' is required");
   if (script.process_group == nullptr) return error(cmd, "option 'process-group' is required");
   if (has_expansion(script.process_group)) {
-    return error(cmd, "'", script.process_group, "' has a value only while a request is served");
+    return error(cmd, "option 'process-group': '", script.process_group,
+                 "' has a value only while a request is served");
   }
   if (has_expansion(script.application_group)) {
     add_note(apr_pstrcat(cmd->pool, "WSGIImportScript ", script.path, " has no effect, because application group '",
