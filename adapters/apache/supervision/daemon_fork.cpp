@@ -41,7 +41,7 @@ bool fork_daemon(ParentState& state, Daemon& daemon, unsigned pause_seconds) {
   if (!daemon.running) {
     ap_log_error(
         APLOG_MARK, APLOG_ALERT, status, state.server,
-        "SLC0490: cannot create a process for daemon process group '%s'; the server tries again in a few seconds",
+        "SLC0490: cannot create a process for daemon process group '%s'; the server tries again in about ten seconds",
         options.name);
     daemon_not_started(state, daemon.slot);
     daemon::unmap_heartbeat(std::exchange(daemon.heartbeat, nullptr));
