@@ -45,7 +45,7 @@ class WaitBudget {
 };
 
 DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory,
-                                   std::shared_ptr<const SeriesNames> names)
+                                   std::shared_ptr<const SeriesNames> names, Process process)
     : options_(options),
       asymmetric_(asymmetric),
       memory_(memory),
@@ -57,7 +57,9 @@ DrainCoordinator::DrainCoordinator(const RecorderOptions& options, bool asymmetr
       reader_(memory.array(), words_, instant_.monotonic_ns),
       stripes_seen_(memory.overflow().stripes()),
       scratch_(empty_window()),
-      overflow_by_slot_(options.threads) {}
+      overflow_by_slot_(options.threads) {
+  if (process == Process::kForked) since_fork_ = begin_now(0);
+}
 
 Window DrainCoordinator::empty_window() const {
   Window window(*memory_.layout.schema, options_.mode, options_.threads);
@@ -71,7 +73,7 @@ bool DrainCoordinator::add(std::uint64_t id) {
     return false;
   // A cut that the kernel refuses has opened a new epoch all the same, with which the reader's first window begins.
   static_cast<void>(cut());
-  static_cast<void>(pending(id));
+  pending_.push_back(begin_now(id));
   return true;
 }
 
@@ -80,19 +82,33 @@ void DrainCoordinator::remove(std::uint64_t id) noexcept {
   std::erase_if(pending_, [id](const Pending& other) { return other.id == id; });
 }
 
-/// Returns the pending window of a reader. Registers a reader of the parent in a forked child, where it begins anew.
+/// Returns an empty window that begins with the last cut.
+DrainCoordinator::Pending DrainCoordinator::begin_now(std::uint64_t id) {
+  Pending fresh{.id = id,
+                .start_ns = reader_.cut_ns(),
+                .start_resources = probe_.read(),
+                .stepped = false,
+                .joined = !interrupted_,
+                .window = empty_window()};
+  fresh.window.start_time = fresh.window.stop_time = instant_.wall;
+  return fresh;
+}
+
+/// Returns the pending window of a reader. Registers a reader of the parent in a forked child, where its first window
+/// has all requests of the child.
 DrainCoordinator::Pending& DrainCoordinator::pending(std::uint64_t id) {
   const auto position =
       std::find_if(pending_.begin(), pending_.end(), [id](const Pending& other) { return other.id == id; });
   if (position != pending_.end()) return *position;
-  Pending& fresh = pending_.emplace_back(Pending{.id = id,
-                                                 .start_ns = reader_.cut_ns(),
-                                                 .start_resources = probe_.read(),
-                                                 .stepped = false,
-                                                 .joined = !interrupted_,
-                                                 .window = empty_window()});
-  fresh.window.start_time = fresh.window.stop_time = instant_.wall;
-  return fresh;
+  Pending& first = pending_.emplace_back(since_fork_ ? *since_fork_ : begin_now(id));
+  first.id = id;
+  return first;
+}
+
+template <class Function>
+void DrainCoordinator::for_each_pending(Function&& function) {
+  for (Pending& pending : pending_) function(pending);
+  if (since_fork_) function(*since_fork_);
 }
 
 /// Makes a cut. If the last one was interrupted, completes it and makes another, because requests that completed in
@@ -126,15 +142,15 @@ bool DrainCoordinator::complete_cut() {
   if (names_ != nullptr) {
     scratch_.series.move_unknown();
     scratch_.series.total(scratch_.sums, scratch_.extremes);
-    for (Pending& pending : pending_) pending.window.series.make_room_for(scratch_.series);
+    for_each_pending([&](Pending& pending) { pending.window.series.make_room_for(scratch_.series); });
   }
   interrupted_ = slots_taken_ = overflow_taken_ = false;
-  for (Pending& pending : pending_) {
+  for_each_pending([&](Pending& pending) {
     if (std::exchange(pending.joined, true)) {
       pending.window.merge_counts(scratch_);
       pending.stepped = pending.stepped || instant_.stepped;
     }
-  }
+  });
   return true;
 }
 
@@ -323,7 +339,7 @@ ProcessTotals DrainCoordinator::totals() {
                        .threads = {},
                        .resources = probe_.read()};
   if (now.stepped) {
-    for (Pending& pending : pending_) pending.stepped = true;
+    for_each_pending([](Pending& pending) { pending.stepped = true; });
   }
   const std::size_t claimed = array.high_water->load(std::memory_order_acquire);  // [S4]
   const std::size_t used = std::min(claimed, array.size);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "memory.hpp"
@@ -24,9 +25,12 @@ class WaitBudget;
 /// Coordinates the drains of all readers of a recorder. Thread-safe.
 class DrainCoordinator {
  public:
+  /// The process that a coordinator is made for. A forked child has readers of its parent that no one has registered.
+  enum class Process : std::uint8_t { kFirst, kForked };
+
   /// Makes a coordinator without readers; `memory` must outlive it.
   DrainCoordinator(const RecorderOptions& options, bool asymmetric, RecorderMemory& memory,
-                   std::shared_ptr<const SeriesNames> names);
+                   std::shared_ptr<const SeriesNames> names, Process process = Process::kFirst);
 
   /// Registers a reader whose first window begins now. Returns false if a reader has the id, because ids wrap around.
   [[nodiscard]] bool add(std::uint64_t id);
@@ -57,7 +61,10 @@ class DrainCoordinator {
   };
 
   [[nodiscard]] Window empty_window() const;
+  [[nodiscard]] Pending begin_now(std::uint64_t id);
   Pending& pending(std::uint64_t id);
+  template <class Function>
+  void for_each_pending(Function&& function);
   [[nodiscard]] Status cut();
   [[nodiscard]] bool complete_cut();
   void discover_stripes();
@@ -90,6 +97,9 @@ class DrainCoordinator {
   bool overflow_taken_ = false;         ///< True if it has collected the overflow counters.
   std::uint64_t overflow_busy_ns_ = 0;  ///< Busy time of the requests without a slot that it has collected.
   std::vector<Pending> pending_;
+  /// In a forked child, everything since this coordinator was made. The first window of each reader of the parent is a
+  /// copy of it, whichever other reader drains before.
+  std::optional<Pending> since_fork_;
   std::uint64_t busy_floor_ns_ = 0;
   std::vector<std::uint64_t> overflow_by_slot_;  ///< Number of overflow requests that lifetime totals list, by slot.
   std::uint64_t overflow_listed_ = 0;            ///< Sum of `overflow_by_slot_`.

@@ -86,8 +86,10 @@ void RecorderBase::recover_from_fork() {
   try {
     // The names are copied, because another thread may have been adding one at the moment of the fork.
     if (names_ != nullptr) names_ = std::make_shared<detail::SeriesNames>(*names_);
-    coordinator_.store(new detail::DrainCoordinator(options_, asymmetric_, *memory_, names_),
-                       std::memory_order_release);  // [F1]
+    using detail::DrainCoordinator;
+    coordinator_.store(
+        new DrainCoordinator(options_, asymmetric_, *memory_, names_, DrainCoordinator::Process::kForked),
+        std::memory_order_release);  // [F1]
   } catch (...) {
     alive.store(detail::RecorderMemory::kWiped, std::memory_order_release);  // [F3]
     throw;

@@ -148,6 +148,37 @@ TEST_CASE("fork: readers of the parent and of the child are not confused") {
         }) == 0);
 }
 
+TEST_CASE("fork: each reader of the parent sees every request of the child, whoever drains first") {
+  Recorder recorder({.threads = 1});
+  Reader one = recorder.add_reader();
+  Reader other = recorder.add_reader();
+  CHECK(in_child([&] {
+          Worker worker = recorder.attach();
+          worker.begin().finish({});
+          worker.begin().finish({});
+          if (one.drain().value().request_count != 2) return 1;
+          Reader own = recorder.add_reader();
+          worker.begin().finish({});
+          const Window window = other.drain().value();
+          if (window.request_count != 3 || !broken_identity(window).empty()) return 2;
+          if (one.drain().value().request_count != 1 || own.drain().value().request_count != 1) return 3;
+          return other.drain().value().request_count == 0 ? 0 : 4;
+        }) == 0);
+}
+
+TEST_CASE("fork: the CPU time of a child's first window is that since the window began") {
+  Recorder recorder({.threads = 1});
+  Reader reader = recorder.add_reader();
+  CHECK(in_child([&] {
+          const Worker worker = recorder.attach();
+          const std::uint64_t start_ns = thread_cpu_ns();
+          while (thread_cpu_ns() - start_ns < 50'000'000) {
+          }
+          const Window window = reader.drain().value();
+          return window.cpu_user_us + window.cpu_system_us >= 40'000 ? 0 : 1;
+        }) == 0);
+}
+
 TEST_CASE("fork: the sum of a cumulative reader begins anew in the child, and goes on in the parent") {
   Recorder recorder({.threads = 2});
   CumulativeReader cumulative(recorder.add_reader());
