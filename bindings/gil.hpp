@@ -5,6 +5,9 @@
 
 #include <Python.h>
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <new>
 #include <utility>
@@ -30,11 +33,27 @@ inline void run_without_gil() noexcept { internal::free_threading.store(true, st
 [[nodiscard]] constexpr bool has_gil() noexcept { return true; }
 #endif
 
+/// Makes a thread state current and waits for its GIL. Never returns once the interpreter is being finalized by another
+/// thread: Python before 3.14 then ends the calling thread by unwinding its stack, which would end the process at the
+/// first function that is noexcept, and would release objects without the GIL elsewhere. So the thread is stopped where
+/// it is, as later versions of Python do.
+inline void restore_thread(PyThreadState* state) noexcept {
+#if PY_VERSION_HEX < 0x030E0000 && defined(__GLIBCXX__)
+  try {
+    PyEval_RestoreThread(state);
+  } catch (abi::__forced_unwind&) {
+    for (;;) ::pause();
+  }
+#else
+  PyEval_RestoreThread(state);
+#endif
+}
+
 /// Acquires the GIL of a thread state and adds the wait for it to `waits`, if any.
 inline void acquire_gil(PyThreadState* state, wsgi::GilWaits* waits) noexcept {
   if (!has_gil()) waits = nullptr;  // nothing to wait for
   const std::uint64_t start_ns = waits != nullptr ? monotonic_ns() : 0;
-  PyEval_RestoreThread(state);
+  restore_thread(state);
   if (waits != nullptr) waits->add(monotonic_ns() - start_ns);
 }
 
