@@ -83,7 +83,11 @@ void set(wsgi::Completion& done, const std::string& name, py::handle value) {
     return;
   }
   if (name == "gil_waits") {
-    for (const py::handle wait : value) done.gil_waits.add(nanoseconds("gil_waits", wait));
+    for (const py::handle wait : value) {
+      const std::uint64_t wait_ns = nanoseconds("gil_waits", wait);
+      if (wait_ns > UINT64_MAX - done.gil_waits.total) throw py::value_error("the sum of gil_waits is out of range");
+      done.gil_waits.add(wait_ns);
+    }
     return;
   }
   for (const Field& field : kFields) {
@@ -101,6 +105,17 @@ wsgi::Completion completion(const py::kwargs& measured) {
   return done;
 }
 
+/// Returns a text as UTF-8. Throws TypeError for other types, and ValueError for a text that UTF-8 cannot encode.
+std::string text(const char* name, py::handle value) {
+  if (PyUnicode_Check(value.ptr()) == 0) {
+    throw py::type_error(std::string(name) + " must be a str, not " + Py_TYPE(value.ptr())->tp_name);
+  }
+  Py_ssize_t size = 0;
+  const char* const bytes = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+  if (bytes == nullptr) throw py::error_already_set();
+  return {bytes, static_cast<std::size_t>(size)};
+}
+
 /// Removes the texts of a request from its measurements and views them. `storage` owns them.
 wsgi::RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& storage) {
   wsgi::RequestTexts texts;
@@ -108,9 +123,9 @@ wsgi::RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& st
   std::size_t next = 0;
   for (const auto& [name, which] :
        {std::pair{"method", wsgi::RequestText::kMethod}, {"path", wsgi::RequestText::kPathInfo}}) {
-    std::string& text = storage[next++];
-    if (measured.contains(name)) text = py::cast<std::string>(measured.attr("pop")(name));
-    texts[static_cast<std::size_t>(which)] = text;
+    std::string& value = storage[next++];
+    if (measured.contains(name)) value = text(name, measured.attr("pop")(name));
+    texts[static_cast<std::size_t>(which)] = value;
   }
   return texts;
 }
@@ -118,7 +133,8 @@ wsgi::RequestTexts take_texts(py::kwargs& measured, std::vector<std::string>& st
 /// Converts a threshold from seconds. None means no threshold.
 std::optional<std::uint64_t> threshold_us(const py::object& seconds) {
   if (seconds.is_none()) return std::nullopt;
-  const auto value = py::cast<double>(seconds);
+  const double value = PyFloat_AsDouble(seconds.ptr());
+  if (value == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
   if (!(value >= 0.0) || value > 1e9) throw py::value_error("slow_requests must be a number of seconds, not negative");
   return static_cast<std::uint64_t>(value * 1e6);
 }
@@ -157,11 +173,12 @@ class PythonRequest {
 /// A harness with its module object, which shares the ownership of the harness.
 class PythonHost {
  public:
-  PythonHost(long long threads, const std::string& mode, bool external_reporter, const py::object& slow_requests) {
-    if (threads < 1 || threads > std::numeric_limits<std::uint16_t>::max()) {
+  PythonHost(py::handle threads, const std::string& mode, bool external_reporter, const py::object& slow_requests) {
+    const long long number = integer("threads", threads);
+    if (number < 1 || number > std::numeric_limits<std::uint16_t>::max()) {
       throw py::value_error("threads must be from 1 to 65535");
     }
-    host_ = std::make_shared<Harness>(Harness::Options{.threads = static_cast<std::size_t>(threads),
+    host_ = std::make_shared<Harness>(Harness::Options{.threads = static_cast<std::size_t>(number),
                                                        .mode = mode_of(mode),
                                                        .external_reporter = external_reporter,
                                                        .slow_threshold_us = threshold_us(slow_requests)});
@@ -213,7 +230,7 @@ PYBIND11_MODULE(sluice_core, module, py::mod_gil_not_used(), py::multiple_interp
            "of range, a daemon phase in embedded mode, or a request that is finished already.");
 
   py::class_<PythonHost>(module, "Host", "A host for tests, whose clock moves only when the test moves it.")
-      .def(py::init<long long, const std::string&, bool, const py::object&>(), py::arg("threads") = 4,
+      .def(py::init<py::handle, const std::string&, bool, const py::object&>(), py::arg("threads") = 4,
            py::arg("mode") = "embedded", py::arg("external_reporter") = false, py::arg("slow_requests") = py::none())
       .def_property_readonly("mod_wsgi", &PythonHost::module,
                              "The module object that an application would import as mod_wsgi.")

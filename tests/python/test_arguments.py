@@ -119,7 +119,7 @@ def test_a_status_that_is_no_int_is_refused(host: Host, value: object) -> None:
     assert_refused(host, TypeError, status=value)
 
 
-@pytest.mark.parametrize("waits", [[-1], [5, -1], [2**63]])
+@pytest.mark.parametrize("waits", [[-1], [5, -1], [2**63], [2**53] * 3])
 def test_a_wait_out_of_range_is_refused(host: Host, waits: list[int]) -> None:
     assert_refused(host, ValueError, gil_waits=waits)
 
@@ -155,6 +155,21 @@ def test_a_good_measurement_before_a_bad_one_is_not_recorded(daemon: Host) -> No
     assert drain(daemon)["input_bytes"] == 0
 
 
+@pytest.mark.parametrize("name", ["method", "path"])
+@pytest.mark.parametrize("value", [3, None, b"GET"])
+def test_a_text_that_is_no_str_is_refused(host: Host, name: str, value: object) -> None:
+    with pytest.raises(TypeError):
+        host.request(1, **{name: value})
+    assert untouched(host)
+
+
+@pytest.mark.parametrize("name", ["method", "path"])
+def test_a_text_that_is_not_unicode_is_refused(host: Host, name: str) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        host.request(1, **{name: "\ud800"})
+    assert untouched(host)
+
+
 @pytest.mark.parametrize("us", [-1, -(2**70), 2**63, 2**70])
 def test_the_clock_goes_forward_only_and_not_out_of_range(host: Host, us: int) -> None:
     with pytest.raises(ValueError):
@@ -178,7 +193,7 @@ def test_the_clock_is_moved_by_an_int(host: Host, us: object) -> None:
         host.advance_us(us)
 
 
-@pytest.mark.parametrize("threads", [0, -1, -(2**63), 2**31])
+@pytest.mark.parametrize("threads", [0, -1, -(2**63), 2**31, 2**63, -(2**70)])
 def test_a_host_has_at_least_one_slot_and_not_too_many(threads: int) -> None:
     with pytest.raises(ValueError):
         Host(threads=threads)
@@ -191,7 +206,16 @@ def test_a_mode_that_does_not_exist_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"threads": "4"}, {"threads": 2.5}, {"mode": 1}, {"mode": None}, {"thread": 1}]
+    "arguments",
+    [
+        {"threads": "4"},
+        {"threads": 2.5},
+        {"threads": None},
+        {"mode": 1},
+        {"mode": None},
+        {"slow_requests": "1"},
+        {"thread": 1},
+    ],
 )
 def test_arguments_of_a_host_have_their_types_and_names(arguments: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
