@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .client import request_head
+from .client import fetch, request_head
 from .httpd import Httpd, StartHttpd
 from .load import Request, send_number
 from .schema import COMMON_PHASES, DAEMON_PHASES
@@ -72,6 +72,19 @@ def test_time_of_a_slow_reader_is_in_output_write_time(server: Httpd) -> None:
     assert window["output_write_time"] >= SLEEP_SECONDS * 0.5
     assert window["request_time"] >= window["output_write_time"]
     assert window["output_bytes"] == megabytes << 20
+
+
+@pytest.mark.parametrize("whole", ["", "&whole=1"], ids=["blocks", "whole"])
+@pytest.mark.parametrize(
+    ("method", "status"), [("HEAD", "200+OK"), ("GET", "204+None"), ("GET", "304+Unchanged")]
+)
+def test_bytes_that_the_server_drops_are_not_in_output_bytes(
+    server: Httpd, method: str, status: str, whole: str
+) -> None:
+    path = f"/?status={status}&blocks=3&size=500{whole}"
+    assert fetch(server.port, path, method=method).body == b""
+    window = window_of_next(server)
+    assert (window["output_bytes"], window["output_writes"]) == (0, 0)
 
 
 @pytest.mark.parametrize("body", [b"", b"0123456789" * 200], ids=["no body", "a body"])

@@ -22,12 +22,15 @@ struct Measurement {
   std::int64_t wall_offset_ns = 0;
   std::uint64_t input_ns = 0;    ///< Time inside reads of the request body.
   std::uint64_t output_ns = 0;   ///< Time inside writes of the response.
+  bool sends_body = true;        ///< False if the server drops the body, as for a HEAD request.
   SlowRequests* slow = nullptr;  ///< Publishes the progress of the request; null when no one looks for slow requests.
   std::size_t slot = 0;          ///< Slot of the worker in `slow`.
 
-  /// Calls `send`, which writes `bytes` bytes of a response, and measures it. The caller does not hold the GIL.
+  /// Calls `send`, which writes `bytes` bytes of a response, and measures it. Does not count bytes that the client does
+  /// not get. The caller does not hold the GIL.
   template <class Send>
   absl::Status measure_write(std::uint64_t bytes, Send&& send) {
+    if (!sends_body) bytes = 0;
     const std::uint64_t start_ns = monotonic_ns();
     absl::Status status = send();
     timestamps.flushed_ns = monotonic_ns();

@@ -169,6 +169,7 @@ absl::Status Response::begin_response() {
     head_.headers.emplace_back("Content-Length", std::to_string(*file_size_));
     content_length_ = file_size_;
   }
+  measurement_.sends_body = exchange_.sends_body(head_.status) && status_allows_body(head_.status);
   absl::Status status = exchange_.begin_response(head_);
   head_sent_ = status.ok();
   return status;
