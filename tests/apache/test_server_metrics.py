@@ -295,3 +295,15 @@ def test_pictures_taken_by_all_workers_at_once_are_whole(
         thread.join()
     assert not failures
     assert all(pictures)
+
+
+def test_a_worker_counts_from_the_start_of_its_process(start_httpd: StartHttpd, mode: str) -> None:
+    most = 3
+    server = start_httpd(
+        *MODES[mode], *STATUS, f"MaxConnectionsPerChild {most}", modules=["status"], mpm="prefork"
+    )
+    counts = []
+    for _ in range(3 * most):
+        metrics = metrics_of(server)
+        counts += [worker["access_count"] for worker in workers_of(metrics) if worker["status"] == "W"]
+    assert 0 < max(counts) <= most

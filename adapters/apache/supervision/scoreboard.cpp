@@ -51,7 +51,7 @@ class ServerScoreboard final : public bindings::Scoreboard {
     worker.generation = score->generation;
     const unsigned char status = score->status;
     worker.status = status < sizeof(kLetters) ? kLetters[status] : '?';
-    worker.access_count = score->access_count;
+    worker.access_count = score->my_access_count;  // since its process started; access_count is that of the entry
     worker.bytes_served = static_cast<std::uint64_t>(score->bytes_served);
     worker.start_us = score->start_time;
     worker.stop_us = score->stop_time;
