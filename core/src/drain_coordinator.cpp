@@ -307,6 +307,21 @@ Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   return {};
 }
 
+/// If another thread has drained the reader since, the two windows are not adjacent, and the length of the next one is
+/// the sum of theirs.
+void DrainCoordinator::give_back(std::uint64_t id, const Window& window) {
+  const std::lock_guard lock(mutex_);
+  Pending& own = pending(id);
+  own.window.merge_counts(window);
+  own.start_ns -= window.elapsed_ns;
+  own.start_resources.cpu_user_us -= window.cpu_user_us;
+  own.start_resources.cpu_system_us -= window.cpu_system_us;
+  const bool adjacent = own.window.start_time == window.stop_time;
+  const bool stepped = window.sample_period != window.stop_time - window.start_time;
+  if (adjacent) own.window.start_time = window.start_time;
+  own.stepped = own.stepped || stepped || !adjacent;
+}
+
 /// Lists overflow requests with the slot that was the last in use when they were first listed, where they stay; with
 /// the first slot if none was ever in use.
 void DrainCoordinator::list_overflow(ProcessTotals& totals) noexcept {

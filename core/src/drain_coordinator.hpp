@@ -38,6 +38,8 @@ class DrainCoordinator {
   void remove(std::uint64_t id) noexcept;
   /// Sets `window` to what the reader has pending. See Reader::drain().
   [[nodiscard]] Status drain(std::uint64_t id, Window& window);
+  /// Adds a window of the last drain to what the reader has pending. See Reader::give_back().
+  void give_back(std::uint64_t id, const Window& window);
   /// See Recorder::totals().
   [[nodiscard]] ProcessTotals totals();
 

@@ -7,6 +7,7 @@
 //   [F4] recovery     load, CAS  alive         acquire  synchronizes with [F3]
 #include "sluice/recorder.hpp"
 
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -277,6 +278,13 @@ Result<Window> Reader::drain() {
 Status Reader::drain(Window& window) {
   if (recorder_ == nullptr) return {StatusCode::kFailedPrecondition, "the reader reads no recorder"};
   return recorder_->coordinator().drain(id_, window);
+}
+
+void Reader::give_back(const Window& window) noexcept {
+  try {
+    if (recorder_ != nullptr && window.schema != nullptr) recorder_->coordinator().give_back(id_, window);
+  } catch (const std::exception&) {  // a recorder without series allocates nothing here
+  }
 }
 
 }  // namespace sluice

@@ -2,6 +2,7 @@
 #include "sluice/window.hpp"
 
 #include "phases.hpp"
+#include "sluice/manual_clock.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
@@ -161,6 +162,53 @@ TEST_CASE("window: cleared counts leave the slots and the times") {
   CHECK(window.slots.size() == 2);
   CHECK(window.slots[1].completed == 0);
   CHECK(window.start_time == 5.0);
+}
+
+TEST_CASE("window: one that is given back is the beginning of the next") {
+  ManualClock clock;
+  Recorder recorder({.threads = 2, .clock = &clock});
+  Worker worker = recorder.attach();
+  Reader reader = recorder.add_reader();
+  Reader other = recorder.add_reader();
+  Request request = worker.begin();
+  clock.advance_us(3'000);
+  request.finish({.status = 404, .request_us = 3'000});
+  const Window lost = reader.drain().value();
+  Window window = lost;
+  for (int i = 0; i < 2; ++i) {
+    reader.give_back(window);
+    clock.advance_us(1'000);
+    window = reader.drain().value();
+  }
+  CHECK(window.start_time == lost.start_time);
+  CHECK(window.elapsed_ns == 5'000'000);
+  CHECK(window.sample_period == window.stop_time - window.start_time);
+  CHECK(window.slots[0].busy_ns == 3'000'000);
+  CHECK(window.request_count == 1);
+  CHECK(*phase_of(window, Phase::kRequest).max() == 3'000);
+  CHECK(other.drain().value().request_count == 1);
+  CHECK(reader.drain().value().request_count == 0);
+}
+
+TEST_CASE("window: one that is given back after another drain is counted once, with its time") {
+  ManualClock clock;
+  Recorder recorder({.threads = 1, .clock = &clock});
+  Worker worker = recorder.attach();
+  Reader reader = recorder.add_reader();
+  Request request = worker.begin();
+  clock.advance_us(3'000);
+  request.finish({});
+  const Window lost = reader.drain().value();
+  clock.advance_us(500);
+  const Window between = reader.drain().value();
+  reader.give_back(lost);
+  clock.advance_us(1'000);
+  const Window window = reader.drain().value();
+  CHECK(between.request_count == 0);
+  CHECK(window.request_count == 1);
+  CHECK(window.start_time == between.stop_time);
+  CHECK(window.sample_period == 0.004);
+  CHECK(window.slots[0].busy_ns <= window.elapsed_ns);
 }
 
 }  // namespace sluice::test

@@ -255,9 +255,8 @@ class Worker : public detail::WorkerBase {
 /// \addtogroup read_api
 /// @{
 
-/// One consumer of windows. Each reader sees every request once, in its own windows; none takes anything from another.
-/// Thread-safe. Move-only; the destructor unregisters it. Must not outlive the Recorder. In a forked child its windows
-/// begin anew, with the requests of the child.
+/// One consumer of windows, which has each request once and takes none from another. Thread-safe, move-only; the
+/// destructor unregisters it. Must not outlive the Recorder. In a forked child it has the requests of the child.
 class Reader {
  public:
   /// Makes a reader of no recorder, to be assigned to.
@@ -282,6 +281,8 @@ class Reader {
 
   /// Does the same into a window of the caller's, whose memory is used again. Leaves it unchanged on an error.
   [[nodiscard]] Status drain(Window& window);
+  /// Takes back the window of the last drain, so that the next one begins with it, if there is memory for its series.
+  void give_back(const Window& window) noexcept;
 
  private:
   friend class RecorderBase;
@@ -314,10 +315,9 @@ class RecorderBase {
   [[nodiscard]] ProcessTotals totals();
 
   /// Returns the series of these labels, in whatever order, for requests from now on. Where RecorderOptions::series
-  /// series exist already, others are counted together: in a series with the label `otel.metric.overflow`, which is
-  /// `true`. A recorder without series counts them all without labels, and one of a SeriesSet counts what the set does
-  /// not have with what is beyond its bound. Takes a lock, so that a host resolves its series
-  /// once, before it serves requests. \throws std::bad_alloc
+  /// series exist already, others are counted together in a series with the label `otel.metric.overflow`, as are those
+  /// that a SeriesSet does not have. A recorder without series counts them all without labels. Takes a lock, so a host
+  /// resolves its series before it serves requests. \throws std::bad_alloc
   [[nodiscard]] Series series(Labels labels);
   /// Does the same for labels that are written where they are used.
   [[nodiscard]] Series series(std::initializer_list<Label> labels) {
