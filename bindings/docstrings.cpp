@@ -30,10 +30,10 @@ Docstrings create() {
           "Return the metrics of the requests since the last call, or since start_recording_metrics(), as a dict.\n"
           "Each completed request is counted in exactly one such window, with all its values. Concurrent callers get\n"
           "disjoint windows. Return None before start_recording_metrics() and while an external reporter takes the\n"
-          "metrics. Raise RuntimeError when the kernel refuses the drain; the next call then returns the same\n"
-          "requests. Keys of phases, such as server_time, are means of the requests. Lists named request_threads_*\n"
-          "have one entry for each worker slot. Lists named *_buckets have 65 entries: 16 octaves from 1 ms, each in\n"
-          "four parts, then 65536 ms and above.\n"
+          "metrics. Raise RuntimeError when the kernel refuses the drain, and MemoryError; the next call then returns\n"
+          "the same requests. Keys of phases, such as server_time, are means of the requests. Lists named\n"
+          "request_threads_* have one entry for each worker slot. Lists named *_buckets have 65 entries: 16 octaves\n"
+          "from 1 ms, each in four parts, then 65536 ms and above.\n"
           "\n",
           request_fields())),
       .process_metrics = keep(with_keys(

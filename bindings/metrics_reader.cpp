@@ -124,7 +124,12 @@ PyObject* window_dict(const DictSchema& dict, Reader& windows) {
     PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
     return nullptr;
   }
-  return dict.build({.pid = ::getpid(), .window = &window}).release().ptr();
+  PyObject* const result = dict.build({.pid = ::getpid(), .window = &window}).release().ptr();
+  if (result == nullptr) {  // out of memory: the next window has the requests of this one
+    const WithoutGil released;
+    windows.give_back(window);
+  }
+  return result;
 }
 
 Object make_metrics_reader_type() {
