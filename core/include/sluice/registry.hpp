@@ -267,8 +267,8 @@ class Registry {
   /// two seconds. Costs three system calls a live process and a look at each of its worker slots, and
   /// at each series that the slot has used.
   /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended during each of the tries,
-  ///         or if a process records in a region that was created after the caller was forked. With series also if a
-  ///         group was. Try again at the next scrape.
+  ///         if no descriptor or memory is left to look at them in /proc, or if a process records in a region that was
+  ///         created after the caller was forked. With series also if a group was. Try again at the next scrape.
   /// \throws std::bad_alloc
   [[nodiscard]] absl::StatusOr<ServerReading> read() const;
 

@@ -25,7 +25,7 @@ constexpr int kWaitedSystemField = 17;
 constexpr int kThreadsField = 20;
 constexpr int kResidentField = 24;
 
-/// Returns the text of /proc/PID/stat, or nothing if it cannot be read.
+/// Returns the text of /proc/PID/stat, or nothing if it cannot be read, with errno set if it cannot be opened.
 std::string_view read_stat(pid_t pid, std::array<char, 1024>& text) noexcept {
   std::array<char, 32> path{};
   constexpr std::string_view kBegin = "/proc/";
@@ -61,12 +61,21 @@ std::optional<ProcessUsage> usage_in(std::string_view text) noexcept {
   return usage;
 }
 
-std::optional<ProcessUsage> usage_of(pid_t pid) noexcept {
+absl::StatusOr<ProcessUsage> usage_of(pid_t pid) {
   std::array<char, 1024> text;
+  errno = 0;
   const std::string_view stat = read_stat(pid, text);
-  if (!stat.empty()) return usage_in(stat);
-  if (process_exists(pid)) return ProcessUsage();
-  return std::nullopt;
+  const int error = errno;
+  std::optional<ProcessUsage> usage;
+  if (!stat.empty()) {
+    usage = usage_in(stat);
+  } else if (error == EMFILE || error == ENFILE || error == ENOMEM) {
+    return absl::ErrnoToStatus(error, "opening a file of /proc");
+  } else if (process_exists(pid)) {
+    usage.emplace();
+  }
+  if (!usage) return absl::NotFoundError("no such process");
+  return *usage;
 }
 
 pid_t own_pid() noexcept { return ::getpid(); }

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string_view>
 
+#include "absl/status/statusor.h"
+
 namespace sluice::inline v0_1::os {
 
 /// Resources that a process uses.
@@ -18,9 +20,10 @@ struct ProcessUsage {
   std::uint64_t resident_bytes = 0;  ///< Resident memory.
 };
 
-/// Returns the usage of a process from /proc, or nothing if it does not exist. The usage is zero if the system does not
-/// show it to this user.
-[[nodiscard]] std::optional<ProcessUsage> usage_of(pid_t pid) noexcept;
+/// Returns the usage of a process from /proc. It is zero if the system does not show it to this user.
+/// \return NotFound if there is no such process; otherwise, if no descriptor or memory is left to look, the code that
+///         absl::ErrnoToStatus() gives the error.
+[[nodiscard]] absl::StatusOr<ProcessUsage> usage_of(pid_t pid);
 
 /// Parses the text of /proc/PID/stat. Returns nothing for a process without threads: it has been waited for, and the
 /// kernel is about to remove it.

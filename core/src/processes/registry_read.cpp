@@ -23,7 +23,6 @@ namespace {
 constexpr int kTries = 4000;
 constexpr long kPauseNs = 500'000;
 
-using Usage = std::optional<os::ProcessUsage>;
 using Allocation = Registry::State::Allocation;
 
 /// The outcome of reading a process or a group.
@@ -31,6 +30,7 @@ enum class Outcome {
   kWhole,
   kEnded,     ///< A process has ended: read the group again.
   kUnmapped,  ///< A process records in a region that this process does not map.
+  kHidden,    ///< No descriptor or memory is left to look at a process.
 };
 
 /// Adds the numbers of a process to those of its group.
@@ -87,8 +87,9 @@ Outcome add_process(const MappedRegistry& registry, const Allocation& region, co
   const std::size_t series = registry.series;
   ProcessReading process;
   process.pid = slot.pid.load(std::memory_order_relaxed);  // ordered by [G4], as all that follows
-  const Usage usage = os::usage_of(process.pid);
-  if (!usage) return Outcome::kEnded;  // the parent is about to retire it
+  const absl::StatusOr<os::ProcessUsage> usage = os::usage_of(process.pid);
+  if (absl::IsNotFound(usage.status())) return Outcome::kEnded;  // the parent is about to retire it
+  if (!usage.ok()) return Outcome::kHidden;  // its CPU time would be missing in a sum that never goes down
   words[kProcessCpuUs] = saturated_sum(words[kProcessCpuUs], usage->cpu_us);
   process.process_cpu_us = usage->cpu_us;
   process.resident_bytes = usage->resident_bytes;
@@ -156,7 +157,8 @@ Outcome read_group(const MappedRegistry& registry, std::uint32_t index, std::spa
   counts.mode = group.mode;
   counts.sums.assign(words.begin() + GroupCounts::kOwnWords, words.end());
   reading.process_starts = group.starts.load(std::memory_order_relaxed);
-  return coherent || outcome == Outcome::kUnmapped ? outcome : Outcome::kEnded;
+  const bool failed = outcome == Outcome::kUnmapped || outcome == Outcome::kHidden;
+  return coherent || failed ? outcome : Outcome::kEnded;
 }
 
 }  // namespace
@@ -221,6 +223,9 @@ absl::StatusOr<ServerReading> Registry::read() const {
     }
     if (outcome == Outcome::kUnmapped) {
       return absl::UnavailableError("a process records where only processes that were started later can read");
+    }
+    if (outcome == Outcome::kHidden) {
+      return absl::UnavailableError("no descriptor or memory is left to look at processes in /proc");
     }
     server.total.add(reading);
   }
