@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests that CPU time goes to the group that used it and never goes down, however a process ends or is looked at.
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "os/timeval.hpp"
 #include "registry_rig.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/units.hpp"
@@ -68,6 +70,27 @@ TEST_CASE("registry ends: without a descriptor for /proc a reading fails, and no
   CHECK(cpu_us_of(rig, group) > 0);
   RegistryRig::kill(pid);
   rig.reap(pid);
+}
+
+TEST_CASE("registry ends: a child that was waited for with its CPU time is counted for its own group at once") {
+  RegistryRig rig;
+  const Registry::GroupId first = rig.group("first");
+  const Registry::GroupId second = rig.group("second");
+  const pid_t burnt = start_burning(rig, first);
+  const pid_t idle = rig.start_serving(second, 1);
+  const std::uint64_t used_us = cpu_us_of(rig, first);
+  RegistryRig::kill(idle);
+  RegistryRig::kill(burnt);
+  rusage usage{};
+  // The handler of a signal waits for the first child between the wait for the second one and the record of its end.
+  REQUIRE(::waitpid(idle, nullptr, 0) == idle);
+  REQUIRE(::wait4(burnt, nullptr, 0, &usage) == burnt);
+  rig.registry.ended(burnt, os::microseconds_of(usage.ru_utime) + os::microseconds_of(usage.ru_stime));
+  rig.registry.ended(idle);
+  CHECK(group_in(rig.read(), first).processes == 0);
+  CHECK(group_in(rig.read(), first).counts.request_count == 1);
+  CHECK(cpu_us_of(rig, second) < kBurntUs / 2);
+  CHECK(cpu_us_of(rig, first) >= used_us);
 }
 
 }  // namespace sluice::test

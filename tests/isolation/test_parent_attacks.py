@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from apache.client import fetch
+from apache.endpoint import Watcher, read
 from apache.httpd import Httpd
 from apache.process import impatient_parent, wait_until
 
@@ -69,6 +70,11 @@ def end_with(server: Httpd, code: int, pause: float, when: str = "told") -> None
     wait_until(load, "the application in all processes")
 
 
+def end(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the process")
+
+
 def restart(server: Httpd) -> None:
     generations = len(server.log_lines("resuming normal operations"))
     server.graceful()
@@ -90,12 +96,29 @@ def test_an_exit_code_during_a_graceful_restart_does_not_end_the_server(exiting:
 def test_an_exit_code_at_any_other_time_does_not_end_the_server(exiting: Httpd, code: int) -> None:
     end_with(exiting, code, 0.0)
     for pid in daemons(exiting, ATTACKER):
-        os.kill(pid, signal.SIGTERM)
-        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "the end of the process")
+        end(pid)
     with impatient_parent(exiting.pid):
         wait_until(lambda: exiting.log_lines(f"with exit code {code}"), "the report of the end")
         wait_until(lambda: len(daemons(exiting, ATTACKER)) == PROCESSES, "the next processes")
     check_server_lives(exiting)
+
+
+@pytest.mark.parametrize("code", [15, 7])
+def test_the_metrics_are_read_whatever_the_exit_code_of_a_process(exiting: Httpd, code: int) -> None:
+    """The parent itself waits for such a process, and replaces it later. What it has counted can be read at once."""
+    end_with(exiting, code, 0.0)
+    first, second, *_ = daemons(exiting, ATTACKER)
+    with impatient_parent(exiting.pid):
+        end(first)
+        wait_until(lambda: exiting.log_lines(f"with exit code {code}"), "the report of the end")
+    # From here on the parent looks for such processes in ten seconds again.
+    before = read(exiting)
+    with Watcher(exiting) as watcher:
+        end(second)
+        time.sleep(3)  # longer than a reading waits for the record of an end
+    assert watcher.readings > 10
+    assert not watcher.faults
+    assert read(exiting).requests(ATTACKER) >= before.requests(ATTACKER)
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root installs the filter")

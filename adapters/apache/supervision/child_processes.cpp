@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -10,12 +11,18 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sluice/units.hpp"
+
 namespace sluice::apache {
 namespace {
 
 /// Tells the end of a child, if it has ended, and leaves it to be waited for.
 bool look_at(pid_t pid, siginfo_t& end) noexcept {
   return ::waitid(P_PID, static_cast<id_t>(pid), &end, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+std::uint64_t microseconds_of(const timeval& time) noexcept {
+  return static_cast<std::uint64_t>(time.tv_sec) * kUsPerSecond + static_cast<std::uint64_t>(time.tv_usec);
 }
 
 /// Waits for threads of a child that have ended and are traced by this process. The kernel keeps each of them until its
@@ -42,11 +49,14 @@ SigchldBlocked::SigchldBlocked() noexcept {
   ::pthread_sigmask(SIG_BLOCK, &blocked, &before_);
 }
 
-int reap_exit_code(pid_t pid, std::span<const int> codes) noexcept {
+std::optional<ReapedChild> reap_exit_code(pid_t pid, std::span<const int> codes) noexcept {
   siginfo_t end{};
-  if (!look_at(pid, end) || end.si_pid != pid || end.si_code != CLD_EXITED) return 0;
-  if (std::find(codes.begin(), codes.end(), end.si_status) == codes.end()) return 0;
-  return ::waitpid(pid, nullptr, WNOHANG) == pid ? end.si_status : 0;
+  if (!look_at(pid, end) || end.si_pid != pid || end.si_code != CLD_EXITED) return std::nullopt;
+  if (std::find(codes.begin(), codes.end(), end.si_status) == codes.end()) return std::nullopt;
+  rusage usage{};
+  if (::wait4(pid, nullptr, WNOHANG, &usage) != pid) return std::nullopt;
+  return ReapedChild{.code = end.si_status,
+                     .cpu_us = microseconds_of(usage.ru_utime) + microseconds_of(usage.ru_stime)};
 }
 
 void signal_child(pid_t pid, int signal, int value) noexcept {

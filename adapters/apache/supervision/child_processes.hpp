@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <cstdint>
+#include <optional>
 #include <span>
 
 namespace sluice::apache {
@@ -22,9 +24,15 @@ class SigchldBlocked {
   sigset_t before_{};
 };
 
-/// Waits for a child if it has ended with one of these exit codes, and returns the code; leaves it alone otherwise and
-/// returns 0. Async-signal-safe.
-[[nodiscard]] int reap_exit_code(pid_t pid, std::span<const int> codes) noexcept;
+/// The end of a child that has been waited for.
+struct ReapedChild {
+  int code;              ///< Its exit code.
+  std::uint64_t cpu_us;  ///< The CPU time of the child, and of the children that it had waited for.
+};
+
+/// Waits for a child if it has ended with one of these exit codes; leaves it alone otherwise, and returns nothing.
+/// Async-signal-safe.
+[[nodiscard]] std::optional<ReapedChild> reap_exit_code(pid_t pid, std::span<const int> codes) noexcept;
 
 /// Sends a signal to a child that has not been waited for. Does nothing for any other process id, which may belong to
 /// an unrelated process by now.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "adapters/apache/supervision/child_processes.hpp"
@@ -66,7 +67,8 @@ bool ends_daemon(int number) noexcept {
 /// The end of a daemon process.
 struct ProcessEnd {
   int status;   ///< The exit code, or the number of the signal that ended it.
-  bool exited;  ///< The status is known to be an exit code; Apache does not tell which of the two it is.
+  bool exited;  ///< The handler of SIGCHLD has waited for the process, so the status is known to be an exit code;
+                ///< Apache does not tell which of the two it is.
 };
 
 void log_end(const ParentState& state, const Daemon& daemon, const ProcessEnd& end) {
@@ -116,7 +118,7 @@ void release(ParentState& state, Daemon& daemon) noexcept {
 void daemon_ended(ParentState& state, Daemon& daemon, const ProcessEnd& end) noexcept {
   apr_proc_other_child_unregister(&daemon);
   daemon.running = false;
-  process_ended(state, daemon.process.pid);
+  if (!end.exited) process_ended(state, daemon.process.pid);
   log_end(state, daemon, end);
   count_early_end(state, daemon);
   release(state, daemon);
@@ -144,19 +146,24 @@ void on_daemon_event(int reason, void* data, apr_wait_t status) noexcept {
 constexpr int kEndsServer[] = {APEXIT_CHILDFATAL, APEXIT_CHILDSICK};
 
 /// Waits for the daemon processes that have ended with a code that would stop the server, because any application could
-/// do that, and marks their entries. Async-signal-safe.
+/// do that, and marks their entries. Records their ends at once, because readers of the registry find no process any
+/// more, and wait for the record. Async-signal-safe; called with SIGCHLD blocked.
 void keep_from_server() noexcept {
-  const ParentState& state = parent_state();
+  ParentState& state = parent_state();
   if (state.retained == nullptr || !state.in_parent()) return;
   for (ProcessEntry& entry : state.retained->processes.entries) {
     if (entry.pid <= 0 || entry.reaped()) continue;
-    if (const int code = reap_exit_code(entry.pid, kEndsServer)) entry.reaped_code = code;
+    const std::optional<ReapedChild> end = reap_exit_code(entry.pid, kEndsServer);
+    if (!end) continue;
+    entry.reaped_code = end->code;
+    process_reaped(state, entry.pid, end->cpu_us);
   }
 }
 
 void start(ParentState& state, Daemon& daemon) {
   if (!fork_daemon(state, daemon, is_throttled(daemon) ? kPauseSeconds : 0)) return;
   apr_proc_other_child_register(&daemon.process, on_daemon_event, &daemon, nullptr, state.pool);
+  const SigchldBlocked blocked;
   keep_from_server();  // a process that ended before it had an entry
 }
 
@@ -208,8 +215,11 @@ void start_all_daemons(ParentState& state) {
       state.all_daemons().empty() &&
       std::all_of(std::begin(entries), std::end(entries), [](const ProcessEntry& entry) { return entry.pid == 0; });
   set_sigchld_action(none ? SIG_DFL : on_sigchld);
-  // Processes of the previous generation may have ended while SIGCHLD had its default action.
-  keep_from_server();
+  {
+    // Processes of the previous generation may have ended while SIGCHLD had its default action.
+    const SigchldBlocked blocked;
+    keep_from_server();
+  }
   for (Daemon& daemon : state.all_daemons()) start(state, daemon);
 }
 

@@ -27,7 +27,7 @@ constexpr std::uint64_t kMarginNs = 5 * kNsPerSecond;
 
 /// Releases the entry of a process that has ended and has been waited for.
 void forget(ParentState& state, ProcessEntry& entry) noexcept {
-  process_ended(state, entry.pid);
+  if (!entry.reaped()) process_ended(state, entry.pid);
   clear(entry);
 }
 
@@ -121,11 +121,7 @@ void end_now(ParentState& state) noexcept {
   }
   auto& entries = state.retained->processes.entries;
   for (const ProcessEntry& entry : entries) {
-    if (entry.reaped()) {
-      process_ended(state, entry.pid);
-    } else if (entry.previous_generation) {
-      pids.push_back(entry.pid);
-    }
+    if (entry.previous_generation && !entry.reaped()) pids.push_back(entry.pid);
   }
   std::for_each(std::begin(entries), std::end(entries), clear);
   end_all(state, pids, allowed_ns);

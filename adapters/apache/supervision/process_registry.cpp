@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/apache/supervision/child_processes.hpp"
 #include "adapters/wsgi/schema/process_board.hpp"
 #include "sluice/recorder.hpp"
 
@@ -113,6 +114,7 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
 
 std::optional<Registry::SlotId> reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
   if (!state.registry) return std::nullopt;
+  const SigchldBlocked blocked;
   const auto assignment = state.registry->group(options.name, wsgi::mode_number(wsgi::Mode::kDaemon));
   if (!assignment.ok()) return std::nullopt;
   if (assignment->shared) {
@@ -125,20 +127,28 @@ std::optional<Registry::SlotId> reserve_slot(ParentState& state, const daemon::D
 }
 
 void daemon_started(ParentState& state, std::optional<Registry::SlotId> slot, pid_t pid) noexcept {
+  const SigchldBlocked blocked;
   if (state.registry && slot) state.registry->started(*slot, pid);
 }
 
 void daemon_not_started(ParentState& state, std::optional<Registry::SlotId> slot) noexcept {
+  const SigchldBlocked blocked;
   if (state.registry && slot) state.registry->cancel(*slot);
 }
 
 void process_ended(ParentState& state, pid_t pid) noexcept {
+  const SigchldBlocked blocked;
   if (may_change(state)) state.registry->ended(pid);
+}
+
+void process_reaped(ParentState& state, pid_t pid, std::uint64_t cpu_us) noexcept {
+  if (may_change(state)) state.registry->ended(pid, cpu_us);
 }
 
 void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status child_state) {
   ParentState& state = parent_state();
   if (!may_change(state)) return;
+  const SigchldBlocked blocked;
   if (child_state == MPM_CHILD_STARTED) {
     if (state.next_child_slot) state.registry->started(*state.next_child_slot, pid);
     // With httpd -X the parent serves requests itself.
@@ -151,6 +161,7 @@ void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status c
 int maintain_registry(apr_pool_t*, server_rec*) {
   ParentState& state = parent_state();
   if (!may_change(state)) return OK;
+  const SigchldBlocked blocked;
   state.registry->reap_missing();
   state.registry->forget_other_children();
   return OK;

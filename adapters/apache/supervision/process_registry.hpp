@@ -6,6 +6,7 @@
 #include <ap_mpm.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -30,6 +31,9 @@ void daemon_not_started(ParentState& state, std::optional<Registry::SlotId> slot
 
 /// Records the end of a process of the server that has been waited for.
 void process_ended(ParentState& state, pid_t pid) noexcept;
+/// Does the same in the handler of SIGCHLD, which has waited for the process itself and knows its CPU time. The other
+/// functions of the parent block the signal.
+void process_reaped(ParentState& state, pid_t pid, std::uint64_t cpu_us) noexcept;
 
 /// The hook child_status, which the server runs for its own processes.
 void note_child(server_rec* server, pid_t pid, ap_generation_t generation, int number, mpm_child_status child_state);

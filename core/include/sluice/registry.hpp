@@ -238,6 +238,9 @@ class Registry {
   /// Retires a child that has been waited for: adds its counts to the totals of its group and frees its slot. Any child
   /// may be given; the CPU time of one without a slot belongs to no group.
   void ended(std::int32_t pid) noexcept;
+  /// Does the same for a child whose CPU time wait4() has told: it is counted for no other group, whatever other
+  /// children have been waited for. Async-signal-safe, if the signal is blocked in all other members for the parent.
+  void ended(std::int32_t pid, std::uint64_t cpu_us) noexcept;
   /// Retires all processes that do not exist any more. One system call a live process.
   void reap_missing() noexcept;
   /// Assigns the CPU time of all children that have ended so far to no group. Call it once their ends were processed.
@@ -293,7 +296,8 @@ class Registry {
   [[nodiscard]] absl::Status allocate(const Tenant& tenant, std::uint64_t bytes);
   [[nodiscard]] std::optional<SlotId> free_slot(const Tenant& tenant, std::uint64_t bytes) const noexcept;
   [[nodiscard]] std::optional<SlotId> free_slot_without_memory() noexcept;
-  void retire(SlotId slot) noexcept;
+  void retire(SlotId slot, std::uint64_t cpu_us) noexcept;
+  [[nodiscard]] std::uint64_t take_ended_cpu_us() noexcept;
   [[nodiscard]] detail::RetiredSeries<detail::StdAtomics> retired_series(std::uint32_t group) const noexcept;
   void add_ended_by_series(SlotId slot, std::uint64_t age_ns, std::span<std::uint64_t> counts) noexcept;
   void unmap_writable_except(const Allocation* own) noexcept;

@@ -245,8 +245,14 @@ void Registry::cancel_reserved() noexcept {
 
 // Ends.
 
+/// Returns the CPU time of the children whose end has not been processed, and takes it for processed.
+std::uint64_t Registry::take_ended_cpu_us() noexcept {
+  const std::uint64_t cpu_us = os::ended_children_cpu_us();
+  return cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
+}
+
 /// Uses nothing that the process may have written except its counts, and whether its threads were event loops.
-void Registry::retire(SlotId id) noexcept {
+void Registry::retire(SlotId id, std::uint64_t cpu_us) noexcept {
   Allocation& slot = allocation(id);
   RegistrySlot& published = state_.table->slots[static_cast<std::uint32_t>(id)];
   auto& retired = state_.table->groups[slot.group].retired;
@@ -272,8 +278,7 @@ void Registry::retire(SlotId id) noexcept {
   } else if (series_ != nullptr) {
     retired_series(slot.group).copy(retired.current_copy());  // the other copy becomes the current one
   }
-  const std::uint64_t cpu_us = os::ended_children_cpu_us();
-  counts[kProcessCpuUs] = cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
+  counts[kProcessCpuUs] = cpu_us;
   retired.current(totals);
   add_words(totals, counts);
   const std::span<std::byte> memory = memory_of(id);
@@ -309,17 +314,25 @@ void Registry::ended(std::int32_t pid) noexcept {
   bool had_slot = false;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     if (state_.slots[i].use != State::Use::kRunning || state_.slots[i].pid != pid) continue;
-    retire(SlotId{i});
+    retire(SlotId{i}, take_ended_cpu_us());
     had_slot = true;
   }
   if (!had_slot) forget_other_children();
+}
+
+void Registry::ended(std::int32_t pid, std::uint64_t cpu_us) noexcept {
+  if (!is_open()) return;
+  state_.ended_cpu_us += cpu_us;
+  for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
+    if (state_.slots[i].use == State::Use::kRunning && state_.slots[i].pid == pid) return retire(SlotId{i}, cpu_us);
+  }
 }
 
 void Registry::reap_missing() noexcept {
   if (!is_open()) return;
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     const Allocation& slot = state_.slots[i];
-    if (slot.use == State::Use::kRunning && !os::process_exists(slot.pid)) retire(SlotId{i});
+    if (slot.use == State::Use::kRunning && !os::process_exists(slot.pid)) retire(SlotId{i}, take_ended_cpu_us());
   }
 }
 
