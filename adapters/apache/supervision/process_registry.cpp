@@ -81,6 +81,12 @@ std::optional<Registry::SlotId> reserve(ParentState& state, const Registry::Tena
 /// Only the parent changes the registry; a forked process has a copy of its state.
 bool may_change(const ParentState& state) noexcept { return state.registry && state.in_parent(); }
 
+/// Records the ends of all processes that do not exist any more.
+void record_ends(ParentState& state) noexcept {
+  state.registry->reap_missing();
+  state.registry->forget_other_children();
+}
+
 }  // namespace
 
 int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* server) {
@@ -155,15 +161,15 @@ void note_child(server_rec*, pid_t pid, ap_generation_t, int, mpm_child_status c
     if (pid != state.pid)
       state.next_child_slot = reserve(state, server_tenant(state), threads_of_child(), kServerGroup);
   }
-  if (child_state == MPM_CHILD_EXITED) state.registry->ended(pid);
+  // The server reads this process id from its scoreboard, into which any of its own processes can write another one.
+  if (child_state == MPM_CHILD_EXITED) record_ends(state);
 }
 
 int maintain_registry(apr_pool_t*, server_rec*) {
   ParentState& state = parent_state();
   if (!may_change(state)) return OK;
   const SigchldBlocked blocked;
-  state.registry->reap_missing();
-  state.registry->forget_other_children();
+  record_ends(state);
   return OK;
 }
 
