@@ -90,12 +90,14 @@ absl::Status Channel::connect(const char* path, std::uint64_t deadline_ns) {
   std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
   // The first call is made even after the deadline; it does not wait then.
   constexpr std::uint64_t kAtOnce = 0;
-  return bounded(kAtOnce, std::min(deadline_ns, end_ns_),
-                 [&]() -> ssize_t {
-                   // Success is 1, because bounded() treats 0 as the end of a stream.
-                   return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 1 : -1;
-                 })
-      .status();
+  absl::Status status =
+      bounded(kAtOnce, std::min(deadline_ns, end_ns_), [&]() -> ssize_t {
+        // Success is 1, because bounded() treats 0 as the end of a stream.
+        return ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 1 : -1;
+      }).status();
+  // A socket that has been shut down can still be connected, but carries nothing.
+  if (status.ok() && shut_down_.load(std::memory_order_relaxed)) return absl::DeadlineExceededError("timeout");
+  return status;
 }
 
 absl::StatusOr<std::size_t> Channel::send_at_once(std::string_view frames) noexcept {

@@ -49,10 +49,11 @@
 // The application shares the process, and can make the signal ineffective:
 //   - It installs a handler that restarts calls, or none: the watcher repairs the action before [W2].
 //   - It blocks the signal in a thread: after some signals without effect the watcher shuts down the socket of the
-//     owner, which ends its call. The socket is still the owner's, because the owner closes it after the scope, which it
-//     cannot leave before [W3]. An application that puts another file under the number of a socket that it has not
+//     owner, which ends its call. The socket is still the owner's, because the owner closes it after the scope, which
+//     it cannot leave before [W3]. An application that puts another file under the number of a socket that it has not
 //     opened loses the connection of that file. After a deadline has passed, the next scope of the owner unblocks the
-//     signal. A connect() that waits for room in a backlog does not notice a shutdown; it ends when there is room.
+//     signal. A connect() that waits for room in a backlog does not notice a shutdown; it ends when there is room, and
+//     the owner learns from end() that the connection is of no use.
 //   - The machine is so busy that the owner does not run for some ticks: the watcher shuts down the socket as well. The
 //     call may have transferred bytes, so the owner is told of the shutdown by end().
 #pragma once

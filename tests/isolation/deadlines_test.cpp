@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -298,6 +299,34 @@ TEST_CASE("channel: a deadline that shuts the socket down after a part was sent 
     CHECK(absl::IsDeadlineExceeded(channel.send_at_once("frames").status()));
     CHECK(absl::IsDeadlineExceeded(channel.next().status()));
   }).join();
+}
+
+TEST_CASE("channel: a connection that is made after its deadline has shut the socket down is none") {
+  const Watching watching;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = "/tmp/sluice-deadlines." + std::to_string(::getpid());
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(listener, 0) == 0);
+  Channel first(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), Sender::kDaemon, 0);
+  REQUIRE(first.connect(path.c_str(), kNever).ok());  // the backlog is full now
+  std::thread([&] {
+    { const BlockingScope unblocks(monotonic_ns() + kMillisecond); }
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    std::thread room([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      ::close(::accept(listener, nullptr, nullptr));
+    });
+    Channel second(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), Sender::kDaemon, 0);
+    CHECK(absl::IsDeadlineExceeded(second.connect(path.c_str(), monotonic_ns() + 10 * kMillisecond)));
+    room.join();
+  }).join();
+  ::close(listener);
+  ::unlink(path.c_str());
 }
 
 TEST_CASE("channel: silence, a frame that trickles in, and a whole exchange end at their deadlines") {
