@@ -2,6 +2,7 @@
 #include "adapters/daemon/isolation.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -102,6 +103,15 @@ void close_descriptors_but(std::vector<int> kept) {
     next = descriptor + 1;
   }
   close_range_of(next, INT_MAX);
+}
+
+void leave_terminal() noexcept {
+  const int terminal = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  // One of the standard streams may be the terminal where /dev is not that of the system.
+  for (const int descriptor : {terminal, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (descriptor >= 0 && ::ioctl(descriptor, TIOCNOTTY) == 0) break;
+  }
+  if (terminal >= 0) ::close(terminal);
 }
 
 absl::StatusOr<Mapping> find_mapping(const void* address) {

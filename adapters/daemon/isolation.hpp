@@ -15,6 +15,10 @@ namespace sluice::daemon {
 /// Closes all descriptors of this process except `kept`, which may be in any order. Numbers below 0 are ignored.
 void close_descriptors_but(std::vector<int> kept);
 
+/// Gives up the terminal of the session, if the server was started at one and has not left it. Otherwise a process of
+/// any user could read what is typed there, and type commands itself. Not for the leader of the session.
+void leave_terminal() noexcept;
+
 /// A mapping of this process, as /proc/self/maps lists it.
 struct Mapping {
   std::byte* begin = nullptr;

@@ -15,6 +15,7 @@
 #include "adapters/apache/supervision/process_registry.hpp"
 #include "adapters/apache/supervision/scoreboard.hpp"
 #include "adapters/daemon/deadlines.hpp"
+#include "adapters/daemon/isolation.hpp"
 #include "adapters/wsgi/process/shutdown_watchdog.hpp"
 #include "adapters/wsgi/process/telemetry_reporter.hpp"
 #include "adapters/wsgi/python/forked_copy.hpp"
@@ -142,6 +143,7 @@ Child* child() noexcept { return this_child; }
 
 void isolate_child(apr_pool_t*, server_rec*) {
   ParentState& state = parent_state();
+  if (!state.in_parent()) daemon::leave_terminal();  // with httpd -X the parent serves requests itself
   leave_daemons_to_parent(state);
   recording_memory = enter_child(state);
 }

@@ -129,6 +129,7 @@ void use_error_log(server_rec* main_server, server_rec* own) noexcept {
 void become_daemon(ParentState& state, const Daemon& process, unsigned pause_seconds) noexcept {
   const daemon::DaemonOptions& daemon = process.group->options;
   daemon::reset_dispositions();
+  daemon::leave_terminal();
   use_error_log(state.server, process.group->server);
   remember_error_log(process.group->server);
   const std::span<std::byte> memory = isolate_daemon(state, process.slot);

@@ -44,6 +44,14 @@ void give_null(int descriptor) noexcept {
   }
 }
 
+/// Keeps a terminal for writing only, because who may read it sees what is typed there.
+void make_write_only(int terminal) noexcept {
+  const int opened = reopen(terminal);
+  if (opened < 0) return;
+  static_cast<void>(replace(opened, terminal));
+  ::close(opened);
+}
+
 }  // namespace
 
 void own_open_log(int descriptor, const server_rec* server) noexcept {
@@ -61,12 +69,15 @@ void own_open_log(int descriptor, const server_rec* server) noexcept {
 }
 
 void give_standard_streams(int log) noexcept {
+  give_null(STDIN_FILENO);
   for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
-    if (log == stream || (stream == STDOUT_FILENO && !can_be_reopened(stream))) continue;
-    if (log >= 0) {
+    if (log == stream) continue;
+    if (log >= 0 && (stream == STDERR_FILENO || can_be_reopened(stream))) {
       ::dup2(log, stream);
     } else if (can_be_reopened(stream)) {
       give_null(stream);
+    } else if (::isatty(stream) != 0) {
+      make_write_only(stream);
     }
   }
 }

@@ -13,7 +13,8 @@ namespace sluice::apache {
 void own_open_log(int descriptor, const server_rec* server) noexcept;
 
 /// Makes the standard error stream the log, and the standard output too where that is a file or a pipe of the server.
-/// With a negative `log`, as with syslog, puts /dev/null in the place of both where they are files or pipes.
+/// With a negative `log`, as with syslog, puts /dev/null in the place of both where they are files or pipes. Keeps a
+/// terminal for writing only. The standard input becomes /dev/null.
 void give_standard_streams(int log) noexcept;
 
 }  // namespace sluice::apache

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import stat
+import termios
 import time
 
 from system_calls import Report, libc
@@ -116,6 +117,22 @@ def _status(name):
         return next(line.split()[1] for line in file if line.startswith(f"{name}:"))
 
 
+def use_terminal(query):
+    """Types into the terminal that the server was started at, and reads what is typed there."""
+    report = Report()
+    for number in range(3):
+        if os.isatty(number) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY:
+            report.gained.append(f"descriptor {number} can be read")
+    for name in ("/dev/tty", *(f"/proc/self/fd/{number}" for number in range(3))):
+        try:
+            with open(name, "wb", buffering=0) as terminal:
+                fcntl.ioctl(terminal, termios.TIOCSTI, b"x")
+            report.gained.append(f"typed into {name}")
+        except OSError as error:
+            report.refused.append(f"{name}: {error}")
+    return report
+
+
 def say(query):
     """Writes to the log in each way that an application has."""
     import sys
@@ -137,6 +154,6 @@ def list_files(query):
 ATTACKS = {
     function.__name__: function
     for function in (
-        *(stop_and_continue, break_log_flags, restore_log_flags, sibling_exits, clone_as_usual, say, list_files),
+        *(stop_and_continue, break_log_flags, restore_log_flags, sibling_exits, clone_as_usual, use_terminal, say, list_files),
     )
 }
