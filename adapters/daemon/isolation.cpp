@@ -2,9 +2,11 @@
 #include "adapters/daemon/isolation.hpp"
 
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -112,6 +114,12 @@ void leave_terminal() noexcept {
     if (descriptor >= 0 && ::ioctl(descriptor, TIOCNOTTY) == 0) break;
   }
   if (terminal >= 0) ::close(terminal);
+}
+
+void leave_keyring() noexcept {
+  if (::geteuid() != 0) return;
+  // A kernel that refuses this, as in many containers, gives applications no keys either.
+  static_cast<void>(::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr));
 }
 
 absl::StatusOr<Mapping> find_mapping(const void* address) {

@@ -19,6 +19,11 @@ void close_descriptors_but(std::vector<int> kept);
 /// any user could read what is typed there, and type commands itself. Not for the leader of the session.
 void leave_terminal() noexcept;
 
+/// Gives up the session keyring of the kernel, which root's login may have filled: whoever inherits it can read the
+/// keys in it, also after a change of user. The process gets an empty one. Does nothing in a server without root, whose
+/// processes are all of one user.
+void leave_keyring() noexcept;
+
 /// A mapping of this process, as /proc/self/maps lists it.
 struct Mapping {
   std::byte* begin = nullptr;

@@ -14,6 +14,10 @@ from system_calls import Report, libc
 
 CLONE_PARENT = 0x00008000
 PR_SET_TIMERSLACK = 29
+KEYCTL = 250 if os.uname().machine == "x86_64" else 219
+KEYCTL_SEARCH = 10
+KEYCTL_READ = 11
+SESSION_KEYRING = -3
 
 
 def stop_and_continue(query):
@@ -133,6 +137,16 @@ def use_terminal(query):
     return report
 
 
+def read_keys(query):
+    """Reads the key of root's session that has this description."""
+    report = Report()
+    key = libc.syscall(KEYCTL, KEYCTL_SEARCH, SESSION_KEYRING, b"user", query["description"].encode(), 0)
+    value = ctypes.create_string_buffer(64)
+    if key > 0 and libc.syscall(KEYCTL, KEYCTL_READ, key, value, len(value)) > 0:
+        report.gained.append(value.value.decode())
+    return report
+
+
 def say(query):
     """Writes to the log in each way that an application has."""
     import sys
@@ -154,6 +168,6 @@ def list_files(query):
 ATTACKS = {
     function.__name__: function
     for function in (
-        *(stop_and_continue, break_log_flags, restore_log_flags, sibling_exits, clone_as_usual, use_terminal, say, list_files),
+        *(stop_and_continue, break_log_flags, restore_log_flags, sibling_exits, clone_as_usual, use_terminal, read_keys, say, list_files),
     )
 }

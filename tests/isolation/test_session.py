@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An application against the terminal of who has started the server in the foreground."""
+"""An application against the session of who has started the server: the terminal, and the keys that the kernel keeps."""
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import subprocess
@@ -15,11 +16,17 @@ from apache.config import APACHE
 from apache.httpd import Httpd, started
 from apache.process import clean_environment
 
-from .server import APPS, ATTACKER, script, two_tenants
+from .server import APPS, ATTACKER, IS_ROOT, script, two_tenants
+
+libc = ctypes.CDLL(None)
+ADD_KEY, KEYCTL = (248, 250) if os.uname().machine == "x86_64" else (217, 219)
+KEYCTL_JOIN_SESSION_KEYRING = 1
+SESSION_KEYRING = -3
+DESCRIPTION = b"sluice"
 
 
-class AtTerminal(Httpd):
-    """A server that leads the session of a terminal, at which nobody types."""
+class InSession(Httpd):
+    """A server that leads the session of a terminal, at which nobody types, with a key in the keyring of the session."""
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         self.terminal, end = os.openpty()
@@ -27,16 +34,22 @@ class AtTerminal(Httpd):
             return subprocess.Popen(
                 [APACHE, "-DFOREGROUND", "-d", self.layout.root, "-f", self.layout.conf],
                 env=clean_environment(), stdin=end, stdout=end, stderr=end, start_new_session=True,
-                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+                preexec_fn=begin_session,
             )  # fmt: skip
         finally:
             os.close(end)
 
 
+def begin_session() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if libc.syscall(KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, None) > 0:
+        libc.syscall(ADD_KEY, b"user", DESCRIPTION, b"secret", 6, SESSION_KEYRING)
+
+
 @pytest.fixture
 def server() -> Iterator[Httpd]:
     embedded = script("/embedded", "attacker_app.py", "%{GLOBAL}")
-    server = AtTerminal([*two_tenants(), embedded], modules=["authz_host"])
+    server = InSession([*two_tenants(), embedded], modules=["authz_host"])
     for file in APPS.glob("*.py"):
         (server.apps / file.name).write_bytes(file.read_bytes())
     server.start()
@@ -45,6 +58,12 @@ def server() -> Iterator[Httpd]:
     started.remove(server)
     os.close(server.terminal)
     server.discard()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="all processes are of one user")
+def test_a_daemon_process_does_not_read_the_keys_of_the_session(server: Httpd) -> None:
+    report = fetch(server.port, f"/{ATTACKER}/read_keys?description={DESCRIPTION.decode()}").json()
+    assert report["gained"] == []
 
 
 def typed(server: Httpd, group: str) -> list[str]:
