@@ -161,3 +161,13 @@ def test_other_responses_have_ranges_if_their_length_is_known(server: Httpd) -> 
     known = server.get("/?body=0123456789&pieces=1&header=Content-Length:10", {"Range": "bytes=2-4"})
     embedded = server.mode == "embedded"  # type: ignore[attr-defined]
     assert (known.status, known.body) == ((200, b"0123456789") if embedded else (206, b"234"))
+
+
+@pytest.mark.parametrize("pieces", ["", "&pieces=1"])
+@pytest.mark.parametrize("byte_range", ["bytes=2-4", "bytes=0-1,4-5", "bytes=99-"])
+def test_a_response_of_unknown_length_is_whole_however_it_arrives(server: Httpd, byte_range: str, pieces: str) -> None:
+    if server.mode == "embedded" and not pieces:  # type: ignore[attr-defined]
+        pytest.skip("the server has all of the body at once")
+    for _ in range(20):
+        response = server.get(f"/?body=0123456789{pieces}", {"Range": byte_range})
+        assert (response.status, response.body) == (200, b"0123456789")

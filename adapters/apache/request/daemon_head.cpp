@@ -98,12 +98,12 @@ void keep_error_fields(request_rec* request, const wsgi::ResponseHead& head) {
 std::optional<BodyRange> BodyRange::apply(request_rec* request, wsgi::ResponseHead& head,
                                           std::optional<std::uint64_t> length) {
   const char* const value = apr_table_get(request->headers_in, "Range");
-  if (value == nullptr || !length || head.status != HTTP_OK) return std::nullopt;
+  if (value == nullptr || head.status != HTTP_OK) return std::nullopt;
   // A filter that changes the body needs the whole of it.
   const bool unchanged = request->output_filters->frec->ftype >= AP_FTYPE_PROTOCOL;
   const bool plain = request->method_number == M_GET && request->header_only == 0 &&
                      apr_table_get(request->headers_in, "If-Range") == nullptr;
-  const Range range = unchanged && plain ? parse_range(value, *length) : Range{};
+  const Range range = length && unchanged && plain ? parse_range(value, *length) : Range{};
   remove_range_filter(request);
   if (range.begin == range.end) return std::nullopt;
   head.status = HTTP_PARTIAL_CONTENT;
