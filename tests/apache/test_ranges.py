@@ -171,3 +171,10 @@ def test_a_response_of_unknown_length_is_whole_however_it_arrives(server: Httpd,
     for _ in range(20):
         response = server.get(f"/?body=0123456789{pieces}", {"Range": byte_range})
         assert (response.status, response.body) == (200, b"0123456789")
+
+
+@pytest.mark.parametrize("query", ["body=0123456789", "body=0123456789&header=Content-Length:10", "file={}/small"])
+def test_a_range_applies_to_no_other_method_than_get(server: Httpd, query: str) -> None:
+    response = server.request("POST", "/?" + query.format(server.out), {"Range": "bytes=2-4"})
+    assert response.status == 200
+    assert response.body in (b"0123456789", content(SIZES["small"]))

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
+#include "adapters/apache/request/exchange.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 
 namespace sluice::apache {
@@ -47,15 +48,6 @@ Range parse_range(std::string_view value, std::uint64_t length) {
   const bool open = dash + 1 == value.size();
   if (!first || *first >= length || (!open && (!last || *last < *first))) return {};
   return Range{*first, open ? length : std::min(length - 1, *last) + 1};
-}
-
-/// Removes the server's own filter for ranges, whose result depends on the pieces in which the body arrives.
-void remove_range_filter(request_rec* request) {
-  for (ap_filter_t* filter = request->output_filters; filter != nullptr; filter = filter->next) {
-    if (std::string_view(filter->frec->name) != "byterange") continue;
-    ap_remove_output_filter(filter);
-    return;
-  }
 }
 
 }  // namespace
@@ -104,7 +96,7 @@ std::optional<BodyRange> BodyRange::apply(request_rec* request, wsgi::ResponseHe
   const bool plain = request->method_number == M_GET && request->header_only == 0 &&
                      apr_table_get(request->headers_in, "If-Range") == nullptr;
   const Range range = length && unchanged && plain ? parse_range(value, *length) : Range{};
-  remove_range_filter(request);
+  remove_range_filter(request);  // its result depends on the pieces in which the body arrives
   if (range.begin == range.end) return std::nullopt;
   head.status = HTTP_PARTIAL_CONTENT;
   head.status_line = "206 Partial Content";

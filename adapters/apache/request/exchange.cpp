@@ -185,7 +185,16 @@ void ApacheExchange::add_merged_fields(const wsgi::Headers& headers, bool others
   }
 }
 
+void remove_range_filter(request_rec* request) {
+  for (ap_filter_t* filter = request->output_filters; filter != nullptr; filter = filter->next) {
+    if (std::string_view(filter->frec->name) != "byterange") continue;
+    ap_remove_output_filter(filter);
+    return;
+  }
+}
+
 absl::Status ApacheExchange::begin_response(const wsgi::ResponseHead& head) {
+  if (request_->method_number != M_GET) remove_range_filter(request_);  // HTTP defines ranges for GET alone
   request_->status = head.status;
   request_->status_line = apr_pstrdup(request_->pool, head.status_line.c_str());
   const bool others = merges_others_ && !apr_is_empty_table(request_->headers_out);
