@@ -61,8 +61,11 @@ absl::Status drop_privileges(const DaemonOptions& options) {
   if (::setgroups(0, nullptr) != 0) return failed("setgroups()");
   if (::setresgid(options.gid, options.gid, options.gid) != 0) return failed("setresgid()");
   if (options.supplementary_groups != nullptr) {
-    const auto count = static_cast<std::size_t>(options.supplementary_group_count);
-    if (::setgroups(count, options.supplementary_groups) != 0) return failed("setgroups()");
+    // The first group is listed as well, as initgroups() does, so that a set-group-id program keeps it.
+    std::vector<gid_t> groups = {options.gid};
+    groups.insert(groups.end(), options.supplementary_groups,
+                  options.supplementary_groups + options.supplementary_group_count);
+    if (::setgroups(groups.size(), groups.data()) != 0) return failed("setgroups()");
   } else if (options.user != nullptr) {
     if (::initgroups(options.user, options.gid) != 0) return failed("initgroups()");
   }
