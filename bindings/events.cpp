@@ -9,11 +9,13 @@
 namespace sluice::bindings {
 namespace {
 
-/// Calls one subscriber and merges the dict that it returns into `event`. Returns false with an exception set.
+/// Calls one subscriber and merges the dict that it returns into `event`. Returns false with an exception set, and
+/// merges nothing, also if a key of the dict is no str, because later subscribers could not be called with it.
 bool call(PyObject* callback, PyObject* args, PyObject* event) {
   const Object result = steal(PyObject_Call(callback, args, event));
   if (!result) return false;
-  return PyDict_Check(result.ptr()) == 0 || PyDict_Update(event, result.ptr()) == 0;
+  if (PyDict_Check(result.ptr()) == 0) return true;
+  return PyArg_ValidateKeywordArguments(result.ptr()) != 0 && PyDict_Update(event, result.ptr()) == 0;
 }
 
 }  // namespace

@@ -58,7 +58,8 @@ def test_subscribing_none_or_two_at_once_is_a_type_error(server: Httpd) -> None:
 
 
 def test_a_subscriber_can_be_removed_from_the_list_that_has_it(server: Httpd) -> None:
-    assert server.get("/removed").json() == [["first", "second", "third", "wrapping"], ["third"], []]
+    names = ["first", "second", "third", "wrapping", "last"]
+    assert server.get("/removed").json() == [names, ["third"], []]
     server.get("/seen")
     before = len(events(server, "second"))
     assert before > 0
@@ -138,6 +139,13 @@ def test_subscribers_are_told_in_the_order_of_their_subscription(server: Httpd) 
 def test_a_failing_subscriber_is_logged_and_the_request_served(server: Httpd) -> None:
     assert server.get("/plain").status == 200
     server.wait_for_log("RuntimeError: raised by a subscriber")
+
+
+def test_entries_that_are_no_arguments_are_logged_and_kept_from_later_subscribers(server: Httpd) -> None:
+    server.get("/misfit")
+    server.wait_for_log("TypeError: keywords must be strings")
+    told = {name: event for name, event in events(server, "last") if event["path"] == "/misfit"}
+    assert told["request_started"]["note"] is None
 
 
 def test_a_subscriber_may_leave_data_for_the_application(server: Httpd) -> None:

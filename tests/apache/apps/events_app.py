@@ -38,6 +38,12 @@ def third(name, **event):
 def wrapping(name, **event):
     if name == "request_started" and event["request_environ"]["PATH_INFO"] == "/wrapped":
         return {"application_object": wrapper}
+    if name == "request_started" and event["request_environ"]["PATH_INFO"] == "/misfit":
+        return {"note": "is no argument", 5: "either"}
+
+
+def last(name, **event):
+    seen.append(["last", name, {"path": event["request_data"]["path"], "note": event.get("note")}])
 
 
 def wrapper(environ, start_response):
@@ -47,6 +53,7 @@ def wrapper(environ, start_response):
 
 returned.append(mod_wsgi.subscribe_events(third) is third)
 returned.append(mod_wsgi.subscribe_events(wrapping) is wrapping)
+mod_wsgi.subscribe_events(last)
 returned.append(mod_wsgi.subscribe_shutdown(third) is third)
 
 
