@@ -56,6 +56,15 @@ inline constexpr std::size_t kSums = schema_info<Call>.sums;
 """
 BYTES = 'counter("sent", Unit::kBytes, &Call::bytes)'
 RIGHT = f"fields({BYTES})"
+# Names that begin alike, and that no format confuses.
+BEGIN_ALIKE = [
+    f'fields({BYTES}, counter("sent.messages", Unit::kNone, &Call::bytes))',
+    f'fields({BYTES}, counter("sent_seconds", Unit::kNone, &Call::bytes))',
+    f'fields({BYTES}, maximum("sent.count", Unit::kBytes, &Call::bytes))',
+    f'fields({BYTES}.label("to", "a"), {BYTES}.label("to", "b"), counter("sent.c", Unit::kBytes, &Call::bytes))',
+    # Counted as requests with a label, and not under a name of their own.
+    'fields(classes<2>("cache", &Call::code).names("hits", "misses"), counter("cache.hits", Unit::kNone, &Call::bytes))',
+]
 MISTAKES = {
     # Members.
     "the member of a counter is an unsigned integer or sluice::Observations": [
@@ -116,6 +125,22 @@ MISTAKES = {
     "a field has the name of a family that encoders write for every schema": [
         'fields(counter("requests", Unit::kNone, &Call::bytes))',
         'fields(counter("untracked_requests", Unit::kNone, &Call::bytes))',
+        'fields(counter("busy_seconds", Unit::kNone, &Call::bytes))',
+        'fields(counter("process.memory", Unit::kBytes, &Call::bytes))',
+        f'fields({BYTES}, maximum("requests.total", Unit::kNone, &Call::bytes))',
+        'fields(classes<5>("code", &Call::code), counter("requests.4", Unit::kNone, &Call::bytes))',
+    ],
+    "a format writes two fields of a schema under one name, with a unit, a suffix or the value of a label": [
+        f'fields({BYTES}, counter("sent_bytes", Unit::kNone, &Call::bytes))',
+        f'fields({BYTES}, maximum("sent.bytes.total", Unit::kNone, &Call::bytes))',
+        f'fields({BYTES}, counter("sent_bytes_total", Unit::kNone, &Call::bytes))',
+        'fields(counter("sent_count", Unit::kBytes, &Call::bytes),'
+        ' histogram("sent", Unit::kBytes, &Call::bytes, buckets::kFine),'
+        ' counter("sent_bytes_count", Unit::kNone, &Call::bytes))',
+        'fields(counter("time", Unit::kNanoseconds, &Call::duration_ns), counter("time_ms", Unit::kBytes, &Call::bytes))',
+        f'fields({BYTES}.label("to", "a"), counter("sent.a", Unit::kBytes, &Call::bytes))',
+        'fields(classes<3>("code", &Call::code), classes<2>("kind", &Call::code).names("a", "b"),'
+        ' counter("kind.a", Unit::kNone, &Call::bytes))',
     ],
     "a label, or a field of classes, has the name of a label that encoders or formats use": [
         'fields(classes<2>("thread", &Call::code))',
@@ -213,6 +238,11 @@ def checker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_a_right_schema_is_accepted(checker: Checker) -> None:
     assert checker.accepts()
+
+
+@pytest.mark.parametrize("fields", BEGIN_ALIKE)
+def test_names_that_begin_alike_are_accepted(checker: Checker, fields: str) -> None:
+    assert checker.accepts(fields)
 
 
 @pytest.mark.parametrize(("sentence", "fields"), [(sentence, one) for sentence, all_of in MISTAKES.items() for one in all_of])

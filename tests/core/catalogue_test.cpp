@@ -211,11 +211,13 @@ TEST_CASE("catalogue: a gauge with the name of a metric of the process is left o
 
 namespace {
 
-/// Keeps the names of families that have the prefix of the schema.
+/// Keeps the names, kinds and units of families.
 class Names final : public encode::Visitor {
  public:
   void begin(const encode::Family& family, const encode::Interval&) override {
-    if (family.prometheus.empty()) names.insert(std::string(family.name));
+    std::string line(family.name);
+    line.append(family.kind == encode::Kind::kCounter ? " counter " : " gauge ").append(family.unit);
+    names.insert(line);
   }
   void point(const encode::Key&, const encode::Amount&) override {}
   void number(const encode::Key&, double) override {}
@@ -246,8 +248,13 @@ TEST_CASE("catalogue: a schema cannot have a name of the families that are writt
     visit({.window = &window, .totals = &totals});
     visit({.processes = &group});
   }
-  std::set<std::string> expected{"rows"};
-  for (const std::string_view name : detail::kNamesOfAllSchemas) expected.insert(std::string(name));
+  std::set<std::string> expected{"rows counter "};
+  for (const detail::FamilyName& family : detail::kFamiliesOfAllSchemas) {
+    std::string line(family.name);
+    line.append(family.kind == FieldKind::kCounter ? " counter " : " gauge ");
+    if (family.unit != Unit::kNone) line.append(family.unit == Unit::kBytes ? "bytes" : "seconds");
+    expected.insert(line);
+  }
   CHECK(visited.names == expected);
 }
 

@@ -86,7 +86,7 @@ constexpr bool counts_each_request(const FieldInfo& field) noexcept {
 template <class T>
 constexpr bool counts_requests() noexcept {
   unsigned modes = 0;
-  for (const FieldInfo& field : schema_info<T>.fields) modes |= counts_each_request(field) ? field.modes : 0;
+  for (const FieldInfo& field : schema_info<T>.fields) modes |= counts_each_request(field) ? field.modes : 0U;
   return modes == (1U << kModes) - 1;
 }
 

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "sluice/detail/schema_names.hpp"
 #include "sluice/schema.hpp"
 #include "sluice/schema_info.hpp"
 #include "sluice/units.hpp"
@@ -29,26 +30,6 @@ template <class Field>
 inline constexpr bool kObserves = requires {
   requires std::same_as<typename Field::Source::Value, Observations>;
 };
-
-/// Names of families that encoders write for every schema (encode/families.hpp).
-inline constexpr std::array<std::string_view, 13> kNamesOfAllSchemas{"requests",           "busy",
-                                                                     "active_requests",    "threads",
-                                                                     "threads.limit",      "thread.requests",
-                                                                     "processes",          "longest_request",
-                                                                     "untracked_requests", "unlisted_processes",
-                                                                     "process.starts",     "cpu",
-                                                                     "resident_memory"};
-
-/// Names of labels that encoders write themselves, or that formats keep for something else: InfluxDB for the time of a
-/// line, Prometheus for the name of the metric.
-inline constexpr std::array<std::string_view, 6> kLabelsOfEncoders{"le",   "quantile", "thread", "process_group",
-                                                                   "time", "__name__"};
-
-/// Returns true if a format without dots in names writes both names alike.
-constexpr bool written_alike(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char one, char other) { return (one == '.' ? '_' : one) == (other == '.' ? '_' : other); });
-}
 
 /// The layout of a schema.
 template <class T>
@@ -183,7 +164,7 @@ struct SchemaLayout {
           sum += kShapes[i].buckets;
         }
         layout.extreme[i] = extreme;
-        extreme += kShapes[i].kind == FieldKind::kHistogram ? 2 : kShapes[i].kind == FieldKind::kMaximum ? 1 : 0;
+        extreme += kShapes[i].kind == FieldKind::kHistogram ? 2U : kShapes[i].kind == FieldKind::kMaximum ? 1U : 0U;
       }
       group.sums_end = sum;
       group.extremes_end = extreme;
@@ -234,43 +215,73 @@ struct SchemaLayout {
   (std::make_index_sequence<kFields>());
 
   /// The properties of a field by which encoders tell it from others.
-  struct Names {
-    std::string_view name;
+  struct Names : FamilyName {
     std::string_view label;
     std::string_view label_value;
-    FieldKind kind;
-    Unit unit;
+    bool of_requests;  ///< Classes by which a mode counts requests, under the name of these.
+    bool is_family;    ///< False for classes that no mode writes under their own name.
   };
 
+  template <std::size_t kField>
+  static constexpr Names names() noexcept {
+    const auto& from = field<kField>();
+    Names names{{from.name_, FieldType<T, kField>::kKind, from.unit_, {&from.label_value_, 1}},
+                from.label_,
+                from.label_value_,
+                false,
+                true};
+    if (from.label_.empty()) names.values = {};
+    if constexpr (FieldType<T, kField>::kKind == FieldKind::kClasses) {
+      const auto modes_before = []<std::size_t... kI>(std::index_sequence<kI...>) {
+        return (0U | ... | (FieldType<T, kI>::kKind == FieldKind::kClasses ? field<kI>().modes_ : 0U));
+      }
+      (std::make_index_sequence<kField>());
+      names.values = from.classes_;
+      names.of_requests = (from.modes_ & ~modes_before) != 0;
+      names.is_family = (from.modes_ & modes_before) != 0;
+    }
+    return names;
+  }
+
   static constexpr std::array<Names, kFields> kNames = []<std::size_t... kI>(std::index_sequence<kI...>) {
-    return std::array<Names, kFields>{Names{field<kI>().name_, field<kI>().label_, field<kI>().label_value_,
-                                            FieldType<T, kI>::kKind, field<kI>().unit_}...};
+    return std::array<Names, kFields>{names<kI>()...};
   }
   (std::make_index_sequence<kFields>());
 
-  /// Returns true if `holds(a, b)` for each two fields that encoders write under one name.
+  /// Returns true if `holds(a, b)` for each two fields.
   template <class Holds>
-  static constexpr bool for_each_pair_of_a_name(Holds&& holds) noexcept {
+  static constexpr bool for_each_pair(Holds&& holds) noexcept {
     for (std::size_t i = 0; i < kFields; ++i) {
       for (std::size_t k = 0; k < i; ++k) {
-        if (written_alike(kNames[i].name, kNames[k].name) && !holds(kNames[i], kNames[k])) return false;
+        if (!holds(kNames[i], kNames[k])) return false;
       }
     }
     return true;
   }
 
-  static constexpr bool kNamesDiffer = for_each_pair_of_a_name(
-      [](const Names& a, const Names& b) { return a.name == b.name && a.label_value != b.label_value; });
+  static constexpr bool kNamesDiffer = for_each_pair([](const Names& a, const Names& b) {
+    return !written_alike(a.name, b.name) || (a.name == b.name && a.label_value != b.label_value);
+  });
   static_assert(kNamesDiffer, "two fields of a schema have the same name");
 
-  static constexpr bool kFamiliesAgree = for_each_pair_of_a_name([](const Names& a, const Names& b) {
-    return a.kind == b.kind && a.unit == b.unit && a.label == b.label && !a.label.empty();
+  static constexpr bool kFamiliesAgree = for_each_pair([](const Names& a, const Names& b) {
+    return a.name != b.name || (a.kind == b.kind && a.unit == b.unit && a.label == b.label && !a.label.empty());
   });
   static_assert(kFamiliesAgree, "two fields of one name need the same kind and unit, and a label of one name");
 
+  static constexpr bool kSamplesDiffer = for_each_pair([](const Names& a, const Names& b) {
+    return written_alike(a.name, b.name) || !a.is_family || !b.is_family || !clash(a, b);
+  });
+  static_assert(kSamplesDiffer,
+                "a format writes two fields of a schema under one name, with a unit, a suffix or the value of a label");
+
   static constexpr bool kNamesAreFree = std::none_of(kNames.begin(), kNames.end(), [](const Names& names) {
-    return std::any_of(kNamesOfAllSchemas.begin(), kNamesOfAllSchemas.end(),
-                       [&](std::string_view other) { return written_alike(names.name, other); });
+    const auto is_taken = [&names](const FamilyName& other) { return clash(names, other); };
+    if (std::any_of(kFamiliesOfAllSchemas.begin(), kFamiliesOfAllSchemas.end(), is_taken)) return true;
+    const FamilyName requests{"requests", FieldKind::kCounter, Unit::kNone, names.values};
+    return names.of_requests && std::any_of(kNames.begin(), kNames.end(), [&requests](const Names& other) {
+             return other.is_family && clash(other, requests);
+           });
   });
   static_assert(kNamesAreFree, "a field has the name of a family that encoders write for every schema");
 
