@@ -74,6 +74,17 @@ inline constexpr auto sluice::schema<Job> =
         .prefix("jobs")
         .modes("first", "second", "third");
 
+/// A request whose histograms have names that begin alike, and no prefix.
+struct Step {
+  std::uint64_t rows = 0;
+};
+inline constexpr std::array<std::uint64_t, 1> kOne{1};
+template <>
+inline constexpr auto sluice::schema<Step> = fields(histogram("a.b", Unit::kNone, &Step::rows, bounded_by<kOne>),
+                                                    histogram("a.c", Unit::kNone, &Step::rows, bounded_by<kOne>),
+                                                    histogram("a.b.d", Unit::kNone, &Step::rows, bounded_by<kOne>))
+                                                 .prefix("");
+
 TEST_CASE("catalogue: requests are counted by the classes that the mode has, or without classes") {
   const std::uint8_t mode = GENERATE(std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2});
   CAPTURE(mode);
@@ -173,6 +184,9 @@ TEST_CASE("catalogue: a gauge with the name of another family, or of its samples
       {.name = "a_b", .help = "A.", .read = read, .label = "of", .value = "y"},
       {.name = "a_b", .help = "A.", .read = read, .label = "of", .value = "x"},
       {.name = "cpu", .help = "A.", .read = read},
+      {.name = "busy_ms", .help = "A.", .read = read},
+      {.name = "requests.failed", .help = "A.", .read = read},
+      {.name = "requests_fail", .help = "A.", .read = read},
   };
   const Texts texts = texts_of({.window = &window, .totals = &totals, .gauges = gauges});
   for (const std::string& text : {texts.prometheus, texts.open_metrics}) {
@@ -186,7 +200,8 @@ TEST_CASE("catalogue: a gauge with the name of another family, or of its samples
     CHECK(times(text, "jobs_busy 7\n") == 0);
     CHECK(times(text, "jobs_a_b 7\njobs_a_b{of=\"x\"} 7\njobs_a_b{of=\"y\"} 7\n") == 1);
     CHECK(times(text, "jobs_cpu 7\n") == 1);
-    CHECK(times(text, " 7\n") == 5);
+    CHECK(times(text, "jobs_requests_fail 7\n") == 1);
+    CHECK(times(text, " 7\n") == 6);
   }
   CHECK(times(texts.otlp, "\"name\":\"jobs.active_requests\"") == 1);
   CHECK(times(texts.otlp, "\"name\":\"jobs.a.b\"") == 1);
@@ -194,6 +209,15 @@ TEST_CASE("catalogue: a gauge with the name of another family, or of its samples
   CHECK(times(texts.influx, "active_requests=") == 1);
   CHECK(times(texts.influx, "size=") == 1);
   CHECK(times(texts.otlp, "\"name\":\"jobs.size\"") == 1);
+}
+
+TEST_CASE("catalogue: gauges of one name have as many fields in InfluxDB as labels") {
+  const auto read = [] { return 7.0; };
+  const encode::Gauge gauges[] = {{.name = "depth", .help = "A.", .read = read, .label = "queue", .value = "a"},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "pool", .value = "a"},
+                                  {.name = "depth", .help = "A.", .read = read}};
+  const Texts texts = texts_of({.gauges = gauges});
+  CHECK(texts.influx.starts_with("server depth_queue_a=7,depth_pool_a=7,depth=7 "));
 }
 
 TEST_CASE("catalogue: a gauge with the name of a metric of the process is left out, whatever the prefix is") {
@@ -228,6 +252,21 @@ class Names final : public encode::Visitor {
 };
 
 }  // namespace
+
+TEST_CASE("catalogue: lines of InfluxDB have a name, also without a prefix, and one for each histogram") {
+  Recorder<Step> recorder({});
+  Reader reader = recorder.add_reader();
+  recorder.attach().begin().finish({.rows = 5});
+  const Window window = reader.drain().value();
+  std::istringstream lines(texts_of({.window = &window}).influx);
+  std::set<std::string> names;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = line.substr(0, line.find(' '));
+    CHECK((names.insert(name).second || name == "server"));  // counts are in several lines
+  }
+  CHECK(names == std::set<std::string>{"server", "server_phase,phase=a.b", "server_phase,phase=a.c",
+                                       "server_phase,phase=a.b.d"});
+}
 
 TEST_CASE("catalogue: a schema cannot have a name of the families that are written for every schema") {
   Names visited;

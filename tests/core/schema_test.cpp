@@ -335,7 +335,7 @@ TEST_CASE("schema: one text has recorders of several schemas, process groups and
   std::string body;
   const encode::Source only{.gauges = gauges};
   encode::fill(body, [&](std::span<char> out) { return encode::influx(only, {.measurement = "m"}, out); });
-  CHECK(body.starts_with("m queue_depth_x=7,queue_depth_y=-1,retries=9 "));
+  CHECK(body.starts_with("m queue_depth_queue_x=7,queue_depth_queue_y=-1,retries=9 "));
   encode::fill(body, [&](std::span<char> out) {
     return encode::otlp(only, {.encoding = encode::OtlpEncoding::kJson, .prefix = "rpc"}, out);
   });

@@ -316,7 +316,7 @@ std::string_view short_name(const FieldInfo& field, const SchemaInfo* schema) no
   const std::string_view name = shortened(field);
   const auto is_taken = [&](const FieldInfo& other) {
     const std::string_view its = other.label_value.empty() ? shortened(other) : other.label_value;
-    return other.kind == FieldKind::kHistogram && other.name != field.name && its == name;
+    return other.kind == FieldKind::kHistogram && other.name != field.name && (its == name || other.name == name);
   };
   if (schema != nullptr && std::any_of(schema->fields.begin(), schema->fields.end(), is_taken)) return field.name;
   return name;

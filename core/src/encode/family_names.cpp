@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "encode/family_names.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
 #include <utility>
 
 #include "encode/catalogue.hpp"
+#include "encode/families.hpp"
+#include "sluice/detail/schema_names.hpp"
 
 namespace sluice::inline v0_1::encode {
 namespace {
@@ -48,6 +51,16 @@ class Name {
   bool first_ = true;
 };
 
+constexpr FieldKind field_kind(Kind kind) noexcept {
+  if (kind == Kind::kHistogram) return FieldKind::kHistogram;
+  return kind == Kind::kCounter ? FieldKind::kCounter : FieldKind::kMaximum;
+}
+
+detail::FamilyName family_name(const Family& family) noexcept {
+  const Unit unit = family.unit == "seconds" ? Unit::kNanoseconds : family.unit == "bytes" ? Unit::kBytes : Unit::kNone;
+  return {family.name, field_kind(family.kind), unit};
+}
+
 bool equal(Name a, Name b) noexcept {
   for (;;) {
     const char next = a.next();
@@ -58,22 +71,28 @@ bool equal(Name a, Name b) noexcept {
 
 }  // namespace
 
-std::span<const std::string_view> suffixes_of(Kind kind) noexcept {
-  static constexpr std::string_view kOfCounter[] = {"", "_total", "_created"};
-  static constexpr std::string_view kOfHistogram[] = {"", "_bucket", "_sum", "_count", "_created"};
-  if (kind == Kind::kCounter) return kOfCounter;
-  if (kind == Kind::kHistogram) return kOfHistogram;
-  return std::span(kOfCounter).first(1);
-}
+std::span<const std::string_view> suffixes_of(Kind kind) noexcept { return detail::suffixes_of(field_kind(kind)); }
 
 bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept {
   if (same_name(a.name, b.name)) return true;
+  if (a.prometheus.empty() && b.prometheus.empty()) return detail::clash(family_name(a), family_name(b));
   for (const std::string_view of_a : suffixes_of(a.kind)) {
     for (const std::string_view of_b : suffixes_of(b.kind)) {
       if (equal(Name(a, prefix, of_a), Name(b, prefix, of_b))) return true;
     }
   }
   return false;
+}
+
+bool clash_with_values(const Family& family, const Family& other, const SchemaInfo& schema) noexcept {
+  return std::any_of(schema.fields.begin(), schema.fields.end(), [&](const FieldInfo& field) {
+    const bool counts_requests = field.kind == FieldKind::kClasses && other.name == kRequests.name;
+    if (field.name != other.name && !counts_requests) return false;
+    detail::FamilyName labelled = family_name(other);
+    labelled.values = field.classes;
+    if (!field.label.empty()) labelled.values = {&field.label_value, 1};
+    return detail::clash(family_name(family), labelled);
+  });
 }
 
 }  // namespace sluice::encode

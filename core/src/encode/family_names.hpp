@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "encode/family.hpp"
+#include "sluice/schema_info.hpp"
 
 namespace sluice::inline v0_1::encode {
 
@@ -16,5 +17,8 @@ namespace sluice::inline v0_1::encode {
 /// Returns true if a format would write a family, or one of its samples, under the name of another family or of one of
 /// its samples. `prefix` is that of both.
 [[nodiscard]] bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept;
+
+/// Returns true if a format would do so with a family and another one of a schema because of the values of its label.
+[[nodiscard]] bool clash_with_values(const Family& family, const Family& other, const SchemaInfo& schema) noexcept;
 
 }  // namespace sluice::encode

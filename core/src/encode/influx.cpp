@@ -86,9 +86,11 @@ class Influx final : public Visitor {
     series_ = nullptr;
     names_ = nullptr;
     field_of_family();
-    if (!key.value.empty()) {
+    // Gauges of one name may have labels of several names.
+    for (const std::string_view part : {key.name, key.value}) {
+      if (key.name.empty()) break;
       sink_.put('_');
-      put_escaped(sink_, key.value, escape);
+      put_escaped(sink_, part, escape);
     }
     if (family_->unit == "seconds") sink_.put("_seconds");
     sink_.put('=');
@@ -133,7 +135,8 @@ class Influx final : public Visitor {
  private:
   void start_line(std::string_view suffix, const Key& own) {
     if (options_.measurement.empty()) {
-      put_name(sink_, prefix_of({}, schema_));
+      const std::string_view prefix = prefix_of({}, schema_);
+      put_name(sink_, prefix.empty() ? SchemaInfo().prefix : prefix);  // a line cannot begin without a name
     } else {
       put_escaped(sink_, options_.measurement, escape_measurement);
     }

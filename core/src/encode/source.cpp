@@ -54,9 +54,10 @@ std::optional<double> value_of(const Gauge& gauge) noexcept {
 /// The gauges of the caller's own, as families.
 class Gauges {
  public:
-  /// `others` are the families that are written already. All names have the prefix.
-  Gauges(std::span<const Gauge> gauges, std::string_view prefix, std::span<const Family> others) noexcept
-      : gauges_(gauges), prefix_(prefix), others_(others) {}
+  /// `others` are the families that are written already, those of `schema` among them. All names have the prefix.
+  Gauges(std::span<const Gauge> gauges, std::string_view prefix, std::span<const Family> others,
+         const SchemaInfo* schema) noexcept
+      : gauges_(gauges), prefix_(prefix), others_(others), schema_(schema) {}
 
   void visit(double now, Visitor& to) const {
     for (std::size_t i = 0; i < gauges_.size(); ++i) {
@@ -77,8 +78,9 @@ class Gauges {
     return encode::family_of(gauges_[i].name, Kind::kGauge, gauges_[i].unit, {}, gauges_[i].help);
   }
   [[nodiscard]] bool is_taken(const Family& family) const noexcept {
-    return std::any_of(others_.begin(), others_.end(),
-                       [&](const Family& other) { return clash(family, other, prefix_); });
+    return std::any_of(others_.begin(), others_.end(), [&](const Family& other) {
+      return clash(family, other, prefix_) || (schema_ != nullptr && clash_with_values(family, other, *schema_));
+    });
   }
   /// Returns true if both have one name. The prefix makes no difference.
   [[nodiscard]] bool alike(std::size_t i, std::size_t k) const noexcept {
@@ -101,6 +103,7 @@ class Gauges {
   std::span<const Gauge> gauges_;
   std::string_view prefix_;
   std::span<const Family> others_;
+  const SchemaInfo* schema_;  ///< Null if there is none.
 };
 
 }  // namespace
@@ -109,7 +112,7 @@ void visit(const Source& source, std::string_view prefix, FieldSet fields, Visit
   if (source.gauges.empty()) return visit_counts(source, fields, visitor);
   FamilyKeeper keeper(visitor);
   visit_counts(source, fields, keeper);
-  Gauges(source.gauges, prefix, keeper.families()).visit(stop_time(source), visitor);
+  Gauges(source.gauges, prefix, keeper.families(), schema_of(source)).visit(stop_time(source), visitor);
 }
 
 }  // namespace sluice::encode

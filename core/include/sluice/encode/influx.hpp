@@ -4,7 +4,8 @@
 //
 // A line of a histogram has the measurement with `_phase` at its end and a tag that names the histogram; its fields are
 // `count`, `sum`, `min` and `max` (durations in seconds), and for each bound the number of requests up to it, with the
-// bound as its name. A line of a worker slot has `_thread` at its end.
+// bound as its name. A line of a worker slot has `_thread` at its end. The field of a gauge that has a label is named
+// by the gauge, the label and its value: `jobs_kind_mail`.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ namespace sluice::inline v0_1::encode {
 
 /// Settings of influx().
 struct InfluxOptions {
-  /// Name of the measurement, without the ends above; empty: the prefix of the schema.
+  /// Name of the measurement, without the ends above; empty: the prefix of the schema, or `server` if that is empty.
   std::string_view measurement{};
   Labels tags = {};            ///< Tags of every line. Those without a value are left out; a backslash becomes a slash.
   Histograms histograms = {};  ///< How histograms are written.
