@@ -266,12 +266,13 @@ class Registry {
   [[nodiscard]] std::span<std::byte> memory_of(SlotId slot) const noexcept;
 
   /// Returns the counts of all processes. For the parent and for processes that have entered, on any thread. Takes no
-  /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, with pauses, for up to
-  /// two seconds. Costs three system calls a live process and a look at each of its worker slots, and
-  /// at each series that the slot has used.
-  /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended during each of the tries,
-  ///         if no descriptor or memory is left to look at them in /proc, or if a process records in a region that was
-  ///         created after the caller was forked. With series also if a group was. Try again at the next scrape.
+  /// lock and waits for no process; reads a group again if one of its processes ends meanwhile, with pauses. All groups
+  /// together get two seconds for that. Costs three system calls a live process and a look at each of its worker slots,
+  /// and at each series that the slot has used.
+  /// \return FailedPrecondition if the registry is not open; Unavailable if processes ended in all tries of these two
+  ///         seconds, if no descriptor or memory is left to look at them in /proc, or if a process records in a region
+  ///         that was created after the caller was forked. With series also if a group was. Try again at the next
+  ///         scrape.
   /// \throws std::bad_alloc
   [[nodiscard]] absl::StatusOr<ServerReading> read() const;
 

@@ -18,9 +18,9 @@
 namespace sluice::inline v0_1 {
 namespace {
 
-/// Number of times that a group is read before the reading fails, and the pause between: two seconds in all. The parent
-/// retires a process that it has waited for within that time, also on a busy machine.
-constexpr int kTries = 4000;
+/// Time for which groups are read again before the reading fails, all of them together, and the pause between. The
+/// parent retires a process that it has waited for within that time, also on a busy machine.
+constexpr std::uint64_t kPatienceNs = 2 * kNsPerSecond;
 constexpr long kPauseNs = 500'000;
 
 using Allocation = Registry::State::Allocation;
@@ -212,15 +212,20 @@ absl::StatusOr<ServerReading> Registry::read() const {
   // Synchronizes with the store in add_retired_series(), so that the memory of each of these groups is visible. A group
   // is published through another mapping of the table, which a race detector takes for other memory.
   if (series_ != nullptr) static_cast<void>(series_->groups_.load(std::memory_order_acquire));
+  std::uint64_t waited_ns = 0;  // by groups that were read in the end
   for (std::uint32_t i = 0; i < groups; ++i) {
     GroupReading& reading = server.groups.emplace_back();
     const auto retired = series_ != nullptr ? series_->retired_[i].readable : std::span<const std::byte>();
     Outcome outcome = read_group(registry, i, retired, reading, words);
-    for (int tries = 1; outcome == Outcome::kEnded; ++tries) {
-      if (tries == kTries) return absl::UnavailableError("processes ended whenever their counts were read");
+    const std::uint64_t failed_ns = outcome == Outcome::kEnded ? monotonic_ns() : 0;
+    while (outcome == Outcome::kEnded) {
+      if (waited_ns + (monotonic_ns() - failed_ns) >= kPatienceNs) {
+        return absl::UnavailableError("processes ended whenever their counts were read");
+      }
       os::nap(kPauseNs);
       outcome = read_group(registry, i, retired, reading, words);
     }
+    if (failed_ns != 0) waited_ns += monotonic_ns() - failed_ns;
     if (outcome == Outcome::kUnmapped) {
       return absl::UnavailableError("a process records where only processes that were started later can read");
     }
