@@ -87,6 +87,23 @@ void SeriesCounts::add_saturated(const SeriesCounts& other) {
   }
 }
 
+SeriesCounts SeriesCounts::since(const SeriesCounts& earlier) const {
+  if (unused() || !has_numbers_of(earlier)) return *this;
+  SeriesCounts later = without_entries();
+  std::vector<std::uint64_t> amounts;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const std::span<const std::uint64_t> all = words(i).first(1U + schema_->sums);
+    amounts.assign(all.begin(), all.end());
+    if (earlier.has(listed_[i])) {
+      const std::span<const std::uint64_t> before = earlier.words(earlier.position_[listed_[i]] - 1);
+      for (std::size_t k = 0; k < amounts.size(); ++k) amounts[k] = growth(before[k], amounts[k]);
+    }
+    const bool grew = std::any_of(amounts.begin(), amounts.end(), [](std::uint64_t amount) { return amount != 0; });
+    if (grew) later.add_saturated(listed_[i], amounts.front(), std::span(amounts).subspan(1));
+  }
+  return later;
+}
+
 void SeriesCounts::add_unlabelled(std::uint64_t count, std::span<const std::uint64_t> sums,
                                   std::span<const std::uint64_t> extremes) {
   if (count == 0) return;

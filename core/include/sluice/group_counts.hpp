@@ -21,6 +21,11 @@ constexpr std::uint64_t saturated_sum(std::uint64_t a, std::uint64_t b) noexcept
   return sum | -static_cast<std::uint64_t>(sum < a);
 }
 
+/// Returns the growth of a counter; 0 if it is less than before.
+constexpr std::uint64_t growth(std::uint64_t before, std::uint64_t now) noexcept {
+  return now > before ? now - before : 0;
+}
+
 /// Counts of all processes of a group, ended ones included.
 struct GroupCounts {
   std::uint64_t request_count = 0;     ///< Number of completed requests.
@@ -48,6 +53,11 @@ struct GroupCounts {
   /// with the same set of series, or of ones without.
   /// \throws std::invalid_argument if they have series of two sets. Nothing is added then.
   void add(const GroupCounts& other);
+  /// Returns what was counted after `earlier`, an earlier reading of the same group, for formats that send differences.
+  /// A count that is less than it was, as CPU time that the system did not tell for once, is 0.
+  /// \throws std::invalid_argument if the counts are of two schemas, or have series of two sets.
+  /// \throws std::bad_alloc
+  [[nodiscard]] GroupCounts since(const GroupCounts& earlier) const;
 };
 
 /// @}

@@ -94,6 +94,10 @@ struct GroupReading {
   /// overflowing.
   /// \throws std::invalid_argument As GroupCounts::add() does. Nothing is added then.
   void add(const GroupReading& other);
+  /// Returns the same reading with the counts and the starts of processes that came after `earlier`, an earlier reading
+  /// of the same group, see GroupCounts::since().
+  /// \throws std::invalid_argument and std::bad_alloc as that does.
+  [[nodiscard]] GroupReading since(const GroupReading& earlier) const;
 };
 
 /// Counts of all processes of a server.
@@ -101,6 +105,11 @@ struct ServerReading {
   std::vector<GroupReading> groups;  ///< One entry a group, in the order of the first call of Registry::group().
   GroupReading total;                ///< Sum of `groups`.
   double start_time = 0.0;           ///< Time at which all counts were zero, in seconds since the Unix epoch.
+
+  /// Returns the same reading with what came after `earlier`, an earlier reading of the same registry, or an empty one:
+  /// then nothing is taken off.
+  /// \throws std::invalid_argument and std::bad_alloc as GroupCounts::since() does.
+  [[nodiscard]] ServerReading since(const ServerReading& earlier) const;
 };
 
 /// A handle to the parent's state, or to the copy of the state that a forked process has. Cheap to copy; needs no end.

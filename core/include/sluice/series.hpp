@@ -152,6 +152,9 @@ class SeriesCounts {
   void add_saturated(std::uint32_t number, std::uint64_t count, std::span<const std::uint64_t> sums);
   /// Does the same with all entries of other counts of the same series, in the greater mode. \throws std::bad_alloc
   void add_saturated(const SeriesCounts& other);
+  /// Returns what was counted after `earlier`, earlier counts of the same series by several processes. A count that is
+  /// less than it was is 0. \throws std::bad_alloc
+  [[nodiscard]] SeriesCounts since(const SeriesCounts& earlier) const;
   /// Adds counts of requests without labels. \throws std::bad_alloc Nothing is added then.
   void add_unlabelled(std::uint64_t count, std::span<const std::uint64_t> sums,
                       std::span<const std::uint64_t> extremes);

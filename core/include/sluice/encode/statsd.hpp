@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // StatsD and DogStatsD packets of one window. Counters hold what was counted in the window, so each window is sent
-// once, and counts of process groups, which are sums since the beginning, are not for this format.
+// once. Readings of several processes are sums since the beginning; what is sent of them are their differences, see
+// ServerReading::since().
 //
 // A histogram is sent as a sampled distribution: the middle of each bucket in milliseconds, as often as the bucket has
 // requests. Sample rates are powers of two, so that the receiver's number of requests is exact and a million requests
