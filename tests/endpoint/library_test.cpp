@@ -42,4 +42,17 @@ TEST_CASE("library: a program without a server is scraped, and pushes") {
   auto otlp = sluice::push_otlp(recorder, "shop", {.url = "http://127.0.0.1:4318/v1/metrics"});
   auto statsd = sluice::push_statsd(recorder, sluice::encode::StatsdDialect::kDogStatsd, {.port = 8125});
   CHECK((otlp.ok() && statsd.ok()));
+  auto instance = sluice::push_otlp(recorder, "shop", {.resource = {{"service.instance.id", "host-7/4711"}}});
+  CHECK(instance.ok());
+}
+
+TEST_CASE("library: a server of several processes pushes the differences of its readings") {
+  static sluice::Registry::State state;
+  auto registry = sluice::Registry::of<sluice::http::Request>(state);
+  REQUIRE(registry.open(std::size_t{16} << 20).ok());
+  const absl::StatusOr<sluice::ServerReading> reading = registry.read();
+  REQUIRE(reading.ok());
+  auto statsd = sluice::push_statsd(registry, sluice::encode::StatsdDialect::kDogStatsd);
+  const sluice::ServerReading later = registry.read()->since(*reading);
+  CHECK((statsd.ok() && later.total.counts.request_count == 0));
 }

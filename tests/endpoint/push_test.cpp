@@ -61,6 +61,26 @@ TEST_CASE("push: the windows of a recorder are posted with the name of the servi
   CHECK(pusher->last_error().ok());
 }
 
+TEST_CASE("push: the resource has the attributes of the caller, each once") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  http::Recorder recorder({.threads = 1});
+  auto pusher = push_otlp(recorder, "shop",
+                          {.url = receiver.url(),
+                           .encoding = encode::OtlpEncoding::kJson,
+                           .resource = {{"service.instance.id", "host-7"}, {"service.version", "1.2"}},
+                           .schedule = patient()});
+  REQUIRE(pusher.ok());
+  REQUIRE(pusher->flush(kLong).ok());
+  CHECK(has(receiver.received().at(0).body,
+            R"("resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},)"
+            R"({"key":"service.instance.id","value":{"stringValue":"host-7"}},)"
+            R"({"key":"service.version","value":{"stringValue":"1.2"}}]})"));
+  for (const char* const name : {"", "service.name"}) {
+    CHECK(push_otlp(recorder, "shop", {.resource = {{name, "x"}}}).status().code() ==
+          absl::StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_CASE("push: batches are sent by themselves, at the interval") {
   const Receiver receiver([](std::size_t) { return answer(200); });
   std::atomic<int> calls{0};

@@ -21,6 +21,7 @@
 #include "sluice/encode/otlp.hpp"
 #include "sluice/encode/statsd.hpp"
 #include "sluice/recorder.hpp"
+#include "sluice/registry.hpp"
 
 namespace sluice::inline v0_1 {
 
@@ -86,7 +87,9 @@ struct OtlpPushOptions {
   std::string url = "http://127.0.0.1:4318/v1/metrics";             ///< Address of the receiver, http or https.
   encode::OtlpEncoding encoding = encode::OtlpEncoding::kProtobuf;  ///< Encoding of the bodies.
   std::vector<std::pair<std::string, std::string>> headers = {};    ///< Header fields, as for authentication.
-  PushSchedule schedule = {};                                       ///< When requests are sent.
+  std::vector<std::pair<std::string, std::string>> resource = {};   ///< Attributes of the resource beside
+                                                                   ///< `service.name`, for bodies that are made here.
+  PushSchedule schedule = {};  ///< When requests are sent.
 };
 
 /// Starts a pusher of OTLP over HTTP. Attempts that could not reach the receiver, or were answered with 429, 502, 503
@@ -98,10 +101,18 @@ struct OtlpPushOptions {
 
 /// Starts a pusher of the windows of a recorder, which must outlive it, as deltas with the attribute `service.name`,
 /// and of gauges. Their functions are called on the thread of the pusher, perhaps twice for a message; their texts must
-/// outlive it too.
-/// \return As above.
+/// outlive it too. A receiver adds up what comes from one resource, so processes of one service need different
+/// attributes, see OtlpPushOptions::resource.
+/// \return As above; InvalidArgument also for an attribute that has no name, or that of another one.
 /// \throws std::bad_alloc
 [[nodiscard]] absl::StatusOr<Pusher> push_otlp(RecorderBase& recorder, const std::string& service_name,
+                                               OtlpPushOptions options = {}, std::vector<encode::Gauge> gauges = {});
+
+/// Does the same with the readings of a registry, by process group: their sums, which OTLP calls cumulative. The state
+/// of the registry must outlive the pusher. For a process that may call Registry::read().
+/// \return As above; FailedPrecondition if the registry is not open.
+/// \throws std::bad_alloc
+[[nodiscard]] absl::StatusOr<Pusher> push_otlp(const Registry& registry, const std::string& service_name,
                                                OtlpPushOptions options = {}, std::vector<encode::Gauge> gauges = {});
 
 /// Calls the function with each packet of the next batch. Called on the thread of the pusher.
@@ -126,6 +137,14 @@ struct StatsdPushOptions {
 /// \return As above.
 /// \throws std::bad_alloc
 [[nodiscard]] absl::StatusOr<Pusher> push_statsd(RecorderBase& recorder, encode::StatsdDialect dialect,
+                                                 const StatsdPushOptions& options = {},
+                                                 std::vector<encode::Gauge> gauges = {});
+
+/// Does the same with what the processes of a registry count from now on, by process group. The state of the registry
+/// must outlive the pusher. For a process that may call Registry::read().
+/// \return As above; otherwise the error of Registry::read(), whose reading is where the counts begin.
+/// \throws std::bad_alloc
+[[nodiscard]] absl::StatusOr<Pusher> push_statsd(const Registry& registry, encode::StatsdDialect dialect,
                                                  const StatsdPushOptions& options = {},
                                                  std::vector<encode::Gauge> gauges = {});
 
