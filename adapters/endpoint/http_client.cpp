@@ -35,18 +35,21 @@ struct EndUrl {
 /// Takes the body of a response, of which nothing is needed. The time of the attempt bounds how much comes.
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return size * count; }
 
+/// Returns a URL for an error message: without a name and a password, which stand before an `@`.
+std::string shown(const std::string& url) { return url.substr(url.rfind('@') + 1); }
+
 absl::Status checked(const HttpRequest& request) {
   const std::unique_ptr<CURLU, EndUrl> url(curl_url());
   if (url == nullptr) return absl::ResourceExhaustedError("libcurl cannot start");
   if (curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0) != CURLUE_OK) {
-    return absl::InvalidArgumentError(absl::StrCat("not a URL: ", request.url));
+    return absl::InvalidArgumentError(absl::StrCat("not a URL: ", shown(request.url)));
   }
   char* scheme = nullptr;
   curl_url_get(url.get(), CURLUPART_SCHEME, &scheme, 0);
   const std::string name = scheme == nullptr ? "" : scheme;
   curl_free(scheme);
   if (name != "http" && name != "https") {
-    return absl::InvalidArgumentError(absl::StrCat("the URL is neither of http nor of https: ", request.url));
+    return absl::InvalidArgumentError(absl::StrCat("the URL is neither of http nor of https: ", shown(request.url)));
   }
   for (const auto& [field, value] : request.headers) {
     const bool token = !field.empty() && field.find_first_not_of(kTokenCharacters) == std::string::npos;
@@ -159,10 +162,15 @@ CURLcode HttpTransport::perform(SteadyClock::time_point deadline) {
   }
 }
 
+/// Judges by the status of the answer once it is there, even if the rest of the answer did not come: a message that the
+/// receiver took would be counted twice if it were sent again.
 Attempt HttpTransport::judged(CURLcode code) {
-  if (code != CURLE_OK) return {.status = absl::UnavailableError(curl_easy_strerror(code))};
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  if (status < 200) {
+    const bool told = code != CURLE_OK;
+    return {.status = absl::UnavailableError(told ? curl_easy_strerror(code) : "the receiver gave no final answer")};
+  }
   if (status / 100 == 2) return {};
   const std::string message = absl::StrCat("the receiver answered ", status);
   if (status != 429 && status != 502 && status != 503 && status != 504) {

@@ -149,6 +149,24 @@ TEST_CASE("push: an attempt ends when its time is over") {
   CHECK(pusher->counts().waiting == 1);
 }
 
+TEST_CASE("push: a message is not sent again once the receiver has said that it took it") {
+  std::optional<Receiver> receiver([](std::size_t number) {
+    return number == 0 ? std::string("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")
+                       : std::string("HTTP/1.1 100 Continue\r\n\r\n");
+  });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.timeout = 50ms;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver->url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).ok());
+  CHECK((pusher->counts().delivered == 1 && pusher->counts().failures == 0));
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  receiver.reset();  // the status of an answer before is not that of an attempt which gets none
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK((pusher->counts().delivered == 1 && pusher->counts().waiting == 2 && pusher->counts().dropped == 0));
+}
+
 TEST_CASE("push: the end does not wait for a receiver that hangs") {
   const Receiver receiver([](std::size_t) { return std::nullopt; });
   std::atomic<int> calls{0};
@@ -233,6 +251,12 @@ TEST_CASE("push: options that cannot be used are refused") {
   CHECK(push_otlp(OtlpSource()).status().code() == absl::StatusCode::kInvalidArgument);
   const absl::Status status = push_otlp(numbered(calls), {.headers = {{"X", "secret\n"}}}).status();
   CHECK(!has(std::string(status.message()), "secret"));
+  for (const char* const url : {"http://name:secret@localhost:99999/", "ftp://name:secret@localhost/"}) {
+    const absl::Status refused = push_otlp(numbered(calls), {.url = url}).status();
+    CHECK(refused.code() == absl::StatusCode::kInvalidArgument);
+    CHECK(has(std::string(refused.message()), "localhost"));
+    CHECK(!has(std::string(refused.message()), "secret"));
+  }
 }
 
 TEST_CASE("push: pauses double up to a bound, and are shortened by up to a half") {
