@@ -19,6 +19,36 @@ ROOT = HERE.parents[1]
 HEADERS = sorted(path.relative_to(ROOT / "core/include") for path in (ROOT / "core/include/sluice").rglob("*.hpp"))
 WITH_ABSEIL = ["absl.hpp", "encode/server.hpp", "registry.hpp", "sluice.hpp"]
 STRICT = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+# Each kind of field, of members of several types.
+KINDS = """
+#include <sluice/sluice.hpp>
+struct Job {
+  int code = 0;
+  bool hit = false;
+  char letter = 'a';
+  unsigned short rows = 0;
+  std::uint64_t duration_ns = sluice::kSinceBegin;
+  sluice::Observations waits{};
+};
+template <>
+inline constexpr auto sluice::schema<Job> = sluice::fields(
+    sluice::classes<3>("code", &Job::code), sluice::classes<2>("hit", &Job::hit), sluice::classes<4>("letter", &Job::letter),
+    sluice::counter("rows", sluice::Unit::kNone, &Job::rows).by_slot(),
+    sluice::histogram("duration", sluice::Unit::kNanoseconds, &Job::duration_ns, sluice::buckets::kFine),
+    sluice::histogram("wait", sluice::Unit::kNanoseconds, &Job::waits, sluice::buckets::kFine).only_in(1),
+    sluice::maximum("longest", sluice::Unit::kNanoseconds, sluice::kElapsed));
+std::uint64_t run(sluice::Registry::State& state, sluice::SeriesSet<Job>& set);
+std::uint64_t run(sluice::Registry::State& state, sluice::SeriesSet<Job>& set) {
+  sluice::Registry registry = sluice::Registry::of<Job>(state, set);
+  sluice::Recorder<Job> recorder({.threads = 2, .series = 4});
+  sluice::Reader reader = recorder.add_reader();
+  sluice::Worker<Job> worker = recorder.attach();
+  worker.begin(recorder.series({{"queue", "mail"}})).finish({.code = 1});
+  recorder.attach_shared().begin().cancel();
+  sluice::Result<sluice::Window> window = reader.drain();
+  return window->get<&Job::rows>() + window->get<&Job::hit>()[1] + window->get<&Job::waits>().total + (registry.read().ok() ? 1 : 0);
+}
+"""
 PROJECT = """
 cmake_minimum_required(VERSION 3.25)
 project(consumer CXX)
@@ -85,6 +115,15 @@ def test_every_header_compiles_alone(compiler: str, tmp_path: Path) -> None:
         source.write_text(f'#include "{header}"\n')
         sources.append(source)
     run(compiler, *STRICT, "-I", ROOT / "core/include", *sources)
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+@pytest.mark.parametrize("standard", ["c++20", "c++2b"])
+def test_a_schema_of_ones_own_has_no_warnings(compiler: str, standard: str, tmp_path: Path) -> None:
+    source = tmp_path / "kinds.cpp"
+    source.write_text(KINDS)
+    # Abseil's headers are those of a system. The others are read as those of the program.
+    run(compiler, *STRICT, f"-std={standard}", "-Wsign-conversion", "-O1", "-I", ROOT / "core/include", source)
 
 
 def test_recording_draining_and_encoding_need_no_abseil(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ struct HistogramView {
   std::uint64_t smallest = UINT64_MAX;     ///< Least value; UINT64_MAX if there is none or it is not known, see min().
   std::uint64_t largest = 0;               ///< Greatest value.
   std::span<const std::uint64_t> buckets;  ///< Number of values in each bucket.
-  const FieldInfo* field = nullptr;        ///< The field; null for the histogram of a window that no drain has filled.
+  const FieldInfo* field = nullptr;        ///< The field; null for a view that was taken from nothing.
 
   /// Returns true if the least and the greatest value are known. For Observations: of single values.
   [[nodiscard]] bool observed() const noexcept { return smallest != UINT64_MAX; }

@@ -112,8 +112,7 @@ struct NoBuckets {
 template <std::size_t kClasses>
 struct ClassOfNumber {
   static constexpr std::size_t of(std::integral auto value) noexcept {
-    const bool inside = value >= 0 && static_cast<std::uint64_t>(value) < kClasses;
-    return inside ? static_cast<std::size_t>(value) : kClasses - 1;
+    return std::min<std::size_t>(static_cast<std::size_t>(value), kClasses - 1);  // a negative one is large then
   }
 };
 
