@@ -186,7 +186,7 @@ class Registry {
   /// @{
 
   /// Creates the table that readers map, unless it exists. Regions will take at most `max_bytes` of address space in
-  /// all; only pages in use are committed. One memory file and two mappings.
+  /// all; only pages in use are committed. A later call does not change that. One memory file and two mappings.
   /// \return FailedPrecondition if the state is of another layout() or of another set of series; otherwise, if the
   ///         system cannot share memory, the code that absl::ErrnoToStatus() gives its error. The registry is then not
   ///         open.
@@ -197,10 +197,10 @@ class Registry {
     GroupId id;   ///< The group to use.
     bool shared;  ///< True if kGroups groups exist already: `id` is the last of them, which counts for all later names.
   };
-  /// Returns the group of this name and creates it if needed; a group exists for as long as the state does. A name is
-  /// cut to kNameBytes - 1 bytes. Costs a scan of the names. With series a new group has a memory file and two mappings
-  /// for the counts of its ended processes.
-  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a mode above 7. With series also
+  /// Returns the group of this name and creates it if needed; a group exists for as long as the state does. A name ends
+  /// at a zero, and is cut to kNameBytes - 1 bytes. Costs a scan of the names. With series a new group has a memory
+  /// file and two mappings for the counts of its ended processes. \return FailedPrecondition if the registry is not
+  /// open; InvalidArgument for a mode above 7. With series also
   ///         ResourceExhausted if `max_bytes` is reached, and the code that absl::ErrnoToStatus() gives the error of
   ///         the system; there is no group then.
   /// \throws std::bad_alloc with series.
@@ -224,7 +224,8 @@ class Registry {
   /// Creates regions until there are free ones for all demands. A process that is forked before this call cannot read
   /// the regions that the call creates, so call it before the first fork. Creates one memory file and two mappings
   /// for each region.
-  /// \return FailedPrecondition if the registry is not open; ResourceExhausted if `max_bytes` or kSlots is reached;
+  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a group that no registry can have, and
+  ///         then nothing is created; ResourceExhausted if `max_bytes` or kSlots is reached;
   ///         otherwise the code that absl::ErrnoToStatus() gives the error of the system. The regions that were created
   ///         are kept; processes that find none are unlisted.
   absl::Status pre_allocate(std::vector<Demand> demands);
@@ -233,7 +234,8 @@ class Registry {
   /// tenant has a free region for `threads` worker threads, see memory_of(). Its memory is
   /// Recorder::memory_bytes(threads, series) for the recorder, then at least `host_bytes` for the host, all zeros.
   /// Costs a scan of the slots.
-  /// \return FailedPrecondition if the registry is not open; ResourceExhausted if kSlots slots are in use: the process
+  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a group that group() has not returned;
+  ///         ResourceExhausted if kSlots slots are in use: the process
   ///         is then neither counted nor listed.
   [[nodiscard]] absl::StatusOr<SlotId> reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes = 0);
   /// Publishes the process that was forked for a reserved slot: from now on readers count it, and no other process

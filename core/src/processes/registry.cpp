@@ -35,6 +35,8 @@ bool belongs(const Registry::State::Allocation& slot, const Registry::Tenant& te
 
 absl::Status not_open() { return absl::FailedPreconditionError("the registry is not open"); }
 
+absl::Status no_such_group() { return absl::InvalidArgumentError("the registry has no such group"); }
+
 absl::Status no_room() {
   return absl::ResourceExhaustedError("the regions take all the memory that the registry may use");
 }
@@ -97,7 +99,7 @@ absl::Status Registry::add_retired_series() {
 absl::StatusOr<Registry::GroupAssignment> Registry::group(std::string_view name, std::uint8_t mode) {
   if (!is_open()) return not_open();
   if (mode >= kModes) return absl::InvalidArgumentError("a group has a mode from 0 to 7");
-  const std::string_view kept = name.substr(0, kNameBytes - 1);
+  const std::string_view kept = name.substr(0, std::min(name.find('\0'), kNameBytes - 1));
   for (std::uint32_t i = 0; i < state_.groups_used; ++i) {
     if (kept == state_.groups[i].name) return GroupAssignment{GroupId{i}, false};
   }
@@ -140,6 +142,8 @@ absl::Status Registry::allocate(const Tenant& tenant, std::uint64_t bytes) {
 
 absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
   if (!is_open()) return not_open();
+  const auto is_known = [](const Demand& demand) { return static_cast<std::uint32_t>(demand.tenant.group) < kGroups; };
+  if (!std::all_of(demands.begin(), demands.end(), is_known)) return no_such_group();
   const auto bytes_of = [this](const Demand& demand) { return region_bytes(demand.threads, demand.host_bytes); };
   // The largest demands come first, and each counts all free regions of its tenant that are large enough, those of
   // the demands before included.
@@ -191,6 +195,7 @@ std::uint64_t Registry::region_bytes(std::size_t threads, std::size_t host_bytes
 
 absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes) {
   if (!is_open()) return not_open();
+  if (static_cast<std::uint32_t>(tenant.group) >= state_.groups_used) return no_such_group();
   std::optional<SlotId> id = free_slot(tenant, region_bytes(threads, host_bytes));
   if (!id) id = free_slot_without_memory();
   if (!id) return absl::ResourceExhaustedError("all slots of the registry have a process");
