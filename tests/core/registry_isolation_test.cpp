@@ -204,6 +204,7 @@ TEST_CASE("registry isolation: sums stay at their largest value") {
 TEST_CASE("registry isolation: a region is never given to another group or another owner") {
   RegistryRig rig(std::size_t{64} << 20U, {{{.group = Registry::GroupId{0}, .owner = 7}, 2, 1},
                                            {{.group = Registry::GroupId{1}, .owner = 7}, 2, 1}});
+  for (const std::string_view name : {"first", "second", "third"}) static_cast<void>(rig.group(name));
   const auto slot_of = [&](const Registry::Tenant& tenant) {
     const Registry::SlotId slot = rig.reserve(tenant, 2);
     const bool has_memory = !rig.registry.memory_of(slot).empty();
