@@ -87,8 +87,8 @@ struct OtlpPushOptions {
   std::string url = "http://127.0.0.1:4318/v1/metrics";             ///< Address of the receiver, http or https.
   encode::OtlpEncoding encoding = encode::OtlpEncoding::kProtobuf;  ///< Encoding of the bodies.
   std::vector<std::pair<std::string, std::string>> headers = {};    ///< Header fields, as for authentication.
-  std::vector<std::pair<std::string, std::string>> resource = {};   ///< Attributes of the resource beside
-                                                                   ///< `service.name`, for bodies that are made here.
+  /// Attributes of the resource beside `service.name`, for bodies that are made here.
+  std::vector<std::pair<std::string, std::string>> resource = {};
   PushSchedule schedule = {};  ///< When requests are sent.
 };
 
