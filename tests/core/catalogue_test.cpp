@@ -187,6 +187,9 @@ TEST_CASE("catalogue: a gauge with the name of another family, or of its samples
       {.name = "busy_ms", .help = "A.", .read = read},
       {.name = "requests.failed", .help = "A.", .read = read},
       {.name = "requests_fail", .help = "A.", .read = read},
+      {.name = "busy-seconds", .help = "A.", .read = read},
+      {.name = "rows total", .help = "A.", .read = read},
+      {.name = "size-bytes", .help = "A.", .read = read},
   };
   const Texts texts = texts_of({.window = &window, .totals = &totals, .gauges = gauges});
   for (const std::string& text : {texts.prometheus, texts.open_metrics}) {

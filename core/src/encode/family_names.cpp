@@ -75,7 +75,8 @@ std::span<const std::string_view> suffixes_of(Kind kind) noexcept { return detai
 
 bool clash(const Family& a, const Family& b, std::string_view prefix) noexcept {
   if (same_name(a.name, b.name)) return true;
-  if (a.prometheus.empty() && b.prometheus.empty()) return detail::clash(family_name(a), family_name(b));
+  if (a.prometheus.empty() && b.prometheus.empty() && detail::clash(family_name(a), family_name(b))) return true;
+  // Names of gauges may have any characters, of which Prometheus keeps few.
   for (const std::string_view of_a : suffixes_of(a.kind)) {
     for (const std::string_view of_b : suffixes_of(b.kind)) {
       if (equal(Name(a, prefix, of_a), Name(b, prefix, of_b))) return true;
