@@ -93,4 +93,25 @@ TEST_CASE("registry ends: a child that was waited for with its CPU time is count
   CHECK(cpu_us_of(rig, first) >= used_us);
 }
 
+TEST_CASE("registry ends: CPU time that an end before has taken is not missing in those that follow") {
+  constexpr std::uint64_t kHourUs = 3600 * kUsPerSecond;
+  RegistryRig rig;
+  const Registry::GroupId first = rig.group("first");
+  const Registry::GroupId second = rig.group("second");
+  const pid_t burnt = start_burning(rig, first);
+  const pid_t idle = rig.start_serving(second, 1);
+  const pid_t last = rig.start_serving(second, 1);
+  RegistryRig::kill(idle);
+  RegistryRig::kill(burnt);
+  rusage usage{};
+  REQUIRE(::waitpid(idle, nullptr, 0) == idle);
+  REQUIRE(::wait4(burnt, nullptr, 0, &usage) == burnt);
+  rig.registry.ended(idle);  // takes the time of both
+  rig.registry.ended(burnt, os::microseconds_of(usage.ru_utime) + os::microseconds_of(usage.ru_stime));
+  RegistryRig::kill(last);
+  rig.reap(last);
+  CHECK(cpu_us_of(rig, first) < kHourUs);
+  CHECK(cpu_us_of(rig, second) < kHourUs);
+}
+
 }  // namespace sluice::test

@@ -32,7 +32,7 @@ void daemon_not_started(ParentState& state, std::optional<Registry::SlotId> slot
 /// Records the end of a process of the server that has been waited for.
 void process_ended(ParentState& state, pid_t pid) noexcept;
 /// Does the same in the handler of SIGCHLD, which has waited for the process itself and knows its CPU time. The other
-/// functions of the parent block the signal.
+/// functions of the parent block the signal, but for prepare_registry(), during which its action is the default one.
 void process_reaped(ParentState& state, pid_t pid, std::uint64_t cpu_us) noexcept;
 
 /// The hook child_status, which the server runs for its own processes.

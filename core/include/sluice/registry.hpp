@@ -249,8 +249,9 @@ class Registry {
   /// Retires a child that has been waited for: adds its counts to the totals of its group and frees its slot. Any child
   /// may be given; the CPU time of one without a slot belongs to no group.
   void ended(std::int32_t pid) noexcept;
-  /// Does the same for a child whose CPU time wait4() has told: it is counted for no other group, whatever other
-  /// children have been waited for. Async-signal-safe, if the signal is blocked in all other members for the parent.
+  /// Does the same for a child whose CPU time wait4() has told. It is counted for no other group, whatever other
+  /// children have been waited for, if no other end is recorded between wait4() and this call. Async-signal-safe, if
+  /// the signal is blocked in all other members for the parent.
   void ended(std::int32_t pid, std::uint64_t cpu_us) noexcept;
   /// Retires all processes that do not exist any more. One system call a live process.
   void reap_missing() noexcept;

@@ -253,7 +253,7 @@ void Registry::cancel_reserved() noexcept {
 /// Returns the CPU time of the children whose end has not been processed, and takes it for processed.
 std::uint64_t Registry::take_ended_cpu_us() noexcept {
   const std::uint64_t cpu_us = os::ended_children_cpu_us();
-  return cpu_us - std::exchange(state_.ended_cpu_us, cpu_us);
+  return growth(std::exchange(state_.ended_cpu_us, cpu_us), cpu_us);
 }
 
 /// Uses nothing that the process may have written except its counts, and whether its threads were event loops.
@@ -327,7 +327,9 @@ void Registry::ended(std::int32_t pid) noexcept {
 
 void Registry::ended(std::int32_t pid, std::uint64_t cpu_us) noexcept {
   if (!is_open()) return;
-  state_.ended_cpu_us += cpu_us;
+  // At most the time of all children: another end may have taken the time of this one, and the kernel tells wait4() a
+  // little more than it has added.
+  state_.ended_cpu_us = std::min(state_.ended_cpu_us + cpu_us, os::ended_children_cpu_us());
   for (std::uint32_t i = 0; i < state_.slots_used; ++i) {
     if (state_.slots[i].use == State::Use::kRunning && state_.slots[i].pid == pid) return retire(SlotId{i}, cpu_us);
   }
