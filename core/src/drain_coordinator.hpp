@@ -100,7 +100,8 @@ class DrainCoordinator {
   std::uint64_t overflow_busy_ns_ = 0;  ///< Busy time of the requests without a slot that it has collected.
   std::vector<Pending> pending_;
   /// In a forked child, everything since this coordinator was made. The first window of each reader of the parent is a
-  /// copy of it, whichever other reader drains before.
+  /// copy of it, whichever other reader drains before. Kept as long as the child lives, in which each cut therefore
+  /// adds to one window more.
   std::optional<Pending> since_fork_;
   std::uint64_t busy_floor_ns_ = 0;
   std::vector<std::uint64_t> overflow_by_slot_;  ///< Number of overflow requests that lifetime totals list, by slot.
