@@ -20,8 +20,8 @@ void close_descriptors_but(std::vector<int> kept);
 void leave_terminal() noexcept;
 
 /// Gives up the session keyring of the kernel, which root's login may have filled: whoever inherits it can read the
-/// keys in it, also after a change of user. The process gets an empty one. Does nothing in a server without root, whose
-/// processes are all of one user.
+/// keys in it, also after a change of user. The process gets an empty one. Not for a server without root, whose
+/// processes are all of one user, who may mean the keys for them.
 void leave_keyring() noexcept;
 
 /// A mapping of this process, as /proc/self/maps lists it.

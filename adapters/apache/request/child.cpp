@@ -143,7 +143,10 @@ Child* child() noexcept { return this_child; }
 
 void isolate_child(apr_pool_t*, server_rec*) {
   ParentState& state = parent_state();
-  if (!state.in_parent()) daemon::leave_terminal();  // with httpd -X the parent serves requests itself
+  if (!state.in_parent()) {  // with httpd -X the parent serves requests itself
+    daemon::leave_terminal();
+    if (state.of_root) daemon::leave_keyring();
+  }
   leave_daemons_to_parent(state);
   recording_memory = enter_child(state);
 }

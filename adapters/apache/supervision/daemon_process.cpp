@@ -130,7 +130,7 @@ void become_daemon(ParentState& state, const Daemon& process, unsigned pause_sec
   const daemon::DaemonOptions& daemon = process.group->options;
   daemon::reset_dispositions();
   daemon::leave_terminal();
-  daemon::leave_keyring();
+  if (state.of_root) daemon::leave_keyring();
   use_error_log(state.server, process.group->server);
   remember_error_log(process.group->server);
   const std::span<std::byte> memory = isolate_daemon(state, process.slot);

@@ -44,12 +44,11 @@ void give_null(int descriptor) noexcept {
   }
 }
 
-/// Keeps a terminal for writing only, because who may read it sees what is typed there.
+/// Keeps a terminal for writing only, because who may read it sees what is typed there; none where that cannot be done.
 void make_write_only(int terminal) noexcept {
   const int opened = reopen(terminal);
-  if (opened < 0) return;
-  static_cast<void>(replace(opened, terminal));
-  ::close(opened);
+  if (opened < 0 || !replace(opened, terminal)) give_null(terminal);
+  if (opened >= 0) ::close(opened);
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ void begin_generation(ParentState& state, apr_pool_t* pool, server_rec* server) 
   state.pool = pool;
   state.server = server;
   state.pid = ::getpid();
+  state.of_root = ::geteuid() == 0;
 }
 
 RetainedState& retained_state() {

@@ -44,6 +44,7 @@ struct ParentState {
   server_rec* server = nullptr;           ///< The main server.
   apr_array_header_t* daemons = nullptr;  ///< Elements: Daemon. Null before they are made, and after their end.
   pid_t pid = 0;                          ///< Process id of the parent.
+  bool of_root = false;                   ///< Root has started the server, so other users serve the requests.
   bool started = false;                   ///< The daemon processes of this generation have been started.
   bool ending = false;                    ///< This generation ends, so processes are not replaced any more.
 

@@ -127,6 +127,11 @@ def use_terminal(query):
     for number in range(3):
         if os.isatty(number) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY:
             report.gained.append(f"descriptor {number} can be read")
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+        report.gained.append("typed: the terminal of the session can be opened")
+    except OSError as error:
+        report.refused.append(f"/dev/tty: {error}")
     for name in ("/dev/tty", *(f"/proc/self/fd/{number}" for number in range(3))):
         try:
             with open(name, "wb", buffering=0) as terminal:
