@@ -156,7 +156,7 @@ TEST_CASE("push: a message is not sent again once the receiver has said that it 
   });
   std::atomic<int> calls{0};
   PushSchedule schedule = patient();
-  schedule.timeout = 50ms;
+  schedule.timeout = 1s;
   auto pusher = push_otlp(numbered(calls), {.url = receiver->url(), .schedule = schedule});
   REQUIRE(pusher.ok());
   CHECK(pusher->flush(kLong).ok());

@@ -308,6 +308,7 @@ TEST_CASE("channel: a connection that is made after its deadline has shut the so
   const std::string path = "/tmp/sluice-deadlines." + std::to_string(::getpid());
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ::unlink(path.c_str());
   REQUIRE(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   REQUIRE(::listen(listener, 0) == 0);
   Channel first(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), Sender::kDaemon, 0);
@@ -318,7 +319,7 @@ TEST_CASE("channel: a connection that is made after its deadline has shut the so
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
     std::thread room([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      std::this_thread::sleep_for(std::chrono::seconds(2));
       ::close(::accept(listener, nullptr, nullptr));
     });
     Channel second(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), Sender::kDaemon, 0);
