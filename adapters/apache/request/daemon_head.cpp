@@ -8,7 +8,7 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
-#include "adapters/apache/request/exchange.hpp"
+#include "adapters/apache/request/range_filter.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 
 namespace sluice::apache {

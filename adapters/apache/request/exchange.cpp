@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "adapters/apache/request/range_filter.hpp"
 #include "adapters/apache/request/trusted_proxies.hpp"
 #include "adapters/apache/server/log_level.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
@@ -182,14 +183,6 @@ void ApacheExchange::add_merged_fields(const wsgi::Headers& headers, bool others
     } else {
       add_field(name, value);
     }
-  }
-}
-
-void remove_range_filter(request_rec* request) {
-  for (ap_filter_t* filter = request->output_filters; filter != nullptr; filter = filter->next) {
-    if (std::string_view(filter->frec->name) != "byterange") continue;
-    ap_remove_output_filter(filter);
-    return;
   }
 }
 

@@ -78,7 +78,4 @@ class ApacheExchange final : public wsgi::Exchange {
   bool answered_ = false;    ///< A filter of the server has already responded to an invalid request body.
 };
 
-/// Removes the server's own filter for ranges, so that the client gets the body as it is passed on.
-void remove_range_filter(request_rec* request);
-
 }  // namespace sluice::apache
