@@ -87,9 +87,8 @@ struct OtlpPushOptions {
   std::string url = "http://127.0.0.1:4318/v1/metrics";             ///< Address of the receiver, http or https.
   encode::OtlpEncoding encoding = encode::OtlpEncoding::kProtobuf;  ///< Encoding of the bodies.
   std::vector<std::pair<std::string, std::string>> headers = {};    ///< Header fields, as for authentication.
-  /// Attributes of the resource beside `service.name`, for bodies that are made here.
-  std::vector<std::pair<std::string, std::string>> resource = {};
-  PushSchedule schedule = {};  ///< When requests are sent.
+  std::vector<std::pair<std::string, std::string>> resource = {};   ///< Attributes of the resource of bodies made here.
+  PushSchedule schedule = {};                                       ///< When requests are sent.
 };
 
 /// Starts a pusher of OTLP over HTTP. Attempts that could not reach the receiver, or were answered with 429, 502, 503
