@@ -187,9 +187,6 @@ TEST_CASE("catalogue: a gauge with the name of another family, or of its samples
       {.name = "busy_ms", .help = "A.", .read = read},
       {.name = "requests.failed", .help = "A.", .read = read},
       {.name = "requests_fail", .help = "A.", .read = read},
-      {.name = "busy-seconds", .help = "A.", .read = read},
-      {.name = "rows total", .help = "A.", .read = read},
-      {.name = "size-bytes", .help = "A.", .read = read},
   };
   const Texts texts = texts_of({.window = &window, .totals = &totals, .gauges = gauges});
   for (const std::string& text : {texts.prometheus, texts.open_metrics}) {
@@ -212,6 +209,26 @@ TEST_CASE("catalogue: a gauge with the name of another family, or of its samples
   CHECK(times(texts.influx, "active_requests=") == 1);
   CHECK(times(texts.influx, "size=") == 1);
   CHECK(times(texts.otlp, "\"name\":\"jobs.size\"") == 1);
+}
+
+TEST_CASE("catalogue: a gauge is left out, whatever characters its name has that Prometheus does not") {
+  Recorder<Job> recorder({.threads = 2});
+  Reader reader = recorder.add_reader();
+  const Window window = reader.drain().value();
+  const ProcessTotals totals = recorder.totals();
+  const auto read = [] { return 7.0; };
+  const encode::Gauge gauges[] = {
+      {.name = "rows total", .help = "A.", .read = read},
+      {.name = "busy-seconds", .help = "A.", .read = read},
+      {.name = "size", .help = "A.", .read = read, .unit = Unit::kBytes},
+      {.name = "size-bytes", .help = "A.", .read = read},
+  };
+  const Texts texts = texts_of({.window = &window, .totals = &totals, .gauges = gauges});
+  for (const std::string& text : {texts.prometheus, texts.open_metrics}) {
+    CAPTURE(text);
+    CHECK(repeated_in(text) == "");
+    CHECK(times(text, " 7\n") == 1);
+  }
 }
 
 TEST_CASE("catalogue: gauges of one name have as many fields in InfluxDB as labels") {
