@@ -269,8 +269,8 @@ bool BlockingScope::end() noexcept {
     // [D2]. While the exchange fails, the signal is being sent. The system call also delivers the signal before it
     // returns.
     ::sched_yield();
-  } while (!slot.state.compare_exchange_strong(expected, kClaimed, std::memory_order_acquire,
-                                               std::memory_order_relaxed));
+  } while (
+      !slot.state.compare_exchange_strong(expected, kClaimed, std::memory_order_acquire, std::memory_order_relaxed));
   const bool shut_down = slot.shut_down;
   slot.state.store(kFree, std::memory_order_release);  // [D3]
   ::sched_yield();
