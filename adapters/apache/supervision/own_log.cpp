@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <initializer_list>
 
 namespace sluice::apache {
 namespace {
