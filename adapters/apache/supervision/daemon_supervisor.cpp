@@ -67,8 +67,8 @@ bool ends_daemon(int number) noexcept {
 /// The end of a daemon process.
 struct ProcessEnd {
   int status;   ///< The exit code, or the number of the signal that ended it.
-  bool exited;  ///< The handler of SIGCHLD has waited for the process, so the status is known to be an exit code;
-                ///< Apache does not tell which of the two it is.
+  bool reaped;  ///< The handler of SIGCHLD has waited for the process and recorded its end; the status is an exit code.
+                ///< Otherwise Apache does not tell which of the two it is.
 };
 
 void log_end(const ParentState& state, const Daemon& daemon, const ProcessEnd& end) {
@@ -77,7 +77,7 @@ void log_end(const ParentState& state, const Daemon& daemon, const ProcessEnd& e
   const pid_t pid = daemon.process.pid;
   if (status == 0) {
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, state.server, "SLC0492: daemon process '%s' (pid %d) has ended", name, pid);
-  } else if (!end.exited && ends_daemon(status)) {
+  } else if (!end.reaped && ends_daemon(status)) {
     const char* const text = ::sigabbrev_np(status);
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
                  "SLC0491: daemon process '%s' (pid %d) was ended by signal %d (SIG%s), or by exit(%d) of the "
@@ -118,7 +118,7 @@ void release(ParentState& state, Daemon& daemon) noexcept {
 void daemon_ended(ParentState& state, Daemon& daemon, const ProcessEnd& end) noexcept {
   apr_proc_other_child_unregister(&daemon);
   daemon.running = false;
-  if (!end.exited) process_ended(state, daemon.process.pid);
+  if (!end.reaped) process_ended(state, daemon.process.pid);
   log_end(state, daemon, end);
   count_early_end(state, daemon);
   release(state, daemon);
@@ -132,7 +132,7 @@ void on_daemon_event(int reason, void* data, apr_wait_t status) noexcept {
   switch (reason) {
     case APR_OC_REASON_DEATH:
     case APR_OC_REASON_LOST:
-      daemon_ended(state, daemon, {.status = status, .exited = false});
+      daemon_ended(state, daemon, {.status = status, .reaped = false});
       break;
     case APR_OC_REASON_RESTART:
       state.ending = true;
@@ -227,7 +227,7 @@ void start_missing_daemons(ParentState& state) {
   for (Daemon& daemon : state.all_daemons()) {
     const ProcessEntry* const entry = daemon.running ? state.retained->processes.at(daemon.entry) : nullptr;
     if (entry != nullptr && entry->reaped())
-      daemon_ended(state, daemon, {.status = entry->reaped_code, .exited = true});
+      daemon_ended(state, daemon, {.status = entry->reaped_code, .reaped = true});
     if (!daemon.running) start(state, daemon);
   }
 }
