@@ -199,8 +199,8 @@ class Registry {
   };
   /// Returns the group of this name and creates it if needed; a group exists for as long as the state does. A name ends
   /// at a zero, and is cut to kNameBytes - 1 bytes. Costs a scan of the names. With series a new group has a memory
-  /// file and two mappings for the counts of its ended processes. \return FailedPrecondition if the registry is not
-  /// open; InvalidArgument for a mode above 7. With series also
+  /// file and two mappings for the counts of its ended processes.
+  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a mode above 7. With series also
   ///         ResourceExhausted if `max_bytes` is reached, and the code that absl::ErrnoToStatus() gives the error of
   ///         the system; there is no group then.
   /// \throws std::bad_alloc with series.
