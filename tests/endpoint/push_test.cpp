@@ -10,6 +10,7 @@
 
 #include "adapters/endpoint/http_client.hpp"
 #include "adapters/endpoint/push_loop.hpp"
+#include "patient.hpp"
 #include "receiver.hpp"
 #include "tests/catch.hpp"
 
@@ -18,13 +19,6 @@ namespace {
 using namespace sluice;
 using namespace sluice::test;
 using namespace std::chrono_literals;
-
-constexpr auto kLong = std::chrono::hours(1);  ///< For what a test must not wait for.
-
-/// A schedule in which nothing happens by itself.
-PushSchedule patient() {
-  return {.interval = kLong, .timeout = kLong, .first_pause = kLong, .longest_pause = kLong, .flush = 0ms};
-}
 
 OtlpSource numbered(std::atomic<int>& calls) {
   return [&calls] { return absl::StatusOr<std::string>("body " + std::to_string(++calls)); };

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "patient.hpp"
 #include "receiver.hpp"
 #include "sluice/http.hpp"
 #include "sluice/push.hpp"
@@ -16,12 +17,6 @@ namespace {
 using namespace sluice;
 using namespace sluice::test;
 using namespace std::chrono_literals;
-
-constexpr auto kLong = std::chrono::hours(1);
-
-PushSchedule patient() {
-  return {.interval = kLong, .timeout = kLong, .first_pause = kLong, .longest_pause = kLong, .flush = 0ms};
-}
 
 /// A registry of one group, whose processes end by themselves.
 class Group {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <string>
 
+#include "patient.hpp"
 #include "receiver.hpp"
 #include "sluice/http.hpp"
 #include "sluice/push.hpp"
@@ -13,12 +14,6 @@ namespace {
 using namespace sluice;
 using namespace sluice::test;
 using namespace std::chrono_literals;
-
-constexpr auto kLong = std::chrono::hours(1);
-
-PushSchedule patient() {
-  return {.interval = kLong, .timeout = kLong, .first_pause = kLong, .longest_pause = kLong, .flush = 0ms};
-}
 
 /// Returns the next datagram.
 std::string next(const Descriptor& socket, int flags = 0) {
