@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "os/mapping.hpp"
+#include "recorded_window.hpp"
 #include "sluice/units.hpp"
 
 namespace sluice::inline v0_1::detail {
@@ -116,7 +117,7 @@ void DrainCoordinator::for_each_pending(Function&& function) {
 Status DrainCoordinator::cut() {
   bool whole = !interrupted_ || complete_cut();
   if (whole) {
-    scratch_.clear_counts();
+    clear_recorded(scratch_);
     instant_ = timeline_.now();
     whole = complete_cut();
   }
@@ -147,7 +148,7 @@ bool DrainCoordinator::complete_cut() {
   interrupted_ = slots_taken_ = overflow_taken_ = false;
   for_each_pending([&](Pending& pending) {
     if (std::exchange(pending.joined, true)) {
-      pending.window.merge_counts(scratch_);
+      merge_recorded(pending.window, scratch_);
       pending.stepped = pending.stepped || instant_.stepped;
     }
   });
@@ -299,7 +300,7 @@ Status DrainCoordinator::drain(std::uint64_t id, Window& window) {
   std::swap(window, own.window);
   own.window.mode = options_.mode;
   own.window.event_loops = options_.event_loops;
-  own.window.clear_counts();
+  own.window.clear_counts();  // the caller may have changed it
   own.window.start_time = window.stop_time;
   own.start_ns = reader_.cut_ns();
   own.start_resources = now;

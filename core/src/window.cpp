@@ -2,10 +2,13 @@
 #include "sluice/window.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
 
+#include "recorded_window.hpp"
+#include "sluice/detail/used_buckets.hpp"
 #include "sluice/units.hpp"
 
 namespace sluice::inline v0_1 {
@@ -53,6 +56,46 @@ void merge_other_series(Window& to, const Window& later) {
   to.series = std::move(both);
 }
 
+/// Adds the counts of the next window, the sums of requests by a call of `add_sums()`.
+template <class AddSums>
+void merge(Window& to, const Window& later, AddSums&& add_sums) {
+  require_like(to, later);
+  if (to.series.is_like(later.series)) {
+    to.series.make_room_for(later.series);
+    to.series.merge(later.series);
+  } else if (to.schema != nullptr) {
+    merge_other_series(to, later);
+  }
+  to.request_count += later.request_count;
+  for (std::size_t i = 0; i < to.slots.size(); ++i) to.slots[i].merge(later.slots[i]);
+  if (later.request_count == 0 || to.schema == nullptr) return;
+  add_sums();
+  for (std::size_t i = 0; i < to.schema->extremes_in[to.mode]; ++i) {
+    to.extremes[i] = std::max(to.extremes[i], later.extremes[i]);
+  }
+  std::uint64_t* value = to.slot_values.data();
+  const std::uint64_t* other = later.slot_values.data();
+  for (std::size_t slot = 0; slot < to.slots.size(); ++slot) {
+    for (const SlotField& field : to.schema->slot_fields) {
+      *value = field.extreme ? std::max(*value, *other) : *value + *other;
+      ++value;
+      ++other;
+    }
+  }
+}
+
+/// Sets all counts to zero, the sums by a call of `clear_sums()`.
+template <class ClearSums>
+void clear_all(Window& window, ClearSums&& clear_sums) noexcept {
+  clear_sums();
+  window.request_count = 0;
+  clear(window.extremes);
+  clear(window.slot_values);
+  window.series.clear();
+  window.exemplars.clear();
+  std::fill(window.slots.begin(), window.slots.end(), SlotWindow{});
+}
+
 }  // namespace
 
 void SlotWindow::merge(const SlotWindow& later) noexcept {
@@ -93,27 +136,9 @@ std::size_t Window::threads_active() const noexcept {
 }
 
 void Window::merge_counts(const Window& later) {
-  require_like(*this, later);
-  if (series.is_like(later.series)) {
-    series.make_room_for(later.series);
-    series.merge(later.series);
-  } else if (schema != nullptr) {
-    merge_other_series(*this, later);
-  }
-  request_count += later.request_count;
-  for (std::size_t i = 0; i < slots.size(); ++i) slots[i].merge(later.slots[i]);
-  if (later.request_count == 0 || schema == nullptr) return;
-  for (std::size_t i = 0; i < schema->sums_in[mode]; ++i) sums[i] += later.sums[i];
-  for (std::size_t i = 0; i < schema->extremes_in[mode]; ++i) extremes[i] = std::max(extremes[i], later.extremes[i]);
-  std::uint64_t* value = slot_values.data();
-  const std::uint64_t* other = later.slot_values.data();
-  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
-    for (const SlotField& field : schema->slot_fields) {
-      *value = field.extreme ? std::max(*value, *other) : *value + *other;
-      ++value;
-      ++other;
-    }
-  }
+  merge(*this, later, [&] {
+    for (std::size_t i = 0; i < schema->sums_in[mode]; ++i) sums[i] += later.sums[i];
+  });
 }
 
 void Window::append(const Window& next) {
@@ -139,13 +164,27 @@ void Window::append(const Window& next) {
 }
 
 void Window::clear_counts() noexcept {
-  request_count = 0;
-  clear(sums);
-  clear(extremes);
-  clear(slot_values);
-  series.clear();
-  exemplars.clear();
-  std::fill(slots.begin(), slots.end(), SlotWindow{});
+  clear_all(*this, [this] { clear(sums); });
 }
+
+namespace detail {
+
+void merge_recorded(Window& window, const Window& later) {
+  merge(window, later, [&] {
+    for_each_used_run(*later.schema, later.mode, later.extremes, [&](std::size_t first, std::size_t size) {
+      for (std::size_t i = first; i < first + size; ++i) window.sums[i] += later.sums[i];
+    });
+  });
+}
+
+void clear_recorded(Window& window) noexcept {
+  clear_all(window, [&] {
+    for_each_used_run(*window.schema, window.mode, window.extremes, [&](std::size_t first, std::size_t size) {
+      std::fill_n(window.sums.begin() + static_cast<std::ptrdiff_t>(first), size, 0);
+    });
+  });
+}
+
+}  // namespace detail
 
 }  // namespace sluice

@@ -2,6 +2,8 @@
 #include "sluice/window.hpp"
 
 #include "phases.hpp"
+#include "random.hpp"
+#include "recorded_window.hpp"
 #include "sluice/manual_clock.hpp"
 #include "tests/catch.hpp"
 
@@ -19,6 +21,24 @@ void set_by_slot(Window& window, std::uint64_t cpu_ns, std::uint64_t max_duratio
 
 std::uint64_t& status_class(Window& window, std::size_t which) {
   return window.sums[window.schema->fields[detail::field_of<&Completion::status>()].sum + which];
+}
+
+/// Counts a request in every field that the mode of a window has.
+void count_any(Window& window, Random& random) {
+  for (const FieldInfo& field : window.schema->fields) {
+    if (!field.exists_in(window.mode)) continue;
+    const std::uint64_t value = any_size(random, 36);
+    if (field.kind == FieldKind::kCounter) window.sums[field.sum] += value;
+    if (field.kind == FieldKind::kClasses) ++window.sums[field.sum + value % field.classes.size()];
+    if (field.kind != FieldKind::kHistogram) continue;
+    // The extremes of observations are those of single values, here of two halves.
+    const std::uint64_t extreme = field.of_observations ? value / 2 : value;
+    window.sums[field.sum] += value;
+    ++window.sums[field.buckets_at + field.buckets->bucket_of(value)];
+    std::uint64_t* const extremes = &window.extremes[field.extreme];
+    extremes[0] = std::max(extremes[0], extreme);
+    extremes[1] = std::max(extremes[1], ~extreme);
+  }
 }
 
 }  // namespace
@@ -162,6 +182,27 @@ TEST_CASE("window: cleared counts leave the slots and the times") {
   CHECK(window.slots.size() == 2);
   CHECK(window.slots[1].completed == 0);
   CHECK(window.start_time == 5.0);
+}
+
+TEST_CASE("window: what a recorder counted is merged and cleared as any counts are") {
+  Random random(seed());
+  for (const Mode mode : {Mode::kEmbedded, Mode::kDaemon}) {
+    Window merged = empty_window(2, mode);
+    Window expected = merged;
+    for (int i = 0; i < 200; ++i) {
+      Window window = empty_window(2, mode);
+      window.request_count = random() % 4;
+      for (std::uint64_t requests = window.request_count; requests > 0; --requests) count_any(window, random);
+      detail::merge_recorded(merged, window);
+      expected.merge_counts(window);
+      REQUIRE(merged.sums == expected.sums);
+      REQUIRE(merged.extremes == expected.extremes);
+      detail::clear_recorded(window);
+      REQUIRE(window.sums == empty_window(2, mode).sums);
+      REQUIRE(window.extremes == empty_window(2, mode).extremes);
+    }
+    CHECK(merged.request_count == expected.request_count);
+  }
 }
 
 TEST_CASE("window: one that is given back is the beginning of the next") {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "sluice/buckets.hpp"
 #include "sluice/schema_info.hpp"
@@ -32,6 +33,22 @@ inline UsedBuckets used_buckets(const BucketsInfo& buckets, std::uint64_t larges
 /// bucket counts the total of a request.
 constexpr bool extremes_tell_buckets(const FieldInfo& field) noexcept {
   return field.kind == FieldKind::kHistogram && !field.of_observations;
+}
+
+/// Calls `run(first, size)` for all sums of a mode that can differ from 0, as the extremes tell.
+template <class Run>
+void for_each_used_run(const SchemaInfo& schema, std::uint8_t mode, std::span<const std::uint64_t> extremes,
+                       Run&& run) {
+  for (const FieldInfo& field : schema.fields) {
+    if (!field.exists_in(mode) || field.kind == FieldKind::kMaximum) continue;
+    run(std::size_t{field.sum}, field.kind == FieldKind::kClasses ? field.classes.size() : 1);
+    if (field.kind != FieldKind::kHistogram) continue;
+    UsedBuckets used{0, field.buckets->size()};
+    if (extremes_tell_buckets(field)) {
+      used = used_buckets(*field.buckets, extremes[field.extreme], extremes[field.extreme + std::size_t{1}]);
+    }
+    run(field.buckets_at + used.first, used.size);
+  }
 }
 
 }  // namespace sluice::detail
