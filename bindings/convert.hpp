@@ -27,16 +27,16 @@ PyObject* list_of(std::size_t size, ItemAt&& item_at) {
   return list.release().ptr();
 }
 
-/// Returns a list of `size` counts, of which `count_at(i)` is one. All zeros share one object, because most buckets of
-/// a histogram are empty.
-template <class CountAt>
-PyObject* count_list(std::size_t size, CountAt&& count_at) {
-  const Object zero = steal(number(std::uint64_t{0}));
-  if (!zero) return nullptr;
-  return list_of(size, [&](std::size_t i) {
-    const std::uint64_t count = count_at(i);
-    return count == 0 ? Py_NewRef(zero.ptr()) : number(count);
-  });
+/// Returns a list of `size` zeros.
+inline PyObject* zeros(std::size_t size) {
+  const Object zero = steal(list_of(1, [](std::size_t) { return number(std::uint64_t{0}); }));
+  return zero ? PySequence_Repeat(zero.ptr(), static_cast<Py_ssize_t>(size)) : nullptr;
+}
+
+/// Sets an item of a list that the caller made. Returns false with an exception set.
+inline bool set_count(const Object& list, std::size_t i, std::uint64_t count) {
+  PyObject* const item = number(count);
+  return item != nullptr && PyList_SetItem(list.ptr(), static_cast<Py_ssize_t>(i), item) == 0;
 }
 
 }  // namespace sluice::bindings

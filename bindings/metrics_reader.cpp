@@ -41,7 +41,7 @@ void free_consumer(Instance& reader) {
 
 /// Returns the dict of the next window, None where there is none, or null with an exception set.
 PyObject* next_window(const Instance& reader) {
-  std::shared_ptr<Reader> windows;
+  std::shared_ptr<WindowReader> windows;
   if (!without_gil([&] { windows = reader.consumer->reader(); })) return nullptr;
   if (!windows || reader.host->external_reporter()) Py_RETURN_NONE;
   return window_dict(*reader.dict, *windows);
@@ -116,19 +116,24 @@ void deallocate(PyObject* self) {
 
 }  // namespace
 
-PyObject* window_dict(const DictSchema& dict, Reader& windows) {
-  Window window;
+PyObject* window_dict(const DictSchema& dict, WindowReader& windows) {
+  std::unique_ptr<Window> window;
   Status status;
-  if (!without_gil([&] { status = windows.drain(window); })) return nullptr;
+  const bool drained = without_gil([&] {
+    window = windows.take_window();
+    status = windows.reader().drain(*window);
+  });
+  if (!drained) return nullptr;
   if (!status.ok()) {
     PyErr_SetString(PyExc_RuntimeError, std::string(status.message()).c_str());
     return nullptr;
   }
-  PyObject* const result = dict.build({.pid = ::getpid(), .window = &window}).release().ptr();
+  PyObject* const result = dict.build({.pid = ::getpid(), .window = window.get()}).release().ptr();
   if (result == nullptr) {  // out of memory: the next window has the requests of this one
     const WithoutGil released;
-    windows.give_back(window);
+    windows.reader().give_back(*window);
   }
+  windows.keep(std::move(window));
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include "bindings/host.hpp"
 #include "bindings/object.hpp"
 #include "bindings/schema.hpp"
+#include "bindings/window_reader.hpp"
 
 namespace sluice::bindings {
 
@@ -19,7 +20,7 @@ namespace sluice::bindings {
                                             PyObject* name);
 
 /// Drains `windows` without the GIL and returns the window as a dict, or null with an exception set.
-[[nodiscard]] PyObject* window_dict(const DictSchema& dict, Reader& windows);
+[[nodiscard]] PyObject* window_dict(const DictSchema& dict, WindowReader& windows);
 
 /// Implements the function quantile(window, phase, q) of the module.
 [[nodiscard]] PyObject* quantile_of(PyObject* module, PyObject* args, PyObject* kwargs);

@@ -47,7 +47,7 @@ void MetricsSession::start() {
   try {
     reader_.emplace(recorder_->add_reader());
     for (Consumer* consumer = consumers_; consumer != nullptr; consumer = consumer->next_) {
-      consumer->reader_ = std::make_shared<Reader>(recorder_->add_reader());
+      consumer->reader_ = std::make_shared<WindowReader>(recorder_->add_reader());
     }
   } catch (...) {
     for (Consumer* consumer = consumers_; consumer != nullptr; consumer = consumer->next_) consumer->reader_.reset();
@@ -58,26 +58,26 @@ void MetricsSession::start() {
 
 MetricsSession::Consumer::Consumer(MetricsSession& session) : session_(&session) {
   const Lock lock(session);
-  if (session.active()) reader_ = std::make_shared<Reader>(session.recorder_->add_reader());
+  if (session.active()) reader_ = std::make_shared<WindowReader>(session.recorder_->add_reader());
   list_generation_ = session.list_generation_;
   next_ = session.consumers_;
   if (next_ != nullptr) next_->previous_ = this;
   session.consumers_ = this;
 }
 
-std::shared_ptr<Reader> MetricsSession::Consumer::reader() {
+std::shared_ptr<WindowReader> MetricsSession::Consumer::reader() {
   if (session_ == nullptr) return nullptr;
   const Lock lock(*session_);
   // start() did not reach this consumer when a fork has abandoned the list that held it.
   if (!reader_ && session_->active()) {
-    reader_ = std::make_shared<Reader>(session_->recorder_->add_reader());
+    reader_ = std::make_shared<WindowReader>(session_->recorder_->add_reader());
   }
   return reader_;
 }
 
 void MetricsSession::Consumer::close() noexcept {
   if (session_ == nullptr) return;
-  std::shared_ptr<Reader> reader;
+  std::shared_ptr<WindowReader> reader;
   MetricsSession& session = *std::exchange(session_, nullptr);
   const Lock lock(session);
   reader = std::move(reader_);

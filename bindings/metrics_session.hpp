@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "adapters/wsgi/schema/recorder.hpp"
+#include "bindings/window_reader.hpp"
 
 namespace sluice::bindings {
 
@@ -31,14 +32,14 @@ class MetricsSession {
   [[nodiscard]] bool active() const noexcept { return active_.load(std::memory_order_acquire); }
 
   /// Returns the reader behind request_metrics(). Requires active().
-  [[nodiscard]] Reader& reader() noexcept { return *reader_; }
+  [[nodiscard]] WindowReader& reader() noexcept { return *reader_; }
 
  private:
   class Lock;
 
   wsgi::Recorder* recorder_;
   std::atomic<bool> active_{false};
-  std::optional<Reader> reader_;
+  std::optional<WindowReader> reader_;
   /// Process id of the lock's owner; 0 when the lock is free. When a process forks while another of its threads owns
   /// the lock, the owner does not exist in the child. The child then takes the lock and abandons the list of consumers,
   /// because the owner may have been in the middle of a change to it.
@@ -58,7 +59,7 @@ class MetricsSession::Consumer {
 
   /// Returns the reader, which stays valid as long as the caller keeps the pointer. Returns null before the session
   /// starts and after close(). Throws std::bad_alloc.
-  [[nodiscard]] std::shared_ptr<Reader> reader();
+  [[nodiscard]] std::shared_ptr<WindowReader> reader();
 
   /// Releases the reader. Further calls do nothing.
   void close() noexcept;
@@ -70,7 +71,7 @@ class MetricsSession::Consumer {
   std::uint32_t list_generation_ = 0;
   Consumer* previous_ = nullptr;
   Consumer* next_ = nullptr;
-  std::shared_ptr<Reader> reader_;
+  std::shared_ptr<WindowReader> reader_;
 };
 
 }  // namespace sluice::bindings

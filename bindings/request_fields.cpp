@@ -22,7 +22,7 @@ PyObject* derived(const Sample& sample) {
 template <std::uint64_t SlotWindow::*kMember>
 PyObject* slot_counts(const Sample& sample) {
   const auto& slots = sample.window->slots;
-  return count_list(slots.size(), [&](std::size_t i) { return slots[i].*kMember; });
+  return list_of(slots.size(), [&](std::size_t i) { return number(slots[i].*kMember); });
 }
 
 template <std::uint64_t SlotWindow::*kMember>
@@ -61,11 +61,23 @@ PyObject* largest(const Sample& sample) {
   return number(wsgi::phase_of(*sample.window, kPhase).largest);
 }
 
+/// Begins with zeros, because most buckets of most windows are empty.
+PyObject* bucket_list(const Window& window, std::span<const std::uint64_t> buckets) {
+  constexpr const View& kEntries = wsgi::views::kQuarterOctaves;
+  Object list = steal(zeros(kEntries.size()));
+  if (!list || window.request_count == 0) return list.release().ptr();
+  std::size_t entry = 0;
+  for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
+    if (buckets[bucket] == 0) continue;
+    while (kEntries.first(entry + 1) <= bucket) ++entry;
+    if (!set_count(list, entry, kEntries.count(buckets, entry))) return nullptr;
+  }
+  return list.release().ptr();
+}
+
 template <wsgi::Phase kPhase>
 PyObject* buckets(const Sample& sample) {
-  const std::span<const std::uint64_t> counts = wsgi::phase_of(*sample.window, kPhase).buckets;
-  return count_list(wsgi::views::kQuarterOctaves.size(),
-                    [&](std::size_t i) { return wsgi::views::kQuarterOctaves.count(counts, i); });
+  return bucket_list(*sample.window, wsgi::phase_of(*sample.window, kPhase).buckets);
 }
 
 template <std::size_t kClass>

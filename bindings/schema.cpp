@@ -121,14 +121,13 @@ bool DictSchema::intern_keys() {
 
 Object DictSchema::value_of(std::size_t field, const Sample& sample, PyObject* dict) const {
   if (sources_[field] != field) return item_of(dict, keys_[sources_[field]].ptr());
-  if (is_none(fields_[field], sample)) return borrow(Py_None);
   return steal(fields_[field].to_python(sample));
 }
 
 Object DictSchema::build(const Sample& sample) const {
   DictBuilder dict(steal(PyDict_Copy(empty_.ptr())));
   for (std::size_t i = 0; i < fields_.size() && dict.dict() != nullptr; ++i) {
-    dict.set(keys_[i], value_of(i, sample, dict.dict()));
+    if (!is_none(fields_[i], sample)) dict.set(keys_[i], value_of(i, sample, dict.dict()));
   }
   return dict.take();
 }
