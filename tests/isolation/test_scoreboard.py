@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from apache.client import fetch
 from apache.endpoint import read, settled
 from apache.faults import preload
+from apache.process import wait_until
 
 from .server import VICTIM, Serve, daemons, script, two_tenants, web_children
 
@@ -30,6 +31,7 @@ def test_the_end_of_a_process_is_not_taken_for_that_of_another(serve: Serve, tmp
         with contextlib.suppress(OSError, http.client.HTTPException):  # when it is the process that would answer
             killed += fetch(server.port, f"/scoreboard?{urlencode({'sibling': sibling, 'other': victim})}").text == "killed"
     assert killed > KILLS / 2
+    wait_until(lambda: fetch(server.port, "/metrics").status == 200, "the parent, which is slow to note the ends")
     before = read(server)
     assert fetch(server.port, f"/{VICTIM}").status == 200
     after = settled(server, before.requests() + 1)
