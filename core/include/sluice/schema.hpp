@@ -24,6 +24,7 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "sluice/buckets.hpp"
 
@@ -85,10 +86,11 @@ struct Member {
   M T::*pointer;
 };
 
-/// The decimal numbers from 0 to 255.
+/// The decimal numbers from 0 to `kCount` - 1, of three digits at most.
+template <std::size_t kCount>
 struct DecimalNames {
-  std::array<std::array<char, 3>, 256> digits{};
-  std::array<std::uint8_t, 256> sizes{};
+  std::array<std::array<char, 3>, kCount> digits{};
+  std::array<std::uint8_t, kCount> sizes{};
 
   constexpr DecimalNames() noexcept {
     for (std::size_t i = 0; i < digits.size(); ++i) {
@@ -101,7 +103,8 @@ struct DecimalNames {
     return {digits[i].data(), sizes[i]};
   }
 };
-inline constexpr DecimalNames kDecimalNames{};
+template <std::size_t kCount>
+inline constexpr DecimalNames<kCount> kDecimalNames{};
 
 /// The buckets of a field that has none.
 struct NoBuckets {
@@ -134,9 +137,7 @@ class Field {
   using Class = ClassOf;
 
   constexpr Field(std::string_view name, Unit unit, Source source) noexcept
-      : name_(name), unit_(unit), source_unit_(unit), source_(source) {
-    for (std::size_t i = 0; i < kClasses; ++i) classes_[i] = kDecimalNames[i];
-  }
+      : name_(name), unit_(unit), source_unit_(unit), source_(source) {}
 
   /// Says what the field is, in a sentence, for HELP texts and descriptions.
   [[nodiscard]] constexpr Field help(std::string_view text) const noexcept {
@@ -184,7 +185,7 @@ class Field {
   std::string_view thing_ = {};
   std::string_view label_ = {};
   std::string_view label_value_ = {};
-  std::array<std::string_view, kClasses> classes_{};
+  std::array<std::string_view, kClasses> classes_{};  ///< Names of the classes; empty: decimal numbers.
   Unit unit_;
   Unit source_unit_;
   Source source_;
@@ -203,13 +204,33 @@ class Field {
 
 struct NoSchema {};
 
+/// A field and its place in the schema.
+template <std::size_t kPlace, class Field>
+struct PlacedField {
+  Field field;
+};
+
+/// All fields of a schema. Costs the compiler less than std::tuple, whose constructors compare all types.
+template <class Places, class... Fields>
+struct PlacedFields;
+template <std::size_t... kPlaces, class... Fields>
+struct PlacedFields<std::index_sequence<kPlaces...>, Fields...> : PlacedField<kPlaces, Fields>... {};
+
 /// A whole schema. Made by fields().
 template <class... Fields>
 class Schema {
  public:
   static constexpr std::size_t kSize = sizeof...(Fields);
+  using Types = std::tuple<Fields...>;  ///< A list of types, of which no object exists.
 
-  constexpr explicit Schema(Fields... fields) noexcept : fields_(fields...) {}
+  constexpr explicit Schema(Fields... fields) noexcept : fields_{{fields}...} {}
+
+  /// Returns the field at a place.
+  template <std::size_t kPlace>
+  [[nodiscard]] constexpr const auto& field() const noexcept {
+    const PlacedField<kPlace, std::tuple_element_t<kPlace, Types>>& placed = fields_;
+    return placed.field;
+  }
 
   /// Sets the prefix of all names that encoders write, with dots between its parts.
   [[nodiscard]] constexpr Schema prefix(std::string_view text) const noexcept {
@@ -226,7 +247,7 @@ class Schema {
     return schema;
   }
 
-  std::tuple<Fields...> fields_;
+  PlacedFields<std::index_sequence_for<Fields...>, Fields...> fields_;
   std::string_view prefix_ = "server";
   std::array<std::string_view, 8> modes_{};
 };

@@ -24,7 +24,7 @@ template <class T>
 using SchemaType = std::remove_cvref_t<decltype(schema<T>)>;
 
 template <class T, std::size_t kField>
-using FieldType = std::tuple_element_t<kField, decltype(SchemaType<T>::fields_)>;
+using FieldType = std::tuple_element_t<kField, typename SchemaType<T>::Types>;
 
 template <class Field>
 inline constexpr bool kObserves = requires {
@@ -57,8 +57,18 @@ struct SchemaLayout {
 
   template <std::size_t kField>
   static constexpr const auto& field() noexcept {
-    return std::get<kField>(schema<T>.fields_);
+    return schema<T>.template field<kField>();
   }
+
+  /// The names of the classes of a field: decimal numbers unless it has others.
+  template <std::size_t kField>
+  static constexpr auto kClassNames = [] {
+    auto names = field<kField>().classes_;
+    const auto unnamed = [](std::string_view name) { return name.empty(); };
+    if (!std::all_of(names.begin(), names.end(), unnamed)) return names;
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = kDecimalNames<FieldType<T, kField>::kClasses>[i];
+    return names;
+  }();
 
   /// The properties of a field that the layout depends on, without types.
   struct Shape {
@@ -236,7 +246,7 @@ struct SchemaLayout {
         return (0U | ... | (FieldType<T, kI>::kKind == FieldKind::kClasses ? field<kI>().modes_ : 0U));
       }
       (std::make_index_sequence<kField>());
-      names.values = from.classes_;
+      names.values = kClassNames<kField>;
       names.of_requests = (from.modes_ & ~modes_before) != 0;
       names.is_family = (from.modes_ & modes_before) != 0;
     }
@@ -323,7 +333,7 @@ struct SchemaTables {
                    .thing = from.thing_,
                    .label = from.label_,
                    .label_value = from.label_value_,
-                   .classes = from.classes_,
+                   .classes = Layout::template kClassNames<kI>,
                    .kind = Type::kKind,
                    .unit = from.unit_,
                    .modes = from.modes_,
