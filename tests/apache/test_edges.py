@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from .client import request_head
+from .client import request_head, status_of
 from .httpd import Httpd, StartHttpd
 
 
@@ -50,6 +50,19 @@ def test_a_body_over_the_limit_is_answered_once(server: Httpd) -> None:
     response = server.post("/catches", iter([b"x" * 20]))
     assert response.status == 413
     assert b"caught" not in response.body
+
+
+@pytest.mark.parametrize("group", ["%{GLOBAL}", "own"])
+def test_a_malformed_body_is_answered_once(start_httpd: StartHttpd, group: str) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess own threads=2",
+        f"WSGIScriptAlias / ${{APPS}}/input_app.py process-group={group} application-group=%{{GLOBAL}}",
+    )
+    with server.raw() as client:
+        client.send(request_head("POST", "/digest?8192", "Transfer-Encoding: chunked") + b"5\r\nhello\r\nZZ\r\n")
+        raw = client.read_to_end()
+    assert status_of(raw) == 400
+    assert raw.count(b"<title>") == 1, raw
 
 
 def test_a_connection_whose_client_waits_to_send_its_body_is_closed(server: Httpd) -> None:

@@ -55,6 +55,10 @@ class ApacheExchange final : public wsgi::Exchange {
   /// Returns the HTTP status for the error that ended the request body; 0 when there was none.
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
+  /// Returns what the handler has to return to the server for a request that ended with `status`: after a filter of the
+  /// server has responded to an invalid request body, a second response must not follow.
+  [[nodiscard]] int result(int status) const noexcept { return answered_ ? AP_FILTER_ERROR : status; }
+
  private:
   void add_field(std::string_view name, std::string_view value);
   void add_merged_fields(const wsgi::Headers& headers, bool others);

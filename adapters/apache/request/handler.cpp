@@ -205,7 +205,7 @@ int serve_request(request_rec* request, const Alias* handler) {
   set_variables(request, target);
   ApacheExchange exchange(request);
   exchange.pass_authorization(passed_authorization(request, target));
-  if (group != nullptr) return serve_in_daemon(request, *group, exchange, dispatched);
+  if (group != nullptr) return exchange.result(serve_in_daemon(request, *group, exchange, dispatched));
   if (process_config().restrict_embedded != 0) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "SLC0442: embedded mode is disabled by WSGIRestrictEmbedded");
   }
@@ -215,7 +215,7 @@ int serve_request(request_rec* request, const Alias* handler) {
   }
   const wsgi::Outcome outcome =
       wsgi::serve(process->runtime(), process->thread_of(request), exchange, dispatched, process->facts());
-  return status_of(outcome, exchange);
+  return exchange.result(status_of(outcome, exchange));
 }
 
 }  // namespace
