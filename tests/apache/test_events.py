@@ -155,3 +155,20 @@ def test_a_subscriber_may_leave_data_for_the_application(server: Httpd) -> None:
 def test_a_subscriber_may_wrap_the_application(server: Httpd) -> None:
     assert server.get("/wrapped").text == "wrapped"
     assert server.get("/plain").json() == "/plain"
+
+
+LOADING_SCRIPT = """
+import mod_wsgi
+mod_wsgi.request_data()["loaded"] = len(mod_wsgi.active_requests)
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [repr(mod_wsgi.request_data()).encode()]
+"""
+
+
+def test_a_script_shares_the_data_of_the_request_that_loads_it(start_httpd: StartHttpd) -> None:
+    server = start_httpd("WSGIScriptAlias / ${APPS}/loading.py")
+    (server.apps / "loading.py").write_text(LOADING_SCRIPT)
+    assert server.get("/").text == "{'loaded': 1}"
+    assert server.get("/").text == "{}"

@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "adapters/wsgi/process/interruptible.hpp"
 #include "adapters/wsgi/python/gil.hpp"
+#include "adapters/wsgi/request/request_events.hpp"
 #include "adapters/wsgi/request/response.hpp"
 #include "adapters/wsgi/request/slow_capture.hpp"
 #include "adapters/wsgi/schema/timestamps.hpp"
@@ -64,12 +65,6 @@ class ServedRequest {
 Outcome ServedRequest::run_in(Interpreter& interpreter, PyThreadState* state, DeferredWrite& deferred) {
   const WithGil gil(state, &measurement_.done.gil_waits);
   const Interruptible::Scope inside(dispatched_.interruptible, interpreter, dispatched_.timestamps.dispatched_ns);
-  const Scripts::Loaded script = interpreter.scripts().load(
-      dispatched_.script, [&](LogLevel level, std::string_view line) { exchange_.log(level, line); });
-  if (script.outdated) return Outcome::kOutdated;
-  if (script.forbidden) return Outcome::kForbidden;
-  if (!script.module) return Outcome::kFailed;
-  interpreter.collections().refresh();
   const RequestContext context{.objects = interpreter.objects(),
                                .exchange = exchange_,
                                .facts = facts_,
@@ -77,7 +72,14 @@ Outcome ServedRequest::run_in(Interpreter& interpreter, PyThreadState* state, De
                                .thread_id = thread_.worker().slot() + 1,
                                .measurement = measurement_,
                                .deferred = deferred};
-  return run_application(script.module.ptr(), context);
+  RequestEvents events(context);  // a script may ask for the data of the request while it is loaded
+  const Scripts::Loaded script = interpreter.scripts().load(
+      dispatched_.script, [&](LogLevel level, std::string_view line) { exchange_.log(level, line); });
+  if (script.outdated) return Outcome::kOutdated;
+  if (script.forbidden) return Outcome::kForbidden;
+  if (!script.module) return Outcome::kFailed;
+  interpreter.collections().refresh();
+  return run_application(script.module.ptr(), context, events);
 }
 
 /// Sends the end of the response and logs a failure, without the GIL.

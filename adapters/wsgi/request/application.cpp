@@ -202,13 +202,12 @@ class Arguments {
 
 }  // namespace
 
-Outcome run_application(PyObject* module, const RequestContext& context) {
+Outcome run_application(PyObject* module, const RequestContext& context, RequestEvents& events) {
   const Object application = callable_of(module, context);
   if (!application) {
     context.measurement.done.status = 404;
     return Outcome::kMissing;
   }
-  RequestEvents events(context);
   InputBuffer input(context.exchange, context.measurement);
   Response response(context.exchange, context.measurement, events, context.deferred);
   const Arguments arguments(context, input, response);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "adapters/wsgi/request/request_context.hpp"
+#include "adapters/wsgi/request/request_events.hpp"
 
 namespace sluice::wsgi {
 
@@ -25,6 +26,6 @@ enum class Outcome : std::uint8_t {
 /// Runs the callable of a loaded script's module. The calling thread holds the GIL of the module's interpreter. Logs
 /// every error and leaves no exception set. Fills `context.deferred` with the end of the response when no Python code
 /// depends on the result of sending it.
-[[nodiscard]] Outcome run_application(PyObject* module, const RequestContext& context);
+[[nodiscard]] Outcome run_application(PyObject* module, const RequestContext& context, RequestEvents& events);
 
 }  // namespace sluice::wsgi

@@ -12,8 +12,8 @@
 
 namespace sluice::wsgi {
 
-/// Lives as long as the application runs. The caller of each member holds the GIL. An exception that is set before a
-/// call is set after it.
+/// Lives from before the script is loaded until the application has ended. The caller of each member holds the GIL. An
+/// exception that is set before a call is set after it.
 class RequestEvents final : public ResponseObserver {
  public:
   explicit RequestEvents(const RequestContext& context);
@@ -39,7 +39,8 @@ class RequestEvents final : public ResponseObserver {
   [[nodiscard]] static PyObject* current_data();
 
   /// Creates the dict of active requests, which begins with the one of the calling thread. From then on each request
-  /// of the interpreter is in it while its application runs. Returns false with an exception set.
+  /// of the interpreter is in it while its script is loaded and its application runs. Returns false with an exception
+  /// set.
   [[nodiscard]] static bool track_active(InterpreterObjects& objects);
 
   /// Whether anyone has subscribed to events.
