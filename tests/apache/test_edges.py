@@ -65,6 +65,25 @@ def test_a_malformed_body_is_answered_once(start_httpd: StartHttpd, group: str) 
     assert raw.count(b"<title>") == 1, raw
 
 
+@pytest.mark.parametrize("group", ["%{GLOBAL}", "own"])
+def test_an_application_is_told_why_a_body_broke_off(start_httpd: StartHttpd, group: str) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess own threads=2",
+        f"WSGIScriptAlias / ${{APPS}}/input_app.py process-group={group} application-group=%{{GLOBAL}}",
+        "Timeout 1",
+    )
+    head = request_head("POST", "/calls?call=read", "Content-Length: 100", "Connection: close")
+    with server.raw() as client:
+        client.send(head + b"half")
+        slow = client.read_to_end()
+    with server.raw() as client:
+        client.send(head + b"half")
+        client.finish_sending()
+        closed = client.read_to_end()
+    assert b"the client was too slow to send the request body" in slow, slow
+    assert b"the client closed the connection" in closed, closed
+
+
 def test_a_connection_whose_client_waits_to_send_its_body_is_closed(server: Httpd) -> None:
     head = request_head("POST", "/unread", "Content-Length: 5", "Expect: 100-continue")
     with server.raw() as client:

@@ -113,7 +113,11 @@ absl::Status ApacheExchange::read_error(apr_status_t status) {
     return input_broken_ = absl::DataLossError("the request body is malformed or too large");
   }
   input_error_ = ap_map_http_request_error(status, HTTP_BAD_REQUEST);
-  if (is_disconnect(status) || request_->connection->aborted) {
+  if (APR_STATUS_IS_TIMEUP(status)) {
+    return input_broken_ = absl::DataLossError("the client was too slow to send the request body");
+  }
+  // The filter of the protocol reports the end of the connection within a body as an incomplete one.
+  if (is_disconnect(status) || APR_STATUS_IS_INCOMPLETE(status) || request_->connection->aborted) {
     return input_broken_ = absl::DataLossError("the client closed the connection");
   }
   if (input_error_ == HTTP_REQUEST_ENTITY_TOO_LARGE) {
