@@ -85,6 +85,20 @@ def test_each_way_of_output_is_in_the_log_of_its_host(server: Httpd, name: str) 
 
 
 @pytest.mark.parametrize("name", HOSTS)
+def test_empty_lines_of_an_application_are_in_the_log(server: Httpd, name: str) -> None:
+    assert ask(server, name, f"marker=blank-{name}&blank=1") == 200
+    wait_for(server, name, f"blank-{name}-LAST")
+    texts = [line.rpartition("] ")[2] for line in log_of(server, name).splitlines()]
+    first = texts.index(f"blank-{name}-BEFORE")
+    assert texts[first + 1 : first + 5] == [
+        "",
+        f"blank-{name}-AFTER",
+        f"blank-{name}-FLUSHED",
+        f"blank-{name}-LAST",
+    ]
+
+
+@pytest.mark.parametrize("name", HOSTS)
 def test_a_traceback_is_in_the_log_of_its_host(server: Httpd, name: str) -> None:
     assert ask(server, name, f"marker=raised-{name}&raise=1") == 500
     assert "[wsgi:error]" in wait_for(server, name, f"raised-{name}-FROM-TRACEBACK")

@@ -25,7 +25,9 @@ class LineBuffer {
     for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
       partial_ += text.substr(0, end);
       text.remove_prefix(end + 1);
+      if (partial_.empty() && !begun_) emit(std::string_view(partial_));
       flush(emit);
+      begun_ = false;
     }
     partial_ += text;
     if (partial_.size() >= kLongestBytes) flush(emit);
@@ -34,6 +36,7 @@ class LineBuffer {
   /// Passes the incomplete line to `emit`, if there is one.
   template <class Emit>
   void flush(Emit&& emit) {
+    begun_ = begun_ || !partial_.empty();
     // The error log takes C strings, so a zero byte would cut the line off.
     for (std::size_t at = partial_.find('\0'); at != std::string::npos; at = partial_.find('\0', at)) {
       partial_.replace(at, 1, "\\x00");
@@ -48,6 +51,7 @@ class LineBuffer {
   static constexpr std::size_t kLongestBytes = 4096;  ///< A longer line is logged in pieces.
 
   std::string partial_;
+  bool begun_ = false;  ///< The beginning of the current line has been passed on, so its end makes no empty line.
 };
 
 }  // namespace sluice::wsgi

@@ -57,6 +57,12 @@ def application(environ, start_response):
         call("mod_wsgi.subscribe_signals(print)", marker)
     for number in range(int(query.get("lines", ["0"])[0])):
         print(f"{marker}-LINE-{number}-" + "x" * 100, file=errors)
+    if "blank" in query:
+        print(f"{marker}-BEFORE\n\n{marker}-AFTER", file=errors)
+        errors.write(f"{marker}-FLUSHED")
+        errors.flush()
+        print(file=errors)
+        print(f"{marker}-LAST", file=errors)
     if "long" in query:
         print(f"{marker}-" + "y" * 10_000 + "-LONG-END", file=errors)
     for _ in range(int(query.get("flood", ["0"])[0])):
