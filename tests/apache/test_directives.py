@@ -169,9 +169,14 @@ def test_the_callable_may_be_named(start_httpd: StartHttpd) -> None:
 
 def test_the_callable_may_be_named_by_a_variable(start_httpd: StartHttpd) -> None:
     server = start_httpd(
-        ABOUT, "SetEnvIf X-Callable (.+) CALLABLE=$1", "WSGICallableObject %{ENV:CALLABLE}", modules=["setenvif"]
+        "WSGIScriptAlias /option ${APPS}/about_app.py callable-object=%{ENV:CALLABLE}",
+        ABOUT,
+        "SetEnvIf X-Callable (.+) CALLABLE=$1",
+        "WSGICallableObject %{ENV:CALLABLE}",
+        modules=["setenvif"],
     )
-    assert about(server, "/", **{"X-Callable": "other"})["callable"] == "other"
+    for path in ("/", "/option"):
+        assert about(server, path, **{"X-Callable": "other"})["callable"] == "other"
     assert about(server, "/")["callable"] == "application"
 
 

@@ -53,8 +53,8 @@ def test_subscribing_returns_the_callback(server: Httpd) -> None:
     assert server.get("/returned").json() == [True, True, True]
 
 
-def test_subscribing_none_or_two_at_once_is_a_type_error(server: Httpd) -> None:
-    assert server.get("/refused").json() == ["TypeError"] * 4
+def test_subscribing_none_two_or_what_cannot_be_called_is_a_type_error(server: Httpd) -> None:
+    assert server.get("/refused").json() == ["TypeError"] * 6
 
 
 def test_a_subscriber_can_be_removed_from_the_list_that_has_it(server: Httpd) -> None:

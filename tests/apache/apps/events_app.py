@@ -61,7 +61,7 @@ def refused():
     """The types of the errors that wrong arguments raise."""
     errors = []
     for function in (mod_wsgi.subscribe_events, mod_wsgi.subscribe_shutdown):
-        for arguments in ((), (third, third)):
+        for arguments in ((), (third, third), ("third",)):
             try:
                 function(*arguments)
                 errors.append(None)
