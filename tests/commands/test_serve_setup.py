@@ -12,7 +12,7 @@ from apache.client import fetch
 from apache.config import module_under_test
 from apache.process import free_port, wait_until
 
-from .served import sluice
+from .served import refusal, sluice
 
 
 class Control:
@@ -106,3 +106,35 @@ def test_printing_the_configuration_creates_nothing(application: Path, folder: P
     done = sluice("serve", application, "--module", module_under_test(), "--setup-only", folder / "new", "--print-config")
     assert done.returncode == 0 and f'ServerRoot "{folder}/new"' in done.stdout
     assert not (folder / "new").exists()
+
+
+def test_variables_with_names_that_the_script_uses_are_for_the_server_alone(application: Path, folder: Path) -> None:
+    variables = {"configuration": "production", "log": "debug", "pid_file": "/none", "stop_seconds": "x", "PATH": "/nowhere"}
+    port = free_port()
+    words = [word for pair in variables.items() for word in ("--envvar", "=".join(pair))]
+    done = sluice("serve", application, "--module", module_under_test(), "--port", port, "--setup-only", folder / "new", *words)
+    assert done.returncode == 0, done
+    control = Control(folder / "new", port)
+    try:
+        status, said = control.run("start")
+        assert (status, said.split()[0]) == (0, "started"), said
+        served = fetch(port, "/").json()["variables"]
+        assert {name: served[name] for name in variables} == variables
+        assert control.run("graceful") == (0, "")
+    finally:
+        assert control.run("stop") == (0, "stopped")
+
+
+def test_a_directory_with_other_files_is_left_as_it_is(application: Path, folder: Path) -> None:
+    """The script of a setup has the name that many projects give to their application."""
+    project = folder / "project"
+    project.mkdir(mode=0o755)
+    (project / "wsgi.py").write_text("application = None\n", encoding="utf-8")
+    said = refusal("serve", application, "--module", module_under_test(), "--port", free_port(), "--setup-only", project)
+    assert said == f"{project} has other files, some of which could be replaced: name a new directory (--setup-only)"
+    assert (project / "wsgi.py").read_text(encoding="utf-8") == "application = None\n"
+    assert project.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in project.iterdir()] == ["wsgi.py"]
+    (folder / "empty").mkdir()
+    done = sluice("serve", application, "--module", module_under_test(), "--port", free_port(), "--setup-only", folder / "empty")
+    assert done.returncode == 0, done

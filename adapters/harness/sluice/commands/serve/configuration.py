@@ -9,7 +9,7 @@ from sluice.commands import CommandError, module
 from sluice.commands.apache import Apache
 from sluice.commands.quoting import checked, folder, quoted
 from sluice.commands.serve import static
-from sluice.commands.serve.layout import Layout
+from sluice.commands.serve.layout import FIRST_WORDS, Layout
 from sluice.commands.serve.options import DEFAULT_FORMAT, FORMATS
 from sluice.commands.serve.settings import Settings
 
@@ -22,7 +22,7 @@ COMPRESSED = (
 )
 
 TEMPLATE = """\
-# Written by `sluice serve`, which replaces it at its next start.
+{first_words}, which replaces it at its next start.
 ServerRoot {root}
 DefaultRuntimeDir {root}
 PidFile {pid_file}
@@ -105,6 +105,7 @@ def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout
     """Return the configuration."""
     options = settings.options
     return TEMPLATE.format(
+        first_words=FIRST_WORDS,
         root=folder(layout.root, "the runtime directory"),
         pid_file=quoted(layout.pid_file, "the runtime directory"),
         identity=_identity(settings),

@@ -20,8 +20,8 @@ pid_file={pid_file}
 log={log}
 stop_seconds={stop_seconds}
 cd {working_directory}
-{variables}
-run() {{ "$apache" -d {root} -f "$configuration" "$@"; }}
+# The variables are for the server alone, because this script has names of its own and searches PATH.
+run() {{ env{variables} "$apache" -d {root} -f "$configuration" "$@"; }}
 
 # The pid of the server, nothing when it does not run. Another process may have the number of one that was killed.
 pid() {{
@@ -79,7 +79,7 @@ esac
 
 def write(settings: Settings, apache: Apache, place: Layout) -> None:
     """Write the script `control` into the directory."""
-    variables = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.options.envvar)
+    variables = "".join(f" {name}={shlex.quote(value)}" for name, value in settings.options.envvar)
     text = TEMPLATE.format(
         program=shlex.quote(str(apache.program)),
         configuration=shlex.quote(str(place.configuration)),

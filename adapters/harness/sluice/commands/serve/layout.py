@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.commands import CommandError
-from sluice.commands.paths import is_dir
+from sluice.commands.paths import is_dir, is_file
 from sluice.commands.serve.logs import say
 from sluice.commands.serve.settings import Identity
 
 PREFIX = "sluice-"
+FIRST_WORDS = "# Written by `sluice serve`"
+"""The beginning of the configuration, by which a later setup knows the directory."""
 FIRST_PROCESS = 1
 LONGEST_SOCKET_PATH = 107
 LONGEST_NAME_BELOW = len("/wsgi.1234567.123456.123456.sock")
@@ -101,17 +103,28 @@ def temporary(chosen: Path | None, identity: Identity | None) -> Layout:
 
 
 def permanent(folder: Path, identity: Identity | None) -> Layout:
-    """Create or take the directory of --setup-only."""
+    """Create or take the directory of --setup-only, which is empty, or from an earlier setup: its mode and some files are replaced."""
     folder = folder.absolute()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         folder = trusted(folder, "--setup-only")
+        if not _is_of_a_setup(folder):
+            raise CommandError(f"{folder} has other files, some of which could be replaced: name a new directory (--setup-only)")
         (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror} (--setup-only)") from error
     if _is_too_long(folder):
         raise CommandError(f"{folder} is too long for the path of a socket: name another directory (--setup-only)")
     return _prepared(Layout(folder, foreground=False), identity)
+
+
+def _is_of_a_setup(folder: Path) -> bool:
+    """Return whether a directory has a configuration of this command, or nothing but what a setup that failed has made before it."""
+    configuration = folder / "httpd.conf"
+    if not is_file(configuration):
+        return {path.name for path in folder.iterdir()} <= {"logs", "documents"}
+    with open(configuration, encoding="utf-8", errors="replace") as file:
+        return file.readline().startswith(FIRST_WORDS)
 
 
 def _shared(folder: Path, option: str, others_may_write: bool) -> Path:
