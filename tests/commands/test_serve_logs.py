@@ -99,3 +99,22 @@ def test_the_count_is_found_wherever_it_is_cut() -> None:
         thread.join()
         os.close(null)
         assert counts.completed_requests(17) == 42
+
+
+def test_a_pipe_that_another_program_made_non_blocking_gets_every_byte() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    received = bytearray()
+
+    def read_late() -> None:
+        time.sleep(0.3)
+        while part := os.read(reader, 4096):
+            received.extend(part)
+
+    thread = threading.Thread(target=read_late)
+    thread.start()
+    passed_on(writer, [b"a line of the access log\n" * 2000] * 8)
+    os.close(writer)
+    thread.join()
+    os.close(reader)
+    assert received.count(b"\n") == 16_000

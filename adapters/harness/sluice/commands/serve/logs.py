@@ -101,11 +101,19 @@ def _pass_on(reader: int, target: int, watch: Callable[[bytes], None] | None) ->
             begun = b"\xc2" if text.endswith(b"\xc2") else b""
             text = _printed(text.removesuffix(begun))
         try:
-            while text:
-                text = text[os.write(target, text) :]
+            _write(target, text)
         except OSError:
             pass  # The terminal or the reader is gone; the server goes on.
     os.close(reader)
+
+
+def _write(target: int, text: bytes) -> None:
+    """Write all, and wait for room: another program with the same pipe or terminal may have made it non-blocking."""
+    while text:
+        try:
+            text = text[os.write(target, text) :]
+        except BlockingIOError:
+            select.select([], [target], [])
 
 
 def _printed(text: bytes) -> bytes:
