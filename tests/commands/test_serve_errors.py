@@ -84,6 +84,13 @@ def test_a_script_without_a_callable(folder: Path) -> None:
     assert line.endswith("empty.py has no callable application or app")
 
 
+def test_an_application_that_is_not_callable(folder: Path) -> None:
+    (folder / "number.py").write_text("app = 5\n", encoding="utf-8")
+    done = sluice("serve", folder / "number.py", "--module", module_under_test(), "--port", 0)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(f"does not load: TypeError: app of {folder}/number.py is not callable, but of type int")
+
+
 def test_a_certificate_that_is_missing_or_wrong(application: Path, folder: Path) -> None:
     https = (application, "--https-port", 0, "--certificate")
     assert serve_refusal(*https, folder / "none.pem") == f"there is no file {folder}/none.pem (--certificate)"

@@ -48,9 +48,12 @@ def load() -> Any:
         return get_internal_wsgi_application()
     module = importlib.import_module(NAME) if KIND == "module" else load_file(NAME)
     names = USUAL_NAMES if CALLABLE is None else (CALLABLE,)
-    for name in names:
-        if hasattr(module, name):
+    found = [name for name in names if hasattr(module, name)]
+    for name in found:
+        if callable(getattr(module, name)):
             return getattr(module, name)
+    if found:
+        raise TypeError(f"{found[0]} of {NAME} is not callable, but of type {type(getattr(module, found[0])).__name__}")
     hint = f"; for a file of it, name the module: {NAME}.wsgi" if KIND == "module" and hasattr(module, "__path__") else ""
     raise AttributeError(f"{NAME} has no callable {' or '.join(names)}{hint}")
 
