@@ -172,3 +172,10 @@ def test_the_history_keeps_the_groups_that_exist() -> None:
     assert (watch.restarts, count) == (3, 8)
     assert [len(watch.history(f"group{number}")) for number in range(4)] == [0, 0, 0, 2]
     assert [sample.rate > 0 for sample in watch.history("group3")] == [True, True]
+
+
+def test_the_capacity_of_the_whole_server_has_the_requests_in_flight_of_every_group() -> None:
+    busy, idle = [process(1, active_seconds=60.0)], [process(2)]
+    before = reading(0.0, group("busy", process_list=busy), group("idle", process_list=idle))
+    after = reading(2.0, group("busy", process_list=[process(1, active_seconds=64.0)]), group("idle", process_list=idle))
+    assert window(before, after).total.capacity == pytest.approx(4.0 / (2.0 * 8))

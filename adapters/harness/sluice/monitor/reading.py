@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluice.monitor.histogram import EMPTY, Histogram
@@ -110,12 +110,13 @@ def parse(document: Any, instant: float) -> Reading:
     """Makes a reading of a JSON value. Raises ValueError with one line for people."""
     top = _object(document, "the answer")
     slow = top.get("slow_requests")
+    groups = tuple(map(_group, _list(top.get("groups"), "'groups'", _MOST_GROUPS)))
     return Reading(
         instant=instant,
         version=_text(top.get("version", ""), _NAME_LENGTH),
         start_time=_number(top, "start_time") if "start_time" in top else None,
-        groups=tuple(map(_group, _list(top.get("groups"), "'groups'", _MOST_GROUPS))),
-        total=_group(top.get("total")),
+        groups=groups,
+        total=_total(top.get("total"), groups),
         slow_requests=None if slow is None else tuple(map(_slow_request, _list(slow, "'slow_requests'", _MOST_REQUESTS))),
     )
 
@@ -144,6 +145,14 @@ def _group(value: Any) -> Group:
         resident_bytes=_count(group, "resident_memory_bytes"),
         process_list=None if processes is None else tuple(map(_process, _list(processes, "'process_list'", _MOST_PROCESSES))),
     )
+
+
+def _total(value: Any, groups: tuple[Group, ...]) -> Group:
+    """Makes the total, with the processes of all groups, because the server lists them by group and their requests in flight count."""
+    total = _group(value)
+    if any(group.process_list is None for group in groups):
+        return total
+    return replace(total, process_list=tuple(process for group in groups for process in group.process_list or ()))
 
 
 def _process(value: Any) -> Process:
