@@ -104,6 +104,27 @@ def test_the_management_command_reports_a_mistake_in_one_line(project: Path) -> 
     assert (done.returncode, done.stderr) == (1, "CommandError: --reload needs daemon processes: leave out --embedded\n")
 
 
+def test_static_files_at_a_relative_url_are_below_the_project_too(start: Serve, project: Path) -> None:
+    """Django puts the path that the project is mounted at before a relative STATIC_URL."""
+    (project / "shop/settings.py").write_text(SETTINGS.replace('"/static/"', '"static/"'), encoding="utf-8")
+    urls = URLS.replace('"wrapped": request', '"style": static("style.css"), "wrapped": request')
+    (project / "shop/urls.py").write_text("from django.templatetags.static import static\n" + urls, encoding="utf-8")
+    server = start("--python-path", PACKAGES, "--mount", "/shop", program=[sys.executable, project / "manage.py", "runsluice"]).wait()
+    style = server.get("/shop/tell/").json()["style"]
+    assert style == "/shop/static/style.css"
+    assert (server.get(style).text, server.get("/static/style.css").text) == ("body {}\n", "body {}\n")
+
+
+def test_static_files_of_another_server_or_at_an_odd_url_are_left_out(project: Path) -> None:
+    settings = project / "shop/settings.py"
+    said = "runsluice: static files are not served, because STATIC_URL is not a plain path of a URL, such as /shop: '/some files/'\n"
+    for url, errors in (("//cdn.example.com/static/", ""), ("https://cdn.example.com/", ""), ("/some files/", said)):
+        settings.write_text(SETTINGS.replace('"/static/"', f'"{url}"'), encoding="utf-8")
+        done = manage(project, "--module", module_under_test(), "--print-config")
+        assert (done.returncode, done.stderr) == (0, errors)
+        assert "Alias " not in done.stdout.replace("WSGIScriptAlias ", "")
+
+
 def test_a_directory_of_static_files_with_a_name_that_is_too_long_is_refused_in_one_line(project: Path) -> None:
     settings = project / "shop/settings.py"
     settings.write_text(SETTINGS.replace('"collected"', '("x" * 300)'), encoding="utf-8")

@@ -37,7 +37,8 @@ class Command(BaseCommand):
         if arguments.working_directory is None:
             arguments.working_directory = Path(getattr(settings, "BASE_DIR", Path.cwd()))
         try:
-            arguments.static = [*arguments.static, *self._static_files([url for url, _ in arguments.static])]
+            chosen = [url for url, _ in arguments.static]
+            arguments.static = [*arguments.static, *(pair for pair in self._static_files(arguments.mount) if pair[0] not in chosen)]
             status = serve.run(arguments)
         except CommandError as error:
             raise DjangoError(str(error)) from error
@@ -46,15 +47,24 @@ class Command(BaseCommand):
         if status != 0:
             raise SystemExit(status)
 
-    def _static_files(self, chosen: list[str]) -> list[tuple[str, Path]]:
-        """Return the URL and the directory of the project's static files, unless an option names the URL."""
-        folder, prefix = getattr(settings, "STATIC_ROOT", None), getattr(settings, "STATIC_URL", None) or ""
-        if not folder or not prefix.startswith("/"):
+    def _static_files(self, mount: str) -> list[tuple[str, Path]]:
+        """Return the URLs and the directory of the project's static files, for a project at `mount`."""
+        folder, prefix = getattr(settings, "STATIC_ROOT", None), self._static_url()
+        if not folder or prefix.startswith("//") or "://" in prefix or not prefix:
             return []  # They are not collected, or another server has them.
-        url = options.url_path(prefix)
-        if url in chosen:
+        # Django puts the prefix of the request that asks first before a relative one, or "/" where that is needed at the start.
+        paths = [prefix] if prefix.startswith("/") else [f"{mount.rstrip('/')}/{prefix}", f"/{prefix}"]
+        try:
+            urls = dict.fromkeys(map(options.url_path, paths))
+        except argparse.ArgumentTypeError as error:
+            self.stderr.write(f"runsluice: static files are not served, because STATIC_URL is {error}")
             return []
         if not is_dir(Path(folder)):
             self.stderr.write(f"runsluice: {folder} (STATIC_ROOT) does not exist: run collectstatic to have static files")
             return []
-        return [(url, Path(folder))]
+        return [(url, Path(folder)) for url in urls]
+
+    @staticmethod
+    def _static_url() -> str:
+        """Return STATIC_URL as the project has it: `settings` itself has it with the prefix of this process."""
+        return getattr(settings._wrapped, "STATIC_URL", None) or ""
