@@ -232,6 +232,15 @@ def test_a_request_that_takes_too_long_replaces_its_process(serve: Serve, folder
     wait_until(lambda: server.get().text != old, "another process")
 
 
+@pytest.mark.parametrize("options, seconds", [
+    ((), 60), (("--request-timeout", 5), 60), (("--request-timeout", 100), 386), (("--request-timeout", 100, "--threads", 1), 115),
+])  # fmt: skip
+def test_apache_waits_for_a_response_as_long_as_the_request_timeout(application: Path, options: tuple[object, ...], seconds: int) -> None:
+    """15 threads multiply it by 1 + ln(15), and the requests beside it have the graceful timeout of 15 seconds."""
+    done = sluice("serve", application, "--module", module_under_test(), "--print-config", *options)
+    assert f"socket-timeout={seconds}\n" in done.stdout, done
+
+
 def test_a_request_that_waits_too_long_is_answered(serve: Serve, folder: Path) -> None:
     (folder / "slow.py").write_text(
         "import time\n\ndef application(environ, start_response):\n    time.sleep(2.5)\n"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 from pathlib import Path
 
 from sluice.commands import CommandError, module
@@ -17,6 +19,7 @@ GROUP = "app"
 LEAST_WORKERS = 32
 WORKERS_OF_A_PROCESS = 64
 MOST_PROCESSES = 64
+SILENT_SECONDS = 60
 COMPRESSED = (
     "text/html text/plain text/css text/xml text/javascript application/javascript application/json application/xml image/svg+xml"
 )
@@ -48,7 +51,7 @@ LogLevel {log_level}
 {access_log}
 
 # Limits
-Timeout 60
+Timeout {silent_seconds}
 KeepAliveTimeout 5
 MaxKeepAliveRequests 0
 GracefulShutdownTimeout {graceful_timeout}
@@ -118,6 +121,7 @@ def render(settings: Settings, apache: Apache, module_file: Path, layout: Layout
         access_log=_access_log(settings, layout),
         graceful_timeout=max(options.graceful_timeout, 1),
         limits=_limits(settings),
+        silent_seconds=SILENT_SECONDS,
         documents=folder(layout.documents, "the runtime directory"),
         python_home=quoted(module.python_home(), "the prefix of Python"),
         reloading=RELOADING if options.reload else "WSGIScriptReloading Off",
@@ -229,9 +233,18 @@ def _python(settings: Settings) -> list[str]:
         f"home={quoted(settings.working_directory, '--working-directory')}",
         *([f"python-path={quoted(path, '--python-path')}"] if path else []),
         f"request-timeout={options.request_timeout} queue-timeout={options.queue_timeout}",
-        f"graceful-timeout={options.graceful_timeout}",
+        f"graceful-timeout={options.graceful_timeout} socket-timeout={_socket_timeout(options)}",
     ]
     return ["WSGIRestrictEmbedded On", " \\\n    ".join(lines)]
+
+
+def _socket_timeout(options: argparse.Namespace) -> int:
+    """Return how long Apache waits for a response: until the request timeout, which grows with the threads, has replaced the process."""
+    if not options.request_timeout:
+        return SILENT_SECONDS
+    scaled = math.ceil(options.request_timeout * (1 + math.log(options.threads)))
+    longest: int = options.queue_timeout + scaled + options.graceful_timeout
+    return max(SILENT_SECONDS, longest)
 
 
 def _application(settings: Settings, layout: Layout) -> str:

@@ -170,8 +170,11 @@ def _add_urls(group: argparse._ArgumentGroup) -> None:
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--limit-body", type=size, metavar="SIZE", help="refuse longer bodies with 413, such as 10M (Apache's default, 1G)")
-    add("--request-timeout", type=seconds, default=0, metavar="S", help="replace a process whose request takes longer (no limit)")
+    add("--limit-body", type=size, metavar="SIZE", help="refuse longer bodies with 413, such as 10M (Apache's default, 1G; 0: no limit)")
+    add(
+        "--request-timeout", type=seconds, default=0, metavar="S",
+        help="replace a process whose request takes longer (no limit, but 504 after 60 s without a response)",
+    )  # fmt: skip
     add("--queue-timeout", type=seconds, default=0, metavar="S", help="answer 504 to a request that waits longer (no limit)")
     add(
         "--graceful-timeout", type=seconds, default=15, metavar="S",
