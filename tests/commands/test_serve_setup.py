@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from apache.config import module_under_test
 from apache.process import free_port, wait_until
 
 from .served import refusal, sluice
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Control:
@@ -83,6 +86,26 @@ def test_another_process_with_the_number_of_a_killed_server_is_left_alone(contro
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_number_that_no_process_has_is_no_server(control: Control) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (control.folder / "apache.pid").write_text(f"{ended.pid}\n", encoding="ascii")
+    assert control.run("status") == (3, "does not run")
+
+
+def test_a_server_that_has_ended_is_stopped_though_nobody_takes_its_end(control: Control) -> None:
+    """In a container the first process may be one that leaves zombies."""
+    subreaper = f"import ctypes; ctypes.CDLL(None).prctl({PR_SET_CHILD_SUBREAPER}, 1)"
+    actions = "[subprocess.call([sys.argv[1], action]) for action in ('start', 'stop')]"
+    with open(control.folder.parent / "said", "w+", encoding="utf-8") as said:
+        subprocess.run(
+            [sys.executable, "-c", f"import subprocess, sys; {subreaper}; print({actions}, flush=True)", control.folder / "control"],
+            stdout=said, stderr=said, cwd="/", check=True, timeout=120,
+        )  # fmt: skip
+        said.seek(0)
+        assert said.read().splitlines()[1:] == ["stopped", "[0, 0]"]
 
 
 def test_a_second_setup_replaces_the_files_of_the_first(control: Control, application: Path) -> None:

@@ -23,11 +23,14 @@ cd {working_directory}
 # The variables are for the server alone, because this script has names of its own and searches PATH.
 run() {{ env{variables} "$apache" -d {root} -f "$configuration" "$@"; }}
 
-# The pid of the server, nothing when it does not run. Another process may have the number of one that was killed.
+# is_server PID: another process may have the number of one that was killed, and one whose end nobody has taken has no command line.
+is_server() {{ tr '\\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF -- "-f $configuration "; }}
+
+# The pid of the server, nothing when it does not run.
 pid() {{
     if [ -s "$pid_file" ]; then
         number=$(cat "$pid_file")
-        if tr '\\0' ' ' <"/proc/$number/cmdline" 2>/dev/null | grep -qF -- "-f $configuration "; then echo "$number"; fi
+        if is_server "$number"; then echo "$number"; fi
     fi
 }}
 
@@ -41,7 +44,7 @@ wait_until() {{
     done
 }}
 runs() {{ [ -n "$(pid)" ]; }}
-is_stopped() {{ [ ! -d "/proc/$1" ]; }}
+is_stopped() {{ ! is_server "$1"; }}
 
 case "${{1:-}}" in
 start)
