@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sluice.monitor.address import Address
@@ -236,3 +238,37 @@ def test_texts_of_the_server_have_no_control_characters() -> None:
     assert not any(character in repr(reading).replace("\\x1b", "\x1b").replace("\\r", "\r") for character in INTERPRETED + "\n")
     assert reading.slow_requests is not None and len(reading.slow_requests[0].path) == 400
     assert reading.groups[0].name == "a\ufffd[31mb\ufffd\ufffd\ufffd2J\ufffd\ufffd[red]c[/red]"
+
+
+@contextlib.contextmanager
+def full_queue(family: int, address: Any) -> Iterator[Any]:
+    """A listener that accepts nothing, with a full queue of connections; gives its address."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family))
+        listener.bind(address)
+        listener.listen(0)
+        for _ in range(4):
+            client = stack.enter_context(socket.socket(family))
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(listener.getsockname())
+        yield listener.getsockname()
+
+
+def test_all_addresses_of_a_host_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with full_queue(socket.AF_INET, ("127.0.0.1", 0)) as silent, stub(document(group())) as endpoint:
+        real = Address.parse(endpoint.address)
+        places = [silent, silent, silent, (real.host, real.port)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 0, "", at) for at in places])
+        assert Client(real, 2.0).read().groups
+        places.pop()
+        begun = time.monotonic()
+        assert failure("http://example.org", 1.0).endswith("no answer within 1 s")
+        assert time.monotonic() - begun < 1.9
+
+
+def test_a_unix_socket_with_a_full_queue_is_waited_for(tmp_path: Path) -> None:
+    with full_queue(socket.AF_UNIX, str(tmp_path / "s")) as path:
+        begun = time.monotonic()
+        assert failure(f"unix:{path}", 0.5).endswith("no answer within 0.5 s")
+        assert time.monotonic() - begun >= 0.5

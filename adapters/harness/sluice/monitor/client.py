@@ -21,6 +21,7 @@ __all__ = ["Client", "EndpointError"]
 
 MOST_BYTES = 16 << 20
 _CHUNK = 1 << 16
+_RETRY_SECONDS = 0.05
 _REASONS = {
     401: "it asks for a user; write http://USER:PASSWORD@HOST/...",
     403: "access is not allowed; a Require in the <Location> of the endpoint has to allow this client",
@@ -119,8 +120,33 @@ class Client:
         return self._line(str(error) or type(error).__name__)
 
 
+class _TcpConnection(http.client.HTTPConnection):
+    """HTTP over TCP. The addresses of the host share the time, so that one that does not answer leaves some to the next."""
+
+    timeout: float
+
+    def connect(self) -> None:
+        end = time.monotonic() + self.timeout
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        failure: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
+        for number, (family, kind, protocol, _, address) in enumerate(found):
+            self.sock = socket.socket(family, kind, protocol)
+            try:
+                self.sock.settimeout(max(end - time.monotonic(), 0.001) / (len(found) - number))
+                self.sock.connect(address)
+            except OSError as error:
+                self.sock.close()
+                failure = error
+            else:
+                self.sock.settimeout(self.timeout)
+                return
+        raise failure
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix-domain socket."""
+
+    timeout: float
 
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
@@ -129,13 +155,20 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        end = time.monotonic() + self.timeout
+        while True:
+            try:
+                return self.sock.connect(self._path)
+            except BlockingIOError:  # The queue of connections is full, for which the kernel does not wait as with TCP.
+                if time.monotonic() > end:
+                    raise TimeoutError from None
+                time.sleep(_RETRY_SECONDS)
 
 
 def _connection(address: Address, timeout: float) -> http.client.HTTPConnection:
     if address.socket is not None:
         return _UnixConnection(address.socket, timeout)
-    return http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    return _TcpConnection(address.host, address.port, timeout=timeout)
 
 
 @contextlib.contextmanager
