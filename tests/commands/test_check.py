@@ -344,3 +344,10 @@ def test_names_of_the_server_do_not_reach_the_terminal_as_they_are() -> None:
             assert "[31mb" in result.stdout
             assert not any(character in result.stdout for character in INTERPRETED)
             assert result.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", ["metrics", "/a b", "/\u00fc", "/a\n"])
+def test_a_path_that_no_request_can_have_is_a_mistake_of_usage(path: str) -> None:
+    done = sluice("check", "--path", path, "localhost:1")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("sluice check: error: --path has to begin with / and to have no spaces")

@@ -66,8 +66,8 @@ def tls_context(parser: argparse.ArgumentParser, arguments: argparse.Namespace) 
 
 def addresses(parser: argparse.ArgumentParser, arguments: argparse.Namespace, texts: list[str]) -> list[Address]:
     """Parses addresses; ends the program with a line of usage for a wrong one."""
-    if not arguments.path.startswith("/") or not arguments.path.isprintable() or " " in arguments.path:
-        parser.error("--path has to begin with / and to have no spaces")
+    if not arguments.path.startswith("/") or not arguments.path.isprintable() or not arguments.path.isascii() or " " in arguments.path:
+        parser.error("--path has to begin with / and to have no spaces, and characters outside ASCII only as %XX")
     try:
         return [Address.parse(text, arguments.path) for text in texts or [DEFAULT_URL]]
     except ValueError as error:
