@@ -8,27 +8,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "descriptor.hpp"
+#include "times.hpp"
 
 namespace sluice::inline v0_1 {
 namespace endpoint {
-namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLongest = std::chrono::hours(24 * 365);  ///< Bound of each time, so that sums cannot overflow.
-
-bool usable(milliseconds time) { return time > milliseconds::zero() && time <= kLongest; }
-
-}  // namespace
-
 absl::Status checked(const PushSchedule& schedule) {
-  if (!usable(schedule.interval)) return absl::InvalidArgumentError("interval must be positive");
-  if (!usable(schedule.timeout)) return absl::InvalidArgumentError("timeout must be positive");
+  if (!usable(schedule.interval)) return absl::InvalidArgumentError("interval must be positive and at most a year");
+  if (!usable(schedule.timeout)) return absl::InvalidArgumentError("timeout must be positive and at most a year");
   if (!usable(schedule.first_pause) || !usable(schedule.longest_pause)) {
-    return absl::InvalidArgumentError("first_pause and longest_pause must be positive");
+    return absl::InvalidArgumentError("first_pause and longest_pause must be positive and at most a year");
   }
   if (schedule.flush < milliseconds::zero() || schedule.flush > kLongest) {
-    return absl::InvalidArgumentError("flush must not be negative");
+    return absl::InvalidArgumentError("flush must not be negative, and at most a year");
   }
   if (schedule.queue < 1) return absl::InvalidArgumentError("queue must be at least 1");
   return absl::OkStatus();
@@ -188,7 +182,8 @@ absl::Status Pusher::Loop::flush(std::chrono::milliseconds timeout) {
   Lock lock(mutex_);
   const std::uint64_t own = ++flushes_requested_;
   changed_.notify_all();
-  const bool done = changed_.wait_for(lock, timeout, [&] { return flushes_done_ >= own; });
+  const auto bounded = std::clamp(timeout, std::chrono::milliseconds::zero(), endpoint::kLongest);
+  const bool done = changed_.wait_for(lock, bounded, [&] { return flushes_done_ >= own; });
   if (done && queue_.empty() && last_error_.ok()) return absl::OkStatus();
   if (done && queue_.empty()) return last_error_;
   return absl::DeadlineExceededError(absl::StrCat(counts_.waiting, " messages wait; ", last_error_.message()));

@@ -19,6 +19,7 @@
 
 #include "descriptor.hpp"
 #include "listen.hpp"
+#include "times.hpp"
 
 namespace sluice::inline v0_1 {
 namespace {
@@ -234,8 +235,9 @@ absl::StatusOr<Endpoint> serve(Render render, ServeOptions options) {
   if (options.connections < 1 || options.connections > 10'000) {
     return absl::InvalidArgumentError("connections must be from 1 to 10000");
   }
-  if (options.timeout <= std::chrono::milliseconds::zero())
-    return absl::InvalidArgumentError("timeout must be positive");
+  if (!endpoint::usable(options.timeout)) {
+    return absl::InvalidArgumentError("timeout must be positive and at most a year");
+  }
   if (!options.path.starts_with('/')) return absl::InvalidArgumentError("path must begin with a slash");
   absl::StatusOr<endpoint::Listener> listener = endpoint::Listener::open(options);
   if (!listener.ok()) return listener.status();

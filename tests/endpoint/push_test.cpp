@@ -103,6 +103,15 @@ TEST_CASE("push: an answer that asks for patience is followed by the same messag
   for (const auto& one : receiver.received()) CHECK(one.body == "body 1");
 }
 
+TEST_CASE("push: a flush may wait for the longest time that there is") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  std::atomic<int> calls{0};
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(std::chrono::milliseconds::max()).ok());
+  CHECK(pusher->flush(std::chrono::milliseconds::min()).code() == absl::StatusCode::kDeadlineExceeded);
+}
+
 TEST_CASE("push: an answer that refuses drops the message, and the next one is sent") {
   const int status = GENERATE(302, 400, 404, 500);
   const Receiver receiver([status](std::size_t number) {
@@ -242,6 +251,8 @@ TEST_CASE("push: options that cannot be used are refused") {
   CHECK(code({.schedule = {.timeout = -1ms}}) == absl::StatusCode::kInvalidArgument);
   CHECK(code({.schedule = {.queue = 0}}) == absl::StatusCode::kInvalidArgument);
   CHECK(code({.schedule = {.interval = std::chrono::milliseconds::max()}}) == absl::StatusCode::kInvalidArgument);
+  const absl::Status too_long = push_otlp(numbered(calls), {.schedule = {.timeout = 8761h}}).status();
+  CHECK(has(std::string(too_long.message()), "at most a year"));
   CHECK(push_otlp(OtlpSource()).status().code() == absl::StatusCode::kInvalidArgument);
   const absl::Status status = push_otlp(numbered(calls), {.headers = {{"X", "secret\n"}}}).status();
   CHECK(!has(std::string(status.message()), "secret"));

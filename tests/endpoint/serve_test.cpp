@@ -134,6 +134,7 @@ TEST_CASE("serve: what cannot be served is an error that says why") {
   CHECK(code({.path = "metrics"}) == absl::StatusCode::kInvalidArgument);
   CHECK(code({.connections = 0}) == absl::StatusCode::kInvalidArgument);
   CHECK(code({.timeout = std::chrono::milliseconds(0)}) == absl::StatusCode::kInvalidArgument);
+  CHECK(code({.timeout = std::chrono::milliseconds::max()}) == absl::StatusCode::kInvalidArgument);
   CHECK(code({.unix_path = std::string(200, 'x')}) == absl::StatusCode::kInvalidArgument);
   CHECK(code({.unix_path = "/nowhere/at/all"}) == absl::StatusCode::kNotFound);
   CHECK(serve(Render()).status().code() == absl::StatusCode::kInvalidArgument);

@@ -28,7 +28,7 @@ namespace sluice::inline v0_1 {
 /// \addtogroup endpoint_api
 /// @{
 
-/// When a pusher sends.
+/// When a pusher sends. No time is longer than a year.
 struct PushSchedule {
   std::chrono::milliseconds interval{60'000};       ///< Time between two batches, at least 1 ms.
   std::chrono::milliseconds timeout{10'000};        ///< Time that one attempt may take.

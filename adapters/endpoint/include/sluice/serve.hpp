@@ -34,7 +34,7 @@ struct ServeOptions {
   unsigned unix_mode = 0600;                  ///< Permissions of the Unix socket.
   std::string path = "/metrics";              ///< Path that is answered; each other one is answered with 404.
   std::size_t connections = 16;               ///< Most connections at a time, at least 1; others wait in the kernel.
-  std::chrono::milliseconds timeout{10'000};  ///< Time after which a connection is closed, however busy it is.
+  std::chrono::milliseconds timeout{10'000};  ///< Time after which a connection is closed, at most a year.
 };
 
 /// An HTTP server of one thread, which listens until it is destroyed. Answers GET and HEAD for one path; a connection
