@@ -84,15 +84,16 @@ void Pusher::Loop::run() noexcept {
     } else if (const auto now = endpoint::SteadyClock::now(); now < due()) {
       changed_.wait_until(lock, due());
     } else {
-      if (now >= next_take_ && queue_.size() < schedule_.queue) take(lock);
-      if (!queue_.empty() && now >= next_send_) send(lock);
+      if (now >= next_take_ && queue_.size() < schedule_.queue) static_cast<void>(take(lock));
+      if (!queue_.empty() && now >= next_send_) static_cast<void>(send(lock));
     }
   }
   finish(lock);
 }
 
-/// Takes a batch. The next one is due an interval after this one was, or after now if that is past.
-void Pusher::Loop::take(Lock& lock) {
+/// Takes a batch. The next one is due an interval after this one was, or after now if that is past. Returns an error if
+/// there is no batch.
+absl::Status Pusher::Loop::take(Lock& lock) {
   const auto now = endpoint::SteadyClock::now();
   next_take_ += schedule_.interval;
   if (next_take_ <= now) next_take_ = now + schedule_.interval;
@@ -104,25 +105,25 @@ void Pusher::Loop::take(Lock& lock) {
   }
   lock.lock();
   if (!batch.ok()) {
-    last_error_ = batch.status();
     ++counts_.failures;
-    return;
+    return last_error_ = batch.status();
   }
   const std::size_t messages = batch->size();
   counts_.taken += messages;
-  if (messages == 0) return;
+  if (messages == 0) return absl::OkStatus();
   try {
     queue_.push_back(*std::move(batch));
     counts_.waiting += messages;
   } catch (...) {
-    last_error_ = absl::ResourceExhaustedError("the memory is exhausted");
     counts_.dropped += messages;
+    return last_error_ = absl::ResourceExhaustedError("the memory is exhausted");
   }
+  return absl::OkStatus();
 }
 
 /// Sends the oldest batch. The batch stays in the queue meanwhile, so that the queue's bound includes it; nobody else
-/// changes the queue.
-void Pusher::Loop::send(Lock& lock) {
+/// changes the queue. Returns an error if the receiver refused messages for good.
+absl::Status Pusher::Loop::send(Lock& lock) {
   endpoint::Batch& batch = queue_.front();
   const std::size_t before = batch.size();
   const auto deadline = std::min(endpoint::SteadyClock::now() + schedule_.timeout, end_);
@@ -140,7 +141,7 @@ void Pusher::Loop::send(Lock& lock) {
   if (attempt.status.ok()) {
     backoff_.reset();
     queue_.pop_front();
-    return;
+    return absl::OkStatus();
   }
   ++counts_.failures;
   if (!attempt.may_retry) {
@@ -148,31 +149,37 @@ void Pusher::Loop::send(Lock& lock) {
     counts_.waiting -= left;
     backoff_.reset();
     queue_.pop_front();
-    return;
+    return attempt.status;
   }
   next_send_ = endpoint::SteadyClock::now() + std::max(backoff_.next(), attempt.after);
+  return absl::OkStatus();
 }
 
-/// Takes a batch and sends what waits, until an attempt fails.
+/// Takes a batch, as soon as there is room for it, and sends what waits, until an attempt fails.
 void Pusher::Loop::flush_requested(Lock& lock) {
   const std::uint64_t requested = flushes_requested_;
-  if (queue_.size() < schedule_.queue) take(lock);
-  std::size_t before = queue_.size() + 1;
-  while (!queue_.empty() && queue_.size() < before) {
+  absl::Status lost;
+  bool takes = true;
+  for (std::size_t before = queue_.size() + 1; queue_.size() < before;) {
+    if (takes && queue_.size() < schedule_.queue) {
+      takes = false;
+      lost.Update(take(lock));
+    }
     before = queue_.size();
-    send(lock);
+    if (before != 0) lost.Update(send(lock));
   }
+  flush_error_ = std::move(lost);
   flushes_done_ = requested;
   changed_.notify_all();
 }
 
 /// Ends: a last batch, even above the bound of the queue, and one attempt for each.
 void Pusher::Loop::finish(Lock& lock) {
-  take(lock);
+  static_cast<void>(take(lock));
   std::size_t before = queue_.size() + 1;
   while (!queue_.empty() && queue_.size() < before && endpoint::SteadyClock::now() < end_) {
     before = queue_.size();
-    send(lock);
+    static_cast<void>(send(lock));
   }
   counts_.dropped += std::exchange(counts_.waiting, 0);
   queue_.clear();
@@ -184,8 +191,7 @@ absl::Status Pusher::Loop::flush(std::chrono::milliseconds timeout) {
   changed_.notify_all();
   const auto bounded = std::clamp(timeout, std::chrono::milliseconds::zero(), endpoint::kLongest);
   const bool done = changed_.wait_for(lock, bounded, [&] { return flushes_done_ >= own; });
-  if (done && queue_.empty() && last_error_.ok()) return absl::OkStatus();
-  if (done && queue_.empty()) return last_error_;
+  if (done && queue_.empty()) return flush_error_;
   return absl::DeadlineExceededError(absl::StrCat(counts_.waiting, " messages wait; ", last_error_.message()));
 }
 

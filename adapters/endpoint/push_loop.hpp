@@ -93,8 +93,8 @@ class Pusher::Loop {
 
   void run() noexcept;
   [[nodiscard]] endpoint::SteadyClock::time_point due() const;
-  void take(Lock& lock);
-  void send(Lock& lock);
+  absl::Status take(Lock& lock);
+  absl::Status send(Lock& lock);
   void flush_requested(Lock& lock);
   void finish(Lock& lock);
 
@@ -109,6 +109,7 @@ class Pusher::Loop {
   std::deque<endpoint::Batch> queue_;
   PushCounts counts_;
   absl::Status last_error_;
+  absl::Status flush_error_;  ///< Why the last flush lost messages, or got none.
   endpoint::SteadyClock::time_point next_take_;
   endpoint::SteadyClock::time_point next_send_;
   endpoint::SteadyClock::time_point end_ = endpoint::SteadyClock::time_point::max();  ///< Set by the destructor.

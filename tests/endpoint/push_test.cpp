@@ -103,6 +103,46 @@ TEST_CASE("push: an answer that asks for patience is followed by the same messag
   for (const auto& one : receiver.received()) CHECK(one.body == "body 1");
 }
 
+TEST_CASE("push: a flush takes a batch although as many wait as may") {
+  const Receiver receiver([](std::size_t number) { return answer(number == 0 ? 503 : 200); });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.queue = 1;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(pusher->flush(kLong).ok());
+  const auto all = receiver.received();
+  REQUIRE(all.size() == 3);
+  CHECK((all[1].body == "body 1" && all[2].body == "body 2"));
+}
+
+TEST_CASE("push: a flush tells that a message was refused, although a later one was taken") {
+  const Receiver receiver([](std::size_t number) { return answer(number == 0 ? 503 : number == 1 ? 400 : 200); });
+  std::atomic<int> calls{0};
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kFailedPrecondition);
+  CHECK((pusher->counts().delivered == 1 && pusher->counts().dropped == 1));
+  CHECK(pusher->flush(kLong).ok());
+}
+
+TEST_CASE("push: a flush tells that the source failed, although what waited was taken") {
+  const Receiver receiver([](std::size_t number) { return answer(number == 0 ? 503 : 200); });
+  int calls = 0;
+  auto pusher = push_otlp(
+      [&]() -> absl::StatusOr<std::string> {
+        if (++calls == 2) return absl::UnavailableError("no window");
+        return "body";
+      },
+      {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(pusher->flush(kLong).code() == absl::StatusCode::kUnavailable);
+  CHECK((pusher->counts().delivered == 1 && pusher->counts().waiting == 0));
+}
+
 TEST_CASE("push: a flush may wait for the longest time that there is") {
   const Receiver receiver([](std::size_t) { return answer(200); });
   std::atomic<int> calls{0};

@@ -59,9 +59,9 @@ class Pusher {
   ~Pusher();
 
   /// Takes a batch now and sends all that waits, without regard to a pause. \return DeadlineExceeded if messages still
-  /// wait after `timeout`, with the error of the last attempt in the message; that error itself if nothing waits
-  /// because the receiver has refused it or the source failed; FailedPrecondition in a forked child, and for a pusher
-  /// that was moved from.
+  /// wait after `timeout`, with the error of the last attempt in the message; if nothing waits, but the source failed
+  /// or the receiver refused a message, the first of these errors; FailedPrecondition in a forked child, and for a
+  /// pusher that was moved from.
   absl::Status flush(std::chrono::milliseconds timeout);
 
   /// Returns the counts. Any thread.
