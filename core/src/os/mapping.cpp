@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+// Order map of memory that the kernel has not wiped in a forked child (the argument is in docs/memory-model.md,
+// "Threads and forks")
+//   [F5] adopt             store  owner_  release  synchronizes with [F6]: the memory is zeroed
+//   [F6] inherited, adopt  load   owner_  acquire  synchronizes with [F5]
 #include "os/mapping.hpp"
 
 #include <sched.h>
@@ -38,7 +42,8 @@ void* checked(std::span<std::byte> memory, std::size_t bytes) {
 Mapping::Mapping(std::size_t bytes, std::span<std::byte> memory)
     : size_(memory.empty() ? bytes : memory.size()),
       data_(memory.empty() ? map_own(bytes) : checked(memory, bytes)),
-      owner_(::getpid()) {
+      owner_(::getpid()),
+      zeroed_by_(::getpid()) {
   if (memory.empty()) {
     wiped_on_fork_ = ::madvise(data_, size_, MADV_WIPEONFORK) == 0;
   } else {
@@ -51,12 +56,20 @@ Mapping::~Mapping() {
   if (!given_) ::munmap(data_, size_);
 }
 
-bool Mapping::inherited() const noexcept { return !wiped_on_fork_ && ::getpid() != owner_; }
+bool Mapping::inherited() const noexcept {
+  return !wiped_on_fork_ && ::getpid() != owner_.load(std::memory_order_acquire);  // [F6]
+}
 
 void Mapping::adopt() noexcept {
+  const pid_t own = ::getpid();
+  pid_t last = zeroed_by_.load(std::memory_order_relaxed);  // only says who zeroes
+  if (last == own || !zeroed_by_.compare_exchange_strong(last, own, std::memory_order_relaxed)) {  // as above
+    while (owner_.load(std::memory_order_acquire) != own) yield();                                 // [F6]
+    return;
+  }
   // Gives the pages back instead of writing them, because most were never committed.
   if (::madvise(data_, size_, MADV_DONTNEED) != 0) std::memset(data_, 0, size_);
-  owner_ = ::getpid();
+  owner_.store(own, std::memory_order_release);  // [F5]
 }
 
 std::size_t whole_pages(std::size_t bytes) noexcept {

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -29,14 +30,16 @@ class Mapping {
   /// Returns true in a forked child that has the parent's bytes, because the kernel could not wipe them.
   [[nodiscard]] bool inherited() const noexcept;
 
-  /// Zeroes inherited memory and makes it the child's. For one thread, before any other uses the memory.
+  /// Zeroes inherited memory and makes it the child's. Of several threads that call it, one zeroes the memory, and the
+  /// others wait for that.
   void adopt() noexcept;
 
  private:
   std::size_t size_;
   void* data_;
   bool wiped_on_fork_ = false;
-  pid_t owner_;
+  std::atomic<pid_t> owner_;       ///< The process whose bytes these are.
+  std::atomic<pid_t> zeroed_by_;   ///< The process that began last to make them its own.
   std::optional<ForkWipe> given_;  ///< Set if the memory was given.
 };
 
