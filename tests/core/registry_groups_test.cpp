@@ -4,6 +4,8 @@
 #include <string_view>
 
 #include "registry_rig.hpp"
+#include "sluice/encode/influx.hpp"
+#include "sluice/encode/otlp.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
@@ -21,6 +23,19 @@ TEST_CASE("registry: a process of a group that does not exist is refused") {
   const std::uint64_t allocated_bytes = rig.state->allocated_bytes;
   CHECK(rig.registry.pre_allocate(demands_of({1, 256})).code() == absl::StatusCode::kInvalidArgument);
   CHECK(rig.state->allocated_bytes == allocated_bytes);
+}
+
+TEST_CASE("registry: gauges beside a registry that has no group yet are of the time of the reading") {
+  RegistryRig rig;
+  const ServerReading reading = rig.read();
+  const encode::Gauge gauges[] = {{.name = "depth", .help = "Jobs that wait.", .read = [] { return 2.5; }}};
+  const encode::Source source{.groups = &reading, .gauges = gauges};
+  std::string text;
+  encode::fill(text, [&](std::span<char> out) { return encode::influx(source, {}, out); });
+  CHECK(text.starts_with("http_server depth=2.5 1"));
+  encode::fill(
+      text, [&](std::span<char> out) { return encode::otlp(source, {.encoding = encode::OtlpEncoding::kJson}, out); });
+  CHECK(text.find("\"timeUnixNano\":\"1") != std::string::npos);
 }
 
 TEST_CASE("registry: a name of a group ends at a zero, and is the same group each time") {

@@ -201,7 +201,9 @@ absl::StatusOr<ServerReading> Registry::read() const {
   if (!is_open()) return absl::FailedPreconditionError("the registry is not open");
   ServerReading server;
   server.start_time = state_.readable_table->start_time;
-  server.total.counts.schema = memory_.schema;  // encoders need it even when there is no group to add
+  // Encoders need both even when there is no group to add.
+  server.total.counts.schema = memory_.schema;
+  server.total.time = seconds_of_ns(static_cast<std::uint64_t>(system_clock().wall_ns()));
   MappedRegistry registry{state_, memory_, series_most(), nullptr};
   if (series_ != nullptr) {
     registry.names = series_->names_;
