@@ -25,6 +25,16 @@ TEST_CASE("registry: a process of a group that does not exist is refused") {
   CHECK(rig.state->allocated_bytes == allocated_bytes);
 }
 
+TEST_CASE("registry: a process without threads is refused, because none of its requests would be read") {
+  RegistryRig rig;
+  const std::uint64_t allocated_bytes = rig.state->allocated_bytes;
+  CHECK(rig.registry.reserve({.group = rig.group("g")}, 0).status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK(rig.registry
+            .pre_allocate({{.tenant = {}, .threads = 2, .processes = 20}, {.tenant = {}, .threads = 0, .processes = 1}})
+            .code() == absl::StatusCode::kInvalidArgument);
+  CHECK(rig.state->allocated_bytes == allocated_bytes);
+}
+
 TEST_CASE("registry: gauges beside a registry that has no group yet are of the time of the reading") {
   RegistryRig rig;
   const ServerReading reading = rig.read();

@@ -224,8 +224,8 @@ class Registry {
   /// Creates regions until there are free ones for all demands. A process that is forked before this call cannot read
   /// the regions that the call creates, so call it before the first fork. Creates one memory file and two mappings
   /// for each region.
-  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a group that no registry can have, and
-  ///         then nothing is created; ResourceExhausted if `max_bytes` or kSlots is reached;
+  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a group that no registry can have and
+  ///         for no threads, and then nothing is created; ResourceExhausted if `max_bytes` or kSlots is reached;
   ///         otherwise the code that absl::ErrnoToStatus() gives the error of the system. The regions that were created
   ///         are kept; processes that find none are unlisted.
   absl::Status pre_allocate(std::vector<Demand> demands);
@@ -234,8 +234,8 @@ class Registry {
   /// tenant has a free region for `threads` worker threads, see memory_of(). Its memory is
   /// Recorder::memory_bytes(threads, series) for the recorder, then at least `host_bytes` for the host, all zeros.
   /// Costs a scan of the slots.
-  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a group that group() has not returned;
-  ///         ResourceExhausted if kSlots slots are in use: the process
+  /// \return FailedPrecondition if the registry is not open; InvalidArgument for a group that group() has not returned
+  ///         and for no threads; ResourceExhausted if kSlots slots are in use: the process
   ///         is then neither counted nor listed.
   [[nodiscard]] absl::StatusOr<SlotId> reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes = 0);
   /// Publishes the process that was forked for a reserved slot: from now on readers count it, and no other process

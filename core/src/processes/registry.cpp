@@ -37,6 +37,9 @@ absl::Status not_open() { return absl::FailedPreconditionError("the registry is 
 
 absl::Status no_such_group() { return absl::InvalidArgumentError("the registry has no such group"); }
 
+/// The counts of a process without worker slots would be read of no slot, whatever its recorder has.
+absl::Status no_threads() { return absl::InvalidArgumentError("a process has at least one worker slot"); }
+
 absl::Status no_room() {
   return absl::ResourceExhaustedError("the regions take all the memory that the registry may use");
 }
@@ -144,6 +147,8 @@ absl::Status Registry::pre_allocate(std::vector<Demand> demands) {
   if (!is_open()) return not_open();
   const auto is_known = [](const Demand& demand) { return static_cast<std::uint32_t>(demand.tenant.group) < kGroups; };
   if (!std::all_of(demands.begin(), demands.end(), is_known)) return no_such_group();
+  const auto has_threads = [](const Demand& demand) { return demand.threads != 0; };
+  if (!std::all_of(demands.begin(), demands.end(), has_threads)) return no_threads();
   const auto bytes_of = [this](const Demand& demand) { return region_bytes(demand.threads, demand.host_bytes); };
   // The largest demands come first, and each counts all free regions of its tenant that are large enough, those of
   // the demands before included.
@@ -196,6 +201,7 @@ std::uint64_t Registry::region_bytes(std::size_t threads, std::size_t host_bytes
 absl::StatusOr<Registry::SlotId> Registry::reserve(const Tenant& tenant, std::size_t threads, std::size_t host_bytes) {
   if (!is_open()) return not_open();
   if (static_cast<std::uint32_t>(tenant.group) >= state_.groups_used) return no_such_group();
+  if (threads == 0) return no_threads();
   std::optional<SlotId> id = free_slot(tenant, region_bytes(threads, host_bytes));
   if (!id) id = free_slot_without_memory();
   if (!id) return absl::ResourceExhaustedError("all slots of the registry have a process");
