@@ -69,6 +69,13 @@ def test_addresses_that_are_none(text: str) -> None:
         Address.parse(text)
 
 
+@pytest.mark.parametrize("text", ["http://u:secret@a b/", "http://u:secret@a:x/", "u:secret@ä", "ftp://u:secret@a", "http://u:se/cret@a/"])
+def test_an_error_of_an_address_has_no_password(text: str) -> None:
+    with pytest.raises(ValueError, match="'[^']*a") as error:
+        Address.parse(text)
+    assert "cret" not in str(error.value)
+
+
 def test_a_password_is_sent_and_never_shown() -> None:
     with stub(GOOD) as endpoint:
         address = Address.parse(endpoint.address.replace("http://", "http://reader:p%40ss@"))

@@ -17,6 +17,12 @@ DEFAULT_URL = f"http://localhost:8000{DEFAULT_PATH}"
 _SOCKET = "unix:"
 
 
+def _without_password(text: str) -> str:
+    """Remove the user and the password from an address that is shown in an error."""
+    scheme, separator, rest = text.rpartition("://")
+    return clean(f"{scheme}{separator}{rest.rpartition('@')[2]}")
+
+
 @dataclass(frozen=True)
 class Address:
     """An endpoint. `socket` is the path of a Unix-domain socket, or None for TCP."""
@@ -41,15 +47,19 @@ class Address:
             if not socket or "\0" in socket:
                 raise ValueError(f"'{clean(text)}' names no socket; write unix:/path/of/socket")
             return cls(clean(text), "localhost", 0, path, socket=socket)
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        try:
+            parts = urlsplit(text if "://" in text else f"http://{text}")
+            named_port = parts.port
+        except ValueError:  # whose text may have a part of the password
+            raise ValueError(f"'{_without_password(text)}' is no URL with a port from 0 to 65535") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"'{clean(text)}' is neither http://HOST:PORT/PATH nor unix:SOCKET")
+            raise ValueError(f"'{_without_password(text)}' is neither http://HOST:PORT/PATH nor unix:SOCKET")
         if any(character <= " " or character == "\x7f" for character in text):
-            raise ValueError(f"'{clean(text)}' has spaces or control characters")
+            raise ValueError(f"'{_without_password(text)}' has spaces or control characters")
         if not text.isascii():
-            raise ValueError(f"'{clean(text)}' has characters that a URL writes as %XX, or as xn-- in a name")
+            raise ValueError(f"'{_without_password(text)}' has characters that a URL writes as %XX, or as xn-- in a name")
         tls = parts.scheme == "https"
-        port = parts.port if parts.port is not None else (443 if tls else 80)
+        port = named_port if named_port is not None else (443 if tls else 80)
         target = parts.path if parts.path not in ("", "/") else path
         if parts.query:
             target += f"?{parts.query}"
