@@ -68,7 +68,7 @@ def test_a_malformed_body_is_answered_once(start_httpd: StartHttpd, group: str) 
 @pytest.mark.parametrize("group", ["%{GLOBAL}", "own"])
 def test_an_application_is_told_why_a_body_broke_off(start_httpd: StartHttpd, group: str) -> None:
     server = start_httpd(
-        "WSGIDaemonProcess own threads=2",
+        "WSGIDaemonProcess own threads=2 socket-timeout=30",  # longer than the wait for the client, which is to end first
         f"WSGIScriptAlias / ${{APPS}}/input_app.py process-group={group} application-group=%{{GLOBAL}}",
         "Timeout 1",
     )
