@@ -277,7 +277,7 @@ def test_a_link_that_changes_after_the_check_leads_nowhere_else(folder: Path, us
     """The files are used by the path that was checked, which has no symbolic links."""
     for name in ("safe", "other"):
         (folder / name).mkdir()
-        if use != "--setup-only":  # which takes no directory with files
+        if use != "--setup-only":  # A setup takes no directory with files.
             (folder / name / "file").touch()
     link = folder / "link"
     link.symlink_to(folder / "safe")

@@ -50,7 +50,7 @@ class Address:
         try:
             parts = urlsplit(text if "://" in text else f"http://{text}")
             named_port = parts.port
-        except ValueError:  # whose text may have a part of the password
+        except ValueError:  # Its text may have a part of the password.
             raise ValueError(f"'{_without_password(text)}' is no URL with a port from 0 to 65535") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"'{_without_password(text)}' is neither http://HOST:PORT/PATH nor unix:SOCKET")
