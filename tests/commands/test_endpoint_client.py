@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -281,6 +282,22 @@ def test_all_addresses_of_a_host_share_the_time(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(socket, "socket", NotedSocket)
         assert failure("http://example.org", 1.0).endswith("no answer within 1 s")
         assert len(waits) == 3 and sum(waits) < 1.1
+
+
+def test_a_name_service_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def ask(host: str, *_: Any, flags: int = 0, **__: Any) -> list[Any]:
+        if not flags & socket.AI_NUMERICHOST:
+            over.wait(30)
+        raise socket.gaierror(socket.EAI_NONAME, f"no {host}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    try:
+        assert failure("http://example.org", 0.5).endswith("no answer within 0.5 s")
+    finally:
+        over.set()
+    assert failure("http://example.org").endswith("there is no such host")
 
 
 def test_a_unix_socket_with_a_full_queue_is_waited_for(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import queue
 import socket
 import ssl
 import threading
@@ -127,7 +128,7 @@ class _TcpConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         end = time.monotonic() + self.timeout
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        found = _addresses(self.host, self.port, self.timeout)
         failure: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
         for number, (family, kind, protocol, _, address) in enumerate(found):
             self.sock = socket.socket(family, kind, protocol)
@@ -163,6 +164,29 @@ class _UnixConnection(http.client.HTTPConnection):
                 if time.monotonic() > end:
                     raise TimeoutError from None
                 time.sleep(_RETRY_SECONDS)
+
+
+def _addresses(host: str, port: int, seconds: float) -> list[Any]:
+    """Returns the addresses of a host. Raises TimeoutError when none is known in time; a thread then still waits for the
+    answer, because getaddrinfo() has no limit of its own."""
+    with contextlib.suppress(socket.gaierror):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _connection(address: Address, timeout: float) -> http.client.HTTPConnection:
