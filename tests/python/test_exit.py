@@ -14,28 +14,28 @@ USE = """
 import atexit, sys, threading, time
 from sluice.testing import Host
 
-host = Host()
+host = Host(threads=8)
 module = host.mod_wsgi
 module.start_recording_metrics()
 reader = module.metrics_reader()
 
 
-def use():
-    host.request(1)
+def use(slot=1):
+    host.request(slot)
     module.metrics_reader().read()
     reader.read()
     return module.request_metrics(), module.process_metrics(), module.slow_requests()
 """
 
 DAEMON_THREADS = """
-def use_forever():
+def use_forever(slot):
     while True:
-        use()
+        use(slot)
 
 
 sys.setswitchinterval(1e-5)
-for _ in range(8):
-    threading.Thread(target=use_forever, daemon=True).start()
+for slot in range(1, 9):
+    threading.Thread(target=use_forever, args=(slot,), daemon=True).start()
 time.sleep(0.1)
 print("end")
 """
