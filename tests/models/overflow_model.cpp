@@ -227,16 +227,18 @@ void explore(Run& run) {
   run.explore<Overflow<T, 1, NeverWait>>("overflow: 1 writer, 2 records, 2 drains, no waiting", {2, 2}, Preemptions{3});
   run.explore<Overflow<T, 2, AlwaysWait>>("overflow: 2 writers, 1 record, 2 drains", {1, 2},
                                           Preemptions{long_run() ? 3U : 2U});
-  run.explore<Overflow<T, 2, NeverWait>>("overflow: 2 writers, 2 records, 2 drains, no waiting", {2, 2},
-                                         Preemptions{2});
+  if (searches_large<T>()) {
+    run.explore<Overflow<T, 2, NeverWait>>("overflow: 2 writers, 2 records, 2 drains, no waiting", {2, 2},
+                                           Preemptions{2});
+    run.explore<Overflow<T, 2, NeverWait, 1, true>>("overflow: 2 writers, a series, 1 record, 2 drains, no waiting",
+                                                    {1, 2}, Preemptions{2});
+  }
   run.explore<Overflow<T, 1, AlwaysWait, 2>>("overflow: 1 writer that migrates, 1 record, 1 drain", {1, 1},
                                              Preemptions{2});
   run.explore<Overflow<T, 1, AlwaysWait, 2>>("overflow: 1 writer that migrates, 2 records, 2 drains", {2, 2},
                                              Preemptions{2});
   run.explore<Overflow<T, 2, NeverWait, 2>>("overflow: 2 writers that migrate, 1 record, 1 drain, no waiting", {1, 1},
                                             Preemptions{2});
-  run.explore<Overflow<T, 2, NeverWait, 1, true>>("overflow: 2 writers, a series, 1 record, 2 drains, no waiting",
-                                                  {1, 2}, Preemptions{2});
   run.explore<ForeignSeries<T>>("overflow: 2 writers of a series, 1 record, 2 readings in another process", {1, 2},
                                 Preemptions{3});
   const unsigned schedules = long_run() ? 2'000'000 : 25'000;

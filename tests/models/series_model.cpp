@@ -43,9 +43,12 @@ template <class T>
 void explore(Run& run) {
   run.of = Sample<T>::kName;
   run.explore<SeriesOf<T, 1, 1, AlwaysWait>>("series: 1 record, 1 cut", {1, 1, 1}, Preemptions{4});
-  run.explore<SeriesOf<T, 1, 2, AlwaysWait>>("series: 3 records, 2 cuts", {3, 2, 4}, Preemptions{long_run() ? 4U : 3U});
   run.explore<SeriesOf<T, 1, 2, NeverWait>>("series: deferred, 2 records, 4 cuts", {2, 4, 1}, Preemptions{3});
-  run.explore<SeriesOf<T, 1, 2, NeverWait>>("series: deferred, 3 records, 5 cuts", {3, 5, 3}, Preemptions{3});
+  if (searches_large<T>()) {
+    run.explore<SeriesOf<T, 1, 2, AlwaysWait>>("series: 3 records, 2 cuts", {3, 2, 4},
+                                               Preemptions{long_run() ? 4U : 3U});
+    run.explore<SeriesOf<T, 1, 2, NeverWait>>("series: deferred, 3 records, 5 cuts", {3, 5, 3}, Preemptions{3});
+  }
   const unsigned schedules = long_run() ? 1'000'000 : 25'000;
   run.explore<SeriesOf<T, 2, 2, NeverWait>>("series: 2 writers, 4 records, 7 cuts", {4, 7, 2},
                                             RandomSchedules{schedules});

@@ -209,8 +209,10 @@ void explore(Run& run) {
                                                             Preemptions{preemptions});
   run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true>>("whole: release fence, 2 records, 1 reading, 1 cut",
                                                                     {2, 1}, Preemptions{preemptions});
-  run.explore<Whole<T, 2, Light, BarrierOfReader<2>>>("whole: barrier, 2 writers, 1 record, 2 readings", {1, 2},
-                                                      Preemptions{2});
+  if (searches_large<T>()) {
+    run.explore<Whole<T, 2, Light, BarrierOfReader<2>>>("whole: barrier, 2 writers, 1 record, 2 readings", {1, 2},
+                                                        Preemptions{2});
+  }
   run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true, 0, true>>(
       "whole extremes: release fence, 1 record, 1 reading, 1 cut", {1, 1}, Preemptions{2});
   run.explore<Whole<T, 1, Light, BarrierOfReader<1>, true, 0, true>>(
@@ -221,8 +223,10 @@ void explore(Run& run) {
                                                                 Preemptions{long_run() ? 4U : 3U});
   run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, false, 1>>(
       "whole series: release fence, 1 record, 1 reading", {1, 1}, Preemptions{long_run() ? 4U : 3U});
-  run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true, 1>>(
-      "whole series: release fence, 2 records, 1 reading, 1 cut", {2, 1}, Preemptions{preemptions});
+  if (searches_large<T>()) {
+    run.explore<Whole<T, 1, RelacyReleaseFence, FenceOfReader, true, 1>>(
+        "whole series: release fence, 2 records, 1 reading, 1 cut", {2, 1}, Preemptions{preemptions});
+  }
   const unsigned schedules = long_run() ? 2'000'000 : 25'000;
   run.explore<Whole<T, 2, Light, BarrierOfReader<2>, true, 2>>(
       "whole series: barrier, 2 writers, 4 records, 2 readings", {4, 2}, RandomSchedules{schedules});

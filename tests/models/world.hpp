@@ -29,6 +29,13 @@ struct NeverWait {
   bool operator()() const { return false; }
 };
 
+/// True if large searches are made with a schema: the small one, and the others in long runs. Steps of the algorithm
+/// are the same for each.
+template <class T>
+[[nodiscard]] bool searches_large() {
+  return std::is_same_v<T, Call> || long_run();
+}
+
 /// A request and the instants of its steps; 0 before a step.
 template <class T>
 struct Served {
