@@ -122,10 +122,12 @@ MISTAKES = {
     "two fields of one name need the same kind and unit, and a label of one name": [
         f'fields({BYTES}.label("to", "a"), counter("sent", Unit::kNone, &Call::bytes).label("to", "b"))'
     ],
-    "a field has the name of a family that encoders write for every schema": [
+    "a field has the name of a family or member that encoders write for every schema": [
         'fields(counter("requests", Unit::kNone, &Call::bytes))',
         'fields(counter("untracked_requests", Unit::kNone, &Call::bytes))',
         'fields(counter("busy_seconds", Unit::kNone, &Call::bytes))',
+        f'fields({BYTES}, maximum("mode", Unit::kNone, &Call::bytes))',
+        'fields(counter("process.list", Unit::kNone, &Call::bytes))',
         'fields(counter("process.memory", Unit::kBytes, &Call::bytes))',
         f'fields({BYTES}, maximum("requests.total", Unit::kNone, &Call::bytes))',
         'fields(classes<5>("code", &Call::code), counter("requests.4", Unit::kNone, &Call::bytes))',

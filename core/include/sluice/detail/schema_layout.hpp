@@ -288,12 +288,14 @@ struct SchemaLayout {
   static constexpr bool kNamesAreFree = std::none_of(kNames.begin(), kNames.end(), [](const Names& names) {
     const auto is_taken = [&names](const FamilyName& other) { return clash(names, other); };
     if (std::any_of(kFamiliesOfAllSchemas.begin(), kFamiliesOfAllSchemas.end(), is_taken)) return true;
+    const auto is_member = [&names](std::string_view member) { return written_alike(names.name, member); };
+    if (names.unit == Unit::kNone && std::any_of(kMembersOfJson.begin(), kMembersOfJson.end(), is_member)) return true;
     const FamilyName requests{"requests", FieldKind::kCounter, Unit::kNone, names.values};
     return names.of_requests && std::any_of(kNames.begin(), kNames.end(), [&requests](const Names& other) {
              return other.is_family && clash(other, requests);
            });
   });
-  static_assert(kNamesAreFree, "a field has the name of a family that encoders write for every schema");
+  static_assert(kNamesAreFree, "a field has the name of a family or member that encoders write for every schema");
 
   static constexpr bool kLabelsAreFree = std::none_of(kNames.begin(), kNames.end(), [](const Names& names) {
     const std::string_view label = names.kind == FieldKind::kClasses ? names.name : names.label;

@@ -47,6 +47,9 @@ inline constexpr std::array<FamilyName, 15> kFamiliesOfAllSchemas{{
     {"process.memory", FieldKind::kMaximum, Unit::kBytes},
 }};
 
+/// The names that server_json() gives to other members of the objects that it writes families into.
+inline constexpr std::array<std::string_view, 3> kMembersOfJson{"mode", "process_group", "process_list"};
+
 /// Names of labels that encoders write themselves, or that formats keep for something else: InfluxDB for the time of a
 /// line, Prometheus for the name of the metric.
 inline constexpr std::array<std::string_view, 6> kLabelsOfEncoders{"le",   "quantile", "thread", "process_group",
