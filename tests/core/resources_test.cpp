@@ -2,7 +2,9 @@
 #include "sluice/resources.hpp"
 #include "phases.hpp"
 
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -12,6 +14,8 @@
 #include "allocations.hpp"
 #include "os/processes.hpp"
 #include "pinned.hpp"
+#include "shared_memory.hpp"
+#include "sluice/clock.hpp"
 #include "sluice/manual_clock.hpp"
 #include "tests/catch.hpp"
 
@@ -93,6 +97,28 @@ TEST_CASE("resources: a process that is shown while it is forgotten is gone, and
   CHECK(used->cpu_us == 13 * 1'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
   CHECK(used->resident_bytes == 5 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
   CHECK_FALSE(os::usage_in("10497 (a) (b) c) X 0 -1 -1 0 -1 4227148 26 0 0 0 0 0 0 0 20 0 0 0 6062993 0 0 0 0 0 0 0"));
+}
+
+TEST_CASE("resources: the CPU time of a process that /proc hides is that of its clock") {
+  constexpr int kNotPossible = 77;
+  constexpr std::uint64_t kUsedUs = 30'000;
+  while (thread_cpu_ns() < kUsedUs * kNsPerUs) {
+  }
+  const pid_t hidden = ::getpid();
+  const int status = in_child([hidden] {
+    // An empty /proc, which only this child sees.
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return kNotPossible;
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return kNotPossible;
+    if (::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) return kNotPossible;
+    const absl::StatusOr<os::ProcessUsage> usage = os::usage_of(hidden);
+    if (!usage.ok() || usage->resident_bytes != 0) return 1;
+    return usage->cpu_us >= kUsedUs ? 0 : 2;
+  });
+  if (status == kNotPossible) {
+    WARN("this system lets no test hide /proc");
+    return;
+  }
+  CHECK(status == 0);
 }
 
 }  // namespace sluice::test

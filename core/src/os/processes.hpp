@@ -20,7 +20,8 @@ struct ProcessUsage {
   std::uint64_t resident_bytes = 0;  ///< Resident memory.
 };
 
-/// Returns the usage of a process from /proc. It is zero if the system does not show it to this user.
+/// Returns the usage of a process from /proc. If the system does not show it to this user, only the CPU time of the
+/// process itself is known.
 /// \return NotFound if there is no such process; otherwise, if no descriptor or memory is left to look, the code that
 ///         absl::ErrnoToStatus() gives the error.
 [[nodiscard]] absl::StatusOr<ProcessUsage> usage_of(pid_t pid);
