@@ -70,3 +70,37 @@ def test_a_listener_that_was_shut_down_is_made_anew(start_httpd: StartHttpd) -> 
     server.get("/shut")
     server.wait_for_log("the socket has been created again")
     wait_until(lambda: server.get("/").status == 200, "the group to answer again")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_socket_whose_file_was_removed_is_made_anew(start_httpd: StartHttpd, *, restarted: bool) -> None:
+    server = start_httpd(
+        f"{GROUP} processes=2",
+        "WSGIScriptAlias / ${APPS}/hello.py process-group=d application-group=%{GLOBAL}",
+    )
+    assert server.get("/").status == 200
+    first = set(server.children())
+    (socket,) = sockets_in(server.layout.root)
+    socket.unlink()
+    assert server.get("/").status == 503
+    if restarted:
+        server.graceful()
+    server.wait_for_log("the socket has been created again")
+    wait_until(lambda: server.get("/").status == 200, "the group to answer again")
+    if not restarted:
+        wait_until(lambda: len(first & set(server.children())) == 1, "the end of both processes")
+    assert sockets_in(server.layout.root) == [socket]
+    assert len(server.log_lines("SLC0479")) == 1
+
+
+def test_a_socket_moves_to_another_directory_at_a_restart(start_httpd: StartHttpd, tmp_path: Path) -> None:
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    lines = [GROUP, "WSGIScriptAlias / ${APPS}/hello.py process-group=d application-group=%{GLOBAL}"]
+    server = start_httpd(*lines)
+    assert server.get("/").status == 200
+    server.write_conf([f"WSGISocketPrefix {tmp_path}/s", *lines])
+    server.graceful()
+    wait_until(lambda: bool(sockets_in(tmp_path)), "the socket in its new directory")
+    wait_until(lambda: server.get("/").status == 200, "an answer")
+    assert not sockets_in(server.layout.root)

@@ -28,9 +28,20 @@ apr_status_t fork_with_signals_blocked(apr_proc_t& process, apr_pool_t* pool) {
 
 }  // namespace
 
+void repair_socket(ParentState& state, const daemon::DaemonOptions& options) {
+  if (!state.retained->sockets.repair(options, state.server)) return;
+  const SigchldBlocked blocked;  // so that the handler waits for no process that is about to get a signal
+  for (const Daemon& daemon : state.all_daemons()) {
+    if (!daemon.running || std::strcmp(daemon.group->options.name, options.name) != 0) continue;
+    const ProcessEntry* const entry = state.retained->processes.at(daemon.entry);
+    if (entry != nullptr && entry->reaped()) continue;
+    signal_child(daemon.process.pid, SIGUSR1, daemon::kReplacedSignalValue);
+  }
+}
+
 bool fork_daemon(ParentState& state, Daemon& daemon, unsigned pause_seconds) {
   const daemon::DaemonOptions& options = daemon.group->options;
-  state.retained->sockets.repair(options, state.server);
+  repair_socket(state, options);
   daemon.started_ns = monotonic_ns();
   daemon.entry = state.retained->processes.find_free();
   daemon.heartbeat = daemon::map_heartbeat();

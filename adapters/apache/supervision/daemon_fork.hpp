@@ -10,4 +10,7 @@ namespace sluice::apache {
 /// can be created, which is logged; the caller tries again later. Returns only in the parent.
 [[nodiscard]] bool fork_daemon(ParentState& state, Daemon& daemon, unsigned pause_seconds);
 
+/// Repairs the socket of a group, and replaces its processes if they listen at one that nobody can reach any more.
+void repair_socket(ParentState& state, const daemon::DaemonOptions& options);
+
 }  // namespace sluice::apache

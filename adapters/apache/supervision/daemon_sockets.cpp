@@ -3,12 +3,14 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <unixd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "adapters/apache/config/config.hpp"
@@ -38,10 +40,19 @@ int listen_at(const char* path, const daemon::DaemonOptions& options) {
   return -1;
 }
 
-std::string path_of(int number, apr_pool_t* pool) {
+/// Returns the part of the paths before the number.
+std::string prefix_of(apr_pool_t* pool) {
   const char* const prefix = process_config().socket_prefix != nullptr ? process_config().socket_prefix
                                                                        : ap_runtime_dir_relative(pool, "wsgi");
-  return std::string(prefix) + "." + std::to_string(::getpid()) + "." + std::to_string(number) + ".sock";
+  return std::string(prefix) + "." + std::to_string(::getpid()) + ".";
+}
+
+std::string path_of(int number, apr_pool_t* pool) { return prefix_of(pool) + std::to_string(number) + ".sock"; }
+
+/// Whether the configuration that was read last creates a socket at a path.
+bool is_at_prefix(std::string_view path, apr_pool_t* pool) {
+  const std::string prefix = prefix_of(pool);
+  return path.starts_with(prefix) && path.find('/', prefix.size()) == std::string_view::npos;
 }
 
 }  // namespace
@@ -52,9 +63,10 @@ void DaemonSockets::begin_use() noexcept {
 
 const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
   Socket* existing = find(options.name);
-  if (existing != nullptr &&
-      (existing->user != options.uid || existing->user_group != options.gid || existing->owner != owner_of(options))) {
-    // Processes of the previous user may still be alive with the descriptor and the keys.
+  // Processes of a previous user may still be alive with the descriptor and the keys.
+  const bool has_users = existing != nullptr && existing->user == options.uid && existing->user_group == options.gid &&
+                         existing->owner == owner_of(options);
+  if (existing != nullptr && (!has_users || !is_at_prefix(existing->path, pool))) {
     close(*existing);
     existing = nullptr;
   }
@@ -114,11 +126,19 @@ DaemonSockets::Socket& DaemonSockets::add(const daemon::DaemonOptions& options, 
   std::strcpy(socket.group, options.name);
   std::strcpy(socket.path, path.c_str());
   socket.descriptor = descriptor;
+  remember_file(socket);
   socket.user = options.uid;
   socket.user_group = options.gid;
   socket.owner = owner_of(options);
   socket.used = true;
   return socket;
+}
+
+void DaemonSockets::remember_file(Socket& socket) noexcept {
+  struct stat info {};
+  static_cast<void>(::lstat(socket.path, &info));
+  socket.device = info.st_dev;
+  socket.inode = info.st_ino;
 }
 
 void DaemonSockets::close_unused() noexcept {
@@ -136,27 +156,51 @@ int DaemonSockets::descriptor_of(const char* group) const noexcept {
   return socket != nullptr ? socket->descriptor : -1;
 }
 
-void DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* server) {
-  Socket* const socket = find(options.name);
-  if (socket == nullptr) return;
-  static_cast<void>(daemon::restore_blocking(socket->descriptor));
-  ::listen(socket->descriptor, options.listen_backlog);
-  pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
-  if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return;
-  const int descriptor = listen_at(socket->path, options);
+bool DaemonSockets::is_gone(const char* group) const noexcept {
+  const Socket* const socket = const_cast<DaemonSockets*>(this)->find(group);
+  struct stat info {};
+  if (socket == nullptr || (::lstat(socket->path, &info) != 0 && errno != ENOENT)) return false;
+  return info.st_dev != socket->device || info.st_ino != socket->inode;
+}
+
+bool DaemonSockets::create_again(Socket& socket, const daemon::DaemonOptions& options, server_rec* server) {
+  const int descriptor = listen_at(socket.path, options);
   if (descriptor < 0) {
     ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
-                 "SLC0475: a process of daemon process group '%s' shut down the socket '%s' of the group, and the "
-                 "socket cannot be created again; restart the server, because the group serves no requests until then",
-                 options.name, socket->path);
-    return;
+                 "SLC0475: the socket '%s' of daemon process group '%s' was removed, or a process of the group shut it "
+                 "down, and it cannot be created again; restart the server, because the group serves no requests until "
+                 "then",
+                 socket.path, options.name);
+    return false;
   }
-  ::close(socket->descriptor);
-  socket->descriptor = descriptor;
+  ::close(socket.descriptor);
+  socket.descriptor = descriptor;
+  remember_file(socket);
+  return true;
+}
+
+bool DaemonSockets::repair(const daemon::DaemonOptions& options, server_rec* server) {
+  Socket* const socket = find(options.name);
+  if (socket == nullptr) return false;
+  static_cast<void>(daemon::restore_blocking(socket->descriptor));
+  ::listen(socket->descriptor, options.listen_backlog);
+  if (is_gone(options.name)) {
+    if (!create_again(*socket, options, server)) return false;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                 "SLC0479: another program removed the socket '%s' of daemon process group '%s'; the socket has been "
+                 "created again, and the processes of the group are replaced; keep programs that clean up away from "
+                 "it, or set WSGISocketPrefix to another directory",
+                 socket->path, options.name);
+    return true;
+  }
+  pollfd state = {.fd = socket->descriptor, .events = POLLRDHUP, .revents = 0};
+  if (::poll(&state, 1, 0) <= 0 || (state.revents & (POLLRDHUP | POLLHUP | POLLNVAL)) == 0) return false;
+  if (!create_again(*socket, options, server)) return false;
   ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                "SLC0476: a process of daemon process group '%s' shut down the socket '%s' of the group; the socket has "
                "been created again",
                options.name, socket->path);
+  return false;  // the processes find out themselves
 }
 
 void DaemonSockets::keep_only(const char* group) noexcept {

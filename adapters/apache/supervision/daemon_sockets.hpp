@@ -32,8 +32,12 @@ class DaemonSockets {
   [[nodiscard]] int descriptor_of(const char* group) const noexcept;
 
   /// Undoes changes that a process of the group may have made to the shared socket, before another process starts. A
-  /// socket that was shut down is created again at the same path. Errors are logged.
-  void repair(const daemon::DaemonOptions& options, server_rec* server);
+  /// socket that was shut down, or whose file was removed, is created again at the same path. Errors are logged.
+  /// Returns true when running processes of the group listen at a socket that nobody can reach any more.
+  [[nodiscard]] bool repair(const daemon::DaemonOptions& options, server_rec* server);
+
+  /// Returns true when another program has removed or replaced the file of the socket of a group.
+  [[nodiscard]] bool is_gone(const char* group) const noexcept;
 
   /// In a process of the group: closes the sockets of all other groups, and overwrites their keys. Removes no file.
   void keep_only(const char* group) noexcept;
@@ -52,6 +56,8 @@ class DaemonSockets {
     char group[64];
     char path[sizeof(sockaddr_un::sun_path)];
     int descriptor;
+    dev_t device;  ///< Device and inode of the file at the path.
+    ino_t inode;
     uid_t user;  ///< User and group of the processes that have had the descriptor and the keys.
     gid_t user_group;
     uid_t owner;  ///< The user who may connect.
@@ -64,6 +70,9 @@ class DaemonSockets {
   [[nodiscard]] const char* create(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server);
   /// Adds an entry without keys. The table must have room for it.
   Socket& add(const daemon::DaemonOptions& options, const std::string& path, int descriptor) noexcept;
+  static void remember_file(Socket& socket) noexcept;
+  /// Creates the socket again at its path. Returns false after an error, which has been logged.
+  [[nodiscard]] bool create_again(Socket& socket, const daemon::DaemonOptions& options, server_rec* server);
   /// Closes a socket and overwrites its entry in the table.
   void forget(Socket& socket) noexcept;
   /// Closes a socket as forget() does, and removes its file.

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "adapters/apache/supervision/daemon_fork.hpp"
 #include "adapters/apache/supervision/daemon_supervisor.hpp"
 #include "adapters/apache/supervision/generation_end.hpp"
 #include "adapters/apache/supervision/process_registry.hpp"
@@ -77,6 +78,9 @@ int start_daemons(apr_pool_t*, ap_scoreboard_e) {
 int look_after_daemons(apr_pool_t*, server_rec*) {
   ParentState& state = parent_state();
   if (!state.in_parent() || state.ending) return OK;
+  for (const DaemonGroup& group : configured_groups()) {
+    if (state.retained->sockets.is_gone(group.options.name)) repair_socket(state, group.options);
+  }
   start_missing_daemons(state);
   release_reaped(state);
   end_unwanted_daemons(state);

@@ -13,7 +13,7 @@ constinit ParentState the_state;
 /// Number of changes to RetainedState, or to the protocol with daemon processes, after which a module cannot take over
 /// from the one before. Any other upgrade keeps sockets and keys, so that requests reach a process whichever version
 /// sends them.
-constexpr int kRetainedLayout = 2;
+constexpr int kRetainedLayout = 3;
 
 }  // namespace
 
