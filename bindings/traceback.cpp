@@ -49,6 +49,35 @@ Object formatted(PyObject* type, PyObject* value, PyObject* traceback) {
                                             traceback != nullptr ? traceback : Py_None, nullptr));
 }
 
+/// Returns what str() makes of an object, or of one of its attributes if `name` is not null.
+std::string text_of(PyObject* object, const char* name) {
+  const Object value = name != nullptr ? steal(PyObject_GetAttrString(object, name)) : borrow(object);
+  const Object text = value ? steal(PyObject_Str(value.ptr())) : Object();
+  std::vector<std::string> lines;
+  if (text) append_lines(text.ptr(), lines);
+  PyErr_Clear();
+  return lines.empty() ? "?" : lines.front();
+}
+
+/// Appends the traceback and the exception without the help of the module `traceback`, which has to be imported first:
+/// without free descriptors or memory it cannot be. Lines of the source are left out, because files would have to be
+/// opened for them.
+void append_plain(const SavedException& exception, std::vector<std::string>& lines) {
+  lines.emplace_back("Traceback (most recent call last), without the lines of the source:");
+  Object entry = exception.traceback();
+  while (entry && PyTraceBack_Check(entry.ptr())) {
+    const Object frame = steal(PyObject_GetAttrString(entry.ptr(), "tb_frame"));
+    const Object code = frame ? steal(PyObject_GetAttrString(frame.ptr(), "f_code")) : Object();
+    if (!code) break;
+    lines.push_back("  File \"" + text_of(code.ptr(), "co_filename") + "\", line " + text_of(entry.ptr(), "tb_lineno") +
+                    ", in " + text_of(code.ptr(), "co_name"));
+    entry = steal(PyObject_GetAttrString(entry.ptr(), "tb_next"));
+  }
+  PyErr_Clear();
+  const std::string name = text_of(exception.type().ptr(), "__qualname__");
+  lines.push_back(exception.value() ? name + ": " + text_of(exception.value().ptr(), nullptr) : name);
+}
+
 /// Returns the frame that a thread executes in the current interpreter, or null. The GIL keeps the threads from running
 /// meanwhile, and from coming and going; without a GIL, returns the frame of the calling thread only.
 /// sys._current_frames() is not used, because it reads the threads of all interpreters, and those with another GIL run
@@ -97,8 +126,8 @@ std::vector<std::string> take_traceback() {
   if (!exception.type()) return lines;
   exception.normalize();
   const Object parts = formatted(exception.type().ptr(), exception.value().ptr(), exception.traceback().ptr());
-  if (!append_all(parts, lines)) lines.emplace_back("an exception whose traceback cannot be formatted");
   PyErr_Clear();
+  if (!append_all(parts, lines)) append_plain(exception, lines);
   return lines;
 }
 

@@ -62,3 +62,15 @@ def test_a_process_without_its_log_goes_on_and_writes_into_no_other_file(server:
         assert server.get("/print").text == str(pid)
     wait_until(lambda: len(server.log_lines("a line for the log")) == 20, "the lines by another way")
     wait_until(lambda: open_files(pid) <= before, "the end of the last connections")
+
+
+def test_a_lack_of_descriptors_is_told_by_the_log(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d threads=1",
+        "WSGIScriptAlias / ${APPS}/descriptors_app.py process-group=d application-group=%{GLOBAL}",
+    )
+    assert server.get("/").status == 200
+    assert server.get("/fail").status == 500
+    assert server.wait_for_log("Too many open files").endswith("OSError: [Errno 24] Too many open files: '/dev/zero'")
+    assert server.wait_for_log('descriptors_app.py", line').endswith("in __iter__")
+    assert server.get("/").status == 200
