@@ -23,9 +23,9 @@ struct RequestKey {
 /// change.
 class KeyRing {
  public:
-  /// Requests signed with older keys are refused. A process that has survived this many graceful restarts receives no
-  /// more requests.
-  static constexpr std::size_t kGenerations = 8;
+  /// Requests signed with older keys are refused. A serving process of an earlier configuration sends a request as late
+  /// as a slow client completes its head, and scripts may restart a server every second, so there are many.
+  static constexpr std::size_t kGenerations = 32;
 
   /// Draws the key of the next generation from the system's random numbers. Returns false, and leaves the ring
   /// unchanged, when the system gives none.

@@ -100,3 +100,18 @@ def test_hard_restarts_fail_only_what_is_in_flight(start_httpd: StartHttpd, mode
     assert not fates.faults, fates.faults[:3]
     assert fates.failures <= 2 * number
     assert server.get("/").status == 200
+
+
+def test_a_request_whose_head_takes_many_restarts_is_served(start_httpd: StartHttpd) -> None:
+    server = start(start_httpd, "daemon")
+    with server.raw() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        time.sleep(0.5)
+        for _ in range(10):
+            before = generations(server)
+            server.graceful()
+            wait_until(lambda: generations(server) > before, "the next generation")
+        assert server.get("/").status == 200
+        client.send(b"Connection: close\r\n\r\n")
+        assert client.read_to_end().startswith(b"HTTP/1.1 200 ")
+    assert not server.log_lines("no valid authentication code")

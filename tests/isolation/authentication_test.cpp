@@ -44,7 +44,7 @@ TEST_CASE("authentication: a ring has the keys of its last generations") {
   CHECK(ring.newest() == 0);
   CHECK(ring.find(0) == nullptr);
   CHECK(ring.find(1) == nullptr);
-  std::array<RequestKey, 20> keys{};
+  std::array<RequestKey, 2 * KeyRing::kGenerations + 4> keys{};
   for (std::uint64_t generation = 1; generation <= keys.size(); ++generation) {
     REQUIRE(ring.add_generation());
     CHECK(ring.newest() == generation);

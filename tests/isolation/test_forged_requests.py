@@ -153,10 +153,10 @@ def test_a_code_does_not_hold_for_other_bytes_or_another_group(server: Httpd) ->
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can take the place of a daemon process")
 def test_a_code_of_before_a_restart_ends_with_its_generation(serve: Serve) -> None:
-    """After eight more configurations the key is not known any more."""
+    """After 32 more configurations the key is not known any more."""
     server = serve(*two_tenants())
     captured = capture(server, VICTIM)
-    for _ in range(8):
+    for _ in range(32):
         said = len(server.log_lines("resuming normal operations"))
         server.graceful()
         wait_until(lambda said=said: len(server.log_lines("resuming normal operations")) > said, "a restart")

@@ -15,7 +15,7 @@ from apache.process import wait_until
 from .server import ATTACKER, IS_ROOT, VICTIM, Serve, daemons, two_tenants, web_children
 
 KEY_BYTES = 16
-GENERATIONS = 8
+GENERATIONS = 32
 NAME_BYTES = 64
 PATH_BYTES = 108
 RESTARTS = 2
@@ -41,7 +41,7 @@ def memory(pid: int) -> Iterator[tuple[int, bytes]]:
 def ring_behind(entry: bytes) -> list[bytes]:
     """The keys of a group, from its entry in the parent's table: name, path of the socket, numbers, then the number of
     the newest generation and a key for each of the last ones."""
-    for offset in range(NAME_BYTES + PATH_BYTES, NAME_BYTES + PATH_BYTES + 24, 4):
+    for offset in range(NAME_BYTES + PATH_BYTES, NAME_BYTES + PATH_BYTES + 48, 4):
         (newest,) = struct.unpack_from("<Q", entry, offset)
         if newest == 1 + RESTARTS:
             ring = entry[offset + 8 : offset + 8 + GENERATIONS * KEY_BYTES]
@@ -55,7 +55,7 @@ def keys_of(server: Httpd, group: str) -> list[bytes]:
     for _, data in memory(server.pid):
         at = data.find(name)
         while at >= 0:
-            entry = data[at : at + 512]
+            entry = data[at : at + 512 + GENERATIONS * KEY_BYTES]
             if b".sock\0" in entry[NAME_BYTES : NAME_BYTES + PATH_BYTES] and (keys := ring_behind(entry)):
                 return keys
             at = data.find(name, at + 1)
