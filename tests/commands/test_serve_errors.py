@@ -291,7 +291,9 @@ def test_a_link_that_changes_after_the_check_leads_nowhere_else(folder: Path, us
     trusted = layout.trusted
     for module in (layout, checks):
         monkeypatch.setattr(module, "trusted", check_then_change)
-    arguments = argparse.Namespace(certificate=None, include=[], access_log=None, key=None, socket=None, static=[])
+    arguments = argparse.Namespace(
+        certificate=None, include=[], access_log=None, key=None, socket=None, static=[], host="127.0.0.1", port=None, https_port=None,
+    )  # fmt: skip
     settings = Settings(arguments, Target("module", "m"), None, folder, (), None)
     if use == "--setup-only":
         used = layout.permanent(link, None).root

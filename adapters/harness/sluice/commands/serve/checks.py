@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import grp
 import os
 import socket
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from sluice.commands import CommandError
 from sluice.commands.paths import exists, is_dir, is_file
+from sluice.commands.serve import addresses
 from sluice.commands.serve.layout import LONGEST_SOCKET_PATH, trusted
 from sluice.commands.serve.logs import say
 from sluice.commands.serve.settings import Identity, Settings
@@ -23,6 +23,8 @@ def check(settings: Settings) -> None:
     options = settings.options
     if options.certificate:
         check_certificate(options.certificate, options.key)
+    listens_now = (options.port, options.https_port) != (None, None) and not (options.setup_only or options.print_config)
+    options.addresses = addresses.of_host(options.host, must_be_there=listens_now)
     options.include = [trusted(path, "--include") for path in options.include]
     if settings.access_log:
         options.access_log = checked_log(settings.access_log)
@@ -40,9 +42,9 @@ def claim_addresses(settings: Settings) -> None:
     if options.socket:
         check_unused(options.socket)
     if options.port is not None:
-        options.port = free_port(options.host, options.port, "--port")
+        options.port = addresses.free_port(options.host, options.addresses, options.port, "--port")
     if options.https_port is not None:
-        options.https_port = free_port(options.host, options.https_port, "--https-port")
+        options.https_port = addresses.free_port(options.host, options.addresses, options.https_port, "--https-port")
 
 
 def warn_of_published_code(settings: Settings) -> None:
@@ -53,32 +55,6 @@ def warn_of_published_code(settings: Settings) -> None:
         for code in filter(lambda code: code.is_relative_to(folder), of_code):
             say(f"warning: --static {url}={folder} serves the code of the application in {code}, too: give a directory that has only "
                 "files for everybody")  # fmt: skip
-
-
-def free_port(host: str, port: int, option: str) -> int:
-    """Return the port if Apache can listen there, or a free one in place of 0."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except socket.gaierror as error:
-        raise CommandError(f"there is no address '{host}': {error.strerror} (--host)") from error
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-            probe.listen()
-        except OSError as error:
-            raise CommandError(_reason(error, host, port, option)) from error
-        return int(probe.getsockname()[1])
-
-
-def _reason(error: OSError, host: str, port: int, option: str) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is in use: choose another one with {option}"
-    if error.errno == errno.EACCES:
-        return f"port {port} is for root: choose one from 1024 on with {option}"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine does not have the address {host} (--host)"
-    return f"{host}:{port} cannot be listened at: {error.strerror}"
 
 
 def checked_socket(path: Path) -> Path:

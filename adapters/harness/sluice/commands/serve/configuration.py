@@ -11,6 +11,7 @@ from sluice.commands import CommandError, module
 from sluice.commands.apache import Apache
 from sluice.commands.quoting import checked, folder, quoted
 from sluice.commands.serve import static
+from sluice.commands.serve.addresses import listening_address
 from sluice.commands.serve.layout import FIRST_WORDS, Layout
 from sluice.commands.serve.options import DEFAULT_FORMAT, FORMATS
 from sluice.commands.serve.settings import Settings
@@ -151,22 +152,18 @@ def _modules(settings: Settings, apache: Apache, module_file: Path) -> list[str]
     return [*apache.load(*names), f"LoadModule wsgi_module {quoted(module_file, '--module')}"]
 
 
-def listening_address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _addresses(settings: Settings, layout: Layout) -> list[str]:
     options = settings.options
     lines = []
     if options.port is not None:
-        lines.append(f"Listen {checked(listening_address(options.host, options.port), '--host')} http")
+        lines += _listen(options.addresses, options.port, "http")
     if options.socket:
         group = f" group={quoted(options.socket_group, '--socket-group')}" if options.socket_group else ""
         lines.append(f"WSGIListenSocket {quoted(options.socket, '--socket')} mode={options.socket_mode:03o}{group}")
     if options.http2:
         lines.append("Protocols h2 h2c http/1.1")
     if options.https_port is not None:
-        lines.append(f"Listen {checked(listening_address(options.host, options.https_port), '--host')} https")
+        lines += _listen(options.addresses, options.https_port, "https")
         key = f"    SSLCertificateKeyFile {quoted(options.key.resolve(), '--key')}\n" if options.key else ""
         lines.append(HTTPS.format(
             port=options.https_port, key=key, certificate=quoted(options.certificate.resolve(), "--certificate"),
@@ -177,6 +174,10 @@ def _addresses(settings: Settings, layout: Layout) -> list[str]:
         lines.append("WSGITrustedProxyHeaders X-Forwarded-For X-Forwarded-Host X-Forwarded-Port X-Forwarded-Proto")
         lines.append(f"WSGITrustedProxies {' '.join(options.trust_proxy)}")
     return lines
+
+
+def _listen(addresses: list[str], port: int, protocol: str) -> list[str]:
+    return [f"Listen {checked(listening_address(address, port), '--host')} {protocol}" for address in addresses]
 
 
 def _workers(settings: Settings) -> list[str]:

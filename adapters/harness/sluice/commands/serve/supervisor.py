@@ -10,8 +10,8 @@ import socket
 import time
 
 from sluice.commands.apache import Apache
+from sluice.commands.serve.addresses import listening_address
 from sluice.commands.serve.child import Child
-from sluice.commands.serve.configuration import listening_address
 from sluice.commands.serve.layout import Layout, share
 from sluice.commands.serve.logs import Logs, say
 from sluice.commands.serve.settings import Settings
