@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from apache.config import module_under_test
 from apache.process import free_port, group_members, wait_until
 
 from .endpoints import answer, document, group, stub
-from .served import SECONDS, command, environment
+from .served import PACKAGE, SECONDS, command, environment
 
 
 def run(redirection: str, *arguments: object, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -106,3 +107,28 @@ def test_a_library_that_keeps_a_file_open_does_not_get_the_place_of_the_output(f
     with stub(HEALTHY) as endpoint:
         done = run(">&-", "top", "--once", *QUICK, endpoint.address, more=path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_character_that_the_output_cannot_carry_is_told_in_one_line(application: Path, folder: Path) -> None:
+    named = application.rename(folder / "caf\xe9.py")
+    words = ("serve", named, "--module", module_under_test(), "--python-path", named, "--print-config")
+    assert "caf\xe9" in run("", *words, more={"PYTHONIOENCODING": "utf-8"}).stdout
+    done = run("", *words, more={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "sluice: the output cannot be written: its encoding, ascii, has no '\\xe9'\n"
+
+
+def test_a_name_that_cannot_be_decoded_is_printed_as_it_is(folder: Path) -> None:
+    name = os.fsdecode(b"mo\xffdule")
+    (folder / name / "sluice").mkdir(parents=True)
+    for part in (PACKAGE / "sluice").iterdir():
+        (folder / name / "sluice" / part.name).symlink_to(part)
+    commands = folder / name / "sluice/commands"
+    commands.unlink()
+    shutil.copytree(PACKAGE / "sluice/commands", commands)
+    shutil.copy(module_under_test(), folder / name / "sluice/mod_sluice.so")
+    words = command("module-location")
+    strict = environment({"PYTHONPATH": str(folder / name), "PYTHONIOENCODING": "utf-8:strict"})
+    done = subprocess.run(words, env=strict, cwd="/", capture_output=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == os.fsencode(folder / name / "sluice/mod_sluice.so\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sluice.commands import CommandError, apache, module, module_config
 from sluice.commands.paths import exists
+from sluice.commands.streams import write
 
 DEBIAN = Path("/etc/apache2/mods-available")
 CONFIGURATION = "sluice.load"
@@ -37,15 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
     configuration = _configuration_folder(arguments.configuration_directory)
     for path in [installed, *([configuration / CONFIGURATION] if configuration else [])]:
         _refuse_file_of_package(path)
+    lines = module_config.lines(installed)
     if source.resolve() != installed.resolve():
         _replace(installed, source.read_bytes())
-        print(f"installed {installed}")
-    lines = module_config.lines(installed)
+        write(f"installed {installed}")
     if configuration is None:
-        print(f"add to Apache's configuration:\n{lines}", end="")
+        write(f"add to Apache's configuration:\n{lines}".removesuffix("\n"))
     else:
         _replace(configuration / CONFIGURATION, f"# Conflicts: wsgi\n# Depends: authz_host\n{lines}".encode())
-        print(f"wrote {configuration / CONFIGURATION}; `a2enmod sluice` enables it")
+        write(f"wrote {configuration / CONFIGURATION}; `a2enmod sluice` enables it")
     return 0
 
 

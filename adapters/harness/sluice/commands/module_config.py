@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sluice.commands import module
 from sluice.commands.quoting import quoted
+from sluice.commands.streams import write
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    print(lines(module.locate()), end="")
+    write(lines(module.locate()).removesuffix("\n"))
     return 0
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 
 from sluice.commands import module
+from sluice.commands.streams import write
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,5 +19,5 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    print(module.locate())
+    write(str(module.locate()))
     return 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TextIO
@@ -47,11 +48,19 @@ def complain(line: str) -> None:
 
 
 def write(text: str) -> None:
-    """Print a text now; raise CommandError where the standard output cannot be written, and BrokenPipeError where its reader is gone."""
+    """Print a text now; raise CommandError where the standard output cannot be written, and BrokenPipeError where its reader is gone.
+
+    Names of files that cannot be decoded are written as the bytes that they are.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         print(text, flush=True)
     except BrokenPipeError:
         raise
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        raise CommandError(f"the output cannot be written: its encoding, {error.encoding}, has no {character!a}") from error
     except OSError as error:  # a disk that is full
         discard_output()
         raise CommandError(f"the output cannot be written: {error.strerror}") from error

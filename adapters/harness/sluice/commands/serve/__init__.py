@@ -11,6 +11,7 @@ from sluice.commands.serve import checks, control, layout, options, script
 from sluice.commands.serve.configuration import render
 from sluice.commands.serve.settings import Settings, settle
 from sluice.commands.serve.supervisor import Supervisor, hold_restarts, received_signals
+from sluice.commands.streams import write
 
 DESCRIPTION = """\
 Serves a Python application by a private Apache in the foreground, in daemon
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         root = arguments.setup_only or arguments.runtime_directory or Path("/run/sluice")
         place = layout.Layout(root.absolute(), foreground=not arguments.setup_only)
-        print(render(settings, server, module_file, place), end="")
+        write(render(settings, server, module_file, place).removesuffix("\n"))
         return 0
     if arguments.setup_only:
         return _set_up(settings, server, module_file)
@@ -59,7 +60,7 @@ def _set_up(settings: Settings, server: apache.Apache, module_file: Path) -> int
     text = render(settings, server, module_file, place)
     _write(settings, place, text, report_to=None)
     control.write(settings, server, place)
-    print(f"{place.root / 'control'} start|stop|graceful|configtest|status")
+    write(f"{place.root / 'control'} start|stop|graceful|configtest|status")
     return 0
 
 
