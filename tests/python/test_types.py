@@ -206,3 +206,9 @@ Host().mod_wsgi.drain()
 """
     lines = {int(line.split(":")[1]) for line in mypy(tmp_path, code) if ": error: " in line}
     assert lines == {5, 7, 8, 9, 10, 11, 12}
+
+
+def test_all_types_are_public() -> None:
+    public = {name: value for name, value in vars(metrics).items() if not name.startswith("_")}
+    own = {name for name, value in public.items() if getattr(value, "__module__", "") == metrics.__name__}
+    assert own == set(metrics.__all__)

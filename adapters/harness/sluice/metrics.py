@@ -18,6 +18,7 @@ __all__ = [
     "ServerMetrics",
     "ServerProcess",
     "ServerWorker",
+    "SlowRequest",
     "ThreadMetrics",
 ]
 
