@@ -116,6 +116,9 @@ def test_a_certificate_that_is_missing_or_wrong(application: Path, folder: Path)
         (["APP", "--log-format", "combined"], "--log-format is for the access log"),
         (["APP", "--processes", "1000", "--threads", "1000"], "--processes times --threads is 1000000, which is more than 32768"),
         (["APP", "--key", "/none"], "--key belongs to a certificate"),
+        (["APP", "--metrics-from", "10.0.0.0/8"], "--metrics-from is for the metrics: turn them on with --metrics"),
+        (["APP", "--metrics", "/"], "--metrics / would answer in place of the application at /: choose another path"),
+        (["APP", "--metrics", "/shop", "--mount", "/shop/eu"], "--metrics /shop would answer in place of the application at /shop/eu"),
     ],
 )
 def test_a_mistake_in_the_options(application: Path, arguments: list[str], words: str) -> None:

@@ -71,6 +71,11 @@ def url_path(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
+def is_within(url: str, other: str) -> bool:
+    """Return whether a path is the other one or below it."""
+    return f"{url.rstrip('/')}/".startswith(f"{other.rstrip('/')}/")
+
+
 def url_and_folder(text: str) -> tuple[str, Path]:
     url, separator, path = text.partition("=")
     if not separator or not path:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sluice.commands import CommandError
 from sluice.commands.paths import exists, is_dir, is_file
+from sluice.commands.serve.options import is_within
 from sluice.commands.serve.target import Target
 
 DEFAULT_USER = "www-data"
@@ -132,6 +133,10 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CommandError(f"--processes times --threads is {options.processes * options.threads}, which is more than {MOST_THREADS}")
     if options.log_format and not options.access_log:
         raise CommandError("--log-format is for the access log: turn it on with --access-log")
+    if options.metrics_from and not options.metrics:
+        raise CommandError("--metrics-from is for the metrics: turn them on with --metrics")
+    if options.metrics and is_within(options.mount, options.metrics):
+        raise CommandError(f"--metrics {options.metrics} would answer in place of the application at {options.mount}: choose another path")
     if options.setup_only and options.runtime_directory:
         raise CommandError("--setup-only names the directory already: leave out --runtime-directory")
     if options.setup_only and 0 in (options.port, options.https_port):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sluice.commands import CommandError
 from sluice.commands.quoting import checked, folder, quoted
+from sluice.commands.serve.options import is_within
 
 ALIAS = "Alias {url} {path}"
 REWRITING = "RewriteEngine On"
@@ -50,29 +51,25 @@ def lines(static: Sequence[tuple[str, Path]], mount: str) -> list[str]:
     directives = ['TypesConfig "mime.types"', NO_INDEX]
     # The first alias and the first rule that match have precedence, so the longest come first.
     longest_first = sorted(static, key=lambda pair: -len(pair[0]))
-    rules = [rule for url, path in longest_first if _is_within(mount, url) for rule in _rules(url, path, mount, static)]
+    rules = [rule for url, path in longest_first if is_within(mount, url) for rule in _rules(url, path, mount, static)]
     directives += [REWRITING, *rules] if rules else []
-    others = [(url, path) for url, path in longest_first if not _is_within(mount, url)]
+    others = [(url, path) for url, path in longest_first if not is_within(mount, url)]
     directives += [ALIAS.format(url=quoted(url, "--static"), path=quoted(path, "--static")) for url, path in others]
     return [*directives, *(DIRECTORY.format(path=folder(path, "--static")) for path in dict.fromkeys(path for _, path in static))]
 
 
 def _has_rules(static: Sequence[tuple[str, Path]], mount: str) -> bool:
-    return any(_is_within(mount, url) for url, _ in static)
+    return any(is_within(mount, url) for url, _ in static)
 
 
 def _rules(url: str, path: Path, mount: str, static: Sequence[tuple[str, Path]]) -> list[str]:
     """Return the rule for a directory at the URL of the application or above it, which an alias would hide."""
-    longer = {other for other in (mount, *(other for other, _ in static)) if other != url and _is_within(other, url)}
+    longer = {other for other in (mount, *(other for other, _ in static)) if other != url and is_within(other, url)}
     conditions = [f'RewriteCond "%{{REQUEST_URI}}" "!^{_pattern(other)}(?:/|$)"' for other in sorted(longer)]
     file = _word_of_rule(path)
     if url == mount:
         conditions.append(f"RewriteCond {file} -f")
     return [*conditions, f'RewriteRule "^{_pattern(url)}/(.*)$" {file} [L]']
-
-
-def _is_within(url: str, other: str) -> bool:
-    return f"{url.rstrip('/')}/".startswith(f"{other.rstrip('/')}/")
 
 
 def _pattern(url: str) -> str:
