@@ -26,6 +26,4 @@ install(FILES apache/10-sluice.conf DESTINATION /etc/httpd/conf.modules.d COMPON
 install(FILES apache/sluice.conf DESTINATION /etc/httpd/conf.d COMPONENT rpm EXCLUDE_FROM_ALL)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE LICENSE.pybind11 DESTINATION /usr/share/licenses/mod_sluice
   COMPONENT rpm EXCLUDE_FROM_ALL)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION /usr/share/doc/mod_sluice
-  COMPONENT rpm EXCLUDE_FROM_ALL FILES_MATCHING PATTERN "*.md" PATTERN api EXCLUDE PATTERN site EXCLUDE
-  PATTERN images EXCLUDE PATTERN benchmarks EXCLUDE)
+sluice_documentation(/usr/share/doc/mod_sluice rpm)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import tomllib
@@ -20,7 +21,12 @@ FOLDERS = {
     "python3-sluice": r"usr/bin/sluice|usr/lib/python3/dist-packages/"
     r"(sluice(/\w+)*|mod_wsgi-stubs|sluice-[\d.]+\.dist-info)/[^/]+",
 }
-DOCUMENTATION = r"usr/share/doc/{}/(copyright|changelog(\.Debian)?\.gz|[\w-]+\.md)"
+DOCUMENTATION = r"usr/share/doc/{}/(copyright|changelog(\.Debian)?\.gz)"
+OF_OPERATORS = r"(README|SECURITY)\.md|docs/([\w-]+/)?[\w-]+\.(md|png|svg)|examples/(apache|container|grafana|influxdb|prometheus)/[\w./]+"
+FOLDERS["libapache2-mod-sluice"] += f"|usr/share/doc/libapache2-mod-sluice/({OF_OPERATORS})"
+# Documents name some files that are in the sources alone.
+OF_SOURCES = re.compile(r"(core|bench|tests|adapters)/|examples/(README\.md|demo/|packaging/)|CHANGELOG\.md$|CONTRIBUTING\.md$|LICENSE$")
+LINK = re.compile(r"\]\(([\w./-]+)(?:#[^)]*)?\)")
 
 
 def files(package: Path) -> list[str]:
@@ -66,6 +72,20 @@ def test_an_upgrade_of_the_distribution_brings_the_package_of_the_new_release(tm
 def test_each_file_is_where_it_belongs(packages: dict[str, Path], name: str) -> None:
     allowed = re.compile(f"({FOLDERS[name]}|{DOCUMENTATION.format(name)})$")
     assert [path for path in files(packages[name]) if not allowed.match(path)] == []
+
+
+def test_links_of_the_documents_lead_to_documents_of_the_package(packages: dict[str, Path], tmp_path: Path) -> None:
+    """The list of the directives is in README.md, and configuration.md leads there."""
+    run("dpkg-deb", "--extract", packages["libapache2-mod-sluice"], tmp_path)
+    folder = tmp_path / "usr/share/doc/libapache2-mod-sluice"
+    targets = {
+        (path.relative_to(folder).as_posix(), os.path.relpath(path.parent / target, folder))
+        for path in folder.rglob("*.md")
+        for target in LINK.findall(re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL))
+    }
+    assert len(targets) > 50
+    assert [(path, target) for path, target in sorted(targets) if not OF_SOURCES.match(target) and not (folder / target).exists()] == []
+    assert "`WSGIScriptAlias" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_library_has_every_public_header(packages: dict[str, Path]) -> None:
