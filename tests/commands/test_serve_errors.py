@@ -42,6 +42,23 @@ def test_a_port_of_root(application: Path) -> None:
     assert "port 1 is for root" in serve_refusal(application, "--port", 1, user=PLAIN_USER)
 
 
+@as_root
+def test_an_access_log_that_the_user_cannot_write(application: Path, folder: Path) -> None:
+    (folder / "old").touch()
+    for name in ("old", "new"):
+        said = serve_refusal(application, "--access-log", folder / name, "--port", 0, user=PLAIN_USER)
+        assert said == f"this user cannot write to {folder / name}: choose another file with --access-log"
+
+
+def test_a_size_that_apache_does_not_take(application: Path) -> None:
+    words = ("serve", application, "--module", module_under_test(), "--print-config", "--limit-body")
+    assert f"LimitRequestBody {2**63 - 1}\n" in sluice(*words, 2**63 - 1).stdout
+    done = sluice(*words, "8589934592G")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2, "sluice serve: error: argument --limit-body: more than 9223372036854775807 bytes: 8589934592G",
+    )  # fmt: skip
+
+
 def test_no_apache(application: Path, folder: Path) -> None:
     """Apache is found in fixed folders too, so the machine has to hide it: in a mount namespace, with an empty folder on top."""
     (folder / "empty").mkdir()

@@ -129,7 +129,10 @@ def checked_log(path: Path) -> Path:
         raise CommandError(f"there is no directory {path.parent} (--access-log)")
     if is_dir(path):
         raise CommandError(f"{path} is a directory (--access-log)")
-    return trusted(path, "--access-log") if exists(path) else trusted(path.parent, "--access-log") / path.name
+    checked = trusted(path, "--access-log") if exists(path) else trusted(path.parent, "--access-log") / path.name
+    if not os.access(checked if exists(checked) else checked.parent, os.W_OK):
+        raise CommandError(f"this user cannot write to {checked}: choose another file with --access-log")
+    return checked
 
 
 def check_access(settings: Settings, identity: Identity) -> None:

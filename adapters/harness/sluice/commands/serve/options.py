@@ -21,6 +21,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MODE = re.compile(r"0?[0-7]{3}")
 SIZE = re.compile(r"(\d+)([KMG]?)", re.IGNORECASE)
 UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
+LARGEST_SIZE = 2**63 - 1  # as large as Apache takes
 LONGEST_SECONDS = 10 * 365 * 86400
 
 
@@ -61,7 +62,10 @@ def size(text: str) -> int:
     match = SIZE.fullmatch(text)
     if match is None:
         raise ValueError
-    return int(match[1]) << UNITS[match[2].upper()]
+    value = int(match[1]) << UNITS[match[2].upper()]
+    if value > LARGEST_SIZE:
+        raise argparse.ArgumentTypeError(f"more than {LARGEST_SIZE} bytes: {text}")
+    return value
 
 
 def url_path(text: str) -> str:
