@@ -142,3 +142,20 @@ def test_a_project_that_does_not_load(project: Path) -> None:
     assert done.returncode == 1
     assert "sluice: shop.settings does not load: " in done.stderr.splitlines()[-1]
     assert "no_such_module" in done.stderr
+
+
+def test_a_project_without_a_module_of_settings_is_refused_in_one_line(folder: Path) -> None:
+    """A project of one file configures its settings itself, so that the server would have none."""
+    (folder / "app.py").write_text(
+        "import sys\nfrom django.conf import settings\nfrom django.core.management import execute_from_command_line\n"
+        'settings.configure(SECRET_KEY="for tests alone", INSTALLED_APPS=["sluice"])\nexecute_from_command_line(sys.argv)\n',
+        encoding="utf-8",
+    )
+    variables = {name: value for name, value in environment().items() if name != "DJANGO_SETTINGS_MODULE"}
+    words = [sys.executable, folder / "app.py", "runsluice", "--print-config"]
+    done = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "CommandError: the settings of this project are in no module: serve the file with its WSGI application by `sluice serve`, "
+        "or set DJANGO_SETTINGS_MODULE\n"
+    )

@@ -31,7 +31,12 @@ class Command(BaseCommand):
         open_missing()
         arguments = argparse.Namespace(**parsed)
         arguments.target = None
-        arguments.django = os.environ["DJANGO_SETTINGS_MODULE"]
+        arguments.django = os.environ.get("DJANGO_SETTINGS_MODULE")
+        if not arguments.django:
+            raise DjangoError(
+                "the settings of this project are in no module: serve the file with its WSGI application by `sluice serve`, "
+                "or set DJANGO_SETTINGS_MODULE"
+            )
         if parsed["pythonpath"]:
             arguments.python_path.append(Path(parsed["pythonpath"]))
         if arguments.working_directory is None:
