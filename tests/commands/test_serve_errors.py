@@ -120,6 +120,8 @@ def test_a_certificate_that_is_missing_or_wrong(application: Path, folder: Path)
     [
         ([], "there is no application"),
         (["none.py"], "there is no file none.py"),
+        ([":app"], "':app' names a callable, but no file, directory or module before it"),
+        (["APP", "--telemetry", "/run/" + "x" * 103], "too long for the path of a socket (--telemetry)"),
         (["APP", "--django", "a.b"], "two applications"),
         (["APP", "--static", "/s=/none"], "there is no directory /none"),
         (["APP", "--include", "/none"], "there is no file /none"),
@@ -313,6 +315,7 @@ def test_a_link_that_changes_after_the_check_leads_nowhere_else(folder: Path, us
         monkeypatch.setattr(module, "trusted", check_then_change)
     arguments = argparse.Namespace(
         certificate=None, include=[], access_log=None, key=None, socket=None, static=[], host="127.0.0.1", port=None, https_port=None,
+        telemetry=None,
     )  # fmt: skip
     settings = Settings(arguments, Target("module", "m"), None, folder, (), None)
     if use == "--setup-only":

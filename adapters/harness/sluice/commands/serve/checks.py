@@ -31,6 +31,8 @@ def check(settings: Settings) -> None:
     if options.socket:
         options.socket = checked_socket(options.socket)
         check_group(options.socket_group)
+    if options.telemetry:
+        _check_length(options.telemetry, "--telemetry")
     if settings.identity:
         check_access(settings, settings.identity)
     warn_of_published_code(settings)
@@ -63,9 +65,14 @@ def checked_socket(path: Path) -> Path:
     if not is_dir(folder):
         raise CommandError(f"there is no directory {folder} (--socket)")
     path = (trusted(folder, "--socket", sticky_will_do=True) if os.geteuid() == 0 else folder.resolve()) / path.name
-    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-        raise CommandError(f"{path} is too long for the path of a socket (--socket)")
+    _check_length(path, "--socket")
     return path
+
+
+def _check_length(path: Path, option: str) -> None:
+    """Raise CommandError for a path that is longer than that of a Unix socket may be."""
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        raise CommandError(f"{path} is too long for the path of a socket ({option})")
 
 
 def check_group(name: str | None) -> None:

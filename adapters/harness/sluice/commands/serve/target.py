@@ -47,6 +47,8 @@ class Target:
         name, colon, attribute = text.rpartition(":")
         if colon and not attribute.isidentifier():
             raise CommandError(f"'{attribute}' in '{text}' is not the name of a callable")
+        if colon and not name:
+            raise CommandError(f"'{text}' names a callable, but no file, directory or module before it")
         name = name if colon else text
         if exists(Path(name)) and not _is_module(name, with_callable=bool(colon)):
             return Target("file", _file(Path(name)), attribute if colon else None)
