@@ -26,6 +26,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+constexpr int kRefusedPauseMs = 50;                  ///< Pause after a connection that could not be accepted.
 constexpr std::size_t kConnectionBytes = 16 * 1024;  ///< Bound of the memory for a request line and header fields.
 
 /// Reads the Accept fields of a request as one list.
@@ -149,6 +150,10 @@ void Endpoint::Server::run() noexcept {
     ::poll(waits, 2, wait_ms());
     MHD_run(daemon_);
     close_late();
+    // Without a descriptor or memory for a connection, the listening socket stays ready. Where connections are open,
+    // the library waits for the end of one; where none is, it would try again at once.
+    const bool refused = waits[0].revents != 0 && connections_.empty() && !closed_;
+    if (refused) ::poll(&waits[1], 1, kRefusedPauseMs);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "sluice/serve.hpp"
 #include "sluice/http.hpp"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -10,11 +11,13 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "sockets.hpp"
 #include "tests/catch.hpp"
@@ -318,4 +321,23 @@ TEST_CASE("serve: the thread takes no signals") {
   sigset_t own;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &own);
   CHECK(!::sigismember(&own, SIGTERM));
+}
+
+TEST_CASE("serve: without a descriptor for a connection the endpoint waits without using the processor") {
+  auto endpoint = serve(text("up 1\n"));
+  REQUIRE(endpoint.ok());
+  const Descriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const sockaddr_in address = loopback(endpoint->port());
+  const int connected = ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const std::clock_t from = std::clock();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  const std::clock_t used = std::clock() - from;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE(connected == 0);
+  CHECK(used < CLOCKS_PER_SEC / 50);
+  CHECK(ends(ask(client, "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"), "up 1\n"));
 }
