@@ -240,6 +240,19 @@ TEST_CASE("catalogue: gauges of one name have as many fields in InfluxDB as labe
   CHECK(texts.influx.starts_with("server depth_queue_a=7,depth_pool_a=7,depth=7 "));
 }
 
+TEST_CASE("catalogue: a gauge of StatsD never begins with a sign where it is to be set") {
+  const auto sent = [](double value) {
+    const encode::Gauge gauges[] = {{.name = "level", .help = "Level.", .read = [value] { return value; }}};
+    std::array<char, encode::kStatsdPacketBytes> packet{};
+    std::string text;
+    encode::statsd({.gauges = gauges}, {.prefix = "a"}, packet, [&](std::string_view some) { text.append(some); });
+    return text;
+  };
+  CHECK(sent(0.0) == "a.level:0|g");
+  CHECK(sent(-0.0) == "a.level:0|g");
+  CHECK(sent(-2.5) == "a.level:0|g\na.level:-2.5|g");
+}
+
 TEST_CASE("catalogue: a gauge with the name of a metric of the process is left out, whatever the prefix is") {
   Recorder<Job> recorder({});
   Reader reader = recorder.add_reader();

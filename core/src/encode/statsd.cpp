@@ -93,6 +93,7 @@ class Statsd final : public Visitor {
   void number(const Key& key, double value) override {
     if (!std::isfinite(value)) return;  // the protocol has no such numbers
     is_callers_ = true;
+    if (value == 0) value = 0;                             // not -0, which would be a difference of 0
     if (value < 0) line(key, [&] { sink_.put(":0|g"); });  // a sign would make it a difference to the value before
     line(key, [&] {
       sink_.put(':');
