@@ -240,6 +240,24 @@ TEST_CASE("catalogue: gauges of one name have as many fields in InfluxDB as labe
   CHECK(texts.influx.starts_with("server depth_queue_a=7,depth_pool_a=7,depth=7 "));
 }
 
+TEST_CASE("catalogue: a gauge is left out where it would repeat a sample, and where it has no name") {
+  const auto read = [] { return 7.0; };
+  const encode::Gauge gauges[] = {{.name = "depth", .help = "A.", .read = read, .label = "queue", .value = "a\xFF"},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "queue", .value = "a\xFE"},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "queue", .value = "b c"},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "queue", .value = "b\rc"},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "", .value = "first"},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "", .value = "second"},
+                                  {.name = "", .help = "A.", .read = read}};
+  const Texts texts = texts_of({.gauges = gauges});
+  for (const std::string& text : {texts.prometheus, texts.open_metrics}) {
+    CAPTURE(text);
+    CHECK(repeated_in(text) == "");
+    CHECK(times(text, " 7\n") == 3);
+  }
+  CHECK(times(texts.influx, "=7") == 3);
+}
+
 TEST_CASE("catalogue: a gauge of StatsD never begins with a sign where it is to be set") {
   const auto sent = [](double value) {
     const encode::Gauge gauges[] = {{.name = "level", .help = "Level.", .read = [value] { return value; }}};

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "encode/family_names.hpp"
+#include "encode/sink.hpp"
 
 namespace sluice::inline v0_1::encode {
 namespace {
@@ -62,7 +63,7 @@ class Gauges {
   void visit(double now, Visitor& to) const {
     for (std::size_t i = 0; i < gauges_.size(); ++i) {
       const Family family = family_of(i);
-      if (!is_first(i) || is_taken(family)) continue;
+      if (gauges_[i].name.empty() || !is_first(i) || is_taken(family)) continue;
       to.begin(family, {0.0, now});
       for (std::size_t k = i; k < gauges_.size(); ++k) {
         if (!alike(i, k) || repeats(k)) continue;
@@ -95,9 +96,14 @@ class Gauges {
   [[nodiscard]] bool repeats(std::size_t i) const noexcept {
     const Gauge& gauge = gauges_[i];
     for (std::size_t k = 0; k < i; ++k) {
-      if (gauges_[k].value == gauge.value && same_name(gauges_[k].label, gauge.label) && alike(k, i)) return true;
+      if (same_name(gauges_[k].label, gauge.label) && same_value(gauges_[k], gauge) && alike(k, i)) return true;
     }
     return false;
+  }
+  /// Returns true if Prometheus has the same value for the labels of both, whose names are alike.
+  static bool same_value(const Gauge& a, const Gauge& b) noexcept {
+    const auto written = [](char byte) { return byte == '\r' ? std::string_view(" ") : std::string_view(); };
+    return a.label.empty() || same_escaped(a.value, b.value, written);
   }
 
   std::span<const Gauge> gauges_;

@@ -33,8 +33,8 @@ namespace sluice::inline v0_1::encode {
 /// Write windows and readings in the formats of Prometheus, OpenMetrics, InfluxDB, StatsD and OpenTelemetry.
 /// @{
 
-/// A number of the caller's own, read whenever it is encoded. It is left out if it has the name of another metric, or
-/// the name and label of a gauge before it. Its texts are not copied.
+/// A number of the caller's own, read whenever it is encoded. It is left out if it has no name or that of another
+/// metric, or the name and label of a gauge before it. Its texts are not copied.
 struct Gauge {
   std::string_view name;         ///< Name, with dots between its parts.
   std::string_view help;         ///< Description, in a sentence.
