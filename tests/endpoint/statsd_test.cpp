@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pusher of StatsD against receivers that come, go and do not read.
+#include <dlfcn.h>
+#include <netdb.h>
+
 #include <atomic>
 #include <string>
 
@@ -8,6 +11,21 @@
 #include "sluice/http.hpp"
 #include "sluice/push.hpp"
 #include "tests/catch.hpp"
+
+namespace {
+
+/// True while names have two addresses, of which nobody listens at the first.
+std::atomic<bool> has_two_addresses{false};
+
+}  // namespace
+
+/// Replaces the function of the C library, also for the pusher.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** list) {
+  static const auto original = reinterpret_cast<decltype(&getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (!has_two_addresses) return original(name, service, hints, list);
+  const int error = original("127.0.0.2", service, hints, list);
+  return error != 0 ? error : original("127.0.0.1", service, hints, &(*list)->ai_next);
+}
 
 namespace {
 
@@ -111,6 +129,20 @@ TEST_CASE("statsd: where nobody listens at the port, the rest of the batch waits
   CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
   CHECK(pusher->counts().waiting > 0);
   CHECK(pusher->counts().failures == 1);
+}
+
+TEST_CASE("statsd: a name whose first address nobody listens at is sent to at the next") {
+  const Descriptor receiver = bound(SOCK_DGRAM);
+  std::atomic<int> sent{0};
+  has_two_addresses = true;
+  auto pusher = push_statsd(numbered(1, sent), {.host = "host", .port = port_of(receiver), .schedule = patient()});
+  has_two_addresses = false;
+  REQUIRE(pusher.ok());
+  for (int i = 1; i <= 3; ++i) {
+    CHECK(pusher->flush(kLong).ok());
+    CHECK(next(receiver, MSG_DONTWAIT) == "n:" + std::to_string(i) + "|c");
+  }
+  CHECK(pusher->counts().delivered == 3);
 }
 
 TEST_CASE("statsd: options that cannot be used are refused") {

@@ -119,9 +119,11 @@ using StatsdSource = std::function<absl::Status(absl::FunctionRef<void(std::stri
 
 /// Settings of push_statsd().
 struct StatsdPushOptions {
-  std::string host = "127.0.0.1";  ///< Name or address of the receiver. A name is resolved once, when it starts.
-  std::uint16_t port = 8125;       ///< Port of the receiver, UDP.
-  std::string unix_path = {};      ///< Path of a Unix datagram socket to send to, instead of a host and a port.
+  /// Name or address of the receiver. A name is resolved once, when it starts; where one of its addresses cannot be
+  /// reached or refuses datagrams, the next is used.
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8125;   ///< Port of the receiver, UDP.
+  std::string unix_path = {};  ///< Path of a Unix datagram socket to send to, instead of a host and a port.
   PushSchedule schedule = {.interval = std::chrono::milliseconds(10'000)};  ///< When batches are sent.
 };
 
