@@ -372,3 +372,24 @@ TEST_CASE("catalogue: labels with a name that is in use are left out, and others
   CHECK(times(text, "given") == 0);
   CHECK(times(text, "jobs_requests_total{free=\"x\",outcome=\"done\"} 1\n") == 1);
 }
+
+TEST_CASE("catalogue: a resource of OTLP has all attributes that it is given, also those with names of labels") {
+  const encode::Label resource[] = {{"service.name", "shop"}, {"thread", "1"}, {"outcome", "2"}, {"le", "3"}, {"", "4"},
+                                    {"thread", "5"}};
+  const Window window(schema_info<Job>, 0, 1);
+  const auto written = [&](encode::OtlpEncoding encoding) {
+    return filled([&](std::span<char> out) {
+      return encode::otlp({.window = &window}, {.encoding = encoding, .resource = resource}, out);
+    });
+  };
+  CHECK(written(encode::OtlpEncoding::kJson)
+            .starts_with(R"({"resourceMetrics":[{"resource":{"attributes":[)"
+                         R"({"key":"service.name","value":{"stringValue":"shop"}},)"
+                         R"({"key":"thread","value":{"stringValue":"1"}},)"
+                         R"({"key":"outcome","value":{"stringValue":"2"}},)"
+                         R"({"key":"le","value":{"stringValue":"3"}}]})"));
+  const std::string binary = written(encode::OtlpEncoding::kProtobuf);
+  constexpr std::string_view kThread("\x86\x80\x80\0thread", 10);  // the length and the key of an attribute
+  CHECK(times(binary, kThread) == 1);
+  CHECK(times(binary, "outcome") == 3);  // with the points of both outcomes
+}

@@ -116,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Otlp json = read_json(encode(OtlpEncoding::kJson));
   const Otlp protobuf = read_protobuf(encode(OtlpEncoding::kProtobuf));
   check(json, window, attributes.expected(with_replacements, with_replacements),
-        resource.expected(with_replacements, with_replacements));
+        resource.expected(with_replacements, with_replacements, {}));
   require_same(json, protobuf);
   return 0;
 }

@@ -2,8 +2,13 @@
 // Random windows, readings and labels, for the targets that encode them.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <deque>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "adapters/wsgi/schema/window.hpp"
@@ -104,16 +109,19 @@ class RandomLabels {
 
   [[nodiscard]] encode::Labels get() const { return labels_; }
 
-  /// Returns the labels that a format must write: those with a name that the encoder does not use and that did not come
-  /// before. Names are compared as `name_as` rewrites them.
+  /// The names of labels that encoders use themselves.
+  static constexpr std::array<std::string_view, 6> kTaken{"le",     "phase",    "status_class",
+                                                          "thread", "quantile", "__name__"};
+
+  /// Returns the labels that a format must write: those with a name that is not taken and that did not come before.
+  /// Names are compared as `name_as` rewrites them.
   template <class NameAs, class ValueAs>
-  [[nodiscard]] std::vector<std::pair<std::string, std::string>> expected(NameAs&& name_as, ValueAs&& value_as) const {
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> expected(
+      NameAs&& name_as, ValueAs&& value_as, std::span<const std::string_view> taken = kTaken) const {
     std::vector<std::pair<std::string, std::string>> kept;
     for (const encode::Label& label : labels_) {
       const std::string name = name_as(label.name);
-      bool known = name.empty();
-      for (const char* own : {"le", "phase", "status_class", "thread", "quantile", "__name__"})
-        known = known || name == own;
+      bool known = name.empty() || std::find(taken.begin(), taken.end(), name) != taken.end();
       for (const auto& [earlier, value] : kept) known = known || name == earlier;
       if (!known) kept.emplace_back(name, value_as(label.value));
     }

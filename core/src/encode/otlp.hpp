@@ -3,6 +3,7 @@
 #pragma once
 
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <system_error>
@@ -18,6 +19,16 @@ inline constexpr std::string_view kScope = "sluice";
 /// UTF-8.
 inline bool same_attribute(std::string_view a, std::string_view b) noexcept {
   return same_escaped(a, b, [](char) { return std::string_view(); });
+}
+
+/// Returns true if the attribute of a resource at `i` is to be written: it has a name, which did not come before. Names
+/// that points use are free here, because receivers keep the attributes of both apart.
+[[nodiscard]] inline bool written_of_resource(const Labels& resource, std::size_t i) noexcept {
+  if (resource[i].name.empty()) return false;
+  for (std::size_t k = 0; k < i; ++k) {
+    if (same_attribute(resource[k].name, resource[i].name)) return false;
+  }
+  return true;
 }
 
 /// Returns the number that a label's value is, if its type says so and it is one.

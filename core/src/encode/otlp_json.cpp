@@ -94,27 +94,40 @@ class Json final : public Visitor {
     sink_.put("}}");
   }
 
-  void attributes(const Labels& labels, const Key& key) {
+  void resource() {
+    const Labels& labels = options_.resource;
     sink_.put('[');
     bool first = true;
-    const auto attribute = [&](const Label& label) {
-      if (!std::exchange(first, false)) sink_.put(',');
-      sink_.put("{\"key\":");
-      put_json_text(sink_, label.name);
-      sink_.put(",\"value\":{");
-      put_value(label);
-      sink_.put("}}");
-    };
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (written(labels, i, schema_, key, same_attribute)) attribute(labels[i]);
+      if (written_of_resource(labels, i)) attribute(labels[i], first);
     }
-    for (const Label& label : key.series) attribute(label);
-    if (!key.of.name.empty()) attribute(key.of);
-    if (!key.name.empty()) attribute({key.name, key.value});
     sink_.put(']');
   }
 
  private:
+  void attributes(const Key& key) {
+    const Labels& labels = options_.attributes;
+    sink_.put('[');
+    bool first = true;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (written(labels, i, schema_, key, same_attribute)) attribute(labels[i], first);
+    }
+    for (const Label& label : key.series) attribute(label, first);
+    if (!key.of.name.empty()) attribute(key.of, first);
+    if (!key.name.empty()) attribute({key.name, key.value}, first);
+    sink_.put(']');
+  }
+
+  /// Writes an attribute, after a comma unless it is the first.
+  void attribute(const Label& label, bool& first) {
+    if (!std::exchange(first, false)) sink_.put(',');
+    sink_.put("{\"key\":");
+    put_json_text(sink_, label.name);
+    sink_.put(",\"value\":{");
+    put_value(label);
+    sink_.put("}}");
+  }
+
   /// Writes an attribute's value by its type. JSON has 64-bit integers as text.
   void put_value(const Label& label) {
     if (const std::optional<std::int64_t> number = integer_of(label)) {
@@ -152,7 +165,7 @@ class Json final : public Visitor {
   void start_point(const Key& key) {
     last_ = key;
     sink_.put(std::exchange(first_point_, false) ? "{\"attributes\":" : ",{\"attributes\":");
-    attributes(options_.attributes, key);
+    attributes(key);
     if (interval_.start > 0.0) {
       sink_.put(",\"startTimeUnixNano\":");
       quoted(epoch_ns(interval_.start));
@@ -182,7 +195,7 @@ class Json final : public Visitor {
 void otlp_json(const Source& source, const OtlpOptions& options, Sink& sink) {
   Json json(options, schema_of(source), sink);
   sink.put("{\"resourceMetrics\":[{\"resource\":{\"attributes\":");
-  json.attributes(options.resource, {});
+  json.resource();
   sink.put("},\"scopeMetrics\":[{\"scope\":{\"name\":\"");
   sink.put(kScope);
   sink.put("\"},\"metrics\":[");

@@ -111,19 +111,26 @@ void put_value(Writer& writer, const Label& label) {
   }
 }
 
+void put_attribute(Writer& writer, unsigned number, const Label& label) {
+  writer.nested(number, [&] {
+    writer.text(field::kKey, label.name);
+    writer.nested(field::kValue, [&] { put_value(writer, label); });
+  });
+}
+
 void put_attributes(Writer& writer, unsigned number, const Labels& labels, const SchemaInfo* schema, const Key& key) {
-  const auto attribute = [&](const Label& label) {
-    writer.nested(number, [&] {
-      writer.text(field::kKey, label.name);
-      writer.nested(field::kValue, [&] { put_value(writer, label); });
-    });
-  };
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (written(labels, i, schema, key, same_attribute)) attribute(labels[i]);
+    if (written(labels, i, schema, key, same_attribute)) put_attribute(writer, number, labels[i]);
   }
-  for (const Label& label : key.series) attribute(label);
-  if (!key.of.name.empty()) attribute(key.of);
-  if (!key.name.empty()) attribute({key.name, key.value});
+  for (const Label& label : key.series) put_attribute(writer, number, label);
+  if (!key.of.name.empty()) put_attribute(writer, number, key.of);
+  if (!key.name.empty()) put_attribute(writer, number, {key.name, key.value});
+}
+
+void put_resource(Writer& writer, const Labels& resource) {
+  for (std::size_t i = 0; i < resource.size(); ++i) {
+    if (written_of_resource(resource, i)) put_attribute(writer, field::kResourceAttributes, resource[i]);
+  }
 }
 
 class Protobuf final : public Visitor {
@@ -229,11 +236,9 @@ class Protobuf final : public Visitor {
 
 void otlp_protobuf(const Source& source, const OtlpOptions& options, Sink& sink) {
   Writer writer(sink);
-  const SchemaInfo* const schema = schema_of(source);
-  Protobuf metrics(options, schema, sink);
+  Protobuf metrics(options, schema_of(source), sink);
   writer.nested(field::kRequestResourceMetrics, [&] {
-    writer.nested(field::kResource,
-                  [&] { put_attributes(writer, field::kResourceAttributes, options.resource, schema, {}); });
+    writer.nested(field::kResource, [&] { put_resource(writer, options.resource); });
     writer.nested(field::kScopeMetrics, [&] {
       writer.nested(field::kScope, [&] { writer.text(field::kScopeName, kScope); });
       visit(source, *options.prefix, options.histograms.fields, metrics);
