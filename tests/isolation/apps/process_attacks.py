@@ -3,6 +3,7 @@
 
 import ctypes
 import fcntl
+import mmap
 import os
 import resource
 import signal
@@ -296,8 +297,8 @@ def use_up_memory(query):
     resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
     try:
         while True:
-            _held.append(bytearray(8 << 20))
-    except MemoryError:
+            _held.append(mmap.mmap(-1, 8 << 20))
+    except (MemoryError, OSError):
         _held.clear()
     return Report()
 
