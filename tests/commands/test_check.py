@@ -216,7 +216,7 @@ def test_a_group_that_cannot_be_set_up(tmp_path: Path) -> None:
 def test_a_process_that_crashes_again_and_again() -> None:
     with serving(*group("d", "threads=2")) as server, under_load(server, "/", "/?exit=1", clients=1):
         wait_until(lambda: read_json(server)["groups"][1]["process_starts"] >= 3, "restarts")
-        status, findings = check(server, "--fail-on", "restarting", interval=3.0)
+        status, findings = check_until_it_fails(server, "--fail-on", "restarting", interval=3.0)
         assert status == 1
         assert "restarting" in findings
         assert "not-starting" not in findings
