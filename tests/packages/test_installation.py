@@ -35,16 +35,24 @@ def release(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+def of_version(text: str, version: str) -> str:
+    """The text of a file that says the version of the project, with another one in its place."""
+    text = re.sub(r"(project\(sluice VERSION )[\d.]+", rf"\g<1>{version}", text)
+    for name, number in zip(("MAJOR", "MINOR", "PATCH"), version.split("."), strict=True):
+        text = re.sub(rf"(#define SLUICE_VERSION_{name} )\d+", rf"\g<1>{number}", text)
+    return text
+
+
 @pytest.fixture(scope="module")
 def built(release: str) -> dict[str, Path]:
     """The folder of this version's packages and that of an older one's, as `make packages` makes them on the release."""
     system = installation.fresh(release, f"{release}-build")
     sources = system.root / installation.SOURCES
-    top = sources / "CMakeLists.txt"
-    current = top.read_text(encoding="utf-8")
+    current = {path: path.read_text(encoding="utf-8") for path in (sources / "CMakeLists.txt", sources / "core/include/sluice/version.hpp")}
     folders = {}
-    for name, text in (("new", current), ("old", re.sub(r"(project\(sluice VERSION )[\d.]+", rf"\g<1>{OLD}", current))):
-        top.write_text(text, encoding="utf-8")
+    for name, version in (("new", None), ("old", OLD)):
+        for path, text in current.items():
+            path.write_text(of_version(text, version) if version else text, encoding="utf-8")
         run(*system.command("make", "packages", "EXTRA_PYTHONS="))
         folders[name] = installation.WORK / f"{release}-packages" / name
         shutil.rmtree(folders[name], ignore_errors=True)
