@@ -104,3 +104,23 @@ def test_a_socket_moves_to_another_directory_at_a_restart(start_httpd: StartHttp
     wait_until(lambda: bool(sockets_in(tmp_path)), "the socket in its new directory")
     wait_until(lambda: server.get("/").status == 200, "an answer")
     assert not sockets_in(server.layout.root)
+
+
+def test_a_socket_is_made_anew_when_its_directory_is_back(start_httpd: StartHttpd, tmp_path: Path) -> None:
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    folder = tmp_path / "sockets"
+    folder.mkdir()
+    server = start_httpd(
+        f"WSGISocketPrefix {folder}/s",
+        GROUP,
+        "WSGIScriptAlias / ${APPS}/hello.py process-group=d application-group=%{GLOBAL}",
+    )
+    assert server.get("/").status == 200
+    (socket,) = sockets_in(folder)
+    socket.unlink()
+    folder.rename(tmp_path / "away")
+    server.wait_for_log("SLC0475")
+    (tmp_path / "away").rename(folder)
+    server.wait_for_log("SLC0479")
+    wait_until(lambda: server.get("/").status == 200, "the group to answer again")

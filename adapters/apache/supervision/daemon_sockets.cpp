@@ -168,8 +168,7 @@ bool DaemonSockets::create_again(Socket& socket, const daemon::DaemonOptions& op
   if (descriptor < 0) {
     ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
                  "SLC0475: the socket '%s' of daemon process group '%s' was removed, or a process of the group shut it "
-                 "down, and it cannot be created again; restart the server, because the group serves no requests until "
-                 "then",
+                 "down, and it cannot be created again; the group serves no requests until a later attempt succeeds",
                  socket.path, options.name);
     return false;
   }
