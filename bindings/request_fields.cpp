@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fields of request_metrics().
+#include <algorithm>
 #include <array>
+#include <cstddef>
+#include <string_view>
+#include <utility>
 
 #include "adapters/wsgi/schema/window.hpp"
 #include "bindings/convert.hpp"
@@ -38,10 +42,9 @@ PyObject* slot_values(const Sample& sample) {
                  [&](std::size_t i) { return number(seconds_of_ns(wsgi::by_slot(window, i, kValue))); });
 }
 
-/// A counter of the schema.
-template <auto kMember>
-PyObject* counted(const Sample& sample) {
-  return number(sample.window->get<kMember>());
+template <std::size_t kAmount>
+PyObject* amount(const Sample& sample) {
+  return number(wsgi::amount_of(sample.window->counts(), kAmount));
 }
 
 PyObject* gil_waits(const Sample& sample) { return number(wsgi::gil_wait_count(sample.window->counts())); }
@@ -89,9 +92,26 @@ constexpr Modes modes_of(wsgi::Phase phase) {
   return index(phase) < wsgi::kEmbeddedPhases ? Modes::kBoth : Modes::kDaemonOnly;
 }
 
-template <wsgi::Phase kPhase>
-constexpr Field phase_field(std::string_view key, Type type, Unit unit, ToPython to_python, NoneRule none) {
-  return {.key = key,
+/// A text that a template can have as an argument.
+template <std::size_t kSize>
+struct Text {
+  constexpr Text(const char (&text)[kSize]) noexcept { std::copy_n(text, kSize, chars); }  // NOLINT: literals convert
+  char chars[kSize];
+};
+
+/// The characters of a key: the name of a phase and a suffix.
+template <wsgi::Phase kPhase, Text kSuffix>
+constexpr auto kPhaseKey = [] {
+  constexpr std::string_view kName = wsgi::kPhaseNames[index(kPhase)];
+  constexpr std::string_view kEnd = kSuffix.chars;
+  std::array<char, kName.size() + kEnd.size()> key{};
+  std::copy(kEnd.begin(), kEnd.end(), std::copy(kName.begin(), kName.end(), key.begin()));
+  return key;
+}();
+
+template <wsgi::Phase kPhase, Text kSuffix>
+constexpr Field phase_field(Type type, Unit unit, ToPython to_python, NoneRule none) {
+  return {.key = std::string_view(kPhaseKey<kPhase, kSuffix>.data(), kPhaseKey<kPhase, kSuffix>.size()),
           .type = type,
           .unit = unit,
           .to_python = to_python,
@@ -101,24 +121,52 @@ constexpr Field phase_field(std::string_view key, Type type, Unit unit, ToPython
 }
 
 template <wsgi::Phase kPhase>
-constexpr Field mean_field(std::string_view key) {
-  const NoneRule none = modes_of(kPhase) == Modes::kDaemonOnly ? NoneRule::kEmbeddedMode : NoneRule::kNever;
-  return phase_field<kPhase>(key, Type::kFloat, Unit::kSeconds, mean<kPhase>, none);
-}
+constexpr std::array kMeanOf = {
+    phase_field<kPhase, "">(Type::kFloat, Unit::kSeconds, mean<kPhase>,
+                            modes_of(kPhase) == Modes::kDaemonOnly ? NoneRule::kEmbeddedMode : NoneRule::kNever)};
 
 template <wsgi::Phase kPhase>
-constexpr Field smallest_field(std::string_view key) {
-  return phase_field<kPhase>(key, Type::kInt, Unit::kMicroseconds, smallest<kPhase>, NoneRule::kUnobserved);
-}
+constexpr std::array kExtremesOf = {
+    phase_field<kPhase, "_min_us">(Type::kInt, Unit::kMicroseconds, smallest<kPhase>, NoneRule::kUnobserved),
+    phase_field<kPhase, "_max_us">(Type::kInt, Unit::kMicroseconds, largest<kPhase>, NoneRule::kUnobserved)};
 
 template <wsgi::Phase kPhase>
-constexpr Field largest_field(std::string_view key) {
-  return phase_field<kPhase>(key, Type::kInt, Unit::kMicroseconds, largest<kPhase>, NoneRule::kUnobserved);
+constexpr std::array kBucketsOf = {
+    phase_field<kPhase, "_buckets">(Type::kIntList, Unit::kCount, buckets<kPhase>, NoneRule::kNever)};
+
+/// Joins arrays of fields.
+template <std::size_t... kSizes>
+constexpr auto joined(const std::array<Field, kSizes>&... parts) {
+  std::array<Field, (kSizes + ...)> all{};
+  auto to = all.begin();
+  ((to = std::copy(parts.begin(), parts.end(), to)), ...);
+  return all;
 }
 
-template <wsgi::Phase kPhase>
-constexpr Field bucket_field(std::string_view key) {
-  return phase_field<kPhase>(key, Type::kIntList, Unit::kCount, buckets<kPhase>, NoneRule::kNever);
+/// The order of the phases in the specification: the waits for an interpreter lock have their keys last.
+constexpr auto kOrder = [] {
+  auto order = wsgi::kReportOrder;
+  const auto waits = std::find(order.begin(), order.end(), wsgi::Phase::kGilWait);
+  std::rotate(waits, waits + 1, order.end());
+  return order;
+}();
+
+using AllPhases = std::make_index_sequence<wsgi::kPhases>;
+using PhasesBeforeWaits = std::make_index_sequence<wsgi::kPhases - 1>;
+
+template <std::size_t... kI>
+constexpr auto means(std::index_sequence<kI...>) {
+  return joined(kMeanOf<kOrder[kI]>...);
+}
+
+template <std::size_t... kI>
+constexpr auto extremes(std::index_sequence<kI...>) {
+  return joined(kExtremesOf<kOrder[kI]>...);
+}
+
+template <std::size_t... kI>
+constexpr auto bucket_lists(std::index_sequence<kI...>) {
+  return joined(kBucketsOf<kOrder[kI]>...);
 }
 
 constexpr Field count_field(std::string_view key, ToPython to_python) {
@@ -148,7 +196,7 @@ PyObject* cpu_utilization(const Sample& sample) {
   return number(sample.window->cpu_user_utilization() + sample.window->cpu_system_utilization());
 }
 
-constexpr auto kFields = std::to_array<Field>({
+constexpr auto kGeneral = std::to_array<Field>({
     {.key = "pid", .type = Type::kInt, .to_python = pid},
     float_field("start_time", Unit::kEpochSeconds, value_of<&Window::start_time>),
     float_field("stop_time", Unit::kEpochSeconds, value_of<&Window::stop_time>),
@@ -173,49 +221,17 @@ constexpr auto kFields = std::to_array<Field>({
     seconds_list_field("request_threads_cpu_time", slot_values<wsgi::BySlot::kCpuNs>),
     seconds_list_field("request_threads_current_elapsed", slot_seconds<&SlotWindow::current_elapsed_ns>),
     seconds_list_field("request_threads_max_duration", slot_values<wsgi::BySlot::kMaxDurationNs>),
+});
 
-    mean_field<wsgi::Phase::kServer>("server_time"),
-    mean_field<wsgi::Phase::kQueue>("queue_time"),
-    mean_field<wsgi::Phase::kDaemon>("daemon_time"),
-    mean_field<wsgi::Phase::kApplication>("application_time"),
-    mean_field<wsgi::Phase::kRequest>("request_time"),
-    mean_field<wsgi::Phase::kInputRead>("input_read_time"),
-    mean_field<wsgi::Phase::kOutputWrite>("output_write_time"),
+constexpr auto kWaits = std::to_array<Field>({count_field("gil_wait_count", gil_waits)});
 
-    smallest_field<wsgi::Phase::kServer>("server_time_min_us"),
-    largest_field<wsgi::Phase::kServer>("server_time_max_us"),
-    smallest_field<wsgi::Phase::kQueue>("queue_time_min_us"),
-    largest_field<wsgi::Phase::kQueue>("queue_time_max_us"),
-    smallest_field<wsgi::Phase::kDaemon>("daemon_time_min_us"),
-    largest_field<wsgi::Phase::kDaemon>("daemon_time_max_us"),
-    smallest_field<wsgi::Phase::kApplication>("application_time_min_us"),
-    largest_field<wsgi::Phase::kApplication>("application_time_max_us"),
-    smallest_field<wsgi::Phase::kRequest>("request_time_min_us"),
-    largest_field<wsgi::Phase::kRequest>("request_time_max_us"),
-    smallest_field<wsgi::Phase::kInputRead>("input_read_time_min_us"),
-    largest_field<wsgi::Phase::kInputRead>("input_read_time_max_us"),
-    smallest_field<wsgi::Phase::kOutputWrite>("output_write_time_min_us"),
-    largest_field<wsgi::Phase::kOutputWrite>("output_write_time_max_us"),
+template <std::size_t... kI>
+constexpr std::array<Field, sizeof...(kI)> amounts(std::index_sequence<kI...>) {
+  return {(wsgi::kAmounts[kI].in_bytes ? bytes_field(wsgi::kAmounts[kI].name, amount<kI>)
+                                       : count_field(wsgi::kAmounts[kI].name, amount<kI>))...};
+}
 
-    bucket_field<wsgi::Phase::kServer>("server_time_buckets"),
-    bucket_field<wsgi::Phase::kQueue>("queue_time_buckets"),
-    bucket_field<wsgi::Phase::kDaemon>("daemon_time_buckets"),
-    bucket_field<wsgi::Phase::kApplication>("application_time_buckets"),
-    bucket_field<wsgi::Phase::kRequest>("request_time_buckets"),
-    bucket_field<wsgi::Phase::kInputRead>("input_read_time_buckets"),
-    bucket_field<wsgi::Phase::kOutputWrite>("output_write_time_buckets"),
-    bucket_field<wsgi::Phase::kGilWait>("gil_wait_time_buckets"),
-
-    mean_field<wsgi::Phase::kGilWait>("gil_wait_time"),
-    smallest_field<wsgi::Phase::kGilWait>("gil_wait_time_min_us"),
-    largest_field<wsgi::Phase::kGilWait>("gil_wait_time_max_us"),
-    count_field("gil_wait_count", gil_waits),
-
-    bytes_field("input_bytes", counted<&wsgi::Completion::input_bytes>),
-    count_field("input_reads", counted<&wsgi::Completion::input_reads>),
-    bytes_field("output_bytes", counted<&wsgi::Completion::output_bytes>),
-    count_field("output_writes", counted<&wsgi::Completion::output_writes>),
-
+constexpr auto kOutcomes = std::to_array<Field>({
     count_field("status_1xx", status<0>),
     count_field("status_2xx", status<1>),
     count_field("status_3xx", status<2>),
@@ -232,6 +248,11 @@ constexpr auto kFields = std::to_array<Field>({
     bytes_field("memory_rss", memory_rss),
     bytes_field("memory_max_rss", memory_max_rss),
 });
+
+constexpr auto kFields =
+    joined(kGeneral, means(PhasesBeforeWaits()), extremes(PhasesBeforeWaits()), bucket_lists(AllPhases()),
+           kMeanOf<wsgi::Phase::kGilWait>, kExtremesOf<wsgi::Phase::kGilWait>, kWaits,
+           amounts(std::make_index_sequence<wsgi::kAmounts.size()>()), kOutcomes);
 
 }  // namespace
 

@@ -10,6 +10,9 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -56,47 +59,40 @@ int status_code(py::handle value) {
   return overflow == 0 && number >= 0 && number < 1000 ? static_cast<int>(number) : 0;
 }
 
+/// Sets the measurement with this name, if it is one of durations in microseconds or of amounts.
+bool set_number(wsgi::Completion& done, const std::string& name, py::handle value) {
+  bool known = false;
+  const auto set_if = [&](std::string_view candidate, std::uint64_t wsgi::Completion::*member) {
+    if (name != candidate) return;
+    done.*member = amount(name.c_str(), value);
+    known = true;
+  };
+  const auto set_phase = [&]<std::size_t kPhase>(std::integral_constant<std::size_t, kPhase>) {
+    constexpr auto kMember = std::get<kPhase>(wsgi::kPhaseMembers);
+    if constexpr (std::is_same_v<decltype(done.*kMember), std::uint64_t&>) set_if(wsgi::kPhaseLabels[kPhase], kMember);
+  };
+  [&]<std::size_t... kPhase>(std::index_sequence<kPhase...>) {
+    (set_phase(std::integral_constant<std::size_t, kPhase>()), ...);
+  }
+  (std::make_index_sequence<wsgi::kPhases>());
+  for (const wsgi::Amount& counted : wsgi::kAmounts) set_if(counted.name, counted.member);
+  return known;
+}
+
 void set(wsgi::Completion& done, const std::string& name, py::handle value) {
-  struct Field {
-    const char* name;
-    std::uint64_t wsgi::Completion::*member;
-  };
-  static constexpr Field kFields[] = {
-      {"server", &wsgi::Completion::server_us},
-      {"queue", &wsgi::Completion::queue_us},
-      {"daemon", &wsgi::Completion::daemon_us},
-      {"application", &wsgi::Completion::application_us},
-      {"request", &wsgi::Completion::request_us},
-      {"input_read", &wsgi::Completion::input_read_us},
-      {"output_write", &wsgi::Completion::output_write_us},
-      {"input_bytes", &wsgi::Completion::input_bytes},
-      {"input_reads", &wsgi::Completion::input_reads},
-      {"output_bytes", &wsgi::Completion::output_bytes},
-      {"output_writes", &wsgi::Completion::output_writes},
-  };
   if (name == "status") {
     done.status = status_code(value);
-    return;
-  }
-  if (name == "cpu") {
+  } else if (name == "cpu") {
     done.cpu_ns = nanoseconds("cpu", value);
-    return;
-  }
-  if (name == "gil_waits") {
+  } else if (name == "gil_waits") {
     for (const py::handle wait : value) {
       const std::uint64_t wait_ns = nanoseconds("gil_waits", wait);
       if (wait_ns > UINT64_MAX - done.gil_waits.total) throw py::value_error("the sum of gil_waits is out of range");
       done.gil_waits.add(wait_ns);
     }
-    return;
+  } else if (!set_number(done, name, value)) {
+    throw py::type_error("a request has no measurement named '" + name + "'");
   }
-  for (const Field& field : kFields) {
-    if (name == field.name) {
-      done.*field.member = amount(field.name, value);
-      return;
-    }
-  }
-  throw py::type_error("a request has no measurement named '" + name + "'");
 }
 
 wsgi::Completion completion(const py::kwargs& measured) {

@@ -51,10 +51,7 @@ enum class Field : std::uint16_t {
   kPhaseMin = 70,      ///< First of eight.
   kPhaseMax = 80,      ///< First of eight.
   kPhaseBuckets = 90,  ///< First of eight.
-  kInputBytesTotal = 100,
-  kInputReadsTotal = 101,
-  kOutputBytesTotal = 102,
-  kOutputWritesTotal = 103,
+  kAmountTotal = 100,  ///< First of four, in the order of wsgi::kAmounts.
   kRequestThreadsCompleted = 110,
   kRequestThreadsBusyTime = 111,
   kRequestThreadsCpuTime = 112,
@@ -87,10 +84,7 @@ enum class Field : std::uint16_t {
   kSlowApplicationTime = 223,
   kSlowGilWaitTime = 224,
   kSlowGilWaitCount = 225,
-  kSlowInputBytes = 230,
-  kSlowInputReads = 231,
-  kSlowOutputBytes = 232,
-  kSlowOutputWrites = 233,
+  kSlowAmount = 230,  ///< First of four, in the order of wsgi::kAmounts.
   kSlowInputReadTime = 234,
   kSlowOutputWriteTime = 235,
   kSlowStatus = 240,

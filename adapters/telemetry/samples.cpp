@@ -11,11 +11,6 @@
 namespace sluice::telemetry {
 namespace {
 
-/// The phases in the order of the receiver's field numbers.
-constexpr std::array<wsgi::Phase, wsgi::kPhases> kOrder = {
-    wsgi::Phase::kServer,  wsgi::Phase::kQueue,   wsgi::Phase::kDaemon,    wsgi::Phase::kApplication,
-    wsgi::Phase::kRequest, wsgi::Phase::kGilWait, wsgi::Phase::kInputRead, wsgi::Phase::kOutputWrite};
-
 void add_identity(Datagram& datagram, const Identity& identity) {
   datagram.add(Field::kModWsgiVersion, identity.module_version)
       .add(Field::kPythonVersion, identity.python_version)
@@ -29,10 +24,10 @@ void add_identity(Datagram& datagram, const Identity& identity) {
 
 void add_phases(Datagram& datagram, const Window& window) {
   for (std::size_t i = 0; i < wsgi::kPhases; ++i) {
-    const std::size_t at = index(kOrder[i]);
-    if (at >= wsgi::phases_of(wsgi::mode_of(window))) continue;
-    const HistogramView phase = wsgi::phase_of(window, kOrder[i]);
-    datagram.add(after(Field::kPhaseMean, i), wsgi::mean_seconds(window, kOrder[i]));
+    const wsgi::Phase which = wsgi::kReportOrder[i];  // as the receiver numbers them
+    if (index(which) >= wsgi::phases_of(wsgi::mode_of(window))) continue;
+    const HistogramView phase = wsgi::phase_of(window, which);
+    datagram.add(after(Field::kPhaseMean, i), wsgi::mean_seconds(window, which));
     if (phase.observed()) {
       datagram.add(after(Field::kPhaseMin, i), seconds_of_us(phase.smallest))
           .add(after(Field::kPhaseMax, i), seconds_of_us(phase.largest));
@@ -83,10 +78,9 @@ Datagram request_metrics(const Identity& identity, const Intervals& intervals, c
       .add(Field::kRequestThreadsStarted, std::uint64_t{window.threads_started})
       .add(Field::kRequestThreadsActive, std::uint64_t{window.threads_active()});
   add_phases(datagram, window);
-  datagram.add(Field::kInputBytesTotal, window.get<&wsgi::Completion::input_bytes>())
-      .add(Field::kInputReadsTotal, window.get<&wsgi::Completion::input_reads>())
-      .add(Field::kOutputBytesTotal, window.get<&wsgi::Completion::output_bytes>())
-      .add(Field::kOutputWritesTotal, window.get<&wsgi::Completion::output_writes>());
+  for (std::size_t i = 0; i < wsgi::kAmounts.size(); ++i) {
+    datagram.add(after(Field::kAmountTotal, i), wsgi::amount_of(window.counts(), i));
+  }
   const std::span<const std::uint64_t> classes = wsgi::status_classes(window.counts());
   for (std::size_t i = 0; i < classes.size(); ++i) {
     datagram.add(after(Field::kStatusTotal, i), classes[i]);
@@ -117,12 +111,11 @@ Datagram slow_request(const wsgi::SlowRequest& request, const Datagram::Header& 
       .add(Field::kSlowDaemonTime, seconds_of_us(done.daemon_us))
       .add(Field::kSlowApplicationTime, seconds_of_us(done.application_us))
       .add(Field::kSlowGilWaitTime, seconds_of_ns(done.gil_waits.total))
-      .add(Field::kSlowGilWaitCount, done.gil_waits.count)
-      .add(Field::kSlowInputBytes, done.input_bytes)
-      .add(Field::kSlowInputReads, done.input_reads)
-      .add(Field::kSlowOutputBytes, done.output_bytes)
-      .add(Field::kSlowOutputWrites, done.output_writes)
-      .add(Field::kSlowInputReadTime, seconds_of_us(done.input_read_us))
+      .add(Field::kSlowGilWaitCount, done.gil_waits.count);
+  for (std::size_t i = 0; i < wsgi::kAmounts.size(); ++i) {
+    datagram.add(after(Field::kSlowAmount, i), done.*wsgi::kAmounts[i].member);
+  }
+  datagram.add(Field::kSlowInputReadTime, seconds_of_us(done.input_read_us))
       .add(Field::kSlowOutputWriteTime, seconds_of_us(done.output_write_us))
       .add(Field::kSlowStatus, static_cast<std::uint64_t>(std::max(done.status, 0)))
       .add(Field::kSlowCpuUserTime, seconds_of_us(request.cpu.user_us))

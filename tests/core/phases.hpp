@@ -5,9 +5,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <utility>
 
 #include "adapters/wsgi/schema/recorder.hpp"
 #include "adapters/wsgi/schema/window.hpp"
+#include "sluice/encode/encode.hpp"
 
 namespace sluice::test {
 
@@ -71,6 +74,18 @@ inline void observe(Window& window, Phase phase, std::uint64_t us) {
   ++window.sums[field.buckets_at + BucketLayout::bucket_of(us)];
   window.extremes[field.extreme] = std::max(window.extremes[field.extreme], us);
   window.extremes[field.extreme + 1] = std::max(window.extremes[field.extreme + 1], ~us);
+}
+
+/// Returns all fields but the durations of the phases that are not in the list, and the waits if they are not.
+inline encode::FieldSet only_phases(std::initializer_list<Phase> phases) {
+  const auto sets = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return std::array{encode::FieldSet::of<wsgi::kMemberOf<static_cast<Phase>(kI)>>()...};
+  }
+  (std::make_index_sequence<kPhases>());
+  encode::FieldSet fields = encode::FieldSet::all();
+  for (const encode::FieldSet& set : sets) fields.remove(set);
+  for (const Phase phase : phases) fields.add(sets[index(phase)]);
+  return fields;
 }
 
 }  // namespace sluice::test

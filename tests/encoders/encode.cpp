@@ -24,6 +24,7 @@
 #include "sluice/http.hpp"
 #include "sluice/recorder.hpp"
 #include "tests/core/allocations.hpp"
+#include "tests/core/phases.hpp"
 
 namespace {
 
@@ -146,7 +147,7 @@ Resolution resolution(const Arguments& arguments) {
 
 std::string encoded(const Source& source, const Arguments& arguments) {
   const Histograms histograms{
-      .fields = arguments.has("request") ? wsgi::only_phases(wsgi::Phase::kRequest) : FieldSet::all(),
+      .fields = arguments.has("request") ? test::only_phases({wsgi::Phase::kRequest}) : FieldSet::all(),
       .bounds = arguments.has("round") ? Bounds::kRound : Bounds::kExact,
       .resolution = resolution(arguments)};
   const std::string& format = arguments.format;

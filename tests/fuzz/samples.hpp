@@ -15,6 +15,7 @@
 #include "sluice/encode/encode.hpp"
 #include "sluice/registry.hpp"
 #include "sluice/window.hpp"
+#include "tests/core/phases.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace sluice::fuzz {
@@ -137,7 +138,7 @@ class RandomLabels {
 inline encode::Histograms histograms_of(Input& input) {
   encode::Histograms histograms;
   histograms.fields =
-      wsgi::only_phases(wsgi::Phase::kRequest, static_cast<wsgi::Phase>(input.choice(wsgi::kPhases - 1)));
+      test::only_phases({wsgi::Phase::kRequest, static_cast<wsgi::Phase>(input.choice(wsgi::kPhases - 1))});
   histograms.bounds = input.flag() ? encode::Bounds::kRound : encode::Bounds::kExact;
   histograms.resolution = static_cast<Resolution>(input.choice(4));
   return histograms;

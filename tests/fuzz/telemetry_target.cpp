@@ -136,8 +136,8 @@ void check_window(Input& input) {
   require_text(sent, Field::kProcessGroup, identity.process_group);
   require_count(sent, Field::kProcessParentPid, identity.parent_pid);
   require_count(sent, Field::kRequestCount, window.request_count);
-  require_count(sent, Field::kInputBytesTotal, window.get<&wsgi::Completion::input_bytes>());
-  require_count(sent, Field::kOutputWritesTotal, window.get<&wsgi::Completion::output_writes>());
+  require_count(sent, Field::kAmountTotal, window.get<&wsgi::Completion::input_bytes>());
+  require_count(sent, after(Field::kAmountTotal, 3), window.get<&wsgi::Completion::output_writes>());
   require_count(sent, Field::kRequestThreadsMaximum, window.slots.size());
   for (std::size_t i = 0; i < wsgi::status_classes(window.counts()).size(); ++i) {
     require_count(sent, after(Field::kStatusTotal, i), fuzz::responses(window.counts(), i));
@@ -164,7 +164,7 @@ void check_slow_request(Input& input) {
   for (auto& text : request.texts) text = input.text(127);
   const Decoded sent = decoded(slow_request(request, {.pid = 7, .sequence = 8, .stamp = 9.0}));
   require(sent.kind == 4 && sent.pid == 7 && sent.sequence == 8 && sent.stamp == 9.0, "the header comes back");
-  require_count(sent, Field::kSlowInputBytes, request.done.input_bytes);
+  require_count(sent, Field::kSlowAmount, request.done.input_bytes);
   require_count(sent, Field::kSlowThreadId, request.thread_id);
   require_count(sent, Field::kSlowActiveAtStart, request.active_at_start);
   require_count(sent, Field::kSlowStatus, static_cast<std::uint64_t>(std::max(request.done.status, 0)));

@@ -3,8 +3,11 @@
 // which they are recorded: the eight phases of the Internal Metrics API.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <tuple>
 
 #include "adapters/wsgi/schema/bucket_layout.hpp"
 #include "adapters/wsgi/schema/phase.hpp"
@@ -37,18 +40,40 @@ struct Completion {
   std::uint64_t output_writes = 0;  ///< Number of writes to the response body.
 };
 
+/// The member that records each phase, by index().
+inline constexpr std::tuple kPhaseMembers = {
+    &Completion::server_us,       &Completion::application_us, &Completion::request_us, &Completion::input_read_us,
+    &Completion::output_write_us, &Completion::gil_waits,      &Completion::queue_us,   &Completion::daemon_us};
+
+/// The member that records a phase.
+template <Phase kPhase>
+inline constexpr auto kMemberOf = std::get<index(kPhase)>(kPhaseMembers);
+
+/// An amount that is counted of a request beside its phases.
+struct Amount {
+  std::string_view name;  ///< As in dictionaries.
+  std::uint64_t Completion::*member = nullptr;
+  bool in_bytes = false;  ///< False for a number of calls.
+};
+
+/// The amounts in the order in which they are reported.
+inline constexpr std::array<Amount, 4> kAmounts = {{{"input_bytes", &Completion::input_bytes, true},
+                                                    {"input_reads", &Completion::input_reads},
+                                                    {"output_bytes", &Completion::output_bytes, true},
+                                                    {"output_writes", &Completion::output_writes}}};
+
 /// Places of the values that windows keep by worker slot, in the order of the schema.
 enum class BySlot : std::uint8_t { kCpuNs, kMaxDurationNs };
 
 namespace detail {
 
 /// Makes the histogram of a phase.
-template <class Member>
-constexpr auto phase(Phase which, Member member) noexcept {
-  const auto field = histogram("phase.duration", Unit::kMicroseconds, member, BucketLayout())
+template <Phase kPhase>
+constexpr auto phase() noexcept {
+  const auto field = histogram("phase.duration", Unit::kMicroseconds, kMemberOf<kPhase>, BucketLayout())
                          .help("Duration of a phase of requests.")
-                         .label("phase", kPhaseLabels[index(which)]);
-  return index(which) < kEmbeddedPhases ? field : field.only_in(static_cast<unsigned>(Mode::kDaemon));
+                         .label("phase", kPhaseLabels[index(kPhase)]);
+  return index(kPhase) < kEmbeddedPhases ? field : field.only_in(static_cast<unsigned>(Mode::kDaemon));
 }
 
 }  // namespace detail
@@ -64,16 +89,13 @@ template <>
 inline constexpr auto schema<wsgi::Completion> =
     fields(classes<http::kStatusClasses, http::status_class>("status_class", &wsgi::Completion::status)
                .names("1xx", "2xx", "3xx", "4xx", "5xx"),
-           wsgi::detail::phase(wsgi::Phase::kServer, &wsgi::Completion::server_us),
-           wsgi::detail::phase(wsgi::Phase::kApplication, &wsgi::Completion::application_us),
+           wsgi::detail::phase<wsgi::Phase::kServer>(), wsgi::detail::phase<wsgi::Phase::kApplication>(),
            histogram("request.duration", Unit::kMicroseconds, &wsgi::Completion::request_us, wsgi::BucketLayout())
                .help("Duration of requests.")
                .otel_bounds(),
-           wsgi::detail::phase(wsgi::Phase::kInputRead, &wsgi::Completion::input_read_us),
-           wsgi::detail::phase(wsgi::Phase::kOutputWrite, &wsgi::Completion::output_write_us),
-           wsgi::detail::phase(wsgi::Phase::kGilWait, &wsgi::Completion::gil_waits).measured_in(Unit::kNanoseconds),
-           wsgi::detail::phase(wsgi::Phase::kQueue, &wsgi::Completion::queue_us),
-           wsgi::detail::phase(wsgi::Phase::kDaemon, &wsgi::Completion::daemon_us),
+           wsgi::detail::phase<wsgi::Phase::kInputRead>(), wsgi::detail::phase<wsgi::Phase::kOutputWrite>(),
+           wsgi::detail::phase<wsgi::Phase::kGilWait>().measured_in(Unit::kNanoseconds),
+           wsgi::detail::phase<wsgi::Phase::kQueue>(), wsgi::detail::phase<wsgi::Phase::kDaemon>(),
            counter("request.cpu", Unit::kNanoseconds, &wsgi::Completion::cpu_ns)
                .help("CPU time of completed requests.")
                .by_slot(),

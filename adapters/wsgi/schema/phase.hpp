@@ -48,6 +48,11 @@ inline constexpr std::array<std::string_view, kPhases> kPhaseLabels = [] {
   return labels;
 }();
 
+/// The phases in the order in which they are reported, in dicts as in datagrams.
+inline constexpr std::array<Phase, kPhases> kReportOrder = {Phase::kServer,      Phase::kQueue,      Phase::kDaemon,
+                                                            Phase::kApplication, Phase::kRequest,    Phase::kGilWait,
+                                                            Phase::kInputRead,   Phase::kOutputWrite};
+
 /// Returns the position of a phase in arrays by phase.
 constexpr std::size_t index(Phase phase) noexcept { return static_cast<std::size_t>(phase); }
 

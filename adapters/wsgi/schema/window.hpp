@@ -6,11 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "adapters/wsgi/schema/completion.hpp"
 #include "adapters/wsgi/schema/phase.hpp"
 #include "sluice/counts.hpp"
-#include "sluice/encode/encode.hpp"
 #include "sluice/units.hpp"
 #include "sluice/window.hpp"
 
@@ -24,11 +24,10 @@ template <class Counted>
 
 /// Returns the place of a phase in the schema.
 [[nodiscard]] constexpr std::size_t field_of(Phase phase) noexcept {
-  constexpr std::array<std::size_t, kPhases> kFields = {
-      sluice::detail::field_of<&Completion::server_us>(),       sluice::detail::field_of<&Completion::application_us>(),
-      sluice::detail::field_of<&Completion::request_us>(),      sluice::detail::field_of<&Completion::input_read_us>(),
-      sluice::detail::field_of<&Completion::output_write_us>(), sluice::detail::field_of<&Completion::gil_waits>(),
-      sluice::detail::field_of<&Completion::queue_us>(),        sluice::detail::field_of<&Completion::daemon_us>()};
+  constexpr auto kFields = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return std::array{sluice::detail::field_of<kMemberOf<static_cast<Phase>(kI)>>()...};
+  }
+  (std::make_index_sequence<kPhases>());
   return kFields[index(phase)];
 }
 
@@ -54,6 +53,15 @@ template <class Counted>
   return counts.get_field<Completion, kField>();
 }
 
+/// Returns an amount of all requests, by its position in kAmounts.
+[[nodiscard]] inline std::uint64_t amount_of(const CountsRef& counts, std::size_t amount) noexcept {
+  constexpr auto kFields = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return std::array{sluice::detail::field_of<kAmounts[kI].member>()...};
+  }
+  (std::make_index_sequence<kAmounts.size()>());
+  return counts.number(schema_info<Completion>.fields[kFields[amount]]);
+}
+
 /// Returns the counts of responses by class, 1xx to 5xx.
 [[nodiscard]] inline std::span<const std::uint64_t> status_classes(const CountsRef& counts) noexcept {
   return counts.get<&Completion::status>();
@@ -62,25 +70,6 @@ template <class Counted>
 /// Returns a value that windows keep by worker slot.
 [[nodiscard]] inline std::uint64_t by_slot(const Window& window, std::size_t slot, BySlot which) noexcept {
   return window.slot_value(slot, static_cast<std::size_t>(which));
-}
-
-/// Returns all fields but the durations of the phases that are not in the list, and the waits if they are not.
-template <class... Phases>
-[[nodiscard]] constexpr encode::FieldSet only_phases(Phases... phases) noexcept {
-  encode::FieldSet fields_left = encode::FieldSet::all();
-  encode::FieldSet all;
-  const auto fields = [](Phase phase) {
-    constexpr std::array<encode::FieldSet, kPhases> kSets = {
-        encode::FieldSet::of<&Completion::server_us>(),       encode::FieldSet::of<&Completion::application_us>(),
-        encode::FieldSet::of<&Completion::request_us>(),      encode::FieldSet::of<&Completion::input_read_us>(),
-        encode::FieldSet::of<&Completion::output_write_us>(), encode::FieldSet::of<&Completion::gil_waits>(),
-        encode::FieldSet::of<&Completion::queue_us>(),        encode::FieldSet::of<&Completion::daemon_us>()};
-    return kSets[index(phase)];
-  };
-  for (std::size_t i = 0; i < kPhases; ++i) all.add(fields(static_cast<Phase>(i)));
-  fields_left.remove(all);
-  (fields_left.add(fields(phases)), ...);
-  return fields_left;
 }
 
 }  // namespace sluice::wsgi
