@@ -22,8 +22,11 @@ STRICT = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wco
 # Each kind of field, of members of several types.
 KINDS = """
 #include <sluice/sluice.hpp>
+enum class Kind { kMail, kOther };
+constexpr int index_of(Kind kind) { return kind == Kind::kMail ? 0 : 1; }
 struct Job {
   int code = 0;
+  Kind kind = Kind::kMail;
   bool hit = false;
   char letter = 'a';
   unsigned short rows = 0;
@@ -33,6 +36,7 @@ struct Job {
 template <>
 inline constexpr auto sluice::schema<Job> = sluice::fields(
     sluice::classes<3>("code", &Job::code), sluice::classes<2>("hit", &Job::hit), sluice::classes<4>("letter", &Job::letter),
+    sluice::classes<2, index_of>("kind", &Job::kind).names("mail", "other"),
     sluice::counter("rows", sluice::Unit::kNone, &Job::rows).by_slot(),
     sluice::histogram("duration", sluice::Unit::kNanoseconds, &Job::duration_ns, sluice::buckets::kFine),
     sluice::histogram("wait", sluice::Unit::kNanoseconds, &Job::waits, sluice::buckets::kFine).only_in(1),

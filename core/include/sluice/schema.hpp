@@ -122,7 +122,9 @@ struct ClassOfNumber {
 /// The index that a function of the caller's returns.
 template <std::size_t kClasses, auto kFunction>
 struct ClassOfFunction {
-  static constexpr std::size_t of(auto value) noexcept { return std::min<std::size_t>(kFunction(value), kClasses - 1); }
+  static constexpr std::size_t of(auto value) noexcept {
+    return std::min(static_cast<std::size_t>(kFunction(value)), kClasses - 1);
+  }
 };
 
 /// One entry of a schema. Made by the functions below; each member returns an entry that differs in one thing.
