@@ -9,12 +9,6 @@
 namespace sluice::inline v0_1::detail {
 namespace {
 
-/// Returns a character of a value as InfluxDB has it, where a second point with the same tags replaces the first one.
-constexpr char value_character(char byte) noexcept {
-  if (byte == '\\') return '/';
-  return byte == '\t' || byte == '\0' ? ' ' : byte;
-}
-
 /// Returns a text that differs between sets of labels that all formats of labels tell apart.
 std::string key_of(Labels labels) {
   std::string key;

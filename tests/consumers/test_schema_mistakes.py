@@ -111,6 +111,12 @@ MISTAKES = {
         'fields(classes<256, name_of>("kind", &Call::kind))',
     ],
     "a field of classes needs one name for each class": ['fields(classes<3>("code", &Call::code).names("a", "b"))'],
+    "each class of a field needs a name that no other class of the field has": [
+        'fields(classes<3>("code", &Call::code).names("a", "b", "a"))',
+        'fields(classes<3>("code", &Call::code).names("a", "b", ""))',
+        r'fields(classes<2>("code", &Call::code).names("a/b", "a\\b"))',
+        r'fields(classes<2>("code", &Call::code).names("a b", "a\tb"))',
+    ],
     "only counters and maxima can be kept by slot": ['fields(classes<3>("code", &Call::code).by_slot())'],
     "only histograms have bounds": [f"fields({BYTES}.otel_bounds())"],
     "a mode is a number from 0 to 7": [f"fields({BYTES}.only_in(8))"],
@@ -118,6 +124,7 @@ MISTAKES = {
     "two fields of a schema have the same name": [
         f"fields({BYTES}, {BYTES})",
         'fields(counter("a.b", Unit::kNone, &Call::bytes), counter("a_b", Unit::kNone, &Call::bytes))',
+        rf'fields({BYTES}.label("to", "a/b"), {BYTES}.label("to", "a\\b"))',
     ],
     "two fields of one name need the same kind and unit, and a label of one name": [
         f'fields({BYTES}.label("to", "a"), counter("sent", Unit::kNone, &Call::bytes).label("to", "b"))'
@@ -245,6 +252,12 @@ def test_a_right_schema_is_accepted(checker: Checker) -> None:
 @pytest.mark.parametrize("fields", BEGIN_ALIKE)
 def test_names_that_begin_alike_are_accepted(checker: Checker, fields: str) -> None:
     assert checker.accepts(fields)
+
+
+def test_as_many_classes_as_there_may_be_have_names(checker: Checker) -> None:
+    names = ", ".join(f'"class {i:03}"' for i in range(255))
+    fields = ", ".join(f'classes<255>("code{i}", &Call::code).names({names})' for i in range(4))
+    assert checker.accepts(f"fields({fields})")
 
 
 @pytest.mark.parametrize(("sentence", "fields"), [(sentence, one) for sentence, all_of in MISTAKES.items() for one in all_of])

@@ -70,6 +70,15 @@ struct SchemaLayout {
     return names;
   }();
 
+  /// One constant expression a field, because compilers bound the work of each.
+  template <std::size_t kField>
+  static constexpr bool kClassesDiffer = classes_differ(field<kField>().classes_);
+  static constexpr bool kAllClassesDiffer = []<std::size_t... kI>(std::index_sequence<kI...>) {
+    return (kClassesDiffer<kI> && ...);
+  }
+  (std::make_index_sequence<kFields>());
+  static_assert(kAllClassesDiffer, "each class of a field needs a name that no other class of the field has");
+
   /// The properties of a field that the layout depends on, without types.
   struct Shape {
     FieldKind kind;
@@ -270,7 +279,7 @@ struct SchemaLayout {
   }
 
   static constexpr bool kNamesDiffer = for_each_pair([](const Names& a, const Names& b) {
-    return !written_alike(a.name, b.name) || (a.name == b.name && a.label_value != b.label_value);
+    return !written_alike(a.name, b.name) || (a.name == b.name && !values_alike(a.label_value, b.label_value));
   });
   static_assert(kNamesDiffer, "two fields of a schema have the same name");
 
@@ -308,16 +317,8 @@ struct SchemaLayout {
       std::all_of(kShapes.begin(), kShapes.end(), [](const Shape& shape) { return shape.modes != 0; });
   static_assert(kModesExist, "a mode is a number from 0 to 7");
 
-  static constexpr bool kNamesAreValid = []<std::size_t... kI>(std::index_sequence<kI...>) {
-    const auto valid = [](std::string_view name) {
-      const auto letter = [](char byte) { return (byte >= 'a' && byte <= 'z') || byte == '_'; };
-      if (name.empty() || !letter(name[0])) return false;
-      return std::all_of(name.begin(), name.end(),
-                         [&](char byte) { return letter(byte) || byte == '.' || (byte >= '0' && byte <= '9'); });
-    };
-    return (valid(field<kI>().name_) && ...);
-  }
-  (std::make_index_sequence<kFields>());
+  static constexpr bool kNamesAreValid =
+      std::all_of(kNames.begin(), kNames.end(), [](const Names& names) { return is_valid_name(names.name); });
   static_assert(kNamesAreValid, "names of fields have lower-case letters, digits, underscores and dots alone");
 };
 

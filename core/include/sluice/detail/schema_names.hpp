@@ -73,6 +73,42 @@ constexpr bool written_alike(std::string_view a, std::string_view b) noexcept {
                     [](char one, char other) { return without_dot(one) == without_dot(other); });
 }
 
+/// Returns true if all formats can write the name of a field, each in its own way.
+constexpr bool is_valid_name(std::string_view name) noexcept {
+  const auto letter = [](char byte) { return (byte >= 'a' && byte <= 'z') || byte == '_'; };
+  if (name.empty() || !letter(name[0])) return false;
+  return std::all_of(name.begin(), name.end(),
+                     [&](char byte) { return letter(byte) || byte == '.' || (byte >= '0' && byte <= '9'); });
+}
+
+/// Returns a character of the value of a label as InfluxDB has it, where a second point with the same tags replaces the
+/// first one, and of two fields of one name in a point only one is kept.
+constexpr char value_character(char byte) noexcept {
+  if (byte == '\\') return '/';
+  return byte == '\t' || byte == '\n' || byte == '\r' || byte == '\0' ? ' ' : byte;
+}
+
+/// Returns true if some format cannot tell values of one label apart.
+constexpr bool values_alike(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char one, char other) { return value_character(one) == value_character(other); });
+}
+
+/// Returns true if each class has a name that all formats tell from the others, or none has a name. Sorts, because
+/// compilers bound the work of one constant expression.
+template <std::size_t kCount>
+constexpr bool classes_differ(std::array<std::string_view, kCount> names) noexcept {
+  const auto unnamed = [](std::string_view name) { return name.empty(); };
+  if (std::all_of(names.begin(), names.end(), unnamed)) return true;
+  if (std::any_of(names.begin(), names.end(), unnamed)) return false;
+  std::sort(names.begin(), names.end(), [](std::string_view a, std::string_view b) {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char one, char other) {
+      return value_character(one) < value_character(other);
+    });
+  });
+  return std::adjacent_find(names.begin(), names.end(), values_alike) == names.end();
+}
+
 /// A text in parts.
 class Parts {
  public:
