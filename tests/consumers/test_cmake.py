@@ -170,6 +170,11 @@ def test_the_standard_of_the_other_project_is_taken_from_20_on(tmp_path: Path, c
     assert used <= standards
 
 
+def test_the_sources_are_compiled_apart_where_the_other_project_compiles_its_own_together(tmp_path: Path) -> None:
+    parent(tmp_path, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", before="set(CMAKE_UNITY_BUILD ON)")
+    assert len(standards_of_the_core(tmp_path / "build")) == 1
+
+
 def test_a_later_standard_may_be_asked_for(tmp_path: Path) -> None:
     options = ["-DCMAKE_CXX_STANDARD=23", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
     run("cmake", "-S", ROOT, "-B", tmp_path, *BARE, *options)
