@@ -106,8 +106,10 @@ absl::Status Pusher::Loop::take(Lock& lock) {
   lock.lock();
   if (!batch.ok()) {
     ++counts_.failures;
+    source_failed_ = true;
     return last_error_ = batch.status();
   }
+  if (std::exchange(source_failed_, false)) last_error_ = absl::OkStatus();
   const std::size_t messages = batch->size();
   counts_.taken += messages;
   if (messages == 0) return absl::OkStatus();
@@ -138,6 +140,7 @@ absl::Status Pusher::Loop::send(Lock& lock) {
   counts_.delivered += before - left;
   counts_.waiting -= before - left;
   last_error_ = attempt.status;
+  source_failed_ = false;
   if (attempt.status.ok()) {
     backoff_.reset();
     queue_.pop_front();

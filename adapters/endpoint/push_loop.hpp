@@ -109,7 +109,8 @@ class Pusher::Loop {
   std::deque<endpoint::Batch> queue_;
   PushCounts counts_;
   absl::Status last_error_;
-  absl::Status flush_error_;  ///< Why the last flush lost messages, or got none.
+  bool source_failed_ = false;  ///< True if `last_error_` is of the source.
+  absl::Status flush_error_;    ///< Why the last flush lost messages, or got none.
   endpoint::SteadyClock::time_point next_take_;
   endpoint::SteadyClock::time_point next_send_;
   endpoint::SteadyClock::time_point end_ = endpoint::SteadyClock::time_point::max();  ///< Set by the destructor.

@@ -145,6 +145,21 @@ TEST_CASE("statsd: a name whose first address nobody listens at is sent to at th
   CHECK(pusher->counts().delivered == 3);
 }
 
+TEST_CASE("statsd: the error of a source is told until the source succeeds, also with nothing to send") {
+  const Descriptor receiver = bound(SOCK_DGRAM);
+  int calls = 0;
+  auto pusher = push_statsd(
+      [&](absl::FunctionRef<void(std::string_view)>) {
+        return ++calls == 1 ? absl::UnavailableError("no reading") : absl::OkStatus();
+      },
+      {.port = port_of(receiver), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  CHECK(!pusher->flush(kLong).ok());
+  CHECK(pusher->last_error().message() == "no reading");
+  CHECK(pusher->flush(kLong).ok());
+  CHECK(pusher->last_error().ok());
+}
+
 TEST_CASE("statsd: options that cannot be used are refused") {
   std::atomic<int> sent{0};
   const auto code = [&](const StatsdPushOptions& options) {
