@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <future>
 #include <stdexcept>
 
 #include "adapters/endpoint/http_client.hpp"
@@ -149,7 +150,21 @@ TEST_CASE("push: a flush may wait for the longest time that there is") {
   auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = patient()});
   REQUIRE(pusher.ok());
   CHECK(pusher->flush(std::chrono::milliseconds::max()).ok());
+}
+
+TEST_CASE("push: a flush with a time that is over does not wait for the source") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  std::promise<void> released;
+  auto pusher = push_otlp(
+      [going_on = released.get_future().share()]() -> absl::StatusOr<std::string> {
+        going_on.wait();
+        return "body";
+      },
+      {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
   CHECK(pusher->flush(std::chrono::milliseconds::min()).code() == absl::StatusCode::kDeadlineExceeded);
+  released.set_value();
+  CHECK(pusher->flush(kLong).ok());
 }
 
 TEST_CASE("push: an answer that refuses drops the message, and the next one is sent") {
