@@ -26,7 +26,9 @@ constexpr std::uint64_t growth(std::uint64_t before, std::uint64_t now) noexcept
   return now > before ? now - before : 0;
 }
 
-/// Counts of all processes of a group, ended ones included.
+/// Counts of all processes of a group, ended ones included. A process may have written anything into its memory, so no
+/// counter of a slot is taken for more than its process can have counted since Registry::started(): for each nanosecond
+/// 64 bytes or units of time, 64 units of the sum of a histogram, and one of any other number.
 struct GroupCounts {
   std::uint64_t request_count = 0;     ///< Number of completed requests.
   std::uint64_t busy_ns = 0;           ///< Time that worker threads spent in completed requests.
