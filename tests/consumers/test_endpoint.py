@@ -37,6 +37,30 @@ def program(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Path:
     return folder / "server"
 
 
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        ("REQUIRED OPTIONAL_COMPONENTS endpoint", "package 1, endpoint FALSE"),
+        ("QUIET COMPONENTS endpoint", "package 0, endpoint FALSE: The component endpoint of sluice needs pkg-config, libmicrohttpd"),
+    ],
+)
+@pytest.mark.parametrize("missing", ["libcurl", "libmicrohttpd", "pkg-config"])
+def test_a_library_that_is_missing_makes_the_component_not_found(
+    tmp_path: Path, installed: Path, missing: str, ask: str, told: str
+) -> None:
+    project = 'message(STATUS "package ${sluice_FOUND}, endpoint ${sluice_endpoint_FOUND}: ${sluice_NOT_FOUND_MESSAGE}")\n'
+    begin = f"cmake_minimum_required(VERSION 3.25)\nproject(some CXX)\nfind_package(sluice {ask})\n"
+    (tmp_path / "CMakeLists.txt").write_text(begin + project)
+    options = {
+        "libcurl": ["-DCMAKE_DISABLE_FIND_PACKAGE_CURL=ON"],
+        "libmicrohttpd": [],
+        "pkg-config": ["-DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON"],
+    }[missing]
+    environment = ["PKG_CONFIG_LIBDIR=/nowhere"] if missing == "libmicrohttpd" else []
+    command = ["cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={installed}", *options]
+    assert told in " ".join(run("cmake", "-E", "env", *environment, *command).split())
+
+
 class Collector(ThreadingHTTPServer):
     """Refuses for a while, as a receiver does that is overloaded."""
 
