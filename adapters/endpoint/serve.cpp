@@ -27,6 +27,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kRefusedPauseMs = 50;                  ///< Pause after a connection that could not be accepted.
+constexpr unsigned kEndsTold = 2;                    ///< Number of events for the end of what a client sends.
 constexpr std::size_t kConnectionBytes = 16 * 1024;  ///< Bound of the memory for a request line and header fields.
 
 /// Reads the Accept fields of a request as one list.
@@ -89,12 +90,14 @@ class Endpoint::Server {
     const MHD_Connection* connection;
     int fd;
     SteadyClock::time_point deadline;
-    bool closing;
+    bool closing = false;
+    unsigned ends_told = 0;  ///< How often the library was told that the client sends nothing more.
   };
 
   void run() noexcept;
   [[nodiscard]] int wait_ms();
   void close_late() noexcept;
+  void tell_ends() noexcept;
   [[nodiscard]] Answer answer(MHD_Connection* connection, std::string_view path, std::string_view method) const;
   static MHD_Result on_request(void* self, MHD_Connection* connection, const char* path, const char* method,
                                const char* version, const char* upload, std::size_t* upload_bytes,
@@ -150,6 +153,7 @@ void Endpoint::Server::run() noexcept {
     ::poll(waits, 2, wait_ms());
     MHD_run(daemon_);
     close_late();
+    tell_ends();
     // Without a descriptor or memory for a connection, the listening socket stays ready. Where connections are open,
     // the library waits for the end of one; where none is, it would try again at once.
     const bool refused = waits[0].revents != 0 && connections_.empty() && !closed_;
@@ -182,12 +186,26 @@ void Endpoint::Server::close_late() noexcept {
   }
 }
 
+/// Makes the end of what a client sends an event of its own. After a short read the library waits for another event, of
+/// which there is none where the end came together with the data: a client that has gone would keep its connection
+/// until its time is over. Does so twice, because the first event is lost where the library has yet to read the data.
+/// What was received can still be read, and a client that waits for its answer gets it.
+void Endpoint::Server::tell_ends() noexcept {
+  for (Connection& open : connections_) {
+    if (open.closing || open.ends_told == kEndsTold) continue;
+    pollfd end{.fd = open.fd, .events = POLLRDHUP, .revents = 0};
+    if (::poll(&end, 1, 0) != 1 || (end.revents & POLLRDHUP) == 0) continue;
+    ::shutdown(open.fd, SHUT_RD);
+    ++open.ends_told;
+  }
+}
+
 void Endpoint::Server::on_connection(void* self, MHD_Connection* connection, void**,
                                      MHD_ConnectionNotificationCode code) noexcept {
   auto& server = *static_cast<Server*>(self);
   if (code == MHD_CONNECTION_NOTIFY_STARTED) {
     const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    server.connections_.push_back({connection, fd, SteadyClock::now() + server.options_.timeout, false});  // reserved
+    server.connections_.push_back({connection, fd, SteadyClock::now() + server.options_.timeout});  // reserved
   } else {
     server.closed_ = true;
     std::erase_if(server.connections_, [&](const Connection& open) { return open.connection == connection; });

@@ -189,6 +189,35 @@ TEST_CASE("serve: a client that is slow is cut off, and the next one is served")
   }
 }
 
+TEST_CASE("serve: a client that went before it was accepted occupies no connection") {
+  auto endpoint = serve(text("served\n"), {.connections = 1, .timeout = std::chrono::hours(1)});
+  REQUIRE(endpoint.ok());
+  Descriptor first = connected(endpoint->port());
+  CHECK(send_all(first, "GET /met"));
+  {
+    const Descriptor second = connected(endpoint->port());
+    CHECK(send_all(second, "GET /met"));
+  }
+  first = Descriptor();
+  const Descriptor third = connected(endpoint->port());
+  const timeval patience{.tv_sec = 60, .tv_usec = 0};
+  ::setsockopt(third.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  CHECK(ends(ask(third, "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"), "served\n"));
+}
+
+TEST_CASE("serve: a client that has sent all and says so gets its answer") {
+  auto endpoint = serve(text(std::string(8 << 20, 'x') + "served\n"), {.connections = 1});
+  REQUIRE(endpoint.ok());
+  for (int i = 0; i < 5; ++i) {
+    const Descriptor waiting = connected(endpoint->port());
+    const Descriptor client = connected(endpoint->port());
+    CHECK(send_all(client, "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"));
+    CHECK(::shutdown(client.get(), SHUT_WR) == 0);
+    CHECK(::shutdown(waiting.get(), SHUT_WR) == 0);
+    CHECK(ends(read_all(client), "served\n"));
+  }
+}
+
 TEST_CASE("serve: a client that does not read its answer is cut off") {
   auto endpoint =
       serve(text(std::string(64 << 20, 'x')), {.connections = 1, .timeout = std::chrono::milliseconds(200)});
