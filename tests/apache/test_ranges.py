@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,27 @@ def test_a_response_of_unknown_length_is_whole_however_it_arrives(server: Httpd,
     for _ in range(20):
         response = server.get(f"/?body=0123456789{pieces}", {"Range": byte_range})
         assert (response.status, response.body) == (200, b"0123456789")
+
+
+@pytest.mark.parametrize(("version", "requests"), [("--http1.1", 2), ("--http2-prior-knowledge", 1)])
+@pytest.mark.parametrize("query", ["body=0123456789", "file={}/small"])
+def test_a_connection_goes_on_after_a_range_behind_the_end(
+    start_httpd: StartHttpd, query: str, version: str, requests: int
+) -> None:
+    server = start_httpd(
+        "Protocols h2c http/1.1",
+        "WSGIProcessGroup %{GLOBAL}",
+        "WSGIScriptAlias / ${APPS}/replaced_head_app.py",
+        modules=["http2"],
+    )
+    (server.out / "small").write_bytes(content(30_000))
+    url = f"http://localhost:{server.port}/?{query.format(server.out)}"
+    command = ["curl", "-sS", version, "-r", "99999-", "-w", "%{http_code} %{num_connects}\n"]
+    for _ in range(requests):
+        command += ["-o", server.out / "body", url]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (run.stdout, run.stderr) == ("416 1\n416 0\n" if requests == 2 else "416 1\n", "")
+    assert not server.log_lines("SLC0125")
 
 
 @pytest.mark.parametrize("query", ["body=0123456789", "body=0123456789&header=Content-Length:10", "file={}/small"])

@@ -227,7 +227,9 @@ apr_bucket_brigade* ApacheExchange::ensure_brigade(apr_bucket_brigade*& brigade)
 absl::Status ApacheExchange::pass(ap_filter_t* filters, apr_bucket_brigade* buckets) {
   const apr_status_t status = ap_pass_brigade(filters, buckets);
   apr_brigade_cleanup(buckets);
-  if (request_->connection->aborted || is_disconnect(status)) return absl::CancelledError("client gone");
+  // The filter for ranges answers with 416 itself; nothing may follow that response, and the connection goes on.
+  answered_ = answered_ || status == AP_FILTER_ERROR;
+  if (request_->connection->aborted || answered_ || is_disconnect(status)) return absl::CancelledError("client gone");
   return status == APR_SUCCESS ? absl::OkStatus() : absl::InternalError(error_text(status));
 }
 

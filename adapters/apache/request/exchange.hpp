@@ -56,7 +56,7 @@ class ApacheExchange final : public wsgi::Exchange {
   [[nodiscard]] int input_error() const noexcept { return input_error_; }
 
   /// Returns what the handler has to return to the server for a request that ended with `status`: after a filter of the
-  /// server has responded to an invalid request body, a second response must not follow.
+  /// server has responded itself, a second response must not follow.
   [[nodiscard]] int result(int status) const noexcept { return answered_ ? AP_FILTER_ERROR : status; }
 
  private:
@@ -79,7 +79,7 @@ class ApacheExchange final : public wsgi::Exchange {
   bool merges_others_ = false;
   bool head_passed_ = false;
   bool body_ended_ = false;  ///< The end of the response has been passed on with a file.
-  bool answered_ = false;    ///< A filter of the server has already responded to an invalid request body.
+  bool answered_ = false;    ///< A filter of the server has responded itself, as to an invalid request body.
 };
 
 }  // namespace sluice::apache
