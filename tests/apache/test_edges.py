@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
+import time
 
 import pytest
 
 from .client import request_head, status_of
 from .httpd import Httpd, StartHttpd
+from .process import named_processes
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,36 @@ def test_an_application_is_told_why_a_body_broke_off(start_httpd: StartHttpd, gr
         closed = client.read_to_end()
     assert b"the client was too slow to send the request body" in slow, slow
     assert b"the client closed the connection" in closed, closed
+
+
+@pytest.mark.parametrize("group", ["%{GLOBAL}", "own"])
+def test_the_rest_of_a_body_that_broke_off_is_not_awaited(start_httpd: StartHttpd, group: str) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess own threads=2 socket-timeout=30",
+        f"WSGIScriptAlias / ${{APPS}}/input_app.py process-group={group} application-group=%{{GLOBAL}}",
+        "Timeout 1",
+    )
+    with server.raw() as client:
+        client.send(request_head("POST", "/calls?call=read", "Content-Length: 100") + b"half")
+        answer = client.read_to_end()
+    assert status_of(answer) == 200
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_process_that_dies_while_a_client_is_slow_is_answered_as_the_log_says(start_httpd: StartHttpd) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess own threads=2 socket-timeout=30 display-name=(own)",
+        "WSGIScriptAlias / ${APPS}/input_app.py process-group=own application-group=%{GLOBAL}",
+        "Timeout 2",
+    )
+    assert server.get("/ignore").status == 200
+    with server.raw() as client:
+        client.send(request_head("POST", "/calls?call=read", "Content-Length: 100") + b"half")
+        time.sleep(0.5)
+        os.kill(named_processes(server.members(), "(own)")[0], signal.SIGKILL)
+        answer = client.read_to_end()
+    assert server.wait_for_log("SLC0414").count("answered with 502")
+    assert status_of(answer) == 502
 
 
 def test_a_connection_whose_client_waits_to_send_its_body_is_closed(server: Httpd) -> None:

@@ -106,8 +106,10 @@ apr_status_t ApacheExchange::read_some(apr_read_type_e blocking, absl::Span<char
   return status;
 }
 
-/// Stores the error and returns it, because a filter that has failed may report an end the next time.
+/// Stores the error and returns it, because a filter that has failed may report an end the next time. Nothing can
+/// follow such a body on the connection; otherwise the server would wait for the rest of it once more.
 absl::Status ApacheExchange::read_error(apr_status_t status) {
+  request_->connection->keepalive = AP_CONN_CLOSE;
   if (status == AP_FILTER_ERROR) {
     answered_ = true;
     return input_broken_ = absl::DataLossError("the request body is malformed or too large");
