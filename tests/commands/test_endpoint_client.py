@@ -37,6 +37,8 @@ def failure(address: str, timeout: float = 5.0, most_bytes: int = 1 << 20) -> st
         ("example.org:8000", "example.org", 8000, "/sluice-metrics?format=json"),
         ("https://example.org/", "example.org", 443, "/sluice-metrics?format=json"),
         ("http://[::1]:81/a/b", "::1", 81, "/a/b?format=json"),
+        ("http://[fe80::1%eth0]:81/a", "fe80::1%eth0", 81, "/a?format=json"),
+        ("http://[fe80::1%25eth0]:81/a", "fe80::1%eth0", 81, "/a?format=json"),
         ("http://example.org/m?x=1", "example.org", 80, "/m?x=1&format=json"),
     ],
 )
@@ -84,6 +86,21 @@ def test_a_password_is_sent_and_never_shown() -> None:
         assert b"Authorization: Basic cmVhZGVyOnBAc3M=\r\n" in endpoint.requests[0]
     assert "p%40ss" not in f"{address} {address!r}" and "p@ss" not in f"{address!r}"
     assert "cmVhZGVyOnBAc3M" not in repr(address)
+
+
+def test_the_zone_of_a_link_local_address_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def resolve(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+    with stub(GOOD) as endpoint:
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        port = int(endpoint.address.split(":")[2].split("/")[0])
+        Client(Address.parse(f"http://[fe80::1%25eth0]:{port}/")).read()
+        assert f"\r\nHost: [fe80::1]:{port}\r\n".encode() in endpoint.requests[0]
+    assert asked == ["fe80::1%eth0"]
 
 
 @pytest.mark.parametrize("unix", [False, True])

@@ -30,6 +30,7 @@ class Address:
     text: str
     """The address as people are shown it, without a password."""
     host: str
+    """A name or an address; an address of IPv6 has the zone that was given."""
     port: int
     path: str
     tls: bool = False
@@ -63,13 +64,26 @@ class Address:
         target = parts.path if parts.path not in ("", "/") else path
         if parts.query:
             target += f"?{parts.query}"
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        shown = f"{parts.scheme}://{host}:{port}{target}"
+        literal = ":" in parts.hostname
+        shown = f"{parts.scheme}://{f'[{parts.hostname}]' if literal else parts.hostname}:{port}{target}"
+        host = parts.hostname.replace("%25", "%", 1) if literal else parts.hostname
         authorization = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-        return cls(clean(shown), parts.hostname, port, target, tls=tls, authorization=authorization)
+        return cls(clean(shown), host, port, target, tls=tls, authorization=authorization)
+
+    @property
+    def name(self) -> str:
+        """The host as its server knows it: without the zone of a link-local address, which has a meaning on this machine alone."""
+        return self.host.partition("%")[0] if ":" in self.host else self.host
+
+    @property
+    def host_header(self) -> str:
+        """The value of the field Host of a request."""
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        usual = self.socket is not None or self.port == (443 if self.tls else 80)
+        return name if usual else f"{name}:{self.port}"
 
     @property
     def target(self) -> str:

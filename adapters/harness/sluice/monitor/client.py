@@ -57,7 +57,7 @@ class Client:
             with _deadline(connection, begun + self._timeout - time.monotonic(), expired.set):
                 if self.address.tls:
                     context = self._context or ssl.create_default_context()
-                    connection.sock = context.wrap_socket(connection.sock, server_hostname=self.address.host)
+                    connection.sock = context.wrap_socket(connection.sock, server_hostname=self.address.name)
                 status, location, body = self._exchange(connection)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise EndpointError(self._failure(error, expired.is_set())) from None
@@ -71,7 +71,7 @@ class Client:
         return self._parse(body, (begun + now) / 2)
 
     def _exchange(self, connection: http.client.HTTPConnection) -> tuple[int, str, bytes]:
-        headers = {"Accept": "application/json", "Connection": "close", "User-Agent": "sluice"}
+        headers = {"Host": self.address.host_header, "Accept": "application/json", "Connection": "close", "User-Agent": "sluice"}
         if self.address.authorization is not None:
             headers["Authorization"] = self.address.authorization
         connection.request("GET", self.address.target, headers=headers)
