@@ -5,10 +5,17 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 
 if sys.argv[1:2] == ["serve"]:
     # A restart that is asked for while the rest is imported waits; its default would end this process.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
+
+if _interruptible := (
+    threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    # Ctrl-C ends the process at once while the rest is imported; its default would print a traceback of the imports.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from sluice.commands.streams import complain, discard_output, open_missing
 
@@ -23,10 +30,20 @@ from sluice import __version__
 from sluice.commands import CommandError, check, install_module, module_config, module_location, serve, top
 from sluice.commands.paths import refusal
 
+if _interruptible:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 COMMANDS = (serve, top, check, module_config, install_module, module_location)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    try:
+        return _main(arguments)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="sluice",
         description="Sluice: request metrics of a server, recorded without locks and drained as coherent windows. "
@@ -67,8 +84,6 @@ def _run(parsed: argparse.Namespace, failure: int) -> int:
     except OSError as error:  # a name that is too long, or a directory that this user cannot search
         complain(refusal(error))
         return failure
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":
