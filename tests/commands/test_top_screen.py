@@ -242,6 +242,16 @@ def test_any_size_of_the_terminal_is_drawn(size: tuple[int, int]) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+def test_a_key_ends_it(key: str) -> None:
+    async def test(pilot: Pilot[None], app: Top, script: Script) -> None:
+        await pilot.press(key)
+        await pilot.pause(0.1)
+        assert app.return_code == 0
+
+    run(test)
+
+
 def test_it_ends_at_once_while_a_server_takes_its_time() -> None:
     held = threading.Event()
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -40,8 +41,8 @@ columns:
   MEMORY    resident memory of the processes
 
 In a terminal the figures are redrawn in place, if Textual is installed
-(pip install 'textual>=8,<9'); the keys are on its last line. Otherwise, and
-with --plain, each reading is printed below the one before.
+(pip install 'textual>=8,<9'); the keys are on its last line. Otherwise, with
+--plain and with TERM=dumb, each reading is printed below the one before.
 
 examples:
   sluice top
@@ -80,7 +81,11 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
 
 
 def _screen() -> Callable[[list[Watch], float], int] | None:
-    """Return what draws in the terminal; where Textual does not serve for that, say why in one line and return None."""
+    """Return what draws in the terminal; where that cannot be done, say why in one line and return None."""
+    terminal = os.environ.get("TERM", "")
+    if terminal in ("dumb", "unknown"):
+        print(f"sluice: plain text, because a terminal of type '{terminal}' cannot redraw", file=sys.stderr)
+        return None
     import importlib.metadata  # Only here, because other commands do without its time.
 
     try:

@@ -6,7 +6,9 @@ Texts of the server are given to Textual as `Text`, never as markup, and have no
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import signal
 import threading
 from collections.abc import Sequence
 from typing import ClassVar
@@ -34,8 +36,9 @@ _VIEWS = ("requests", "processes", "histogram")
 
 def show(watches: Sequence[Watch], interval: float) -> int:
     """Shows the servers until the user quits. Returns the exit status."""
-    Top(watches, interval).run()
-    return 0
+    app = Top(watches, interval)
+    app.run()
+    return app.return_code or 0
 
 
 class Panel(Vertical):
@@ -165,6 +168,7 @@ class Top(App[None]):
         Binding("space,pagedown", "scroll(1)", "more", priority=True, key_display="space"),
         Binding("b,pageup", "scroll(-1)", "back", priority=True, show=False),
         Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "quit", show=False),
     ]
 
     class Polled(Message):
@@ -185,6 +189,8 @@ class Top(App[None]):
 
     def on_mount(self) -> None:
         self.theme = "textual-dark"
+        # The default of the signal would leave the terminal without an echo, and with reports of the mouse.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
         # A thread of its own, which does not keep the program from ending while a server takes its time.
         threading.Thread(target=self._poll, daemon=True).start()
 
