@@ -13,7 +13,7 @@ namespace {
 
 /// Returns a name as Prometheus has it.
 std::string written(std::string_view name) {
-  std::string text(name);
+  std::string text(encode::label_name(name));
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = encode::name_character(text[i], i == 0);
   return text;
 }
@@ -28,7 +28,7 @@ std::string without_line_breaks(std::string_view value) {
 }
 
 bool is_taken(std::string_view name, const SchemaInfo& schema) noexcept {
-  const auto same = [name](std::string_view own) { return !own.empty() && encode::same_name(name, own); };
+  const auto same = [name](std::string_view own) { return !own.empty() && encode::same_label_name(name, own); };
   // Lines of InfluxDB name histograms by the tag `phase`.
   return same("phase") || std::any_of(kLabelsOfEncoders.begin(), kLabelsOfEncoders.end(), same) ||
          std::any_of(schema.fields.begin(), schema.fields.end(), [&](const FieldInfo& field) {
@@ -42,7 +42,7 @@ std::vector<OwnedLabel> writable_labels(Labels labels, const SchemaInfo& schema)
   std::vector<OwnedLabel> result;
   for (const Label& label : labels) {
     if (label.name.empty() || label.value.empty() || is_taken(label.name, schema)) continue;
-    const auto same = [&label](const OwnedLabel& other) { return encode::same_name(other.name, label.name); };
+    const auto same = [&label](const OwnedLabel& other) { return encode::same_label_name(other.name, label.name); };
     if (std::any_of(result.begin(), result.end(), same)) continue;
     result.push_back({std::string(label.name), without_line_breaks(label.value), label.type});
   }

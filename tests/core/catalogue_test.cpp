@@ -258,6 +258,20 @@ TEST_CASE("catalogue: a gauge is left out where it would repeat a sample, and wh
   CHECK(times(texts.influx, "=7") == 3);
 }
 
+TEST_CASE("catalogue: names of labels, not of gauges, begin with one underscore at most") {
+  const auto read = [] { return 7.0; };
+  const encode::Gauge gauges[] = {{.name = "_depth", .help = "A.", .read = read},
+                                  {.name = "__depth", .help = "A.", .read = read},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "__queue", .value = "a"},
+                                  {.name = "depth", .help = "A.", .read = read, .label = "_queue", .value = "a"}};
+  const Texts texts = texts_of({.gauges = gauges});
+  for (const std::string& text : {texts.prometheus, texts.open_metrics}) {
+    CAPTURE(text);
+    CHECK(times(text, " 7\n") == 3);
+    CHECK(times(text, "{_queue=\"a\"} 7\n") == 1);
+  }
+}
+
 TEST_CASE("catalogue: a gauge of StatsD never begins with a sign where it is to be set") {
   const auto sent = [](double value) {
     const encode::Gauge gauges[] = {{.name = "level", .help = "Level.", .read = [value] { return value; }}};

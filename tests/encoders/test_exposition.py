@@ -117,6 +117,16 @@ def test_hostile_labels_come_back_as_they_were(form: str) -> None:
             assert ("le" in sample.labels) == sample.name.endswith("_bucket")
 
 
+@pytest.mark.parametrize("form", PARSERS)
+def test_no_label_has_a_name_that_is_reserved(form: str) -> None:
+    """The parsers refuse an exposition with a name that begins with two underscores."""
+    labels = {"__a": "1", "ü": "2", "ü1": "3", "_b": "4", "___": "5"}
+    for family in PARSERS[form](encode(form, [{"status": 200}], labels=labels).decode()):
+        for sample in family.samples:
+            own = {name: value for name, value in sample.labels.items() if name.startswith("_")}
+            assert own == {"_a": "1", "_": "2", "_1": "3", "_b": "4"}
+
+
 @pytest.mark.parametrize("options", [[], ["-totals"], ["-window"], ["-daemon"]])
 def test_promtool_has_nothing_to_say(options: list[str], requests: list[Request]) -> None:
     text = encode("prometheus", requests, *options, labels=HOSTILE)

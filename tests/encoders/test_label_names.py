@@ -15,6 +15,7 @@ from .conftest import encode
     [
         ("openmetrics", "a-b", "a.b", b'a_b="1"'),
         ("prometheus", "a-b", "a.b", b'a_b="1"'),
+        ("prometheus", "_x", "__x", b'_x="1"'),
         ("influx", "a b", "a\tb", b"a\\ b=1"),
         ("influx", "a/b", "a\\b", b"a/b=1"),
         ("dogstatsd", "a,b", "a|b", b"a_b:1"),

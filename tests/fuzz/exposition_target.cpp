@@ -11,12 +11,14 @@ using namespace sluice;
 using namespace sluice::encode;
 using namespace sluice::fuzz;
 
+/// Returns the name of a label with one underscore at its beginning, because Prometheus reserves names with two.
 std::string written_name(std::string_view name) {
   std::string result;
   for (const char byte : name) {
     const bool letter = std::isalpha(static_cast<unsigned char>(byte)) != 0 && static_cast<unsigned char>(byte) < 0x80;
     const bool digit = !result.empty() && byte >= '0' && byte <= '9';
     result.push_back(letter || digit ? byte : '_');
+    if (result == "__") result.pop_back();
   }
   return result;
 }

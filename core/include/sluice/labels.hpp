@@ -19,7 +19,8 @@ enum class LabelType : std::uint8_t {
 };
 
 /// A label, tag or attribute. Any bytes are accepted: each format escapes what it has to, writes U+FFFD for what is not
-/// UTF-8, and an underscore for what a name cannot contain. A label is left out if it has no name, if its name as
+/// UTF-8, and an underscore for what a name cannot contain. Of several underscores that a name then begins with,
+/// Prometheus has one, because it reserves names with two. A label is left out if it has no name, if its name as
 /// written came before, or if the name is in use: `le`, `quantile`, `thread`, `__name__`, the labels of the schema
 /// including the names of its fields of classes, `process_group` beside process groups, and in InfluxDB `time`, and
 /// `phase` beside histograms. A label of a series is left out for any of these names, whatever the format is, and if it

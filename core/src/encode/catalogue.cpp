@@ -410,4 +410,8 @@ bool same_name(std::string_view a, std::string_view b) noexcept {
   return true;
 }
 
+bool same_label_name(std::string_view a, std::string_view b) noexcept {
+  return same_name(label_name(a), label_name(b));
+}
+
 }  // namespace sluice::encode

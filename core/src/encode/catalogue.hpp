@@ -136,11 +136,23 @@ void visit(std::span<const GroupReading> readings, bool named, FieldSet fields, 
   return letter || (!first && byte >= '0' && byte <= '9') ? byte : '_';
 }
 
+/// Returns the part of the name of a label that is written: without all but one of the underscores that it would begin
+/// with, because Prometheus reserves names that begin with two.
+[[nodiscard]] constexpr std::string_view label_name(std::string_view name) noexcept {
+  while (name.size() > 1 && name_character(name[0], true) == '_' && name_character(name[1], false) == '_') {
+    name.remove_prefix(1);
+  }
+  return name;
+}
+
 /// Puts a name. Replaces all characters except letters, digits and underscores.
 void put_name(Sink& sink, std::string_view name, bool first = true) noexcept;
 
 /// Returns true if put_name() writes the same for both names.
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
+
+/// Returns true if the same is written for both names of labels.
+[[nodiscard]] bool same_label_name(std::string_view a, std::string_view b) noexcept;
 
 /// Returns true if the label at `i` is to be written: it has a name that neither the encoder, the schema nor the point
 /// of `key` uses, and that did not come before. `same(a, b)` returns true if the format writes two names alike.

@@ -102,7 +102,7 @@ void ExpositionWriter::comment(std::string_view what, bool with_total) {
 
 void ExpositionWriter::label(std::string_view key, std::string_view value) {
   sink_.put(std::exchange(before_, ','));
-  put_name(sink_, key);
+  put_name(sink_, label_name(key));
   sink_.put("=\"");
   put_escaped(sink_, value, escape);
   sink_.put('"');
@@ -113,7 +113,8 @@ void ExpositionWriter::start_sample(std::string_view suffix, const Key& key) {
   sink_.put(suffix);
   before_ = '{';
   for (std::size_t i = 0; i < options_.labels.size(); ++i) {
-    if (written(options_.labels, i, schema_, key, same_name)) label(options_.labels[i].name, options_.labels[i].value);
+    if (written(options_.labels, i, schema_, key, same_label_name))
+      label(options_.labels[i].name, options_.labels[i].value);
   }
   for (const Label& own : key.series) label(own.name, own.value);
   if (!key.of.name.empty()) label(key.of.name, key.of.value);

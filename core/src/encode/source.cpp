@@ -96,7 +96,7 @@ class Gauges {
   [[nodiscard]] bool repeats(std::size_t i) const noexcept {
     const Gauge& gauge = gauges_[i];
     for (std::size_t k = 0; k < i; ++k) {
-      if (same_name(gauges_[k].label, gauge.label) && same_value(gauges_[k], gauge) && alike(k, i)) return true;
+      if (same_label_name(gauges_[k].label, gauge.label) && same_value(gauges_[k], gauge) && alike(k, i)) return true;
     }
     return false;
   }

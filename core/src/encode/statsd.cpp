@@ -185,7 +185,8 @@ class Statsd final : public Visitor {
     if (options_.dialect == StatsdDialect::kDogStatsd) return;
     for (const Label& own : key.series) {
       sink_.put('.');
-      put_name(sink_, own.name);  // as in Recorder::series(), where names that this writes alike are the same
+      // As in Recorder::series(), where names that this writes alike are the same.
+      put_name(sink_, label_name(own.name));
       sink_.put('.');
       put_distinct(own.value);
     }
