@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -328,6 +329,17 @@ def test_it_answers_where_the_servers_own_processes_run_no_python(start_httpd: S
     server = start_httpd("WSGIRestrictEmbedded On", *DAEMON, *ENDPOINT, modules=MODULES)
     assert server.get("/").status == 200
     assert settled(server, 1).classes("d")["2xx"] == 1
+
+
+def test_groups_whose_names_are_not_utf_8_have_labels_of_their_own(start_httpd: StartHttpd, tmp_path: Path) -> None:
+    names = ["größe", "grüße", "Å\u0301"]
+    groups = tmp_path / "groups.conf"
+    groups.write_bytes("".join(f"WSGIDaemonProcess {name} processes=1 threads=1\n" for name in names[:2]).encode("latin-1"))
+    with groups.open("ab") as file:
+        file.write(f"WSGIDaemonProcess {names[2]} processes=1 threads=1\n".encode())
+    server = start_httpd(*DAEMON, f"Include {groups}", *ENDPOINT, modules=MODULES)
+    assert read(server).groups() == {*names, "d", SERVER_GROUP}
+    assert [group["process_group"] for group in read_json(server)["groups"]] == [SERVER_GROUP, "d", *names]
 
 
 def test_what_an_application_forks_counts_nothing(start_httpd: StartHttpd) -> None:

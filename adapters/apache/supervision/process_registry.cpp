@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapters/apache/supervision/child_processes.hpp"
 #include "adapters/wsgi/schema/process_board.hpp"
+#include "sluice/encode/server.hpp"
 #include "sluice/recorder.hpp"
 
 namespace sluice::apache {
@@ -43,6 +45,24 @@ std::size_t threads_of(const daemon::DaemonOptions& options) {
   return static_cast<std::size_t>(std::max(options.threads, 1));
 }
 
+/// Returns the name of a group in UTF-8. Any other name is read as Latin-1: the formats replace each wrong byte by the
+/// same character, so groups whose names differ in such bytes would have the same label.
+std::string name_of(const daemon::DaemonOptions& options) {
+  const std::string_view name = options.name;
+  if (encode::json_text(name).find("\xEF\xBF\xBD") == std::string::npos) return std::string(name);
+  std::string text;
+  for (const char character : name) {
+    const auto byte = static_cast<unsigned char>(character);
+    if (byte < 0x80U) {
+      text += character;
+    } else {
+      text += static_cast<char>(0xC0U | (byte >> 6U));
+      text += static_cast<char>(0x80U | (byte & 0x3FU));
+    }
+  }
+  return text;
+}
+
 Registry::Tenant server_tenant(const ParentState& state) { return {.group = state.server_group, .owner = 0}; }
 
 Registry::Demand demand(const Registry::Tenant& tenant, std::size_t threads, std::size_t processes) {
@@ -55,7 +75,7 @@ std::vector<Registry::Demand> demands(ParentState& state) {
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
-    const auto assignment = state.registry->group(options.name, wsgi::mode_number(wsgi::Mode::kDaemon));
+    const auto assignment = state.registry->group(name_of(options), wsgi::mode_number(wsgi::Mode::kDaemon));
     if (!assignment.ok()) continue;
     all.push_back(demand(tenant_of(options, assignment->id), threads_of(options),
                          kGenerations * static_cast<std::size_t>(std::max(options.processes, 1))));
@@ -121,7 +141,7 @@ int prepare_registry(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* ser
 std::optional<Registry::SlotId> reserve_slot(ParentState& state, const daemon::DaemonOptions& options) {
   if (!state.registry) return std::nullopt;
   const SigchldBlocked blocked;
-  const auto assignment = state.registry->group(options.name, wsgi::mode_number(wsgi::Mode::kDaemon));
+  const auto assignment = state.registry->group(name_of(options), wsgi::mode_number(wsgi::Mode::kDaemon));
   if (!assignment.ok()) return std::nullopt;
   if (assignment->shared) {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, state.server,
