@@ -225,6 +225,12 @@ def test_an_answer_that_ends_early() -> None:
         assert "ended early" in failure(endpoint.address)
 
 
+@pytest.mark.parametrize("chunks", [b"", b"5\r\n{}", b"zz\r\n{}\r\n"])
+def test_chunks_that_end_early_or_are_none(chunks: bytes) -> None:
+    with stub(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks) as endpoint:
+        assert "ended early" in failure(endpoint.address)
+
+
 def test_an_answer_without_an_end_is_cut() -> None:
     sent = 0
 

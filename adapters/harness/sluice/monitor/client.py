@@ -116,6 +116,8 @@ class Client:
             return self._line("the server closed the connection without an answer")
         if isinstance(error, http.client.BadStatusLine):
             return self._line("what answers there does not speak HTTP")
+        if isinstance(error, http.client.IncompleteRead):
+            return self._line("its answer ended early, or has malformed chunks")
         if isinstance(error, OSError):
             return self._line(error.strerror or str(error))
         return self._line(str(error) or type(error).__name__)
