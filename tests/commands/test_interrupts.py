@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C while the program is imported, and signals that end `sluice top` in a terminal."""
+"""Ctrl-C while the program is imported or waits for a server, and signals that end `sluice top` in a terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import os
 import pty
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,26 @@ def test_an_interrupt_while_the_command_is_imported_ends_it_without_a_traceback(
     process.send_signal(signal.SIGINT)
     written, _ = process.communicate(timeout=SECONDS)
     assert (process.returncode, written) == (-signal.SIGINT, b"")
+
+
+def test_an_interrupt_is_not_kept_waiting_by_a_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, stub(answer(document(group()))) as endpoint:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            command("top", "--timeout", 3600, endpoint.address, address),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        silent.settimeout(SECONDS)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            try:
+                written, _ = process.communicate(timeout=SECONDS)
+            finally:
+                process.kill()
+    assert (process.returncode, written) == (0, b"")
 
 
 def written_in_a_terminal(kind: str, until: bytes, number: signal.Signals) -> tuple[int, bytes]:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sluice.monitor.address import Address
@@ -72,10 +72,13 @@ class Watch:
 
 
 def poll_all(watches: Iterable[Watch]) -> None:
-    """Polls all servers at the same time."""
+    """Polls all servers at the same time, in threads that do not keep the program from ending while a server takes its time."""
     watches = list(watches)
     if len(watches) == 1:
         watches[0].poll()
         return
-    with ThreadPoolExecutor(len(watches)) as pool:
-        list(pool.map(Watch.poll, watches))
+    threads = [threading.Thread(target=watch.poll, daemon=True) for watch in watches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
