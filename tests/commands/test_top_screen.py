@@ -242,6 +242,17 @@ def test_any_size_of_the_terminal_is_drawn(size: tuple[int, int]) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("part", ["head", "groups", "figures", "title", "details"])
+def test_a_panel_that_is_taken_down_is_not_drawn(part: str) -> None:
+    async def test(pilot: Pilot[None], app: Top, script: Script) -> None:
+        panel = app.query_one(Panel)
+        await panel.query_one(f"#{part}").remove()
+        panel.draw()
+        panel.draw_details()
+
+    run(test)
+
+
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
 def test_a_key_ends_it(key: str) -> None:
     async def test(pilot: Pilot[None], app: Top, script: Script) -> None:

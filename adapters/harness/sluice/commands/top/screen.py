@@ -71,7 +71,7 @@ class Panel(Vertical):
         self.draw()
 
     def draw(self) -> None:
-        if not self.query("#details"):  # the first reading came before the panel is complete
+        if not self._is_whole:
             return
         self.query_one("#head", Static).update(Text(self._head(), style="bold" if self._watch.error is None else "bold red"))
         if self._window is not None:
@@ -80,6 +80,8 @@ class Panel(Vertical):
 
     def draw_details(self) -> None:
         """Draws what is below the table."""
+        if not self._is_whole:
+            return
         group = self.selected
         width = max(self.size.width - 2, 1)
         figures = [] if group is None else figure_lines(group, width)
@@ -87,6 +89,11 @@ class Panel(Vertical):
         title, lines = self._details(group, width)
         self.query_one("#title", Static).update(Text(title, no_wrap=True))
         self.query_one("#details", Static).update(Text("\n".join(lines), no_wrap=True))
+
+    @property
+    def _is_whole(self) -> bool:
+        """False while the panel is made or taken down, when a reading or a new size may come, too."""
+        return all(self.query(f"#{part}") for part in ("head", "groups", "figures", "title", "details"))
 
     @property
     def selected(self) -> GroupWindow | None:
