@@ -108,3 +108,11 @@ TEST_CASE("wall anchor: an instant of the future, or from before a step of the c
   CHECK(anchor.monotonic_of(2 * kHour, 502 * kMs, kHour) == 502 * kMs);
   CHECK(anchor.monotonic_of(kHour, 503 * kMs, kHour + kMs) == 502 * kMs);
 }
+
+TEST_CASE("wall anchor: a step of the clock adds nothing to the age of an instant before it, whoever notices it") {
+  WallAnchor anchor;
+  CHECK(anchor.monotonic_of(kHour, 500 * kMs, kHour) == 500 * kMs);
+  CHECK(anchor.monotonic_of(kHour, 501 * kMs, kHour + 201 * kMs) == 501 * kMs);
+  CHECK(anchor.monotonic_of(kHour - 3 * kMs, 510 * kMs, kHour + 210 * kMs) == 501 * kMs);
+  CHECK(anchor.monotonic_of(kHour + 205 * kMs, 511 * kMs, kHour + 211 * kMs) == 505 * kMs);
+}

@@ -40,13 +40,16 @@ void sequential_phases(const Timestamps& timestamps, Completion& done) noexcept 
 
 std::uint64_t WallAnchor::monotonic_of(std::int64_t wall_ns, std::uint64_t now_ns, std::int64_t wall_now_ns) noexcept {
   const std::int64_t offset_ns = wall_now_ns - static_cast<std::int64_t>(now_ns);
-  // Relaxed, because the offset that another thread stored is as good, and a 64-bit load is never torn.
-  const std::int64_t before_ns = offset_ns_.load(std::memory_order_relaxed);
+  // Acquire and release, so that a thread that sees the offset of after a step also sees when that was noticed.
+  const std::int64_t before_ns = offset_ns_.load(std::memory_order_acquire);
   const bool stepped = before_ns != INT64_MIN && std::llabs(offset_ns - before_ns) > kStepNs;
-  if (stepped || before_ns == INT64_MIN) offset_ns_.store(offset_ns, std::memory_order_relaxed);
+  if (stepped) stepped_ns_.store(now_ns, std::memory_order_relaxed);
+  if (stepped || before_ns == INT64_MIN) offset_ns_.store(offset_ns, std::memory_order_release);
   if (stepped) return now_ns;
   const auto age_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(wall_now_ns - wall_ns, 0));
-  return age_ns < now_ns ? now_ns - age_ns : now_ns;
+  if (age_ns >= now_ns) return now_ns;
+  // An instant before the step was read from the clock as it was then.
+  return std::min(now_ns, std::max(now_ns - age_ns, stepped_ns_.load(std::memory_order_relaxed)));
 }
 
 }  // namespace sluice::wsgi

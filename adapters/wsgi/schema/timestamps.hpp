@@ -44,12 +44,14 @@ class WallAnchor {
  public:
   /// Returns the monotonic time of the instant `wall_ns`, where `now_ns` and `wall_now_ns` are readings of both clocks
   /// at the same time. Returns `now_ns` for an instant that is not in the past, and if the wall clock has been stepped
-  /// since the last call.
+  /// since the last call. Returns nothing before the call that noticed the last step, because an instant of before the
+  /// step does not tell its age.
   [[nodiscard]] std::uint64_t monotonic_of(std::int64_t wall_ns, std::uint64_t now_ns,
                                            std::int64_t wall_now_ns) noexcept;
 
  private:
   std::atomic<std::int64_t> offset_ns_{INT64_MIN};  ///< Wall minus monotonic time at the last call.
+  std::atomic<std::uint64_t> stepped_ns_{0};        ///< Monotonic time of the call that noticed the last step.
 };
 
 }  // namespace sluice::wsgi
