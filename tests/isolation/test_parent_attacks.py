@@ -116,7 +116,7 @@ def test_the_metrics_are_read_whatever_the_exit_code_of_a_process(exiting: Httpd
     with Watcher(exiting) as watcher:
         end(second)
         time.sleep(3)  # longer than a reading waits for the record of an end
-    assert watcher.readings > 10
+        wait_until(lambda: watcher.readings > 10, "readings")
     assert not watcher.faults
     assert read(exiting).requests(ATTACKER) >= before.requests(ATTACKER)
 
