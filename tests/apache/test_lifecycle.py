@@ -242,8 +242,9 @@ def test_eviction_timeout_limits_the_requests_in_flight_after_a_graceful_signal(
     wait_for_reason(server, pid, "eviction_signal")
 
 
-def test_requests_that_outlast_their_grace_leave_python_its_time_to_end(start_httpd: StartHttpd) -> None:
-    server = start_httpd(*lines("threads=2 graceful-timeout=5 shutdown-timeout=4"))
+@pytest.mark.parametrize("timeouts", ["graceful-timeout=5 shutdown-timeout=4", "graceful-timeout=0"])
+def test_requests_that_outlast_their_grace_leave_python_its_time_to_end(start_httpd: StartHttpd, timeouts: str) -> None:
+    server = start_httpd(*lines(f"threads=2 {timeouts}"))
     pid = pid_of(server)
     with server.raw() as client:
         client.send(request_head("GET", "/doze?seconds=60"))
@@ -252,17 +253,6 @@ def test_requests_that_outlast_their_grace_leave_python_its_time_to_end(start_ht
         client.read_until(b"502")
     wait_for_reason(server, pid, "graceful_signal")
     assert not server.log_lines("SLC0526")
-
-
-def test_without_a_grace_requests_in_flight_are_dropped(start_httpd: StartHttpd) -> None:
-    server = start_httpd(*lines("threads=2 graceful-timeout=0"))
-    pid = pid_of(server)
-    with server.raw() as client:
-        client.send(request_head("GET", "/doze?seconds=60"))
-        time.sleep(0.5)
-        os.kill(pid, signal.SIGUSR1)
-        client.read_until(b"502")
-    wait_for_reason(server, pid, "graceful_signal")
 
 
 def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartHttpd) -> None:
