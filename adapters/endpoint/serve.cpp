@@ -189,7 +189,7 @@ void Endpoint::Server::close_late() noexcept {
 /// Makes the end of what a client sends an event of its own. After a short read the library waits for another event, of
 /// which there is none where the end came together with the data: a client that has gone would keep its connection
 /// until its time is over. Does so twice, because the first event is lost where the library has yet to read the data.
-/// What was received can still be read, and a client that waits for its answer gets it.
+/// The library can still read what was received, and a client that waits for its answer gets it.
 void Endpoint::Server::tell_ends() noexcept {
   for (Connection& open : connections_) {
     if (open.closing || open.ends_told == kEndsTold) continue;

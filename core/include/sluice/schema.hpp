@@ -156,7 +156,7 @@ class Field {
       field.label_value_ = value;
     });
   }
-  /// Names the classes in their order, each in another way.
+  /// Names the classes in their order. No two names are alike.
   template <class... Names>
   [[nodiscard]] constexpr Field names(Names... names) const noexcept {
     static_assert(sizeof...(Names) == kClasses, "a field of classes needs one name for each class");
