@@ -1,31 +1,35 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # suites.sh TIER...: runs the suites of the tiers named (`short`, `test`, `deep`, ...) on what the Makefile has built, each suite under a
-# title line, and names those that failed at the end. SLUICE_LONG selects the full counts. SLUICE_TALLY names a file that
-# gets the line `PASSED FAILED` instead of the closing line, for a caller that runs several tiers.
-set -u
+# title line, and names at the end those that failed, each with its failed tests. SLUICE_LONG selects the full counts.
+# SLUICE_TALLY names a file that gets these names and the line `PASSED FAILED` instead of the terminal, for a caller that
+# runs several tiers.
+set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 passed=0
 failed=0
-failures=
+failures=build/failures  # as text
+: >"$failures"
+output=build/suite.log  # lines of the suite that runs
 suite() {
   title=$1
   shift
   printf '\n==== %s, from %s\n' "$title" "$(date +%T)"
-  if "$@"; then
+  if "$@" 2>&1 | tee "$output"; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
-    failures="$failures$(printf '\nfailed: %s' "$title")"
+    # The lines with which pytest and ctest name a failed test.
+    { echo "failed: $title"; grep -E '^(FAILED|ERROR) |^\s+[0-9]+ - .*\(.*\)$' "$output" | cut -c 1-200 | sed 's/^\s*/  /'; } >>"$failures"
   fi
 }
 
 finish() {
-  [ "$failed" = 0 ] || printf '%s\n' "$failures"
   if [ -n "${SLUICE_TALLY:-}" ]; then
-    echo "$passed $failed" >>"$SLUICE_TALLY"
+    { cat "$failures"; echo "$passed $failed"; } >>"$SLUICE_TALLY"
   else
+    cat "$failures"
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
   fi
   [ "$failed" = 0 ]
