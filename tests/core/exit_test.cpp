@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 
+#include "shared_memory.hpp"
 #include "stress.hpp"
 #include "tests/catch.hpp"
 
@@ -22,7 +23,7 @@ int ended(const char* way, std::uint64_t after_us, bool quiet) {
   const std::string after = std::to_string(after_us);
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(60);  // kills a program that hangs
+    ::alarm(kHangSeconds);
     if (quiet) {
       const int null = ::open("/dev/null", O_WRONLY);
       ::dup2(null, STDERR_FILENO);

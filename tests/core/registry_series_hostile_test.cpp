@@ -233,15 +233,11 @@ TEST_CASE("registry series: processes that are killed inside records and replace
   for (std::uint32_t i = 0; i < kSeries; ++i) all.push_back(rig.series->add(route(std::to_string(i))));
   const SharedMemory counters(4096);
   auto* const completed = reinterpret_cast<std::atomic<std::uint64_t>*>(counters.span().data());
-  const pid_t reader = start_child([&] {
-    ::alarm(600);
-    return scrape(rig);
-  });
+  const pid_t reader = start_child([&] { return scrape(rig); });
   std::array<pid_t, kProcesses> pids{};
   // Each series has counts of its own: the second thread records without a slot of its own.
   const auto start = [&](std::size_t i, std::uint64_t salt) {
     pids[i] = rig.start(groups[i % 2], kThreads, [&, i, salt](std::span<std::byte> memory) {
-      ::alarm(600);
       Recorded recorder(options_in(rig, memory));
       const auto work = [&](bool shared) {
         sluice::Worker<Completion> worker = shared ? recorder.attach_shared() : recorder.attach();

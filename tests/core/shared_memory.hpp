@@ -31,12 +31,15 @@ class SharedMemory {
   void* data_;
 };
 
-/// Forks a process that exits with the result of `body`.
+/// After this time a process or a call is taken to hang. No busy machine is as slow.
+inline constexpr unsigned kHangSeconds = 600;
+
+/// Forks a process that exits with the result of `body`. It is killed if it hangs.
 inline pid_t start_child(const std::function<int()>& body) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    ::alarm(60);  // kills a child that hangs
+    ::alarm(kHangSeconds);
     int code = 99;
     try {
       code = body();

@@ -25,6 +25,7 @@
 
 #include "audit.hpp"
 #include "members.hpp"
+#include "shared_memory.hpp"
 #include "tests/catch.hpp"
 
 namespace sluice::test {
@@ -130,7 +131,7 @@ class Watchdog {
   explicit Watchdog(Writer& writer) {
     thread_ = std::thread([this, &writer] {
       std::unique_lock lock(mutex_);
-      if (over_.wait_for(lock, std::chrono::seconds(60), [this] { return done_; })) return;
+      if (over_.wait_for(lock, std::chrono::seconds(kHangSeconds), [this] { return done_; })) return;
       writer.go();
     });
   }

@@ -3,8 +3,6 @@
 #include "sluice/detail/whole_slots.hpp"
 #include "phases.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
@@ -75,7 +73,6 @@ std::vector<Reading> read_all(std::span<std::byte> memory, std::size_t threads) 
 /// Starts a process that records on `threads` threads until it is killed, one request in about the given time.
 pid_t start_recording(std::span<std::byte> memory, std::size_t threads, std::uint64_t pace_ns) {
   return start_child([=] {
-    ::alarm(600);
     Recorder recorder({.threads = threads, .memory = memory});
     const auto work = [&] {
       Worker worker = recorder.attach();
