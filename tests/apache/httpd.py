@@ -208,6 +208,10 @@ class Httpd:
         wait_until(lambda: bool(self.log_lines(text)), f"{text!r} in the error log")
         return self.log_lines(text)[0]
 
+    def wait_for_begun(self) -> None:
+        """Returns once the application has begun a request: applications that can take long tell so by a file."""
+        wait_until((self.out / "begun").exists, "the begin of a request")
+
     def crash_lines(self) -> list[str]:
         return [line for mark in CRASH_MARKS for line in self.log_lines(mark)]
 

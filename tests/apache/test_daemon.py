@@ -356,7 +356,7 @@ def test_a_signal_ends_a_process_after_its_requests(
     answers: list[int] = []
     slow = threading.Thread(target=lambda: answers.append(server.get("/sleep?seconds=1").status))
     slow.start()
-    time.sleep(0.3)
+    server.wait_for_begun()
     os.kill(before, sent)
     slow.join()
     assert answers == [200]
@@ -388,7 +388,7 @@ def test_the_end_of_the_server_does_not_wait_for_python_without_bound(
     server = start_httpd(*lines("threads=2 shutdown-timeout=1"))
     with server.raw() as client:
         client.send(request_head("GET", "/hold?seconds=60", "Connection: close"))
-        time.sleep(0.5)
+        server.wait_for_begun()
         client.abort()
     server.stop()
     assert server.log_lines("SLC0526: shutdown timeout exceeded")
@@ -427,7 +427,7 @@ def test_a_request_in_flight_survives_a_graceful_restart(server: Httpd) -> None:
 
     slow = threading.Thread(target=ask)
     slow.start()
-    time.sleep(0.5)
+    server.wait_for_begun()
     server.graceful()
     wait_until(lambda: pid_of(server) != before, "a new process")
     slow.join()

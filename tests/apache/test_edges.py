@@ -6,7 +6,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import time
 
 import pytest
 
@@ -105,12 +104,12 @@ def test_a_process_that_dies_while_a_client_is_slow_is_answered_as_the_log_says(
     server = start_httpd(
         "WSGIDaemonProcess own threads=2 socket-timeout=30 display-name=(own)",
         "WSGIScriptAlias / ${APPS}/input_app.py process-group=own application-group=%{GLOBAL}",
-        "Timeout 2",
+        "Timeout 3",
     )
     assert server.get("/ignore").status == 200
     with server.raw() as client:
         client.send(request_head("POST", "/calls?call=read", "Content-Length: 100") + b"half")
-        time.sleep(0.5)
+        server.wait_for_begun()
         os.kill(named_processes(server.members(), "(own)")[0], signal.SIGKILL)
         answer = client.read_to_end()
     assert server.wait_for_log("SLC0414").count("answered with 502")

@@ -235,7 +235,7 @@ def test_eviction_timeout_limits_the_requests_in_flight_after_a_graceful_signal(
     statuses: list[int] = []
     client = threading.Thread(target=lambda: statuses.append(server.get("/?seconds=50").status))
     client.start()
-    time.sleep(0.5)
+    server.wait_for_begun()
     os.kill(pid, signal.SIGUSR1)
     client.join()
     assert statuses == [502]
@@ -248,7 +248,7 @@ def test_requests_that_outlast_their_grace_leave_python_its_time_to_end(start_ht
     pid = pid_of(server)
     with server.raw() as client:
         client.send(request_head("GET", "/doze?seconds=60"))
-        time.sleep(0.5)
+        server.wait_for_begun()
         os.kill(pid, signal.SIGUSR1)
         client.read_until(b"502")
     wait_for_reason(server, pid, "graceful_signal")

@@ -58,6 +58,8 @@ def application(environ, start_response):
     query = parse_qs(environ["QUERY_STRING"])
     path = environ["PATH_INFO"]
     body = str(os.getpid()).encode()
+    if "seconds" in query:
+        (reporter.OUT / "begun").touch()
     if path == "/facts":
         body = repr(facts(environ)).encode()
     elif path == "/sleep":

@@ -60,6 +60,8 @@ def application(environ, start_response):
         body = "{} {}".format(*resource.getrlimit(resource.RLIMIT_CPU)).encode()
     else:
         seconds = float(parse_qs(environ["QUERY_STRING"]).get("seconds", ["0"])[0])
+        if seconds:
+            (OUT / "begun").touch()
         ACTIONS[environ["PATH_INFO"]](seconds)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
