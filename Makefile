@@ -43,6 +43,8 @@ apxs     = $(shell apxs -q $(1))
 sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch]pp' -o -name '*.[ch]')
 # The packages of a requirement file, on one line.
 asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
+# The packages of tests/requirements.txt that the suites of other interpreters import.
+other_suites_need := pytest pytest-timeout pytest-xdist prometheus-client
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -214,9 +216,9 @@ build/venvs: tests/requirements.txt build/pythons build/embeddable
 	  venv=build/venv-$$version; \
 	  embeddable=$$(sed -n "s/^$$version //p" build/embeddable); \
 	  python=$${embeddable:-$$python}; \
-	  echo "sluice: $$venv: pip installs pytest pytest-timeout pytest-xdist"; \
+	  echo "sluice: $$venv: pip installs $(other_suites_need)"; \
 	  $$python -m venv --clear $$venv && \
-	  $$venv/bin/python -m pip install --quiet -c $< pytest pytest-timeout pytest-xdist && \
+	  $$venv/bin/python -m pip install --quiet -c $< $(other_suites_need) && \
 	  echo $$venv >>$@ || exit 1; \
 	done
 
@@ -280,9 +282,9 @@ build/free-threaded.stamp: tests/tools/free_threaded.sh | need-python
 	@touch $@
 
 build/venv-3.14t/test.stamp: tests/requirements.txt build/free-threaded.stamp
-	@echo "sluice: build/venv-3.14t: pip installs pytest pytest-timeout pytest-xdist prometheus-client"
+	@echo "sluice: build/venv-3.14t: pip installs $(other_suites_need)"
 	@build/free-threaded/python/bin/python3.14t -m venv --clear build/venv-3.14t
-	@build/venv-3.14t/bin/python -m pip install --quiet -c $< pytest pytest-timeout pytest-xdist prometheus-client
+	@build/venv-3.14t/bin/python -m pip install --quiet -c $< $(other_suites_need)
 	@touch $@
 
 build/module-3.14t/configured.stamp: Makefile CMakePresets.json build/compilers build/installed build/venv/build.stamp build/free-threaded.stamp
