@@ -248,6 +248,24 @@ def test_a_killed_process_of_the_server_leaves_its_counts(start_httpd: StartHttp
     assert not tally.failures
 
 
+def test_a_server_with_all_processes_that_it_may_have_counts_those_that_follow(start_httpd: StartHttpd, mpm: str) -> None:
+    limit = 2
+    lines = ["ServerLimit 2", "StartServers 2", f"MaxRequestWorkers {limit if mpm == 'prefork' else 4 * limit}"]
+    if mpm != "prefork":
+        lines += ["MaxSpareThreads 100"]
+    server = start_httpd(*EMBEDDED, *ENDPOINT, *lines, modules=MODULES, mpm=mpm, processes=limit)
+    tally = Tally()
+    for _ in range(3):
+        wait_until(lambda: len(server.children()) == limit, "all processes")
+        tally.merge(send_number(server.port, STATUSES, 70, keep_alive=False))
+        assert settled(server, tally.responses).classes(SERVER_GROUP) == by_class(tally)
+        victim = server.children()[0]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: victim not in server.children(), "its end")
+    assert not server.log_lines("SLC0480")
+    assert not tally.failures
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV], ids=["SIGKILL", "SIGSEGV"])
 def test_processes_of_the_server_that_die_under_load_take_no_count_along(
     start_httpd: StartHttpd, how: signal.Signals

@@ -70,8 +70,9 @@ Registry::Demand demand(const Registry::Tenant& tenant, std::size_t threads, std
 }
 
 std::vector<Registry::Demand> demands(ParentState& state) {
-  std::vector<Registry::Demand> all = {
-      demand(server_tenant(state), threads_of_child(), ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS))};
+  // One region more than there may be processes, because the slot of the next process is reserved while all others run.
+  const std::size_t children = ask_mpm(AP_MPMQ_HARD_LIMIT_DAEMONS) + 1;
+  std::vector<Registry::Demand> all = {demand(server_tenant(state), threads_of_child(), children)};
   const apr_array_header_t* const groups = process_config().daemons;
   for (int i = 0; i < groups->nelts; ++i) {
     const daemon::DaemonOptions& options = reinterpret_cast<const DaemonGroup*>(groups->elts)[i].options;
