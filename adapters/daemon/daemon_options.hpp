@@ -12,6 +12,9 @@
 namespace sluice::daemon {
 
 struct DaemonOptions {
+  static constexpr int kGroupsMax = 128;            ///< Number of groups that serve requests.
+  static constexpr std::size_t kNameBytesMax = 63;  ///< Length of the name of such a group.
+
   const char* name = nullptr;
   int processes = 1;
   bool processes_configured = false;  ///< The option is present, so wsgi.multiprocess is true whatever its value.

@@ -124,3 +124,18 @@ def test_a_socket_is_made_anew_when_its_directory_is_back(start_httpd: StartHttp
     (tmp_path / "away").rename(folder)
     server.wait_for_log("SLC0479")
     wait_until(lambda: server.get("/").status == 200, "the group to answer again")
+
+
+def test_a_graceful_restart_may_rename_most_of_the_groups_that_a_server_can_have(start_httpd: StartHttpd) -> None:
+    def lines(prefix: str) -> list[str]:
+        # Without their home, processes start no Python.
+        return [f"WSGIDaemonProcess {prefix}{number} home=/nowhere" for number in range(100)]
+
+    kept = [GROUP, "WSGIScriptAlias / ${APPS}/hello.py process-group=d application-group=%{GLOBAL}"]
+    server = start_httpd(*kept, *lines("old"))
+    assert server.get("/").status == 200
+    server.write_conf([*kept, *lines("new")])
+    server.graceful()
+    server.wait_for_log("daemon process 'new99' serves nothing")
+    assert server.get("/").status == 200
+    assert len(sockets_in(server.layout.root)) == 101

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from .config import DAEMON_LINES, MODE
 from .config_check import config_error, config_test
 
 SCRIPT = "${APPS}/hello.py"
@@ -182,3 +183,14 @@ def test_a_process_group_that_nobody_defines_is_refused(line: str) -> None:
     assert f"SLC0401: {line.split()[0]} names process group 'nowhere', which no WSGIDaemonProcess defines" in message
     code, _ = config_test([line, "WSGIDaemonProcess nowhere"])
     assert code == 0, "the definition may come later"
+
+
+def test_groups_that_could_have_no_socket_are_refused_before_a_restart() -> None:
+    most = 128 - sum(line.startswith("WSGIDaemonProcess") for line in DAEMON_LINES if MODE == "daemon")
+    groups = [f"WSGIDaemonProcess g{number}" for number in range(most)]
+    assert config_test([*groups, "WSGIDaemonProcess service threads=0"])[0] == 0
+    message = config_error([*groups, "WSGIDaemonProcess more"])
+    assert "WSGIDaemonProcess: process group 'more' is one more than the 128 that can serve requests" in message
+    assert config_test([f"WSGIDaemonProcess {'n' * 63}"])[0] == 0
+    message = config_error([f"WSGIDaemonProcess {'n' * 64}"])
+    assert f"WSGIDaemonProcess: the name '{'n' * 64}' is longer than 63 bytes" in message

@@ -4,6 +4,7 @@
 #include <ap_mpm.h>
 #include <unixd.h>
 
+#include <algorithm>
 #include <new>
 
 #include "adapters/daemon/time_limits.hpp"
@@ -102,6 +103,12 @@ DaemonGroup* find_daemon_group(std::string_view name) noexcept {
     if (name == group.options.name) return &group;
   }
   return nullptr;
+}
+
+int count_serving_groups() noexcept {
+  const auto* const groups = reinterpret_cast<const DaemonGroup*>(current.daemons->elts);
+  return static_cast<int>(std::count_if(groups, groups + current.daemons->nelts,
+                                        [](const DaemonGroup& group) { return group.options.serves(); }));
 }
 
 bool may_use(const server_rec& server, const DaemonGroup& group) noexcept {

@@ -143,6 +143,9 @@ struct ProcessConfig {
 /// these are known, before the user of a group is used. Idempotent.
 void apply_server_defaults(const server_rec* server) noexcept;
 
+/// Returns the number of groups that serve requests, unlike those of service processes.
+[[nodiscard]] int count_serving_groups() noexcept;
+
 /// Returns the group with this name; null when there is none.
 [[nodiscard]] DaemonGroup* find_daemon_group(std::string_view name) noexcept;
 

@@ -134,6 +134,19 @@ const char* map_head_to_get(cmd_parms* cmd, void* config, const char* value) {
   return strcasecmp(value, "Auto") == 0 ? nullptr : parse_switch(cmd, value, member);
 }
 
+/// Returns an error when a group cannot have a socket; null otherwise. Without this check a configuration that was
+/// found valid would stop a running server at its next restart.
+const char* check_socket(cmd_parms* cmd, const daemon::DaemonOptions& options) {
+  if (!options.serves()) return nullptr;
+  if (std::strlen(options.name) > daemon::DaemonOptions::kNameBytesMax) {
+    return error(cmd, apr_psprintf(cmd->pool, "the name '%s' is longer than %d bytes", options.name,
+                                   static_cast<int>(daemon::DaemonOptions::kNameBytesMax)));
+  }
+  if (count_serving_groups() < daemon::DaemonOptions::kGroupsMax) return nullptr;
+  return error(cmd, apr_psprintf(cmd->pool, "process group '%s' is one more than the %d that can serve requests",
+                                 options.name, daemon::DaemonOptions::kGroupsMax));
+}
+
 const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
   daemon::DaemonOptions options;
   options.name = ap_getword_conf(cmd->pool, &line);
@@ -149,6 +162,7 @@ const char* daemon_process(cmd_parms* cmd, void*, const char* line) {
     if (const char* const problem = parser.set(option.name, option.value)) return error(cmd, problem);
   }
   if (const char* const problem = parser.complete()) return error(cmd, problem);
+  if (const char* const problem = check_socket(cmd, options)) return problem;
   *static_cast<DaemonGroup*>(apr_array_push(process_config().daemons)) = {options, nullptr, nullptr, cmd->server};
   return nullptr;
 }

@@ -61,21 +61,22 @@ void DaemonSockets::begin_use() noexcept {
   for (int i = 0; i < count_; ++i) sockets_[i].used = false;
 }
 
-const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
-  Socket* existing = find(options.name);
+void DaemonSockets::keep(const daemon::DaemonOptions& options, apr_pool_t* pool) {
+  Socket* const existing = find(options.name);
+  if (existing == nullptr) return;
   // Processes of a previous user may still be alive with the descriptor and the keys.
-  const bool has_users = existing != nullptr && existing->user == options.uid && existing->user_group == options.gid &&
-                         existing->owner == owner_of(options);
-  if (existing != nullptr && (!has_users || !is_at_prefix(existing->path, pool))) {
-    close(*existing);
-    existing = nullptr;
-  }
+  const bool has_users =
+      existing->user == options.uid && existing->user_group == options.gid && existing->owner == owner_of(options);
+  existing->used = has_users && is_at_prefix(existing->path, pool);
+}
+
+const char* DaemonSockets::use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server) {
+  Socket* const existing = find(options.name);
   return existing != nullptr ? reuse(*existing, options, server) : create(options, pool, server);
 }
 
 const char* DaemonSockets::reuse(Socket& socket, const daemon::DaemonOptions& options, server_rec* server) {
   ::listen(socket.descriptor, options.listen_backlog);  // listen() on a listening socket only changes its backlog
-  socket.used = true;
   if (!socket.keys.add_generation()) {
     ap_log_error(APLOG_MARK, APLOG_ERR, errno, server,
                  "SLC0470: cannot draw a key for daemon process group '%s', because the system gives no random "

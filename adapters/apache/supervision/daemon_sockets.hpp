@@ -20,12 +20,16 @@ class DaemonSockets {
   /// Begins a configuration: marks all sockets as unused.
   void begin_use() noexcept;
 
-  /// Marks the socket of a group as used, creates it when there is none, and draws a key for this configuration.
-  /// Returns its path; null after an error, which has been logged.
+  /// Marks the socket of a group as used, if there is one that the configuration can go on with.
+  void keep(const daemon::DaemonOptions& options, apr_pool_t* pool);
+
+  /// Closes and removes the sockets that are not marked. Call it before use(), so that there is room for new sockets.
+  void close_unused() noexcept;
+
+  /// Creates the socket of a group when there is none, and draws a key for this configuration. Returns its path; null
+  /// after an error, which has been logged.
   [[nodiscard]] const char* use(const daemon::DaemonOptions& options, apr_pool_t* pool, server_rec* server);
 
-  /// Closes and removes the sockets that the configuration does not use.
-  void close_unused() noexcept;
   void close_all() noexcept;
 
   /// Returns the descriptor of the socket of a group; -1 when the group has no socket.
@@ -50,10 +54,10 @@ class DaemonSockets {
   [[nodiscard]] const daemon::KeyRing* keys_of(const char* group) const noexcept;
 
  private:
-  static constexpr int kSockets = 128;
+  static constexpr int kSockets = daemon::DaemonOptions::kGroupsMax;
 
   struct Socket {
-    char group[64];
+    char group[daemon::DaemonOptions::kNameBytesMax + 1];
     char path[sizeof(sockaddr_un::sun_path)];
     int descriptor;
     dev_t device;  ///< Device and inode of the file at the path.

@@ -20,13 +20,16 @@ std::span<DaemonGroup> configured_groups() {
 bool prepare_sockets(ParentState& state) {
   DaemonSockets& sockets = state.retained->sockets;
   sockets.begin_use();
+  for (const DaemonGroup& group : configured_groups()) {
+    if (group.options.serves()) sockets.keep(group.options, state.pool);
+  }
+  sockets.close_unused();
   for (DaemonGroup& group : configured_groups()) {
     if (!group.options.serves()) continue;
     const char* const path = sockets.use(group.options, state.pool, state.server);
     if (path == nullptr) return false;
     group.socket = apr_pstrdup(state.pool, path);
   }
-  sockets.close_unused();
   for (DaemonGroup& group : configured_groups()) group.keys = sockets.keys_of(group.options.name);
   return true;
 }
