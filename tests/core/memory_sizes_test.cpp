@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests sizes of memory beyond any address space.
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -50,6 +54,28 @@ TEST_CASE("memory sizes: a registry has no room for a region beyond any address 
     CHECK(rig.registry.pre_allocate({{{.group = group}, 2, 1, host}}).code() == absl::StatusCode::kResourceExhausted);
   }
   CHECK(rig.state->slots_used == 0);
+}
+
+TEST_CASE("memory sizes: memory beyond the limit of a process for files is refused, and ends no process") {
+  RegistryRig rig(std::size_t{64} << 20U, {});
+  const Registry::GroupId group = rig.group("g");
+  sigset_t mask;
+  REQUIRE(::pthread_sigmask(SIG_BLOCK, nullptr, &mask) == 0);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit small = {.rlim_cur = 4096, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const absl::Status status = rig.registry.pre_allocate({{{.group = group}, 2, 1}});
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK(status == absl::ErrnoToStatus(EFBIG, "ftruncate of a memory file"));
+  CHECK(rig.state->slots_used == 0);
+  sigset_t pending;
+  ::sigpending(&pending);
+  CHECK(::sigismember(&pending, SIGXFSZ) == 0);
+  sigset_t after;
+  REQUIRE(::pthread_sigmask(SIG_BLOCK, nullptr, &after) == 0);
+  CHECK(::sigismember(&after, SIGXFSZ) == ::sigismember(&mask, SIGXFSZ));
+  CHECK(rig.registry.pre_allocate({{{.group = group}, 2, 1}}).ok());
 }
 
 }  // namespace sluice::test

@@ -2,7 +2,9 @@
 #include "os/shared_region.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -40,6 +42,26 @@ int make_memory_file() noexcept {
   return created >= 0 || errno != EINVAL ? created : ::memfd_create("sluice", kFlags);
 }
 
+/// Sets the size of a file. For a size beyond the limit of the process (RLIMIT_FSIZE) the kernel sends SIGXFSZ to the
+/// calling thread, which by default ends the process without a word. The signal is discarded here, and the call fails
+/// with EFBIG.
+bool set_size(int file, std::size_t bytes) noexcept {
+  sigset_t signals;
+  sigset_t before;
+  sigset_t pending;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGXFSZ);
+  ::pthread_sigmask(SIG_BLOCK, &signals, &before);
+  ::sigpending(&pending);
+  const bool set = ::ftruncate(file, static_cast<off_t>(bytes)) == 0;
+  const int error = errno;
+  constexpr timespec kAtOnce = {0, 0};
+  if (!set && error == EFBIG && ::sigismember(&pending, SIGXFSZ) == 0) ::sigtimedwait(&signals, nullptr, &kAtOnce);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return set;
+}
+
 /// Seals the size. Otherwise a process could truncate the file, and readers would be killed by SIGBUS.
 bool seal_size(int file) noexcept { return ::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0; }
 
@@ -69,7 +91,7 @@ bool advise(std::span<std::byte> pages, int advice) noexcept {
 absl::StatusOr<SharedRegion> make_shared_region(std::size_t bytes) {
   const Descriptor file(make_memory_file());
   if (!file.valid()) return failed("memfd_create");
-  if (::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return failed("ftruncate of a memory file");
+  if (!set_size(file.get(), bytes)) return failed("ftruncate of a memory file");
   if (!seal_size(file.get())) return failed("sealing of a memory file");
   const Descriptor read_only(open_for_reading(file.get()));
   if (!read_only.valid()) return failed("opening a memory file for reading");
