@@ -10,6 +10,7 @@ import signal
 import pytest
 
 from .client import request_head, status_of
+from .config import APACHE_MODULES
 from .httpd import Httpd, StartHttpd
 from .process import named_processes
 
@@ -46,6 +47,28 @@ def test_a_client_sees_in_both_modes_that_a_response_broke_off(start_httpd: Star
         with pytest.raises(http.client.IncompleteRead) as caught:
             server.get(path)
         assert caught.value.partial == b"abcde"
+
+
+@pytest.mark.skipif(not (APACHE_MODULES / "mod_lua.so").is_file(), reason="this Apache has no module for filters in Lua")
+@pytest.mark.parametrize(("group", "line"), [("%{GLOBAL}", "SLC0120"), ("d", "SLC1005")])
+def test_a_response_on_which_a_filter_of_the_server_fails_is_broken_off_with_a_line(
+    start_httpd: StartHttpd, group: str, line: str
+) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d",
+        f"WSGIScriptAlias / ${{APPS}}/survival_app.py process-group={group} application-group=%{{GLOBAL}}",
+        "LuaOutputFilter FAILING ${APPS}/failing_filter.lua output_filter",
+        "<Location /fails>",
+        "SetOutputFilter FAILING",
+        "</Location>",
+        modules=["lua"],
+    )
+    for _ in range(2):
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            server.get("/fails?blocks=10&pause=0.01")
+        assert len(caught.value.partial) < 10_000
+    assert len(server.log_lines(line)) == 2
+    assert len(server.get("/?blocks=10").body) == 10_000
 
 
 def test_a_body_over_the_limit_is_answered_once(server: Httpd) -> None:

@@ -250,6 +250,11 @@ absl::Status DaemonSession::written(const absl::Status& status) {
   if (status.ok()) return status;
   over_ = true;
   if (absl::IsCancelled(status)) return client_lost();
+  // The application does not hear of it, because its process may have sent everything by now.
+  ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, request_,
+                "SLC1005: a filter of the server failed on the response of daemon process '%s': %s; the response was "
+                "broken off: %s",
+                group_, std::string(status.message()).c_str(), request_->filename);
   exchange_.break_off();
   return client_lost();
 }
