@@ -2,6 +2,7 @@
 #include "http_client.hpp"
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -34,6 +35,11 @@ struct EndUrl {
 
 /// Takes the body of a response, of which nothing is needed. The time of the attempt bounds how much comes.
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return size * count; }
+
+/// Opens the socket of a connection, which programs that this process executes do not inherit.
+curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
 
 /// Returns a URL for an error message: without a name and a password, which stand before an `@`.
 std::string shown(const std::string& url) { return url.substr(url.rfind('@') + 1); }
@@ -128,6 +134,7 @@ absl::Status HttpTransport::set_up(const HttpRequest& request) {
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fields_.get());
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluice");
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &discard);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // or the end would wait for a name that does not resolve

@@ -3,6 +3,7 @@
 #include "sluice/push.hpp"
 #include "sluice/http.hpp"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -26,6 +27,21 @@ OtlpSource numbered(std::atomic<int>& calls) {
 }
 
 bool has(const std::string& all, std::string_view part) { return all.find(part) != std::string::npos; }
+
+/// Returns the flags of the descriptors that are connected to a loopback port.
+std::vector<int> flags_of_connections_to(std::uint16_t port) {
+  std::vector<int> flags;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int descriptor = std::stoi(entry.path().filename());
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    const bool connected = ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+    if (connected && peer.sin_family == AF_INET && ntohs(peer.sin_port) == port) {
+      flags.push_back(::fcntl(descriptor, F_GETFD));
+    }
+  }
+  return flags;
+}
 
 }  // namespace
 
@@ -223,6 +239,17 @@ TEST_CASE("push: a message is not sent again once the receiver has said that it 
   receiver.reset();  // the status of an answer before is not that of an attempt which gets none
   CHECK(pusher->flush(kLong).code() == absl::StatusCode::kDeadlineExceeded);
   CHECK((pusher->counts().delivered == 1 && pusher->counts().waiting == 2 && pusher->counts().dropped == 0));
+}
+
+TEST_CASE("push: a program that the process executes has no connection to the receiver") {
+  const Receiver receiver([](std::size_t) { return answer(200); });
+  std::atomic<int> calls{0};
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = patient()});
+  REQUIRE(pusher.ok());
+  CHECK(pusher->flush(kLong).ok());
+  const std::vector<int> flags = flags_of_connections_to(receiver.port());
+  REQUIRE(flags.size() == 1);  // kept for the next message
+  CHECK(flags[0] == FD_CLOEXEC);
 }
 
 TEST_CASE("push: the end does not wait for a receiver that hangs") {
