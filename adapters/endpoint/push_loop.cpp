@@ -171,6 +171,7 @@ void Pusher::Loop::flush_requested(Lock& lock) {
     before = queue_.size();
     if (before != 0) lost.Update(send(lock));
   }
+  flush_sent_all_ = queue_.empty();
   flush_error_ = std::move(lost);
   flushes_done_ = requested;
   changed_.notify_all();
@@ -194,7 +195,7 @@ absl::Status Pusher::Loop::flush(std::chrono::milliseconds timeout) {
   changed_.notify_all();
   const auto bounded = std::clamp(timeout, std::chrono::milliseconds::zero(), endpoint::kLongest);
   const bool done = changed_.wait_for(lock, bounded, [&] { return flushes_done_ >= own; });
-  if (done && queue_.empty()) return flush_error_;
+  if (done && flush_sent_all_) return flush_error_;
   return absl::DeadlineExceededError(absl::StrCat(counts_.waiting, " messages wait; ", last_error_.message()));
 }
 

@@ -111,6 +111,7 @@ class Pusher::Loop {
   absl::Status last_error_;
   bool source_failed_ = false;  ///< True if `last_error_` is of the source.
   absl::Status flush_error_;    ///< Why the last flush lost messages, or got none.
+  bool flush_sent_all_ = true;  ///< Nothing waited when it ended; the next batch may have been taken since.
   endpoint::SteadyClock::time_point next_take_;
   endpoint::SteadyClock::time_point next_send_;
   endpoint::SteadyClock::time_point end_ = endpoint::SteadyClock::time_point::max();  ///< Set by the destructor.

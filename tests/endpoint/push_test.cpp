@@ -134,6 +134,21 @@ TEST_CASE("push: a flush takes a batch although as many wait as may") {
   CHECK((all[1].body == "body 1" && all[2].body == "body 2"));
 }
 
+TEST_CASE("push: a flush does not wait for the batch that is due after it") {
+  const Receiver receiver([](std::size_t) {
+    std::this_thread::sleep_for(3ms);
+    return answer(200);
+  });
+  std::atomic<int> calls{0};
+  PushSchedule schedule = patient();
+  schedule.interval = 1ms;
+  auto pusher = push_otlp(numbered(calls), {.url = receiver.url(), .schedule = schedule});
+  REQUIRE(pusher.ok());
+  int failed = 0;
+  for (int i = 0; i < 300; ++i) failed += pusher->flush(kLong).ok() ? 0 : 1;
+  CHECK(failed == 0);
+}
+
 TEST_CASE("push: a flush tells that a message was refused, although a later one was taken") {
   const Receiver receiver([](std::size_t number) { return answer(number == 0 ? 503 : number == 1 ? 400 : 200); });
   std::atomic<int> calls{0};
