@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bindings/metrics_session.hpp"
 
-#include <unistd.h>
-
-#include <thread>
 #include <utility>
 
 namespace sluice::bindings {
@@ -12,21 +9,13 @@ namespace sluice::bindings {
 class MetricsSession::Lock {
  public:
   explicit Lock(MetricsSession& session) noexcept : session_(session) {
-    const auto me = static_cast<std::uint32_t>(::getpid());
-    for (;;) {
-      std::uint32_t holder = 0;
-      if (session.locked_by_.compare_exchange_strong(holder, me, std::memory_order_acquire)) return;
-      if (holder != me && session.locked_by_.compare_exchange_strong(holder, me, std::memory_order_acquire)) {
-        ++session.list_generation_;
-        session.consumers_ = nullptr;
-        return;
-      }
-      std::this_thread::yield();
-    }
+    if (!session.lock_.lock()) return;
+    ++session.list_generation_;
+    session.consumers_ = nullptr;
   }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
-  ~Lock() { session_.locked_by_.store(0, std::memory_order_release); }
+  ~Lock() { session_.lock_.unlock(); }
 
  private:
   MetricsSession& session_;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "adapters/wsgi/schema/fork_lock.hpp"
 #include "adapters/wsgi/schema/recorder.hpp"
 #include "bindings/window_reader.hpp"
 
@@ -40,10 +41,9 @@ class MetricsSession {
   wsgi::Recorder* recorder_;
   std::atomic<bool> active_{false};
   std::optional<WindowReader> reader_;
-  /// Process id of the lock's owner; 0 when the lock is free. When a process forks while another of its threads owns
-  /// the lock, the owner does not exist in the child. The child then takes the lock and abandons the list of consumers,
-  /// because the owner may have been in the middle of a change to it.
-  std::atomic<std::uint32_t> locked_by_{0};
+  /// A forked child that takes the lock from a thread of its parent abandons the list of consumers, because that thread
+  /// may have been in the middle of a change to it.
+  wsgi::ForkLock lock_;
   std::uint32_t list_generation_ = 0;  ///< Incremented when a list is abandoned.
   Consumer* consumers_ = nullptr;
 };

@@ -205,3 +205,56 @@ def test_a_fork_in_the_middle_of_a_drain_leaves_the_child_able_to_drain() -> Non
             thread.join()
     counts.append(drain(host)["request_count"])
     assert sum(counts) == 40
+
+
+def slow_host(threads: int = 2) -> Host:
+    """A host that keeps each request as a slow one."""
+    return Host(threads=threads, slow_requests=0.0)
+
+
+def paths_of_slow(host: Host) -> list[str]:
+    return [record["path"] for record in host.mod_wsgi.slow_requests()]
+
+
+def test_slow_requests_of_the_child_from_before_its_first_list_are_counted() -> None:
+    host = slow_host()
+    for number in range(3):
+        host.request(1, path=f"/parent/{number}")
+    assert len(paths_of_slow(host)) == 3
+
+    def child() -> Any:
+        for number in range(5):
+            host.request(1, path=f"/child/{number}")
+        return paths_of_slow(host), paths_of_slow(host)
+
+    assert in_child(child) == [[f"/child/{number}" for number in range(5)], []]
+    assert paths_of_slow(host) == []
+
+
+def test_a_fork_while_slow_requests_are_listed_leaves_the_child_able_to_list_its_own() -> None:
+    host = slow_host(threads=64)
+    requests = [host.begin(slot, path="/parent") for slot in range(2, 65)]  # so that a list takes its time
+    stop = threading.Event()
+
+    def keep_listing() -> None:
+        while not stop.is_set():
+            host.mod_wsgi.slow_requests()
+
+    threads = [threading.Thread(target=keep_listing) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(40):
+
+            def child() -> Any:
+                empty = paths_of_slow(host)
+                host.request(1, path="/child")
+                return empty, paths_of_slow(host)
+
+            assert in_child(child) == [[], ["/child"]]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    for request in requests:
+        request.finish()

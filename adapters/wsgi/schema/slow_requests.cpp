@@ -4,9 +4,12 @@
 //   [H2] take    load  completed  acquire   pairs with [H1]
 #include "adapters/wsgi/schema/slow_requests.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <mutex>
 
 #include "sluice/detail/policy.hpp"
 #include "sluice/detail/seqlock.hpp"
@@ -164,22 +167,22 @@ void SlowRequests::finish(std::size_t slot, const Completion& done, const Thread
   cancel(slot);
 }
 
-SlowReader::SlowReader(SlowRequests& requests) : requests_(requests), next_(requests.memory_->size) {
+SlowReader::SlowReader(SlowRequests& requests)
+    : requests_(requests), process_(::getpid()), next_(requests.memory_->size) {
   for (std::size_t i = 0; i < next_.size(); ++i) {
     next_[i] = requests_.memory_->slot(i).completed.load(std::memory_order_relaxed);  // only the number is used
   }
 }
 
 std::uint64_t SlowReader::lost() const {
-  const std::lock_guard lock(mutex_);
-  return lost_;
+  const std::lock_guard lock(lock_);
+  return process_ == ::getpid() ? lost_ : 0;
 }
 
 void SlowReader::take_completed(std::size_t slot, std::vector<SlowRequest>& into) {
   const SlowRequests::Memory::Slot& from = requests_.memory_->slot(slot);
   const std::uint64_t completed = from.completed.load(std::memory_order_acquire);  // [H2]
   std::uint64_t& next = next_[slot];
-  if (next > completed) next = 0;  // in a forked child
   if (completed - next > SlowRequests::kKept) {
     lost_ += completed - next - SlowRequests::kKept;
     next = completed - SlowRequests::kKept;
@@ -216,9 +219,14 @@ void SlowReader::take_active(std::size_t slot, std::uint64_t now_ns, std::vector
 }
 
 std::vector<SlowRequest> SlowReader::drain() {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(lock_);
   SlowRequests::Memory& memory = *requests_.memory_;
   if (memory.mapping.inherited()) memory.mapping.adopt();
+  if (process_ != ::getpid()) {  // a forked child, whose numbers begin anew
+    process_ = ::getpid();
+    std::fill(next_.begin(), next_.end(), 0);
+    lost_ = 0;
+  }
   std::vector<SlowRequest> active;
   std::vector<SlowRequest> all;
   const std::uint64_t now_ns = requests_.clock_.monotonic_ns();

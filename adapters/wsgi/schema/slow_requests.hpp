@@ -4,16 +4,18 @@
 // data and check that the copy is whole. The argument is in docs/memory-model.md, "Slow requests".
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "adapters/wsgi/schema/completion.hpp"
+#include "adapters/wsgi/schema/fork_lock.hpp"
 #include "adapters/wsgi/schema/timestamps.hpp"
 #include "sluice/clock.hpp"
 #include "sluice/resources.hpp"
@@ -108,7 +110,8 @@ class SlowRequests {
 };
 
 /// One consumer of slow requests. Each sees every completed slow request once and takes nothing from another; a request
-/// in flight is in each drain until it completes. Thread-safe. Must not outlive the SlowRequests.
+/// in flight is in each drain until it completes. Thread-safe. Must not outlive the SlowRequests. In a forked child it
+/// has the requests of the child, from the fork on.
 class SlowReader {
  public:
   /// Makes a reader of what completes from now on.
@@ -129,7 +132,8 @@ class SlowReader {
   void take_active(std::size_t slot, std::uint64_t now_ns, std::vector<SlowRequest>& into) const;
 
   SlowRequests& requests_;
-  mutable std::mutex mutex_;
+  mutable ForkLock lock_;            ///< Guards the members below.
+  pid_t process_;                    ///< The process whose requests they count.
   std::vector<std::uint64_t> next_;  ///< Number of the first completed request not yet returned, by slot.
   std::uint64_t lost_ = 0;
 };
