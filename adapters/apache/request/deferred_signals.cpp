@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 
 namespace sluice::apache {
@@ -39,7 +40,9 @@ void handle(int signal) {
   }
   if (depth == 0) return pass_on(signal);
   pending = signal;
+  const int error = errno;  // belongs to the code that the signal has interrupted
   if (client_socket >= 0) ::shutdown(client_socket, SHUT_RD);
+  errno = error;
 }
 
 }  // namespace
