@@ -224,14 +224,13 @@ void ShutdownController::record_service() noexcept {
 void ShutdownController::wait_for_closing() noexcept { closing_.wait(false, std::memory_order_acquire); }
 
 void ShutdownController::wait_for_requests(const WorkerActivity& activity) noexcept {
-  const std::uint64_t begun_ns = monotonic_ns();
   while (worth_waiting(activity, monotonic_ns())) {
     const bool urgent = requested_stop_.load(std::memory_order_acquire) == static_cast<int>(Stop::kEnd);
-    // An urgent end leaves half of the shutdown timeout to Python. The grace counts from the request to stop, because
-    // watch() may have waited before it closed; a second grace would use up the time of Python.
-    const std::uint64_t end_ns = urgent ? begun_ns + seconds(options_.shutdown_timeout) / 2
-                                        : requested_ns_.load(std::memory_order_acquire) + grace_ns();
-    if (monotonic_ns() >= end_ns) return;
+    // An urgent end leaves half of the shutdown timeout to Python. Both times count from the request to stop: watch()
+    // may have waited before it closed, and a second grace would use up the time of Python; and an urgent request may
+    // come while those in flight have their grace.
+    const std::uint64_t allowed_ns = urgent ? seconds(options_.shutdown_timeout) / 2 : grace_ns();
+    if (monotonic_ns() >= requested_ns_.load(std::memory_order_acquire) + allowed_ns) return;
     const timespec moment = {0, 2'000'000};
     ::nanosleep(&moment, nullptr);
   }

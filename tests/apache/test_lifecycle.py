@@ -255,6 +255,22 @@ def test_requests_that_outlast_their_grace_leave_python_its_time_to_end(start_ht
     assert not server.log_lines("SLC0526")
 
 
+def test_sigterm_leaves_requests_half_of_the_shutdown_timeout_in_a_process_that_is_being_replaced(
+    start_httpd: StartHttpd,
+) -> None:
+    server = start_httpd(*lines("threads=2 graceful-timeout=60 shutdown-timeout=10"))
+    pid = pid_of(server)
+    statuses: list[int] = []
+    client = threading.Thread(target=lambda: statuses.append(server.get("/?seconds=8").status))
+    client.start()
+    server.wait_for_begun()
+    server.graceful()
+    time.sleep(5.5)
+    os.kill(pid, signal.SIGTERM)
+    client.join()
+    assert statuses == [200]
+
+
 def test_requests_that_are_no_activity_do_not_keep_a_process(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines("threads=2 inactivity-timeout=1", "WSGIIgnoreActivity On"))
     pid = pid_of(server)
