@@ -132,6 +132,19 @@ TEST_CASE("slow requests: one in flight is in each drain, with its phases so far
   CHECK(rig.reader.drain().empty());
 }
 
+TEST_CASE("slow requests: one in flight is seen beside one of its slot that was accepted at the same instant") {
+  Rig rig;
+  const std::uint64_t accepted_ns = rig.clock.monotonic_ns();
+  rig.serve(0, kSecondUs, "/first");
+  rig.requests.begin(0, {.accepted_ns = accepted_ns}, texts("/second"), 7);
+  const auto records = rig.reader.drain();
+  REQUIRE(records.size() == 2);
+  CHECK_FALSE(records[0].active);
+  CHECK(records[0].text(RequestText::kPathInfo) == "/first");
+  CHECK(records[1].active);
+  CHECK(records[1].text(RequestText::kPathInfo) == "/second");
+}
+
 TEST_CASE("slow requests: texts are cut to their limits, and nothing of the request before shines through") {
   Rig rig;
   rig.serve(0, kSecondUs, std::string(2000, 'x'));

@@ -35,6 +35,7 @@ static_assert(sum_of_limits() == kTextBytes);
 struct Copy {
   Timestamps timestamps;  ///< Without an instant of acceptance there is no request.
   std::int64_t accepted_wall_ns;
+  std::uint64_t sequence;  ///< Sequence with which it was stored when it began, as no other request of the slot.
   std::uint64_t server_pid;
   std::uint64_t active_at_start;
   std::uint64_t duration_us;  ///< This and the members below are set when it completes.
@@ -71,7 +72,7 @@ SlowRequest record_of(const Copy& copy, std::size_t slot) {
   record.server_pid = copy.server_pid;
   record.active_at_start = copy.active_at_start;
   record.start_time = static_cast<double>(copy.accepted_wall_ns) / 1e9;
-  record.start_ns = copy.timestamps.accepted_ns;
+  record.sequence = copy.sequence;
   std::size_t at = 0;
   for (std::size_t i = 0; i < kRequestTexts; ++i) {
     const std::size_t length = std::min<std::size_t>(copy.lengths[i], kTextBytes - at);
@@ -111,6 +112,7 @@ void SlowRequests::begin(std::size_t slot, const Timestamps& timestamps, const R
   copy.timestamps = timestamps;
   std::uint64_t& accepted_ns = copy.timestamps.accepted_ns;
   if (accepted_ns == 0) accepted_ns = now_ns;
+  copy.sequence = box.own_sequence() + 2;
   copy.server_pid = server_pid;
   copy.active_at_start = count_active() + 1;  // this request is not stored yet
   copy.duration_us = copy.active_requests = 0;
@@ -118,7 +120,7 @@ void SlowRequests::begin(std::size_t slot, const Timestamps& timestamps, const R
   copy.done = {};
   const std::uint64_t age_ns = now_ns > accepted_ns ? now_ns - accepted_ns : 0;
   copy.accepted_wall_ns = clock_.wall_ns() - static_cast<std::int64_t>(age_ns);
-  box.store(copy, copy_texts(texts, copy), box.own_sequence() + 2);
+  box.store(copy, copy_texts(texts, copy), copy.sequence);
 }
 
 void SlowRequests::enter(std::size_t slot, std::uint64_t entered_ns) noexcept {
@@ -236,7 +238,7 @@ std::vector<SlowRequest> SlowReader::drain() {
   for (SlowRequest& request : active) {
     const bool since_completed =
         std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(completed), [&](const SlowRequest& other) {
-          return other.thread_id == request.thread_id && other.start_ns == request.start_ns;
+          return other.thread_id == request.thread_id && other.sequence == request.sequence;
         });
     if (!since_completed) all.push_back(std::move(request));
   }

@@ -50,7 +50,7 @@ struct SlowRequest {
   std::size_t thread_id = 0;        ///< Number of its worker slot, from 1.
   std::uint64_t server_pid = 0;     ///< Process that accepted it.
   double start_time = 0.0;          ///< Seconds since the Unix epoch; the same in all records of one request.
-  std::uint64_t start_ns = 0;       ///< The same instant on the monotonic clock.
+  std::uint64_t sequence = 0;       ///< Identifies it among the requests of its worker slot.
   std::uint64_t duration_us = 0;    ///< Time since it was accepted, until its end if it has one.
   Completion done{.status = 0};     ///< Its measurements.
   ThreadCpu cpu;                    ///< CPU time of its thread.
