@@ -27,6 +27,8 @@ class Served:
     start_us: int
     end_us: int | None = None
     measured: dict[str, Any] = field(default_factory=dict)
+    order: int = 0  # number of requests that had completed before it
+    beside: int | None = None  # requests in flight when it completed, itself included
 
 
 class Model:
@@ -39,6 +41,7 @@ class Model:
         self.cut_us: int | None = None  # start of the open window; None before recording
         self.requests: list[Served] = []  # every request so far
         self.drained: set[int] = set()  # identities of requests in earlier windows
+        self.listed: set[int] = set()  # identities of completed requests that slow() has looked at
 
     def start_recording(self) -> None:
         if self.cut_us is None:
@@ -50,6 +53,7 @@ class Model:
 
     def finish(self, slot: int, measured: dict[str, Any]) -> None:
         (served,) = (request for request in self.in_flight() if request.slot == slot)
+        served.order, served.beside = len(self._completed()), len(self.in_flight())
         served.end_us, served.measured = self.now_us, measured
 
     def in_flight(self) -> list[Served]:
@@ -130,6 +134,19 @@ class Model:
             f"{name}_time_max_us": max(values, default=None) if applies else None,
         }
 
+    def slow(self, threshold_us: int, kept: int) -> list[dict[str, Any]]:
+        """The records of slow_requests() since the last call: completed ones by slot, then those in flight."""
+        new = [r for r in self._completed() if id(r) not in self.listed]
+        self.listed |= {id(request) for request in new}
+        new.sort(key=lambda request: request.order)
+        slow = []
+        for slot in range(1, self.threads + 1):
+            of = [r for r in new if r.slot == slot and _slow_us(r) >= threshold_us]
+            slow += [_record(r, _slow_us(r)) for r in of[-kept:]]
+        flying = sorted(self.in_flight(), key=lambda request: request.slot)
+        ages = [(request, self.now_us - request.start_us) for request in flying]
+        return slow + [_record(request, age) for request, age in ages if age >= threshold_us]
+
     def totals(self) -> dict[str, Any]:
         threads = Counter(request.slot for request in self._completed())
         started = sorted({request.slot for request in self.requests})
@@ -173,6 +190,56 @@ def comparable_totals(metrics: dict[str, Any]) -> dict[str, Any]:
     result = {key: metrics[key] for key in same}
     result["busy_us"] = round(metrics["request_busy_time"] * 1e6)
     return result
+
+
+def _slow_us(request: Served) -> int:
+    assert request.end_us is not None
+    return max(request.end_us - request.start_us, request.measured.get("request", 0))
+
+
+def _record(request: Served, duration_us: int) -> dict[str, Any]:
+    """A record of a slow request in whole numbers, None where it is still to come."""
+    active = request.end_us is None
+    measured = request.measured
+    record = {
+        "active": active,
+        "thread_id": request.slot,
+        "start_us": request.start_us,
+        "duration_us": duration_us,
+        "status": None if active else http_status(measured["status"]),
+        "gil_wait_us": None if active else sum(measured.get("gil_waits", [])),
+        "gil_wait_count": None if active else len(measured.get("gil_waits", [])),
+        "active_requests": request.beside,
+    }
+    for name in COUNTS:
+        record[name] = None if active else measured.get(name, 0)
+    for name in ("server", "queue", "daemon", "application"):  # the application runs all the time
+        so_far = duration_us if name == "application" else 0
+        record[f"{name}_us"] = so_far if active else measured.get(name, 0)
+    for name in ("input_read", "output_write"):
+        record[f"{name}_us"] = None if active else measured.get(name, 0)
+    return record
+
+
+def http_status(status: int) -> int:
+    """A status as the harness keeps it: what is no number of three digits is none."""
+    return status if 0 <= status < 1000 else 0
+
+
+def comparable_slow(records: list[dict[str, Any]], start: float) -> list[dict[str, Any]]:
+    """The dicts of slow_requests() as those of Model.slow(), for a host that began at the wall-clock time `start`."""
+    return [
+        {
+            **{key: record[key] for key in ("active", "thread_id", "status", "gil_wait_count", "active_requests", *COUNTS)},
+            "start_us": round((record["start_time"] - start) * 1e6),
+            **{
+                f"{key.removesuffix('_time')}_us": None if value is None else round(value * 1e6)
+                for key, value in record.items()
+                if key == "duration" or (key.endswith("_time") and not key.startswith(("start", "cpu")))
+            },
+        }
+        for record in records
+    ]
 
 
 def _microseconds(values: list[float]) -> list[int]:

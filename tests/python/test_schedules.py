@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sluice.testing import Host
 
-from .model import COUNTS, Model, comparable, comparable_totals
+from .model import COUNTS, Model, comparable, comparable_slow, comparable_totals
 from .specification import DAEMON_PHASES, PHASES, boundaries_us
 from .support import drain, totals
 
 STEPS = 250
 BOUNDARIES = boundaries_us()
+WALL_START = 1_700_000_000.0  # every host begins at this time
+KEPT = 16  # completed slow requests of a slot between two calls
 
 
 def seeds() -> list[int]:
@@ -57,7 +59,9 @@ class Schedule:
         self.generator = random.Random(seed)
         self.mode = mode
         self.threads = self.generator.choice([1, 2, 3, 8])
-        self.host = Host(threads=self.threads, mode=mode)
+        self.slow_us = self.generator.choice([None, 0, 1_000, 1_000_000])
+        threshold = None if self.slow_us is None else self.slow_us / 1e6
+        self.host = Host(threads=self.threads, mode=mode, slow_requests=threshold)
         self.model = Model(self.threads, mode)
         self.flying: dict[int, Any] = {}
         # Schedules differ in how often the clock stands still and in how often windows are cut.
@@ -74,10 +78,13 @@ class Schedule:
             self.serve()
             if step >= self.delay and self.generator.random() < self.drains:
                 self.compare()
+            if self.generator.random() < 0.05:
+                self.compare_slow()
         while self.flying:
             self.finish(next(iter(self.flying)))
         self.compare()
         self.compare()
+        self.compare_slow()
 
     def advance(self) -> None:
         if self.generator.random() >= self.still:
@@ -110,6 +117,11 @@ class Schedule:
         expected = self.model.drain()
         assert comparable(drain(self.host)) == expected
         assert comparable_totals(totals(self.host)) == self.model.totals()
+
+
+    def compare_slow(self) -> None:
+        expected = [] if self.slow_us is None else self.model.slow(self.slow_us, KEPT)
+        assert comparable_slow(self.host.mod_wsgi.slow_requests(), WALL_START) == expected
 
 
 @pytest.mark.parametrize("seed", seeds())
