@@ -121,7 +121,13 @@ void RecorderBase::cancel_overflow() noexcept {
   overflow.stripe(stripe).phaser().cancel();
 }
 
+/// In a forked child the first claim recovers, so that the first window begins before the first request. If there is no
+/// memory for that, it begins with the next use that recovers.
 bool RecorderBase::claim(std::size_t slot, std::uint32_t owned) noexcept {
+  try {
+    if (memory_->needs_recovery()) recover_from_fork();
+  } catch (...) {  // the slot can be claimed all the same
+  }
   return detail::claim(memory_->array(), slot, owned);
 }
 

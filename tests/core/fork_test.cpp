@@ -166,6 +166,25 @@ TEST_CASE("fork: each reader of the parent sees every request of the child, whoe
         }) == 0);
 }
 
+TEST_CASE("fork: the first window of a child has the busy time of its requests") {
+  ManualClock clock;
+  Recorder recorder({.threads = 1, .clock = &clock});
+  Reader reader = recorder.add_reader();
+  Worker worker = recorder.attach();
+  CHECK(in_child([&] {
+          Request request = worker.begin();
+          clock.advance_us(500);
+          request.finish({});
+          clock.advance_us(100);
+          Reader late = recorder.add_reader();
+          clock.advance_us(1'000);
+          const Window all = reader.drain().value();
+          if (all.request_count != 1 || all.slots[0].busy_ns != 500'000 || all.elapsed_ns != 1'600'000) return 1;
+          const Window none = late.drain().value();
+          return none.request_count == 0 && none.slots[0].busy_ns == 0 ? 0 : 2;
+        }) == 0);
+}
+
 TEST_CASE("fork: the CPU time of a child's first window is that since the window began") {
   Recorder recorder({.threads = 1});
   Reader reader = recorder.add_reader();

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sluice.testing import Host
 
-from .support import drain, recording_host, seconds, totals
+from .support import drain, recording_host, seconds, span, totals
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -161,6 +161,32 @@ def test_a_child_that_was_not_recording_can_start(mode: str) -> None:
 
     assert in_child(child) == [None, 1]
     assert host.mod_wsgi.request_metrics() is None
+
+
+@pytest.mark.parametrize("recording", [False, True])
+def test_busy_time_of_the_child_is_in_the_window_in_which_it_was_spent(recording: bool) -> None:
+    host = Host(threads=2)
+    if recording:
+        host.mod_wsgi.start_recording_metrics()
+    host.request(1)  # its worker is the child's, too
+
+    def child() -> Any:
+        request = host.begin(1)
+        host.advance_us(500_000)
+        request.finish()
+        host.advance_us(100_000)
+        host.mod_wsgi.start_recording_metrics()
+        host.advance_us(1_000_000)
+        windows = [drain(host)]
+        host.advance_us(1_000_000)
+        return [*windows, drain(host)], totals(host)
+
+    windows, metrics = in_child(child)
+    assert [window["request_count"] for window in windows] == [int(recording), 0]
+    busy = [window["request_threads_busy_time"][0] for window in windows]
+    assert busy == [seconds(500_000) if recording else 0.0, 0.0]
+    assert windows[0]["sample_period"] == span(1_600_000 if recording else 1_000_000)
+    assert (metrics["request_busy_time"], metrics["running_time"]) == (seconds(500_000), 2)
 
 
 def test_a_child_of_a_child_starts_empty_as_well(busy: Host) -> None:

@@ -199,7 +199,8 @@ class Worker : public detail::WorkerBase {
 
   /// Begins a request now. A request that begins while another one of this worker is in flight, or on a worker without
   /// a slot, is counted by overflow counters: all its fields are recorded, but its time in flight shows only once it
-  /// has ended. Wait-free; lock-free for a request without a slot.
+  /// has ended. Wait-free; lock-free for a request without a slot. In a forked child that has not used the recorder
+  /// before it allocates, and may wait for another thread that does the same.
   [[nodiscard]] Request<T> begin() noexcept { return begin(clock().monotonic_ns()); }
 
   /// Begins a request at `now_ns`, in monotonic nanoseconds of the recorder's clock.
