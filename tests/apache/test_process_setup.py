@@ -259,7 +259,7 @@ def test_memory_and_priority_are_limited(start_httpd: StartHttpd) -> None:
 
 def test_without_the_options_nothing_is_limited(start_httpd: StartHttpd) -> None:
     facts = facts_of(start_httpd(*lines("memory-limit=0 virtual-memory-limit=0 cpu-priority=0")))
-    assert facts["limits"] == [-1, -1]
+    assert facts["limits"] == [None, None]
     assert facts["nice"] == os.getpriority(os.PRIO_PROCESS, 0)
 
 

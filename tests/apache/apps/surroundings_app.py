@@ -28,6 +28,12 @@ def stack_size():
     return size.value
 
 
+def limit_of(what):
+    """None without a limit, for which Python has another number from 3.15 on."""
+    limit = resource.getrlimit(what)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 def facts():
     return {
         "pid": os.getpid(),
@@ -42,7 +48,7 @@ def facts():
             name: os.environ.get(name) for name in ("LANG", "LC_ALL", "PYTHON_EGG_CACHE", "USER", "USERNAME", "LOGNAME")
         },
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
-        "limits": [resource.getrlimit(resource.RLIMIT_DATA)[0], resource.getrlimit(resource.RLIMIT_AS)[0]],
+        "limits": [limit_of(resource.RLIMIT_DATA), limit_of(resource.RLIMIT_AS)],
         "path": sys.path,
         "prefix": sys.prefix,
         "stack": stack_size(),
