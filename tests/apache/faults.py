@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 FAULTS = Path(__file__).with_name("faults.c")
+INTERPRETER_FAULT = Path(__file__).with_name("interpreter_fault.c")
 STOP_RACE = Path(__file__).with_name("stop_race.c")
 FREED_BYTE = 165
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from .faults import INTERPRETER_FAULT, preload
 from .httpd import Httpd, StartHttpd
 from .process import wait_until
 
@@ -105,3 +107,24 @@ def test_many_groups_may_exist_side_by_side(start_httpd: StartHttpd) -> None:
     )
     for number in range(12):
         assert server.get(f"/{number}/visit").json() == [f"/{number}"]
+
+
+@pytest.mark.parametrize("process_group", ["%{GLOBAL}", "d"])
+def test_an_interpreter_that_cannot_be_made_stops_no_other(
+    start_httpd: StartHttpd, tmp_path: Path, process_group: str
+) -> None:
+    server = start_httpd(
+        "WSGIDaemonProcess d threads=2 deadlock-timeout=5",
+        f"WSGIProcessGroup {process_group}",
+        "WSGIApplicationGroup %{GLOBAL}",
+        f"WSGIScriptAlias / {SCRIPT}",
+        "<Location /visit>",
+        "    WSGIApplicationGroup late",
+        "</Location>",
+        "WSGIPythonPath ${APPS}",
+        environment=preload(tmp_path, INTERPRETER_FAULT),
+    )
+    pid = server.get("/attributes").json()["pid"]
+    assert server.get("/visit").status >= 500
+    assert server.get("/attributes").json()["pid"] == pid
+    assert server.get("/visit").status == 200

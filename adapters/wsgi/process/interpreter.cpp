@@ -64,15 +64,14 @@ Interpreter::Interpreter(const Options& options)
       scripts_(name_, options.script_owner, objects_.names) {}
 
 std::unique_ptr<Interpreter> Interpreter::create(const Options& options, bindings::Host& host) {
-  std::unique_ptr<Interpreter> interpreter(new Interpreter(options));
-  if (interpreter->initialize(options, host)) return interpreter;
+  // Objects of Python may refer to it until the process ends, so it is leaked when this fails, also by an exception.
+  auto* const interpreter = new Interpreter(options);
+  if (interpreter->initialize(options, host)) return std::unique_ptr<Interpreter>(interpreter);
   host.log(LogLevel::kError,
            absl::StrCat("SLC0130: the Python interpreter for application group '", options.name,
                         "' could not be set up; its requests are answered with 500. Traceback follows."));
   log_traceback(host);
   interpreter->clear();
-  // Objects of Python may refer to it until the process ends, so it is leaked.
-  static_cast<void>(interpreter.release());
   return nullptr;
 }
 

@@ -55,6 +55,38 @@ class Config {
   PyConfig config_;
 };
 
+/// Holds the GIL for a scope in which the current thread state changes: Python makes the first thread state of a new
+/// interpreter the current one, and with its own GIL the lock is another one from then on. Releases that of the state
+/// that is current at the end, also when an exception ends the scope.
+class CurrentGil {
+ public:
+  explicit CurrentGil(PyThreadState* state) noexcept { PyEval_RestoreThread(state); }
+  CurrentGil(const CurrentGil&) = delete;
+  CurrentGil& operator=(const CurrentGil&) = delete;
+  ~CurrentGil() { PyEval_SaveThread(); }
+};
+
+/// Ends a new interpreter that is not kept and makes the thread state before it the current one, also when an exception
+/// ends the scope: Python aborts a process that ends with an interpreter nobody knows.
+class Unfinished {
+ public:
+  Unfinished(PyThreadState* owner, PyThreadState* before) noexcept : owner_(owner), before_(before) {}
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  ~Unfinished() {
+    if (kept_) return;
+    Py_EndInterpreter(owner_);
+    PyThreadState_Swap(before_);
+  }
+
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  PyThreadState* owner_;
+  PyThreadState* before_;
+  bool kept_ = false;
+};
+
 /// Creates an interpreter and returns its first thread state, which is the current one from then on. Returns null, and
 /// the current thread state stays, when the interpreter cannot be created.
 PyThreadState* new_interpreter([[maybe_unused]] bool own_gil) {
@@ -254,26 +286,20 @@ absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const
 std::unique_ptr<Interpreter> Runtime::create_sub_interpreter(const std::string& name, ThreadContext& thread) {
   PyThreadState* const caller = thread.state_in(main_->state());
   if (caller == nullptr) return nullptr;
-  // No guard holds the GIL here, because the current thread state changes: Python makes the new interpreter's first
-  // thread state the current one, and with its own GIL the lock is another one from then on.
-  PyEval_RestoreThread(caller);
+  const CurrentGil gil(caller);
   const bool own_gil = bindings::has_gil() && options_.interpreters.settings_of(name).own_gil;
   PyThreadState* const owner = new_interpreter(own_gil);
   if (owner == nullptr) {
+    PyThreadState_Swap(caller);
     host_.log(LogLevel::kError, absl::StrCat("SLC0134: Python could not create an interpreter for application group '",
                                              name, "'; its requests are answered with 500."));
-    PyThreadState_Swap(caller);
-    PyEval_SaveThread();
     return nullptr;
   }
+  Unfinished unfinished(owner, caller);
   host_.log(LogLevel::kInfo, absl::StrCat("SLC0135: Python interpreter created for application group '", name, "'",
                                           own_gil ? kOwnGilNote : ""));
   std::unique_ptr<Interpreter> created = create_current(name);
-  if (!created) {
-    Py_EndInterpreter(owner);
-    PyThreadState_Swap(caller);
-  }
-  PyEval_SaveThread();
+  if (created) unfinished.keep();
   return created;
 }
 
