@@ -38,8 +38,8 @@ finish() {
 long=${SLUICE_LONG:-}
 export PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1
 python=build/venv/bin/python
-# Servers mostly wait: three at a time, except where load is what is tested.
-at_once=$([ -n "$long" ] || echo "-n 3 --dist loadscope")
+# Servers mostly wait: five at a time, except where load is what is tested.
+at_once=$([ -n "$long" ] || echo "-n 5 --dist loadscope")
 # The files whose tests hold in both modes.
 daemon_tests=$(
   for name in edges environ errors events forked_copies hostile input interpreter_limit method metrics phases \
@@ -67,7 +67,7 @@ threaded_tests=$(
 core() {
   preset=$1
   shift
-  suite "core, $preset build${1:+, $*}" ctest --preset "$preset" -j 2 --output-on-failure --no-tests=error "$@"
+  suite "core, $preset build${1:+, $*}" ctest --preset "$preset" -j 4 --output-on-failure --no-tests=error "$@"
 }
 load=endurance:  # the tests of the core under load for long
 
@@ -90,12 +90,12 @@ tier_test() {
   suite "apache" "$python" -m pytest $at_once tests/apache $(printf -- '--ignore=%s ' $load_tests)
   suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $at_once -m "not embedded" $daemon_tests
   suite "isolation" "$python" -m pytest $at_once tests/isolation --ignore $waiting_tests
-  suite "telemetry" "$python" -m pytest -n 2 --dist loadscope tests/telemetry
+  suite "telemetry" "$python" -m pytest $at_once tests/telemetry
   suite "encoders" "$python" -m pytest tests/encoders
   suite "consumers of the C++ package" "$python" -m pytest -n 2 -m "not slow" tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
   suite "commands" "$python" -m pytest $at_once -m "not machine" tests/commands
-  suite "examples" "$python" -m pytest -n 2 --dist loadscope tests/examples
+  suite "examples" "$python" -m pytest $at_once tests/examples
   suite "documentation" "$python" -m pytest tests/docs
 }
 
