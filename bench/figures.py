@@ -121,8 +121,8 @@ def draw(plot: Plot, report: dict) -> pyplot.Figure:
         axes.legend(frameon=False)
     machine = report["machine"]
     figure.text(
-        0.99, 0.99, f"{machine['cpu']}, {machine['cores']} cores; {machine['commit']}",
-        ha="right", va="top", fontsize=7, color="0.5",
+        0.01, 0.01, f"{machine['cpu']}, {machine['cores']} cores; {machine['commit']}",
+        ha="left", va="bottom", fontsize=7, color="0.5",
     )  # fmt: skip
     return figure
 
