@@ -197,13 +197,21 @@ TEST_CASE("deadlines: a handler that restarts calls, and a signal that is ignore
   CHECK(errno == EINTR);
 }
 
+namespace {
+
+/// Unblocks the signal for the calling thread, as its first scope does, and the first one after a deadline has passed.
+/// The deadline of this scope is far away, so that the next scope leaves blocked what the test blocks.
+void unblock_signal() { const BlockingScope scope(monotonic_ns() + kLate); }
+
+}  // namespace
+
 TEST_CASE("deadlines: a thread that blocks the signal has its connection shut down, and receives the next signal") {
   const Watching watching;
   const Pair pair;
   end_later(pair.ends[1]);
   std::thread([&] {
     char byte = 0;
-    { const BlockingScope unblocks(monotonic_ns() + kMillisecond); }
+    unblock_signal();
     sigset_t urgent;
     ::sigemptyset(&urgent);
     ::sigaddset(&urgent, SIGURG);
@@ -267,7 +275,7 @@ TEST_CASE("channel: a thread that blocks the signal sees that its deadline has p
   pair.ends[0] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   end_later(pair.ends[1]);
   std::thread([&] {
-    { const BlockingScope unblocks(monotonic_ns() + kMillisecond); }
+    unblock_signal();
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
@@ -285,11 +293,11 @@ TEST_CASE("channel: a deadline that shuts the socket down after a part was sent 
   pair.ends[0] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   end_later(pair.ends[1]);
   std::thread([&] {
-    { BlockingScope unblocks(monotonic_ns() + kMillisecond); }
+    unblock_signal();
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    channel.end_at(monotonic_ns() + 10 * kMillisecond);
+    channel.end_at(monotonic_ns() + 200 * kMillisecond);  // nothing is sent after it
     // More than the buffer of the socket takes, so the call returns the part that it has sent.
     const std::string block(1U << 20, 'x');
     CHECK(absl::IsDeadlineExceeded(channel.send(FrameType::kData, block)));
@@ -314,7 +322,7 @@ TEST_CASE("channel: a connection that is made after its deadline has shut the so
   Channel first(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), Sender::kDaemon, 0);
   REQUIRE(first.connect(path.c_str(), kNever).ok());  // the backlog is full now
   std::thread([&] {
-    { const BlockingScope unblocks(monotonic_ns() + kMillisecond); }
+    unblock_signal();
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
