@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -46,6 +47,26 @@ def in_child(function: Callable[[], Any]) -> Any:
     answer = json.loads(text)
     assert "raised" not in answer, answer["raised"]
     return answer["returned"]
+
+
+@contextlib.contextmanager
+def again_and_again(call: Callable[[], object]) -> Iterator[None]:
+    """Two threads make the call without a pause during the scope."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.is_set():
+            call()
+
+    threads = [threading.Thread(target=repeat) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.fixture
@@ -204,18 +225,13 @@ def test_a_child_of_a_child_starts_empty_as_well(busy: Host) -> None:
 
 def test_a_fork_in_the_middle_of_a_drain_leaves_the_child_able_to_drain() -> None:
     host = recording_host(threads=8)
-    stop = threading.Event()
     counts = []
 
-    def keep_draining() -> None:
-        while not stop.is_set():
-            counts.append(host.mod_wsgi.request_metrics()["request_count"])
-            host.mod_wsgi.process_metrics()
+    def read_all() -> None:
+        counts.append(host.mod_wsgi.request_metrics()["request_count"])
+        host.mod_wsgi.process_metrics()
 
-    threads = [threading.Thread(target=keep_draining) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with again_and_again(read_all):
         for number in range(40):
             host.request(1 + number % 8)
 
@@ -225,10 +241,6 @@ def test_a_fork_in_the_middle_of_a_drain_leaves_the_child_able_to_drain() -> Non
                 return empty, drain(host)["request_count"], totals(host)["request_count"]
 
             assert in_child(child) == [0, 1, 1]
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
     counts.append(drain(host)["request_count"])
     assert sum(counts) == 40
 
@@ -260,16 +272,7 @@ def test_slow_requests_of_the_child_from_before_its_first_list_are_counted() -> 
 def test_a_fork_while_slow_requests_are_listed_leaves_the_child_able_to_list_its_own() -> None:
     host = slow_host(threads=64)
     requests = [host.begin(slot, path="/parent") for slot in range(2, 65)]  # so that a list takes its time
-    stop = threading.Event()
-
-    def keep_listing() -> None:
-        while not stop.is_set():
-            host.mod_wsgi.slow_requests()
-
-    threads = [threading.Thread(target=keep_listing) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with again_and_again(host.mod_wsgi.slow_requests):
         for _ in range(40):
 
             def child() -> Any:
@@ -278,9 +281,5 @@ def test_a_fork_while_slow_requests_are_listed_leaves_the_child_able_to_list_its
                 return empty, paths_of_slow(host)
 
             assert in_child(child) == [[], ["/child"]]
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
     for request in requests:
         request.finish()
