@@ -8,11 +8,11 @@ import contextlib
 import http.client
 import socket
 import time
-from pathlib import Path
 
 import pytest
 
 from .client import DEADLINE_SECONDS, HOST, request_head
+from .costs import assert_linear
 from .httpd import Httpd, StartHttpd
 from .process import wait_until
 from .wire import frame, frame_definition, header, payload, raw_frame, response
@@ -333,28 +333,12 @@ def test_a_request_whose_head_is_too_large_is_answered_with_431(start_httpd: Sta
 # Costs
 
 
-def cpu_ns(pids: list[int]) -> int:
-    """The time on a processor of all threads of some processes."""
-    return sum(
-        int(task.read_text().split()[0])
-        for pid in pids
-        for task in Path(f"/proc/{pid}/task").glob("*/schedstat")
-    )
-
-
 def test_the_cost_of_response_fields_is_linear(start_httpd: StartHttpd) -> None:
     server = start_httpd(*lines())
 
-    def cost(fields: int, rounds: int) -> float:
-        def once() -> int:
-            before = cpu_ns(server.children())
-            with server.raw() as client:
-                client.send(request_head("GET", f"/d/many?fields={fields}", "Connection: close"))
-                assert client.read_to_end().count(b"X-Field-") == fields
-            return cpu_ns(server.children()) - before
+    def ask(fields: int) -> None:
+        with server.raw() as client:
+            client.send(request_head("GET", f"/d/many?fields={fields}", "Connection: close"))
+            assert client.read_to_end().count(b"X-Field-") == fields
 
-        return min(once() for _ in range(rounds))
-
-    small, large = cost(4_000, 7), cost(16_000, 7)
-    print(f"CPU time of 16,000 fields over that of 4,000: {large / small:.2f}")
-    assert large / small < 7.0, "sixteen would be quadratic"
+    assert_linear(server.children, ask, 4_000)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from .client import request_head
+from .costs import assert_linear
 from .httpd import Httpd, StartHttpd
-from .test_daemon_wire import cpu_ns
 
 LINES = [
     "WSGIDaemonProcess d threads=1",
@@ -38,17 +38,7 @@ def vary(server: Httpd, query: str, path: str) -> list[str]:
 @modes
 @pytest.mark.parametrize("kind", ["one", "fields"])
 def test_the_cost_of_many_names_is_not_quadratic(server: Httpd, path: str, kind: str) -> None:
-    def cost(names: int) -> int:
-        def once() -> int:
-            before = cpu_ns(server.children())
-            vary(server, f"names={names}&{kind}=1", path)
-            return cpu_ns(server.children()) - before
-
-        return min(once() for _ in range(5))
-
-    small, large = cost(4_000), cost(16_000)
-    print(f"CPU time of 16,000 names over that of 4,000: {large / small:.2f}, {large / 1e6:.1f} ms")
-    assert large / small < 7.0, "sixteen would be quadratic"
+    assert_linear(server.children, lambda names: vary(server, f"names={names}&{kind}=1", path), 4_000)
 
 
 @modes
