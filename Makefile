@@ -44,7 +44,7 @@ sources  = $(shell find core bindings adapters bench tests examples -name '*.[ch
 # The packages of a requirement file, on one line.
 asked    = $$(sed '/^\#/d; /^$$/d' $(1) | paste -sd ' ')
 # The packages of tests/requirements.txt that the suites of other interpreters import.
-other_suites_need := pytest pytest-timeout pytest-xdist prometheus-client
+other_suites_need := pytest pytest-timeout pytest-xdist pytest-rerunfailures prometheus-client
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The closing lines of a run name the failed suites and their failed tests."""
+"""The closing lines of a run name the failed suites, their failed tests, and tests that passed only when run again."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ PYTEST_FAILED = """\
 FAILED tests/apache/test_own_gil.py::test_a - AssertionError: 1 != 2
 ERROR tests/apache/test_own_gil.py::test_b
 1 failed, 1 error in 0.10s
+"""
+
+PYTEST_RERUN = """\
+========================== rerun test summary info ===========================
+RERUN tests/apache/test_own_gil.py::test_a
+AssertionError: 1 != 2
+PASSED tests/apache/test_own_gil.py::test_a
+1 passed, 1 rerun in 0.10s
 """
 
 
@@ -71,6 +79,18 @@ def test_failed_suites_and_tests_are_named_at_the_end(checkout: Path) -> None:
         "  ERROR tests/apache/test_own_gil.py::test_b",
         "",
         "0 passed, 3 failed",
+    ]
+
+
+def test_what_passed_only_when_it_was_run_again_is_named(checkout: Path) -> None:
+    _program(checkout / "build/venv/bin/python", PYTEST_RERUN, 0)
+    run = _run(checkout)
+    assert run.returncode == 0
+    assert run.stdout.splitlines()[-4:] == [
+        "unsteady: apache, interpreters",
+        "  RERUN tests/apache/test_own_gil.py::test_a",
+        "",
+        "3 passed, 0 failed",
     ]
 
 
