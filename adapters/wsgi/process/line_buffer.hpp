@@ -47,6 +47,9 @@ class LineBuffer {
     partial_.clear();
   }
 
+  /// Whether there is an incomplete line.
+  [[nodiscard]] bool has_unfinished() const noexcept { return !partial_.empty(); }
+
  private:
   static constexpr std::size_t kLongestBytes = 4096;  ///< A longer line is logged in pieces.
 

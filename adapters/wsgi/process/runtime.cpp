@@ -262,10 +262,12 @@ void Runtime::log_refusal(const std::string& name) noexcept {
                    "clients cannot choose, or raise the limit."));
 }
 
-absl::StatusOr<Interpreter*> Runtime::interpreter(const std::string& name, const std::string& script,
-                                                  ThreadContext& thread) {
-  if (name.empty()) return main_.get();
-  if (Interpreter* const remembered = thread.find_interpreter(name)) return remembered;
+absl::StatusOr<Interpreter*> Runtime::find_or_create(const std::string& name, const std::string& script,
+                                                     ThreadContext& thread) {
+  if (name.empty()) {
+    if (main_) thread.remember(main_->name(), *main_);
+    return main_.get();
+  }
   const std::lock_guard lock(mutex_);
   auto entry = others_.find(name);
   if (entry == others_.end()) {

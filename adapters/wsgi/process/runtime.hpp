@@ -84,7 +84,10 @@ class Runtime {
   /// holds no GIL. A thread takes a mutex for a group only the first time, and then waits for other threads that create
   /// interpreters.
   [[nodiscard]] absl::StatusOr<Interpreter*> interpreter(const std::string& name, const std::string& script,
-                                                         ThreadContext& thread);
+                                                         ThreadContext& thread) {
+    if (Interpreter* const remembered = thread.find_interpreter(name)) return remembered;
+    return find_or_create(name, script, thread);
+  }
 
   /// Loads a script into an application group outside of any request. Returns false after an error, which is logged. A
   /// script with a `service` may end with SystemExit, and is inside an interpreter for end_script() while it runs.
@@ -128,6 +131,8 @@ class Runtime {
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::unique_ptr<Interpreter> create_current(const std::string& name);
   [[nodiscard]] std::unique_ptr<Interpreter> create_sub_interpreter(const std::string& name, ThreadContext& thread);
+  [[nodiscard]] absl::StatusOr<Interpreter*> find_or_create(const std::string& name, const std::string& script,
+                                                            ThreadContext& thread);
   [[nodiscard]] bool may_create(const std::string& name, const std::string& script) const;
   void log_refusal(const std::string& name) noexcept;
   [[nodiscard]] bool has_other_frames();

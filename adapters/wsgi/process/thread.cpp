@@ -31,10 +31,7 @@ Exchange* ThreadContext::current_exchange() noexcept {
   return thread != nullptr ? thread->exchange() : nullptr;
 }
 
-PyThreadState* ThreadContext::state_in(PyInterpreterState* interpreter) {
-  for (const State& state : states_) {
-    if (state.interpreter == interpreter) return state.state;
-  }
+PyThreadState* ThreadContext::create_state(PyInterpreterState* interpreter) {
   // PyGILState finds the first state of a thread, and extension modules that use it expect the main interpreter.
   if (states_.empty() && interpreter != PyInterpreterState_Main()) {
     if (state_in(PyInterpreterState_Main()) == nullptr) return nullptr;
@@ -44,21 +41,12 @@ PyThreadState* ThreadContext::state_in(PyInterpreterState* interpreter) {
   return state;
 }
 
-Interpreter* ThreadContext::find_interpreter(std::string_view name) const noexcept {
-  for (const NamedInterpreter& entry : interpreters_) {
-    if (entry.name == name) return entry.interpreter;
-  }
-  return nullptr;
-}
-
 void ThreadContext::Serving::flush(absl::FunctionRef<void(std::string_view)> emit) {
   for (LineBuffer& lines : thread_.lines_) lines.flush(emit);
 }
 
-ThreadContext::Serving::~Serving() {
-  thread_.exchange_->set_unfinished_lines(nullptr);
+void ThreadContext::Serving::log_unfinished_lines() {
   flush([this](std::string_view line) { thread_.exchange_->log(LogLevel::kError, line); });
-  thread_.exchange_ = outer_;
 }
 
 }  // namespace sluice::wsgi

@@ -4,6 +4,7 @@
 
 #include <Python.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -51,11 +52,21 @@ class ThreadContext {
 
   /// Returns this thread's state in an interpreter, which is created on first use, or null when there is no memory. The
   /// caller holds no GIL.
-  [[nodiscard]] PyThreadState* state_in(PyInterpreterState* interpreter);
+  [[nodiscard]] PyThreadState* state_in(PyInterpreterState* interpreter) {
+    for (const State& state : states_) {
+      if (state.interpreter == interpreter) return state.state;
+    }
+    return create_state(interpreter);
+  }
 
   /// Returns the interpreter that the thread has remembered under the name of an application group, or null. Takes no
   /// lock.
-  [[nodiscard]] Interpreter* find_interpreter(std::string_view name) const noexcept;
+  [[nodiscard]] Interpreter* find_interpreter(std::string_view name) const noexcept {
+    for (const NamedInterpreter& entry : interpreters_) {
+      if (entry.name == name) return entry.interpreter;
+    }
+    return nullptr;
+  }
   /// Remembers an interpreter, which owns `name` and lives as long as Python runs.
   void remember(std::string_view name, Interpreter& interpreter) { interpreters_.push_back({name, &interpreter}); }
 
@@ -69,10 +80,16 @@ class ThreadContext {
     Serving(const Serving&) = delete;
     Serving& operator=(const Serving&) = delete;
     /// Logs the lines that the application has not ended.
-    ~Serving();
+    ~Serving() {
+      thread_.exchange_->set_unfinished_lines(nullptr);
+      if (thread_.has_unfinished_lines()) [[unlikely]]
+        log_unfinished_lines();
+      thread_.exchange_ = outer_;
+    }
 
    private:
     void flush(absl::FunctionRef<void(std::string_view line)> emit) override;
+    void log_unfinished_lines();
 
     ThreadContext& thread_;
     Exchange* outer_;
@@ -88,6 +105,11 @@ class ThreadContext {
     std::string_view name;
     Interpreter* interpreter;
   };
+
+  [[nodiscard]] PyThreadState* create_state(PyInterpreterState* interpreter);
+  [[nodiscard]] bool has_unfinished_lines() const noexcept {
+    return std::any_of(lines_.begin(), lines_.end(), [](const LineBuffer& lines) { return lines.has_unfinished(); });
+  }
 
   Recorder& recorder_;
   Worker worker_;

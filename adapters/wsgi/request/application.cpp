@@ -177,10 +177,10 @@ Object callable_of(PyObject* module, const RequestContext& context) {
 /// The objects that the application gets for one request. They refuse further calls once it is over.
 class Arguments {
  public:
-  Arguments(const RequestContext& context, InputBuffer& input, Response& response)
+  Arguments(const RequestContext& context, InputBuffer& input, Response& response, ResponseObserver& observer)
       : context_(context),
         input_(make_input(context.objects.input_type.ptr(), input, context.measurement)),
-        start_response_(make_start_response(context.objects.start_response_type.ptr(), response)),
+        start_response_(make_start_response(context.objects.start_response_type.ptr(), response, observer)),
         environ_(input_ ? make_environ(context, input_.ptr()) : Object()) {}
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
@@ -209,8 +209,8 @@ Outcome run_application(PyObject* module, const RequestContext& context, Request
     return Outcome::kMissing;
   }
   InputBuffer input(context.exchange, context.measurement);
-  Response response(context.exchange, context.measurement, events, context.deferred);
-  const Arguments arguments(context, input, response);
+  Response response(context.exchange, context.measurement, context.deferred);
+  const Arguments arguments(context, input, response, events);
   if (!arguments.complete()) return fail(response, events, context);
 
   context.measurement.mark_entered();

@@ -6,7 +6,7 @@
 #include <Python.h>
 
 #include "adapters/wsgi/request/request_context.hpp"
-#include "adapters/wsgi/request/response.hpp"
+#include "adapters/wsgi/request/start_response.hpp"
 #include "bindings/object.hpp"
 #include "sluice/resources.hpp"
 

@@ -2,16 +2,13 @@
 #include "adapters/wsgi/request/response.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "adapters/wsgi/python/forked_copy.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
-#include "adapters/wsgi/request/headers.hpp"
 #include "bindings/gil.hpp"
 
 namespace sluice::wsgi {
@@ -70,22 +67,7 @@ bool Response::may_start(PyObject* exc_info) const {
   return false;
 }
 
-namespace {
-
-/// Warns once in the life of a process.
-void log_dropped_header(const Exchange& exchange, const std::string& name) noexcept {
-  static std::atomic<bool> logged{false};
-  if (logged.exchange(true, std::memory_order_relaxed)) return;  // publishes no other data
-  exchange.log(LogLevel::kWarning,
-               absl::StrCat("SLC1003: the header '", name,
-                            "' of a response is left out, because only the server may set "
-                            "it; this and other hop-by-hop headers are left out from now on without a message. Remove "
-                            "them from the application."));
-}
-
-}  // namespace
-
-bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
+bool Response::start(PyObject* exc_info, absl::FunctionRef<bool(ResponseHead&, std::optional<std::uint64_t>&)> make) {
   ForkedCopy::end_if_this();
   const bindings::CriticalSection section(mutex_);
   const InUse in_use(users_);
@@ -94,14 +76,9 @@ bool Response::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
     return false;
   }
   if (!may_start(exc_info)) return false;
-  observer_.response_started(status, headers, exc_info);
   ResponseHead head;
-  std::string dropped;
   std::optional<std::uint64_t> content_length;
-  if (!parse_head(status, headers, head, dropped) || !parse_content_length(head.headers, content_length)) return false;
-  if (!dropped.empty()) [[unlikely]] {
-    log_dropped_header(exchange_, dropped);
-  }
+  if (!make(head, content_length)) return false;
   // Since the first check, a subscriber, a finalizer or another thread may have sent an earlier head.
   if (!may_start(exc_info)) return false;
   head_ = std::move(head);

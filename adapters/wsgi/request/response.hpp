@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "adapters/wsgi/request/deferred_write.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
@@ -18,15 +19,6 @@
 #include "bindings/object.hpp"
 
 namespace sluice::wsgi {
-
-/// Observes the head of a response before it is accepted. The caller holds the GIL.
-class ResponseObserver {
- public:
-  virtual void response_started(PyObject* status, PyObject* headers, PyObject* exc_info) = 0;
-
- protected:
-  ~ResponseObserver() = default;
-};
 
 /// Logs that the client has closed the connection.
 void log_client_gone(const Exchange& exchange) noexcept;
@@ -42,14 +34,17 @@ void log_short_response(const Exchange& exchange) noexcept;
 /// the next: no Python call lies between a check and the step that relies on it.
 class Response {
  public:
-  Response(Exchange& exchange, Measurement& measurement, ResponseObserver& observer, DeferredWrite& deferred) noexcept
-      : exchange_(exchange), measurement_(measurement), observer_(observer), deferred_(deferred) {}
+  Response(Exchange& exchange, Measurement& measurement, DeferredWrite& deferred) noexcept
+      : exchange_(exchange), measurement_(measurement), deferred_(deferred) {}
 
   /// Sets the mutex for the members, before other threads get to know the response. Null when none will.
   void share(bindings::SectionMutex* mutex) noexcept { mutex_ = mutex; }
 
-  /// Implements start_response(status, headers, exc_info=None). Returns false with an exception set.
-  [[nodiscard]] bool start(PyObject* status, PyObject* headers, PyObject* exc_info);
+  /// Sets the head, and the Content-Length in it, to those that `make` stores, which may run Python code. The rules of
+  /// PEP 3333 for `exc_info` decide before and after whether a head may still be set. Returns false with an exception
+  /// set, also when `make` does.
+  [[nodiscard]] bool start(PyObject* exc_info,
+                           absl::FunctionRef<bool(ResponseHead&, std::optional<std::uint64_t>&)> make);
 
   /// Sends blocks in one write; with `last` the response ends after them. The caller keeps the blocks alive. Returns
   /// false with an exception set, or without one when the client has closed the connection. Waits for other threads
@@ -72,6 +67,7 @@ class Response {
   /// Ends an incomplete response in a way that the client can tell. Waits for other threads that read or send.
   void break_off();
 
+  [[nodiscard]] const Exchange& exchange() const noexcept { return exchange_; }
   [[nodiscard]] bool head_sent() const noexcept {
     const bindings::CriticalSection section(mutex_);
     return head_sent_;
@@ -116,7 +112,6 @@ class Response {
 
   Exchange& exchange_;
   Measurement& measurement_;
-  ResponseObserver& observer_;
   DeferredWrite& deferred_;
   ResponseHead head_;
   std::optional<std::uint64_t> content_length_;
