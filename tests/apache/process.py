@@ -10,6 +10,7 @@ import random
 import re
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,14 @@ from pathlib import Path
 
 from .client import HOST
 
-NOT_CLOSED = ("01", "04", "05", "08")
+NOT_CLOSED = (1, 4, 5, 8)
 """TCP's ESTABLISHED, FIN_WAIT1, FIN_WAIT2 and CLOSE_WAIT."""
+
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLMSG_DONE = 3
+DUMP_REQUEST = 0x301
+"""Constants of netlink(7) and sock_diag(7): the last is NLM_F_REQUEST with NLM_F_DUMP."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -54,36 +61,61 @@ _ports = _ports_of_this_process()
 
 
 def open_connections(port: int) -> int:
-    """Connections of a loopback port that the serving side has not closed."""
+    """Connections of a loopback port that the serving side has not closed.
+
+    Asks the kernel by sock_diag(7), because each look at /proc/net/tcp costs it milliseconds. A kernel may lack that
+    interface.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+        request = struct.pack("=BBxxI", socket.AF_INET, socket.IPPROTO_TCP, sum(1 << state for state in NOT_CLOSED))
+        request += struct.pack("!HH44x", port, 0)
+        kernel.send(struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, DUMP_REQUEST, 0, 0) + request)
+        count = 0
+        while True:
+            answer = kernel.recv(1 << 16)
+            while answer:
+                size, kind = struct.unpack_from("=IH", answer)
+                if kind == NLMSG_DONE:
+                    return count
+                if kind != SOCK_DIAG_BY_FAMILY:
+                    return _listed_connections(port)
+                count += 1
+                answer = answer[(size + 3) & ~3 :]
+
+
+def _listed_connections(port: int) -> int:
     count = 0
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state = line.split()[:4]
-        count += int(local.partition(":")[2], 16) == port and state in NOT_CLOSED
+        count += int(local.partition(":")[2], 16) == port and int(state, 16) in NOT_CLOSED
     return count
 
 
 def group_members(group: int) -> list[int]:
     """Process ids of a process group, zombies left out."""
     pids = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
             continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        state, process_group = fields[0], int(fields[2])
-        if process_group == group and state != "Z":
-            pids.append(int(entry.name))
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(name)) == group and state_of(f"/proc/{name}/stat") != "Z":
+                pids.append(int(name))
     return pids
+
+
+def state_of(stat: str) -> str:
+    """The state of a process or thread, from its file `stat`."""
+    with open(stat) as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 def has_running_thread(pid: int) -> bool:
     """True when a thread of the process runs, or would run if a processor were free."""
-    for task in Path(f"/proc/{pid}/task").glob("*/stat"):
-        with contextlib.suppress(OSError):
-            if task.read_text().rpartition(")")[2].split()[0] in "RD":
-                return True
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                if state_of(f"/proc/{pid}/task/{task}/stat") in "RD":
+                    return True
     return False
 
 

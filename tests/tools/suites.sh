@@ -39,13 +39,16 @@ finish() {
 }
 
 long=${SLUICE_LONG:-}
-export PYTHONPATH=build/release/python PYTHONDONTWRITEBYTECODE=1
+# Several processes import the tests: the first compiles them for all.
+export PYTHONPATH=build/release/python PYTHONPYCACHEPREFIX=$PWD/build/pycache
+unset PYTHONDONTWRITEBYTECODE
 python=build/venv/bin/python
 # A test against a real server may fail because of what else the machine does: it runs again, up to twice, except those about
 # counts, and the last lines name it. More than four such runs in a suite, and it fails.
 again="--reruns 2 --max-suite-reruns 4 --rerun-show-tracebacks"
-# Servers mostly wait: five at a time, except where load is what is tested.
-servers="$([ -n "$long" ] || echo "-n 5 --dist loadscope") $again"
+# Servers wait much of the time, so there are several, except where load is what is tested.
+at_once() { [ -n "$long" ] || echo "-n $1 --dist loadscope"; }
+servers="$(at_once 6) $again"
 # The files whose tests hold in both modes.
 daemon_tests=$(
   for name in edges environ errors events forked_copies hostile input interpreter_limit method metrics phases \
@@ -93,15 +96,13 @@ tier_test() {
   suite "scripts of the Makefile" "$python" -m pytest tests/tools tests/platforms
   bindings build/venv
   suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
-  suite "apache" "$python" -m pytest $servers tests/apache $(printf -- '--ignore=%s ' $load_tests)
+  # In one run, so that no file is waited for alone at the end of each.
+  suite "apache, isolation, telemetry, commands, examples" "$python" -m pytest $servers -m "not machine" \
+    tests/apache tests/isolation tests/telemetry tests/commands tests/examples $(printf -- '--ignore=%s ' $load_tests $waiting_tests)
   suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $servers -m "not embedded" $daemon_tests
-  suite "isolation" "$python" -m pytest $servers tests/isolation --ignore $waiting_tests
-  suite "telemetry" "$python" -m pytest $servers tests/telemetry
   suite "encoders" "$python" -m pytest $again tests/encoders
-  suite "consumers of the C++ package" "$python" -m pytest -n 2 $again -m "not slow" tests/consumers
+  suite "consumers of the C++ package" "$python" -m pytest -n 2 --dist loadscope $again -m "not slow" tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
-  suite "commands" "$python" -m pytest $servers -m "not machine" tests/commands
-  suite "examples" "$python" -m pytest $servers tests/examples
   suite "documentation" "$python" -m pytest $again tests/docs
 }
 
@@ -161,7 +162,7 @@ tier_deep() {
   core asan
   core tsan
   cross
-  suite "apache, load and restarts" "$python" -m pytest $servers $load_tests $waiting_tests
+  suite "apache, load and restarts" "$python" -m pytest $(at_once 4) $again $load_tests $waiting_tests
   suite "models" ctest --preset models -j 2 --timeout 1200 --no-tests=error
   suite "mutants" "$python" tests/mutants/run.py $([ -n "$long" ] || echo --quick)
   suite "fuzz targets" "$python" tests/fuzz/run.py --seconds $([ -n "$long" ] && echo 600 || echo 10)
