@@ -187,7 +187,7 @@ class PythonHost {
     module_.attr("_host") = keeper;
   }
 
-  [[nodiscard]] py::object module() const { return module_; }
+  [[nodiscard]] py::object module() { return module_; }
 
   void advance_us(py::handle us) { throw_if(host_->advance_us(amount("us", us))); }
 
@@ -211,16 +211,43 @@ class PythonHost {
   py::object module_;
 };
 
+/// Returns the object of C++ behind `self`. Throws TypeError when `self` is of another type, and when it was made
+/// without its constructor, as T.__new__(T) does: pybind11 would pass memory that nobody has initialized.
+template <class T>
+T& constructed(const py::object& self) {
+  if (!py::isinstance<T>(self)) throw py::type_error("self is of another type");
+  if (!reinterpret_cast<py::detail::instance*>(self.ptr())->get_value_and_holder().holder_constructed()) {
+    throw py::type_error("the object was made without its constructor");
+  }
+  return self.cast<T&>();
+}
+
+/// Binds a member function of T.
+template <class T, class Result, class... Arguments>
+auto method(Result (T::*member)(Arguments...)) {
+  return [member](const py::object& self, Arguments... arguments) -> Result {
+    return (constructed<T>(self).*member)(std::move(arguments)...);
+  };
+}
+
+/// Refuses to copy or pickle an object, which has a host that cannot be in two places.
+py::object refuse_copy(const py::object& self) {
+  throw py::type_error(std::string("cannot copy or pickle a ") + Py_TYPE(self.ptr())->tp_name);
+}
+
 }  // namespace
 }  // namespace sluice::harness
 
 PYBIND11_MODULE(sluice_core, module, py::mod_gil_not_used(), py::multiple_interpreters::per_interpreter_gil()) {
+  using sluice::harness::method;
   using sluice::harness::PythonHost;
   using sluice::harness::PythonRequest;
+  using sluice::harness::refuse_copy;
   module.doc() = "The harness of Sluice in C++. Use sluice.testing.";
 
   py::class_<PythonRequest>(module, "Request", "A request in flight on a slot of a Host.")
-      .def("finish", &PythonRequest::finish,
+      .def("__reduce__", refuse_copy)
+      .def("finish", method(&PythonRequest::finish),
            "finish(**measurements): Complete the request now. Raise ValueError and record nothing for a value that is "
            "out\n"
            "of range, a daemon phase in embedded mode, or a request that is finished already.");
@@ -228,15 +255,16 @@ PYBIND11_MODULE(sluice_core, module, py::mod_gil_not_used(), py::multiple_interp
   py::class_<PythonHost>(module, "Host", "A host for tests, whose clock moves only when the test moves it.")
       .def(py::init<py::handle, const std::string&, bool, const py::object&>(), py::arg("threads") = 4,
            py::arg("mode") = "embedded", py::arg("external_reporter") = false, py::arg("slow_requests") = py::none())
-      .def_property_readonly("mod_wsgi", &PythonHost::module,
+      .def("__reduce__", refuse_copy)
+      .def_property_readonly("mod_wsgi", method(&PythonHost::module),
                              "The module object that an application would import as mod_wsgi.")
-      .def("advance_us", &PythonHost::advance_us, py::arg("us"),
+      .def("advance_us", method(&PythonHost::advance_us), py::arg("us"),
            "Move the monotonic and the wall clock on by this many microseconds. Raise ValueError for a negative\n"
            "number, and beyond the year 2262.")
-      .def("request", &PythonHost::request, py::arg("slot"),
+      .def("request", method(&PythonHost::request), py::arg("slot"),
            "request(slot, **measurements): Begin and complete a request on a slot, numbered from 1, at the current "
            "instant.")
-      .def("begin", &PythonHost::begin, py::arg("slot"), py::kw_only(), py::arg("method") = "GET",
+      .def("begin", method(&PythonHost::begin), py::arg("slot"), py::kw_only(), py::arg("method") = "GET",
            py::arg("path") = "/",
            "Begin a request on a slot, numbered from 1. slow_requests() reports its method and path. Raise ValueError "
            "for a slot that does not exist or is busy.");

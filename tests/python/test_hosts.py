@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sluice.testing import Host
+from sluice.testing import Host, Request
 
 from .support import drain, recording_host, span, totals
 
@@ -108,3 +112,31 @@ def test_a_module_that_its_own_subscriber_refers_to_is_collected() -> None:
     assert gone() is not None
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "use"),
+    [
+        (Host, lambda host: host.mod_wsgi),
+        (Host, lambda host: host.advance_us(1)),
+        (Host, lambda host: host.request(1)),
+        (Host, lambda host: host.begin(1)),
+        (Request, lambda request: request.finish()),
+    ],
+)
+def test_an_object_without_its_constructor_is_refused(kind: type, use: Callable[[Any], object]) -> None:
+    with pytest.raises(TypeError, match="made without its constructor"):
+        use(kind.__new__(kind))
+
+
+@pytest.mark.parametrize("copy_of", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_hosts_and_requests_cannot_be_copied(copy_of: Callable[[Any], object]) -> None:
+    host = Host()
+    for original in (host, host.begin(1)):
+        with pytest.raises(TypeError, match="cannot copy or pickle"):
+            copy_of(original)
+
+
+def test_members_of_a_host_refuse_other_objects() -> None:
+    with pytest.raises(TypeError, match="another type"):
+        Host.advance_us(object(), 1)  # type: ignore[arg-type]
