@@ -28,12 +28,15 @@ def assert_linear(pids: Callable[[], list[int]], task: Callable[[int], None], si
     """
 
     def cost(size: int) -> int:
-        # A process works on after its answer: the first task brings to the measured ones what the last leaves to nobody.
+        # A process works on after its answer. So the measured tasks get the rest of the task before them, and lose as
+        # much as their last one leaves.
         task(size)
         before = cpu_ns(pids())
         for _ in range(TASKS):
             task(size)
-        return cpu_ns(pids()) - before
+        spent = cpu_ns(pids()) - before
+        assert spent > 0, "a process was replaced"
+        return spent
 
     small, large = [], []
     ratio = QUADRATIC

@@ -64,8 +64,15 @@ def open_connections(port: int) -> int:
     """Connections of a loopback port that the serving side has not closed.
 
     Asks the kernel by sock_diag(7), because each look at /proc/net/tcp costs it milliseconds. A kernel may lack that
-    interface.
+    interface, or refuse it.
     """
+    try:
+        return _counted_connections(port)
+    except OSError:
+        return _listed_connections(port)
+
+
+def _counted_connections(port: int) -> int:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
         request = struct.pack("=BBxxI", socket.AF_INET, socket.IPPROTO_TCP, sum(1 << state for state in NOT_CLOSED))
         request += struct.pack("!HH44x", port, 0)
@@ -75,10 +82,11 @@ def open_connections(port: int) -> int:
             answer = kernel.recv(1 << 16)
             while answer:
                 size, kind = struct.unpack_from("=IH", answer)
-                if kind == NLMSG_DONE:
+                if kind != SOCK_DIAG_BY_FAMILY:  # the last message, of an error or with a status
+                    status = struct.unpack_from("=i", answer, 16)[0]
+                    if kind != NLMSG_DONE or status < 0:
+                        raise OSError(-status, "sock_diag")
                     return count
-                if kind != SOCK_DIAG_BY_FAMILY:
-                    return _listed_connections(port)
                 count += 1
                 answer = answer[(size + 3) & ~3 :]
 

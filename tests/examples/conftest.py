@@ -66,10 +66,10 @@ def serve() -> Iterator[Serve]:
 
     yield start
     for server in servers:
+        started.remove(server)
         server.stop()
     crashes = [line for server in servers for line in server.crash_lines()]
     for server in servers:
-        started.remove(server)
         server.discard()
     assert not crashes, "\n".join(crashes)
 

@@ -113,9 +113,9 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     yield start
     crashes = []
     for server in servers:
+        started.remove(server)
         server.stop()
         crashes += server.crash_lines()
-        started.remove(server)
         server.discard()
     assert not crashes, "\n".join(crashes)
 

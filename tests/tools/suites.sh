@@ -43,9 +43,9 @@ long=${SLUICE_LONG:-}
 export PYTHONPATH=build/release/python PYTHONPYCACHEPREFIX=$PWD/build/pycache
 unset PYTHONDONTWRITEBYTECODE
 python=build/venv/bin/python
-# A test against a real server may fail because of what else the machine does: it runs again, up to twice, except those about
-# counts, and the last lines name it. More than four such runs in a suite, and it fails.
-again="--reruns 2 --max-suite-reruns 4 --rerun-show-tracebacks"
+# A test against a real server may fail because of what else the machine does: it runs again, up to twice, and the last lines
+# name it. Not those about counts or isolation, and not after a crash. More than four such runs in a suite, and it fails.
+again="--reruns 2 --max-suite-reruns 4 --rerun-show-tracebacks --rerun-except (exit.signal|Segmentation|glibc.detected|Sanitizer|runtime.error|Fatal.Python)"
 # Servers wait much of the time, so there are several, except where load is what is tested.
 at_once() { [ -n "$long" ] || echo "-n $1 --dist loadscope"; }
 servers="$(at_once 6) $again"
@@ -96,11 +96,11 @@ tier_test() {
   suite "scripts of the Makefile" "$python" -m pytest tests/tools tests/platforms
   bindings build/venv
   suite "bench" "$python" -m pytest -n 2 --dist loadscope -m "not cross" tests/bench
-  # In one run, so that no file is waited for alone at the end of each.
+  # In one run, because the last file of each run has the machine to itself.
   suite "apache, isolation, telemetry, commands, examples" "$python" -m pytest $servers -m "not machine" \
     tests/apache tests/isolation tests/telemetry tests/commands tests/examples $(printf -- '--ignore=%s ' $load_tests $waiting_tests)
   suite "apache, daemon mode" env SLUICE_MODE=daemon "$python" -m pytest $servers -m "not embedded" $daemon_tests
-  suite "encoders" "$python" -m pytest $again tests/encoders
+  suite "encoders" "$python" -m pytest tests/encoders
   suite "consumers of the C++ package" "$python" -m pytest -n 2 --dist loadscope $again -m "not slow" tests/consumers
   suite "packages" "$python" -m pytest -n 2 --dist loadscope -m "not slow and not machine" tests/packages
   suite "documentation" "$python" -m pytest $again tests/docs
