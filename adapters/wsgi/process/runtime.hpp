@@ -131,6 +131,7 @@ class Runtime {
   [[nodiscard]] absl::Status initialize();
   [[nodiscard]] std::unique_ptr<Interpreter> create_current(const std::string& name);
   [[nodiscard]] std::unique_ptr<Interpreter> create_sub_interpreter(const std::string& name, ThreadContext& thread);
+  /// Implements interpreter() for a thread that does not know the interpreter, and has it remembered.
   [[nodiscard]] absl::StatusOr<Interpreter*> find_or_create(const std::string& name, const std::string& script,
                                                             ThreadContext& thread);
   [[nodiscard]] bool may_create(const std::string& name, const std::string& script) const;

@@ -106,6 +106,7 @@ class ThreadContext {
     Interpreter* interpreter;
   };
 
+  /// Makes the thread's state in an interpreter, after one in the main interpreter.
   [[nodiscard]] PyThreadState* create_state(PyInterpreterState* interpreter);
   [[nodiscard]] bool has_unfinished_lines() const noexcept {
     return std::any_of(lines_.begin(), lines_.end(), [](const LineBuffer& lines) { return lines.has_unfinished(); });

@@ -67,6 +67,7 @@ class Response {
   /// Ends an incomplete response in a way that the client can tell. Waits for other threads that read or send.
   void break_off();
 
+  /// Returns the exchange, which is fixed.
   [[nodiscard]] const Exchange& exchange() const noexcept { return exchange_; }
   [[nodiscard]] bool head_sent() const noexcept {
     const bindings::CriticalSection section(mutex_);

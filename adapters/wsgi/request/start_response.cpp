@@ -80,20 +80,18 @@ bool add_header(PyObject* header, Headers& headers, std::string& dropped) {
   return true;
 }
 
-/// Parses the status and the headers, which is a list. Returns false with TypeError, ValueError or UnicodeEncodeError
-/// set; `head` is then unchanged. Leaves hop-by-hop headers out, and stores the name of the last one in `dropped`.
+/// Parses the status and the headers, which is a list, into an empty head. Returns false with TypeError, ValueError or
+/// UnicodeEncodeError set. Leaves hop-by-hop headers out, and stores the name of the last one in `dropped`.
 bool parse_head(PyObject* status, PyObject* headers, ResponseHead& head, std::string& dropped) {
   std::string_view line;
-  ResponseHead parsed;
-  if (!latin1(status, line) || !keeps(check_status_line(line, parsed.status))) return false;
-  parsed.status_line = line;
-  parsed.headers.reserve(static_cast<std::size_t>(PyList_GET_SIZE(headers)));
+  if (!latin1(status, line) || !keeps(check_status_line(line, head.status))) return false;
+  head.status_line = line;
+  head.headers.reserve(static_cast<std::size_t>(PyList_GET_SIZE(headers)));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(headers); ++i) {
     const Object header = bindings::item_at(headers, i);
     if (!header) break;
-    if (!add_header(header.ptr(), parsed.headers, dropped)) return false;
+    if (!add_header(header.ptr(), head.headers, dropped)) return false;
   }
-  head = std::move(parsed);
   return true;
 }
 
@@ -118,7 +116,7 @@ void log_dropped_header(const Exchange& exchange, const std::string& name) noexc
 
 struct StartResponseObject {
   PyObject_HEAD Response* response;  ///< Null once the request is over.
-  ResponseObserver* observer;
+  ResponseObserver* observer;        ///< Never changes; not used after `response` is null.
   /// Guards `response` and what it points to. A thread that has read the pointer stays inside until the response counts
   /// the thread as its user.
   [[no_unique_address]] bindings::SectionMutex mutex;
