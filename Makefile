@@ -58,7 +58,7 @@ help:
 	@echo 'make demo       serve a Python application through Apache and watch its metrics;'
 	@echo '                with TELEMETRY=1 in the pages of a telemetry service'
 	@echo 'make build      build the Apache module, the Python package and the C++ package'
-	@echo 'make test       build, and run the suites of each part (14 to 22 minutes on 2 cores)'
+	@echo 'make test       build, and run the suites of each part (12 to 22 minutes on 2 cores)'
 	@echo 'make test-deep  sanitizers, models, mutants, fuzzers and mutated requests, the other'
 	@echo '                interpreters; load, deaths and restarts (about 30 minutes)'
 	@echo 'make test-long  the suites of both with the full counts and longer runs under load'
