@@ -25,8 +25,8 @@ using fuzz::exchange_record;
 using fuzz::ExchangeRecord;
 using fuzz::require;
 
-void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)>) const {}
-bool ApacheExchange::https() const { return false; }
+void each_variable_of(const request_rec*, absl::FunctionRef<void(std::string_view, std::string_view)>) {}
+bool is_https(const request_rec*) { return false; }
 absl::Status ApacheExchange::write_unflushed(std::string_view block) { return write({&block, 1}, false); }
 absl::Status ApacheExchange::flush_blocks() { return absl::OkStatus(); }
 bool ApacheExchange::is_paced() const noexcept { return false; }

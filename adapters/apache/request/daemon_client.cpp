@@ -114,8 +114,9 @@ DaemonSession::Answer ask(request_rec* request, const DaemonGroup& group, Apache
 
 }  // namespace
 
-int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
+int serve_in_daemon(request_rec* request, const Target& target, const DaemonGroup& group, ApacheExchange& exchange,
                     const wsgi::DispatchedRequest& dispatched) {
+  set_variables(request, target);
   if (group.keys == nullptr || group.keys->newest() == 0) {
     ap_log_rerror(
         APLOG_MARK, APLOG_ERR, 0, request,

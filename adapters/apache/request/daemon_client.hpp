@@ -8,10 +8,10 @@
 
 namespace sluice::apache {
 
-/// Sends the request, whose variables are set, to a daemon process of the group, and passes on the response. Returns
+/// Sets the variables of the request, sends it to a daemon process of the group, and passes on the response. Returns
 /// OK, or the status to answer with, whose reason has been logged. Blocks until the response is complete, at most for
 /// the exchange timeout of the group.
-[[nodiscard]] int serve_in_daemon(request_rec* request, const DaemonGroup& group, ApacheExchange& exchange,
-                                  const wsgi::DispatchedRequest& dispatched);
+[[nodiscard]] int serve_in_daemon(request_rec* request, const Target& target, const DaemonGroup& group,
+                                  ApacheExchange& exchange, const wsgi::DispatchedRequest& dispatched);
 
 }  // namespace sluice::apache

@@ -15,7 +15,6 @@
 
 #include "absl/strings/numbers.h"
 #include "adapters/apache/request/range_filter.hpp"
-#include "adapters/apache/request/trusted_proxies.hpp"
 #include "adapters/apache/server/log_level.hpp"
 #include "adapters/wsgi/request/head_rules.hpp"
 #include "adapters/wsgi/request/merged_fields.hpp"
@@ -57,22 +56,6 @@ bool is_disconnect(apr_status_t status) {
 }
 
 }  // namespace
-
-void ApacheExchange::each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const {
-  const apr_array_header_t* const entries = apr_table_elts(request_->subprocess_env);
-  for (int i = 0; i < entries->nelts; ++i) {
-    const auto& entry = reinterpret_cast<const apr_table_entry_t*>(entries->elts)[i];
-    if (entry.key != nullptr) add(entry.key, entry.val != nullptr ? entry.val : "");
-  }
-  if (authorization_ != nullptr) add("HTTP_AUTHORIZATION", authorization_);
-}
-
-bool ApacheExchange::https() const {
-  if (const std::optional<bool> told = https_by_proxy(request_)) return *told;
-  if (std::string_view(ap_http_scheme(request_)) == "https") return true;
-  const char* const variable = apr_table_get(request_->subprocess_env, "HTTPS");
-  return variable != nullptr && (wsgi::same_name(variable, "on") || std::string_view(variable) == "1");
-}
 
 void* ApacheExchange::native_request() const noexcept {
   return config_of(request_).pass_request == 1 ? request_ : nullptr;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "adapters/apache/request/variables.hpp"
 #include "adapters/apache/server/server.hpp"
 #include "adapters/wsgi/request/exchange.hpp"
 
@@ -13,8 +14,11 @@ class ApacheExchange final : public wsgi::Exchange {
  public:
   explicit ApacheExchange(request_rec* request) noexcept : request_(request) {}
 
-  void each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const override;
-  [[nodiscard]] bool https() const override;
+  void each_variable(absl::FunctionRef<void(std::string_view, std::string_view)> add) const override {
+    each_variable_of(request_, add);
+    if (authorization_ != nullptr) add("HTTP_AUTHORIZATION", authorization_);
+  }
+  [[nodiscard]] bool https() const override { return is_https(request_); }
   [[nodiscard]] std::string_view id() const override {
     return request_->log_id != nullptr ? request_->log_id : std::string_view();
   }

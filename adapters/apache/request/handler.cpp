@@ -202,10 +202,10 @@ int serve_request(request_rec* request, const Alias* handler) {
   std::optional<DeferredSignals::Scope> whole_request;
   if (!process->threaded()) whole_request.emplace(client_socket(request));
   const wsgi::DispatchedRequest dispatched = dispatched_request(request, target, file, *process);
-  set_variables(request, target);
   ApacheExchange exchange(request);
   exchange.pass_authorization(passed_authorization(request, target));
-  if (group != nullptr) return exchange.result(serve_in_daemon(request, *group, exchange, dispatched));
+  if (group != nullptr) return exchange.result(serve_in_daemon(request, target, *group, exchange, dispatched));
+  set_variables(request, target);
   if (process_config().restrict_embedded != 0) {
     return refuse(request, HTTP_INTERNAL_SERVER_ERROR, "SLC0442: embedded mode is disabled by WSGIRestrictEmbedded");
   }

@@ -6,11 +6,13 @@
 #include <util_filter.h>
 #include <util_script.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "adapters/apache/config/config.hpp"
 #include "adapters/apache/request/trusted_proxies.hpp"
+#include "adapters/wsgi/request/head_rules.hpp"
 
 namespace sluice::apache {
 namespace {
@@ -73,8 +75,19 @@ void drop_earlier_credentials(request_rec* request) {
 
 }  // namespace
 
-const char* passed_authorization(const request_rec* request, const Target& target) {
-  return target.pass_authorization ? apr_table_get(request->headers_in, "Authorization") : nullptr;
+void each_variable_of(const request_rec* request, absl::FunctionRef<void(std::string_view, std::string_view)> add) {
+  const apr_array_header_t* const entries = apr_table_elts(request->subprocess_env);
+  for (int i = 0; i < entries->nelts; ++i) {
+    const auto& entry = reinterpret_cast<const apr_table_entry_t*>(entries->elts)[i];
+    if (entry.key != nullptr) add(entry.key, entry.val != nullptr ? entry.val : "");
+  }
+}
+
+bool is_https(const request_rec* request) {
+  if (const std::optional<bool> told = https_by_proxy(request)) return *told;
+  if (std::string_view(ap_http_scheme(request)) == "https") return true;
+  const char* const variable = apr_table_get(request->subprocess_env, "HTTPS");
+  return variable != nullptr && (wsgi::same_name(variable, "on") || std::string_view(variable) == "1");
 }
 
 void set_variables(request_rec* request, const Target& target) {
