@@ -136,5 +136,6 @@ def test_a_path_that_cannot_be_a_socket_is_one_line(serve: Serve, path: str, why
 def test_a_child_that_the_application_forks_sends_nothing(serve: Serve, feed: Feed) -> None:
     server = serve("embedded")
     server.get("/?fork=1")
+    wait_until(lambda: len(server.children()) == 1, "the end of the child")
     wait_until(lambda: len(feed.samples()) >= 3, "samples")
     assert len({sample["pid"] for sample in feed.samples()}) == 1
