@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 
@@ -169,9 +170,12 @@ def test_a_long_line_is_whole(server: Httpd) -> None:
 def test_one_request_cannot_fill_the_log(daemon_server: Httpd) -> None:
     count = 30_000
     assert ask(daemon_server, "two", f"marker=much&flood={count}") == 200
-    wait_for(daemon_server, "two", "SLC1002: ")
-    logged = log_of(daemon_server, "two").count("much-FLOOD-")
-    assert 10_000 < logged < count
+    # The server drops what is beyond the limit, or the daemon process what the server is too slow to take.
+    wait_until(lambda: re.search(r"SLC100[02]: ", log_of(daemon_server, "two")), "a line about dropped ones")
+    log = log_of(daemon_server, "two")
+    logged = log.count("much-FLOOD-")
+    assert logged < count
+    assert logged > 10_000 or "SLC1002: " not in log
     assert ask(daemon_server, "two", "marker=next") == 200
     wait_for(daemon_server, "two", "next-FROM-BODY")
 
