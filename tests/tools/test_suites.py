@@ -83,14 +83,19 @@ def test_failed_suites_and_tests_are_named_at_the_end(checkout: Path) -> None:
 
 
 def test_what_passed_only_when_it_was_run_again_is_named(checkout: Path) -> None:
+    unsteady = ["unsteady: apache, interpreters", "  tests/apache/test_own_gil.py::test_a", ""]
     _program(checkout / "build/venv/bin/python", PYTEST_RERUN, 0)
     run = _run(checkout)
     assert run.returncode == 0
-    assert run.stdout.splitlines()[-4:] == [
-        "unsteady: apache, interpreters",
-        "  RERUN tests/apache/test_own_gil.py::test_a",
-        "",
-        "3 passed, 0 failed",
+    assert run.stdout.splitlines()[-4:] == [*unsteady, "3 passed, 0 failed"]
+    _program(checkout / "build/venv/bin/python", PYTEST_RERUN + "FAILED tests/apache/test_own_gil.py::test_b\n", 1)
+    run = _run(checkout)
+    assert run.returncode == 1
+    assert run.stdout.splitlines()[-6:] == [
+        "failed: apache, interpreters",
+        "  FAILED tests/apache/test_own_gil.py::test_b",
+        *unsteady,
+        "1 passed, 2 failed",
     ]
 
 
